@@ -1,0 +1,183 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a connection may cost, and what it agrees to. Cheap to clone: it is one reference.
+///
+/// ```
+/// use websocket_driver::Config;
+///
+/// let config = Config::server()
+///     .max_message_size(1024 * 1024)
+///     .protocols(["chat.v2", "chat.v1"]);
+/// ```
+#[derive(Clone)]
+pub struct Config(Arc<Settings>);
+
+/// The callback of [`Config::select_protocol`].
+type SelectProtocol = dyn for<'a> Fn(&[&'a str]) -> Option<&'a str> + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) max_message_size: usize,
+    pub(crate) max_frame_size: usize,
+    pub(crate) max_fragments: usize,
+    pub(crate) max_head_size: usize,
+    pub(crate) max_headers: usize,
+    pub(crate) max_output: usize,
+    pub(crate) allow_drafts: bool,
+    pub(crate) secure: Option<bool>,
+    pub(crate) protocols: Vec<String>,
+    pub(crate) select_protocol: Option<Arc<SelectProtocol>>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults for a server.
+    pub fn server() -> Self {
+        Self(Arc::new(Settings {
+            max_message_size: 0x3ff_ffff,
+            max_frame_size: 0x3ff_ffff,
+            max_fragments: 128 * 1024,
+            max_head_size: 16 * 1024,
+            max_headers: 100,
+            max_output: 1024 * 1024,
+            allow_drafts: false,
+            secure: None,
+            protocols: Vec::new(),
+            select_protocol: None,
+            handshake_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(10),
+        }))
+    }
+
+    /// The longest message, in bytes, that is taken: 0x3ffffff (64 MiB less one) by default, as in the original.
+    /// A longer one closes the connection with 1009, as soon as the header that makes it so has come.
+    pub fn max_message_size(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_message_size = bytes)
+    }
+
+    /// The longest frame, in bytes of payload, that is taken: as [`max_message_size`](Self::max_message_size) by
+    /// default. A longer one closes the connection with 1009. In the hixie drafts it bounds the frames that are
+    /// skipped, too.
+    pub fn max_frame_size(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_frame_size = bytes)
+    }
+
+    /// The most fragments a message may have: 131,072 by default. More close the connection with 1009.
+    ///
+    /// Fragments are joined as they come, so that many small or empty ones hold no more memory than their bytes; the
+    /// limit ends messages that never end.
+    pub fn max_fragments(self, count: usize) -> Self {
+        self.with(|settings| settings.max_fragments = count)
+    }
+
+    /// The longest head of an HTTP message, in bytes, that is read: 16 KiB by default. It concerns only drivers that
+    /// read the head themselves.
+    pub fn max_head_size(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_head_size = bytes)
+    }
+
+    /// The most header fields in that head: 100 by default.
+    pub fn max_headers(self, count: usize) -> Self {
+        self.with(|settings| settings.max_headers = count)
+    }
+
+    /// How many bytes may wait to be written before further messages are refused with
+    /// [`SendError::OutputFull`](crate::SendError::OutputFull): 1 MiB by default. One message may go beyond it, so
+    /// that a large one can be sent at all.
+    pub fn max_output(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_output = bytes)
+    }
+
+    /// Whether to serve the protocols older than RFC 6455: hybi-7 and -8, hixie-76 and hixie-75. Off by default; a
+    /// client of one of them is then answered with 426.
+    pub fn allow_drafts(self, allow: bool) -> Self {
+        self.with(|settings| settings.allow_drafts = allow)
+    }
+
+    /// Whether the location that a hixie client is told, and compares with its own, begins with `wss:`. By default
+    /// the scheme of the request decides, and `ws:` is taken where it has none, as on HTTP/1.1: set it for a server
+    /// on TLS or behind a TLS proxy.
+    pub fn secure(self, secure: bool) -> Self {
+        self.with(|settings| settings.secure = Some(secure))
+    }
+
+    /// The subprotocols that the application speaks, best first (RFC 6455 §1.9). The first that the client offered is
+    /// agreed to; none is where it offered none of them. Names are compared byte for byte.
+    pub fn protocols<I>(self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let protocols = protocols.into_iter().map(Into::into).collect();
+        self.with(|settings| settings.protocols = protocols)
+    }
+
+    /// Lets the application choose among the subprotocols that the client offered, in place of
+    /// [`protocols`](Self::protocols). A choice that was not offered counts as none.
+    ///
+    /// ```
+    /// # use websocket_driver::Config;
+    /// let config = Config::server()
+    ///     .select_protocol(|offered| offered.iter().copied().find(|name| name.starts_with("chat.")));
+    /// ```
+    pub fn select_protocol<F>(self, select: F) -> Self
+    where
+        F: for<'a> Fn(&[&'a str]) -> Option<&'a str> + Send + Sync + 'static,
+    {
+        self.with(|settings| settings.select_protocol = Some(Arc::new(select)))
+    }
+
+    /// How long a handshake may take, from the first wait for its bytes to its end: 10 s by default. The driver has no
+    /// clock; the async types above it keep to it.
+    pub fn handshake_timeout(self, limit: Duration) -> Self {
+        self.with(|settings| settings.handshake_timeout = limit)
+    }
+
+    /// How long the peer may take to answer a close: 10 s by default. The driver has no clock; the async types above
+    /// it keep to it.
+    pub fn close_timeout(self, limit: Duration) -> Self {
+        self.with(|settings| settings.close_timeout = limit)
+    }
+
+    /// What [`handshake_timeout`](Self::handshake_timeout) was set to.
+    pub fn get_handshake_timeout(&self) -> Duration {
+        self.0.handshake_timeout
+    }
+
+    /// What [`close_timeout`](Self::close_timeout) was set to.
+    pub fn get_close_timeout(&self) -> Duration {
+        self.0.close_timeout
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = self.settings();
+        f.debug_struct("Config")
+            .field("max_message_size", &settings.max_message_size)
+            .field("max_frame_size", &settings.max_frame_size)
+            .field("max_fragments", &settings.max_fragments)
+            .field("max_head_size", &settings.max_head_size)
+            .field("max_headers", &settings.max_headers)
+            .field("max_output", &settings.max_output)
+            .field("allow_drafts", &settings.allow_drafts)
+            .field("secure", &settings.secure)
+            .field("protocols", &settings.protocols)
+            .field("select_protocol", &settings.select_protocol.is_some())
+            .field("handshake_timeout", &settings.handshake_timeout)
+            .field("close_timeout", &settings.close_timeout)
+            .finish()
+    }
+}

@@ -1,0 +1,557 @@
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{HeaderName, HeaderValue};
+use http::{Request, Response};
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Config;
+use crate::error::{HandshakeError, ProtocolError, SendError};
+use crate::event::Event;
+use crate::handshake;
+use crate::message::Message;
+use crate::opening::{self, Command, Opening};
+use crate::output::Output;
+use crate::protocol::Protocol;
+use crate::utf8::Utf8Bytes;
+use crate::version::Version;
+
+/// While more than this waits to be written, pings are not answered one by one: the latest is, when there is room
+/// again (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
+const PONGS_WAIT: usize = 16 * 1024;
+
+/// The protocol of one connection, from the first byte of its handshake to the last of its closing.
+///
+/// It has no socket, no clock and no runtime: bytes go in, events and bytes come out. *After every input or command,
+/// poll events until there are none, then write the output, then drop the transport if the driver
+/// [is closed](Self::is_closed).*
+///
+/// 1. Constructors: [`from_request`](Self::from_request) where an HTTP stack has read the request,
+///    [`server`](Self::server) where nobody has. Go on with *commands* or *inputs*.
+/// 2. Inputs: [`receive`](Self::receive) (or [`input`](Self::input), to read into its buffer without a copy) and
+///    [`receive_eof`](Self::receive_eof). Go on with *outputs*.
+/// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`accept`](Self::accept) or
+///    [`start`](Self::start); for messages [`send`](Self::send), [`text`](Self::text), [`binary`](Self::binary),
+///    [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close). Go on with *outputs*.
+/// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
+///
+/// Input is parsed only while events are polled, so nothing piles up inside: who stops polling, stops the peer.
+///
+/// ```
+/// use bytes::Buf;
+/// use websocket_driver::{Config, Driver, Event};
+///
+/// let mut driver = Driver::server(Config::server());
+/// driver.receive(
+///     &b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+///        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"[..],
+/// );
+/// assert_eq!(driver.poll_event(), Some(Event::Connect));
+/// assert_eq!(driver.request().unwrap().uri(), "/chat");
+/// driver.start()?;
+/// assert_eq!(driver.poll_event(), Some(Event::Open));
+/// driver.text("hello")?;
+///
+/// let output = driver.output();
+/// let written = output.copy_to_bytes(output.remaining());
+/// assert!(written.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+/// assert!(written.ends_with(b"\x81\x05hello"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Driver {
+    config: Config,
+    state: State,
+    input: BytesMut,
+    output: Output,
+    /// The transport has ended; what is left of the input still counts.
+    eof: bool,
+    close_sent: bool,
+    news: News,
+    /// The payload of the latest ping, where it could not be answered yet.
+    held_pong: Option<Box<[u8]>>,
+    version: Option<Version>,
+    protocol: Option<Box<str>>,
+    request: Option<Box<Request<()>>>,
+    close_frame: Option<Box<CloseFrame>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Opening(Box<Opening>),
+    Open(Protocol),
+    Closed,
+}
+
+/// Events that happened and were not told yet, in the order in which they are told.
+#[derive(Debug, Default)]
+struct News {
+    connect: bool,
+    open: bool,
+    error: Option<Box<ProtocolError>>,
+    close: bool,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadyState {
+    /// The handshake is not done. Messages are queued.
+    Connecting,
+    /// Messages come and go.
+    Open,
+    /// A close was sent, and its answer is waited for. Messages may still come, none can be sent.
+    Closing,
+    /// It is over.
+    Closed,
+}
+
+impl Driver {
+    /// A driver for a connection that nothing was read from. It reads the head of the request and tells so by
+    /// [`Event::Connect`].
+    pub fn server(config: Config) -> Self {
+        Self::new(config, Opening::reading())
+    }
+
+    /// A driver for a request that an HTTP stack has read. It chooses the protocol by the request's headers.
+    ///
+    /// Call [`accept`](Self::accept) next, for the response. A request that asks for no WebSocket is refused there;
+    /// [`is_handshake`](crate::is_handshake) tells beforehand.
+    pub fn from_request<B>(request: &Request<B>, config: Config) -> Self {
+        let answer = handshake::answer(request, &config);
+        let mut driver = Self::new(config, Opening::requested(answer));
+        driver.learn_agreement();
+        driver
+    }
+
+    /// Takes bytes from the transport.
+    pub fn receive(&mut self, data: impl Into<BytesMut>) {
+        let data = data.into();
+        if self.input.is_empty() {
+            self.input = data;
+        } else {
+            self.input.unsplit(data);
+        }
+    }
+
+    /// The bytes received and not parsed yet, for transports that can read straight into a buffer: append to it, as
+    /// [`receive`](Self::receive) does, and poll events. An empty buffer may be replaced by another one at any time,
+    /// so that one buffer can serve many connections.
+    ///
+    /// Where [`Event::Connect`] turns out to be plain HTTP, this is what follows its head.
+    pub fn input(&mut self) -> &mut BytesMut {
+        &mut self.input
+    }
+
+    /// How many bytes are missing of the frame that is coming, as far as its length is known; else 0. It has been held
+    /// against the limits; it is still only what the peer announced.
+    pub fn missing(&self) -> usize {
+        match &self.state {
+            State::Open(protocol) => protocol.missing(&self.input),
+            _ => 0,
+        }
+    }
+
+    /// Takes the end of the transport.
+    pub fn receive_eof(&mut self) {
+        self.eof = true;
+    }
+
+    /// Adds a header to the response of the handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for those that the handshake itself writes, and
+    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+        match &mut self.state {
+            State::Opening(opening) => opening.set_header(name, value),
+            _ => Err(HandshakeError::AlreadyAnswered),
+        }
+    }
+
+    /// Answers the handshake by writing to the output.
+    ///
+    /// A request that cannot have a WebSocket is refused there, with [`Event::Error`] and [`Event::Close`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`], and
+    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
+    pub fn start(&mut self) -> Result<(), HandshakeError> {
+        match self.answer() {
+            Ok((response, opened)) => {
+                opening::write_answer(&mut self.output, &response, self.version);
+                if opened {
+                    self.open();
+                }
+                Ok(())
+            }
+            Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) => Err(error),
+            Err(error) => {
+                opening::write_refusal(&mut self.output, &error);
+                self.end_with_error(error.into());
+                Ok(())
+            }
+        }
+    }
+
+    /// Answers the handshake by a response for an HTTP stack to send, 101 or on HTTP/2 200; nothing is written to the
+    /// output. On HTTP/1.1 the stack should send [`Version::reason_phrase`] with it.
+    ///
+    /// In hixie-76 the driver then still needs the 8 bytes that follow the head, as its first input, and is
+    /// [`Connecting`](ReadyState::Connecting) until they have come.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is refused: send [`HandshakeError::to_response`]. The driver is closed then. Also those of
+    /// [`start`](Self::start).
+    pub fn accept(&mut self) -> Result<Response<()>, HandshakeError> {
+        match self.answer() {
+            Ok((response, opened)) => {
+                if opened {
+                    self.open();
+                }
+                Ok(response)
+            }
+            Err(error) => {
+                if !matches!(error, HandshakeError::NotRequested | HandshakeError::AlreadyAnswered) {
+                    self.end_with_error(error.clone().into());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends a message. Before the handshake is done, it is queued, to go out then.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; nothing of the message was taken.
+    #[inline]
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.command(Command::Message(message.into()))
+    }
+
+    /// Sends a text message, as [`send`](Self::send) does.
+    pub fn text(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), SendError> {
+        self.send(Message::text(text))
+    }
+
+    /// Sends a binary message, as [`send`](Self::send) does.
+    pub fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
+        self.send(Message::binary(bytes))
+    }
+
+    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer comes as [`Event::Pong`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+        self.command(Command::Ping(data.into()))
+    }
+
+    /// Sends a pong of at most 125 bytes that nobody asked for (RFC 6455 §5.5.3). Pings are answered without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+        self.command(Command::Pong(data.into()))
+    }
+
+    /// Begins to close (RFC 6455 §7.1.2). [`Event::Close`] comes when the peer has answered, or at once where its
+    /// protocol has no answer or the handshake was not done. [`CloseCode::NO_STATUS`] sends a close frame without a
+    /// body. The hixie drafts transmit neither code nor reason. A second close does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let close = CloseFrame { code, reason: reason.into() };
+        match &self.state {
+            State::Opening(_) => self.end(close),
+            State::Open(protocol) if !self.close_sent => {
+                protocol.close(&close, &mut self.output)?;
+                self.close_sent = true;
+                self.held_pong = None;
+                if !protocol.has_closing_handshake() {
+                    self.end(close);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What happened next, or `None` where more input is needed. Pings are answered, closes are completed, and errors
+    /// have their close frame in the output by the time they are told.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.news.next(&self.close_frame) {
+                return Some(event);
+            }
+            let parsed = match &mut self.state {
+                State::Open(protocol) => protocol.poll(&mut self.input, self.config.settings()),
+                State::Opening(_) => {
+                    if self.open_further() {
+                        continue;
+                    }
+                    Ok(None)
+                }
+                State::Closed => {
+                    // After a close everything else is discarded (RFC 6455 §1.4).
+                    self.input.clear();
+                    return None;
+                }
+            };
+            match parsed {
+                Ok(Some(Event::Ping(data))) => {
+                    self.answer_ping(&data);
+                    return Some(Event::Ping(data));
+                }
+                Ok(Some(Event::Close(close))) => self.answer_close(close),
+                Ok(Some(event)) => return Some(event),
+                Ok(None) if self.eof => self.end_of_transport(),
+                Ok(None) => return None,
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// The bytes to write to the transport. Advance it by what was written.
+    #[inline]
+    pub fn output(&mut self) -> &mut Output {
+        if self.held_pong.is_some() {
+            self.release_pong();
+        }
+        &mut self.output
+    }
+
+    /// How far the connection is.
+    pub fn ready_state(&self) -> ReadyState {
+        match &self.state {
+            State::Opening(_) => ReadyState::Connecting,
+            State::Open(_) if self.close_sent => ReadyState::Closing,
+            State::Open(_) => ReadyState::Open,
+            State::Closed => ReadyState::Closed,
+        }
+    }
+
+    /// Whether the connection is over: the transport can be dropped when the output is written.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// The protocol spoken, once the request is known and can be served.
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// The subprotocol agreed to (RFC 6455 §1.9).
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The request that [`Driver::server`] has read, from [`Event::Connect`] on.
+    pub fn request(&self) -> Option<&Request<()>> {
+        self.request.as_deref()
+    }
+
+    /// What the connection was closed with, once [`Event::Close`] has come.
+    pub fn close_frame(&self) -> Option<&CloseFrame> {
+        self.close_frame.as_deref()
+    }
+
+    /// What the driver was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn new(config: Config, opening: Opening) -> Self {
+        Self {
+            config,
+            state: State::Opening(Box::new(opening)),
+            input: BytesMut::new(),
+            output: Output::default(),
+            eof: false,
+            close_sent: false,
+            news: News::default(),
+            held_pong: None,
+            version: None,
+            protocol: None,
+            request: None,
+            close_frame: None,
+        }
+    }
+
+    fn learn_agreement(&mut self) {
+        if let State::Opening(opening) = &self.state
+            && let Some((version, protocol)) = opening.agreed()
+        {
+            self.version = Some(version);
+            self.protocol = protocol.map(Into::into);
+        }
+    }
+
+    /// The response, and whether the connection is open with it.
+    fn answer(&mut self) -> Result<(Response<()>, bool), HandshakeError> {
+        match &mut self.state {
+            State::Opening(opening) => {
+                let answered = opening.answer()?;
+                Ok((answered.response, answered.is_open))
+            }
+            _ => Err(HandshakeError::AlreadyAnswered),
+        }
+    }
+
+    /// Reads on with what the handshake needs next; tells whether that brought anything about.
+    fn open_further(&mut self) -> bool {
+        let State::Opening(opening) = &mut self.state else {
+            return false;
+        };
+        match opening.read_head(&mut self.input, &self.config) {
+            Ok(Some(request)) => {
+                self.request = Some(Box::new(request));
+                self.news.connect = true;
+                self.learn_agreement();
+                return true;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let error = HandshakeError::Head(error);
+                opening::write_refusal(&mut self.output, &error);
+                self.end_with_error(error.into());
+                return true;
+            }
+        }
+        match opening.read_body(&mut self.input) {
+            Some(digest) => {
+                self.output.put_slice(&digest);
+                self.open();
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn open(&mut self) {
+        let Some(version) = self.version else {
+            return;
+        };
+        let protocol = Protocol::new(version);
+        let opening = std::mem::replace(&mut self.state, State::Open(protocol));
+        self.news.open = true;
+        if let (State::Opening(opening), State::Open(protocol)) = (opening, &self.state)
+            && opening.drain(protocol, &mut self.output).is_err()
+        {
+            self.fail(ProtocolError::Undeliverable { version: version.as_str() });
+        }
+    }
+
+    #[inline]
+    fn command(&mut self, command: Command) -> Result<(), SendError> {
+        match &mut self.state {
+            State::Open(_) if self.close_sent => Err(SendError::Closed),
+            State::Open(protocol) => {
+                if self.output.remaining() >= self.config.settings().max_output {
+                    return Err(SendError::OutputFull);
+                }
+                command.write(protocol, &mut self.output)
+            }
+            State::Opening(opening) => opening.queue(command, self.version, self.config.settings()),
+            State::Closed => Err(SendError::Closed),
+        }
+    }
+
+    fn answer_ping(&mut self, data: &[u8]) {
+        if self.close_sent {
+            return;
+        }
+        // Copied, since it would hold the read buffer. Mostly it leaves again at the next call of `output`.
+        if self.held_pong.is_some() || self.output.remaining() >= PONGS_WAIT {
+            self.held_pong = Some(data.into());
+        } else if let State::Open(protocol) = &self.state {
+            // A ping has no more bytes than a pong may have, and only protocols with pings come here.
+            let _ = protocol.pong(data, &mut self.output);
+        }
+    }
+
+    fn release_pong(&mut self) {
+        if self.output.remaining() < PONGS_WAIT
+            && let State::Open(protocol) = &self.state
+            && let Some(data) = self.held_pong.take()
+        {
+            let _ = protocol.pong(&data, &mut self.output);
+        }
+    }
+
+    /// RFC 6455 §5.5.1: a close is answered by one with the same code, unless it is the answer itself.
+    fn answer_close(&mut self, close: CloseFrame) {
+        if let State::Open(protocol) = &self.state
+            && !self.close_sent
+        {
+            // The code was held against what may be sent when it came.
+            let _ = protocol.close(&close.code.into(), &mut self.output);
+        }
+        self.end(close);
+    }
+
+    /// RFC 6455 §7.1.7: the peer is told why, and nothing is read any more.
+    fn fail(&mut self, error: ProtocolError) {
+        if let State::Open(protocol) = &self.state
+            && !self.close_sent
+        {
+            let close = CloseFrame { code: error.close_code(), reason: error.to_string().as_str().into() };
+            if protocol.close(&close, &mut self.output).is_err() {
+                let _ = protocol.close(&close.code.into(), &mut self.output);
+            }
+        }
+        self.end_with_error(error);
+    }
+
+    fn end_of_transport(&mut self) {
+        let close = match &self.state {
+            State::Open(protocol) => protocol.end_of_transport(),
+            _ => CloseCode::ABNORMAL.into(),
+        };
+        self.end(close);
+    }
+
+    fn end_with_error(&mut self, error: ProtocolError) {
+        let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+        self.news.error = Some(Box::new(error));
+        self.end(close);
+    }
+
+    fn end(&mut self, close: CloseFrame) {
+        self.state = State::Closed;
+        self.held_pong = None;
+        self.close_frame = Some(Box::new(close));
+        self.news.close = true;
+    }
+}
+
+impl News {
+    #[inline]
+    fn next(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
+        if !(self.connect || self.open || self.close) {
+            return None;
+        }
+        self.next_cold(close_frame)
+    }
+
+    #[cold]
+    fn next_cold(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
+        if std::mem::take(&mut self.connect) {
+            return Some(Event::Connect);
+        }
+        if std::mem::take(&mut self.open) {
+            return Some(Event::Open);
+        }
+        if let Some(error) = self.error.take() {
+            return Some(Event::Error(*error));
+        }
+        self.close = false;
+        close_frame.as_deref().cloned().map(Event::Close)
+    }
+}

@@ -1,0 +1,230 @@
+use http::header::HeaderName;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::close::CloseCode;
+
+/// What a peer did that its protocol forbids, or that goes beyond a limit.
+///
+/// It arrives as [`Event::Error`](crate::Event::Error); the close frame that answers it stands in the output by then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A reserved bit is set that no extension owns.
+    #[error("reserved bits are set (RFC 6455 §5.2)")]
+    ReservedBits,
+    /// The opcode is none of 0, 1, 2, 8, 9, 10.
+    #[error("opcode {0} is unknown (RFC 6455 §5.2)")]
+    UnknownOpcode(u8),
+    /// A control frame without the final bit.
+    #[error("a control frame is fragmented (RFC 6455 §5.5)")]
+    FragmentedControl,
+    /// A control frame with more than 125 bytes.
+    #[error("a control frame is longer than 125 bytes (RFC 6455 §5.5)")]
+    ControlTooLong,
+    /// A frame from a client that is not masked.
+    #[error("a client's frame is not masked (RFC 6455 §5.1)")]
+    UnmaskedFrame,
+    /// The length is written with more bytes than it needs.
+    #[error("the payload length is not in its shortest form (RFC 6455 §5.2)")]
+    LengthNotMinimal,
+    /// The top bit of a 64-bit length is set.
+    #[error("the top bit of the payload length is set (RFC 6455 §5.2)")]
+    LengthTopBit,
+    /// A continuation frame where no message was begun.
+    #[error("a continuation frame continues nothing (RFC 6455 §5.4)")]
+    UnexpectedContinuation,
+    /// A new message before the last fragment of the one begun.
+    #[error("a message begins inside another one (RFC 6455 §5.4)")]
+    ExpectedContinuation,
+    /// A text message that is not UTF-8.
+    #[error("a text message is not UTF-8 (RFC 6455 §8.1)")]
+    InvalidUtf8,
+    /// A close frame whose body is one byte.
+    #[error("a close frame has a body of one byte (RFC 6455 §5.5.1)")]
+    TruncatedCloseCode,
+    /// A close frame with a code that may not be sent.
+    #[error("close code {0} may not be sent (RFC 6455 §7.4)")]
+    InvalidCloseCode(CloseCode),
+    /// A close frame whose reason is not UTF-8.
+    #[error("the close reason is not UTF-8 (RFC 6455 §5.5.1)")]
+    InvalidCloseReason,
+    /// A frame longer than [`Config::max_frame_size`](crate::Config::max_frame_size).
+    #[error("a frame of {size} bytes exceeds the limit of {limit}")]
+    FrameTooBig {
+        /// The length that was announced, or had come when the limit was met.
+        size: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// A message longer than [`Config::max_message_size`](crate::Config::max_message_size).
+    #[error("a message of at least {size} bytes exceeds the limit of {limit}")]
+    MessageTooBig {
+        /// What had come and was announced when the limit was met.
+        size: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// A message of more fragments than [`Config::max_fragments`](crate::Config::max_fragments).
+    #[error("a message has more than {limit} fragments")]
+    TooManyFragments {
+        /// The limit.
+        limit: usize,
+    },
+    /// The length of a hixie frame is written with more bytes than any length within the limits needs.
+    #[error("the length of a frame does not end (draft-hixie-76 §5.3)")]
+    LengthUnterminated,
+    /// The application queued a message of a kind that the protocol, known only now, does not have.
+    #[error("the peer's protocol, {version}, has only text messages")]
+    Undeliverable {
+        /// The protocol's name, as [`Version`](crate::Version) displays it.
+        version: &'static str,
+    },
+    /// The handshake failed; the answer that says so stands in the output, or was given to the caller of
+    /// [`Driver::accept`](crate::Driver::accept).
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+}
+
+impl ProtocolError {
+    /// The code that the connection is closed with (RFC 6455 §7.4.1).
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::FrameTooBig { .. } | Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
+            Self::Undeliverable { .. } => CloseCode::UNSUPPORTED_DATA,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+/// Why the head of an HTTP message could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// The head is longer than [`Config::max_head_size`](crate::Config::max_head_size).
+    #[error("the request head exceeds {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The head has more fields than [`Config::max_headers`](crate::Config::max_headers).
+    #[error("the request has more than {limit} header fields")]
+    TooManyHeaders {
+        /// The limit.
+        limit: usize,
+    },
+    /// The bytes are no HTTP/1 head (RFC 9112 §2).
+    #[error("the request is malformed")]
+    Malformed,
+}
+
+/// Why a handshake was refused, or a command that belongs to it could not be carried out.
+///
+/// [`to_response`](Self::to_response) makes the HTTP answer of it. Its display is the one-line reason in that answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The method is not GET (RFC 6455 §4.2.1), or CONNECT on HTTP/2 (RFC 8441 §4).
+    #[error("a WebSocket handshake is a GET request, or CONNECT on HTTP/2")]
+    Method,
+    /// The request is older than HTTP/1.1 (RFC 6455 §4.2.1).
+    #[error("an HTTP/1.0 connection cannot be upgraded: HTTP/1.1 is needed")]
+    HttpVersion,
+    /// No `Connection` header has the token `upgrade` (RFC 6455 §4.2.1).
+    #[error("the Connection header does not name upgrade")]
+    Connection,
+    /// No `Upgrade` header has the token `websocket` (RFC 6455 §4.2.1).
+    #[error("the Upgrade header does not name websocket")]
+    Upgrade,
+    /// The `Host` header is missing, there twice, or no authority (RFC 6455 §4.2.1, RFC 9112 §3.2).
+    #[error("the Host header is missing or malformed")]
+    Host,
+    /// The `Sec-WebSocket-Version` is missing or not spoken here (RFC 6455 §4.4).
+    #[error("the WebSocket version is not supported; this server speaks {supported}")]
+    UnsupportedVersion {
+        /// What is spoken, as in `Sec-WebSocket-Version`.
+        supported: &'static str,
+    },
+    /// `Sec-WebSocket-Key` is missing (RFC 6455 §4.2.1).
+    #[error("the Sec-WebSocket-Key header is missing")]
+    MissingKey,
+    /// `Sec-WebSocket-Key` is not the base64 of 16 bytes, or is there twice (RFC 6455 §4.2.1).
+    #[error("the Sec-WebSocket-Key header is not the base64 of 16 bytes")]
+    InvalidKey,
+    /// `Sec-WebSocket-Key1` or `-Key2` is missing, or holds no number (draft-hixie-76 §5.2).
+    #[error("the Sec-WebSocket-Key1 and Sec-WebSocket-Key2 headers hold no valid keys")]
+    InvalidHixieKey,
+    /// `Sec-WebSocket-Protocol` is not a list of tokens (RFC 6455 §4.3).
+    #[error("the Sec-WebSocket-Protocol header is malformed")]
+    InvalidProtocol,
+    /// The request declares a body, which a handshake does not have; in draft 76 other than of 8 bytes.
+    #[error("a handshake request has no body")]
+    Body,
+    /// The head of the request could not be read.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// [`set_header`](crate::Driver::set_header) was given a name that the handshake itself writes.
+    #[error("the header {0} belongs to the handshake")]
+    ReservedHeader(HeaderName),
+    /// The command came before a request was read.
+    #[error("no request has been read yet")]
+    NotRequested,
+    /// The command came after the handshake was answered.
+    #[error("the handshake has already been answered")]
+    AlreadyAnswered,
+}
+
+impl HandshakeError {
+    /// The status of the answer: 426 for a version (RFC 6455 §4.4), 500 for a mistake of the caller's, else 400.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::UnsupportedVersion { .. } => StatusCode::UPGRADE_REQUIRED,
+            Self::ReservedHeader(_) | Self::NotRequested | Self::AlreadyAnswered => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The HTTP answer: the status, a line of plain text, and with 426 the versions that are spoken.
+    ///
+    /// `Content-Length` is left to who sends it.
+    pub fn to_response(&self) -> Response<String> {
+        let mut response = Response::new(format!("{self}\n"));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if let Self::UnsupportedVersion { supported } = self {
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(supported));
+        }
+        response
+    }
+}
+
+/// Why a message was not taken. It is the caller's mistake or the connection's state, never the peer's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closing or closed.
+    #[error("the connection is closed")]
+    Closed,
+    /// [`Config::max_output`](crate::Config::max_output) bytes wait to be written. Write
+    /// [`Driver::output`](crate::Driver::output) and try again.
+    #[error("too much output is waiting to be written")]
+    OutputFull,
+    /// The protocol of this connection has no such frame: hixie knows only text.
+    #[error("{version} has only text messages")]
+    NotSupported {
+        /// The protocol's name, as [`Version`](crate::Version) displays it.
+        version: &'static str,
+    },
+    /// A ping or pong of more than 125 bytes (RFC 6455 §5.5).
+    #[error("a ping or pong holds at most 125 bytes")]
+    ControlTooLong,
+    /// A close code that may not be sent (RFC 6455 §7.4).
+    #[error("close code {0} may not be sent")]
+    InvalidCloseCode(CloseCode),
+    /// A close reason of more than 123 bytes (RFC 6455 §5.5).
+    #[error("a close reason holds at most 123 bytes")]
+    ReasonTooLong,
+}

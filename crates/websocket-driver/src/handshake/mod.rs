@@ -1,0 +1,156 @@
+//! The handshakes of servers, as functions from a request to the response: nothing is read or written here.
+
+pub(crate) mod hixie;
+mod protocol;
+mod rfc6455;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Request, Response};
+
+use crate::config::Config;
+use crate::error::HandshakeError;
+use crate::version::Version;
+
+pub(crate) const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
+pub(crate) const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
+
+/// How a request is answered that asks for a WebSocket and may have one.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) version: Version,
+    pub(crate) protocol: Option<Box<str>>,
+    /// The first 8 of the 16 bytes that a hixie-76 answer is made of; the others are still to come.
+    pub(crate) keys: Option<[u8; 8]>,
+    pub(crate) response: Response<()>,
+}
+
+/// Whether a request asks for a WebSocket, of whatever version (RFC 6455 §4.2.1, RFC 8441 §4).
+///
+/// That is a GET whose `Connection` names `upgrade` and whose `Upgrade` names `websocket`, or on HTTP/2 and later a
+/// CONNECT with `Sec-WebSocket-Version`. There the pseudo-header `:protocol` decides, which is not part of an
+/// [`http::Request`]: who knows it must look at it as well.
+pub fn is_handshake<B>(request: &Request<B>) -> bool {
+    check_request_line(request).is_ok()
+}
+
+/// Answers a request that asks for a WebSocket.
+pub(crate) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer, HandshakeError> {
+    check_request_line(request)?;
+    if is_multiplexed(request.version()) {
+        return rfc6455::answer_connect(request, config);
+    }
+    if request.version() != http::Version::HTTP_11 {
+        return Err(HandshakeError::HttpVersion);
+    }
+    let host = host(request)?;
+    let headers = request.headers();
+    if is_hybi(headers) {
+        no_body(headers)?;
+        rfc6455::answer(request, config)
+    } else if !config.settings().allow_drafts {
+        Err(HandshakeError::UnsupportedVersion { supported: rfc6455::SUPPORTED })
+    } else if headers.contains_key(KEY1) || headers.contains_key(KEY2) {
+        hixie::answer_76(request, host, config)
+    } else {
+        no_body(headers)?;
+        hixie::answer_75(request, host, config)
+    }
+}
+
+/// The subprotocols that a request offers, in its order; none where the header is malformed, which refuses the handshake.
+pub fn requested_protocols<B>(request: &Request<B>) -> Vec<&str> {
+    let headers = request.headers();
+    if is_hybi(headers) || is_multiplexed(request.version()) {
+        return protocol::offered(headers).unwrap_or_default();
+    }
+    hixie::offered(headers, header::SEC_WEBSOCKET_PROTOCOL)
+        .or_else(|| hixie::offered(headers, hixie::PROTOCOL_75))
+        .into_iter()
+        .collect()
+}
+
+/// Whether a request is of RFC 6455 or one of the drafts that became it.
+fn is_hybi(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SEC_WEBSOCKET_VERSION) || headers.contains_key(header::SEC_WEBSOCKET_KEY)
+}
+
+fn check_request_line<B>(request: &Request<B>) -> Result<(), HandshakeError> {
+    let headers = request.headers();
+    if is_multiplexed(request.version()) {
+        if request.method() != Method::CONNECT {
+            return Err(HandshakeError::Method);
+        }
+        if !headers.contains_key(header::SEC_WEBSOCKET_VERSION) {
+            return Err(HandshakeError::UnsupportedVersion { supported: rfc6455::SUPPORTED });
+        }
+        return Ok(());
+    }
+    if request.method() != Method::GET {
+        return Err(HandshakeError::Method);
+    }
+    if !has_token(headers, header::CONNECTION, "upgrade") {
+        return Err(HandshakeError::Connection);
+    }
+    if !has_token(headers, header::UPGRADE, "websocket") {
+        return Err(HandshakeError::Upgrade);
+    }
+    Ok(())
+}
+
+/// HTTP/2 and later.
+fn is_multiplexed(version: http::Version) -> bool {
+    version >= http::Version::HTTP_2
+}
+
+/// Whether a list over any number of header lines has a token (RFC 9110 §5.6.1).
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// The authority that the request is meant for (RFC 9112 §3.2): one, and well-formed.
+fn host<B>(request: &Request<B>) -> Result<Authority, HandshakeError> {
+    let mut values = request.headers().get_all(header::HOST).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(HandshakeError::Host);
+    };
+    let authority = Authority::try_from(value.as_bytes()).map_err(|_| HandshakeError::Host)?;
+    let port_is_number = match authority.as_str().rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok(),
+        _ => true,
+    };
+    if authority.host().is_empty() || authority.as_str().contains('@') || !port_is_number {
+        return Err(HandshakeError::Host);
+    }
+    Ok(authority)
+}
+
+/// A handshake has no body: bytes behind it are frames, and no proxy may take them for anything else.
+fn no_body(headers: &HeaderMap) -> Result<(), HandshakeError> {
+    match declared_body(headers) {
+        Some(Some(0)) | None => Ok(()),
+        Some(_) => Err(HandshakeError::Body),
+    }
+}
+
+/// The body that the headers declare: its length, or `Some(None)` where that is not known or makes no sense.
+fn declared_body(headers: &HeaderMap) -> Option<Option<u64>> {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Some(None);
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => None,
+        (Some(length), None) => Some(length.to_str().ok().and_then(|digits| digits.parse().ok())),
+        (Some(_), Some(_)) => Some(None),
+    }
+}
+
+/// A header value made of parts that came out of a request, and so cannot hold what a value must not.
+fn value(text: String) -> Result<HeaderValue, HandshakeError> {
+    HeaderValue::try_from(text).map_err(|_| HandshakeError::Host)
+}

@@ -1,0 +1,148 @@
+//! The framing of both hixie drafts (draft-hixie-76 §5.3, draft-hixie-75 §4.2).
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Settings;
+use crate::error::{ProtocolError, SendError};
+use crate::event::Event;
+use crate::message::Message;
+use crate::output::Output;
+use crate::utf8::Utf8Bytes;
+use crate::version::Version;
+
+/// A length needs no more bytes than this, at 7 bits each.
+const MAX_LENGTH_BYTES: u8 = 10;
+
+#[derive(Debug)]
+pub(crate) struct Hixie {
+    version: Version,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// At the first byte of a frame.
+    Type,
+    /// In a text, of which so many bytes have no end in them.
+    Text { searched: usize },
+    /// In the length of a frame that is skipped.
+    Length { type_byte: u8, len: u64, bytes: u8 },
+    /// In the payload of such a frame.
+    Skip { left: usize },
+}
+
+impl Hixie {
+    pub(crate) fn new(version: Version) -> Self {
+        Self { version, state: State::Type }
+    }
+
+    /// Parses until there is something to tell, or no more input. The closing frame comes as [`Event::Close`].
+    pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
+        while !input.is_empty() {
+            match &mut self.state {
+                State::Type => {
+                    let type_byte = input.get_u8();
+                    self.state = if type_byte & 0x80 == 0 {
+                        State::Text { searched: 0 }
+                    } else {
+                        State::Length { type_byte, len: 0, bytes: 0 }
+                    };
+                }
+                State::Text { searched } => match memchr(0xff, &input[*searched..]) {
+                    Some(at) => {
+                        let end = *searched + at;
+                        judge_text(end, settings)?;
+                        let text = input.split_to(end).freeze();
+                        input.advance(1);
+                        self.state = State::Type;
+                        return Ok(Some(Event::Message(Message::Text(text_lossy(text)))));
+                    }
+                    None => {
+                        *searched = input.len();
+                        judge_text(input.len(), settings)?;
+                        return Ok(None);
+                    }
+                },
+                State::Length { type_byte, len, bytes } => {
+                    let byte = input.get_u8();
+                    *len = len.saturating_mul(128).saturating_add(u64::from(byte & 0x7f));
+                    *bytes += 1;
+                    let limit = settings.max_frame_size;
+                    if *len > limit as u64 {
+                        return Err(ProtocolError::FrameTooBig { size: *len, limit });
+                    }
+                    if byte & 0x80 == 0 {
+                        // Draft-hixie-76 §5.3: FF 00 begins the closing handshake, which draft 75 does not have.
+                        if self.version == Version::Hixie76 && *type_byte == 0xff && *len == 0 && *bytes == 1 {
+                            return Ok(Some(Event::Close(CloseCode::NO_STATUS.into())));
+                        }
+                        self.state = State::Skip { left: *len as usize };
+                    } else if *bytes == MAX_LENGTH_BYTES {
+                        return Err(ProtocolError::LengthUnterminated);
+                    }
+                }
+                State::Skip { left } => {
+                    let skipped = (*left).min(input.len());
+                    input.advance(skipped);
+                    *left -= skipped;
+                    if *left == 0 {
+                        self.state = State::Type;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How the connection ended where the transport did, without a closing frame. Draft 75 has none, so there an end
+    /// between two frames is as it should be.
+    pub(crate) fn end_of_transport(&self) -> CloseFrame {
+        match (self.version, &self.state) {
+            (Version::Hixie75, State::Type) => CloseCode::NO_STATUS.into(),
+            _ => CloseCode::ABNORMAL.into(),
+        }
+    }
+
+    /// Writes a text. UTF-8 never holds the byte FF, so nothing needs escaping.
+    pub(crate) fn send(&self, text: Utf8Bytes, output: &mut Output) {
+        output.put_message(&[0x00], Message::Text(text));
+        output.put_slice(&[0xff]);
+    }
+
+    /// Writes the closing frame, where there is one (draft-hixie-76 §5.3).
+    pub(crate) fn close(&self, output: &mut Output) {
+        if self.has_closing_handshake() {
+            output.put_slice(&[0xff, 0x00]);
+        }
+    }
+
+    /// What a command is told that these drafts have no frame for.
+    pub(crate) fn not_supported(&self) -> SendError {
+        SendError::NotSupported { version: self.version.as_str() }
+    }
+
+    /// Draft 75 closes by closing the transport.
+    pub(crate) fn has_closing_handshake(&self) -> bool {
+        self.version == Version::Hixie76
+    }
+}
+
+fn judge_text(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
+    if size > settings.max_frame_size {
+        return Err(ProtocolError::FrameTooBig { size: size as u64, limit: settings.max_frame_size });
+    }
+    if size > settings.max_message_size {
+        return Err(ProtocolError::MessageTooBig { size: size as u64, limit: settings.max_message_size });
+    }
+    Ok(())
+}
+
+/// Both drafts have bytes that are not UTF-8 replaced by U+FFFD.
+fn text_lossy(bytes: Bytes) -> Utf8Bytes {
+    match Utf8Bytes::try_from(bytes.clone()) {
+        Ok(text) => text,
+        Err(_) => String::from_utf8_lossy(&bytes).into_owned().into(),
+    }
+}

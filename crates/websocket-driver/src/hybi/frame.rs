@@ -1,0 +1,159 @@
+use crate::error::ProtocolError;
+
+/// The longest payload of a control frame (RFC 6455 §5.5).
+pub(crate) const MAX_CONTROL: usize = 125;
+
+/// RFC 6455 §5.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opcode {
+    Continuation = 0,
+    Text = 1,
+    Binary = 2,
+    Close = 8,
+    Ping = 9,
+    Pong = 10,
+}
+
+impl Opcode {
+    fn new(nibble: u8) -> Option<Self> {
+        Some(match nibble {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn is_control(self) -> bool {
+        self as u8 >= 8
+    }
+}
+
+/// What stands before a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) fin: bool,
+    pub(crate) opcode: Opcode,
+    pub(crate) mask: [u8; 4],
+    pub(crate) len: usize,
+}
+
+/// What a header is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expect {
+    /// Whether a message has begun, so that its continuation must come.
+    pub(crate) continuation: bool,
+    pub(crate) max_frame_size: usize,
+    /// The bytes of the message so far.
+    pub(crate) message_size: usize,
+    pub(crate) max_message_size: usize,
+}
+
+impl Header {
+    /// Reads a header and tells how long it is. Each byte is judged as soon as it is there, but nothing is taken before
+    /// all of it is.
+    #[inline]
+    pub(crate) fn decode(bytes: &[u8], expect: Expect) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
+        let fin = first & 0x80 != 0;
+        let opcode = judge_first(first, expect.continuation)?;
+        let Some(&second) = bytes.get(1) else {
+            return Ok(None);
+        };
+        if second & 0x80 == 0 {
+            return Err(ProtocolError::UnmaskedFrame);
+        }
+        let (len, at) = match second & 0x7f {
+            _ if opcode.is_control() && second & 0x7f > MAX_CONTROL as u8 => {
+                return Err(ProtocolError::ControlTooLong);
+            }
+            126 => match bytes.get(2..4) {
+                Some(len) => (u64::from(u16::from_be_bytes([len[0], len[1]])), 4),
+                None => return Ok(None),
+            },
+            127 => {
+                // RFC 6455 §5.2: the most significant bit must be 0.
+                if bytes.get(2).is_some_and(|byte| byte & 0x80 != 0) {
+                    return Err(ProtocolError::LengthTopBit);
+                }
+                match bytes.get(2..10).and_then(|len| len.try_into().ok()) {
+                    Some(len) => (u64::from_be_bytes(len), 10),
+                    None => return Ok(None),
+                }
+            }
+            len => (u64::from(len), 2),
+        };
+        if (at == 4 && len < 126) || (at == 10 && len <= u64::from(u16::MAX)) {
+            return Err(ProtocolError::LengthNotMinimal);
+        }
+        let len = judge_length(len, opcode, expect)?;
+        match bytes.get(at..at + 4).and_then(|mask| mask.try_into().ok()) {
+            Some(mask) => Ok(Some((Self { fin, opcode, mask, len }, at + 4))),
+            None => Ok(None),
+        }
+    }
+}
+
+#[inline]
+fn judge_first(first: u8, continuation: bool) -> Result<Opcode, ProtocolError> {
+    // RFC 6455 §5.2: no extension that gives them a meaning is active.
+    if first & 0x70 != 0 {
+        return Err(ProtocolError::ReservedBits);
+    }
+    let opcode = Opcode::new(first & 0x0f).ok_or(ProtocolError::UnknownOpcode(first & 0x0f))?;
+    match opcode {
+        _ if opcode.is_control()
+            // RFC 6455 §5.5.
+            && first & 0x80 == 0 =>
+        {
+            return Err(ProtocolError::FragmentedControl);
+        }
+        // RFC 6455 §5.4.
+        Opcode::Continuation if !continuation => return Err(ProtocolError::UnexpectedContinuation),
+        Opcode::Text | Opcode::Binary if continuation => return Err(ProtocolError::ExpectedContinuation),
+        _ => {}
+    }
+    Ok(opcode)
+}
+
+/// Holds an announced length against the limits, before anything is reserved for it.
+#[inline]
+fn judge_length(len: u64, opcode: Opcode, expect: Expect) -> Result<usize, ProtocolError> {
+    if !opcode.is_control() {
+        if len > expect.max_frame_size as u64 {
+            return Err(ProtocolError::FrameTooBig { size: len, limit: expect.max_frame_size });
+        }
+        let size = len.saturating_add(expect.message_size as u64);
+        if size > expect.max_message_size as u64 {
+            return Err(ProtocolError::MessageTooBig { size, limit: expect.max_message_size });
+        }
+    }
+    // Within a limit that is a usize.
+    Ok(len as usize)
+}
+
+/// Writes the header of a frame that is not masked, the only one of its message, into `buf`, and gives what was written.
+pub(crate) fn encode(opcode: Opcode, len: usize, buf: &mut [u8; 10]) -> &[u8] {
+    buf[0] = 0x80 | opcode as u8;
+    match len {
+        0..=125 => {
+            buf[1] = len as u8;
+            &buf[..2]
+        }
+        126..=0xffff => {
+            buf[1] = 126;
+            buf[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+            &buf[..4]
+        }
+        _ => {
+            buf[1] = 127;
+            buf[2..].copy_from_slice(&(len as u64).to_be_bytes());
+            &buf[..]
+        }
+    }
+}

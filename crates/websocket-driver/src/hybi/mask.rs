@@ -1,0 +1,33 @@
+/// Applies a masking key to bytes that begin `at` bytes into the payload (RFC 6455 §5.3).
+///
+/// The loop is flat and in words of 8, which the compiler turns into the widest instructions of the target.
+pub(crate) fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], at: usize) {
+    key.rotate_left(at % 4);
+    let [a, b, c, d] = key;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (words, tail) = bytes.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_part_is_masked_as_the_specification_says() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for at in 0..9 {
+            for len in 0..70 {
+                let mut bytes: Vec<u8> = (0..len as u8).collect();
+                let expected: Vec<u8> = bytes.iter().enumerate().map(|(i, b)| b ^ key[(at + i) % 4]).collect();
+                apply_mask(&mut bytes, key, at);
+                assert_eq!(bytes, expected, "{len} bytes at {at}");
+            }
+        }
+    }
+}

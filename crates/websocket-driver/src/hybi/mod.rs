@@ -1,0 +1,239 @@
+//! The framing of RFC 6455 §5, which the hybi drafts since 07 share.
+
+mod assembler;
+mod frame;
+mod mask;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use self::assembler::Assembler;
+pub(crate) use self::frame::MAX_CONTROL;
+use self::frame::{Expect, Header, Opcode};
+use self::mask::apply_mask;
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Settings;
+use crate::error::{ProtocolError, SendError};
+use crate::event::Event;
+use crate::message::Message;
+use crate::output::Output;
+use crate::utf8::{INLINE, Utf8Bytes, Validator};
+
+/// The longest reason beside a close code (RFC 6455 §5.5.1).
+const MAX_REASON: usize = MAX_CONTROL - 2;
+
+/// The server's side of the framing.
+#[derive(Debug, Default)]
+pub(crate) struct Hybi {
+    /// The frame whose header was taken off the input and whose payload is still coming.
+    current: Option<Current>,
+    /// Boxed, since few messages are fragmented and every connection has a place for one.
+    message: Option<Box<Assembler>>,
+    /// Of the text message that is coming in more than one piece.
+    utf8: Validator,
+}
+
+#[derive(Debug)]
+struct Current {
+    header: Header,
+    /// How much of the payload, still in the input, is unmasked and checked.
+    seen: usize,
+}
+
+impl Hybi {
+    /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
+    #[inline]
+    pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
+        loop {
+            if self.current.is_none() {
+                match Header::decode(input, self.expect(settings))? {
+                    None => return Ok(None),
+                    Some((header, len)) => {
+                        input.advance(len);
+                        self.current = Some(Current { header, seen: 0 });
+                    }
+                }
+            }
+            let Some(Current { header, seen }) = self.current.take() else {
+                return Ok(None);
+            };
+            if input.len() < header.len {
+                let seen = self.look_ahead(header, seen, input)?;
+                self.current = Some(Current { header, seen });
+                return Ok(None);
+            }
+            if let Some(event) = self.finish_frame(header, seen, input, settings)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// How many bytes are missing of the frame that is coming, as far as that is known.
+    pub(crate) fn missing(&self, input: &BytesMut) -> usize {
+        self.current.as_ref().map_or(0, |current| current.header.len.saturating_sub(input.len()))
+    }
+
+    /// Writes a message as one frame.
+    #[inline]
+    pub(crate) fn send(&self, message: Message, output: &mut Output) {
+        let opcode = match &message {
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
+        };
+        output.put_message(frame::encode(opcode, message.len(), &mut [0; 10]), message);
+    }
+
+    pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+        put_control(Opcode::Ping, data, output)
+    }
+
+    pub(crate) fn pong(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+        put_control(Opcode::Pong, data, output)
+    }
+
+    /// Writes a close frame; one without a body for [`CloseCode::NO_STATUS`].
+    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) -> Result<(), SendError> {
+        if close.code == CloseCode::NO_STATUS && close.reason.is_empty() {
+            return put_control(Opcode::Close, &[], output);
+        }
+        if !close.code.is_sendable() {
+            return Err(SendError::InvalidCloseCode(close.code));
+        }
+        if close.reason.len() > MAX_REASON {
+            return Err(SendError::ReasonTooLong);
+        }
+        let mut body = [0; MAX_CONTROL];
+        let len = 2 + close.reason.len();
+        body[..2].copy_from_slice(&u16::from(close.code).to_be_bytes());
+        body[2..len].copy_from_slice(close.reason.as_bytes());
+        put_control(Opcode::Close, &body[..len], output)
+    }
+
+    fn expect(&self, settings: &Settings) -> Expect {
+        Expect {
+            continuation: self.message.is_some(),
+            max_frame_size: settings.max_frame_size,
+            message_size: self.message.as_ref().map_or(0, |message| message.len()),
+            max_message_size: settings.max_message_size,
+        }
+    }
+
+    /// Unmasks and checks what has come of a text that is not whole yet, so that it fails at its first wrong byte
+    /// (RFC 6455 §8.1). Other payloads are unmasked in one go when they are whole.
+    fn look_ahead(&mut self, header: Header, seen: usize, input: &mut BytesMut) -> Result<usize, ProtocolError> {
+        if !self.is_text(header) {
+            return Ok(0);
+        }
+        apply_mask(&mut input[seen..], header.mask, seen);
+        self.utf8.feed(&input[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
+        Ok(input.len())
+    }
+
+    fn finish_frame(
+        &mut self,
+        header: Header,
+        seen: usize,
+        input: &mut BytesMut,
+        settings: &Settings,
+    ) -> Result<Option<Event>, ProtocolError> {
+        let alone = header.fin && seen == 0;
+        if alone && header.opcode == Opcode::Text && header.len <= INLINE {
+            return short_text(header, input).map(Some);
+        }
+        let mut payload = input.split_to(header.len);
+        apply_mask(&mut payload[seen..], header.mask, seen);
+        match header.opcode {
+            Opcode::Ping => return Ok(Some(Event::Ping(payload.freeze()))),
+            Opcode::Pong => return Ok(Some(Event::Pong(payload.freeze()))),
+            Opcode::Close => return close_event(&payload).map(Some),
+            Opcode::Binary if header.fin => return Ok(Some(Event::Message(Message::Binary(payload.freeze())))),
+            Opcode::Text if alone => return text_event(payload.freeze()).map(Some),
+            _ => {}
+        }
+        // A text of several fragments, or one that came in several pieces; or a binary one of several fragments.
+        if self.is_text(header) {
+            self.utf8.feed(&payload[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        match &mut self.message {
+            Some(message) => message.push(&payload, settings.max_fragments)?,
+            None if header.fin => {
+                self.finish_text()?;
+                return text_event(payload.freeze()).map(Some);
+            }
+            None => self.message = Some(Box::new(Assembler::new(header.opcode == Opcode::Text, &payload))),
+        }
+        if !header.fin {
+            return Ok(None);
+        }
+        let Some(message) = self.message.take() else {
+            return Ok(None);
+        };
+        let is_text = message.is_text;
+        let payload = message.finish().freeze();
+        if is_text {
+            self.finish_text()?;
+            text_event(payload).map(Some)
+        } else {
+            Ok(Some(Event::Message(Message::Binary(payload))))
+        }
+    }
+
+    /// Whether the frame is text, or goes on with one.
+    fn is_text(&self, header: Header) -> bool {
+        match header.opcode {
+            Opcode::Text => true,
+            Opcode::Continuation => self.message.as_ref().is_some_and(|message| message.is_text),
+            _ => false,
+        }
+    }
+
+    /// A text may not end inside a character.
+    fn finish_text(&mut self) -> Result<(), ProtocolError> {
+        if self.utf8.is_complete() { Ok(()) } else { Err(ProtocolError::InvalidUtf8) }
+    }
+}
+
+/// A whole text that fits in the message itself: copied out, so that it holds no part of the read buffer.
+#[inline]
+fn short_text(header: Header, input: &mut BytesMut) -> Result<Event, ProtocolError> {
+    let mut bytes = [0; INLINE];
+    bytes[..header.len].copy_from_slice(&input[..header.len]);
+    input.advance(header.len);
+    apply_mask(&mut bytes[..header.len], header.mask, 0);
+    match Utf8Bytes::inline(bytes, header.len) {
+        Ok(text) => Ok(Event::Message(Message::Text(text))),
+        Err(_) => Err(ProtocolError::InvalidUtf8),
+    }
+}
+
+fn text_event(payload: Bytes) -> Result<Event, ProtocolError> {
+    match Utf8Bytes::try_from(payload) {
+        Ok(text) => Ok(Event::Message(Message::Text(text))),
+        Err(_) => Err(ProtocolError::InvalidUtf8),
+    }
+}
+
+/// RFC 6455 §5.5.1, §7.4.
+fn close_event(body: &[u8]) -> Result<Event, ProtocolError> {
+    let close = match *body {
+        [] => CloseFrame::from(CloseCode::NO_STATUS),
+        [_] => return Err(ProtocolError::TruncatedCloseCode),
+        [high, low, ref reason @ ..] => {
+            let code = CloseCode::from(u16::from_be_bytes([high, low]));
+            if !code.is_sendable() {
+                return Err(ProtocolError::InvalidCloseCode(code));
+            }
+            let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
+            CloseFrame { code, reason: reason.into() }
+        }
+    };
+    Ok(Event::Close(close))
+}
+
+fn put_control(opcode: Opcode, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+    if data.len() > MAX_CONTROL {
+        return Err(SendError::ControlTooLong);
+    }
+    output.put_slice(frame::encode(opcode, data.len(), &mut [0; 10]));
+    output.put_slice(data);
+    Ok(())
+}

@@ -1,0 +1,221 @@
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response};
+
+use crate::config::{Config, Settings};
+use crate::error::{HandshakeError, HeadError, SendError};
+use crate::handshake::{self, Answer, hixie};
+use crate::http::head::{self, HeadReader};
+use crate::hybi::MAX_CONTROL;
+use crate::message::Message;
+use crate::output::Output;
+use crate::protocol::Protocol;
+use crate::version::Version;
+
+/// A server's connection until its handshake is done.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    stage: Stage,
+    /// What the application adds to the response.
+    headers: HeaderMap,
+    /// What it sent early.
+    queue: Vec<Command>,
+    queued: usize,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The head of the request is coming.
+    Head(HeadReader),
+    /// It has come, and this is what it is worth.
+    Requested(Result<Answer, HandshakeError>),
+    /// It is answered; the 8 bytes behind a hixie-76 request are still to come.
+    Body { keys: [u8; 8] },
+}
+
+/// What can be sent before the handshake is done, to go out then.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Message(Message),
+    Ping(Bytes),
+    Pong(Bytes),
+}
+
+/// An answer that was given.
+pub(crate) struct Answered {
+    pub(crate) response: Response<()>,
+    /// Whether the connection is open with it.
+    pub(crate) is_open: bool,
+}
+
+impl Opening {
+    /// Reads the request itself.
+    pub(crate) fn reading() -> Self {
+        Self::new(Stage::Head(HeadReader::default()))
+    }
+
+    /// Has been given the request.
+    pub(crate) fn requested(answer: Result<Answer, HandshakeError>) -> Self {
+        Self::new(Stage::Requested(answer))
+    }
+
+    /// Reads the head of the request, if that is what comes next.
+    pub(crate) fn read_head(
+        &mut self,
+        input: &mut BytesMut,
+        config: &Config,
+    ) -> Result<Option<Request<()>>, HeadError> {
+        let Stage::Head(reader) = &mut self.stage else {
+            return Ok(None);
+        };
+        let Settings { max_head_size, max_headers, .. } = *config.settings();
+        let request = reader.read(input, max_head_size, max_headers)?;
+        if let Some(request) = &request {
+            self.stage = Stage::Requested(handshake::answer(request, config).and_then(|answer| {
+                // The transfer coding would have to be taken off, and no client of the drafts uses it.
+                match answer.keys.is_some() && request.headers().contains_key(header::TRANSFER_ENCODING) {
+                    true => Err(HandshakeError::Body),
+                    false => Ok(answer),
+                }
+            }));
+        }
+        Ok(request)
+    }
+
+    /// Reads the 8 bytes behind a hixie-76 head and gives the 16 that answer them, if that is what comes next.
+    pub(crate) fn read_body(&mut self, input: &mut BytesMut) -> Option<[u8; 16]> {
+        let Stage::Body { keys } = self.stage else {
+            return None;
+        };
+        let body = *input.first_chunk::<{ hixie::BODY }>()?;
+        input.advance(body.len());
+        Some(hixie::digest(keys, body))
+    }
+
+    /// What was agreed, once the request has come.
+    pub(crate) fn agreed(&self) -> Option<(Version, Option<&str>)> {
+        match &self.stage {
+            Stage::Requested(Ok(answer)) => Some((answer.version, answer.protocol.as_deref())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+        if is_reserved(&name) {
+            return Err(HandshakeError::ReservedHeader(name));
+        }
+        if let Stage::Body { .. } = self.stage {
+            return Err(HandshakeError::AlreadyAnswered);
+        }
+        self.headers.append(name, value);
+        Ok(())
+    }
+
+    /// The answer to the request.
+    pub(crate) fn answer(&mut self) -> Result<Answered, HandshakeError> {
+        match std::mem::replace(&mut self.stage, Stage::Requested(Err(HandshakeError::AlreadyAnswered))) {
+            Stage::Requested(answer) => {
+                let Answer { keys, mut response, .. } = answer?;
+                for (name, value) in &self.headers {
+                    response.headers_mut().append(name, value.clone());
+                }
+                let is_open = keys.is_none();
+                if let Some(keys) = keys {
+                    self.stage = Stage::Body { keys };
+                }
+                Ok(Answered { response, is_open })
+            }
+            stage @ Stage::Head(_) => {
+                self.stage = stage;
+                Err(HandshakeError::NotRequested)
+            }
+            stage @ Stage::Body { .. } => {
+                self.stage = stage;
+                Err(HandshakeError::AlreadyAnswered)
+            }
+        }
+    }
+
+    /// Keeps what is sent early, within the limit of what may wait to be written.
+    pub(crate) fn queue(
+        &mut self,
+        command: Command,
+        version: Option<Version>,
+        settings: &Settings,
+    ) -> Result<(), SendError> {
+        command.check(version)?;
+        if self.queued >= settings.max_output {
+            return Err(SendError::OutputFull);
+        }
+        self.queued += size_of::<Command>() + command.len();
+        self.queue.push(command);
+        Ok(())
+    }
+
+    /// Sends what was sent early.
+    pub(crate) fn drain(self, protocol: &Protocol, output: &mut Output) -> Result<(), SendError> {
+        self.queue.into_iter().try_for_each(|command| command.write(protocol, output))
+    }
+
+    fn new(stage: Stage) -> Self {
+        Self { stage, headers: HeaderMap::new(), queue: Vec::new(), queued: 0 }
+    }
+}
+
+impl Command {
+    #[inline]
+    pub(crate) fn write(self, protocol: &Protocol, output: &mut Output) -> Result<(), SendError> {
+        match self {
+            Self::Message(message) => protocol.send(message, output),
+            Self::Ping(data) => protocol.ping(&data, output),
+            Self::Pong(data) => protocol.pong(&data, output),
+        }
+    }
+
+    /// Judges what can be judged before there is a protocol to write it.
+    fn check(&self, version: Option<Version>) -> Result<(), SendError> {
+        match (self, version) {
+            (Self::Message(Message::Text(_)), _) => Ok(()),
+            (_, Some(version)) if version.is_hixie() => Err(SendError::NotSupported { version: version.as_str() }),
+            (Self::Ping(data) | Self::Pong(data), _) if data.len() > MAX_CONTROL => Err(SendError::ControlTooLong),
+            _ => Ok(()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(message) => message.len(),
+            Self::Ping(data) | Self::Pong(data) => data.len(),
+        }
+    }
+}
+
+/// Writes the answer that opens a connection.
+pub(crate) fn write_answer(output: &mut Output, response: &Response<()>, version: Option<Version>) {
+    let reason = version.map_or("", Version::reason_phrase);
+    head::write_response(output, response.status(), reason, response.headers());
+}
+
+/// Writes the answer that refuses one, after which the connection ends.
+pub(crate) fn write_refusal(output: &mut Output, error: &HandshakeError) {
+    let mut response = error.to_response();
+    let length = response.body().len().into();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let HandshakeError::UnsupportedVersion { .. } = error {
+        // RFC 9110 §15.5.22: a 426 says what to upgrade to; RFC 9110 §7.8: and names the field in Connection.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close, Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    let status = response.status();
+    head::write_response(output, status, status.canonical_reason().unwrap_or_default(), response.headers());
+    output.put_slice(response.body().as_bytes());
+}
+
+/// The headers that the handshake writes, or that would change where the response ends.
+fn is_reserved(name: &HeaderName) -> bool {
+    const RESERVED: [HeaderName; 4] =
+        [header::UPGRADE, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    RESERVED.contains(name) || name.as_str().starts_with("sec-websocket-") || name.as_str().starts_with("websocket-")
+}

@@ -1,0 +1,105 @@
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::message::Message;
+
+/// A payload from this size on is a segment of its own where nothing else is queued, else from twice the size:
+/// below, copying it next to its header costs less than a second segment in the system call.
+const OWN_SEGMENT: usize = 16 * 1024;
+
+/// The bytes that wait to be written to the transport, as a [`Buf`].
+///
+/// Small frames stand one behind the other in one buffer, which holds its memory for the next ones until it is
+/// taken; large payloads are segments of their own and never copied, so write with
+/// [`chunks_vectored`](Buf::chunks_vectored) where the transport can.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What comes before `tail`.
+    segments: VecDeque<Bytes>,
+    /// The bytes in `segments`.
+    queued: usize,
+    tail: BytesMut,
+}
+
+impl Output {
+    /// Gives it a buffer to gather small frames in, from a pool for instance. It is used only while there is none.
+    pub fn lend(&mut self, buffer: BytesMut) {
+        if self.tail.capacity() == 0 {
+            self.tail = buffer;
+        }
+    }
+
+    /// Takes the buffer back, or the one it made itself. Empty while bytes wait in it.
+    pub fn reclaim(&mut self) -> BytesMut {
+        if self.has_remaining() {
+            return BytesMut::new();
+        }
+        self.segments = VecDeque::new();
+        std::mem::take(&mut self.tail)
+    }
+
+    /// Whether it has a buffer to gather small frames in.
+    pub fn has_buffer(&self) -> bool {
+        self.tail.capacity() > 0
+    }
+
+    pub(crate) fn put_slice(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+    }
+
+    /// Puts a message's payload behind the header of its frame.
+    pub(crate) fn put_message(&mut self, header: &[u8], message: Message) {
+        let own_segment = if self.has_remaining() { 2 * OWN_SEGMENT } else { OWN_SEGMENT };
+        self.put_slice(header);
+        if message.len() < own_segment {
+            self.put_slice(message.as_bytes());
+        } else {
+            self.queued += self.tail.len() + message.len();
+            self.segments.push_back(self.tail.split().freeze());
+            self.segments.push_back(message.into_bytes());
+        }
+    }
+}
+
+impl Buf for Output {
+    fn remaining(&self) -> usize {
+        self.queued + self.tail.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.segments.front() {
+            Some(segment) => segment,
+            None => &self.tail,
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let chunks = self.segments.iter().map(|segment| &segment[..]).chain([&self.tail[..]]);
+        slices
+            .iter_mut()
+            .zip(chunks.filter(|chunk| !chunk.is_empty()))
+            .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
+            .count()
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.segments.front_mut() {
+            let taken = written.min(front.len());
+            written -= taken;
+            self.queued -= taken;
+            if taken < front.len() {
+                front.advance(taken);
+                return;
+            }
+            self.segments.pop_front();
+        }
+        if written == self.tail.len() {
+            // `clear` keeps the whole buffer, `advance` would leave only what is behind.
+            self.tail.clear();
+        } else {
+            self.tail.advance(written);
+        }
+    }
+}

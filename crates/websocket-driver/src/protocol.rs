@@ -1,0 +1,89 @@
+use bytes::BytesMut;
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Settings;
+use crate::error::{ProtocolError, SendError};
+use crate::event::Event;
+use crate::hixie::Hixie;
+use crate::hybi::Hybi;
+use crate::message::Message;
+use crate::output::Output;
+use crate::version::Version;
+
+/// The framing of an open connection: a closed set, so that nothing above needs to be generic.
+#[derive(Debug)]
+pub(crate) enum Protocol {
+    Hybi(Hybi),
+    Hixie(Hixie),
+}
+
+impl Protocol {
+    pub(crate) fn new(version: Version) -> Self {
+        if version.is_hixie() { Self::Hixie(Hixie::new(version)) } else { Self::Hybi(Hybi::default()) }
+    }
+
+    #[inline]
+    pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
+        match self {
+            Self::Hybi(hybi) => hybi.poll(input, settings),
+            Self::Hixie(hixie) => hixie.poll(input, settings),
+        }
+    }
+
+    pub(crate) fn missing(&self, input: &BytesMut) -> usize {
+        match self {
+            Self::Hybi(hybi) => hybi.missing(input),
+            Self::Hixie(_) => 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn send(&self, message: Message, output: &mut Output) -> Result<(), SendError> {
+        match (self, message) {
+            (Self::Hybi(hybi), message) => hybi.send(message, output),
+            (Self::Hixie(hixie), Message::Text(text)) => hixie.send(text, output),
+            (Self::Hixie(hixie), Message::Binary(_)) => return Err(hixie.not_supported()),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+        match self {
+            Self::Hybi(hybi) => hybi.ping(data, output),
+            Self::Hixie(hixie) => Err(hixie.not_supported()),
+        }
+    }
+
+    pub(crate) fn pong(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+        match self {
+            Self::Hybi(hybi) => hybi.pong(data, output),
+            Self::Hixie(hixie) => Err(hixie.not_supported()),
+        }
+    }
+
+    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) -> Result<(), SendError> {
+        match self {
+            Self::Hybi(hybi) => hybi.close(close, output),
+            Self::Hixie(hixie) => {
+                hixie.close(output);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a close is answered by the peer.
+    pub(crate) fn has_closing_handshake(&self) -> bool {
+        match self {
+            Self::Hybi(_) => true,
+            Self::Hixie(hixie) => hixie.has_closing_handshake(),
+        }
+    }
+
+    /// How the connection ended where the transport did first.
+    pub(crate) fn end_of_transport(&self) -> CloseFrame {
+        match self {
+            Self::Hybi(_) => CloseCode::ABNORMAL.into(),
+            Self::Hixie(hixie) => hixie.end_of_transport(),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+use std::{fmt, ops, str};
+
+use bytes::Bytes;
+use faststr::FastStr;
+use simdutf8::basic::from_utf8;
+
+/// The bytes are not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes are not UTF-8")]
+pub struct InvalidUtf8;
+
+/// How long a text may be to be held in the value itself, without a buffer behind it. It makes the type 64 bytes.
+pub(crate) const INLINE: usize = 62;
+
+/// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
+#[derive(Clone)]
+pub struct Utf8Bytes(Repr);
+
+// A copy of up to 62 bytes costs less than the reference counting of `Bytes`.
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Shared(FastStr),
+}
+
+impl Utf8Bytes {
+    /// A text from a string that lives as long as the program; nothing is copied.
+    pub fn from_static(text: &'static str) -> Self {
+        Self(Repr::Shared(FastStr::from_static_str(text)))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            // The bytes were checked when they came. Without unsafe code they are looked at again, at most 62.
+            Repr::Inline { len, bytes } => str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
+            Repr::Shared(text) => text.as_str(),
+        }
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Shared(text) => text.as_ref(),
+        }
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the length is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A short text from the first `len` of `bytes`, which must be UTF-8.
+    pub(crate) fn inline(bytes: [u8; INLINE], len: usize) -> Result<Self, InvalidUtf8> {
+        match from_utf8(&bytes[..len]) {
+            Ok(_) => Ok(Self(Repr::Inline { len: len as u8, bytes })),
+            Err(_) => Err(InvalidUtf8),
+        }
+    }
+}
+
+impl Default for Utf8Bytes {
+    fn default() -> Self {
+        Self::from_static("")
+    }
+}
+
+impl ops::Deref for Utf8Bytes {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Utf8Bytes {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<[u8]> for Utf8Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl From<&str> for Utf8Bytes {
+    fn from(text: &str) -> Self {
+        let mut bytes = [0; INLINE];
+        match bytes.get_mut(..text.len()) {
+            Some(start) => {
+                start.copy_from_slice(text.as_bytes());
+                Self(Repr::Inline { len: text.len() as u8, bytes })
+            }
+            None => Self(Repr::Shared(FastStr::new(text))),
+        }
+    }
+}
+
+impl From<String> for Utf8Bytes {
+    fn from(text: String) -> Self {
+        Self(Repr::Shared(FastStr::from_string(text)))
+    }
+}
+
+impl TryFrom<Bytes> for Utf8Bytes {
+    type Error = InvalidUtf8;
+
+    fn try_from(bytes: Bytes) -> Result<Self, InvalidUtf8> {
+        match FastStr::from_bytes(bytes) {
+            Ok(text) => Ok(Self(Repr::Shared(text))),
+            Err(_) => Err(InvalidUtf8),
+        }
+    }
+}
+
+impl From<Utf8Bytes> for Bytes {
+    fn from(text: Utf8Bytes) -> Self {
+        match text.0 {
+            Repr::Inline { len, bytes } => Self::copy_from_slice(&bytes[..usize::from(len)]),
+            Repr::Shared(text) => text.into_bytes(),
+        }
+    }
+}
+
+impl PartialEq for Utf8Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Utf8Bytes {}
+
+impl PartialEq<str> for Utf8Bytes {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Utf8Bytes {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Utf8Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for Utf8Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// Checks UTF-8 that comes in pieces, and fails at the first byte that no text can have there (RFC 6455 §8.1).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Validator {
+    /// The beginning of a character whose rest is still to come.
+    partial: [u8; 4],
+    len: u8,
+}
+
+impl Validator {
+    /// Takes the next piece. Each byte is looked at once, but for the up to three of a character that is cut.
+    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
+        while self.len > 0 {
+            let Some((&byte, rest)) = piece.split_first() else {
+                return Ok(());
+            };
+            self.partial[usize::from(self.len)] = byte;
+            self.len += 1;
+            piece = rest;
+            if is_whole(&self.partial[..usize::from(self.len)])? {
+                self.len = 0;
+            }
+        }
+        let (whole, cut) = piece.split_at(piece.len() - cut_character(piece));
+        from_utf8(whole).map_err(|_| InvalidUtf8)?;
+        if !cut.is_empty() {
+            is_whole(cut)?;
+            self.partial[..cut.len()].copy_from_slice(cut);
+            self.len = cut.len() as u8;
+        }
+        Ok(())
+    }
+
+    /// Whether the text may end here.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Whether the bytes, the beginning of one character, are all of it.
+fn is_whole(character: &[u8]) -> Result<bool, InvalidUtf8> {
+    match str::from_utf8(character) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error_len().is_none() => Ok(false),
+        Err(_) => Err(InvalidUtf8),
+    }
+}
+
+/// How many bytes at the end, at most 3, are the beginning of a character that goes on behind them.
+fn cut_character(bytes: &[u8]) -> usize {
+    for (back, byte) in bytes.iter().rev().take(3).enumerate() {
+        let need = match byte {
+            0x80..=0xBF => continue,
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xFF => 4,
+            0x00..=0x7F => 1,
+        };
+        return if need > back + 1 { back + 1 } else { 0 };
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every sequence of up to `len` bytes from a set that has a member of each class of UTF-8.
+    fn sequences(len: usize) -> Vec<Vec<u8>> {
+        const CLASSES: [u8; 18] = [
+            0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5,
+        ];
+        let mut all: Vec<Vec<u8>> = vec![vec![]];
+        let mut last = all.clone();
+        for _ in 0..len {
+            last = last.iter().flat_map(|s| CLASSES.iter().map(move |&b| [s.as_slice(), &[b]].concat())).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    #[test]
+    fn pieces_are_judged_like_the_whole_and_at_the_first_wrong_byte() {
+        for bytes in sequences(4) {
+            // What std says: how far the text is good, and whether more could mend it.
+            let (good, mendable) = match str::from_utf8(&bytes) {
+                Ok(_) => (true, true),
+                Err(error) => (false, error.error_len().is_none()),
+            };
+            for cut in 0..=bytes.len() {
+                let mut validator = Validator::default();
+                let fed = validator.feed(&bytes[..cut]).and_then(|()| validator.feed(&bytes[cut..]));
+                assert_eq!(fed.is_ok(), mendable, "{bytes:x?} cut at {cut}");
+                if fed.is_ok() {
+                    assert_eq!(validator.is_complete(), good, "{bytes:x?} cut at {cut}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::fmt;
+
+/// The protocol a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Version {
+    /// RFC 6455, `Sec-WebSocket-Version: 13`; over HTTP/2 by RFC 8441.
+    Hybi13,
+    /// draft-ietf-hybi-thewebsocketprotocol-08 to -12, `Sec-WebSocket-Version: 8`.
+    Hybi8,
+    /// draft-ietf-hybi-thewebsocketprotocol-07, `Sec-WebSocket-Version: 7`.
+    Hybi7,
+    /// draft-hixie-thewebsocketprotocol-76, the same as hybi-00.
+    Hixie76,
+    /// draft-hixie-thewebsocketprotocol-75.
+    Hixie75,
+}
+
+impl Version {
+    /// `hybi-13`, `hybi-8`, `hybi-7`, `hixie-76` or `hixie-75`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hybi13 => "hybi-13",
+            Self::Hybi8 => "hybi-8",
+            Self::Hybi7 => "hybi-7",
+            Self::Hixie76 => "hixie-76",
+            Self::Hixie75 => "hixie-75",
+        }
+    }
+
+    /// Whether this is one of the two hixie drafts, which know only text messages.
+    pub const fn is_hixie(self) -> bool {
+        matches!(self, Self::Hixie76 | Self::Hixie75)
+    }
+
+    /// Whether this is older than RFC 6455, and so answered only with
+    /// [`Config::allow_drafts`](crate::Config::allow_drafts).
+    pub const fn is_draft(self) -> bool {
+        !matches!(self, Self::Hybi13)
+    }
+
+    /// The words behind `101` in the status line. Clients of hixie-75 compare them.
+    pub const fn reason_phrase(self) -> &'static str {
+        match self {
+            Self::Hixie75 => "Web Socket Protocol Handshake",
+            Self::Hixie76 => "WebSocket Protocol Handshake",
+            _ => "Switching Protocols",
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
