@@ -1,1 +1,3 @@
-//! x
+//! What the tests of this workspace share: the wire, written and read without the crates under test.
+
+pub mod wire;

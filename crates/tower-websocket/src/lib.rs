@@ -1,1 +1,24 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod accept;
+mod connection;
+mod error;
+mod pool;
+mod server;
+mod socket;
+mod upgrade;
+mod upgraded;
+
+pub use accept::{AcceptError, PlainHttp, accept};
+pub use error::Error;
+pub use server::body::ResponseBody;
+pub use server::future::ResponseFuture;
+pub use server::layer::WebSocketLayer;
+pub use server::service::WebSocketService;
+pub use socket::WebSocket;
+pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
+pub use upgraded::Upgraded;
+pub use websocket_driver::{
+    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, ProtocolError, SendError, Utf8Bytes,
+    Version, requested_protocols,
+};

@@ -42,7 +42,7 @@ impl Config {
             max_fragments: 128 * 1024,
             max_head_size: 16 * 1024,
             max_headers: 100,
-            max_output: 1024 * 1024,
+            max_output: 256 * 1024,
             allow_drafts: false,
             secure: None,
             protocols: Vec::new(),
@@ -85,7 +85,7 @@ impl Config {
     }
 
     /// How many bytes may wait to be written before further messages are refused with
-    /// [`SendError::OutputFull`](crate::SendError::OutputFull): 1 MiB by default. One message may go beyond it, so
+    /// [`SendError::OutputFull`](crate::SendError::OutputFull): 256 KiB by default. One message may go beyond it, so
     /// that a large one can be sent at all.
     pub fn max_output(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_output = bytes)

@@ -327,6 +327,12 @@ impl Driver {
         &mut self.output
     }
 
+    /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
+    #[inline]
+    pub fn is_output_full(&self) -> bool {
+        is_full(&self.output, &self.config)
+    }
+
     /// How far the connection is.
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
@@ -355,6 +361,11 @@ impl Driver {
     /// The request that [`Driver::server`] has read, from [`Event::Connect`] on.
     pub fn request(&self) -> Option<&Request<()>> {
         self.request.as_deref()
+    }
+
+    /// The same request, for who has no more use for the driver, such as a server of plain HTTP.
+    pub fn into_request(self) -> Option<Request<()>> {
+        self.request.map(|request| *request)
     }
 
     /// What the connection was closed with, once [`Event::Close`] has come.
@@ -453,7 +464,7 @@ impl Driver {
         match &mut self.state {
             State::Open(_) if self.close_sent => Err(SendError::Closed),
             State::Open(protocol) => {
-                if self.output.remaining() >= self.config.settings().max_output {
+                if is_full(&self.output, &self.config) {
                     return Err(SendError::OutputFull);
                 }
                 command.write(protocol, &mut self.output)
@@ -529,6 +540,11 @@ impl Driver {
         self.close_frame = Some(Box::new(close));
         self.news.close = true;
     }
+}
+
+#[inline]
+fn is_full(output: &Output, config: &Config) -> bool {
+    output.remaining() >= config.settings().max_output
 }
 
 impl News {

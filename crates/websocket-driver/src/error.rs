@@ -188,7 +188,8 @@ impl HandshakeError {
 
     /// The HTTP answer: the status, a line of plain text, and with 426 the versions that are spoken.
     ///
-    /// `Content-Length` is left to who sends it.
+    /// `Content-Length` is left to who sends it. `Upgrade` and `Connection`, which a 426 has (RFC 9110 §15.5.22), are
+    /// to be left out on HTTP/2.
     pub fn to_response(&self) -> Response<String> {
         let mut response = Response::new(format!("{self}\n"));
         *response.status_mut() = self.status();
@@ -196,6 +197,8 @@ impl HandshakeError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if let Self::UnsupportedVersion { supported } = self {
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(supported));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         }
         response
     }

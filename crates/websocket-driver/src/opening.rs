@@ -202,12 +202,7 @@ pub(crate) fn write_refusal(output: &mut Output, error: &HandshakeError) {
     let length = response.body().len().into();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    if let HandshakeError::UnsupportedVersion { .. } = error {
-        // RFC 9110 §15.5.22: a 426 says what to upgrade to; RFC 9110 §7.8: and names the field in Connection.
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close, Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    }
+    headers.append(header::CONNECTION, HeaderValue::from_static("close"));
     let status = response.status();
     head::write_response(output, status, status.canonical_reason().unwrap_or_default(), response.headers());
     output.put_slice(response.body().as_bytes());

@@ -1,0 +1,176 @@
+use std::fmt;
+use std::future::Future;
+
+use axum_core::body::Body;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderValue, Request};
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
+use tower_websocket::{Config, UpgradeError, WebSocket, check, is_handshake, requested_protocols, upgrade};
+
+use crate::rejection::WebSocketUpgradeRejection;
+
+/// Extractor of a WebSocket handshake, in place of `axum::extract::ws::WebSocketUpgrade` and with its methods.
+///
+/// It stands anywhere among a handler's arguments. Routes that are to serve HTTP/2 as well need `any`, since the method is
+/// CONNECT there. An `Option<WebSocketUpgrade>` is `None` where the request asks for no WebSocket at all.
+///
+/// ```
+/// use axum::{Router, response::Response, routing::any};
+/// use axum_websocket::WebSocketUpgrade;
+///
+/// async fn echo(ws: WebSocketUpgrade) -> Response {
+///     ws.on_upgrade(|mut socket| async move {
+///         while let Some(Ok(message)) = socket.recv().await {
+///             if socket.send(message).await.is_err() {
+///                 break;
+///             }
+///         }
+///     })
+/// }
+///
+/// let app: Router = Router::new().route("/echo", any(echo));
+/// ```
+///
+/// With `Config::allow_drafts` it serves the drafts as well, but for hixie-76 handshakes whose 8 bytes are declared as a
+/// body (`Content-Length: 8`), as some proxies do: an extractor of request parts has no body, so use
+/// `tower_websocket::WebSocketLayer` for those.
+#[must_use]
+pub struct WebSocketUpgrade {
+    request: Request<()>,
+    config: Config,
+    requested: Vec<HeaderValue>,
+    selected: Option<HeaderValue>,
+    on_failed_upgrade: Option<Box<OnFailedUpgrade>>,
+}
+
+type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
+
+impl WebSocketUpgrade {
+    /// Sets limits, drafts and all else: `Config::server()` by default. Call it before [`protocols`](Self::protocols),
+    /// since the subprotocols are part of it.
+    pub fn config(self, config: Config) -> Self {
+        let protocol = check(&self.request, config.clone()).ok().flatten();
+        let selected = protocol.and_then(|protocol| HeaderValue::try_from(protocol).ok());
+        Self { config, selected, ..self }
+    }
+
+    /// Sets the subprotocols that the application speaks, best first. The first that the client offered is agreed to.
+    pub fn protocols<I>(self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let config = self.config.clone().protocols(protocols);
+        self.config(config)
+    }
+
+    /// The subprotocols that the client offered, in its order.
+    pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.requested.iter()
+    }
+
+    /// Chooses the subprotocol. One that the client did not offer counts as none, as it would fail the connection.
+    pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
+        self.selected = self.requested.contains(&protocol).then(|| protocol.clone());
+        self.config =
+            self.config.clone().select_protocol(move |offered| offered.iter().copied().find(|name| protocol == name));
+    }
+
+    /// The subprotocol that will be agreed to.
+    pub fn selected_protocol(&self) -> Option<&HeaderValue> {
+        self.selected.as_ref()
+    }
+
+    /// Sets what is called where no socket comes of a handshake that was accepted: the peer was gone, or too slow, or the
+    /// server does not serve connections with upgrades. By default nobody is told.
+    pub fn on_failed_upgrade(self, callback: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
+        Self { on_failed_upgrade: Some(Box::new(callback)), ..self }
+    }
+
+    /// Accepts the handshake: gives the response, which must be returned, and runs the callback with the socket, in a task
+    /// of its own, once it was sent.
+    ///
+    /// The response is 426 where the client speaks a draft and [`config`](Self::config) does not allow it.
+    #[must_use = "the handshake is done only when this response is returned"]
+    pub fn on_upgrade<C, F>(mut self, callback: C) -> Response
+    where
+        C: FnOnce(WebSocket) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match upgrade(&mut self.request, self.config) {
+            Ok((response, upgrade)) => {
+                let on_failed_upgrade = self.on_failed_upgrade;
+                tokio::spawn(async move {
+                    match upgrade.await {
+                        // A task of its own, so that the states of the handshake do not stay in it for as long as the
+                        // socket lives.
+                        Ok(socket) => {
+                            tokio::spawn(callback(socket));
+                        }
+                        Err(error) => {
+                            if let Some(on_failed_upgrade) = on_failed_upgrade {
+                                on_failed_upgrade(error);
+                            }
+                        }
+                    }
+                });
+                response.map(|()| Body::empty())
+            }
+            Err(refusal) => WebSocketUpgradeRejection::from(refusal).into_response(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
+    type Rejection = WebSocketUpgradeRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        extract(head(parts))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade {
+    type Rejection = WebSocketUpgradeRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        let request = head(parts);
+        if is_handshake(&request) { extract(request).map(Some) } else { Ok(None) }
+    }
+}
+
+/// What the handshake needs of a request, and hyper's means to upgrade it.
+fn head(parts: &mut Parts) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.version_mut() = parts.version;
+    *request.headers_mut() = parts.headers.clone();
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        request.extensions_mut().insert(protocol.clone());
+    }
+    if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
+        request.extensions_mut().insert(on_upgrade);
+    }
+    request
+}
+
+fn extract(request: Request<()>) -> Result<WebSocketUpgrade, WebSocketUpgradeRejection> {
+    // Whether drafts are allowed is known only later, in `on_upgrade`.
+    check(&request, Config::server().allow_drafts(true))?;
+    let requested = requested_protocols(&request).into_iter().filter_map(|name| HeaderValue::from_str(name).ok());
+    let requested = requested.collect();
+    Ok(WebSocketUpgrade { request, config: Config::server(), requested, selected: None, on_failed_upgrade: None })
+}
+
+impl fmt::Debug for WebSocketUpgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketUpgrade")
+            .field("config", &self.config)
+            .field("requested", &self.requested)
+            .field("selected", &self.selected)
+            .finish_non_exhaustive()
+    }
+}

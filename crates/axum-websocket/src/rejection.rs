@@ -1,0 +1,115 @@
+//! Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request: one type per reason.
+//!
+//! Each answers with a status and a line of plain text: 426 and the version spoken where the version is the reason, 500
+//! where the server is set up wrong, else 400.
+
+use axum_core::body::Body;
+use axum_core::response::{IntoResponse, Response};
+use http::StatusCode;
+use tower_websocket::{HandshakeError, UpgradeRefusal};
+
+macro_rules! rejections {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+            #[error(transparent)]
+            pub struct $name(UpgradeRefusal);
+
+            impl $name {
+                /// The status of the answer.
+                pub fn status(&self) -> StatusCode {
+                    self.0.status()
+                }
+            }
+
+            impl IntoResponse for $name {
+                fn into_response(self) -> Response {
+                    self.0.to_response().map(Body::from)
+                }
+            }
+        )*
+
+        /// The rejection of [`WebSocketUpgrade`](crate::WebSocketUpgrade): why a request cannot have a WebSocket.
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum WebSocketUpgradeRejection {
+            $(
+                #[allow(missing_docs, reason = "the type of the same name says it")]
+                #[error(transparent)]
+                $name(#[from] $name),
+            )*
+        }
+
+        impl WebSocketUpgradeRejection {
+            /// The status of the answer.
+            pub fn status(&self) -> StatusCode {
+                match self {
+                    $(Self::$name(rejection) => rejection.status(),)*
+                }
+            }
+        }
+
+        impl IntoResponse for WebSocketUpgradeRejection {
+            fn into_response(self) -> Response {
+                match self {
+                    $(Self::$name(rejection) => rejection.into_response(),)*
+                }
+            }
+        }
+    };
+}
+
+rejections! {
+    /// The method is not GET, or CONNECT on HTTP/2.
+    MethodNotGet,
+    /// The request is of HTTP/1.0, which has no upgrades.
+    HttpVersionNotSupported,
+    /// No `Connection` header names `upgrade`.
+    InvalidConnectionHeader,
+    /// No `Upgrade` header names `websocket`.
+    InvalidUpgradeHeader,
+    /// The pseudo-header `:protocol` of an HTTP/2 request is not `websocket`.
+    InvalidProtocolPseudoheader,
+    /// The `Host` header is missing or malformed.
+    InvalidHostHeader,
+    /// The `Sec-WebSocket-Version` is not one that is spoken.
+    InvalidWebSocketVersionHeader,
+    /// `Sec-WebSocket-Key` is missing.
+    WebSocketKeyHeaderMissing,
+    /// `Sec-WebSocket-Key`, or one of the two of hixie-76, is malformed.
+    InvalidWebSocketKeyHeader,
+    /// `Sec-WebSocket-Protocol` is malformed.
+    InvalidWebSocketProtocolHeader,
+    /// The request declares a body, which a handshake does not have. A hixie-76 handshake may have one, but only
+    /// [`WebSocketLayer`](https://docs.rs/tower-websocket) can read it.
+    BodyNotSupported,
+    /// hyper's upgrade is missing: a middleware has dropped the request's extensions, or the server is not hyper.
+    ConnectionNotUpgradable,
+}
+
+impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
+    fn from(refusal: UpgradeRefusal) -> Self {
+        let UpgradeRefusal::Handshake { error, is_http1 } = refusal else {
+            return match refusal {
+                UpgradeRefusal::DeclaredBody => BodyNotSupported(refusal).into(),
+                _ => ConnectionNotUpgradable(refusal).into(),
+            };
+        };
+        let refusal = UpgradeRefusal::Handshake { error: error.clone(), is_http1 };
+        match error {
+            HandshakeError::Method => MethodNotGet(refusal).into(),
+            HandshakeError::HttpVersion => HttpVersionNotSupported(refusal).into(),
+            HandshakeError::Connection => InvalidConnectionHeader(refusal).into(),
+            HandshakeError::Upgrade if !is_http1 => InvalidProtocolPseudoheader(refusal).into(),
+            HandshakeError::Upgrade => InvalidUpgradeHeader(refusal).into(),
+            HandshakeError::UnsupportedVersion { .. } => InvalidWebSocketVersionHeader(refusal).into(),
+            HandshakeError::MissingKey => WebSocketKeyHeaderMissing(refusal).into(),
+            HandshakeError::InvalidKey | HandshakeError::InvalidHixieKey => InvalidWebSocketKeyHeader(refusal).into(),
+            HandshakeError::InvalidProtocol => InvalidWebSocketProtocolHeader(refusal).into(),
+            HandshakeError::Body => BodyNotSupported(refusal).into(),
+            // What is left cannot come from a request that an HTTP stack has read.
+            _ => InvalidHostHeader(refusal).into(),
+        }
+    }
+}

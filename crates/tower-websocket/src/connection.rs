@@ -1,0 +1,266 @@
+//! The one loop between a transport and a driver: poll events, write, read, again.
+
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+use tokio_util::io::{poll_read_buf, poll_write_buf};
+use websocket_driver::{CloseCode, Driver, Event, Message, SendError};
+
+use crate::pool;
+
+/// How much of what a peer still sends is read, and thrown away, after the last byte was written. A socket that is closed
+/// with input unread resets the connection, and the peer may lose the close frame that tells it why.
+const DISCARDED: usize = 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Connection<T> {
+    io: T,
+    driver: Driver,
+    /// Something was written that the transport may still hold back.
+    unflushed: bool,
+    ending: Ending,
+}
+
+/// How far the end of the connection is.
+#[derive(Debug)]
+enum Ending {
+    /// Nothing of the kind.
+    None,
+    /// A close is under way, and takes no longer than this.
+    Limited(Box<Limit>),
+    /// Nothing is read or written any more; what the driver still tells is told.
+    Done,
+}
+
+#[derive(Debug)]
+struct Limit {
+    deadline: Pin<Box<Sleep>>,
+    /// What the driver told when it was closed, held until the peer knows as well.
+    last: Option<Event>,
+    is_shut_down: bool,
+    discarded: usize,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    pub(crate) fn new(io: T, driver: Driver) -> Self {
+        Self { io, driver, unflushed: false, ending: Ending::None }
+    }
+
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    pub(crate) fn driver_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+
+    pub(crate) fn into_parts(mut self) -> (T, BytesMut, Driver) {
+        let read = mem::take(self.driver.input());
+        (self.io, read, self.driver)
+    }
+
+    /// The next event; `None` when all is told and the transport is shut down. Before it waits for the peer, it writes
+    /// what is queued, and while that cannot be written, nothing is read.
+    #[inline]
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
+        loop {
+            if !matches!(self.ending, Ending::None) {
+                return self.poll_ending(cx);
+            }
+            if let Some(event) = self.driver.poll_event() {
+                if !self.driver.is_closed() {
+                    return Poll::Ready(Some(Ok(event)));
+                }
+                self.limit_ending(Some(event));
+                continue;
+            }
+            if let Err(error) = ready!(self.poll_exchange(cx)) {
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+    }
+
+    /// Waits until a message can be taken.
+    #[inline]
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.driver.is_output_full() { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Takes a message, to be written with the next flush.
+    #[inline]
+    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), SendError> {
+        self.writable()?.send(message)
+    }
+
+    pub(crate) fn start_ping(&mut self, data: Bytes) -> Result<(), SendError> {
+        self.writable()?.ping(data)
+    }
+
+    pub(crate) fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.driver.close(code, reason)?;
+        if matches!(self.ending, Ending::None) {
+            self.limit_ending(None);
+        }
+        Ok(())
+    }
+
+    /// Writes all that is queued.
+    #[inline]
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.ending, Ending::Done) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write_out(cx).map_err(|error| {
+            self.end();
+            error
+        })
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let output = self.driver.output();
+            if !output.has_remaining() {
+                break;
+            }
+            if ready!(poll_write_buf(Pin::new(&mut self.io), cx, output))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            pool::put(self.driver.output().reclaim());
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what is queued, then reads what has come.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        let missing = self.driver.missing();
+        let input = self.driver.input();
+        pool::make_room(input, missing);
+        match poll_read_buf(Pin::new(&mut self.io), cx, input) {
+            Poll::Ready(Ok(0)) => self.driver.receive_eof(),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => {
+                self.end();
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending => {
+                pool::rest(input);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// As `poll_event`, once a close is under way.
+    #[cold]
+    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
+        loop {
+            let Ending::Limited(limit) = &mut self.ending else {
+                let event = self.driver.poll_event();
+                if event.is_none() {
+                    pool::put(mem::take(self.driver.input()));
+                }
+                return Poll::Ready(event.map(Ok));
+            };
+            if self.driver.is_closed() {
+                // Whether the peer takes the last bytes or not, it is over: errors change nothing.
+                if limit.deadline.as_mut().poll(cx).is_pending() {
+                    ready!(self.poll_last_bytes(cx));
+                }
+                let Ending::Limited(mut limit) = mem::replace(&mut self.ending, Ending::Done) else {
+                    continue;
+                };
+                self.end();
+                if let Some(event) = limit.last.take() {
+                    return Poll::Ready(Some(Ok(event)));
+                }
+                continue;
+            }
+            if let Some(event) = self.driver.poll_event() {
+                if !self.driver.is_closed() {
+                    return Poll::Ready(Some(Ok(event)));
+                }
+                limit.last = Some(event);
+                continue;
+            }
+            match self.poll_exchange(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Poll::Pending => {
+                    let Ending::Limited(limit) = &mut self.ending else {
+                        continue;
+                    };
+                    ready!(limit.deadline.as_mut().poll(cx));
+                    // The peer has not answered in time: as if it were gone.
+                    self.end();
+                }
+            }
+        }
+    }
+
+    /// Writes what is left, ends the output, and takes off what the peer has sent meanwhile, without waiting for more.
+    fn poll_last_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.poll_write_out(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let Ending::Limited(limit) = &mut self.ending else {
+            return Poll::Ready(());
+        };
+        if !limit.is_shut_down {
+            if ready!(Pin::new(&mut self.io).poll_shutdown(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            limit.is_shut_down = true;
+        }
+        let mut scratch = pool::take();
+        while limit.discarded < DISCARDED {
+            scratch.clear();
+            match poll_read_buf(Pin::new(&mut self.io), cx, &mut scratch) {
+                Poll::Ready(Ok(read)) if read > 0 => limit.discarded += read,
+                _ => break,
+            }
+        }
+        pool::put(scratch);
+        Poll::Ready(())
+    }
+
+    /// The driver, with a buffer to write to.
+    #[inline]
+    fn writable(&mut self) -> Result<&mut Driver, SendError> {
+        if matches!(self.ending, Ending::Done) {
+            return Err(SendError::Closed);
+        }
+        let output = self.driver.output();
+        if !output.has_buffer() {
+            output.lend(pool::take());
+        }
+        Ok(&mut self.driver)
+    }
+
+    fn limit_ending(&mut self, last: Option<Event>) {
+        let limit = self.driver.config().get_close_timeout();
+        self.ending = Ending::Limited(Box::new(Limit {
+            deadline: Box::pin(tokio::time::sleep(limit)),
+            last,
+            is_shut_down: false,
+            discarded: 0,
+        }));
+    }
+
+    /// Gives up the transport. What has come already can still be had from the driver, and how it ended.
+    fn end(&mut self) {
+        self.ending = Ending::Done;
+        self.driver.receive_eof();
+    }
+}

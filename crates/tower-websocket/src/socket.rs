@@ -1,0 +1,268 @@
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::{FusedStream, Stream};
+use futures_sink::Sink;
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_driver::{CloseCode, CloseFrame, Driver, Event, Message, Version};
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::upgraded::Upgraded;
+
+/// An open WebSocket.
+///
+/// It is driven by whoever holds it: pings are answered and closes completed while [`recv`](Self::recv) (or
+/// [`next_event`](Self::next_event), or the [`Stream`]) is waited for. There is no task behind it, and between two polls
+/// an idle one holds no buffer.
+///
+/// Any of its futures may be dropped at any time (in `select!`, by a timeout): nothing is lost and no frame is cut. A
+/// message that [`send`](Self::send) had taken before it was dropped leaves, whole, with the next flush.
+///
+/// It needs a tokio runtime with its timer, for the time limit of the closing handshake.
+///
+/// ```
+/// # use tower_websocket::WebSocket;
+/// async fn echo(mut socket: WebSocket) {
+///     while let Some(Ok(message)) = socket.recv().await {
+///         if socket.send(message).await.is_err() {
+///             break;
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct WebSocket<T = Upgraded> {
+    connection: Connection<T>,
+    /// `None` was given out.
+    is_finished: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
+    pub(crate) fn new(connection: Connection<T>) -> Self {
+        Self { connection, is_finished: false }
+    }
+
+    /// The next message, or `None` when the connection has ended: [`close_frame`](Self::close_frame) tells how.
+    ///
+    /// Before it waits, it writes what was [fed](Self::feed). While the peer does not take that, nothing more is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Protocol`], at most one of them, and then `None`. In the second case the peer has been
+    /// told why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no message is lost.
+    pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
+        poll_fn(|cx| self.poll_recv(cx))
+    }
+
+    /// The next event, for who wants to see pings and pongs, and the close as it happens. As [`recv`](Self::recv) else;
+    /// a breach of the protocol is told by [`Event::Error`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], then [`Event::Close`], then `None`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no event is lost.
+    pub fn next_event(&mut self) -> impl Future<Output = Option<Result<Event, Error>>> + '_ {
+        poll_fn(|cx| self.poll_next_event(cx))
+    }
+
+    /// Sends a message: [`feed`](Self::feed), then [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] where the connection is closing, or knows no binary messages; [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the message is sent whole or not at all.
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            ready!(self.poll_feed(cx, &mut message))?;
+            self.poll_flush(cx)
+        })
+    }
+
+    /// Takes a message, to be written together with others: by [`flush`](Self::flush), by a [`recv`](Self::recv) that
+    /// waits, or when [`Config::max_output`](crate::Config::max_output) bytes are queued.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the message is taken whole or not at all.
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| self.poll_feed(cx, &mut message))
+    }
+
+    /// Writes all that was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the next flush goes on.
+    pub fn flush(&mut self) -> impl Future<Output = Result<(), Error>> + '_ {
+        poll_fn(|cx| self.poll_flush(cx))
+    }
+
+    /// Sends a ping of at most 125 bytes. The pong comes as [`Event::Pong`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and where there are more than 125 bytes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the ping is sent whole or not at all.
+    pub fn ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut data = Some(data.into());
+        poll_fn(move |cx| {
+            if data.is_some() {
+                ready!(self.connection.poll_ready(cx))?;
+            }
+            if let Some(data) = data.take() {
+                self.connection.start_ping(data)?;
+            }
+            self.poll_flush(cx)
+        })
+    }
+
+    /// Closes the connection: sends the close, waits for the peer to answer it, at most
+    /// [`Config::close_timeout`](crate::Config::close_timeout), and ends the transport. Messages that still come are
+    /// dropped. On a connection that is closing already it waits for the end.
+    ///
+    /// [`CloseCode::NO_STATUS`] sends a close frame without a body. The hixie drafts transmit neither code nor reason.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for a code that may not be sent or a reason over 123 bytes; [`Error::Io`] where the transport
+    /// failed before the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: once polled, the close is under way, and [`recv`](Self::recv) or another `close` completes it.
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.connection.start_close(code, reason)?;
+        while let Some(event) = self.next_event().await {
+            event?;
+        }
+        Ok(())
+    }
+
+    /// The subprotocol that was agreed to.
+    pub fn protocol(&self) -> Option<&str> {
+        self.driver().protocol()
+    }
+
+    /// The protocol that is spoken.
+    pub fn version(&self) -> Version {
+        self.driver().version().unwrap_or(Version::Hybi13)
+    }
+
+    /// How the connection was closed, once it was: the peer's code and reason, or
+    /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
+    pub fn close_frame(&self) -> Option<&CloseFrame> {
+        self.driver().close_frame()
+    }
+
+    /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
+    pub fn request(&self) -> Option<&Request<()>> {
+        self.driver().request()
+    }
+
+    fn driver(&self) -> &Driver {
+        self.connection.driver()
+    }
+
+    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        let event = ready!(self.connection.poll_event(cx));
+        self.is_finished = event.is_none();
+        Poll::Ready(event.map(|event| event.map_err(Error::Io)))
+    }
+
+    #[inline]
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        loop {
+            match ready!(self.poll_next_event(cx)) {
+                Some(Ok(Event::Message(message))) => return Poll::Ready(Some(Ok(message))),
+                Some(Ok(Event::Error(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    #[inline]
+    fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
+        if message.is_some() {
+            ready!(self.connection.poll_ready(cx))?;
+        }
+        if let Some(message) = message.take() {
+            self.connection.start_send(message)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.connection.poll_flush(cx).map_err(Error::Io)
+    }
+}
+
+/// As [`WebSocket::recv`].
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<T> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_recv(cx)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<T> {
+    fn is_terminated(&self) -> bool {
+        self.is_finished
+    }
+}
+
+/// As [`WebSocket::feed`], [`WebSocket::flush`], and [`WebSocket::close`] with [`CloseCode::NORMAL`].
+impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().connection.poll_ready(cx).map_err(Error::Io)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Ok(self.get_mut().connection.start_send(message)?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        this.connection.start_close(CloseCode::NORMAL, "")?;
+        while let Some(event) = ready!(this.poll_next_event(cx)) {
+            event?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

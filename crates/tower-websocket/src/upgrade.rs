@@ -1,0 +1,260 @@
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::io;
+use std::pin::Pin;
+
+use bytes::BytesMut;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use hyper::ext::{Protocol, ReasonPhrase};
+use hyper::upgrade::OnUpgrade;
+use websocket_driver::{Config, Driver, Event, HandshakeError, Version};
+
+use crate::connection::Connection;
+use crate::server::case;
+use crate::socket::WebSocket;
+use crate::upgraded::Upgraded;
+
+/// The 8 bytes behind the head of a hixie-76 request (draft-hixie-76 §5.2).
+const HIXIE_BODY: usize = 8;
+
+/// Whether a request that hyper has read asks for a WebSocket: on HTTP/1.1 by its headers (RFC 6455 §4.2.1), on HTTP/2 by
+/// the method CONNECT and the pseudo-header `:protocol` (RFC 8441 §4).
+pub fn is_handshake<B>(request: &Request<B>) -> bool {
+    if request.version() < http::Version::HTTP_2 {
+        return websocket_driver::is_handshake(request);
+    }
+    request.method() == http::Method::CONNECT
+        && request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
+}
+
+/// Answers a handshake that hyper has read: the response to send, and what becomes the socket once it is sent. Nothing is
+/// spawned.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower_websocket::{Config, upgrade};
+///
+/// async fn handle<B>(mut request: Request<B>) -> Response<String> {
+///     match upgrade(&mut request, Config::server()) {
+///         Ok((response, upgrade)) => {
+///             tokio::spawn(async move {
+///                 if let Ok(mut socket) = upgrade.await {
+///                     let _ = socket.send("hello").await;
+///                 }
+///             });
+///             response.map(|()| String::new())
+///         }
+///         Err(refusal) => refusal.to_response(),
+///     }
+/// }
+/// ```
+///
+/// The upgrade is done only after the response was sent, so do not wait for it before.
+///
+/// # Errors
+///
+/// Why there will be no WebSocket, as a response to send.
+pub fn upgrade<B>(request: &mut Request<B>, config: Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+    let (response, upgrade) = prepare(request, config)?;
+    no_declared_body(request, &upgrade.driver)?;
+    Ok((response, upgrade))
+}
+
+/// Whether [`upgrade`] would accept a request, and with which subprotocol, for who wants to know beforehand.
+///
+/// # Errors
+///
+/// As [`upgrade`].
+pub fn check<B>(request: &Request<B>, config: Config) -> Result<Option<String>, UpgradeRefusal> {
+    let (_, driver) = answer(request, config)?;
+    if request.extensions().get::<OnUpgrade>().is_none() {
+        return Err(UpgradeRefusal::NotUpgradable);
+    }
+    no_declared_body(request, &driver)?;
+    Ok(driver.protocol().map(Into::into))
+}
+
+/// As [`upgrade`], for those who then read the body where [`Upgrade::needs_body`] says so.
+pub(crate) fn prepare<B>(request: &mut Request<B>, config: Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+    let limit = config.get_handshake_timeout();
+    let (mut response, driver) = answer(request, config)?;
+    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Err(UpgradeRefusal::NotUpgradable);
+    };
+    let upgrade = Upgrade { on_upgrade, driver, limit };
+    let version = upgrade.version();
+    if version.is_hixie() {
+        response.extensions_mut().extend(case::extensions());
+        response.extensions_mut().insert(ReasonPhrase::from_static(version.reason_phrase().as_bytes()));
+    }
+    Ok((response, upgrade))
+}
+
+/// The response to a handshake, and the driver that will go on behind it.
+fn answer<B>(request: &Request<B>, config: Config) -> Result<(Response<()>, Driver), UpgradeRefusal> {
+    let is_http1 = request.version() < http::Version::HTTP_2;
+    let refuse = |error| UpgradeRefusal::Handshake { error, is_http1 };
+    let mut driver = Driver::from_request(request, config);
+    let response = driver.accept().map_err(refuse)?;
+    // The pseudo-header of HTTP/2 is no part of what the driver sees.
+    if is_handshake(request) { Ok((response, driver)) } else { Err(refuse(HandshakeError::Upgrade)) }
+}
+
+/// The bytes that come first in hixie-76 may be declared as a body, which is not to be had from a request that is only
+/// borrowed.
+fn no_declared_body<B>(request: &Request<B>, driver: &Driver) -> Result<(), UpgradeRefusal> {
+    let headers = request.headers();
+    let declared = headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    if declared && driver.version() == Some(Version::Hixie76) { Err(UpgradeRefusal::DeclaredBody) } else { Ok(()) }
+}
+
+/// A handshake that is answered, on the way to be a [`WebSocket`]: await it, after the response was returned.
+///
+/// It takes no longer than [`Config::handshake_timeout`]. Dropping it drops the connection.
+#[must_use = "the connection is dropped where this is not awaited"]
+pub struct Upgrade {
+    on_upgrade: OnUpgrade,
+    driver: Driver,
+    limit: std::time::Duration,
+}
+
+impl Upgrade {
+    /// The protocol that will be spoken.
+    pub fn version(&self) -> Version {
+        self.driver.version().unwrap_or(Version::Hybi13)
+    }
+
+    /// The subprotocol that was agreed to.
+    pub fn protocol(&self) -> Option<&str> {
+        self.driver.protocol()
+    }
+
+    /// Whether 8 bytes are still to come that may stand in the request's body.
+    pub(crate) fn needs_body(&self) -> bool {
+        self.version() == Version::Hixie76
+    }
+
+    /// Completes the upgrade after the body of the request was read: hyper upgrades only then, and a body that is dropped
+    /// instead takes the bytes with it.
+    pub(crate) async fn with_body<B: Body>(self, body: B) -> Result<WebSocket, UpgradeError> {
+        let limit = self.limit;
+        let complete = async {
+            let body = Limited::new(body.map_err(|_| "unreadable"), HIXIE_BODY)
+                .collect()
+                .await
+                .map_err(|_| UpgradeError::Body)?;
+            self.complete(body.to_bytes().into()).await
+        };
+        tokio::time::timeout(limit, complete).await.map_err(|_| UpgradeError::TimedOut)?
+    }
+
+    async fn complete(self, body: BytesMut) -> Result<WebSocket, UpgradeError> {
+        let (io, read) = Upgraded::new(self.on_upgrade.await?);
+        let mut driver = self.driver;
+        driver.receive(body);
+        driver.receive(read);
+        let mut connection = Connection::new(io, driver);
+        // In hixie-76 the connection opens only when the 8 bytes have come.
+        match poll_fn(|cx| connection.poll_event(cx)).await {
+            Some(Ok(Event::Open)) => Ok(WebSocket::new(connection)),
+            Some(Err(error)) => Err(error.into()),
+            _ => Err(UpgradeError::Io(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
+impl IntoFuture for Upgrade {
+    type Output = Result<WebSocket, UpgradeError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let limit = self.limit;
+        Box::pin(async move {
+            let completed = tokio::time::timeout(limit, self.complete(BytesMut::new())).await;
+            completed.map_err(|_| UpgradeError::TimedOut)?
+        })
+    }
+}
+
+impl fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade").field("version", &self.version()).field("protocol", &self.protocol()).finish()
+    }
+}
+
+/// Why a request is answered with something else than a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpgradeRefusal {
+    /// The request is none that can be accepted.
+    #[error("{error}")]
+    Handshake {
+        /// What is wrong with it.
+        error: HandshakeError,
+        /// Whether it came on HTTP/1, where the answer may name what to upgrade to.
+        is_http1: bool,
+    },
+    /// The request came without hyper's upgrade: a middleware has dropped the request's extensions, or the server is not
+    /// hyper.
+    #[error("this server cannot upgrade the connection: the request has lost hyper's OnUpgrade extension on its way")]
+    NotUpgradable,
+    /// The 8 bytes of a hixie-76 handshake are declared as a body, and only [`WebSocketLayer`](crate::WebSocketLayer) and
+    /// [`accept`](crate::accept) can read them there.
+    #[error("the 8 bytes of a hixie-76 handshake cannot be read here from a declared body (Content-Length)")]
+    DeclaredBody,
+}
+
+impl UpgradeRefusal {
+    /// The status of the answer: 426 for a version, 500 where the server itself is set up wrong, else 400.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Handshake { error, .. } => error.status(),
+            Self::NotUpgradable => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::DeclaredBody => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The answer: the status, a line of plain text, and with 426 the versions that are spoken.
+    pub fn to_response(&self) -> Response<String> {
+        match self {
+            Self::Handshake { error, is_http1 } => {
+                let mut response = error.to_response();
+                if !is_http1 {
+                    // RFC 9113 §8.2.2.
+                    response.headers_mut().remove(header::UPGRADE);
+                    response.headers_mut().remove(header::CONNECTION);
+                }
+                response
+            }
+            _ => {
+                let mut response = Response::new(format!("{self}\n"));
+                *response.status_mut() = self.status();
+                let text = HeaderValue::from_static("text/plain; charset=utf-8");
+                response.headers_mut().insert(header::CONTENT_TYPE, text);
+                response
+            }
+        }
+    }
+}
+
+/// Why no socket came of a handshake that was accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// hyper did not hand over the connection. It says "upgrade expected but low level API in use" where the connection
+    /// is not served with upgrades: use `with_upgrades()`, or `serve_connection_with_upgrades`.
+    #[error("hyper did not upgrade the connection: {0}")]
+    Hyper(#[from] hyper::Error),
+    /// The body of a hixie-76 request could not be read, or is longer than 8 bytes.
+    #[error("the body of a hixie-76 request is not 8 bytes")]
+    Body,
+    /// It took longer than [`Config::handshake_timeout`].
+    #[error("the handshake took too long")]
+    TimedOut,
+    /// The transport failed or ended.
+    #[error("the transport failed: {0}")]
+    Io(#[from] io::Error),
+}

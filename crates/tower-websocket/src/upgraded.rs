@@ -1,0 +1,94 @@
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A connection that hyper has upgraded: the TCP stream itself where it is one, else whatever stands behind hyper's own
+/// type, such as TLS or a stream of HTTP/2.
+#[derive(Debug)]
+pub struct Upgraded(Transport);
+
+// Going through hyper's type costs little time, but memory per connection, and hides `set_nodelay`.
+#[derive(Debug)]
+enum Transport {
+    Tcp(TcpStream),
+    Hyper(TokioIo<hyper::upgrade::Upgraded>),
+}
+
+impl Upgraded {
+    /// Unwraps what can be, and gives what hyper has read beyond the request.
+    ///
+    /// `TCP_NODELAY` is set: a message that waits for the acknowledgement of the one before it helps nobody.
+    pub(crate) fn new(upgraded: hyper::upgrade::Upgraded) -> (Self, BytesMut) {
+        let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => return Self::tcp(parts.io, parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => Self::tcp(parts.io, parts.read_buf),
+            Err(upgraded) => (Self(Transport::Hyper(TokioIo::new(upgraded))), BytesMut::new()),
+        }
+    }
+
+    fn tcp(io: TokioIo<TcpStream>, read: Bytes) -> (Self, BytesMut) {
+        let stream = io.into_inner();
+        // It fails only where the connection is gone, which the next read tells.
+        let _ = stream.set_nodelay(true);
+        (Self(Transport::Tcp(stream)), read.into())
+    }
+}
+
+impl AsyncRead for Upgraded {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Transport::Tcp(io) => Pin::new(io).poll_read(cx, buf),
+            Transport::Hyper(io) => Pin::new(io).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Transport::Tcp(io) => Pin::new(io).poll_write(cx, buf),
+            Transport::Hyper(io) => Pin::new(io).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Transport::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Transport::Hyper(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.0 {
+            Transport::Tcp(io) => io.is_write_vectored(),
+            Transport::Hyper(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Transport::Tcp(io) => Pin::new(io).poll_flush(cx),
+            Transport::Hyper(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Transport::Tcp(io) => Pin::new(io).poll_shutdown(cx),
+            Transport::Hyper(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The sans-I/O core as a server, over no socket: bytes in, events and bytes out.
+
+mod arbitrary;
+mod chunking;
+mod handshake;
+mod handshake_answers;
+mod hixie75;
+mod hixie76;
+mod http_head;
+mod hybi_closing;
+mod hybi_framing;
+mod hybi_text;
+mod limits;
+mod output;
+mod pings;
+mod queueing;
+mod session;
+mod subprotocols;
+mod threats;

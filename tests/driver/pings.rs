@@ -1,0 +1,100 @@
+//! RFC 6455 §5.5.2 and §5.5.3: pings and pongs.
+
+use bytes::Buf;
+use websocket_driver::{Config, Event, SendError, Version};
+use websocket_tests::wire::{Frame, HYBI, ServerFrame, frames, server_frames};
+
+use crate::session::{Session, ping};
+
+#[test]
+fn a_ping_is_answered_with_its_payload() {
+    for version in HYBI {
+        let mut session = Session::open(version);
+        for payload in [&b""[..], b"x", &[0xff; 125]] {
+            assert_eq!(session.feed(Frame::ping(payload).bytes()), [ping(payload)]);
+            assert_eq!(session.frames(), [ServerFrame::pong(payload)]);
+        }
+    }
+}
+
+#[test]
+fn a_pong_is_told_and_not_answered() {
+    let mut session = Session::open(Version::Hybi13);
+    assert_eq!(session.feed(Frame::pong("unasked").bytes()), [Event::Pong("unasked".into())]);
+    assert_eq!(session.written(), []);
+}
+
+#[test]
+fn pings_and_pongs_of_ours_hold_at_most_125_bytes() {
+    let mut session = Session::open(Version::Hybi13);
+    assert_eq!(session.driver.ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(session.driver.pong(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(session.written(), []);
+    session.driver.ping(vec![1; 125]).unwrap();
+    session.driver.pong(vec![2; 125]).unwrap();
+    assert_eq!(session.frames(), [ServerFrame::new(9, [1; 125]), ServerFrame::pong([2; 125])]);
+}
+
+#[test]
+fn pings_that_are_answered_stand_between_the_messages_sent_around_them() {
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.text("before").unwrap();
+    session.feed(Frame::ping("1").bytes());
+    session.driver.text("behind").unwrap();
+    let order = [ServerFrame::text("before"), ServerFrame::pong("1"), ServerFrame::text("behind")];
+    assert_eq!(session.frames(), order);
+}
+
+#[test]
+fn a_flood_of_pings_does_not_grow_the_output_and_the_latest_is_answered() {
+    let mut session = Session::open(Version::Hybi13);
+    for i in 0..20_000u32 {
+        session.feed(Frame::ping(format!("{i:0125}")).bytes());
+        assert!(session.driver.output().remaining() < 17 * 1024);
+    }
+    let pongs = session.frames();
+    assert_eq!(pongs.last(), Some(&ServerFrame::pong(format!("{:0125}", 19_999))));
+    assert!(pongs.iter().all(|frame| frame.opcode == 10) && pongs.len() > 100);
+}
+
+#[test]
+fn a_flood_in_one_read_is_told_ping_by_ping_and_answered_as_sparingly() {
+    let mut session = Session::open(Version::Hybi13);
+    let flood = frames((0..10_000u32).map(|i| Frame::ping(i.to_be_bytes())));
+    assert_eq!(session.feed(flood).len(), 10_000);
+    assert!(session.driver.output().remaining() < 17 * 1024);
+    assert_eq!(session.frames().last(), Some(&ServerFrame::pong(9_999u32.to_be_bytes())));
+}
+
+#[test]
+fn a_pong_is_not_starved_by_an_application_that_never_lets_the_output_run_empty() {
+    let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(256 * 1024));
+    let mut written = Vec::new();
+    let mut pinged = false;
+    for _ in 0..100 {
+        while session.driver.binary(vec![0; 8 * 1024]).is_ok() {}
+        if !pinged {
+            session.feed(Frame::ping("alive?").bytes());
+            pinged = true;
+        }
+        // The transport takes only so much at a time.
+        let output = session.driver.output();
+        written.extend(output.copy_to_bytes(output.remaining().min(64 * 1024)));
+    }
+    // 6 MiB went out since the ping came. The last frame may be cut.
+    let whole = written.windows(8).any(|bytes| bytes == b"\x8a\x06alive?");
+    assert!(whole, "no pong in {} bytes", written.len());
+}
+
+#[test]
+fn unanswered_pings_of_ours_hold_nothing_once_they_are_written() {
+    let mut session = Session::open(Version::Hybi13);
+    for _ in 0..10_000 {
+        session.driver.ping("are you there").unwrap();
+        session.written();
+    }
+    assert!(!session.driver.output().has_remaining());
+    assert!(session.driver.input().is_empty());
+    session.driver.ping("").unwrap();
+    assert_eq!(server_frames(&session.written()), [ServerFrame::new(9, "")]);
+}

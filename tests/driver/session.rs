@@ -1,0 +1,108 @@
+//! A driver under test, and short names for what it tells.
+
+use bytes::Buf;
+use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, Version};
+use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
+
+/// A driver and the few lines of a skin: it starts on [`Event::Connect`].
+pub(crate) struct Session {
+    pub(crate) driver: Driver,
+}
+
+impl Session {
+    /// Open, by the example handshake of the version. That was given as a request and is written nowhere.
+    pub(crate) fn open(version: Version) -> Self {
+        Self::open_with(version, Config::server())
+    }
+
+    /// The same with limits of its own.
+    pub(crate) fn open_with(version: Version, config: Config) -> Self {
+        let handshake = Handshake::of(version);
+        let mut driver = Driver::from_request(&handshake.request(), config.allow_drafts(true));
+        driver.accept().expect("the handshake is right");
+        let mut session = Self { driver };
+        assert_eq!(session.feed(&handshake.body), [Event::Open]);
+        session.written();
+        session
+    }
+
+    /// At the first byte of a connection.
+    pub(crate) fn reading(config: Config) -> Self {
+        Self { driver: Driver::server(config) }
+    }
+
+    /// Takes bytes and tells all that follows.
+    pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
+        self.driver.receive(bytes.as_ref());
+        self.events()
+    }
+
+    /// Takes bytes one by one and tells all that follows, each event with the number of bytes that it took.
+    pub(crate) fn feed_slowly(&mut self, bytes: impl AsRef<[u8]>) -> Vec<(usize, Event)> {
+        let bytes = bytes.as_ref().iter().zip(1..);
+        bytes.flat_map(|(byte, count)| self.feed([*byte]).into_iter().map(move |event| (count, event))).collect()
+    }
+
+    /// Ends the transport and tells all that follows.
+    pub(crate) fn eof(&mut self) -> Vec<Event> {
+        self.driver.receive_eof();
+        self.events()
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(event) = self.driver.poll_event() {
+            if event == Event::Connect {
+                self.driver.start().expect("the first start");
+            }
+            events.push(event);
+        }
+        events
+    }
+
+    /// What was written since the last time.
+    pub(crate) fn written(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        // What waits for room in the output comes when there is some.
+        while self.driver.output().has_remaining() {
+            let output = self.driver.output();
+            all.extend(output.copy_to_bytes(output.remaining()));
+        }
+        all
+    }
+
+    /// The same, as frames.
+    pub(crate) fn frames(&mut self) -> Vec<ServerFrame> {
+        server_frames(&self.written())
+    }
+
+    /// Asserts that these events end a connection for this reason, and that the peer was told so by the right code.
+    #[track_caller]
+    pub(crate) fn assert_failed(&mut self, events: &[Event], error: ProtocolError, code: u16) {
+        assert_eq!(events, failed(error, code));
+        assert_eq!(self.frames().iter().map(ServerFrame::close_code).collect::<Vec<_>>(), [Some(code)]);
+        assert!(self.driver.is_closed());
+    }
+}
+
+pub(crate) fn text(text: &str) -> Event {
+    Event::Message(Message::text(text))
+}
+
+pub(crate) fn binary(bytes: impl AsRef<[u8]>) -> Event {
+    Event::Message(Message::binary(bytes.as_ref().to_vec()))
+}
+
+pub(crate) fn ping(bytes: impl AsRef<[u8]>) -> Event {
+    Event::Ping(bytes.as_ref().to_vec().into())
+}
+
+pub(crate) fn closed(code: u16, reason: &str) -> Event {
+    Event::Close(CloseFrame { code: code.into(), reason: reason.into() })
+}
+
+/// How a fault of the peer is told.
+pub(crate) fn failed(error: ProtocolError, code: u16) -> [Event; 2] {
+    let reason = error.to_string();
+    [Event::Error(error), closed(code, &reason)]
+}
