@@ -1,0 +1,72 @@
+//! The core alone, on `std::net` and threads: an echo server that answers plain HTTP as well.
+//!
+//! ```text
+//! cargo run --release --example bare_driver -- --addr 127.0.0.1:9002
+//! ```
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use bytes::Buf;
+use clap::Parser;
+use websocket_driver::{Config, Driver, Event, is_handshake};
+
+/// Echoes every WebSocket message, with no async runtime.
+#[derive(Debug, Parser)]
+#[command(name = "bare_driver")]
+struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9002")]
+    addr: SocketAddr,
+}
+
+const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nOpen a WebSocket here.\n";
+
+fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(Options::parse().addr)?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    for stream in listener.incoming() {
+        thread::spawn(|| stream.and_then(serve));
+    }
+    Ok(())
+}
+
+fn serve(mut stream: TcpStream) -> io::Result<()> {
+    let mut driver = Driver::server(Config::server().allow_drafts(true));
+    let mut buffer = [0; 16 * 1024];
+    while !driver.is_closed() {
+        match stream.read(&mut buffer)? {
+            0 => driver.receive_eof(),
+            read => driver.receive(&buffer[..read]),
+        }
+        // After every input: events, then output.
+        while let Some(event) = driver.poll_event() {
+            match event {
+                Event::Connect if driver.request().is_some_and(is_handshake) => {
+                    driver.start().map_err(io::Error::other)?
+                }
+                Event::Connect => return stream.write_all(PAGE.as_bytes()),
+                Event::Open => println!("open: {}", driver.version().map_or("", |version| version.as_str())),
+                Event::Message(message) => {
+                    driver.send(message).map_err(io::Error::other)?;
+                    write(&mut driver, &mut stream)?;
+                }
+                Event::Error(error) => println!("error: {error}"),
+                Event::Close(close) => println!("close: {} {}", close.code, close.reason),
+                _ => {}
+            }
+        }
+        write(&mut driver, &mut stream)?;
+    }
+    Ok(())
+}
+
+fn write(driver: &mut Driver, stream: &mut TcpStream) -> io::Result<()> {
+    let output = driver.output();
+    while output.has_remaining() {
+        let written = stream.write(output.chunk())?;
+        output.advance(written);
+    }
+    Ok(())
+}

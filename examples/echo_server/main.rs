@@ -1,0 +1,72 @@
+//! Echoes every message, on every path, through whichever part of the stack is asked for.
+//!
+//! ```text
+//! cargo run --release --example echo_server -- --stack tower --allow-drafts
+//! ```
+
+mod stacks;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use clap::{Parser, ValueEnum};
+use tokio::net::TcpListener;
+use tower_websocket::Config;
+
+/// Echoes every WebSocket message, on every path.
+#[derive(Debug, Parser)]
+#[command(name = "echo_server")]
+struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9001")]
+    addr: SocketAddr,
+    /// What to serve with: the axum extractor, the Tower layer over hyper-util, or nothing but TCP.
+    #[arg(long, value_enum, default_value_t = Stack::Axum)]
+    stack: Stack,
+    /// Serve hybi-7, hybi-8, hixie-76 and hixie-75 as well.
+    #[arg(long)]
+    allow_drafts: bool,
+    /// Worker threads; with 1, everything runs on the main thread.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// The longest message that is taken.
+    #[arg(long, value_name = "BYTES")]
+    max_message_size: Option<usize>,
+    /// The subprotocols to agree to, best first.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    protocols: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Stack {
+    Axum,
+    Tower,
+    Tcp,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    let mut runtime = match options.threads {
+        Some(1) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if let Some(threads) = options.threads {
+        runtime.worker_threads(threads.into());
+    }
+    runtime.enable_all().build()?.block_on(serve(options))
+}
+
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
+    let mut config = Config::server().allow_drafts(options.allow_drafts).protocols(options.protocols);
+    if let Some(bytes) = options.max_message_size {
+        config = config.max_message_size(bytes).max_frame_size(bytes);
+    }
+    let listener = TcpListener::bind(options.addr).await?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    match options.stack {
+        Stack::Axum => stacks::axum(listener, config).await?,
+        Stack::Tower => stacks::tower(listener, config).await,
+        Stack::Tcp => stacks::tcp(listener, config).await,
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! The same echo, three times.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum_websocket::WebSocketUpgrade;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tower::{ServiceBuilder, service_fn};
+use tower_websocket::{AcceptError, Config, WebSocket, WebSocketLayer, accept};
+
+const PAGE: &str = "This is an echo server: open a WebSocket here, on any path, and it sends back what you send.\n";
+
+/// Through the extractor of axum.
+pub(super) async fn axum(listener: TcpListener, config: Config) -> io::Result<()> {
+    async fn handler(State(config): State<Config>, ws: Option<WebSocketUpgrade>) -> Response {
+        match ws {
+            Some(ws) => ws.config(config).on_upgrade(echo),
+            None => PAGE.into_response(),
+        }
+    }
+    axum::serve(listener, Router::new().fallback(handler).with_state(config)).await
+}
+
+/// Through the Tower layer, over a plain loop of hyper-util.
+pub(super) async fn tower(listener: TcpListener, config: Config) {
+    let layer = WebSocketLayer::new(|socket, _request| echo(socket)).config(config);
+    let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(PAGE.as_bytes()))))
+    }));
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http2().enable_connect_protocol();
+    loop {
+        let stream = next(&listener).await;
+        let (server, service) = (server.clone(), TowerToHyperService::new(service.clone()));
+        tokio::spawn(async move {
+            let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// On TCP alone: the driver reads the request itself.
+pub(super) async fn tcp(listener: TcpListener, config: Config) {
+    loop {
+        let stream = next(&listener).await;
+        let config = config.clone();
+        tokio::spawn(async move {
+            match accept(stream, config).await {
+                Ok(socket) => {
+                    tokio::spawn(echo(socket));
+                }
+                Err(AcceptError::PlainHttp(http)) => {
+                    let _ = answer_with_page(http.io).await;
+                }
+                Err(_) => {}
+            }
+        });
+    }
+}
+
+/// The loop that everyone writes.
+async fn echo<T: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocket<T>) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn answer_with_page(mut stream: TcpStream) -> io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n";
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{PAGE}", PAGE.len()).as_bytes()).await?;
+    stream.shutdown().await
+}
+
+async fn next(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            // Out of file descriptors, mostly: give the others time to close theirs.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The bytes of the answer that opens a connection, and the commands that lead to it (RFC 6455 §4.2.2).
+
+use bytes::Buf;
+use http::{HeaderName, HeaderValue};
+use websocket_driver::{Config, Driver, Event, HandshakeError, ReadyState, Version};
+use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
+
+use crate::session::{Session, text};
+
+/// The answer to the example request of each version that asks for the subprotocol `sample`.
+fn expected(version: Version) -> &'static str {
+    match version {
+        Version::Hixie76 => {
+            "HTTP/1.1 101 WebSocket Protocol Handshake\r\n\
+             Upgrade: WebSocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Origin: http://example.com\r\n\
+             Sec-WebSocket-Location: ws://example.com/demo\r\n\
+             Sec-WebSocket-Protocol: sample\r\n\
+             \r\n\
+             8jKS'y:G*Co,Wxa-"
+        }
+        Version::Hixie75 => {
+            "HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
+             Upgrade: WebSocket\r\n\
+             Connection: Upgrade\r\n\
+             WebSocket-Origin: http://example.com\r\n\
+             WebSocket-Location: ws://example.com/demo\r\n\
+             WebSocket-Protocol: sample\r\n\
+             \r\n"
+        }
+        _ => {
+            "HTTP/1.1 101 Switching Protocols\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+             Sec-WebSocket-Protocol: sample\r\n\
+             \r\n"
+        }
+    }
+}
+
+fn example(version: Version) -> Handshake {
+    let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
+    Handshake::of(version).with(name, "sample")
+}
+
+#[test]
+fn the_answer_is_that_of_the_specification_byte_for_byte() {
+    for version in VERSIONS {
+        let config = Config::server().allow_drafts(true).protocols(["sample"]);
+        let mut session = Session::reading(config);
+        assert_eq!(session.feed(example(version).bytes()), [Event::Connect, Event::Open]);
+        assert_eq!(String::from_utf8_lossy(&session.written()), expected(version));
+        assert_eq!(session.driver.protocol(), Some("sample"));
+        assert_eq!(session.driver.ready_state(), ReadyState::Open);
+    }
+}
+
+#[test]
+fn a_subprotocol_that_is_not_agreed_to_and_extensions_are_not_in_the_answer() {
+    for version in VERSIONS {
+        let mut session = Session::reading(Config::server().allow_drafts(true));
+        let offer = example(version).with("Sec-WebSocket-Extensions", "permessage-deflate, x-unknown; a=1");
+        session.feed(offer.bytes());
+        let without: String = expected(version).split_inclusive("\r\n").filter(|line| !line.contains("sample")).collect();
+        assert_eq!(String::from_utf8_lossy(&session.written()), without);
+    }
+}
+
+#[test]
+fn what_an_http_stack_sends_is_the_same_head() {
+    for version in VERSIONS {
+        let config = Config::server().allow_drafts(true).protocols(["sample"]);
+        let mut driver = Driver::from_request(&example(version).request(), config);
+        let response = driver.accept().unwrap();
+        let (answer, length) = Answer::read(expected(version).as_bytes()).unwrap();
+        assert_eq!((answer.status, answer.reason.as_str()), (101, version.reason_phrase()));
+        let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let lowered: Vec<_> = answer.headers.iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
+        assert!(headers.eq(lowered.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
+        driver.receive(&example(version).body[..]);
+        assert_eq!(driver.poll_event(), Some(Event::Open));
+        let output = driver.output();
+        assert_eq!(output.copy_to_bytes(output.remaining()), &expected(version)[length..]);
+    }
+}
+
+#[test]
+fn frames_glued_to_the_request_are_read() {
+    for version in VERSIONS {
+        let frame = if version.is_hixie() { b"\x00glued\xff".to_vec() } else { Frame::text("glued").bytes() };
+        let mut session = Session::reading(Config::server().allow_drafts(true));
+        let events = session.feed([Handshake::of(version).bytes(), frame].concat());
+        assert_eq!(events, [Event::Connect, Event::Open, text("glued")]);
+    }
+}
+
+#[test]
+fn headers_of_the_application_stand_behind_those_of_the_handshake() {
+    for version in VERSIONS {
+        let mut driver = Driver::server(Config::server().allow_drafts(true).protocols(["sample"]));
+        let mut set = |driver: &mut Driver, name, value| {
+            driver.set_header(HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        set(&mut driver, "set-cookie", "a=1").unwrap();
+        driver.receive(&example(version).bytes()[..]);
+        assert_eq!(driver.poll_event(), Some(Event::Connect));
+        set(&mut driver, "x-served-by", "tests").unwrap();
+        set(&mut driver, "set-cookie", "b=2").unwrap();
+        driver.start().unwrap();
+        assert_eq!(set(&mut driver, "x-late", "1"), Err(HandshakeError::AlreadyAnswered));
+        assert_eq!(driver.poll_event(), Some(Event::Open));
+        let output = driver.output();
+        let written = String::from_utf8(output.copy_to_bytes(output.remaining()).into()).unwrap();
+        let added = "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Served-By: tests\r\n\r\n";
+        assert_eq!(written, expected(version).replace("\r\n\r\n", &format!("\r\n{added}")));
+    }
+}
+
+#[test]
+fn headers_of_the_handshake_cannot_be_set() {
+    for name in [
+        "Upgrade", "connection", "Content-Length", "transfer-encoding", "Sec-WebSocket-Accept", "sec-websocket-protocol",
+        "Sec-WebSocket-Extensions", "sec-websocket-version", "Sec-WebSocket-Origin", "sec-websocket-location",
+        "WebSocket-Origin", "websocket-location", "WebSocket-Protocol",
+    ] {
+        let mut driver = Driver::from_request(&example(Version::Hybi13).request(), Config::server());
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        let result = driver.set_header(name.clone(), HeaderValue::from_static("x"));
+        assert_eq!(result, Err(HandshakeError::ReservedHeader(name)));
+        assert_eq!(driver.accept().unwrap().headers().len(), 3);
+    }
+}
+
+#[test]
+fn a_line_break_cannot_get_into_a_header() {
+    // CVE-2026-1527: it is the types of the arguments that keep it out.
+    for value in ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"] {
+        assert!(HeaderValue::from_str(value).is_err() && HeaderName::from_bytes(value.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn commands_of_the_handshake_have_their_time() {
+    let mut driver = Driver::server(Config::server());
+    assert_eq!(driver.start(), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.accept().unwrap_err(), HandshakeError::NotRequested);
+    driver.receive(&b"GET / HTTP/1.1\r\n"[..]);
+    assert_eq!(driver.poll_event(), None);
+    assert_eq!(driver.start(), Err(HandshakeError::NotRequested));
+    assert_eq!((driver.version(), driver.request().is_some()), (None, false));
+    driver.receive(&Handshake::of(Version::Hybi13).head()[b"GET /chat HTTP/1.1\r\n".len()..]);
+    assert_eq!(driver.poll_event(), Some(Event::Connect));
+    assert_eq!(driver.version(), Some(Version::Hybi13));
+    assert_eq!(driver.request().unwrap().headers()["host"], "example.com");
+    assert_eq!((driver.poll_event(), driver.ready_state()), (None, ReadyState::Connecting));
+    driver.start().unwrap();
+    assert_eq!((driver.start(), driver.ready_state()), (Err(HandshakeError::AlreadyAnswered), ReadyState::Open));
+    assert_eq!(driver.accept().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!((driver.poll_event(), driver.poll_event()), (Some(Event::Open), None));
+}
+
+#[test]
+fn a_refused_handshake_is_not_answered_twice() {
+    let refused = Handshake::hybi("99");
+    let mut driver = Driver::from_request(&refused.request(), Config::server());
+    assert_eq!(driver.accept().unwrap_err().status(), 426);
+    assert_eq!(driver.accept().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!(driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert!(driver.is_closed() && !driver.output().has_remaining());
+    assert_eq!(driver.version(), None);
+}

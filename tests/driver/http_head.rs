@@ -1,0 +1,159 @@
+//! RFC 9112: the head of a request, read by the driver itself, and plain HTTP beside WebSockets.
+
+use bytes::Buf;
+use websocket_driver::{Config, Driver, Event, HandshakeError, HeadError, ReadyState, Version};
+use websocket_tests::wire::{Answer, Handshake, VERSIONS};
+
+use crate::session::{Session, closed, failed};
+
+/// Feeds a head and asserts that it is refused for this reason by a proper response of 400.
+#[track_caller]
+fn assert_refused(config: Config, bytes: &[u8], error: HeadError) {
+    let mut session = Session::reading(config);
+    let error = HandshakeError::Head(error);
+    assert_eq!(session.feed(bytes), failed(error.clone().into(), 1002), "{:?}", String::from_utf8_lossy(bytes));
+    let written = session.written();
+    let (answer, length) = Answer::read(&written).unwrap();
+    assert_eq!((answer.status, answer.reason.as_str()), (400, "Bad Request"));
+    assert_eq!(written[length..], *format!("{error}\n").as_bytes());
+    assert_eq!(answer.all("Content-Length"), [(written.len() - length).to_string()]);
+    assert_eq!(answer.all("Connection"), ["close"]);
+    assert_eq!((session.feed("more"), session.driver.input().len()), (vec![], 0));
+    assert!(session.driver.is_closed());
+}
+
+#[test]
+fn a_head_that_is_no_http_is_refused() {
+    for head in [
+        "\n\n",
+        "GET\r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET / HTTP/2.0\r\n\r\n",
+        "GET / HTTP/1.2\r\n\r\n",
+        "GET / http/1.1\r\n\r\n",
+        "GET  / HTTP/1.1\r\n\r\n",
+        "GET /a b HTTP/1.1\r\n\r\n",
+        "GET /\u{1} HTTP/1.1\r\n\r\n",
+        " GET / HTTP/1.1\r\n\r\n",
+        "G@T / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\n: example.com\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nX: a\0b\r\n\r\n",
+        "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n",
+        "GET / HTTP/1.1\r\nX Y: a\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}\r\n\r\n",
+    ] {
+        assert_refused(Config::server(), head.as_bytes(), HeadError::Malformed);
+    }
+}
+
+#[test]
+fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
+    let head = Handshake::of(Version::Hybi13).head();
+    let bare: Vec<u8> = head.iter().copied().filter(|&byte| byte != b'\r').collect();
+    for bytes in [[&b"\r\n\r\n\r\n"[..], &head].concat(), bare] {
+        let mut session = Session::reading(Config::server());
+        assert_eq!(session.feed(&bytes), [Event::Connect, Event::Open]);
+        assert_eq!(session.driver.request().unwrap().headers()["upgrade"], "websocket");
+        let mut session = Session::reading(Config::server());
+        assert_eq!(session.feed_slowly(&bytes), [(bytes.len(), Event::Connect), (bytes.len(), Event::Open)]);
+    }
+}
+
+#[test]
+fn the_request_is_given_as_it_came() {
+    let handshake = Handshake::of(Version::Hybi13).with("X-Twice", "a").with("x-twice", b"b\xff").with("X-Empty", "");
+    let mut session = Session::reading(Config::server());
+    session.feed(Handshake { target: "/a%20b?q=1&r".into(), ..handshake.clone() }.bytes());
+    let request = session.driver.request().unwrap();
+    assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("GET", "/a%20b?q=1&r"));
+    assert_eq!(request.version(), http::Version::HTTP_11);
+    assert_eq!(request.headers(), handshake.request().headers());
+}
+
+#[test]
+fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
+    for version in VERSIONS {
+        let mut handshake = Handshake::of(version);
+        handshake.body.clear();
+        let short = handshake.with("X-Fill", "");
+        let fill = |length: usize| short.clone().set("X-Fill", "x".repeat(length)).head();
+        let limit = 1000;
+        let config = Config::server().allow_drafts(true).max_head_size(limit);
+        let head = fill(limit - short.head().len());
+        assert_eq!(head.len(), limit);
+        assert_eq!(Session::reading(config.clone()).feed(head)[0], Event::Connect);
+        assert_refused(config.clone(), &fill(limit + 1 - short.head().len()), HeadError::TooLarge { limit });
+        // It does not wait for the byte behind the limit.
+        let endless = fill(2000);
+        let mut session = Session::reading(config);
+        assert_eq!(session.feed(&endless[..limit - 1]), []);
+        assert_eq!(session.feed(&endless[limit - 1..limit]).len(), 2);
+    }
+}
+
+#[test]
+fn a_head_may_have_as_many_fields_as_its_limit_and_no_more() {
+    let handshake = Handshake::of(Version::Hybi13);
+    let fill = |count: usize| (handshake.headers.len()..count).fold(handshake.clone(), |all, _| all.with("X", ""));
+    let config = Config::server().max_headers(20);
+    assert_eq!(Session::reading(config.clone()).feed(fill(20).head()), [Event::Connect, Event::Open]);
+    assert_refused(config, &fill(21).head(), HeadError::TooManyHeaders { limit: 20 });
+    assert_eq!(Session::reading(Config::server()).feed(fill(100).head()), [Event::Connect, Event::Open]);
+    assert_refused(Config::server(), &fill(101).head(), HeadError::TooManyHeaders { limit: 100 });
+}
+
+#[test]
+fn plain_http_is_left_to_the_application_with_the_bytes_behind_its_head() {
+    for (head, body) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /next HTTP/1.1\r\n"),
+        ("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "a=b&c"),
+        ("GET / HTTP/1.0\r\n\r\n", ""),
+    ] {
+        for whole in [true, false] {
+            let mut driver = Driver::server(Config::server());
+            driver.receive(format!("{head}{}", if whole { body } else { "" }).as_bytes());
+            assert_eq!((driver.poll_event(), driver.poll_event()), (Some(Event::Connect), None));
+            assert!(!websocket_driver::is_handshake(driver.request().unwrap()));
+            if !whole {
+                driver.receive(body.as_bytes());
+            }
+            assert_eq!(driver.poll_event(), None);
+            assert_eq!(&driver.input()[..], body.as_bytes());
+            assert_eq!(driver.ready_state(), ReadyState::Connecting);
+            assert!(!driver.output().has_remaining(), "the answer is the application's");
+        }
+    }
+}
+
+#[test]
+fn plain_http_that_is_started_all_the_same_is_refused() {
+    let mut session = Session::reading(Config::server());
+    let events = session.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(events[1..], failed(HandshakeError::Connection.into(), 1002));
+    assert!(session.written().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+}
+
+#[test]
+fn an_end_before_the_end_of_the_head_is_1006_and_writes_nothing() {
+    let head = Handshake::of(Version::Hybi13).head();
+    for count in 0..head.len() {
+        let mut session = Session::reading(Config::server());
+        session.driver.receive(&head[..count]);
+        assert_eq!(session.eof(), [closed(1006, "")]);
+        assert_eq!(session.written(), []);
+    }
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
+    // A fresh search for its end at every byte would take minutes.
+    let head = Handshake::of(Version::Hybi13).with("X-Fill", "x".repeat(1 << 20)).head();
+    let mut session = Session::reading(Config::server().max_head_size(2 << 20));
+    assert_eq!(session.feed_slowly(&head).len(), 2);
+}

@@ -1,0 +1,132 @@
+//! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have one name instead of a list.
+
+use websocket_driver::{Config, HandshakeError, Version, requested_protocols};
+use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
+
+use crate::handshake::shake;
+
+/// A handshake with these lines of offers.
+fn offering(version: Version, lines: &[&str]) -> Handshake {
+    let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
+    lines.iter().fold(Handshake::of(version), |handshake, line| handshake.with(name, line))
+}
+
+/// What is agreed to, having checked that the answer says so, once, or says nothing.
+#[track_caller]
+fn agreed(handshake: &Handshake, config: &Config) -> Option<String> {
+    let outcome = shake(handshake, &config.clone().allow_drafts(true));
+    let (version, protocol) = outcome.result.expect("the handshake is right");
+    let (name, other) = match version {
+        Version::Hixie75 => ("WebSocket-Protocol", "Sec-WebSocket-Protocol"),
+        _ => ("Sec-WebSocket-Protocol", "WebSocket-Protocol"),
+    };
+    assert_eq!(outcome.answer.all(name), Vec::from_iter(protocol.as_deref()));
+    assert_eq!(outcome.answer.all(other), [""; 0]);
+    protocol
+}
+
+#[test]
+fn the_server_prefers_and_the_client_offers() {
+    let config = Config::server().protocols(["v3", "v2", "v1"]);
+    for version in HYBI {
+        for (lines, expected) in [
+            (&["v1, v2"][..], Some("v2")),
+            (&["v2,v1"], Some("v2")),
+            (&["v1", "x, v3", "v2"], Some("v3")),
+            (&[" ,, v1 , "], Some("v1")),
+            (&["\tv1\t,\tv2"], Some("v2")),
+            (&["x, y"], None),
+            (&["V1, v1.0, v, v11"], None),
+            (&["", ","], None),
+            (&[], None),
+        ] {
+            assert_eq!(agreed(&offering(version, lines), &config).as_deref(), expected, "{lines:?}");
+        }
+    }
+}
+
+#[test]
+fn a_hixie_client_asks_for_one_name() {
+    let config = Config::server().protocols(["v2", "v1"]);
+    for version in [Version::Hixie76, Version::Hixie75] {
+        for (lines, expected) in
+            [(&["v1"][..], Some("v1")), (&["v2"], Some("v2")), (&["x"], None), (&["V1"], None), (&["v1, v2"], None), (&[], None)]
+        {
+            assert_eq!(agreed(&offering(version, lines), &config).as_deref(), expected, "{lines:?}");
+        }
+        assert_eq!(agreed(&Handshake::of(version).with("Sec-WebSocket-Protocol", b"\xff"), &config), None);
+    }
+    // Each draft has a header of its own.
+    let other = Handshake::of(Version::Hixie75).with("Sec-WebSocket-Protocol", "v1");
+    assert_eq!(agreed(&other, &config), None);
+    let other = Handshake::of(Version::Hixie76).with("WebSocket-Protocol", "v1");
+    assert_eq!(agreed(&other, &config), None);
+}
+
+#[test]
+fn without_a_wish_of_the_server_nothing_is_agreed_to() {
+    for version in VERSIONS {
+        assert_eq!(agreed(&offering(version, &["chat"]), &Config::server()), None);
+        assert_eq!(agreed(&offering(version, &["chat"]), &Config::server().protocols([""; 0])), None);
+    }
+}
+
+#[test]
+fn the_application_may_choose_itself_among_what_was_offered() {
+    for version in VERSIONS {
+        let last = Config::server().protocols(["a"]).select_protocol(|offered| offered.last().copied());
+        let expected = if version.is_hixie() { "a" } else { "c" };
+        let lines: &[&str] = if version.is_hixie() { &["a"] } else { &["a, b", "c"] };
+        assert_eq!(agreed(&offering(version, lines), &last).as_deref(), Some(expected));
+        assert_eq!(agreed(&offering(version, &[]), &last), None);
+        let none = Config::server().protocols(["a"]).select_protocol(|_| None);
+        assert_eq!(agreed(&offering(version, lines), &none), None);
+    }
+}
+
+#[test]
+fn a_choice_that_was_not_offered_counts_as_none() {
+    for version in VERSIONS {
+        for choice in ["b", "A", "", "a\r\nSet-Cookie: x"] {
+            let config = Config::server().select_protocol(move |_| Some(choice));
+            assert_eq!(agreed(&offering(version, &["a"]), &config), None);
+            assert_eq!(agreed(&offering(version, &[]), &config), None);
+        }
+    }
+}
+
+#[test]
+fn a_malformed_list_is_refused() {
+    for version in HYBI {
+        for line in ["a b", "a, b c", "a;b", "\"a\"", "a/b", "(a)", "a=b", "[a]", "a@b", "{}", "a\\b", "a:b"] {
+            for lines in [&[line][..], &["good", line]] {
+                let outcome = shake(&offering(version, lines), &Config::server().allow_drafts(true));
+                assert_eq!(outcome.answer.status, 400, "{lines:?}");
+                assert_eq!(outcome.result, Err(HandshakeError::InvalidProtocol));
+            }
+        }
+        let bytes = Handshake::of(version).with("Sec-WebSocket-Protocol", b"caf\xc3\xa9");
+        let outcome = shake(&bytes, &Config::server().allow_drafts(true));
+        assert_eq!(outcome.result, Err(HandshakeError::InvalidProtocol));
+    }
+}
+
+#[test]
+fn every_character_of_a_token_may_stand_in_a_name() {
+    let name = "!#$%&'*+-.^_`|~09azAZ";
+    let config = Config::server().protocols([name]);
+    assert_eq!(agreed(&offering(Version::Hybi13, &["a", name]), &config).as_deref(), Some(name));
+}
+
+#[test]
+fn what_is_offered_can_be_asked_for() {
+    for version in HYBI {
+        let request = offering(version, &["a, b", "c"]).request();
+        assert_eq!(requested_protocols(&request), ["a", "b", "c"]);
+        assert_eq!(requested_protocols(&offering(version, &["a b"]).request()), [""; 0]);
+    }
+    for version in [Version::Hixie76, Version::Hixie75] {
+        assert_eq!(requested_protocols(&offering(version, &["a"]).request()), ["a"]);
+        assert_eq!(requested_protocols(&offering(version, &[]).request()), [""; 0]);
+    }
+}
