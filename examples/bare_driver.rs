@@ -40,33 +40,25 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
             0 => driver.receive_eof(),
             read => driver.receive(&buffer[..read]),
         }
-        // After every input: events, then output.
+        // After every input: the events, and after each of them the output.
         while let Some(event) = driver.poll_event() {
             match event {
                 Event::Connect if driver.request().is_some_and(is_handshake) => {
-                    driver.start().map_err(io::Error::other)?
+                    driver.start().map_err(io::Error::other)?;
                 }
                 Event::Connect => return stream.write_all(PAGE.as_bytes()),
                 Event::Open => println!("open: {}", driver.version().map_or("", |version| version.as_str())),
-                Event::Message(message) => {
-                    driver.send(message).map_err(io::Error::other)?;
-                    write(&mut driver, &mut stream)?;
-                }
+                Event::Message(message) => driver.send(message).map_err(io::Error::other)?,
                 Event::Error(error) => println!("error: {error}"),
                 Event::Close(close) => println!("close: {} {}", close.code, close.reason),
                 _ => {}
             }
+            let output = driver.output();
+            while output.has_remaining() {
+                let written = stream.write(output.chunk())?;
+                output.advance(written);
+            }
         }
-        write(&mut driver, &mut stream)?;
-    }
-    Ok(())
-}
-
-fn write(driver: &mut Driver, stream: &mut TcpStream) -> io::Result<()> {
-    let output = driver.output();
-    while output.has_remaining() {
-        let written = stream.write(output.chunk())?;
-        output.advance(written);
     }
     Ok(())
 }

@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut reader = BufReader::new(stream);
     open(&options, &mut writer, &mut reader)?;
 
-    let name = options.name.unwrap_or_else(|| format!("{:?}", options.version).to_lowercase());
+    let draft = options.version.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let name = options.name.unwrap_or(draft);
     send(&mut writer, &json!({ "type": "name", "name": name }).to_string())?;
     let printer = thread::spawn(move || print(reader));
     for line in io::stdin().lines() {
