@@ -10,6 +10,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
+use permessage_deflate::{PermessageDeflate, WindowBits};
 use tokio::net::TcpListener;
 use tower_websocket::Config;
 
@@ -35,6 +36,31 @@ struct Options {
     /// The subprotocols to agree to, best first.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     protocols: Vec<String>,
+    #[command(flatten)]
+    deflate: Deflate,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Compression")]
+struct Deflate {
+    /// Agree to permessage-deflate.
+    #[arg(long)]
+    deflate: bool,
+    /// The largest window to compress with, 8 to 15.
+    #[arg(long, value_name = "BITS", default_value_t = WindowBits::MAX, requires = "deflate")]
+    max_window_bits: WindowBits,
+    /// The largest window that clients are asked to compress with, 8 to 15.
+    #[arg(long, value_name = "BITS", default_value_t = WindowBits::MAX, requires = "deflate")]
+    request_max_window_bits: WindowBits,
+    /// Compress each message afresh.
+    #[arg(long, requires = "deflate")]
+    no_context_takeover: bool,
+    /// Ask clients to compress each message afresh.
+    #[arg(long, requires = "deflate")]
+    request_no_context_takeover: bool,
+    /// How hard to compress, 0 to 9.
+    #[arg(long, value_name = "LEVEL", default_value_t = 6, requires = "deflate", value_parser = clap::value_parser!(u8).range(..=9))]
+    level: u8,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -60,6 +86,17 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let mut config = Config::server().allow_drafts(options.allow_drafts).protocols(options.protocols);
     if let Some(bytes) = options.max_message_size {
         config = config.max_message_size(bytes).max_frame_size(bytes);
+    }
+    let deflate = options.deflate;
+    if deflate.deflate {
+        config = config.extension(
+            PermessageDeflate::new()
+                .level(deflate.level)
+                .max_window_bits(deflate.max_window_bits)
+                .request_max_window_bits(deflate.request_max_window_bits)
+                .no_context_takeover(deflate.no_context_takeover)
+                .request_no_context_takeover(deflate.request_no_context_takeover),
+        )?;
     }
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on ws://{}/", listener.local_addr()?);

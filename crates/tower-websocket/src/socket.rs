@@ -165,6 +165,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
         Ok(())
     }
 
+    /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message
+    /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
+    pub fn set_compression(&mut self, may_compress: bool) {
+        self.connection.driver_mut().set_compression(may_compress);
+    }
+
     /// The subprotocol that was agreed to.
     pub fn protocol(&self) -> Option<&str> {
         self.driver().protocol()

@@ -2,6 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
+use websocket_driver_extensions::{DuplicateExtension, Extension, Extensions};
+
 /// What a connection may cost, and what it agrees to. Cheap to clone: it is one reference.
 ///
 /// ```
@@ -17,6 +20,9 @@ pub struct Config(Arc<Settings>);
 /// The callback of [`Config::select_protocol`].
 type SelectProtocol = dyn for<'a> Fn(&[&'a str]) -> Option<&'a str> + Send + Sync;
 
+/// The callback of [`Config::decline_extensions`].
+type DeclineExtensions = dyn Fn(&HeaderMap) -> bool + Send + Sync;
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) max_message_size: usize,
@@ -29,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) secure: Option<bool>,
     pub(crate) protocols: Vec<String>,
     pub(crate) select_protocol: Option<Arc<SelectProtocol>>,
+    pub(crate) extensions: Extensions,
+    pub(crate) decline_extensions: Option<Arc<DeclineExtensions>>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
 }
@@ -47,6 +55,8 @@ impl Config {
             secure: None,
             protocols: Vec::new(),
             select_protocol: None,
+            extensions: Extensions::new(),
+            decline_extensions: None,
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
         }))
@@ -130,6 +140,30 @@ impl Config {
         self.with(|settings| settings.select_protocol = Some(Arc::new(select)))
     }
 
+    /// Registers an extension, behind those that are there: `permessage_deflate::PermessageDeflate`, for one. None is by
+    /// default. A client that speaks a draft is never answered with any.
+    ///
+    /// # Errors
+    ///
+    /// Where one of the same name is registered.
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Result<Self, DuplicateExtension> {
+        Arc::make_mut(&mut self.0).extensions.register(extension)?;
+        Ok(self)
+    }
+
+    /// Goes without extensions where the callback says so, by the headers of a request: for clients whose compression is
+    /// known to be broken.
+    ///
+    /// ```
+    /// # use websocket_driver::Config;
+    /// let config = Config::server().decline_extensions(|headers| {
+    ///     headers.get("user-agent").is_some_and(|agent| agent.as_bytes().starts_with(b"OldPhone/"))
+    /// });
+    /// ```
+    pub fn decline_extensions(self, decline: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.decline_extensions = Some(Arc::new(decline)))
+    }
+
     /// How long a handshake may take, from the first wait for its bytes to its end: 10 s by default. The driver has no
     /// clock; the async types above it keep to it.
     pub fn handshake_timeout(self, limit: Duration) -> Self {
@@ -176,6 +210,8 @@ impl fmt::Debug for Config {
             .field("secure", &settings.secure)
             .field("protocols", &settings.protocols)
             .field("select_protocol", &settings.select_protocol.is_some())
+            .field("extensions", &settings.extensions)
+            .field("decline_extensions", &settings.decline_extensions.is_some())
             .field("handshake_timeout", &settings.handshake_timeout)
             .field("close_timeout", &settings.close_timeout)
             .finish()

@@ -1,6 +1,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response};
+use websocket_driver_extensions::Pipeline;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
@@ -8,7 +9,7 @@ use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::event::Event;
 use crate::handshake;
 use crate::message::Message;
-use crate::opening::{self, Command, Opening};
+use crate::opening::{self, Answered, Command, Opening};
 use crate::output::Output;
 use crate::protocol::Protocol;
 use crate::utf8::Utf8Bytes;
@@ -65,6 +66,7 @@ pub struct Driver {
     /// The transport has ended; what is left of the input still counts.
     eof: bool,
     close_sent: bool,
+    may_compress: bool,
     news: News,
     /// The payload of the latest ping, where it could not be answered yet.
     held_pong: Option<Box<[u8]>>,
@@ -177,10 +179,10 @@ impl Driver {
     /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
     pub fn start(&mut self) -> Result<(), HandshakeError> {
         match self.answer() {
-            Ok((response, opened)) => {
+            Ok(Answered { response, pipeline, is_open }) => {
                 opening::write_answer(&mut self.output, &response, self.version);
-                if opened {
-                    self.open();
+                if is_open {
+                    self.open(pipeline);
                 }
                 Ok(())
             }
@@ -205,9 +207,9 @@ impl Driver {
     /// [`start`](Self::start).
     pub fn accept(&mut self) -> Result<Response<()>, HandshakeError> {
         match self.answer() {
-            Ok((response, opened)) => {
-                if opened {
-                    self.open();
+            Ok(Answered { response, pipeline, is_open }) => {
+                if is_open {
+                    self.open(pipeline);
                 }
                 Ok(response)
             }
@@ -227,7 +229,8 @@ impl Driver {
     /// See [`SendError`]; nothing of the message was taken.
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.command(Command::Message(message.into()))
+        let may_compress = self.may_compress;
+        self.command(Command::Message { message: message.into(), may_compress })
     }
 
     /// Sends a text message, as [`send`](Self::send) does.
@@ -238,6 +241,12 @@ impl Driver {
     /// Sends a binary message, as [`send`](Self::send) does.
     pub fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
         self.send(Message::binary(bytes))
+    }
+
+    /// Whether the messages sent from here on may be compressed, where an extension does that: they may, by default. A
+    /// message that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
+    pub fn set_compression(&mut self, may_compress: bool) {
+        self.may_compress = may_compress;
     }
 
     /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer comes as [`Event::Pong`].
@@ -386,6 +395,7 @@ impl Driver {
             output: Output::default(),
             eof: false,
             close_sent: false,
+            may_compress: true,
             news: News::default(),
             held_pong: None,
             version: None,
@@ -404,13 +414,9 @@ impl Driver {
         }
     }
 
-    /// The response, and whether the connection is open with it.
-    fn answer(&mut self) -> Result<(Response<()>, bool), HandshakeError> {
+    fn answer(&mut self) -> Result<Answered, HandshakeError> {
         match &mut self.state {
-            State::Opening(opening) => {
-                let answered = opening.answer()?;
-                Ok((answered.response, answered.is_open))
-            }
+            State::Opening(opening) => opening.answer(),
             _ => Err(HandshakeError::AlreadyAnswered),
         }
     }
@@ -438,21 +444,21 @@ impl Driver {
         match opening.read_body(&mut self.input) {
             Some(digest) => {
                 self.output.put_slice(&digest);
-                self.open();
+                self.open(None);
                 true
             }
             None => false,
         }
     }
 
-    fn open(&mut self) {
+    fn open(&mut self, pipeline: Option<Box<Pipeline>>) {
         let Some(version) = self.version else {
             return;
         };
-        let protocol = Protocol::new(version);
+        let protocol = Protocol::new(version, pipeline);
         let opening = std::mem::replace(&mut self.state, State::Open(protocol));
         self.news.open = true;
-        if let (State::Opening(opening), State::Open(protocol)) = (opening, &self.state)
+        if let (State::Opening(opening), State::Open(protocol)) = (opening, &mut self.state)
             && opening.drain(protocol, &mut self.output).is_err()
         {
             self.fail(ProtocolError::Undeliverable { version: version.as_str() });

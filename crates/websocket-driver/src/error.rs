@@ -1,5 +1,6 @@
 use http::header::HeaderName;
 use http::{HeaderValue, Response, StatusCode, header};
+use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::close::CloseCode;
 
@@ -73,6 +74,9 @@ pub enum ProtocolError {
     /// The length of a hixie frame is written with more bytes than any length within the limits needs.
     #[error("the length of a frame does not end (draft-hixie-76 §5.3)")]
     LengthUnterminated,
+    /// An extension could not decode a message.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
     /// The application queued a message of a kind that the protocol, known only now, does not have.
     #[error("the peer's protocol, {version}, has only text messages")]
     Undeliverable {
@@ -94,6 +98,7 @@ impl ProtocolError {
                 CloseCode::MESSAGE_TOO_BIG
             }
             Self::Undeliverable { .. } => CloseCode::UNSUPPORTED_DATA,
+            Self::Extension(error) => error.close_code().into(),
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -159,6 +164,9 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Protocol` is not a list of tokens (RFC 6455 §4.3).
     #[error("the Sec-WebSocket-Protocol header is malformed")]
     InvalidProtocol,
+    /// `Sec-WebSocket-Extensions` does not follow the grammar (RFC 6455 §9.1).
+    #[error(transparent)]
+    InvalidExtensions(#[from] HeaderError),
     /// The request declares a body, which a handshake does not have; in draft 76 other than of 8 bytes.
     #[error("a handshake request has no body")]
     Body,
@@ -227,6 +235,9 @@ pub enum SendError {
     /// A close code that may not be sent (RFC 6455 §7.4).
     #[error("close code {0} may not be sent")]
     InvalidCloseCode(CloseCode),
+    /// An extension could not encode the message.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
     /// A close reason of more than 123 bytes (RFC 6455 §5.5).
     #[error("a close reason holds at most 123 bytes")]
     ReasonTooLong,

@@ -26,3 +26,4 @@ pub use message::Message;
 pub use output::Output;
 pub use utf8::{InvalidUtf8, Utf8Bytes};
 pub use version::Version;
+pub use websocket_driver_extensions as extensions;

@@ -1,6 +1,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
+use websocket_driver_extensions::Pipeline;
 
 use crate::config::{Config, Settings};
 use crate::error::{HandshakeError, HeadError, SendError};
@@ -36,7 +37,7 @@ enum Stage {
 /// What can be sent before the handshake is done, to go out then.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Message(Message),
+    Message { message: Message, may_compress: bool },
     Ping(Bytes),
     Pong(Bytes),
 }
@@ -44,6 +45,7 @@ pub(crate) enum Command {
 /// An answer that was given.
 pub(crate) struct Answered {
     pub(crate) response: Response<()>,
+    pub(crate) pipeline: Option<Box<Pipeline>>,
     /// Whether the connection is open with it.
     pub(crate) is_open: bool,
 }
@@ -115,7 +117,7 @@ impl Opening {
     pub(crate) fn answer(&mut self) -> Result<Answered, HandshakeError> {
         match std::mem::replace(&mut self.stage, Stage::Requested(Err(HandshakeError::AlreadyAnswered))) {
             Stage::Requested(answer) => {
-                let Answer { keys, mut response, .. } = answer?;
+                let Answer { keys, mut response, pipeline, .. } = answer?;
                 for (name, value) in &self.headers {
                     response.headers_mut().append(name, value.clone());
                 }
@@ -123,7 +125,7 @@ impl Opening {
                 if let Some(keys) = keys {
                     self.stage = Stage::Body { keys };
                 }
-                Ok(Answered { response, is_open })
+                Ok(Answered { response, pipeline, is_open })
             }
             stage @ Stage::Head(_) => {
                 self.stage = stage;
@@ -153,7 +155,7 @@ impl Opening {
     }
 
     /// Sends what was sent early.
-    pub(crate) fn drain(self, protocol: &Protocol, output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn drain(self, protocol: &mut Protocol, output: &mut Output) -> Result<(), SendError> {
         self.queue.into_iter().try_for_each(|command| command.write(protocol, output))
     }
 
@@ -164,9 +166,9 @@ impl Opening {
 
 impl Command {
     #[inline]
-    pub(crate) fn write(self, protocol: &Protocol, output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn write(self, protocol: &mut Protocol, output: &mut Output) -> Result<(), SendError> {
         match self {
-            Self::Message(message) => protocol.send(message, output),
+            Self::Message { message, may_compress } => protocol.send(message, may_compress, output),
             Self::Ping(data) => protocol.ping(&data, output),
             Self::Pong(data) => protocol.pong(&data, output),
         }
@@ -175,7 +177,7 @@ impl Command {
     /// Judges what can be judged before there is a protocol to write it.
     fn check(&self, version: Option<Version>) -> Result<(), SendError> {
         match (self, version) {
-            (Self::Message(Message::Text(_)), _) => Ok(()),
+            (Self::Message { message: Message::Text(_), .. }, _) => Ok(()),
             (_, Some(version)) if version.is_hixie() => Err(SendError::NotSupported { version: version.as_str() }),
             (Self::Ping(data) | Self::Pong(data), _) if data.len() > MAX_CONTROL => Err(SendError::ControlTooLong),
             _ => Ok(()),
@@ -184,7 +186,7 @@ impl Command {
 
     fn len(&self) -> usize {
         match self {
-            Self::Message(message) => message.len(),
+            Self::Message { message, .. } => message.len(),
             Self::Ping(data) | Self::Pong(data) => data.len(),
         }
     }

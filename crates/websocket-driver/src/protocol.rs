@@ -1,4 +1,5 @@
 use bytes::BytesMut;
+use websocket_driver_extensions::Pipeline;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
@@ -18,8 +19,8 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) fn new(version: Version) -> Self {
-        if version.is_hixie() { Self::Hixie(Hixie::new(version)) } else { Self::Hybi(Hybi::default()) }
+    pub(crate) fn new(version: Version, pipeline: Option<Box<Pipeline>>) -> Self {
+        if version.is_hixie() { Self::Hixie(Hixie::new(version)) } else { Self::Hybi(Hybi::new(pipeline)) }
     }
 
     #[inline]
@@ -38,13 +39,15 @@ impl Protocol {
     }
 
     #[inline]
-    pub(crate) fn send(&self, message: Message, output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn send(&mut self, message: Message, may_compress: bool, output: &mut Output) -> Result<(), SendError> {
         match (self, message) {
-            (Self::Hybi(hybi), message) => hybi.send(message, output),
-            (Self::Hixie(hixie), Message::Text(text)) => hixie.send(text, output),
-            (Self::Hixie(hixie), Message::Binary(_)) => return Err(hixie.not_supported()),
+            (Self::Hybi(hybi), message) => hybi.send(message, may_compress, output),
+            (Self::Hixie(hixie), Message::Text(text)) => {
+                hixie.send(text, output);
+                Ok(())
+            }
+            (Self::Hixie(hixie), Message::Binary(_)) => Err(hixie.not_supported()),
         }
-        Ok(())
     }
 
     pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {

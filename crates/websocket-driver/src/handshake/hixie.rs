@@ -75,7 +75,7 @@ fn answer<B>(
     headers.insert(names.location.clone(), location(request, host, config)?);
     let offered = offered(request.headers(), names.protocol.clone());
     let protocol = protocol::agree(offered.as_slice(), config, headers, names.protocol.clone())?;
-    Ok(Answer { version, protocol, keys, response })
+    Ok(Answer { version, protocol, keys, pipeline: None, response })
 }
 
 /// The subprotocol asked for: the header holds one name, not a list (draft-hixie-76 §4.1, item 11).

@@ -1,5 +1,6 @@
 //! The handshakes of servers, as functions from a request to the response: nothing is read or written here.
 
+mod extensions;
 pub(crate) mod hixie;
 mod protocol;
 mod rfc6455;
@@ -7,6 +8,7 @@ mod rfc6455;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response};
+use websocket_driver_extensions::Pipeline;
 
 use crate::config::Config;
 use crate::error::HandshakeError;
@@ -22,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) protocol: Option<Box<str>>,
     /// The first 8 of the 16 bytes that a hixie-76 answer is made of; the others are still to come.
     pub(crate) keys: Option<[u8; 8]>,
+    /// The extensions agreed to, if any.
+    pub(crate) pipeline: Option<Box<Pipeline>>,
     pub(crate) response: Response<()>,
 }
 

@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use sha1::{Digest, Sha1};
 
-use super::{Answer, protocol};
+use super::{Answer, extensions, protocol};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::version::Version;
@@ -39,7 +39,8 @@ pub(super) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer,
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     let protocol = protocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
-    Ok(Answer { version, protocol, keys: None, response })
+    let pipeline = if version.is_draft() { None } else { extensions::agree(request.headers(), config, headers)? };
+    Ok(Answer { version, protocol, keys: None, pipeline, response })
 }
 
 /// Answers an extended CONNECT, which has no key and no `Upgrade` (RFC 8441 §5).
@@ -49,8 +50,10 @@ pub(super) fn answer_connect<B>(request: &Request<B>, config: &Config) -> Result
     let offered = protocol::offered(headers)?;
 
     let mut response = Response::new(());
-    let protocol = protocol::agree(&offered, config, response.headers_mut(), header::SEC_WEBSOCKET_PROTOCOL)?;
-    Ok(Answer { version, protocol, keys: None, response })
+    let headers = response.headers_mut();
+    let protocol = protocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
+    let pipeline = extensions::agree(request.headers(), config, headers)?;
+    Ok(Answer { version, protocol, keys: None, pipeline, response })
 }
 
 /// RFC 6455 §4.2.1, item 6, and §4.4.

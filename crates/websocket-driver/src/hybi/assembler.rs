@@ -1,4 +1,5 @@
 use bytes::BytesMut;
+use websocket_driver_extensions::Rsv;
 
 use crate::error::ProtocolError;
 
@@ -6,19 +7,21 @@ use crate::error::ProtocolError;
 #[derive(Debug)]
 pub(crate) struct Assembler {
     pub(crate) is_text: bool,
+    /// Of the first fragment.
+    pub(crate) rsv: Rsv,
     data: BytesMut,
     fragments: usize,
 }
 
 impl Assembler {
     /// Begins a message with its first fragment.
-    pub(crate) fn new(is_text: bool, first: &[u8]) -> Self {
+    pub(crate) fn new(is_text: bool, rsv: Rsv, first: &[u8]) -> Self {
         // A copy, since the read buffer that the fragment stands in is soon needed for the next ones. With room for
         // some more of its size, as messages are mostly cut into equal parts.
         let room = first.len().saturating_mul(8).min(64 * 1024).max(first.len());
         let mut data = BytesMut::with_capacity(room);
         data.extend_from_slice(first);
-        Self { is_text, data, fragments: 1 }
+        Self { is_text, rsv, data, fragments: 1 }
     }
 
     /// Adds a fragment.

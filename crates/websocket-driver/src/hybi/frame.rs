@@ -1,3 +1,5 @@
+use websocket_driver_extensions::Rsv;
+
 use crate::error::ProtocolError;
 
 /// The longest payload of a control frame (RFC 6455 §5.5).
@@ -36,6 +38,7 @@ impl Opcode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) fin: bool,
+    pub(crate) rsv: Rsv,
     pub(crate) opcode: Opcode,
     pub(crate) mask: [u8; 4],
     pub(crate) len: usize,
@@ -46,6 +49,8 @@ pub(crate) struct Header {
 pub(crate) struct Expect {
     /// Whether a message has begun, so that its continuation must come.
     pub(crate) continuation: bool,
+    /// The bits that extensions own.
+    pub(crate) rsv: Rsv,
     pub(crate) max_frame_size: usize,
     /// The bytes of the message so far.
     pub(crate) message_size: usize,
@@ -61,7 +66,8 @@ impl Header {
             return Ok(None);
         };
         let fin = first & 0x80 != 0;
-        let opcode = judge_first(first, expect.continuation)?;
+        let rsv = Rsv::from_first_byte(first);
+        let opcode = judge_first(first, expect)?;
         let Some(&second) = bytes.get(1) else {
             return Ok(None);
         };
@@ -93,19 +99,24 @@ impl Header {
         }
         let len = judge_length(len, opcode, expect)?;
         match bytes.get(at..at + 4).and_then(|mask| mask.try_into().ok()) {
-            Some(mask) => Ok(Some((Self { fin, opcode, mask, len }, at + 4))),
+            Some(mask) => Ok(Some((Self { fin, rsv, opcode, mask, len }, at + 4))),
             None => Ok(None),
         }
     }
 }
 
 #[inline]
-fn judge_first(first: u8, continuation: bool) -> Result<Opcode, ProtocolError> {
-    // RFC 6455 §5.2: no extension that gives them a meaning is active.
-    if first & 0x70 != 0 {
+fn judge_first(first: u8, expect: Expect) -> Result<Opcode, ProtocolError> {
+    let rsv = Rsv::from_first_byte(first);
+    // RFC 6455 §5.2: a bit must be 0 unless an extension gives it a meaning.
+    if !expect.rsv.contains(rsv) {
         return Err(ProtocolError::ReservedBits);
     }
     let opcode = Opcode::new(first & 0x0f).ok_or(ProtocolError::UnknownOpcode(first & 0x0f))?;
+    // RFC 7692 §6.1: the bits of a message stand on its first frame.
+    if !rsv.is_empty() && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(ProtocolError::ReservedBits);
+    }
     match opcode {
         _ if opcode.is_control()
             // RFC 6455 §5.5.
@@ -114,8 +125,8 @@ fn judge_first(first: u8, continuation: bool) -> Result<Opcode, ProtocolError> {
             return Err(ProtocolError::FragmentedControl);
         }
         // RFC 6455 §5.4.
-        Opcode::Continuation if !continuation => return Err(ProtocolError::UnexpectedContinuation),
-        Opcode::Text | Opcode::Binary if continuation => return Err(ProtocolError::ExpectedContinuation),
+        Opcode::Continuation if !expect.continuation => return Err(ProtocolError::UnexpectedContinuation),
+        Opcode::Text | Opcode::Binary if expect.continuation => return Err(ProtocolError::ExpectedContinuation),
         _ => {}
     }
     Ok(opcode)
@@ -138,8 +149,8 @@ fn judge_length(len: u64, opcode: Opcode, expect: Expect) -> Result<usize, Proto
 }
 
 /// Writes the header of a frame that is not masked, the only one of its message, into `buf`, and gives what was written.
-pub(crate) fn encode(opcode: Opcode, len: usize, buf: &mut [u8; 10]) -> &[u8] {
-    buf[0] = 0x80 | opcode as u8;
+pub(crate) fn encode(opcode: Opcode, rsv: Rsv, len: usize, buf: &mut [u8; 10]) -> &[u8] {
+    buf[0] = 0x80 | rsv.to_first_byte() | opcode as u8;
     match len {
         0..=125 => {
             buf[1] = len as u8;

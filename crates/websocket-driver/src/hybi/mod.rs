@@ -5,6 +5,7 @@ mod frame;
 mod mask;
 
 use bytes::{Buf, Bytes, BytesMut};
+use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
 
 use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
@@ -30,6 +31,8 @@ pub(crate) struct Hybi {
     message: Option<Box<Assembler>>,
     /// Of the text message that is coming in more than one piece.
     utf8: Validator,
+    /// The extensions, where some were agreed to.
+    pipeline: Option<Box<Pipeline>>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,10 @@ struct Current {
 }
 
 impl Hybi {
+    pub(crate) fn new(pipeline: Option<Box<Pipeline>>) -> Self {
+        Self { pipeline, ..Self::default() }
+    }
+
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
     #[inline]
     pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
@@ -74,12 +81,17 @@ impl Hybi {
 
     /// Writes a message as one frame.
     #[inline]
-    pub(crate) fn send(&self, message: Message, output: &mut Output) {
+    pub(crate) fn send(&mut self, message: Message, may_compress: bool, output: &mut Output) -> Result<(), SendError> {
         let opcode = match &message {
             Message::Text(_) => Opcode::Text,
             Message::Binary(_) => Opcode::Binary,
         };
-        output.put_message(frame::encode(opcode, message.len(), &mut [0; 10]), message);
+        let (rsv, message) = match &mut self.pipeline {
+            None => (Rsv::NONE, message),
+            Some(pipeline) => encode(pipeline, message, may_compress)?,
+        };
+        output.put_message(frame::encode(opcode, rsv, message.len(), &mut [0; 10]), message);
+        Ok(())
     }
 
     pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
@@ -111,6 +123,7 @@ impl Hybi {
     fn expect(&self, settings: &Settings) -> Expect {
         Expect {
             continuation: self.message.is_some(),
+            rsv: self.pipeline.as_ref().map_or(Rsv::NONE, |pipeline| pipeline.rsv()),
             max_frame_size: settings.max_frame_size,
             message_size: self.message.as_ref().map_or(0, |message| message.len()),
             max_message_size: settings.max_message_size,
@@ -135,7 +148,8 @@ impl Hybi {
         input: &mut BytesMut,
         settings: &Settings,
     ) -> Result<Option<Event>, ProtocolError> {
-        let alone = header.fin && seen == 0;
+        let is_opaque = self.is_opaque(header);
+        let alone = header.fin && seen == 0 && !is_opaque;
         if alone && header.opcode == Opcode::Text && header.len <= INLINE {
             return short_text(header, input).map(Some);
         }
@@ -145,7 +159,9 @@ impl Hybi {
             Opcode::Ping => return Ok(Some(Event::Ping(payload.freeze()))),
             Opcode::Pong => return Ok(Some(Event::Pong(payload.freeze()))),
             Opcode::Close => return close_event(&payload).map(Some),
-            Opcode::Binary if header.fin => return Ok(Some(Event::Message(Message::Binary(payload.freeze())))),
+            Opcode::Binary if header.fin && !is_opaque => {
+                return Ok(Some(Event::Message(Message::Binary(payload.freeze()))));
+            }
             Opcode::Text if alone => return text_event(payload.freeze()).map(Some),
             _ => {}
         }
@@ -156,10 +172,13 @@ impl Hybi {
         match &mut self.message {
             Some(message) => message.push(&payload, settings.max_fragments)?,
             None if header.fin => {
-                self.finish_text()?;
-                return text_event(payload.freeze()).map(Some);
+                let is_text = header.opcode == Opcode::Text;
+                return self.finish_message(is_text, header.rsv, payload.freeze(), settings).map(Some);
             }
-            None => self.message = Some(Box::new(Assembler::new(header.opcode == Opcode::Text, &payload))),
+            None => {
+                let is_text = header.opcode == Opcode::Text;
+                self.message = Some(Box::new(Assembler::new(is_text, header.rsv, &payload)));
+            }
         }
         if !header.fin {
             return Ok(None);
@@ -167,29 +186,70 @@ impl Hybi {
         let Some(message) = self.message.take() else {
             return Ok(None);
         };
-        let is_text = message.is_text;
-        let payload = message.finish().freeze();
-        if is_text {
-            self.finish_text()?;
-            text_event(payload).map(Some)
-        } else {
-            Ok(Some(Event::Message(Message::Binary(payload))))
-        }
+        let (is_text, rsv) = (message.is_text, message.rsv);
+        self.finish_message(is_text, rsv, message.finish().freeze(), settings).map(Some)
     }
 
-    /// Whether the frame is text, or goes on with one.
+    /// Whether the frame is text as it stands, or goes on with one.
     fn is_text(&self, header: Header) -> bool {
-        match header.opcode {
+        let is_text = match header.opcode {
             Opcode::Text => true,
             Opcode::Continuation => self.message.as_ref().is_some_and(|message| message.is_text),
             _ => false,
-        }
+        };
+        is_text && !self.is_opaque(header)
     }
 
-    /// A text may not end inside a character.
-    fn finish_text(&mut self) -> Result<(), ProtocolError> {
-        if self.utf8.is_complete() { Ok(()) } else { Err(ProtocolError::InvalidUtf8) }
+    /// Whether the frame belongs to a message that an extension has yet to decode.
+    #[inline]
+    fn is_opaque(&self, header: Header) -> bool {
+        let Some(pipeline) = &self.pipeline else {
+            return false;
+        };
+        let rsv = match (header.opcode, &self.message) {
+            (Opcode::Continuation, Some(message)) => message.rsv,
+            _ => header.rsv,
+        };
+        pipeline.transforms(rsv)
     }
+
+    fn finish_message(
+        &mut self,
+        is_text: bool,
+        rsv: Rsv,
+        mut payload: Bytes,
+        settings: &Settings,
+    ) -> Result<Event, ProtocolError> {
+        if let Some(pipeline) = &mut self.pipeline
+            && pipeline.transforms(rsv)
+        {
+            payload = decode(pipeline, is_text, rsv, payload, settings.max_message_size)?;
+        } else if !self.utf8.is_complete() {
+            // A text may not end inside a character.
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        if is_text { text_event(payload) } else { Ok(Event::Message(Message::Binary(payload))) }
+    }
+}
+
+/// Takes a message through the extensions. A long text is checked while it comes out, as one that came as it is.
+fn decode(pipeline: &mut Pipeline, is_text: bool, rsv: Rsv, data: Bytes, limit: usize) -> Result<Bytes, ProtocolError> {
+    let mut utf8 = Validator::default();
+    let mut inspect = |piece: &[u8]| match is_text {
+        true => utf8.feed(piece).map_err(|_| Reason::InvalidUtf8),
+        false => Ok(()),
+    };
+    let mut message = extensions::Message { rsv, ..extensions::Message::new(is_text, data) };
+    pipeline.decode(&mut message, limit, &mut inspect)?;
+    Ok(message.data)
+}
+
+/// Takes a message through the extensions. What comes back is a payload, whatever it was before.
+fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Result<(Rsv, Message), SendError> {
+    let is_text = matches!(message, Message::Text(_));
+    let mut message = extensions::Message { may_compress, ..extensions::Message::new(is_text, message.into_bytes()) };
+    pipeline.encode(&mut message)?;
+    Ok((message.rsv, Message::Binary(message.data)))
 }
 
 /// A whole text that fits in the message itself: copied out, so that it holds no part of the read buffer.
@@ -233,7 +293,7 @@ fn put_control(opcode: Opcode, data: &[u8], output: &mut Output) -> Result<(), S
     if data.len() > MAX_CONTROL {
         return Err(SendError::ControlTooLong);
     }
-    output.put_slice(frame::encode(opcode, data.len(), &mut [0; 10]));
+    output.put_slice(frame::encode(opcode, Rsv::NONE, data.len(), &mut [0; 10]));
     output.put_slice(data);
     Ok(())
 }

@@ -1,0 +1,113 @@
+use std::cell::RefCell;
+
+use websocket_driver_extensions::{Message, Reason, Room, Rsv, Session};
+
+use crate::codec::{Compressor, Decompressor, Effort};
+use crate::config::PermessageDeflate;
+use crate::negotiate::{Agreement, Direction};
+use crate::window::WindowBits;
+
+/// How many codecs of either kind a thread keeps for the connections that hold none.
+const KEPT: usize = 4;
+
+thread_local! {
+    static COMPRESSORS: RefCell<Vec<Compressor>> = const { RefCell::new(Vec::new()) };
+    static DECOMPRESSORS: RefCell<Vec<Decompressor>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The extension at work on one connection. A direction whose context is kept has a codec of its own, made at its first
+/// compressed message; else one of the thread's is borrowed for each.
+#[derive(Debug)]
+pub(crate) struct DeflateSession {
+    own: Direction,
+    peer: Direction,
+    effort: Effort,
+    threshold: usize,
+    compressor: Option<Compressor>,
+    decompressor: Option<Decompressor>,
+}
+
+impl DeflateSession {
+    pub(crate) fn new(config: &PermessageDeflate, agreement: Agreement) -> Self {
+        let Agreement { own, peer } = agreement;
+        Self {
+            own,
+            peer,
+            effort: Effort { level: config.level, mem_level: config.mem_level, window: own.window.get() },
+            threshold: config.threshold,
+            compressor: None,
+            decompressor: None,
+        }
+    }
+
+    fn compress(&mut self, message: &mut Message) -> Result<(), Reason> {
+        let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(self.effort));
+        let compressed = compressor.compress(&message.data)?;
+        if self.own.takeover {
+            self.compressor = Some(compressor);
+        } else {
+            give_back(&COMPRESSORS, compressor, Compressor::reset);
+            // The peer has no context that would lack this message, so it may as well go as it is.
+            if compressed.len() >= message.data.len() {
+                return Ok(());
+            }
+        }
+        message.data = compressed;
+        message.rsv = message.rsv | Rsv::RSV1;
+        Ok(())
+    }
+
+    fn decompress(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+        let mut decompressor = self.decompressor.take().unwrap_or_else(|| borrow_decompressor(self.peer.window));
+        decompressor.decompress(&message.data, room)?;
+        if self.peer.takeover {
+            self.decompressor = Some(decompressor);
+        } else {
+            give_back(&DECOMPRESSORS, decompressor, Decompressor::reset);
+        }
+        message.data = room.take();
+        message.rsv = message.rsv.without(Rsv::RSV1);
+        Ok(())
+    }
+}
+
+impl Session for DeflateSession {
+    fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+        // The peer may leave a message uncompressed (RFC 7692 §6).
+        if message.rsv.contains(Rsv::RSV1) { self.decompress(message, room) } else { Ok(()) }
+    }
+
+    fn encode(&mut self, message: &mut Message) -> Result<(), Reason> {
+        let worth_it = message.may_compress && message.data.len() >= self.threshold;
+        if worth_it && self.own.window.can_compress() { self.compress(message) } else { Ok(()) }
+    }
+}
+
+fn borrow_compressor(effort: Effort) -> Compressor {
+    take(&COMPRESSORS, |compressor| compressor.effort() == effort).unwrap_or_else(|| Compressor::new(effort))
+}
+
+fn borrow_decompressor(window: WindowBits) -> Decompressor {
+    let window = window.get();
+    take(&DECOMPRESSORS, |decompressor| decompressor.window() == window).unwrap_or_else(|| Decompressor::new(window))
+}
+
+type Pool<T> = std::thread::LocalKey<RefCell<Vec<T>>>;
+
+fn take<T>(pool: &'static Pool<T>, fits: impl Fn(&T) -> bool) -> Option<T> {
+    pool.with_borrow_mut(|pool| {
+        let at = pool.iter().position(fits)?;
+        Some(pool.swap_remove(at))
+    })
+}
+
+/// One whose last message failed does not come here: it is dropped.
+fn give_back<T>(pool: &'static Pool<T>, mut codec: T, reset: impl FnOnce(&mut T)) {
+    reset(&mut codec);
+    pool.with_borrow_mut(|pool| {
+        if pool.len() == KEPT {
+            pool.remove(0);
+        }
+        pool.push(codec);
+    });
+}

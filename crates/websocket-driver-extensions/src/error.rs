@@ -1,0 +1,72 @@
+
+
+/// What an extension could not do, with its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("extension {extension}: {reason}")]
+pub struct ExtensionError {
+    /// The extension's name, as in the header.
+    pub extension: String,
+    /// What went wrong.
+    pub reason: Reason,
+}
+
+/// The reasons of an [`ExtensionError`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A response names an extension that this side does not know.
+    #[error("it is unknown")]
+    Unknown,
+    /// A response names an extension that was not offered, or more often than it was.
+    #[error("it was not offered")]
+    NotOffered,
+    /// A response activates two extensions that claim the same reserved bit.
+    #[error("its reserved bit is claimed by {other}")]
+    RsvConflict {
+        /// The extension that was there first.
+        other: String,
+    },
+    /// A parameter is unknown, repeated, out of range, or not what was offered.
+    #[error("the parameter {name}{} is not acceptable", value.as_ref().map(|value| format!("={value}")).unwrap_or_default())]
+    Parameter {
+        /// The parameter's name.
+        name: String,
+        /// Its value, as it was written.
+        value: Option<String>,
+    },
+    /// The message is longer than the limit once it is decoded.
+    #[error("the message exceeds the limit of {limit} bytes")]
+    MessageTooBig {
+        /// The limit.
+        limit: usize,
+    },
+    /// A text message is not UTF-8 once it is decoded.
+    #[error("the text is not UTF-8")]
+    InvalidUtf8,
+    /// The payload cannot be decoded.
+    #[error("the payload cannot be decoded: {0}")]
+    InvalidData(&'static str),
+    /// The payload cannot be encoded.
+    #[error("the payload cannot be encoded: {0}")]
+    Encode(&'static str),
+}
+
+impl ExtensionError {
+    /// An error of this extension.
+    pub fn new(extension: impl Into<String>, reason: Reason) -> Self {
+        Self { extension: extension.into(), reason }
+    }
+
+    /// The code that the connection is closed with (RFC 6455 §7.4.1): 1010 where the negotiation failed, which a client
+    /// says; 1009, 1007 and 1002 for a message; 1011 where this side failed.
+    pub fn close_code(&self) -> u16 {
+        match self.reason {
+            Reason::MessageTooBig { .. } => 1009,
+            Reason::InvalidUtf8 => 1007,
+            Reason::InvalidData(_) => 1002,
+            Reason::Encode(_) => 1011,
+            _ => 1010,
+        }
+    }
+}
+

@@ -1,0 +1,103 @@
+use std::sync::Arc;
+
+use crate::error::{ExtensionError, Reason};
+use crate::extension::{Extension, Session};
+use crate::message::{Message, Rsv};
+use crate::room::Room;
+
+/// The sessions of a connection, in the order in which they were agreed to. What leaves goes through them in this order,
+/// what comes in the other (RFC 6455 §9.1).
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    stages: Vec<Stage>,
+    rsv: Rsv,
+    /// Some session claims no bit, and so may transform any message.
+    sees_all: bool,
+}
+
+#[derive(Debug)]
+struct Stage {
+    extension: Arc<dyn Extension>,
+    session: Box<dyn Session>,
+}
+
+impl Pipeline {
+    /// Whether no extension is active.
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// The names of the active extensions, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| stage.extension.name())
+    }
+
+    /// The reserved bits that may be set on the first frame of a message.
+    pub fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+
+    /// Whether an incoming message with these bits may come out different from what is on the wire.
+    pub fn transforms(&self, rsv: Rsv) -> bool {
+        self.sees_all || !rsv.is_empty()
+    }
+
+    /// Decodes a message that came. No more than `limit` bytes come out, of any session. `inspect` is given the pieces of
+    /// a long message as they come out of the last one, see [`Room::new`].
+    ///
+    /// # Errors
+    ///
+    /// The first that a session reports.
+    pub fn decode(
+        &mut self,
+        message: &mut Message,
+        limit: usize,
+        inspect: &mut dyn FnMut(&[u8]) -> Result<(), Reason>,
+    ) -> Result<(), ExtensionError> {
+        for (left, stage) in self.stages.iter_mut().enumerate().rev() {
+            let mut pass = |_: &[u8]| Ok(());
+            let mut room = Room::new(limit, if left == 0 { &mut *inspect } else { &mut pass });
+            stage.run(|session| session.decode(message, &mut room))?;
+        }
+        Ok(())
+    }
+
+    /// Encodes a message that leaves.
+    ///
+    /// # Errors
+    ///
+    /// The first that a session reports.
+    pub fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionError> {
+        self.stages.iter_mut().try_for_each(|stage| stage.run(|session| session.encode(message)))
+    }
+
+    /// Adds a session behind the others, unless its bits are claimed.
+    pub(crate) fn push(
+        &mut self,
+        extension: &Arc<dyn Extension>,
+        session: Box<dyn Session>,
+    ) -> Result<(), ExtensionError> {
+        if let Some(other) = self.claimant(extension.rsv()) {
+            let reason = Reason::RsvConflict { other: other.to_owned() };
+            return Err(ExtensionError::new(extension.name(), reason));
+        }
+        self.rsv = self.rsv | extension.rsv();
+        self.sees_all |= extension.rsv().is_empty();
+        self.stages.push(Stage { extension: extension.clone(), session });
+        Ok(())
+    }
+
+    /// Who claims one of these bits.
+    pub(crate) fn claimant(&self, rsv: Rsv) -> Option<&str> {
+        self.stages.iter().map(|stage| &stage.extension).find(|other| other.rsv().intersects(rsv)).map(|other| other.name())
+    }
+}
+
+impl Stage {
+    fn run(
+        &mut self,
+        step: impl FnOnce(&mut dyn Session) -> Result<(), Reason>,
+    ) -> Result<(), ExtensionError> {
+        step(&mut *self.session).map_err(|reason| ExtensionError::new(self.extension.name(), reason))
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use crate::error::{ExtensionError, Reason};
+use crate::extension::{Extension, Offer};
+use crate::header::{Entry, write_header};
+use crate::params::Params;
+use crate::pipeline::Pipeline;
+
+/// The extensions that an application has registered, in the order of its preference.
+#[derive(Debug, Clone, Default)]
+pub struct Extensions(Vec<Arc<dyn Extension>>);
+
+/// An extension of that name is registered already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an extension named {0} is registered already")]
+pub struct DuplicateExtension(pub String);
+
+impl Extensions {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers an extension behind the others.
+    ///
+    /// # Errors
+    ///
+    /// Where one of the same name is there.
+    pub fn register(&mut self, extension: impl Extension + 'static) -> Result<(), DuplicateExtension> {
+        if self.find(extension.name()).is_some() {
+            return Err(DuplicateExtension(extension.name().to_owned()));
+        }
+        self.0.push(Arc::new(extension));
+        Ok(())
+    }
+
+    /// Whether none is registered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A server's side of the negotiation (RFC 6455 §9.1): of the extensions that the client offers, those that are
+    /// registered and find one of their offers acceptable, in the order of registration. Of two that claim the same
+    /// reserved bit the first is taken. Gives what is active, and the header that says so, if anything is.
+    pub fn accept(&self, offered: &[Entry]) -> (Pipeline, Option<String>) {
+        let mut pipeline = Pipeline::default();
+        let mut responses = Vec::new();
+        for extension in &self.0 {
+            let offers: Vec<Params> =
+                offered.iter().filter(|(name, _)| name == extension.name()).map(|(_, params)| params.clone()).collect();
+            if offers.is_empty() || pipeline.claimant(extension.rsv()).is_some() {
+                continue;
+            }
+            if let Some((params, session)) = extension.accept(&offers)
+                && pipeline.push(extension, session).is_ok()
+            {
+                responses.push((extension.name(), params));
+            }
+        }
+        let header = write_header(responses.iter().map(|(name, params)| (*name, params)));
+        (pipeline, header)
+    }
+
+    /// A client's side: what each extension offers for a new connection, in the order of registration.
+    pub fn offer(&self) -> Offered {
+        let pending = self
+            .0
+            .iter()
+            .map(|extension| Pending { extension: extension.clone(), offer: extension.offer() })
+            .filter(|pending| pending.offer.is_some());
+        Offered { known: self.clone(), pending: pending.collect() }
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<dyn Extension>> {
+        self.0.iter().find(|extension| extension.name() == name)
+    }
+}
+
+/// What a client has offered for one connection.
+#[derive(Debug)]
+pub struct Offered {
+    known: Extensions,
+    pending: Vec<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    extension: Arc<dyn Extension>,
+    /// `None` once it is activated.
+    offer: Option<Box<dyn Offer>>,
+}
+
+impl Offered {
+    /// The header that makes the offer, if there is any.
+    pub fn header(&self) -> Option<String> {
+        let alternatives: Vec<(&str, Params)> = self
+            .pending
+            .iter()
+            .flat_map(|Pending { extension, offer }| {
+                let params = offer.as_ref().map(|offer| offer.params()).unwrap_or_default();
+                params.into_iter().map(|params| (extension.name(), params))
+            })
+            .collect();
+        write_header(alternatives.iter().map(|(name, params)| (*name, params)))
+    }
+
+    /// Activates what the server has agreed to, in the order of its response.
+    ///
+    /// # Errors
+    ///
+    /// Where the response names an extension that is unknown or was not offered, two that claim the same reserved bit, or a
+    /// parameter that is not acceptable (RFC 6455 §4.1). The connection must fail then.
+    pub fn activate(mut self, response: &[Entry]) -> Result<Pipeline, ExtensionError> {
+        let mut pipeline = Pipeline::default();
+        for (name, params) in response {
+            let fail = |reason| ExtensionError::new(name, reason);
+            if self.known.find(name).is_none() {
+                return Err(fail(Reason::Unknown));
+            }
+            let pending = self.pending.iter_mut().find(|pending| pending.extension.name() == name);
+            let Some((extension, Some(offer))) = pending.map(|pending| (&pending.extension, pending.offer.take())) else {
+                return Err(fail(Reason::NotOffered));
+            };
+            pipeline.push(extension, offer.activate(params).map_err(fail)?)?;
+        }
+        Ok(pipeline)
+    }
+}
