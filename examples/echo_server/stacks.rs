@@ -70,7 +70,7 @@ pub(super) async fn tcp(listener: TcpListener, config: Config) {
 }
 
 /// The loop that everyone writes.
-async fn echo<T: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocket<T>) {
+async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     while let Some(Ok(message)) = socket.recv().await {
         if socket.send(message).await.is_err() {
             break;

@@ -45,7 +45,7 @@ use crate::socket::WebSocket;
 /// Dropping the future closes the connection.
 pub async fn accept<T>(io: T, config: Config) -> Result<WebSocket<T>, AcceptError<T>>
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limit = config.get_handshake_timeout();
     let mut connection = Connection::new(io, Driver::server(config));
@@ -71,8 +71,9 @@ where
     if is_websocket {
         return Ok(WebSocket::new(connection));
     }
-    let (io, read, driver) = connection.into_parts();
-    match driver.into_request() {
+    let request = connection.driver_mut().take_request();
+    let (io, read) = connection.into_parts();
+    match request {
         Some(request) => Err(AcceptError::PlainHttp(Box::new(PlainHttp { request, io, read }))),
         None => Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
     }

@@ -24,7 +24,21 @@ pub(crate) struct Connection<T> {
     driver: Driver,
     /// Something was written that the transport may still hold back.
     unflushed: bool,
+    /// Something waits to be written without anyone waiting for it, see [`deferred`](crate::deferred).
+    is_deferred: bool,
+    /// The socket was dropped; what waits is all that there is left to do.
+    is_abandoned: bool,
     ending: Ending,
+}
+
+/// The answer of [`Connection::defer`].
+pub(crate) enum Defer {
+    /// Write now.
+    No,
+    /// Write later, and see to it that it happens.
+    Now,
+    /// Write later; it was seen to.
+    Already,
 }
 
 /// How far the end of the connection is.
@@ -34,6 +48,8 @@ enum Ending {
     None,
     /// A close is under way, and takes no longer than this.
     Limited(Box<Limit>),
+    /// The transport failed while nobody was waiting for it, and it is to be told yet.
+    Failed(io::Error),
     /// Nothing is read or written any more; what the driver still tells is told.
     Done,
 }
@@ -49,7 +65,7 @@ struct Limit {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     pub(crate) fn new(io: T, driver: Driver) -> Self {
-        Self { io, driver, unflushed: false, ending: Ending::None }
+        Self { io, driver, unflushed: false, is_deferred: false, is_abandoned: false, ending: Ending::None }
     }
 
     pub(crate) fn driver(&self) -> &Driver {
@@ -60,9 +76,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         &mut self.driver
     }
 
-    pub(crate) fn into_parts(mut self) -> (T, BytesMut, Driver) {
+    pub(crate) fn into_parts(mut self) -> (T, BytesMut) {
         let read = mem::take(self.driver.input());
-        (self.io, read, self.driver)
+        (self.io, read)
     }
 
     /// The next event; `None` when all is told and the transport is shut down. Before it waits for the peer, it writes
@@ -110,16 +126,58 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Ok(())
     }
 
+    /// Whether it is better to write later: more messages have come already, and what is said to them can leave with what
+    /// waits now. Tells it at most once, until something is flushed.
+    #[inline]
+    pub(crate) fn defer(&mut self) -> Defer {
+        if !matches!(self.ending, Ending::None) || self.driver.is_output_full() || !self.driver.has_frame() {
+            return Defer::No;
+        }
+        if mem::replace(&mut self.is_deferred, true) { Defer::Already } else { Defer::Now }
+    }
+
     /// Writes all that is queued.
     #[inline]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if matches!(self.ending, Ending::Done) {
-            return Poll::Ready(Ok(()));
+        self.is_deferred = false;
+        match &self.ending {
+            Ending::Done => return Poll::Ready(Ok(())),
+            Ending::Failed(_) => return Poll::Ready(self.take_failure()),
+            _ => {}
         }
         self.poll_write_out(cx).map_err(|error| {
             self.end();
             error
         })
+    }
+
+    /// Writes what nobody waits for. `Pending` where it must be called again.
+    pub(crate) fn poll_deferred(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_deferred {
+            return Poll::Ready(());
+        }
+        match self.poll_flush(cx) {
+            Poll::Pending => {
+                self.is_deferred = true;
+                if self.is_abandoned && matches!(self.ending, Ending::None) {
+                    self.limit_ending(None);
+                }
+                match &mut self.ending {
+                    Ending::Limited(limit) if self.is_abandoned => limit.deadline.as_mut().poll(cx),
+                    _ => Poll::Pending,
+                }
+            }
+            Poll::Ready(Err(error)) => {
+                self.ending = Ending::Failed(error);
+                Poll::Ready(())
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+        }
+    }
+
+    /// Tells that nobody will read or write any more.
+    pub(crate) fn abandon(&mut self) {
+        self.is_abandoned = true;
     }
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -166,6 +224,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     #[cold]
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
         loop {
+            if let Err(error) = self.take_failure() {
+                return Poll::Ready(Some(Err(error)));
+            }
             let Ending::Limited(limit) = &mut self.ending else {
                 let event = self.driver.poll_event();
                 if event.is_none() {
@@ -235,10 +296,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(())
     }
 
+    /// Tells a failure that was not told yet.
+    fn take_failure(&mut self) -> io::Result<()> {
+        match mem::replace(&mut self.ending, Ending::Done) {
+            Ending::Failed(error) => Err(error),
+            ending => {
+                self.ending = ending;
+                Ok(())
+            }
+        }
+    }
+
     /// The driver, with a buffer to write to.
     #[inline]
     fn writable(&mut self) -> Result<&mut Driver, SendError> {
-        if matches!(self.ending, Ending::Done) {
+        if matches!(self.ending, Ending::Failed(_) | Ending::Done) {
             return Err(SendError::Closed);
         }
         let output = self.driver.output();

@@ -2,6 +2,7 @@
 
 mod accept;
 mod connection;
+mod deferred;
 mod error;
 mod pool;
 mod server;

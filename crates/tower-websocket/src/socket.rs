@@ -1,5 +1,6 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -7,9 +8,10 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{CloseCode, CloseFrame, Driver, Event, Message, Version};
+use websocket_driver::{CloseCode, CloseFrame, Event, Message, Version};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Defer};
+use crate::deferred::{defer, lock};
 use crate::error::Error;
 use crate::upgraded::Upgraded;
 
@@ -35,15 +37,28 @@ use crate::upgraded::Upgraded;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct WebSocket<T = Upgraded> {
-    connection: Connection<T>,
+pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
+    /// Shared with the helper of [`deferred`](crate::deferred), and with nobody else.
+    connection: Arc<Mutex<Connection<T>>>,
+    version: Version,
+    protocol: Option<Box<str>>,
+    request: Option<Box<Request<()>>>,
+    close_frame: Option<Box<CloseFrame>>,
     /// `None` was given out.
     is_finished: bool,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
-    pub(crate) fn new(connection: Connection<T>) -> Self {
-        Self { connection, is_finished: false }
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
+    pub(crate) fn new(mut connection: Connection<T>) -> Self {
+        let driver = connection.driver_mut();
+        Self {
+            version: driver.version().unwrap_or(Version::Hybi13),
+            protocol: driver.protocol().map(Into::into),
+            request: driver.take_request().map(Box::new),
+            close_frame: None,
+            is_finished: false,
+            connection: Arc::new(Mutex::new(connection)),
+        }
     }
 
     /// The next message, or `None` when the connection has ended: [`close_frame`](Self::close_frame) tells how.
@@ -76,7 +91,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
         poll_fn(|cx| self.poll_next_event(cx))
     }
 
-    /// Sends a message: [`feed`](Self::feed), then [`flush`](Self::flush).
+    /// Sends a message.
+    ///
+    /// It is written at once, unless further messages have come already and wait to be received: then it leaves together
+    /// with what is said to them, in one write, when they are through, or as soon as the task waits for anything else. So
+    /// the plain loop of `recv` and `send` is a fast one. [`flush`](Self::flush) writes in any case.
     ///
     /// # Errors
     ///
@@ -85,11 +104,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// # Cancel safety
     ///
     /// Safe: the message is sent whole or not at all.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
         poll_fn(move |cx| {
             ready!(self.poll_feed(cx, &mut message))?;
-            self.poll_flush(cx)
+            self.poll_send(cx)
         })
     }
 
@@ -134,10 +154,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
         let mut data = Some(data.into());
         poll_fn(move |cx| {
             if data.is_some() {
-                ready!(self.connection.poll_ready(cx))?;
+                ready!(self.connection().poll_ready(cx))?;
             }
             if let Some(data) = data.take() {
-                self.connection.start_ping(data)?;
+                self.connection().start_ping(data)?;
             }
             self.poll_flush(cx)
         })
@@ -158,7 +178,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     ///
     /// Safe: once polled, the close is under way, and [`recv`](Self::recv) or another `close` completes it.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.connection.start_close(code, reason)?;
+        self.connection().start_close(code, reason)?;
         while let Some(event) = self.next_event().await {
             event?;
         }
@@ -168,37 +188,43 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message
     /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
-        self.connection.driver_mut().set_compression(may_compress);
+        self.connection().driver_mut().set_compression(may_compress);
     }
 
     /// The subprotocol that was agreed to.
     pub fn protocol(&self) -> Option<&str> {
-        self.driver().protocol()
+        self.protocol.as_deref()
     }
 
     /// The protocol that is spoken.
     pub fn version(&self) -> Version {
-        self.driver().version().unwrap_or(Version::Hybi13)
+        self.version
     }
 
     /// How the connection was closed, once it was: the peer's code and reason, or
     /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.driver().close_frame()
+        self.close_frame.as_deref()
     }
 
     /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
     pub fn request(&self) -> Option<&Request<()>> {
-        self.driver().request()
+        self.request.as_deref()
     }
 
-    fn driver(&self) -> &Driver {
-        self.connection.driver()
+    #[inline]
+    fn connection(&self) -> MutexGuard<'_, Connection<T>> {
+        lock(&self.connection)
     }
 
+    #[inline]
     fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        let event = ready!(self.connection.poll_event(cx));
-        self.is_finished = event.is_none();
+        let event = ready!(self.connection().poll_event(cx));
+        match &event {
+            None => self.is_finished = true,
+            Some(Ok(Event::Close(close))) => self.close_frame = Some(Box::new(close.clone())),
+            Some(_) => {}
+        }
         Poll::Ready(event.map(|event| event.map_err(Error::Io)))
     }
 
@@ -218,22 +244,52 @@ impl<T: AsyncRead + AsyncWrite + Unpin> WebSocket<T> {
     #[inline]
     fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
         if message.is_some() {
-            ready!(self.connection.poll_ready(cx))?;
-        }
-        if let Some(message) = message.take() {
-            self.connection.start_send(message)?;
+            let mut connection = self.connection();
+            ready!(connection.poll_ready(cx))?;
+            if let Some(message) = message.take() {
+                connection.start_send(message)?;
+            }
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Writes, or sees to it that it is written soon.
+    #[inline]
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut connection = self.connection();
+        match connection.defer() {
+            Defer::Already => return Poll::Ready(Ok(())),
+            Defer::Now => {
+                drop(connection);
+                if defer(self.connection.clone()) {
+                    return Poll::Ready(Ok(()));
+                }
+                connection = self.connection();
+            }
+            Defer::No => {}
+        }
+        connection.poll_flush(cx).map_err(Error::Io)
+    }
+
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.connection.poll_flush(cx).map_err(Error::Io)
+        self.connection().poll_flush(cx).map_err(Error::Io)
+    }
+}
+
+/// What [`WebSocket::send`] has deferred is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for WebSocket<T> {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.connection) > 1 {
+            self.connection().abandon();
+            // Wakes the helper, which lets go of the connection when it is written.
+            defer(self.connection.clone());
+        }
     }
 }
 
 /// As [`WebSocket::recv`].
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for WebSocket<T> {
     type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -241,22 +297,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> FusedStream for WebSocket<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> FusedStream for WebSocket<T> {
     fn is_terminated(&self) -> bool {
         self.is_finished
     }
 }
 
 /// As [`WebSocket::feed`], [`WebSocket::flush`], and [`WebSocket::close`] with [`CloseCode::NORMAL`].
-impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocket<T> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().connection.poll_ready(cx).map_err(Error::Io)
+        self.get_mut().connection().poll_ready(cx).map_err(Error::Io)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Ok(self.get_mut().connection.start_send(message)?)
+        Ok(self.get_mut().connection().start_send(message)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -265,7 +321,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocket<T> {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        this.connection.start_close(CloseCode::NORMAL, "")?;
+        this.connection().start_close(CloseCode::NORMAL, "")?;
         while let Some(event) = ready!(this.poll_next_event(cx)) {
             event?;
         }

@@ -151,6 +151,16 @@ impl Driver {
         }
     }
 
+    /// Whether a whole frame has come and was not parsed yet, or one that is wrong: so that
+    /// [`poll_event`](Self::poll_event) has work to do without more input, and it may be worth to wait with writing.
+    #[inline]
+    pub fn has_frame(&self) -> bool {
+        match &self.state {
+            State::Open(protocol) => protocol.has_frame(&self.input, self.config.settings()),
+            _ => false,
+        }
+    }
+
     /// Takes the end of the transport.
     pub fn receive_eof(&mut self) {
         self.eof = true;
@@ -372,9 +382,9 @@ impl Driver {
         self.request.as_deref()
     }
 
-    /// The same request, for who has no more use for the driver, such as a server of plain HTTP.
-    pub fn into_request(self) -> Option<Request<()>> {
-        self.request.map(|request| *request)
+    /// Takes that request, for who wants to keep it longer than the driver, or not at all.
+    pub fn take_request(&mut self) -> Option<Request<()>> {
+        self.request.take().map(|request| *request)
     }
 
     /// What the connection was closed with, once [`Event::Close`] has come.

@@ -96,6 +96,15 @@ impl Hixie {
         Ok(None)
     }
 
+    /// Whether a whole text has come.
+    pub(crate) fn has_frame(&self, input: &[u8]) -> bool {
+        match self.state {
+            State::Type => memchr(0xff, input).is_some(),
+            State::Text { searched } => memchr(0xff, &input[searched..]).is_some(),
+            State::Length { .. } | State::Skip { .. } => false,
+        }
+    }
+
     /// How the connection ended where the transport did, without a closing frame. Draft 75 has none, so there an end
     /// between two frames is as it should be.
     pub(crate) fn end_of_transport(&self) -> CloseFrame {

@@ -31,6 +31,14 @@ impl Protocol {
         }
     }
 
+    #[inline]
+    pub(crate) fn has_frame(&self, input: &[u8], settings: &Settings) -> bool {
+        match self {
+            Self::Hybi(hybi) => hybi.has_frame(input, settings),
+            Self::Hixie(hixie) => hixie.has_frame(input),
+        }
+    }
+
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
         match self {
             Self::Hybi(hybi) => hybi.missing(input),

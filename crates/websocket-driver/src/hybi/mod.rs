@@ -74,6 +74,19 @@ impl Hybi {
         }
     }
 
+    /// Whether a whole frame has come, or one that is wrong.
+    #[inline]
+    pub(crate) fn has_frame(&self, input: &[u8], settings: &Settings) -> bool {
+        match &self.current {
+            Some(current) => input.len() >= current.header.len,
+            None => match Header::decode(input, self.expect(settings)) {
+                Ok(Some((header, len))) => input.len() - len >= header.len,
+                Ok(None) => false,
+                Err(_) => true,
+            },
+        }
+    }
+
     /// How many bytes are missing of the frame that is coming, as far as that is known.
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
         self.current.as_ref().map_or(0, |current| current.header.len.saturating_sub(input.len()))
