@@ -143,15 +143,17 @@ impl Decompressor {
                 self.reset();
                 return Ok(());
             }
-            // With a byte more than the tail, and told to stop where a block ends: where it takes that as well, the tail was
-            // taken for data, and the message is cut off.
+            // With a byte more than the tail, and told to stop where a block ends: where it takes that as well, or something
+            // comes of it, the tail was taken for data, and the message is cut off.
             let mut tail = [0; TAIL.len() + 1];
             tail[..TAIL.len()].copy_from_slice(&TAIL);
+            let written = self.inflate.total_out();
             let (read, status) = self.drain(&tail, InflateFlush::Block, step, room)?;
+            let is_whole = read == TAIL.len() && self.inflate.total_out() == written;
             if status == Status::StreamEnd {
                 self.reset();
             }
-            if read == TAIL.len() { Ok(()) } else { Err(Reason::InvalidData("it is cut off")) }
+            if is_whole { Ok(()) } else { Err(Reason::InvalidData("it is cut off")) }
         })
     }
 

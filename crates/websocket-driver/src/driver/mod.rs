@@ -1,23 +1,22 @@
+mod lifecycle;
+
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response};
-use websocket_driver_extensions::Pipeline;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
-use crate::error::{HandshakeError, ProtocolError, SendError};
+use crate::error::{HandshakeError, SendError};
 use crate::event::Event;
 use crate::handshake;
 use crate::message::Message;
+use crate::news::News;
 use crate::opening::{self, Answered, Command, Opening};
 use crate::output::Output;
 use crate::protocol::Protocol;
+use crate::ready_state::ReadyState;
 use crate::utf8::Utf8Bytes;
 use crate::version::Version;
-
-/// While more than this waits to be written, pings are not answered one by one: the latest is, when there is room
-/// again (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
-const PONGS_WAIT: usize = 16 * 1024;
 
 /// The protocol of one connection, from the first byte of its handshake to the last of its closing.
 ///
@@ -80,28 +79,6 @@ pub struct Driver {
 enum State {
     Opening(Box<Opening>),
     Open(Protocol),
-    Closed,
-}
-
-/// Events that happened and were not told yet, in the order in which they are told.
-#[derive(Debug, Default)]
-struct News {
-    connect: bool,
-    open: bool,
-    error: Option<Box<ProtocolError>>,
-    close: bool,
-}
-
-/// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadyState {
-    /// The handshake is not done. Messages are queued.
-    Connecting,
-    /// Messages come and go.
-    Open,
-    /// A close was sent, and its answer is waited for. Messages may still come, none can be sent.
-    Closing,
-    /// It is over.
     Closed,
 }
 
@@ -415,66 +392,6 @@ impl Driver {
         }
     }
 
-    fn learn_agreement(&mut self) {
-        if let State::Opening(opening) = &self.state
-            && let Some((version, protocol)) = opening.agreed()
-        {
-            self.version = Some(version);
-            self.protocol = protocol.map(Into::into);
-        }
-    }
-
-    fn answer(&mut self) -> Result<Answered, HandshakeError> {
-        match &mut self.state {
-            State::Opening(opening) => opening.answer(),
-            _ => Err(HandshakeError::AlreadyAnswered),
-        }
-    }
-
-    /// Reads on with what the handshake needs next; tells whether that brought anything about.
-    fn open_further(&mut self) -> bool {
-        let State::Opening(opening) = &mut self.state else {
-            return false;
-        };
-        match opening.read_head(&mut self.input, &self.config) {
-            Ok(Some(request)) => {
-                self.request = Some(Box::new(request));
-                self.news.connect = true;
-                self.learn_agreement();
-                return true;
-            }
-            Ok(None) => {}
-            Err(error) => {
-                let error = HandshakeError::Head(error);
-                opening::write_refusal(&mut self.output, &error);
-                self.end_with_error(error.into());
-                return true;
-            }
-        }
-        match opening.read_body(&mut self.input) {
-            Some(digest) => {
-                self.output.put_slice(&digest);
-                self.open(None);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn open(&mut self, pipeline: Option<Box<Pipeline>>) {
-        let Some(version) = self.version else {
-            return;
-        };
-        let protocol = Protocol::new(version, pipeline);
-        let opening = std::mem::replace(&mut self.state, State::Open(protocol));
-        self.news.open = true;
-        if let (State::Opening(opening), State::Open(protocol)) = (opening, &mut self.state)
-            && opening.drain(protocol, &mut self.output).is_err()
-        {
-            self.fail(ProtocolError::Undeliverable { version: version.as_str() });
-        }
-    }
-
     #[inline]
     fn command(&mut self, command: Command) -> Result<(), SendError> {
         match &mut self.state {
@@ -489,101 +406,9 @@ impl Driver {
             State::Closed => Err(SendError::Closed),
         }
     }
-
-    fn answer_ping(&mut self, data: &[u8]) {
-        if self.close_sent {
-            return;
-        }
-        // Copied, since it would hold the read buffer. Mostly it leaves again at the next call of `output`.
-        if self.held_pong.is_some() || self.output.remaining() >= PONGS_WAIT {
-            self.held_pong = Some(data.into());
-        } else if let State::Open(protocol) = &self.state {
-            // A ping has no more bytes than a pong may have, and only protocols with pings come here.
-            let _ = protocol.pong(data, &mut self.output);
-        }
-    }
-
-    fn release_pong(&mut self) {
-        if self.output.remaining() < PONGS_WAIT
-            && let State::Open(protocol) = &self.state
-            && let Some(data) = self.held_pong.take()
-        {
-            let _ = protocol.pong(&data, &mut self.output);
-        }
-    }
-
-    /// RFC 6455 §5.5.1: a close is answered by one with the same code, unless it is the answer itself.
-    fn answer_close(&mut self, close: CloseFrame) {
-        if let State::Open(protocol) = &self.state
-            && !self.close_sent
-        {
-            // The code was held against what may be sent when it came.
-            let _ = protocol.close(&close.code.into(), &mut self.output);
-        }
-        self.end(close);
-    }
-
-    /// RFC 6455 §7.1.7: the peer is told why, and nothing is read any more.
-    fn fail(&mut self, error: ProtocolError) {
-        if let State::Open(protocol) = &self.state
-            && !self.close_sent
-        {
-            let close = CloseFrame { code: error.close_code(), reason: error.to_string().as_str().into() };
-            if protocol.close(&close, &mut self.output).is_err() {
-                let _ = protocol.close(&close.code.into(), &mut self.output);
-            }
-        }
-        self.end_with_error(error);
-    }
-
-    fn end_of_transport(&mut self) {
-        let close = match &self.state {
-            State::Open(protocol) => protocol.end_of_transport(),
-            _ => CloseCode::ABNORMAL.into(),
-        };
-        self.end(close);
-    }
-
-    fn end_with_error(&mut self, error: ProtocolError) {
-        let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
-        self.news.error = Some(Box::new(error));
-        self.end(close);
-    }
-
-    fn end(&mut self, close: CloseFrame) {
-        self.state = State::Closed;
-        self.held_pong = None;
-        self.close_frame = Some(Box::new(close));
-        self.news.close = true;
-    }
 }
 
 #[inline]
 fn is_full(output: &Output, config: &Config) -> bool {
     output.remaining() >= config.settings().max_output
-}
-
-impl News {
-    #[inline]
-    fn next(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
-        if !(self.connect || self.open || self.close) {
-            return None;
-        }
-        self.next_cold(close_frame)
-    }
-
-    #[cold]
-    fn next_cold(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
-        if std::mem::take(&mut self.connect) {
-            return Some(Event::Connect);
-        }
-        if std::mem::take(&mut self.open) {
-            return Some(Event::Open);
-        }
-        if let Some(error) = self.error.take() {
-            return Some(Event::Error(*error));
-        }
-        self.close = false;
-        close_frame.as_deref().cloned().map(Event::Close)
-    }
 }

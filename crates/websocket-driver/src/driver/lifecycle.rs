@@ -1,0 +1,143 @@
+//! What the driver does on its own account: open, answer pings and closes, fail, end.
+
+use bytes::Buf;
+use websocket_driver_extensions::Pipeline;
+
+use super::{Driver, State};
+use crate::close::{CloseCode, CloseFrame};
+use crate::error::{HandshakeError, ProtocolError};
+use crate::opening::{self, Answered};
+use crate::protocol::Protocol;
+
+/// While more than this waits to be written, pings are not answered one by one: the latest is, when there is room
+/// again (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
+const PONGS_WAIT: usize = 16 * 1024;
+
+impl Driver {
+    pub(super) fn learn_agreement(&mut self) {
+        if let State::Opening(opening) = &self.state
+            && let Some((version, protocol)) = opening.agreed()
+        {
+            self.version = Some(version);
+            self.protocol = protocol.map(Into::into);
+        }
+    }
+
+    pub(super) fn answer(&mut self) -> Result<Answered, HandshakeError> {
+        match &mut self.state {
+            State::Opening(opening) => opening.answer(),
+            _ => Err(HandshakeError::AlreadyAnswered),
+        }
+    }
+
+    /// Reads on with what the handshake needs next; tells whether that brought anything about.
+    pub(super) fn open_further(&mut self) -> bool {
+        let State::Opening(opening) = &mut self.state else {
+            return false;
+        };
+        match opening.read_head(&mut self.input, &self.config) {
+            Ok(Some(request)) => {
+                self.request = Some(Box::new(request));
+                self.news.connect = true;
+                self.learn_agreement();
+                return true;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let error = HandshakeError::Head(error);
+                opening::write_refusal(&mut self.output, &error);
+                self.end_with_error(error.into());
+                return true;
+            }
+        }
+        match opening.read_body(&mut self.input) {
+            Some(digest) => {
+                self.output.put_slice(&digest);
+                self.open(None);
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn open(&mut self, pipeline: Option<Box<Pipeline>>) {
+        let Some(version) = self.version else {
+            return;
+        };
+        let protocol = Protocol::new(version, pipeline);
+        let opening = std::mem::replace(&mut self.state, State::Open(protocol));
+        self.news.open = true;
+        if let (State::Opening(opening), State::Open(protocol)) = (opening, &mut self.state)
+            && opening.drain(protocol, &mut self.output).is_err()
+        {
+            self.fail(ProtocolError::Undeliverable { version: version.as_str() });
+        }
+    }
+
+    pub(super) fn answer_ping(&mut self, data: &[u8]) {
+        if self.close_sent {
+            return;
+        }
+        // Copied, since it would hold the read buffer. Mostly it leaves again at the next call of `output`.
+        if self.held_pong.is_some() || self.output.remaining() >= PONGS_WAIT {
+            self.held_pong = Some(data.into());
+        } else if let State::Open(protocol) = &self.state {
+            // A ping has no more bytes than a pong may have, and only protocols with pings come here.
+            let _ = protocol.pong(data, &mut self.output);
+        }
+    }
+
+    pub(super) fn release_pong(&mut self) {
+        if self.output.remaining() < PONGS_WAIT
+            && let State::Open(protocol) = &self.state
+            && let Some(data) = self.held_pong.take()
+        {
+            let _ = protocol.pong(&data, &mut self.output);
+        }
+    }
+
+    /// RFC 6455 §5.5.1: a close is answered by one with the same code, unless it is the answer itself.
+    pub(super) fn answer_close(&mut self, close: CloseFrame) {
+        if let State::Open(protocol) = &self.state
+            && !self.close_sent
+        {
+            // The code was held against what may be sent when it came.
+            let _ = protocol.close(&close.code.into(), &mut self.output);
+        }
+        self.end(close);
+    }
+
+    /// RFC 6455 §7.1.7: the peer is told why, and nothing is read any more.
+    pub(super) fn fail(&mut self, error: ProtocolError) {
+        if let State::Open(protocol) = &self.state
+            && !self.close_sent
+        {
+            let close = CloseFrame { code: error.close_code(), reason: error.to_string().as_str().into() };
+            if protocol.close(&close, &mut self.output).is_err() {
+                let _ = protocol.close(&close.code.into(), &mut self.output);
+            }
+        }
+        self.end_with_error(error);
+    }
+
+    pub(super) fn end_of_transport(&mut self) {
+        let close = match &self.state {
+            State::Open(protocol) => protocol.end_of_transport(),
+            _ => CloseCode::ABNORMAL.into(),
+        };
+        self.end(close);
+    }
+
+    pub(super) fn end_with_error(&mut self, error: ProtocolError) {
+        let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+        self.news.error = Some(Box::new(error));
+        self.end(close);
+    }
+
+    pub(super) fn end(&mut self, close: CloseFrame) {
+        self.state = State::Closed;
+        self.held_pong = None;
+        self.close_frame = Some(Box::new(close));
+        self.news.close = true;
+    }
+}

@@ -1,0 +1,38 @@
+use crate::close::CloseFrame;
+use crate::error::ProtocolError;
+use crate::event::Event;
+
+/// Events that happened and were not told yet, in the order in which they are told.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    pub(crate) connect: bool,
+    pub(crate) open: bool,
+    pub(crate) error: Option<Box<ProtocolError>>,
+    pub(crate) close: bool,
+}
+
+impl News {
+    /// The next of them.
+    #[inline]
+    pub(crate) fn next(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
+        if !(self.connect || self.open || self.close) {
+            return None;
+        }
+        self.next_cold(close_frame)
+    }
+
+    #[cold]
+    fn next_cold(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
+        if std::mem::take(&mut self.connect) {
+            return Some(Event::Connect);
+        }
+        if std::mem::take(&mut self.open) {
+            return Some(Event::Open);
+        }
+        if let Some(error) = self.error.take() {
+            return Some(Event::Error(*error));
+        }
+        self.close = false;
+        close_frame.as_deref().cloned().map(Event::Close)
+    }
+}
