@@ -1,7 +1,7 @@
 //! RFC 6455 §4.2.1, draft-hixie-76 §5.2: which request is served by which driver, and which by none.
 
 use bytes::Buf;
-use websocket_driver::{Config, Driver, Event, HandshakeError as E, ProtocolError, Version, is_handshake};
+use websocket_driver::{Config, Driver, Event, HandshakeError as E, Version, is_handshake};
 use websocket_tests::wire::{ACCEPT, Answer, Handshake, KEY, VERSIONS};
 
 use crate::session::failed;
@@ -25,13 +25,15 @@ pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
     reading.receive(&handshake.head()[..]);
     assert_eq!(reading.poll_event(), Some(Event::Connect));
     reading.start().unwrap();
-    let written = reading.output().copy_to_bytes(reading.output().remaining());
+    let output = reading.output();
+    let written = output.copy_to_bytes(output.remaining());
     let (answer, length) = Answer::read(&written).expect("a response");
     let body = std::str::from_utf8(&written[length..]).expect("text behind the head");
 
     match accepted {
         Ok(response) => {
-            let headers: Vec<_> = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            let headers: Vec<_> =
+                response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
             let lowered: Vec<_> = answer.headers.iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
             assert_eq!(headers, lowered.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect::<Vec<_>>());
             assert_eq!((response.status().as_u16(), body), (answer.status, ""));
@@ -41,8 +43,7 @@ pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
             Outcome { answer, result: Ok((version, reading.protocol().map(Into::into))) }
         }
         Err(error) => {
-            let code = 1002;
-            let expected = failed(ProtocolError::Handshake(error.clone()), code);
+            let expected = failed(error.clone().into(), 1002);
             for driver in [&mut given, &mut reading] {
                 assert_eq!(std::iter::from_fn(|| driver.poll_event()).collect::<Vec<_>>(), expected);
                 assert!(driver.is_closed());
@@ -158,7 +159,8 @@ fn only_a_get_of_http_1_1_is_a_handshake() {
 
 #[test]
 fn connection_and_upgrade_are_lists_over_any_number_of_lines() {
-    for connection in ["upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade,close", " , upgrade ,,", "a,\tUpgrade\t,b"] {
+    for connection in ["upgrade", "UPGRADE", "keep-alive, Upgrade", "Upgrade,close", " , upgrade ,,", "a,\tUpgrade\t,b"]
+    {
         let outcome = shake(&right().set("Connection", connection), &Config::server());
         assert!(outcome.result.is_ok(), "{connection:?}");
     }
@@ -170,7 +172,8 @@ fn connection_and_upgrade_are_lists_over_any_number_of_lines() {
     let lines = right().set("Upgrade", "h2c").with("UPGRADE", "websocket");
     assert!(shake(&lines, &Config::server()).result.is_ok());
 
-    let connections = ["", "close", "keep-alive", "upgraded", "not-upgrade", "up grade", "upgrade keep-alive", "\"upgrade\""];
+    let connections =
+        ["", "close", "keep-alive", "upgraded", "not-upgrade", "up grade", "upgrade keep-alive", "\"upgrade\""];
     assert_refused(connections.map(|value| right().set("Connection", value)), E::Connection);
     let upgrades = ["", "h2c", "websockets", "web socket", "x-websocket", "websocket h2c"];
     assert_refused(upgrades.map(|value| right().set("Upgrade", value)), E::Upgrade);
@@ -183,7 +186,9 @@ fn connection_and_upgrade_are_lists_over_any_number_of_lines() {
 
 #[test]
 fn the_key_is_the_base64_of_16_bytes_once() {
-    for (key, accept) in [(KEY, ACCEPT), ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="), ("dGhlIHNhbXBsZSBub25jZR==", "")] {
+    for (key, accept) in
+        [(KEY, ACCEPT), ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="), ("dGhlIHNhbXBsZSBub25jZR==", "")]
+    {
         let outcome = shake(&right().set("Sec-WebSocket-Key", key), &Config::server());
         assert_eq!(outcome.answer.status, 101, "{key}");
         // The last one ends with bits that encode nothing, as the keys of some clients do.
@@ -211,30 +216,33 @@ fn the_key_is_the_base64_of_16_bytes_once() {
 }
 
 #[test]
-fn the_host_is_one_authority() {
-    for host in ["example.com", "example.com:80", "EXAMPLE.com:8080", "localhost", "127.0.0.1:65535", "[::1]", "[::1]:9001", "a-b.example"] {
+fn the_host_stands_in_the_location_byte_for_byte() {
+    let hosts = "example.com example.com:80 EXAMPLE.com:8080 localhost 127.0.0.1:65535 [::1] [::1]:9001 a-b.example";
+    for host in hosts.split(' ') {
         for version in VERSIONS {
             let outcome = shake(&Handshake::of(version).set("Host", host), &drafts());
             assert_eq!(outcome.answer.status, 101, "{host}");
-            let location = outcome.answer.all("Sec-WebSocket-Location").into_iter().chain(outcome.answer.all("WebSocket-Location"));
-            // Byte for byte, as the client of a draft compares it.
-            let expected = version.is_hixie().then(|| format!("ws://{host}/demo"));
-            assert_eq!(location.map(String::from).collect::<Vec<_>>(), Vec::from_iter(expected));
+            let names = ["Sec-WebSocket-Location", "WebSocket-Location"];
+            let locations: Vec<_> = names.iter().flat_map(|name| outcome.answer.all(name)).map(String::from).collect();
+            assert_eq!(locations, Vec::from_iter(version.is_hixie().then(|| format!("ws://{host}/demo"))));
         }
     }
+}
+
+#[test]
+fn the_host_is_one_well_formed_authority() {
+    let malformed = "| |:|:80|a b|a/b|a?b|a#b|a\\b|user@a|user:pw@a:80|a:b|a:80:90|a:65536|a:99999999999|a:-1|a:+80|::1|[::1|::1]|[|]|\
+                     []|[]:80|[zz]|[12345::]|a[::1]|[::1].a|[::1]80|[::1]:x|<a>|http://a|%|\u{e9}.example";
     for version in VERSIONS {
         let right = || Handshake::of(version);
-        let hosts = [
-            "", " ", ":", ":80", "a b", "a/b", "a?b", "a#b", "a\\b", "user@a", "user:pw@a:80", "a:b", "a:80:90", "a:65536", "a:99999999999",
-            "a:-1", "a:+80", "::1", "[::1", "::1]", "[", "]", "[]", "[]:80", "[::1]80", "[::1]:x", "<a>", "http://a", "%", "\u{e9}.example",
-        ];
-        for handshake in hosts
-            .into_iter()
-            .map(|host| right().set("Host", host))
-            .chain([right().without("Host"), right().with("Host", "example.com"), right().set("Host", b"\xff")])
-        {
+        for handshake in malformed.split('|').map(|host| right().set("Host", host)).chain([
+            right().without("Host"),
+            right().with("Host", "example.com"),
+            right().set("Host", b"\xff"),
+        ]) {
             let outcome = shake(&handshake, &drafts());
-            assert_eq!((outcome.answer.status, outcome.result), (400, Err(E::Host)), "{:?}", String::from_utf8_lossy(&handshake.head()));
+            let head = String::from_utf8_lossy(&handshake.head()).into_owned();
+            assert_eq!((outcome.answer.status, outcome.result), (400, Err(E::Host)), "{head:?}");
         }
     }
 }
@@ -262,7 +270,8 @@ fn a_handshake_has_no_body() {
 fn on_http_2_a_connect_with_a_version_is_answered_by_200() {
     let connect = |version: &str| {
         let handshake = Handshake::get("https://example.com/chat").with("Sec-WebSocket-Version", version);
-        Handshake { method: "CONNECT".into(), http: "HTTP/2".into(), ..handshake }.with("Sec-WebSocket-Protocol", "chat")
+        Handshake { method: "CONNECT".into(), http: "HTTP/2".into(), ..handshake }
+            .with("Sec-WebSocket-Protocol", "chat")
     };
     let config = drafts().protocols(["chat"]);
     let mut driver = Driver::from_request(&connect("13").request(), config.clone());

@@ -63,7 +63,8 @@ fn a_subprotocol_that_is_not_agreed_to_and_extensions_are_not_in_the_answer() {
         let mut session = Session::reading(Config::server().allow_drafts(true));
         let offer = example(version).with("Sec-WebSocket-Extensions", "permessage-deflate, x-unknown; a=1");
         session.feed(offer.bytes());
-        let without: String = expected(version).split_inclusive("\r\n").filter(|line| !line.contains("sample")).collect();
+        let without: String =
+            expected(version).split_inclusive("\r\n").filter(|line| !line.contains("sample")).collect();
         assert_eq!(String::from_utf8_lossy(&session.written()), without);
     }
 }
@@ -100,7 +101,7 @@ fn frames_glued_to_the_request_are_read() {
 fn headers_of_the_application_stand_behind_those_of_the_handshake() {
     for version in VERSIONS {
         let mut driver = Driver::server(Config::server().allow_drafts(true).protocols(["sample"]));
-        let mut set = |driver: &mut Driver, name, value| {
+        let set = |driver: &mut Driver, name, value| {
             driver.set_header(HeaderName::from_static(name), HeaderValue::from_static(value))
         };
         set(&mut driver, "set-cookie", "a=1").unwrap();
@@ -121,9 +122,19 @@ fn headers_of_the_application_stand_behind_those_of_the_handshake() {
 #[test]
 fn headers_of_the_handshake_cannot_be_set() {
     for name in [
-        "Upgrade", "connection", "Content-Length", "transfer-encoding", "Sec-WebSocket-Accept", "sec-websocket-protocol",
-        "Sec-WebSocket-Extensions", "sec-websocket-version", "Sec-WebSocket-Origin", "sec-websocket-location",
-        "WebSocket-Origin", "websocket-location", "WebSocket-Protocol",
+        "Upgrade",
+        "connection",
+        "Content-Length",
+        "transfer-encoding",
+        "Sec-WebSocket-Accept",
+        "sec-websocket-protocol",
+        "Sec-WebSocket-Extensions",
+        "sec-websocket-version",
+        "Sec-WebSocket-Origin",
+        "sec-websocket-location",
+        "WebSocket-Origin",
+        "websocket-location",
+        "WebSocket-Protocol",
     ] {
         let mut driver = Driver::from_request(&example(Version::Hybi13).request(), Config::server());
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();

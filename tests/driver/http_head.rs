@@ -25,7 +25,6 @@ fn assert_refused(config: Config, bytes: &[u8], error: HeadError) {
 #[test]
 fn a_head_that_is_no_http_is_refused() {
     for head in [
-        "\n\n",
         "GET\r\n\r\n",
         "GET /\r\n\r\n",
         "GET / HTTP/2.0\r\n\r\n",
@@ -56,7 +55,8 @@ fn a_head_that_is_no_http_is_refused() {
 fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
     let head = Handshake::of(Version::Hybi13).head();
     let bare: Vec<u8> = head.iter().copied().filter(|&byte| byte != b'\r').collect();
-    for bytes in [[&b"\r\n\r\n\r\n"[..], &head].concat(), bare] {
+    let mixed = |end: &str| [&bare[..bare.len() - 2], end.as_bytes()].concat();
+    for bytes in [[&b"\r\n\r\n\r\n"[..], &head].concat(), mixed("\n\r\n"), mixed("\r\n\n"), bare.clone()] {
         let mut session = Session::reading(Config::server());
         assert_eq!(session.feed(&bytes), [Event::Connect, Event::Open]);
         assert_eq!(session.driver.request().unwrap().headers()["upgrade"], "websocket");
@@ -74,6 +74,8 @@ fn the_request_is_given_as_it_came() {
     assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("GET", "/a%20b?q=1&r"));
     assert_eq!(request.version(), http::Version::HTTP_11);
     assert_eq!(request.headers(), handshake.request().headers());
+    assert_eq!(session.driver.take_request().unwrap().uri(), "/a%20b?q=1&r");
+    assert!(session.driver.request().is_none());
 }
 
 #[test]

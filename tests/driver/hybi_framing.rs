@@ -1,7 +1,7 @@
 //! RFC 6455 §5: frames, fragments, control frames. The hybi drafts since 07 have the same.
 
 use websocket_driver::{Event, ProtocolError as E, Version};
-use websocket_tests::wire::{Frame, HYBI, LengthForm, ServerFrame, frames};
+use websocket_tests::wire::{Frame, HYBI, LengthForm, ServerFrame, frames, hixie_text};
 
 use crate::session::{Session, binary, failed, ping, text};
 
@@ -71,13 +71,11 @@ fn messages_before_a_violation_are_delivered_and_nothing_behind_it() {
         let mut session = Session::open(Version::Hybi13);
         let events = session.feed([before, bytes, behind].concat());
         assert_eq!(events[..3], [text("one"), ping("two"), binary("three")], "{name}");
-        let failed = failed(error, 1002);
-        assert!(events.ends_with(&failed), "{name}: {events:?}");
+        let reason = error.to_string();
+        assert!(events.ends_with(&failed(error, 1002)), "{name}: {events:?}");
         assert!(!events.contains(&text("late")) && !events.contains(&ping("late")), "{name}");
         assert!(session.feed(Frame::text("later").bytes()).is_empty(), "{name}");
-        let reason = failed[0].clone();
-        let Event::Error(reason) = reason else { unreachable!() };
-        let written = [ServerFrame::pong("two"), ServerFrame::close(1002, &reason.to_string())];
+        let written = [ServerFrame::pong("two"), ServerFrame::close(1002, &reason)];
         assert_eq!(session.frames(), written, "{name}");
     }
 }
@@ -169,4 +167,31 @@ fn what_is_missing_of_a_frame_is_told_once_its_length_is_known() {
     assert_eq!(session.driver.missing(), 990);
     assert_eq!(session.feed(&frame[18..]), [binary([7; 1000])]);
     assert_eq!(session.driver.missing(), 0);
+}
+
+#[test]
+fn whether_a_frame_waits_to_be_parsed_can_be_asked() {
+    for (version, frame) in [
+        (Version::Hybi13, Frame::text("x".repeat(200)).bytes()),
+        (Version::Hybi13, Frame::binary("x").bytes()),
+        (Version::Hybi13, Frame::ping("").bytes()),
+        (Version::Hixie76, hixie_text("Hello")),
+    ] {
+        for polled in [false, true] {
+            let mut session = Session::open(version);
+            for (byte, count) in frame.iter().zip(1..) {
+                session.driver.receive(&[*byte][..]);
+                assert_eq!(session.driver.has_frame(), count == frame.len(), "{count} of {}", frame.len());
+                if polled && count < frame.len() {
+                    assert_eq!(session.driver.poll_event(), None);
+                }
+            }
+            assert!(session.driver.poll_event().is_some() && !session.driver.has_frame());
+        }
+    }
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.receive(&[0xf1][..]);
+    assert!(session.driver.has_frame(), "a wrong one waits to be refused");
+    assert_eq!(session.events().len(), 2);
+    assert!(!session.driver.has_frame());
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use websocket_driver::{Event, ProtocolError, Version};
 use websocket_tests::wire::{Frame, ServerFrame, frames};
 
-use crate::session::{Session, binary, failed, ping, text};
+use crate::session::{Session, binary, cases, failed, ping, text};
 
 const VALID: [&str; 12] = [
     "",
@@ -116,7 +116,8 @@ fn a_text_fails_at_its_first_wrong_fragment() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
         let fragments = one_by_one(bytes, false).into_iter().zip(1..);
-        let failed_at = fragments.map(|(bytes, count)| (session.feed(bytes), count)).find(|(events, _)| !events.is_empty());
+        let failed_at =
+            fragments.map(|(bytes, count)| (session.feed(bytes), count)).find(|(events, _)| !events.is_empty());
         assert_eq!(failed_at.map(|(_, count)| count), wrong_after(bytes), "{bytes:x?}");
     }
 }
@@ -157,7 +158,7 @@ fn binary_messages_are_not_judged() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn any_bytes_in_any_fragments_are_judged_as_the_standard_library_does(

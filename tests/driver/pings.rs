@@ -67,6 +67,19 @@ fn a_flood_in_one_read_is_told_ping_by_ping_and_answered_as_sparingly() {
 }
 
 #[test]
+fn a_ping_that_waits_for_its_answer_is_not_answered_behind_a_later_one() {
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.binary(vec![0; 100_000]).unwrap();
+    session.feed(Frame::ping("1").bytes());
+    // All is written in one go, without another look at the output.
+    let output = session.driver.output();
+    output.advance(output.remaining());
+    session.feed(Frame::ping("2").bytes());
+    let pongs = session.frames();
+    assert_eq!(pongs.last(), Some(&ServerFrame::pong("2")), "{pongs:?}");
+}
+
+#[test]
 fn a_pong_is_not_starved_by_an_application_that_never_lets_the_output_run_empty() {
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(256 * 1024));
     let mut written = Vec::new();

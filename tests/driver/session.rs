@@ -1,6 +1,7 @@
 //! A driver under test, and short names for what it tells.
 
 use bytes::Buf;
+use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, Version};
 use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
 
@@ -105,4 +106,9 @@ pub(crate) fn closed(code: u16, reason: &str) -> Event {
 pub(crate) fn failed(error: ProtocolError, code: u16) -> [Event; 2] {
     let reason = error.to_string();
     [Event::Error(error), closed(code, &reason)]
+}
+
+/// So many cases of a property, and no file written where one fails: what fails becomes a test of its own.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
 }

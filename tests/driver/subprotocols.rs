@@ -49,9 +49,14 @@ fn the_server_prefers_and_the_client_offers() {
 fn a_hixie_client_asks_for_one_name() {
     let config = Config::server().protocols(["v2", "v1"]);
     for version in [Version::Hixie76, Version::Hixie75] {
-        for (lines, expected) in
-            [(&["v1"][..], Some("v1")), (&["v2"], Some("v2")), (&["x"], None), (&["V1"], None), (&["v1, v2"], None), (&[], None)]
-        {
+        for (lines, expected) in [
+            (&["v1"][..], Some("v1")),
+            (&["v2"], Some("v2")),
+            (&["x"], None),
+            (&["V1"], None),
+            (&["v1, v2"], None),
+            (&[], None),
+        ] {
             assert_eq!(agreed(&offering(version, lines), &config).as_deref(), expected, "{lines:?}");
         }
         assert_eq!(agreed(&Handshake::of(version).with("Sec-WebSocket-Protocol", b"\xff"), &config), None);

@@ -107,10 +107,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
-        poll_fn(move |cx| {
-            ready!(self.poll_feed(cx, &mut message))?;
-            self.poll_send(cx)
-        })
+        poll_fn(move |cx| self.poll_send(cx, &mut message))
     }
 
     /// Takes a message, to be written together with others: by [`flush`](Self::flush), by a [`recv`](Self::recv) that
@@ -253,10 +250,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes, or sees to it that it is written soon.
+    /// Takes a message and writes it, or sees to it that it is written soon.
     #[inline]
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
         let mut connection = self.connection();
+        if message.is_some() {
+            ready!(connection.poll_ready(cx))?;
+            if let Some(message) = message.take() {
+                connection.start_send(message)?;
+            }
+        }
         match connection.defer() {
             Defer::Already => return Poll::Ready(Ok(())),
             Defer::Now => {

@@ -76,7 +76,7 @@ pub enum ProtocolError {
     LengthUnterminated,
     /// An extension could not decode a message.
     #[error(transparent)]
-    Extension(#[from] ExtensionError),
+    Extension(Box<ExtensionError>),
     /// The application queued a message of a kind that the protocol, known only now, does not have.
     #[error("the peer's protocol, {version}, has only text messages")]
     Undeliverable {
@@ -86,7 +86,20 @@ pub enum ProtocolError {
     /// The handshake failed; the answer that says so stands in the output, or was given to the caller of
     /// [`Driver::accept`](crate::Driver::accept).
     #[error("the handshake failed: {0}")]
-    Handshake(#[from] HandshakeError),
+    Handshake(Box<HandshakeError>),
+}
+
+// The large ones are boxed, as this type is a part of every result on the way of a message.
+impl From<ExtensionError> for ProtocolError {
+    fn from(error: ExtensionError) -> Self {
+        Self::Extension(Box::new(error))
+    }
+}
+
+impl From<HandshakeError> for ProtocolError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(Box::new(error))
+    }
 }
 
 impl ProtocolError {
@@ -237,8 +250,14 @@ pub enum SendError {
     InvalidCloseCode(CloseCode),
     /// An extension could not encode the message.
     #[error(transparent)]
-    Extension(#[from] ExtensionError),
+    Extension(Box<ExtensionError>),
     /// A close reason of more than 123 bytes (RFC 6455 §5.5).
     #[error("a close reason holds at most 123 bytes")]
     ReasonTooLong,
+}
+
+impl From<ExtensionError> for SendError {
+    fn from(error: ExtensionError) -> Self {
+        Self::Extension(Box::new(error))
+    }
 }

@@ -78,7 +78,10 @@ impl Hixie {
                         if self.version == Version::Hixie76 && *type_byte == 0xff && *len == 0 && *bytes == 1 {
                             return Ok(Some(Event::Close(CloseCode::NO_STATUS.into())));
                         }
-                        self.state = State::Skip { left: *len as usize };
+                        self.state = match *len as usize {
+                            0 => State::Type,
+                            left => State::Skip { left },
+                        };
                     } else if *bytes == MAX_LENGTH_BYTES {
                         return Err(ProtocolError::LengthUnterminated);
                     }
@@ -138,14 +141,16 @@ impl Hixie {
     }
 }
 
+/// What is told does not depend on how much came at once: the first byte too many.
 fn judge_text(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
-    if size > settings.max_frame_size {
-        return Err(ProtocolError::FrameTooBig { size: size as u64, limit: settings.max_frame_size });
+    let (frame, message) = (settings.max_frame_size, settings.max_message_size);
+    if size <= frame.min(message) {
+        Ok(())
+    } else if frame <= message {
+        Err(ProtocolError::FrameTooBig { size: frame as u64 + 1, limit: frame })
+    } else {
+        Err(ProtocolError::MessageTooBig { size: message as u64 + 1, limit: message })
     }
-    if size > settings.max_message_size {
-        return Err(ProtocolError::MessageTooBig { size: size as u64, limit: settings.max_message_size });
-    }
-    Ok(())
 }
 
 /// Both drafts have bytes that are not UTF-8 replaced by U+FFFD.

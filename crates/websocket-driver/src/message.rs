@@ -26,6 +26,7 @@ impl Message {
     }
 
     /// The length in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -47,6 +48,7 @@ impl Message {
     }
 
     /// The bytes, of text as well.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -102,11 +104,12 @@ impl From<&[u8]> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Event;
+    use crate::{Event, ProtocolError};
 
     #[test]
-    fn a_message_and_an_event_fit_a_cache_line() {
+    fn messages_events_and_errors_are_small() {
         assert!(size_of::<Message>() <= 64, "{}", size_of::<Message>());
         assert!(size_of::<Option<Event>>() <= 72, "{}", size_of::<Option<Event>>());
+        assert!(size_of::<ProtocolError>() <= 24, "{}", size_of::<ProtocolError>());
     }
 }

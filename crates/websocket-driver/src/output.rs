@@ -20,6 +20,8 @@ pub struct Output {
     segments: VecDeque<Bytes>,
     /// The bytes in `segments`.
     queued: usize,
+    /// How many bytes were written in all.
+    written: u64,
     tail: BytesMut,
 }
 
@@ -40,16 +42,28 @@ impl Output {
         std::mem::take(&mut self.tail)
     }
 
+    /// How much will have been written when all that waits now is.
+    pub(crate) fn end(&self) -> u64 {
+        self.written + self.remaining() as u64
+    }
+
+    /// How many bytes were written in all.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Whether it has a buffer to gather small frames in.
     pub fn has_buffer(&self) -> bool {
         self.tail.capacity() > 0
     }
 
+    #[inline]
     pub(crate) fn put_slice(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
     }
 
     /// Puts a message's payload behind the header of its frame.
+    #[inline]
     pub(crate) fn put_message(&mut self, header: &[u8], message: Message) {
         let own_segment = if self.has_remaining() { 2 * OWN_SEGMENT } else { OWN_SEGMENT };
         self.put_slice(header);
@@ -85,6 +99,7 @@ impl Buf for Output {
     }
 
     fn advance(&mut self, mut written: usize) {
+        self.written += written as u64;
         while let Some(front) = self.segments.front_mut() {
             let taken = written.min(front.len());
             written -= taken;

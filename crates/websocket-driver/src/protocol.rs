@@ -32,7 +32,7 @@ impl Protocol {
     }
 
     #[inline]
-    pub(crate) fn has_frame(&self, input: &[u8], settings: &Settings) -> bool {
+    pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
         match self {
             Self::Hybi(hybi) => hybi.has_frame(input, settings),
             Self::Hixie(hixie) => hixie.has_frame(input),
@@ -72,13 +72,11 @@ impl Protocol {
         }
     }
 
-    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) -> Result<(), SendError> {
+    /// Writes a close, which must be one that can be sent.
+    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) {
         match self {
             Self::Hybi(hybi) => hybi.close(close, output),
-            Self::Hixie(hixie) => {
-                hixie.close(output);
-                Ok(())
-            }
+            Self::Hixie(hixie) => hixie.close(output),
         }
     }
 

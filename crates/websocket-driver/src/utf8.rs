@@ -39,6 +39,7 @@ impl Utf8Bytes {
     }
 
     /// The text's bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
@@ -47,8 +48,12 @@ impl Utf8Bytes {
     }
 
     /// The length in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.as_bytes().len()
+        match &self.0 {
+            Repr::Inline { len, .. } => usize::from(*len),
+            Repr::Shared(text) => text.len(),
+        }
     }
 
     /// Whether the length is 0.
@@ -56,11 +61,13 @@ impl Utf8Bytes {
         self.len() == 0
     }
 
-    /// A short text from the first `len` of `bytes`, which must be UTF-8.
-    pub(crate) fn inline(bytes: [u8; INLINE], len: usize) -> Result<Self, InvalidUtf8> {
-        match from_utf8(&bytes[..len]) {
-            Ok(_) => Ok(Self(Repr::Inline { len: len as u8, bytes })),
-            Err(_) => Err(InvalidUtf8),
+    /// A short text from the first `len` of `bytes`, which must be UTF-8, and are where they are ASCII.
+    #[inline]
+    pub(crate) fn inline(bytes: [u8; INLINE], len: usize, is_ascii: bool) -> Result<Self, InvalidUtf8> {
+        if is_ascii || from_utf8(&bytes[..len]).is_ok() {
+            Ok(Self(Repr::Inline { len: len as u8, bytes }))
+        } else {
+            Err(InvalidUtf8)
         }
     }
 }

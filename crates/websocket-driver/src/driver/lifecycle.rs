@@ -1,11 +1,12 @@
 //! What the driver does on its own account: open, answer pings and closes, fail, end.
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use websocket_driver_extensions::Pipeline;
 
-use super::{Driver, State};
+use super::{Driver, HeldPong, State};
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{HandshakeError, ProtocolError};
+use crate::hybi;
 use crate::opening::{self, Answered};
 use crate::protocol::Protocol;
 
@@ -78,9 +79,12 @@ impl Driver {
         if self.close_sent {
             return;
         }
-        // Copied, since it would hold the read buffer. Mostly it leaves again at the next call of `output`.
-        if self.held_pong.is_some() || self.output.remaining() >= PONGS_WAIT {
-            self.held_pong = Some(data.into());
+        if let Some(held) = &mut self.held_pong {
+            held.data = Bytes::copy_from_slice(data);
+        } else if self.output.remaining() >= PONGS_WAIT {
+            // Copied, since it would hold the read buffer.
+            let data = Bytes::copy_from_slice(data);
+            self.held_pong = Some(Box::new(HeldPong { data, due: self.output.end() }));
         } else if let State::Open(protocol) = &self.state {
             // A ping has no more bytes than a pong may have, and only protocols with pings come here.
             let _ = protocol.pong(data, &mut self.output);
@@ -88,11 +92,11 @@ impl Driver {
     }
 
     pub(super) fn release_pong(&mut self) {
-        if self.output.remaining() < PONGS_WAIT
-            && let State::Open(protocol) = &self.state
-            && let Some(data) = self.held_pong.take()
+        let has_room = self.output.remaining() < PONGS_WAIT;
+        if let State::Open(protocol) = &self.state
+            && let Some(held) = self.held_pong.take_if(|held| has_room || self.output.written() >= held.due)
         {
-            let _ = protocol.pong(&data, &mut self.output);
+            let _ = protocol.pong(&held.data, &mut self.output);
         }
     }
 
@@ -101,8 +105,7 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
-            // The code was held against what may be sent when it came.
-            let _ = protocol.close(&close.code.into(), &mut self.output);
+            protocol.close(&close.code.into(), &mut self.output);
         }
         self.end(close);
     }
@@ -112,10 +115,9 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
-            let close = CloseFrame { code: error.close_code(), reason: error.to_string().as_str().into() };
-            if protocol.close(&close, &mut self.output).is_err() {
-                let _ = protocol.close(&close.code.into(), &mut self.output);
-            }
+            let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+            let without_reason = CloseFrame::from(close.code);
+            protocol.close(if hybi::check_close(&close).is_ok() { &close } else { &without_reason }, &mut self.output);
         }
         self.end_with_error(error);
     }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::{HandshakeError, SendError};
 use crate::event::Event;
 use crate::handshake;
+use crate::hybi;
 use crate::message::Message;
 use crate::news::News;
 use crate::opening::{self, Answered, Command, Opening};
@@ -67,12 +68,19 @@ pub struct Driver {
     close_sent: bool,
     may_compress: bool,
     news: News,
-    /// The payload of the latest ping, where it could not be answered yet.
-    held_pong: Option<Box<[u8]>>,
+    held_pong: Option<Box<HeldPong>>,
     version: Option<Version>,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
+}
+
+/// The answer to the latest ping, where it could not be given yet.
+#[derive(Debug)]
+struct HeldPong {
+    data: Bytes,
+    /// When so much was written, it leaves in any case, so that no stream of messages holds it up.
+    due: u64,
 }
 
 #[derive(Debug)]
@@ -128,12 +136,12 @@ impl Driver {
         }
     }
 
-    /// Whether a whole frame has come and was not parsed yet, or one that is wrong: so that
-    /// [`poll_event`](Self::poll_event) has work to do without more input, and it may be worth to wait with writing.
+    /// Whether a whole frame has come and was not parsed yet, or one that is wrong, so that
+    /// [`poll_event`](Self::poll_event) has something to tell without more input, and it may be worth to wait with writing.
     #[inline]
-    pub fn has_frame(&self) -> bool {
-        match &self.state {
-            State::Open(protocol) => protocol.has_frame(&self.input, self.config.settings()),
+    pub fn has_frame(&mut self) -> bool {
+        match &mut self.state {
+            State::Open(protocol) => protocol.has_frame(&mut self.input, self.config.settings()),
             _ => false,
         }
     }
@@ -216,8 +224,13 @@ impl Driver {
     /// See [`SendError`]; nothing of the message was taken.
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let may_compress = self.may_compress;
-        self.command(Command::Message { message: message.into(), may_compress })
+        let (message, may_compress) = (message.into(), self.may_compress);
+        match &mut self.state {
+            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                protocol.send(message, may_compress, &mut self.output)
+            }
+            _ => self.command(Command::Message { message, may_compress }),
+        }
     }
 
     /// Sends a text message, as [`send`](Self::send) does.
@@ -263,10 +276,11 @@ impl Driver {
     /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
+        hybi::check_close(&close)?;
         match &self.state {
             State::Opening(_) => self.end(close),
             State::Open(protocol) if !self.close_sent => {
-                protocol.close(&close, &mut self.output)?;
+                protocol.close(&close, &mut self.output);
                 self.close_sent = true;
                 self.held_pong = None;
                 if !protocol.has_closing_handshake() {
@@ -392,7 +406,6 @@ impl Driver {
         }
     }
 
-    #[inline]
     fn command(&mut self, command: Command) -> Result<(), SendError> {
         match &mut self.state {
             State::Open(_) if self.close_sent => Err(SendError::Closed),

@@ -5,6 +5,8 @@ pub(crate) mod hixie;
 mod protocol;
 mod rfc6455;
 
+use std::net::Ipv6Addr;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{Method, Request, Response};
@@ -123,14 +125,23 @@ fn host<B>(request: &Request<B>) -> Result<Authority, HandshakeError> {
         return Err(HandshakeError::Host);
     };
     let authority = Authority::try_from(value.as_bytes()).map_err(|_| HandshakeError::Host)?;
-    let port_is_number = match authority.as_str().rsplit_once(':') {
-        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok(),
-        _ => true,
+    if is_host(authority.as_str()) { Ok(authority) } else { Err(HandshakeError::Host) }
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 §7.2), of an authority, which may be more.
+fn is_host(authority: &str) -> bool {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
     };
-    if authority.host().is_empty() || authority.as_str().contains('@') || !port_is_number {
-        return Err(HandshakeError::Host);
-    }
-    Ok(authority)
+    let is_address = |host: &str| {
+        host.strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
+    };
+    let is_name = |host: &str| !host.is_empty() && !host.contains(['[', ']', ':', '@']);
+    let is_port = port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    is_port && (is_address(host) || is_name(host))
 }
 
 /// A handshake has no body: bytes behind it are frames, and no proxy may take them for anything else.
@@ -149,9 +160,15 @@ fn declared_body(headers: &HeaderMap) -> Option<Option<u64>> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
         (None, _) => None,
-        (Some(length), None) => Some(length.to_str().ok().and_then(|digits| digits.parse().ok())),
+        (Some(length), None) => Some(number(length.as_bytes())),
         (Some(_), Some(_)) => Some(None),
     }
+}
+
+/// A number of nothing but digits (RFC 9110 §8.6).
+fn number(digits: &[u8]) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 /// A header value made of parts that came out of a request, and so cannot hold what a value must not.

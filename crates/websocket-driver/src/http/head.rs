@@ -52,7 +52,8 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
-    let mut fields = vec![httparse::EMPTY_HEADER; max_headers];
+    // A field takes at least three bytes, so that a large limit costs nothing.
+    let mut fields = vec![httparse::EMPTY_HEADER; max_headers.min(head.len() / 3)];
     let mut parsed = httparse::Request::new(&mut fields);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
@@ -68,7 +69,9 @@ fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadErr
     for field in parsed.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| malformed())?;
         let value = HeaderValue::from_bytes(field.value).map_err(|_| malformed())?;
-        request.headers_mut().append(name, value);
+        // The map has a limit of its own, of some 30,000.
+        let appended = request.headers_mut().try_append(name, value);
+        appended.map_err(|_| HeadError::TooManyHeaders { limit: max_headers })?;
     }
     Ok(request)
 }

@@ -62,6 +62,19 @@ impl Header {
     /// all of it is.
     #[inline]
     pub(crate) fn decode(bytes: &[u8], expect: Expect) -> Result<Option<(Self, usize)>, ProtocolError> {
+        // Nearly all headers: of a whole message, short, with no bits set.
+        if let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = *bytes
+            && !expect.continuation
+            && usize::from(second & 0x7f) <= expect.max_frame_size.min(expect.max_message_size)
+        {
+            let opcode = if first == 0x81 { Opcode::Text } else { Opcode::Binary };
+            let len = usize::from(second & 0x7f);
+            return Ok(Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask: [a, b, c, d], len }, 6)));
+        }
+        Self::decode_any(bytes, expect)
+    }
+
+    fn decode_any(bytes: &[u8], expect: Expect) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };

@@ -51,16 +51,7 @@ impl Hybi {
     #[inline]
     pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
         loop {
-            if self.current.is_none() {
-                match Header::decode(input, self.expect(settings))? {
-                    None => return Ok(None),
-                    Some((header, len)) => {
-                        input.advance(len);
-                        self.current = Some(Current { header, seen: 0 });
-                    }
-                }
-            }
-            let Some(Current { header, seen }) = self.current.take() else {
+            let Some(Current { header, seen }) = self.next_header(input, settings)? else {
                 return Ok(None);
             };
             if input.len() < header.len {
@@ -74,17 +65,17 @@ impl Hybi {
         }
     }
 
-    /// Whether a whole frame has come, or one that is wrong.
+    /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
     #[inline]
-    pub(crate) fn has_frame(&self, input: &[u8], settings: &Settings) -> bool {
-        match &self.current {
-            Some(current) => input.len() >= current.header.len,
-            None => match Header::decode(input, self.expect(settings)) {
-                Ok(Some((header, len))) => input.len() - len >= header.len,
-                Ok(None) => false,
-                Err(_) => true,
-            },
-        }
+    pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
+        let current = match self.next_header(input, settings) {
+            Ok(Some(current)) => current,
+            Ok(None) => return false,
+            Err(_) => return true,
+        };
+        let is_whole = input.len() >= current.header.len;
+        self.current = Some(current);
+        is_whole
     }
 
     /// How many bytes are missing of the frame that is coming, as far as that is known.
@@ -108,31 +99,43 @@ impl Hybi {
     }
 
     pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
-        put_control(Opcode::Ping, data, output)
+        check_control(data)?;
+        put_control(Opcode::Ping, data, output);
+        Ok(())
     }
 
     pub(crate) fn pong(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
-        put_control(Opcode::Pong, data, output)
+        check_control(data)?;
+        put_control(Opcode::Pong, data, output);
+        Ok(())
     }
 
-    /// Writes a close frame; one without a body for [`CloseCode::NO_STATUS`].
-    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) -> Result<(), SendError> {
-        if close.code == CloseCode::NO_STATUS && close.reason.is_empty() {
-            return put_control(Opcode::Close, &[], output);
-        }
-        if !close.code.is_sendable() {
-            return Err(SendError::InvalidCloseCode(close.code));
-        }
-        if close.reason.len() > MAX_REASON {
-            return Err(SendError::ReasonTooLong);
-        }
+    /// Writes a close frame, one without a body for [`CloseCode::NO_STATUS`].
+    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) {
         let mut body = [0; MAX_CONTROL];
-        let len = 2 + close.reason.len();
-        body[..2].copy_from_slice(&u16::from(close.code).to_be_bytes());
-        body[2..len].copy_from_slice(close.reason.as_bytes());
-        put_control(Opcode::Close, &body[..len], output)
+        let mut len = 0;
+        if close.code != CloseCode::NO_STATUS {
+            len = MAX_CONTROL.min(2 + close.reason.len());
+            body[..2].copy_from_slice(&u16::from(close.code).to_be_bytes());
+            body[2..len].copy_from_slice(&close.reason.as_bytes()[..len - 2]);
+        }
+        put_control(Opcode::Close, &body[..len], output);
     }
 
+    /// The header of the frame that is coming, taken off the input if it was not yet.
+    #[inline]
+    fn next_header(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Current>, ProtocolError> {
+        if self.current.is_some() {
+            return Ok(self.current.take());
+        }
+        let Some((header, len)) = Header::decode(input, self.expect(settings))? else {
+            return Ok(None);
+        };
+        input.advance(len);
+        Ok(Some(Current { header, seen: 0 }))
+    }
+
+    #[inline]
     fn expect(&self, settings: &Settings) -> Expect {
         Expect {
             continuation: self.message.is_some(),
@@ -154,6 +157,7 @@ impl Hybi {
         Ok(input.len())
     }
 
+    #[inline]
     fn finish_frame(
         &mut self,
         header: Header,
@@ -166,6 +170,18 @@ impl Hybi {
         if alone && header.opcode == Opcode::Text && header.len <= INLINE {
             return short_text(header, input).map(Some);
         }
+        self.finish_large_frame(header, seen, input, settings)
+    }
+
+    fn finish_large_frame(
+        &mut self,
+        header: Header,
+        seen: usize,
+        input: &mut BytesMut,
+        settings: &Settings,
+    ) -> Result<Option<Event>, ProtocolError> {
+        let is_opaque = self.is_opaque(header);
+        let alone = header.fin && seen == 0 && !is_opaque;
         let mut payload = input.split_to(header.len);
         apply_mask(&mut payload[seen..], header.mask, seen);
         match header.opcode {
@@ -271,8 +287,8 @@ fn short_text(header: Header, input: &mut BytesMut) -> Result<Event, ProtocolErr
     let mut bytes = [0; INLINE];
     bytes[..header.len].copy_from_slice(&input[..header.len]);
     input.advance(header.len);
-    apply_mask(&mut bytes[..header.len], header.mask, 0);
-    match Utf8Bytes::inline(bytes, header.len) {
+    let is_ascii = apply_mask(&mut bytes[..header.len], header.mask, 0);
+    match Utf8Bytes::inline(bytes, header.len, is_ascii) {
         Ok(text) => Ok(Event::Message(Message::Text(text))),
         Err(_) => Err(ProtocolError::InvalidUtf8),
     }
@@ -302,11 +318,23 @@ fn close_event(body: &[u8]) -> Result<Event, ProtocolError> {
     Ok(Event::Close(close))
 }
 
-fn put_control(opcode: Opcode, data: &[u8], output: &mut Output) -> Result<(), SendError> {
-    if data.len() > MAX_CONTROL {
-        return Err(SendError::ControlTooLong);
+/// Whether a close can be sent (RFC 6455 §5.5.1, §7.4).
+pub(crate) fn check_close(close: &CloseFrame) -> Result<(), SendError> {
+    if close.code == CloseCode::NO_STATUS && close.reason.is_empty() {
+        return Ok(());
     }
+    if !close.code.is_sendable() {
+        return Err(SendError::InvalidCloseCode(close.code));
+    }
+    if close.reason.len() > MAX_REASON { Err(SendError::ReasonTooLong) } else { Ok(()) }
+}
+
+/// RFC 6455 §5.5.
+fn check_control(data: &[u8]) -> Result<(), SendError> {
+    if data.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
+}
+
+fn put_control(opcode: Opcode, data: &[u8], output: &mut Output) {
     output.put_slice(frame::encode(opcode, Rsv::NONE, data.len(), &mut [0; 10]));
     output.put_slice(data);
-    Ok(())
 }

@@ -1,0 +1,189 @@
+//! The bytes that wait to be written: joined where they are small, never copied where they are large.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+use websocket_driver::{Driver, Event, Message, Version};
+use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
+
+use crate::session::Session;
+
+const MIB: usize = 1 << 20;
+
+/// The addresses and lengths of what a vectored write would be given.
+fn chunks(driver: &mut Driver) -> Vec<(*const u8, usize)> {
+    let mut slices = [IoSlice::new(&[]); 64];
+    let output = driver.output();
+    let count = output.chunks_vectored(&mut slices);
+    slices[..count].iter().map(|slice| (slice.as_ptr(), slice.len())).collect()
+}
+
+#[test]
+fn a_large_message_is_echoed_without_a_copy() {
+    for opcode in [1, 2] {
+        let mut session = Session::open(Version::Hybi13);
+        let buffer = BytesMut::from(&Frame::new(opcode, vec![b'x'; MIB]).bytes()[..]);
+        // Behind the header of 14 bytes, unmasked in place.
+        let received = buffer[14..].as_ptr();
+        session.driver.receive(buffer);
+        let Some(Event::Message(message)) = session.driver.poll_event() else { panic!("no message") };
+        assert_eq!(message.as_bytes().as_ptr(), received);
+        session.driver.send(message).unwrap();
+        let chunks = chunks(&mut session.driver);
+        assert_eq!((chunks.len(), chunks[0].1, chunks[1]), (2, 10, (received, MIB)));
+        assert_eq!(session.frames(), [ServerFrame::new(opcode, vec![b'x'; MIB])]);
+    }
+}
+
+#[test]
+fn a_large_message_of_the_application_is_sent_without_a_copy() {
+    for version in VERSIONS {
+        let mut session = Session::open(version);
+        let string = "x".repeat(MIB);
+        let start = string.as_ptr();
+        session.driver.text(string).unwrap();
+        assert!(chunks(&mut session.driver).contains(&(start, MIB)), "{version}");
+        if !version.is_hixie() {
+            let bytes = Bytes::from(vec![7; MIB]);
+            session.written();
+            session.driver.binary(bytes.clone()).unwrap();
+            assert!(chunks(&mut session.driver).contains(&(bytes.as_ptr(), MIB)), "{version}");
+        }
+    }
+}
+
+#[test]
+fn a_shared_message_goes_to_many_connections_without_a_copy() {
+    let message = Message::text("x".repeat(MIB));
+    for _ in 0..3 {
+        let mut session = Session::open(Version::Hybi13);
+        session.driver.send(message.clone()).unwrap();
+        assert_eq!(chunks(&mut session.driver)[1], (message.as_bytes().as_ptr(), MIB));
+    }
+}
+
+#[test]
+fn a_payload_that_came_whole_stays_where_it_was_read() {
+    let mut session = Session::open(Version::Hybi13);
+    let buffer = BytesMut::from(&[Frame::binary([7; 300]).bytes(), Frame::binary([8; 400]).bytes()].concat()[..]);
+    let (first, second) = (buffer[8..].as_ptr(), buffer[8 + 300 + 8..].as_ptr());
+    session.driver.receive(buffer);
+    for start in [first, second] {
+        let Some(Event::Message(message)) = session.driver.poll_event() else { panic!("no message") };
+        assert_eq!(message.as_bytes().as_ptr(), start);
+    }
+}
+
+#[test]
+fn small_frames_are_joined_into_one_chunk() {
+    for version in VERSIONS {
+        let mut session = Session::open(version);
+        let mut expected = 0;
+        for i in 0..200 {
+            session.driver.text("x".repeat(i)).unwrap();
+            expected += i + 2 + usize::from(!version.is_hixie() && i > 125) * 2;
+        }
+        let chunks = chunks(&mut session.driver);
+        assert_eq!((chunks.len(), chunks[0].1), (1, expected), "{version}");
+        assert_eq!(session.driver.output().chunk().len(), expected);
+    }
+}
+
+/// Small and large messages and control frames in turn.
+fn mixed() -> (Session, Vec<ServerFrame>) {
+    let mut session = Session::open(Version::Hybi13);
+    let mut expected = Vec::new();
+    for size in [5, 40_000, 0, 33_000, 33_000, 200, 16_000] {
+        let payload: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+        session.driver.binary(payload.clone()).unwrap();
+        session.driver.ping(format!("{size}")).unwrap();
+        expected.extend([ServerFrame::new(2, payload), ServerFrame::new(9, format!("{size}"))]);
+    }
+    (session, expected)
+}
+
+#[test]
+fn the_order_is_kept_over_small_and_large_messages() {
+    let (mut session, expected) = mixed();
+    assert!(chunks(&mut session.driver).len() > 4);
+    assert_eq!(session.frames(), expected);
+    assert!(!session.driver.output().has_remaining());
+}
+
+#[test]
+fn what_is_told_to_wait_is_what_the_chunks_hold_however_much_is_written_at_once() {
+    let whole = mixed().0.written();
+    for step in [1, 7, 1000, 4096, 16_384, 33_003, 40_004, 100_000] {
+        let (mut session, _) = mixed();
+        let mut written = Vec::new();
+        // Byte by byte, the first chunks are enough.
+        while written.len() < whole.len().min(45_000 * step) {
+            let output = session.driver.output();
+            let mut slices = [IoSlice::new(&[]); 64];
+            let count = output.chunks_vectored(&mut slices);
+            let waiting: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            assert_eq!((output.remaining(), waiting), (whole.len() - written.len(), output.remaining()));
+            assert_eq!(output.chunk().as_ptr(), slices[0].as_ptr());
+            let taken: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
+            output.advance(taken.len());
+            written.extend(taken);
+        }
+        assert_eq!(written, whole[..written.len()]);
+    }
+}
+
+#[test]
+fn a_cut_at_any_place_leaves_the_rest_as_it_was() {
+    let build = || {
+        let mut session = Session::open(Version::Hybi13);
+        session.driver.text("small").unwrap();
+        session.driver.binary(vec![9; 40_000]).unwrap();
+        session.driver.text("behind").unwrap();
+        session
+    };
+    let whole = build().written();
+    let edges = (0..30).chain(39_990..whole.len() + 1);
+    for cut in edges {
+        let mut session = build();
+        session.driver.output().advance(cut);
+        // What comes later stands behind it.
+        session.driver.text("later").unwrap();
+        assert_eq!(session.written(), [&whole[cut..], b"\x81\x05later"].concat(), "{cut}");
+    }
+}
+
+#[test]
+fn few_slices_are_filled_with_the_first_chunks() {
+    let (mut session, _) = mixed();
+    let all = chunks(&mut session.driver);
+    for room in 0..4 {
+        let mut slices = vec![IoSlice::new(&[]); room];
+        let output = session.driver.output();
+        assert_eq!(output.chunks_vectored(&mut slices), room);
+        assert!(slices.iter().zip(&all).all(|(slice, chunk)| (slice.as_ptr(), slice.len()) == *chunk));
+    }
+}
+
+#[test]
+fn a_lent_buffer_is_used_and_given_back_when_all_is_written() {
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.output().reclaim();
+    let buffer = BytesMut::with_capacity(8192);
+    let start = buffer.as_ptr();
+    session.driver.output().lend(buffer);
+    // A second one is not needed, and must not take the place of what waits.
+    session.driver.text("first").unwrap();
+    session.driver.output().lend(BytesMut::with_capacity(64));
+    assert_eq!(session.frames(), [ServerFrame::text("first")]);
+    for _ in 0..10 {
+        session.driver.text("hello").unwrap();
+        assert_eq!(session.driver.output().chunk().as_ptr(), start);
+        assert_eq!(session.driver.output().reclaim().capacity(), 0, "bytes wait in it");
+        session.written();
+    }
+    assert!(session.driver.output().has_buffer());
+    assert_eq!(session.driver.output().reclaim().capacity(), 8192);
+    assert!(!session.driver.output().has_buffer());
+    session.driver.text("without one").unwrap();
+    assert_eq!(session.frames(), [ServerFrame::text("without one")]);
+}

@@ -1,0 +1,164 @@
+//! What an application sends before the handshake is done goes out when it is, in its order.
+
+use bytes::Buf;
+use websocket_driver::{CloseCode, Config, Driver, Event, ProtocolError, SendError, Version};
+use websocket_tests::wire::{
+    Answer, Frame, HIXIE76_CLOSE, HIXIE76_DIGEST, HYBI, Handshake, ServerFrame, VERSIONS, hixie_text, server_frames,
+};
+
+use crate::session::{Session, closed, failed, text};
+
+type Send = fn(&mut Driver) -> Result<(), SendError>;
+
+fn reading() -> Session {
+    Session::reading(Config::server().allow_drafts(true))
+}
+
+/// What was written behind the head of the answer.
+fn behind_the_head(session: &mut Session) -> Vec<u8> {
+    let written = session.written();
+    let (_, length) = Answer::read(&written).expect("the head of an answer");
+    written[length..].to_vec()
+}
+
+#[test]
+fn everything_that_was_sent_early_goes_out_in_its_order() {
+    let expected = [
+        ServerFrame::text("1"),
+        ServerFrame::new(9, "2"),
+        ServerFrame::new(2, "3"),
+        ServerFrame::pong("4"),
+        ServerFrame::text("5"),
+    ];
+    for version in HYBI {
+        let mut session = reading();
+        session.driver.text("1").unwrap();
+        session.driver.ping("2").unwrap();
+        session.driver.receive(&Handshake::of(version).head()[..]);
+        assert_eq!(session.driver.poll_event(), Some(Event::Connect));
+        session.driver.binary("3").unwrap();
+        session.driver.pong("4").unwrap();
+        assert!(!session.driver.output().has_remaining(), "nothing before the answer");
+        session.driver.start().unwrap();
+        session.driver.text("5").unwrap();
+        assert_eq!(session.events(), [Event::Open]);
+        assert_eq!(server_frames(&behind_the_head(&mut session)), expected);
+    }
+}
+
+#[test]
+fn the_same_holds_for_a_request_that_is_accepted() {
+    for version in VERSIONS {
+        let handshake = Handshake::of(version);
+        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
+        driver.text("1").unwrap();
+        driver.accept().unwrap();
+        driver.text("2").unwrap();
+        let mut session = Session { driver };
+        assert_eq!(session.feed(&handshake.body), [Event::Open]);
+        let written = session.written();
+        match version {
+            Version::Hixie76 => assert_eq!(written, [&HIXIE76_DIGEST[..], &hixie_text("1"), &hixie_text("2")].concat()),
+            Version::Hixie75 => assert_eq!(written, [hixie_text("1"), hixie_text("2")].concat()),
+            _ => assert_eq!(server_frames(&written), [ServerFrame::text("1"), ServerFrame::text("2")]),
+        }
+    }
+}
+
+#[test]
+fn what_a_hixie_client_cannot_get_is_refused_as_soon_as_it_is_known() {
+    for version in [Version::Hixie76, Version::Hixie75] {
+        let handshake = Handshake::of(version);
+        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
+        let error = Err(SendError::NotSupported { version: version.as_str() });
+        assert_eq!(
+            (driver.binary("x"), driver.ping("x"), driver.pong("x")),
+            (error.clone(), error.clone(), error.clone())
+        );
+
+        let mut session = reading();
+        session.driver.receive(&handshake.head()[..]);
+        assert_eq!(session.driver.poll_event(), Some(Event::Connect));
+        assert_eq!(session.driver.binary("x"), error);
+    }
+}
+
+#[test]
+fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection() {
+    for version in [Version::Hixie76, Version::Hixie75] {
+        let queue: [Send; 3] = [|driver| driver.binary("x"), |driver| driver.ping("x"), |driver| driver.pong("x")];
+        for send in queue {
+            let mut session = reading();
+            session.driver.text("first").unwrap();
+            send(&mut session.driver).unwrap();
+            session.driver.text("never").unwrap();
+            let events = session.feed([Handshake::of(version).bytes(), hixie_text("discarded")].concat());
+            assert_eq!(events[..2], [Event::Connect, Event::Open]);
+            let error = ProtocolError::Undeliverable { version: version.as_str() };
+            assert_eq!(events[2..], failed(error, 1003));
+            let written = behind_the_head(&mut session);
+            let expected: &[&[u8]] = match version {
+                Version::Hixie76 => &[&HIXIE76_DIGEST, &hixie_text("first"), &HIXIE76_CLOSE],
+                _ => &[&hixie_text("first")],
+            };
+            assert_eq!(written, expected.concat());
+        }
+    }
+}
+
+#[test]
+fn early_control_frames_are_judged_at_once() {
+    let mut driver = Driver::server(Config::server());
+    assert_eq!(driver.ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(driver.pong(vec![0; 126]), Err(SendError::ControlTooLong));
+    driver.ping(vec![0; 125]).unwrap();
+}
+
+#[test]
+fn a_refused_handshake_drops_what_was_queued() {
+    let mut session = reading();
+    session.driver.text("secret").unwrap();
+    assert_eq!(session.feed(Handshake::hybi("99").bytes()).len(), 3);
+    let written = session.written();
+    assert!(written.starts_with(b"HTTP/1.1 426 ") && !written.windows(6).any(|bytes| bytes == b"secret"));
+    assert_eq!(session.driver.text("late"), Err(SendError::Closed));
+}
+
+#[test]
+fn a_close_before_the_handshake_ends_it_with_nothing_written() {
+    for version in VERSIONS {
+        for stage in 0..3 {
+            let handshake = Handshake::of(version);
+            let mut session = reading();
+            session.driver.text("queued").unwrap();
+            if stage > 0 {
+                session.driver.receive(&handshake.head()[..20]);
+                assert_eq!(session.driver.poll_event(), None);
+            }
+            if stage > 1 {
+                session.driver.receive(&handshake.head()[20..]);
+                assert_eq!(session.driver.poll_event(), Some(Event::Connect));
+            }
+            session.driver.close(CloseCode::GOING_AWAY, "restart").unwrap();
+            assert_eq!(session.events(), [closed(1001, "restart")]);
+            assert!(session.driver.is_closed() && session.driver.start().is_err());
+            assert_eq!(session.driver.text("late"), Err(SendError::Closed));
+            assert_eq!((session.feed(handshake.bytes()), session.eof(), session.written()), (vec![], vec![], vec![]));
+        }
+    }
+}
+
+#[test]
+fn a_close_right_behind_the_answer_follows_what_was_sent_early() {
+    for version in HYBI {
+        let handshake = Handshake::of(version);
+        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
+        driver.text("early").unwrap();
+        driver.accept().unwrap();
+        driver.close(CloseCode::NORMAL, "").unwrap();
+        let mut session = Session { driver };
+        let answer = [Frame::text("hi").bytes(), Frame::close(1000, "").bytes()].concat();
+        assert_eq!(session.feed(answer), [Event::Open, text("hi"), closed(1000, "")]);
+        assert_eq!(session.frames(), [ServerFrame::text("early"), ServerFrame::close(1000, "")]);
+    }
+}
