@@ -13,6 +13,9 @@ use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Statu
 /// How much comes out of a codec at a time.
 const STEP: usize = 32 * 1024;
 
+/// The longest message whose memory is taken again for the next ones: a thread holds no more than about this.
+const KEPT: usize = 256 * 1024;
+
 /// What a sync flush ends with, and a message does not (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -87,7 +90,8 @@ impl Compressor {
                 Some(0) | None => Ok(Bytes::from_static(&EMPTY)),
                 Some(len) => {
                     out.truncate(len);
-                    Ok(out.split().freeze())
+                    let message = if len <= KEPT { out.split() } else { std::mem::take(out) };
+                    Ok(message.freeze())
                 }
             }
         })

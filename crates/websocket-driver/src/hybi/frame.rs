@@ -5,6 +5,9 @@ use crate::error::ProtocolError;
 /// The longest payload of a control frame (RFC 6455 §5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
 
+/// The length of a header with a mask and without an extended length.
+pub(crate) const SHORT_HEADER: usize = 6;
+
 /// RFC 6455 §5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opcode {
@@ -60,21 +63,7 @@ pub(crate) struct Expect {
 impl Header {
     /// Reads a header and tells how long it is. Each byte is judged as soon as it is there, but nothing is taken before
     /// all of it is.
-    #[inline]
     pub(crate) fn decode(bytes: &[u8], expect: Expect) -> Result<Option<(Self, usize)>, ProtocolError> {
-        // Nearly all headers: of a whole message, short, with no bits set.
-        if let [first @ (0x81 | 0x82), second @ 0x80..=0xfd, a, b, c, d, ..] = *bytes
-            && !expect.continuation
-            && usize::from(second & 0x7f) <= expect.max_frame_size.min(expect.max_message_size)
-        {
-            let opcode = if first == 0x81 { Opcode::Text } else { Opcode::Binary };
-            let len = usize::from(second & 0x7f);
-            return Ok(Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask: [a, b, c, d], len }, 6)));
-        }
-        Self::decode_any(bytes, expect)
-    }
-
-    fn decode_any(bytes: &[u8], expect: Expect) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
@@ -159,6 +148,17 @@ fn judge_length(len: u64, opcode: Opcode, expect: Expect) -> Result<usize, Proto
     }
     // Within a limit that is a usize.
     Ok(len as usize)
+}
+
+/// A whole text message of at most 125 bytes in one frame, as most messages are: how long its payload is, and its mask,
+/// which ends its header of [`SHORT_HEADER`] bytes.
+#[inline]
+pub(crate) fn short_text(bytes: &[u8]) -> Option<(usize, [u8; 4])> {
+    let [0x81, second @ 0x80..=0xfd, a, b, c, d, ..] = *bytes else {
+        return None;
+    };
+    let len = usize::from(second & 0x7f);
+    if bytes.len() >= SHORT_HEADER + len { Some((len, [a, b, c, d])) } else { None }
 }
 
 /// Writes the header of a frame that is not masked, the only one of its message, into `buf`, and gives what was written.

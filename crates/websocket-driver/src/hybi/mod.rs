@@ -50,6 +50,13 @@ impl Hybi {
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
     #[inline]
     pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
+        if let Some((len, mask)) = self.short_text(input, settings) {
+            return take_short_text(len, mask, input).map(Some);
+        }
+        self.poll_any(input, settings)
+    }
+
+    fn poll_any(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
         loop {
             let Some(Current { header, seen }) = self.next_header(input, settings)? else {
                 return Ok(None);
@@ -68,6 +75,10 @@ impl Hybi {
     /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
+        self.short_text(input, settings).is_some() || self.has_any_frame(input, settings)
+    }
+
+    fn has_any_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
         let current = match self.next_header(input, settings) {
             Ok(Some(current)) => current,
             Ok(None) => return false,
@@ -76,6 +87,16 @@ impl Hybi {
         let is_whole = input.len() >= current.header.len;
         self.current = Some(current);
         is_whole
+    }
+
+    /// The short text that comes next, if one does, and nothing speaks against taking it as it stands.
+    #[inline]
+    fn short_text(&self, input: &[u8], settings: &Settings) -> Option<(usize, [u8; 4])> {
+        if self.current.is_some() || self.message.is_some() || self.pipeline.is_some() {
+            return None;
+        }
+        let limit = settings.max_frame_size.min(settings.max_message_size).min(INLINE);
+        frame::short_text(input).filter(|(len, _)| *len <= limit)
     }
 
     /// How many bytes are missing of the frame that is coming, as far as that is known.
@@ -123,7 +144,6 @@ impl Hybi {
     }
 
     /// The header of the frame that is coming, taken off the input if it was not yet.
-    #[inline]
     fn next_header(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Current>, ProtocolError> {
         if self.current.is_some() {
             return Ok(self.current.take());
@@ -135,7 +155,6 @@ impl Hybi {
         Ok(Some(Current { header, seen: 0 }))
     }
 
-    #[inline]
     fn expect(&self, settings: &Settings) -> Expect {
         Expect {
             continuation: self.message.is_some(),
@@ -157,23 +176,7 @@ impl Hybi {
         Ok(input.len())
     }
 
-    #[inline]
     fn finish_frame(
-        &mut self,
-        header: Header,
-        seen: usize,
-        input: &mut BytesMut,
-        settings: &Settings,
-    ) -> Result<Option<Event>, ProtocolError> {
-        let is_opaque = self.is_opaque(header);
-        let alone = header.fin && seen == 0 && !is_opaque;
-        if alone && header.opcode == Opcode::Text && header.len <= INLINE {
-            return short_text(header, input).map(Some);
-        }
-        self.finish_large_frame(header, seen, input, settings)
-    }
-
-    fn finish_large_frame(
         &mut self,
         header: Header,
         seen: usize,
@@ -283,12 +286,12 @@ fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Resu
 
 /// A whole text that fits in the message itself: copied out, so that it holds no part of the read buffer.
 #[inline]
-fn short_text(header: Header, input: &mut BytesMut) -> Result<Event, ProtocolError> {
+fn take_short_text(len: usize, mask: [u8; 4], input: &mut BytesMut) -> Result<Event, ProtocolError> {
     let mut bytes = [0; INLINE];
-    bytes[..header.len].copy_from_slice(&input[..header.len]);
-    input.advance(header.len);
-    let is_ascii = apply_mask(&mut bytes[..header.len], header.mask, 0);
-    match Utf8Bytes::inline(bytes, header.len, is_ascii) {
+    bytes[..len].copy_from_slice(&input[frame::SHORT_HEADER..][..len]);
+    input.advance(frame::SHORT_HEADER + len);
+    let is_ascii = apply_mask(&mut bytes[..len], mask, 0);
+    match Utf8Bytes::inline(bytes, len, is_ascii) {
         Ok(text) => Ok(Event::Message(Message::Text(text))),
         Err(_) => Err(ProtocolError::InvalidUtf8),
     }
