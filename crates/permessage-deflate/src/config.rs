@@ -1,7 +1,3 @@
-use websocket_driver_extensions::{Extension, Offer, Params, Reason, Rsv, Session};
-
-use crate::negotiate::{self, Agreement};
-use crate::session::DeflateSession;
 use crate::window::WindowBits;
 
 /// The extension, with its options, which have the names of the original's. Register it with
@@ -71,47 +67,10 @@ impl PermessageDeflate {
     pub fn threshold(self, bytes: usize) -> Self {
         Self { threshold: bytes, ..self }
     }
-
-    fn session(&self, agreement: Agreement) -> Box<dyn Session> {
-        Box::new(DeflateSession::new(self, agreement))
-    }
 }
 
 impl Default for PermessageDeflate {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Extension for PermessageDeflate {
-    fn name(&self) -> &str {
-        "permessage-deflate"
-    }
-
-    fn rsv(&self) -> Rsv {
-        Rsv::RSV1
-    }
-
-    fn offer(&self) -> Option<Box<dyn Offer>> {
-        Some(Box::new(DeflateOffer(self.clone())))
-    }
-
-    fn accept(&self, offers: &[Params]) -> Option<(Params, Box<dyn Session>)> {
-        let (params, agreement) = offers.iter().find_map(|offer| negotiate::accept(self, offer))?;
-        Some((params, self.session(agreement)))
-    }
-}
-
-/// What a client has offered, by its options.
-#[derive(Debug)]
-struct DeflateOffer(PermessageDeflate);
-
-impl Offer for DeflateOffer {
-    fn params(&self) -> Vec<Params> {
-        vec![negotiate::offer(&self.0)]
-    }
-
-    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason> {
-        Ok(self.0.session(negotiate::activate(&self.0, response)?))
     }
 }

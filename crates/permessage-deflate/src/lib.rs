@@ -2,6 +2,7 @@
 
 mod codec;
 mod config;
+mod extension;
 mod negotiate;
 mod session;
 mod window;

@@ -1,5 +1,3 @@
-
-
 /// What an extension could not do, with its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("extension {extension}: {reason}")]
@@ -69,4 +67,3 @@ impl ExtensionError {
         }
     }
 }
-

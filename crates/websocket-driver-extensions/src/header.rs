@@ -1,8 +1,7 @@
 //! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), in one pass over the bytes.
 
-use std::fmt;
-
 use crate::params::Params;
+use crate::token::is_token_byte;
 
 /// One extension of a header: its name and its parameters. In an offer a name may stand several times.
 pub type Entry = (String, Params);
@@ -41,26 +40,6 @@ pub fn parse_header<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec
 pub fn write_header<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Params)>) -> Option<String> {
     let entries: Vec<String> = entries.into_iter().map(|(name, params)| format!("{name}{params}")).collect();
     if entries.is_empty() { None } else { Some(entries.join(", ")) }
-}
-
-/// RFC 9110 §5.6.2.
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
-}
-
-pub(crate) fn write_quoted(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
-    f.write_str("=\"")?;
-    for char in value.chars() {
-        if matches!(char, '"' | '\\') {
-            f.write_str("\\")?;
-        }
-        write!(f, "{char}")?;
-    }
-    f.write_str("\"")
-}
-
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Never goes back, so its time is linear whatever the bytes.

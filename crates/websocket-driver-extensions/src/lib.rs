@@ -10,6 +10,7 @@ mod registry;
 mod room;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+mod token;
 
 pub use error::{ExtensionError, Reason};
 pub use extension::{Extension, Offer, Session};

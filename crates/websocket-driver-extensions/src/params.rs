@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::header::{is_token, write_quoted};
+use crate::token::{is_token, write_quoted};
 
 /// The parameters of an extension, in the order in which they stand in the header (RFC 6455 §9.1).
 ///

@@ -89,15 +89,16 @@ impl Pipeline {
 
     /// Who claims one of these bits.
     pub(crate) fn claimant(&self, rsv: Rsv) -> Option<&str> {
-        self.stages.iter().map(|stage| &stage.extension).find(|other| other.rsv().intersects(rsv)).map(|other| other.name())
+        self.stages
+            .iter()
+            .map(|stage| &stage.extension)
+            .find(|other| other.rsv().intersects(rsv))
+            .map(|other| other.name())
     }
 }
 
 impl Stage {
-    fn run(
-        &mut self,
-        step: impl FnOnce(&mut dyn Session) -> Result<(), Reason>,
-    ) -> Result<(), ExtensionError> {
+    fn run(&mut self, step: impl FnOnce(&mut dyn Session) -> Result<(), Reason>) -> Result<(), ExtensionError> {
         step(&mut *self.session).map_err(|reason| ExtensionError::new(self.extension.name(), reason))
     }
 }

@@ -118,7 +118,8 @@ impl Offered {
                 return Err(fail(Reason::Unknown));
             }
             let pending = self.pending.iter_mut().find(|pending| pending.extension.name() == name);
-            let Some((extension, Some(offer))) = pending.map(|pending| (&pending.extension, pending.offer.take())) else {
+            let Some((extension, Some(offer))) = pending.map(|pending| (&pending.extension, pending.offer.take()))
+            else {
                 return Err(fail(Reason::NotOffered));
             };
             pipeline.push(extension, offer.activate(params).map_err(fail)?)?;

@@ -150,7 +150,9 @@ impl Harness {
 
     fn offer(&self) -> Box<dyn crate::extension::Offer> {
         let offer = self.client.offer();
-        self.rule(offer.is_some(), "a client has something to offer, or there is nothing to check", || "no offer".into());
+        self.rule(offer.is_some(), "a client has something to offer, or there is nothing to check", || {
+            "no offer".into()
+        });
         offer.expect("there is one")
     }
 
@@ -165,13 +167,17 @@ impl Harness {
         let header = write_header([(self.name.as_str(), &params)]).unwrap_or_default();
         let entries = parse_header([header.as_bytes()]);
         let came = matches!(&entries, Ok(entries) if *entries == [(self.name.clone(), params.clone())]);
-        self.rule(came, "its parameters and their values are tokens, so that the header carries them", || header.clone());
+        self.rule(came, "its parameters and their values are tokens, so that the header carries them", || {
+            header.clone()
+        });
         params
     }
 
     fn connect(&self) -> Ends {
         let accepted = self.server.accept(&self.offered());
-        self.rule(accepted.is_some(), "a server accepts an offer of its own client", || format!("{:?}", self.offered()));
+        self.rule(accepted.is_some(), "a server accepts an offer of its own client", || {
+            format!("{:?}", self.offered())
+        });
         let (response, server) = accepted.expect("it was accepted");
         [self.activate(&self.over_the_wire(response)), server]
     }
@@ -224,10 +230,14 @@ impl Harness {
         for (from, to) in [(0, 1), (1, 0)] {
             // Two connections, each with every other message: what one keeps is nothing to the other.
             let mut connections = [self.connect(), self.connect()];
-            for (ends, message) in (0..).map(|i| i % 2).zip(self.traffic()).chain([0, 1].into_iter().zip(self.traffic())) {
+            for (ends, message) in
+                (0..).map(|i| i % 2).zip(self.traffic()).chain([0, 1].into_iter().zip(self.traffic()))
+            {
                 let sent = self.encode(&mut connections[ends][from], &message);
                 let came = self.decode(&mut connections[ends][to], &sent, NO_LIMIT);
-                self.rule(came.is_ok(), "what one end encodes the other decodes", || format!("{came:?} of {}", tell(&message)));
+                self.rule(came.is_ok(), "what one end encodes the other decodes", || {
+                    format!("{came:?} of {}", tell(&message))
+                });
                 let came = came.expect("it is");
                 self.rule(came.is_text == message.is_text, "text stays text", || tell(&came));
                 let rule = "decode takes off its own bits, and no others";
@@ -248,7 +258,9 @@ impl Harness {
             let _ = self.decode(&mut ends[1], &sent, NO_LIMIT);
             let came = self.decode(&mut ends[1], &message, NO_LIMIT);
             let rule = "decode leaves a message without its bits as it is";
-            self.rule(came.as_ref() == Ok(&message), rule, || format!("{:?} of {}", came.as_ref().map(tell), tell(&message)));
+            self.rule(came.as_ref() == Ok(&message), rule, || {
+                format!("{:?} of {}", came.as_ref().map(tell), tell(&message))
+            });
         }
     }
 
@@ -305,10 +317,14 @@ impl Harness {
                 let decoded = catch_unwind(AssertUnwindSafe(|| self.decode(&mut ends[1], &message, limit)));
                 self.rule(decoded.is_ok(), "decode never panics", || format!("a panic at {message:?}"));
                 match decoded.expect("it did not") {
-                    Ok(came) => self.rule(came.data.len() <= limit, "decode never gives more than the limit", || tell(&came)),
+                    Ok(came) => {
+                        self.rule(came.data.len() <= limit, "decode never gives more than the limit", || tell(&came))
+                    }
                     Err(reason) => {
-                        let is_of_message =
-                            matches!(reason, Reason::MessageTooBig { .. } | Reason::InvalidUtf8 | Reason::InvalidData(_));
+                        let is_of_message = matches!(
+                            reason,
+                            Reason::MessageTooBig { .. } | Reason::InvalidUtf8 | Reason::InvalidData(_)
+                        );
                         self.rule(is_of_message, "an error of decode is one of a message", || format!("{reason:?}"));
                     }
                 }

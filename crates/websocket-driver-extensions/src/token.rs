@@ -1,0 +1,22 @@
+use std::fmt;
+
+/// Whether a text is a token (RFC 9110 §5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Writes a value as a quoted string, behind its equals sign.
+pub(crate) fn write_quoted(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
+    f.write_str("=\"")?;
+    for char in value.chars() {
+        if matches!(char, '"' | '\\') {
+            f.write_str("\\")?;
+        }
+        write!(f, "{char}")?;
+    }
+    f.write_str("\"")
+}
+
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
