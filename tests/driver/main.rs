@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod chunking;
+mod client;
 mod handshake;
 mod handshake_answers;
 mod hixie75;

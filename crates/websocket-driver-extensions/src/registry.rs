@@ -91,6 +91,11 @@ struct Pending {
 }
 
 impl Offered {
+    /// Nothing, to which a server can only answer nothing.
+    pub fn nothing() -> Self {
+        Extensions::new().offer()
+    }
+
     /// The header that makes the offer, if there is any.
     pub fn header(&self) -> Option<String> {
         let alternatives: Vec<(&str, Params)> = self

@@ -83,10 +83,11 @@ use bytes::Bytes;
 
 use crate::error::Reason;
 use crate::extension::{Extension, Session};
-use crate::header::{is_token, parse_header, write_header};
+use crate::header::{parse_header, write_header};
 use crate::message::{Message, Rsv};
 use crate::params::Params;
 use crate::room::Room;
+use crate::token::is_token;
 
 /// More than any message of the harness.
 const NO_LIMIT: usize = usize::MAX;

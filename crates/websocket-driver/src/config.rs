@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use rand::Rng;
 use websocket_driver_extensions::{DuplicateExtension, Extension, Extensions};
 
 /// What a connection may cost, and what it agrees to. Cheap to clone: it is one reference.
@@ -19,6 +20,9 @@ pub struct Config(Arc<Settings>);
 
 /// The callback of [`Config::select_protocol`].
 type SelectProtocol = dyn for<'a> Fn(&[&'a str]) -> Option<&'a str> + Send + Sync;
+
+/// The callback of [`Config::random`].
+type Random = dyn Fn(&mut [u8]) + Send + Sync;
 
 /// The callback of [`Config::decline_extensions`].
 type DeclineExtensions = dyn Fn(&HeaderMap) -> bool + Send + Sync;
@@ -37,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) select_protocol: Option<Arc<SelectProtocol>>,
     pub(crate) extensions: Extensions,
     pub(crate) decline_extensions: Option<Arc<DeclineExtensions>>,
+    pub(crate) random: Arc<Random>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
 }
@@ -44,6 +49,15 @@ pub(crate) struct Settings {
 impl Config {
     /// The defaults for a server.
     pub fn server() -> Self {
+        Self::preset()
+    }
+
+    /// The defaults for a client, which are the same: what a server sends is bounded like what a client does.
+    pub fn client() -> Self {
+        Self::preset()
+    }
+
+    fn preset() -> Self {
         Self(Arc::new(Settings {
             max_message_size: 0x3ff_ffff,
             max_frame_size: 0x3ff_ffff,
@@ -57,6 +71,7 @@ impl Config {
             select_protocol: None,
             extensions: Extensions::new(),
             decline_extensions: None,
+            random: Arc::new(|bytes| rand::rng().fill_bytes(bytes)),
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
         }))
@@ -162,6 +177,13 @@ impl Config {
     /// ```
     pub fn decline_extensions(self, decline: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.decline_extensions = Some(Arc::new(decline)))
+    }
+
+    /// Where a client takes its randomness from: it fills what it is given, with bytes that nobody can foresee, as the keys of
+    /// the handshake and of the masking must be (RFC 6455 §10.3). By default that is a generator of the thread's own,
+    /// ChaCha, seeded by the system.
+    pub fn random(self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.random = Arc::new(fill))
     }
 
     /// How long a handshake may take, from the first wait for its bytes to its end: 10 s by default. The driver has no

@@ -3,6 +3,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::close::CloseCode;
+use crate::response_error::ResponseError;
 
 /// What a peer did that its protocol forbids, or that goes beyond a limit.
 ///
@@ -22,6 +23,9 @@ pub enum ProtocolError {
     /// A control frame with more than 125 bytes.
     #[error("a control frame is longer than 125 bytes (RFC 6455 §5.5)")]
     ControlTooLong,
+    /// A frame from a server that is masked.
+    #[error("a server's frame is masked (RFC 6455 §5.1)")]
+    MaskedFrame,
     /// A frame from a client that is not masked.
     #[error("a client's frame is not masked (RFC 6455 §5.1)")]
     UnmaskedFrame,
@@ -83,7 +87,10 @@ pub enum ProtocolError {
         /// The protocol's name, as [`Version`](crate::Version) displays it.
         version: &'static str,
     },
-    /// The handshake failed; the answer that says so stands in the output, or was given to the caller of
+    /// A client's handshake failed.
+    #[error(transparent)]
+    Response(Box<ResponseError>),
+    /// A server's handshake failed; the answer that says so stands in the output, or was given to the caller of
     /// [`Driver::accept`](crate::Driver::accept).
     #[error("the handshake failed: {0}")]
     Handshake(Box<HandshakeError>),
@@ -93,6 +100,12 @@ pub enum ProtocolError {
 impl From<ExtensionError> for ProtocolError {
     fn from(error: ExtensionError) -> Self {
         Self::Extension(Box::new(error))
+    }
+}
+
+impl From<ResponseError> for ProtocolError {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(Box::new(error))
     }
 }
 
@@ -112,6 +125,7 @@ impl ProtocolError {
             }
             Self::Undeliverable { .. } => CloseCode::UNSUPPORTED_DATA,
             Self::Extension(error) => error.close_code().into(),
+            Self::Response(error) => error.close_code(),
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -122,19 +136,19 @@ impl ProtocolError {
 #[non_exhaustive]
 pub enum HeadError {
     /// The head is longer than [`Config::max_head_size`](crate::Config::max_head_size).
-    #[error("the request head exceeds {limit} bytes")]
+    #[error("the head of the message exceeds {limit} bytes")]
     TooLarge {
         /// The limit.
         limit: usize,
     },
     /// The head has more fields than [`Config::max_headers`](crate::Config::max_headers).
-    #[error("the request has more than {limit} header fields")]
+    #[error("the message has more than {limit} header fields")]
     TooManyHeaders {
         /// The limit.
         limit: usize,
     },
     /// The bytes are no HTTP/1 head (RFC 9112 §2).
-    #[error("the request is malformed")]
+    #[error("the message is malformed")]
     Malformed,
 }
 

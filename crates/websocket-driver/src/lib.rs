@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod client;
 mod close;
 mod config;
 mod driver;
@@ -9,12 +10,17 @@ mod handshake;
 mod hixie;
 mod http;
 mod hybi;
+mod mask;
 mod message;
 mod news;
 mod opening;
 mod output;
 mod protocol;
+mod proxy;
+mod queue;
 mod ready_state;
+mod response_error;
+mod url;
 mod utf8;
 mod version;
 
@@ -26,7 +32,10 @@ pub use event::Event;
 pub use handshake::{is_handshake, requested_protocols};
 pub use message::Message;
 pub use output::Output;
+pub use proxy::{Proxy, ProxyError};
 pub use ready_state::ReadyState;
+pub use response_error::{ResponseError, ResponseFault};
+pub use url::UrlError;
 pub use utf8::{InvalidUtf8, Utf8Bytes};
 pub use version::Version;
 pub use websocket_driver_extensions as extensions;

@@ -1,16 +1,14 @@
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
 use websocket_driver_extensions::Pipeline;
 
 use crate::config::{Config, Settings};
-use crate::error::{HandshakeError, HeadError, SendError};
+use crate::error::{HandshakeError, HeadError};
 use crate::handshake::{self, Answer, hixie};
 use crate::http::head::{self, HeadReader};
-use crate::hybi::MAX_CONTROL;
-use crate::message::Message;
 use crate::output::Output;
-use crate::protocol::Protocol;
+use crate::queue::Queue;
 use crate::version::Version;
 
 /// A server's connection until its handshake is done.
@@ -20,8 +18,7 @@ pub(crate) struct Opening {
     /// What the application adds to the response.
     headers: HeaderMap,
     /// What it sent early.
-    queue: Vec<Command>,
-    queued: usize,
+    pub(crate) queue: Queue,
 }
 
 #[derive(Debug)]
@@ -32,14 +29,6 @@ enum Stage {
     Requested(Result<Answer, HandshakeError>),
     /// It is answered; the 8 bytes behind a hixie-76 request are still to come.
     Body { keys: [u8; 8] },
-}
-
-/// What can be sent before the handshake is done, to go out then.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Message { message: Message, may_compress: bool },
-    Ping(Bytes),
-    Pong(Bytes),
 }
 
 /// An answer that was given.
@@ -71,17 +60,18 @@ impl Opening {
             return Ok(None);
         };
         let Settings { max_head_size, max_headers, .. } = *config.settings();
-        let request = reader.read(input, max_head_size, max_headers)?;
-        if let Some(request) = &request {
-            self.stage = Stage::Requested(handshake::answer(request, config).and_then(|answer| {
-                // The transfer coding would have to be taken off, and no client of the drafts uses it.
-                match answer.keys.is_some() && request.headers().contains_key(header::TRANSFER_ENCODING) {
-                    true => Err(HandshakeError::Body),
-                    false => Ok(answer),
-                }
-            }));
-        }
-        Ok(request)
+        let Some(head) = reader.read(input, max_head_size)? else {
+            return Ok(None);
+        };
+        let request = head::parse_request(&head, max_headers)?;
+        self.stage = Stage::Requested(handshake::answer(&request, config).and_then(|answer| {
+            // The transfer coding would have to be taken off, and no client of the drafts uses it.
+            match answer.keys.is_some() && request.headers().contains_key(header::TRANSFER_ENCODING) {
+                true => Err(HandshakeError::Body),
+                false => Ok(answer),
+            }
+        }));
+        Ok(Some(request))
     }
 
     /// Reads the 8 bytes behind a hixie-76 head and gives the 16 that answer them, if that is what comes next.
@@ -103,7 +93,7 @@ impl Opening {
     }
 
     pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
-        if is_reserved(&name) {
+        if handshake::is_reserved(&name) {
             return Err(HandshakeError::ReservedHeader(name));
         }
         if let Stage::Body { .. } = self.stage {
@@ -138,57 +128,8 @@ impl Opening {
         }
     }
 
-    /// Keeps what is sent early, within the limit of what may wait to be written.
-    pub(crate) fn queue(
-        &mut self,
-        command: Command,
-        version: Option<Version>,
-        settings: &Settings,
-    ) -> Result<(), SendError> {
-        command.check(version)?;
-        if self.queued >= settings.max_output {
-            return Err(SendError::OutputFull);
-        }
-        self.queued += size_of::<Command>() + command.len();
-        self.queue.push(command);
-        Ok(())
-    }
-
-    /// Sends what was sent early.
-    pub(crate) fn drain(self, protocol: &mut Protocol, output: &mut Output) -> Result<(), SendError> {
-        self.queue.into_iter().try_for_each(|command| command.write(protocol, output))
-    }
-
     fn new(stage: Stage) -> Self {
-        Self { stage, headers: HeaderMap::new(), queue: Vec::new(), queued: 0 }
-    }
-}
-
-impl Command {
-    #[inline]
-    pub(crate) fn write(self, protocol: &mut Protocol, output: &mut Output) -> Result<(), SendError> {
-        match self {
-            Self::Message { message, may_compress } => protocol.send(message, may_compress, output),
-            Self::Ping(data) => protocol.ping(&data, output),
-            Self::Pong(data) => protocol.pong(&data, output),
-        }
-    }
-
-    /// Judges what can be judged before there is a protocol to write it.
-    fn check(&self, version: Option<Version>) -> Result<(), SendError> {
-        match (self, version) {
-            (Self::Message { message: Message::Text(_), .. }, _) => Ok(()),
-            (_, Some(version)) if version.is_hixie() => Err(SendError::NotSupported { version: version.as_str() }),
-            (Self::Ping(data) | Self::Pong(data), _) if data.len() > MAX_CONTROL => Err(SendError::ControlTooLong),
-            _ => Ok(()),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Message { message, .. } => message.len(),
-            Self::Ping(data) | Self::Pong(data) => data.len(),
-        }
+        Self { stage, headers: HeaderMap::new(), queue: Queue::default() }
     }
 }
 
@@ -208,11 +149,4 @@ pub(crate) fn write_refusal(output: &mut Output, error: &HandshakeError) {
     let status = response.status();
     head::write_response(output, status, status.canonical_reason().unwrap_or_default(), response.headers());
     output.put_slice(response.body().as_bytes());
-}
-
-/// The headers that the handshake writes, or that would change where the response ends.
-fn is_reserved(name: &HeaderName) -> bool {
-    const RESERVED: [HeaderName; 4] =
-        [header::UPGRADE, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-    RESERVED.contains(name) || name.as_str().starts_with("sec-websocket-") || name.as_str().starts_with("websocket-")
 }

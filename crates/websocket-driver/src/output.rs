@@ -3,6 +3,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::mask::apply_mask;
 use crate::message::Message;
 
 /// A payload from this size on is a segment of its own where nothing else is queued, else from twice the size:
@@ -60,6 +61,23 @@ impl Output {
     #[inline]
     pub(crate) fn put_slice(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
+    }
+
+    /// Puts a message's payload, masked, behind the header of its frame. Large ones, too, are segments of their own, but
+    /// copied, unless nobody else holds them.
+    pub(crate) fn put_masked(&mut self, header: &[u8], message: Message, mask: [u8; 4]) {
+        let start = self.tail.len() + header.len();
+        self.put_slice(header);
+        if message.len() < OWN_SEGMENT {
+            self.put_slice(message.as_bytes());
+            apply_mask(&mut self.tail[start..], mask, 0);
+            return;
+        }
+        let mut payload = message.into_bytes().try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        apply_mask(&mut payload, mask, 0);
+        self.queued += self.tail.len() + payload.len();
+        self.segments.push_back(self.tail.split().freeze());
+        self.segments.push_back(payload.freeze());
     }
 
     /// Puts a message's payload behind the header of its frame.

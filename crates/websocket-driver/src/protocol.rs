@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::hixie::Hixie;
-use crate::hybi::Hybi;
+use crate::hybi::{Hybi, Role};
 use crate::message::Message;
 use crate::output::Output;
 use crate::version::Version;
@@ -19,8 +19,8 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) fn new(version: Version, pipeline: Option<Box<Pipeline>>) -> Self {
-        if version.is_hixie() { Self::Hixie(Hixie::new(version)) } else { Self::Hybi(Hybi::new(pipeline)) }
+    pub(crate) fn new(version: Version, role: Role, pipeline: Option<Box<Pipeline>>) -> Self {
+        if version.is_hixie() { Self::Hixie(Hixie::new(version)) } else { Self::Hybi(Hybi::new(role, pipeline)) }
     }
 
     #[inline]
@@ -47,9 +47,15 @@ impl Protocol {
     }
 
     #[inline]
-    pub(crate) fn send(&mut self, message: Message, may_compress: bool, output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn send(
+        &mut self,
+        message: Message,
+        may_compress: bool,
+        settings: &Settings,
+        output: &mut Output,
+    ) -> Result<(), SendError> {
         match (self, message) {
-            (Self::Hybi(hybi), message) => hybi.send(message, may_compress, output),
+            (Self::Hybi(hybi), message) => hybi.send(message, may_compress, settings, output),
             (Self::Hixie(hixie), Message::Text(text)) => {
                 hixie.send(text, output);
                 Ok(())
@@ -58,24 +64,24 @@ impl Protocol {
         }
     }
 
-    pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         match self {
-            Self::Hybi(hybi) => hybi.ping(data, output),
+            Self::Hybi(hybi) => hybi.ping(data, settings, output),
             Self::Hixie(hixie) => Err(hixie.not_supported()),
         }
     }
 
-    pub(crate) fn pong(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn pong(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         match self {
-            Self::Hybi(hybi) => hybi.pong(data, output),
+            Self::Hybi(hybi) => hybi.pong(data, settings, output),
             Self::Hixie(hixie) => Err(hixie.not_supported()),
         }
     }
 
     /// Writes a close, which must be one that can be sent.
-    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) {
+    pub(crate) fn close(&self, close: &CloseFrame, settings: &Settings, output: &mut Output) {
         match self {
-            Self::Hybi(hybi) => hybi.close(close, output),
+            Self::Hybi(hybi) => hybi.close(close, settings, output),
             Self::Hixie(hixie) => hixie.close(output),
         }
     }

@@ -16,9 +16,8 @@ struct Input {
 
 fuzz_target!(|input: Input| {
     let window = WindowBits::new(8 + input.window % 8).expect("8 to 15");
-    let options = PermessageDeflate::new()
-        .request_max_window_bits(window)
-        .request_no_context_takeover(input.no_context_takeover);
+    let options =
+        PermessageDeflate::new().request_max_window_bits(window).request_no_context_takeover(input.no_context_takeover);
     let mut extensions = Extensions::new();
     extensions.register(options).expect("the first of its name");
     let offer = parse_header([b"permessage-deflate; client_max_window_bits".as_slice()]).expect("a header");

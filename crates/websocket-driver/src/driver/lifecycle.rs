@@ -4,11 +4,13 @@ use bytes::{Buf, Bytes};
 use websocket_driver_extensions::Pipeline;
 
 use super::{Driver, HeldPong, State};
+use crate::client::Outcome;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{HandshakeError, ProtocolError};
-use crate::hybi;
+use crate::hybi::{self, Role};
 use crate::opening::{self, Answered};
 use crate::protocol::Protocol;
+use crate::version::Version;
 
 /// While more than this waits to be written, pings are not answered one by one: the latest is, when there is room
 /// again (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
@@ -33,6 +35,15 @@ impl Driver {
 
     /// Reads on with what the handshake needs next; tells whether that brought anything about.
     pub(super) fn open_further(&mut self) -> bool {
+        if let State::Connecting(connecting) = &mut self.state {
+            return match connecting.read(&mut self.input, self.eof, self.config.settings()) {
+                Some(outcome) => {
+                    self.connected(outcome);
+                    true
+                }
+                None => false,
+            };
+        }
         let State::Opening(opening) = &mut self.state else {
             return false;
         };
@@ -61,16 +72,36 @@ impl Driver {
         }
     }
 
+    /// Takes what came of a client's handshake.
+    fn connected(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Agreed(response, agreed) => {
+                self.version = Some(Version::Hybi13);
+                self.protocol = agreed.protocol;
+                self.response = Some(Box::new(response));
+                self.open(agreed.pipeline);
+            }
+            Outcome::Failed(error) => self.end_with_error(error.into()),
+        }
+    }
+
     pub(super) fn open(&mut self, pipeline: Option<Box<Pipeline>>) {
         let Some(version) = self.version else {
             return;
         };
-        let protocol = Protocol::new(version, pipeline);
-        let opening = std::mem::replace(&mut self.state, State::Open(protocol));
+        let (role, queue) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Opening(opening) => (Role::Server, opening.queue),
+            State::Connecting(connecting) => (Role::Client, connecting.queue),
+            state => {
+                self.state = state;
+                return;
+            }
+        };
+        let mut protocol = Protocol::new(version, role, pipeline);
+        let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
+        self.state = State::Open(protocol);
         self.news.open = true;
-        if let (State::Opening(opening), State::Open(protocol)) = (opening, &mut self.state)
-            && opening.drain(protocol, &mut self.output).is_err()
-        {
+        if drained.is_err() {
             self.fail(ProtocolError::Undeliverable { version: version.as_str() });
         }
     }
@@ -87,7 +118,7 @@ impl Driver {
             self.held_pong = Some(Box::new(HeldPong { data, due: self.output.end() }));
         } else if let State::Open(protocol) = &self.state {
             // A ping has no more bytes than a pong may have, and only protocols with pings come here.
-            let _ = protocol.pong(data, &mut self.output);
+            let _ = protocol.pong(data, self.config.settings(), &mut self.output);
         }
     }
 
@@ -96,7 +127,7 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && let Some(held) = self.held_pong.take_if(|held| has_room || self.output.written() >= held.due)
         {
-            let _ = protocol.pong(&held.data, &mut self.output);
+            let _ = protocol.pong(&held.data, self.config.settings(), &mut self.output);
         }
     }
 
@@ -105,8 +136,10 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
-            protocol.close(&close.code.into(), &mut self.output);
+            protocol.close(&close.code.into(), self.config.settings(), &mut self.output);
         }
+        // RFC 6455 §7.1.1: the server is the first to end the transport.
+        self.expects_eof = self.response.is_some();
         self.end(close);
     }
 
@@ -117,7 +150,8 @@ impl Driver {
         {
             let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
             let without_reason = CloseFrame::from(close.code);
-            protocol.close(if hybi::check_close(&close).is_ok() { &close } else { &without_reason }, &mut self.output);
+            let close = if hybi::check_close(&close).is_ok() { &close } else { &without_reason };
+            protocol.close(close, self.config.settings(), &mut self.output);
         }
         self.end_with_error(error);
     }

@@ -2,20 +2,24 @@ mod lifecycle;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderName, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 
+use crate::client::Connecting;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
 use crate::error::{HandshakeError, SendError};
 use crate::event::Event;
 use crate::handshake;
+use crate::handshake::client::ask;
 use crate::hybi;
 use crate::message::Message;
 use crate::news::News;
-use crate::opening::{self, Answered, Command, Opening};
+use crate::opening::{self, Answered, Opening};
 use crate::output::Output;
 use crate::protocol::Protocol;
+use crate::queue::Command;
 use crate::ready_state::ReadyState;
+use crate::url::{Target, UrlError};
 use crate::utf8::Utf8Bytes;
 use crate::version::Version;
 
@@ -26,7 +30,8 @@ use crate::version::Version;
 /// [is closed](Self::is_closed).*
 ///
 /// 1. Constructors: [`from_request`](Self::from_request) where an HTTP stack has read the request,
-///    [`server`](Self::server) where nobody has. Go on with *commands* or *inputs*.
+///    [`server`](Self::server) where nobody has, [`client`](Self::client) for the other side. Go on with *commands* or
+///    *inputs*.
 /// 2. Inputs: [`receive`](Self::receive) (or [`input`](Self::input), to read into its buffer without a copy) and
 ///    [`receive_eof`](Self::receive_eof). Go on with *outputs*.
 /// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`accept`](Self::accept) or
@@ -72,6 +77,9 @@ pub struct Driver {
     version: Option<Version>,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
+    response: Option<Box<Response<()>>>,
+    /// A client whose closing handshake is done.
+    expects_eof: bool,
     close_frame: Option<Box<CloseFrame>>,
 }
 
@@ -85,7 +93,10 @@ struct HeldPong {
 
 #[derive(Debug)]
 enum State {
+    /// A server's handshake.
     Opening(Box<Opening>),
+    /// A client's.
+    Connecting(Box<Connecting>),
     Open(Protocol),
     Closed,
 }
@@ -106,6 +117,22 @@ impl Driver {
         let mut driver = Self::new(config, Opening::requested(answer));
         driver.learn_agreement();
         driver
+    }
+
+    /// A driver for a client's connection to a `ws:` or `wss:` URL, of RFC 6455. The transport is the caller's: TCP, or TLS
+    /// over it, to the URL's host.
+    ///
+    /// Call [`start`](Self::start) next, which writes the request. The user and password of the URL, if there are any, go
+    /// into its `Authorization`; the subprotocols and extensions of the configuration are offered in it.
+    ///
+    /// # Errors
+    ///
+    /// Where the URL cannot be one of a WebSocket.
+    pub fn client(url: &Uri, config: Config) -> Result<Self, UrlError> {
+        let mut nonce = [0; 16];
+        (config.settings().random)(&mut nonce);
+        let asked = ask(Target::websocket(url)?, &config, nonce)?;
+        Ok(Self::with_state(config, State::Connecting(Box::new(Connecting::new(asked)))))
     }
 
     /// Takes bytes from the transport.
@@ -151,7 +178,7 @@ impl Driver {
         self.eof = true;
     }
 
-    /// Adds a header to the response of the handshake.
+    /// Adds a header to a server's response or a client's request.
     ///
     /// # Errors
     ///
@@ -160,11 +187,12 @@ impl Driver {
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
         match &mut self.state {
             State::Opening(opening) => opening.set_header(name, value),
+            State::Connecting(connecting) => connecting.set_header(name, value),
             _ => Err(HandshakeError::AlreadyAnswered),
         }
     }
 
-    /// Answers the handshake by writing to the output.
+    /// Writes this side's part of the handshake to the output: a client's request, a server's response.
     ///
     /// A request that cannot have a WebSocket is refused there, with [`Event::Error`] and [`Event::Close`].
     ///
@@ -173,6 +201,9 @@ impl Driver {
     /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`], and
     /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
     pub fn start(&mut self) -> Result<(), HandshakeError> {
+        if let State::Connecting(connecting) = &mut self.state {
+            return connecting.start(&mut self.output);
+        }
         match self.answer() {
             Ok(Answered { response, pipeline, is_open }) => {
                 opening::write_answer(&mut self.output, &response, self.version);
@@ -227,7 +258,7 @@ impl Driver {
         let (message, may_compress) = (message.into(), self.may_compress);
         match &mut self.state {
             State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                protocol.send(message, may_compress, &mut self.output)
+                protocol.send(message, may_compress, self.config.settings(), &mut self.output)
             }
             _ => self.command(Command::Message { message, may_compress }),
         }
@@ -278,9 +309,9 @@ impl Driver {
         let close = CloseFrame { code, reason: reason.into() };
         hybi::check_close(&close)?;
         match &self.state {
-            State::Opening(_) => self.end(close),
+            State::Opening(_) | State::Connecting(_) => self.end(close),
             State::Open(protocol) if !self.close_sent => {
-                protocol.close(&close, &mut self.output);
+                protocol.close(&close, self.config.settings(), &mut self.output);
                 self.close_sent = true;
                 self.held_pong = None;
                 if !protocol.has_closing_handshake() {
@@ -302,7 +333,7 @@ impl Driver {
             }
             let parsed = match &mut self.state {
                 State::Open(protocol) => protocol.poll(&mut self.input, self.config.settings()),
-                State::Opening(_) => {
+                State::Opening(_) | State::Connecting(_) => {
                     if self.open_further() {
                         continue;
                     }
@@ -346,7 +377,7 @@ impl Driver {
     /// How far the connection is.
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
-            State::Opening(_) => ReadyState::Connecting,
+            State::Opening(_) | State::Connecting(_) => ReadyState::Connecting,
             State::Open(_) if self.close_sent => ReadyState::Closing,
             State::Open(_) => ReadyState::Open,
             State::Closed => ReadyState::Closed,
@@ -378,6 +409,17 @@ impl Driver {
         self.request.take().map(|request| *request)
     }
 
+    /// The response that a client has read, from [`Event::Open`] on.
+    pub fn response(&self) -> Option<&Response<()>> {
+        self.response.as_deref()
+    }
+
+    /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
+    /// server is the first to close it (RFC 6455 §7.1.1), so a client waits, though not for ever.
+    pub fn expects_eof(&self) -> bool {
+        self.expects_eof && !self.eof
+    }
+
     /// What the connection was closed with, once [`Event::Close`] has come.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.close_frame.as_deref()
@@ -389,9 +431,13 @@ impl Driver {
     }
 
     fn new(config: Config, opening: Opening) -> Self {
+        Self::with_state(config, State::Opening(Box::new(opening)))
+    }
+
+    fn with_state(config: Config, state: State) -> Self {
         Self {
             config,
-            state: State::Opening(Box::new(opening)),
+            state,
             input: BytesMut::new(),
             output: Output::default(),
             eof: false,
@@ -402,6 +448,8 @@ impl Driver {
             version: None,
             protocol: None,
             request: None,
+            response: None,
+            expects_eof: false,
             close_frame: None,
         }
     }
@@ -413,9 +461,10 @@ impl Driver {
                 if is_full(&self.output, &self.config) {
                     return Err(SendError::OutputFull);
                 }
-                command.write(protocol, &mut self.output)
+                command.write(protocol, self.config.settings(), &mut self.output)
             }
-            State::Opening(opening) => opening.queue(command, self.version, self.config.settings()),
+            State::Opening(opening) => opening.queue.push(command, self.version, self.config.settings()),
+            State::Connecting(connecting) => connecting.queue.push(command, self.version, self.config.settings()),
             State::Closed => Err(SendError::Closed),
         }
     }

@@ -1,5 +1,6 @@
 //! The handshakes of servers, as functions from a request to the response: nothing is read or written here.
 
+pub(crate) mod client;
 mod extensions;
 pub(crate) mod hixie;
 mod protocol;
@@ -38,6 +39,13 @@ pub(crate) struct Answer {
 /// [`http::Request`]: who knows it must look at it as well.
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
     check_request_line(request).is_ok()
+}
+
+/// The headers that the handshake writes, or that would change where the response ends.
+pub(crate) fn is_reserved(name: &HeaderName) -> bool {
+    const RESERVED: [HeaderName; 4] =
+        [header::UPGRADE, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+    RESERVED.contains(name) || name.as_str().starts_with("sec-websocket-") || name.as_str().starts_with("websocket-")
 }
 
 /// Answers a request that asks for a WebSocket.

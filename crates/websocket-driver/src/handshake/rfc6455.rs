@@ -29,7 +29,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer, HandshakeError> {
     let headers = request.headers();
     let version = version(headers, config.settings().allow_drafts)?;
-    let accept = accept_key(key(headers)?)?;
+    let accept = HeaderValue::try_from(accept_key(key(headers)?)).map_err(|_| HandshakeError::InvalidKey)?;
     let offered = protocol::offered(headers)?;
 
     let mut response = Response::new(());
@@ -82,9 +82,13 @@ fn key(headers: &HeaderMap) -> Result<&[u8], HandshakeError> {
 }
 
 /// RFC 6455 §4.2.2, item 5.4.
-fn accept_key(key: &[u8]) -> Result<HeaderValue, HandshakeError> {
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    HeaderValue::try_from(BASE64.encode(digest)).map_err(|_| HandshakeError::InvalidKey)
+pub(super) fn accept_key(key: &[u8]) -> String {
+    BASE64.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
+}
+
+/// RFC 6455 §4.1, item 7.
+pub(super) fn encode_key(nonce: [u8; 16]) -> String {
+    BASE64.encode(nonce)
 }
 
 #[cfg(test)]
@@ -93,6 +97,6 @@ mod tests {
 
     #[test]
     fn the_accept_key_is_that_of_rfc_6455_section_1_3() {
-        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ==").unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

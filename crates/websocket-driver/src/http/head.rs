@@ -1,12 +1,12 @@
 use bytes::{Buf, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use memchr::memmem;
 
 use crate::error::HeadError;
 use crate::output::Output;
 
-/// Reads the head of a request, bounded in size and in the number of its fields.
+/// Reads the head of a message, bounded in size.
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
     /// How far the input was searched for the end of the head, so that bytes that come one by one stay O(n).
@@ -15,13 +15,8 @@ pub(crate) struct HeadReader {
 
 impl HeadReader {
     /// Takes the head off the input once it is whole. What is behind it stays.
-    pub(crate) fn read(
-        &mut self,
-        input: &mut BytesMut,
-        max_size: usize,
-        max_headers: usize,
-    ) -> Result<Option<Request<()>>, HeadError> {
-        // Empty lines before the request line are passed over (RFC 9112 §2.2).
+    pub(crate) fn read(&mut self, input: &mut BytesMut, max_size: usize) -> Result<Option<BytesMut>, HeadError> {
+        // Empty lines before the first line are passed over (RFC 9112 §2.2).
         if self.searched == 0 {
             while input.starts_with(b"\r\n") {
                 input.advance(2);
@@ -36,8 +31,7 @@ impl HeadReader {
             self.searched = visible.len().saturating_sub(3);
             return Ok(None);
         };
-        let head = input.split_to(end);
-        parse_request(&head, max_headers).map(Some)
+        Ok(Some(input.split_to(end)))
     }
 }
 
@@ -51,29 +45,69 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
-    // A field takes at least three bytes, so that a large limit costs nothing.
-    let mut fields = vec![httparse::EMPTY_HEADER; max_headers.min(head.len() / 3)];
+/// Reads the head of a request, bounded in the number of its fields.
+pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
+    let mut fields = fields(head, max_headers);
     let mut parsed = httparse::Request::new(&mut fields);
-    match parsed.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooManyHeaders { limit: max_headers }),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(HeadError::Malformed),
-    }
-    let malformed = || HeadError::Malformed;
+    check(parsed.parse(head), max_headers)?;
     let mut request = Request::new(());
-    *request.method_mut() =
-        Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(|_| malformed())?;
-    *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(|_| malformed())?;
-    *request.version_mut() = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| malformed())?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| malformed())?;
-        // The map has a limit of its own, of some 30,000.
-        let appended = request.headers_mut().try_append(name, value);
-        appended.map_err(|_| HeadError::TooManyHeaders { limit: max_headers })?;
-    }
+    *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(malformed)?;
+    *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
+    *request.version_mut() = version(parsed.version);
+    fill(request.headers_mut(), parsed.headers, max_headers)?;
     Ok(request)
+}
+
+/// Reads the head of a response, bounded in the number of its fields.
+pub(crate) fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
+    let mut fields = fields(head, max_headers);
+    let mut parsed = httparse::Response::new(&mut fields);
+    check(parsed.parse(head), max_headers)?;
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(malformed)?;
+    *response.version_mut() = version(parsed.version);
+    fill(response.headers_mut(), parsed.headers, max_headers)?;
+    Ok(response)
+}
+
+/// Room for the fields of a head. Each takes at least three bytes, so that a large limit costs nothing.
+fn fields(head: &[u8], max_headers: usize) -> Vec<httparse::Header<'static>> {
+    vec![httparse::EMPTY_HEADER; max_headers.min(head.len() / 3)]
+}
+
+fn check(parsed: httparse::Result<usize>, max_headers: usize) -> Result<(), HeadError> {
+    match parsed {
+        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyHeaders { limit: max_headers }),
+        Ok(httparse::Status::Partial) | Err(_) => Err(HeadError::Malformed),
+    }
+}
+
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 }
+}
+
+fn fill(headers: &mut HeaderMap, fields: &[httparse::Header<'_>], max_headers: usize) -> Result<(), HeadError> {
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(malformed)?;
+        // The map has a limit of its own, of some 30,000.
+        headers.try_append(name, value).map_err(|_| HeadError::TooManyHeaders { limit: max_headers })?;
+    }
+    Ok(())
+}
+
+fn malformed<E>(_: E) -> HeadError {
+    HeadError::Malformed
+}
+
+/// Writes the head of a request, whose target is given apart from its URI.
+pub(crate) fn write_request(output: &mut Output, request: &Request<()>, target: &str) {
+    output.put_slice(request.method().as_str().as_bytes());
+    output.put_slice(b" ");
+    output.put_slice(target.as_bytes());
+    output.put_slice(b" HTTP/1.1\r\n");
+    write_fields(output, request.headers());
 }
 
 /// Writes the head of a response.
@@ -83,6 +117,10 @@ pub(crate) fn write_response(output: &mut Output, status: StatusCode, reason: &s
     output.put_slice(b" ");
     output.put_slice(reason.as_bytes());
     output.put_slice(b"\r\n");
+    write_fields(output, headers);
+}
+
+fn write_fields(output: &mut Output, headers: &HeaderMap) {
     for (name, value) in headers {
         write_name(output, name);
         output.put_slice(b": ");

@@ -5,8 +5,14 @@ use crate::error::ProtocolError;
 /// The longest payload of a control frame (RFC 6455 §5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
 
+/// The longest header.
+pub(crate) const MAX_HEADER: usize = 14;
+
 /// The length of a header with a mask and without an extended length.
 pub(crate) const SHORT_HEADER: usize = 6;
+
+/// The mask that changes nothing.
+pub(crate) const NO_MASK: [u8; 4] = [0; 4];
 
 /// RFC 6455 §5.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,8 @@ pub(crate) struct Expect {
     pub(crate) continuation: bool,
     /// The bits that extensions own.
     pub(crate) rsv: Rsv,
+    /// Whether frames are masked, as a client's are.
+    pub(crate) masked: bool,
     pub(crate) max_frame_size: usize,
     /// The bytes of the message so far.
     pub(crate) message_size: usize,
@@ -73,8 +81,11 @@ impl Header {
         let Some(&second) = bytes.get(1) else {
             return Ok(None);
         };
-        if second & 0x80 == 0 {
-            return Err(ProtocolError::UnmaskedFrame);
+        // RFC 6455 §5.1.
+        match second & 0x80 != 0 {
+            false if expect.masked => return Err(ProtocolError::UnmaskedFrame),
+            true if !expect.masked => return Err(ProtocolError::MaskedFrame),
+            _ => {}
         }
         let (len, at) = match second & 0x7f {
             _ if opcode.is_control() && second & 0x7f > MAX_CONTROL as u8 => {
@@ -100,6 +111,9 @@ impl Header {
             return Err(ProtocolError::LengthNotMinimal);
         }
         let len = judge_length(len, opcode, expect)?;
+        if !expect.masked {
+            return Ok(Some((Self { fin, rsv, opcode, mask: NO_MASK, len }, at)));
+        }
         match bytes.get(at..at + 4).and_then(|mask| mask.try_into().ok()) {
             Some(mask) => Ok(Some((Self { fin, rsv, opcode, mask, len }, at + 4))),
             None => Ok(None),
@@ -150,8 +164,8 @@ fn judge_length(len: u64, opcode: Opcode, expect: Expect) -> Result<usize, Proto
     Ok(len as usize)
 }
 
-/// A whole text message of at most 125 bytes in one frame, as most messages are: how long its payload is, and its mask,
-/// which ends its header of [`SHORT_HEADER`] bytes.
+/// A whole text message from a client, of at most 125 bytes in one frame, as most messages are: how long its payload is,
+/// and its mask, which ends its header of [`SHORT_HEADER`] bytes.
 #[inline]
 pub(crate) fn short_text(bytes: &[u8]) -> Option<(usize, [u8; 4])> {
     let [0x81, second @ 0x80..=0xfd, a, b, c, d, ..] = *bytes else {
@@ -161,23 +175,30 @@ pub(crate) fn short_text(bytes: &[u8]) -> Option<(usize, [u8; 4])> {
     if bytes.len() >= SHORT_HEADER + len { Some((len, [a, b, c, d])) } else { None }
 }
 
-/// Writes the header of a frame that is not masked, the only one of its message, into `buf`, and gives what was written.
-pub(crate) fn encode(opcode: Opcode, rsv: Rsv, len: usize, buf: &mut [u8; 10]) -> &[u8] {
+/// Writes the header of a frame, the only one of its message, into `buf`, and gives what was written.
+#[inline]
+pub(crate) fn encode(opcode: Opcode, rsv: Rsv, len: usize, mask: Option<[u8; 4]>, buf: &mut [u8; MAX_HEADER]) -> &[u8] {
     buf[0] = 0x80 | rsv.to_first_byte() | opcode as u8;
-    match len {
+    let mut end = match len {
         0..=125 => {
             buf[1] = len as u8;
-            &buf[..2]
+            2
         }
         126..=0xffff => {
             buf[1] = 126;
             buf[2..4].copy_from_slice(&(len as u16).to_be_bytes());
-            &buf[..4]
+            4
         }
         _ => {
             buf[1] = 127;
-            buf[2..].copy_from_slice(&(len as u64).to_be_bytes());
-            &buf[..]
+            buf[2..10].copy_from_slice(&(len as u64).to_be_bytes());
+            10
         }
+    };
+    if let Some(mask) = mask {
+        buf[1] |= 0x80;
+        buf[end..end + 4].copy_from_slice(&mask);
+        end += 4;
     }
+    &buf[..end]
 }

@@ -2,19 +2,18 @@
 
 mod assembler;
 mod frame;
-mod mask;
 
 use bytes::{Buf, Bytes, BytesMut};
 use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
 
 use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
-use self::frame::{Expect, Header, Opcode};
-use self::mask::apply_mask;
+use self::frame::{Expect, Header, MAX_HEADER, NO_MASK, Opcode};
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
+use crate::mask::apply_mask;
 use crate::message::Message;
 use crate::output::Output;
 use crate::utf8::{INLINE, Utf8Bytes, Validator};
@@ -22,8 +21,8 @@ use crate::utf8::{INLINE, Utf8Bytes, Validator};
 /// The longest reason beside a close code (RFC 6455 §5.5.1).
 const MAX_REASON: usize = MAX_CONTROL - 2;
 
-/// The server's side of the framing.
-#[derive(Debug, Default)]
+/// One side of the framing.
+#[derive(Debug)]
 pub(crate) struct Hybi {
     /// The frame whose header was taken off the input and whose payload is still coming.
     current: Option<Current>,
@@ -33,6 +32,14 @@ pub(crate) struct Hybi {
     utf8: Validator,
     /// The extensions, where some were agreed to.
     pipeline: Option<Box<Pipeline>>,
+    role: Role,
+}
+
+/// Whose side it is. A client masks what it sends, a server does not (RFC 6455 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Server,
+    Client,
 }
 
 #[derive(Debug)]
@@ -43,8 +50,8 @@ struct Current {
 }
 
 impl Hybi {
-    pub(crate) fn new(pipeline: Option<Box<Pipeline>>) -> Self {
-        Self { pipeline, ..Self::default() }
+    pub(crate) fn new(role: Role, pipeline: Option<Box<Pipeline>>) -> Self {
+        Self { current: None, message: None, utf8: Validator::default(), pipeline, role }
     }
 
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
@@ -92,7 +99,7 @@ impl Hybi {
     /// The short text that comes next, if one does, and nothing speaks against taking it as it stands.
     #[inline]
     fn short_text(&self, input: &[u8], settings: &Settings) -> Option<(usize, [u8; 4])> {
-        if self.current.is_some() || self.message.is_some() || self.pipeline.is_some() {
+        if self.current.is_some() || self.message.is_some() || self.pipeline.is_some() || self.role == Role::Client {
             return None;
         }
         let limit = settings.max_frame_size.min(settings.max_message_size).min(INLINE);
@@ -106,7 +113,13 @@ impl Hybi {
 
     /// Writes a message as one frame.
     #[inline]
-    pub(crate) fn send(&mut self, message: Message, may_compress: bool, output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn send(
+        &mut self,
+        message: Message,
+        may_compress: bool,
+        settings: &Settings,
+        output: &mut Output,
+    ) -> Result<(), SendError> {
         let opcode = match &message {
             Message::Text(_) => Opcode::Text,
             Message::Binary(_) => Opcode::Binary,
@@ -115,24 +128,28 @@ impl Hybi {
             None => (Rsv::NONE, message),
             Some(pipeline) => encode(pipeline, message, may_compress)?,
         };
-        output.put_message(frame::encode(opcode, rsv, message.len(), &mut [0; 10]), message);
+        let buf = &mut [0; MAX_HEADER];
+        match self.mask(settings) {
+            None => output.put_message(frame::encode(opcode, rsv, message.len(), None, buf), message),
+            Some(mask) => output.put_masked(frame::encode(opcode, rsv, message.len(), Some(mask), buf), message, mask),
+        }
         Ok(())
     }
 
-    pub(crate) fn ping(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         check_control(data)?;
-        put_control(Opcode::Ping, data, output);
+        self.put_control(Opcode::Ping, data, settings, output);
         Ok(())
     }
 
-    pub(crate) fn pong(&self, data: &[u8], output: &mut Output) -> Result<(), SendError> {
+    pub(crate) fn pong(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         check_control(data)?;
-        put_control(Opcode::Pong, data, output);
+        self.put_control(Opcode::Pong, data, settings, output);
         Ok(())
     }
 
     /// Writes a close frame, one without a body for [`CloseCode::NO_STATUS`].
-    pub(crate) fn close(&self, close: &CloseFrame, output: &mut Output) {
+    pub(crate) fn close(&self, close: &CloseFrame, settings: &Settings, output: &mut Output) {
         let mut body = [0; MAX_CONTROL];
         let mut len = 0;
         if close.code != CloseCode::NO_STATUS {
@@ -140,7 +157,29 @@ impl Hybi {
             body[..2].copy_from_slice(&u16::from(close.code).to_be_bytes());
             body[2..len].copy_from_slice(&close.reason.as_bytes()[..len - 2]);
         }
-        put_control(Opcode::Close, &body[..len], output);
+        self.put_control(Opcode::Close, &body[..len], settings, output);
+    }
+
+    fn put_control(&self, opcode: Opcode, data: &[u8], settings: &Settings, output: &mut Output) {
+        let mask = self.mask(settings);
+        output.put_slice(frame::encode(opcode, Rsv::NONE, data.len(), mask, &mut [0; MAX_HEADER]));
+        let mut masked = [0; MAX_CONTROL];
+        masked[..data.len()].copy_from_slice(data);
+        apply_mask(&mut masked[..data.len()], mask.unwrap_or(NO_MASK), 0);
+        output.put_slice(&masked[..data.len()]);
+    }
+
+    /// A new mask for a frame, where this side masks (RFC 6455 §5.3).
+    #[inline]
+    fn mask(&self, settings: &Settings) -> Option<[u8; 4]> {
+        match self.role {
+            Role::Server => None,
+            Role::Client => {
+                let mut mask = NO_MASK;
+                (settings.random)(&mut mask);
+                Some(mask)
+            }
+        }
     }
 
     /// The header of the frame that is coming, taken off the input if it was not yet.
@@ -158,6 +197,7 @@ impl Hybi {
     fn expect(&self, settings: &Settings) -> Expect {
         Expect {
             continuation: self.message.is_some(),
+            masked: self.role == Role::Server,
             rsv: self.pipeline.as_ref().map_or(Rsv::NONE, |pipeline| pipeline.rsv()),
             max_frame_size: settings.max_frame_size,
             message_size: self.message.as_ref().map_or(0, |message| message.len()),
@@ -335,9 +375,4 @@ pub(crate) fn check_close(close: &CloseFrame) -> Result<(), SendError> {
 /// RFC 6455 §5.5.
 fn check_control(data: &[u8]) -> Result<(), SendError> {
     if data.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
-}
-
-fn put_control(opcode: Opcode, data: &[u8], output: &mut Output) {
-    output.put_slice(frame::encode(opcode, Rsv::NONE, data.len(), &mut [0; 10]));
-    output.put_slice(data);
 }

@@ -1,0 +1,101 @@
+//! A client's side of the opening handshake (RFC 6455 §4.1).
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use websocket_driver_extensions::{Offered, Pipeline, parse_header};
+
+use super::{has_token, rfc6455};
+use crate::config::Config;
+use crate::response_error::ResponseFault;
+use crate::url::{Target, UrlError};
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request<()>,
+    pub(crate) path: String,
+    accept: HeaderValue,
+    protocols: Vec<String>,
+    offered: Option<Offered>,
+}
+
+/// What was agreed.
+#[derive(Debug)]
+pub(crate) struct Agreed {
+    pub(crate) protocol: Option<Box<str>>,
+    pub(crate) pipeline: Option<Box<Pipeline>>,
+}
+
+/// The request that opens a connection, with a key of 16 random bytes.
+pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<Asked, UrlError> {
+    let settings = config.settings();
+    let key = rfc6455::encode_key(nonce);
+    let accept = rfc6455::accept_key(key.as_bytes());
+    let value = |text: String| HeaderValue::try_from(text).map_err(|_| UrlError::Characters);
+
+    let mut request = Request::new(());
+    *request.method_mut() = Method::GET;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, target.host_header);
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_KEY, value(key)?);
+    headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    if !settings.protocols.is_empty() {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value(settings.protocols.join(", "))?);
+    }
+    let offered = (!settings.extensions.is_empty()).then(|| settings.extensions.offer());
+    if let Some(header) = offered.as_ref().and_then(Offered::header) {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, value(header)?);
+    }
+    if let Some(authorization) = target.authorization {
+        headers.insert(header::AUTHORIZATION, authorization);
+    }
+    let protocols = settings.protocols.clone();
+    Ok(Asked { request, path: target.path, accept: value(accept)?, protocols, offered })
+}
+
+impl Asked {
+    /// Checks the response, in the order of RFC 6455 §4.1.
+    pub(crate) fn check(self, response: &Response<()>) -> Result<Agreed, ResponseFault> {
+        let headers = response.headers();
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ResponseFault::Status);
+        }
+        if !has_token(headers, header::UPGRADE, "websocket") {
+            return Err(ResponseFault::Upgrade);
+        }
+        if !has_token(headers, header::CONNECTION, "upgrade") {
+            return Err(ResponseFault::Connection);
+        }
+        let mut accepts = headers.get_all(header::SEC_WEBSOCKET_ACCEPT).iter();
+        if accepts.next() != Some(&self.accept) || accepts.next().is_some() {
+            return Err(ResponseFault::Accept);
+        }
+        Ok(Agreed { pipeline: activate(self.offered, headers)?, protocol: protocol(&self.protocols, headers)? })
+    }
+}
+
+/// At most one, of those that were offered.
+fn protocol(offered: &[String], headers: &HeaderMap) -> Result<Option<Box<str>>, ResponseFault> {
+    let mut chosen = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    match (chosen.next(), chosen.next()) {
+        (None, _) => Ok(None),
+        (Some(chosen), None) => {
+            let name = offered.iter().find(|name| name.as_bytes() == chosen.as_bytes());
+            Ok(Some(name.ok_or(ResponseFault::Protocol)?.as_str().into()))
+        }
+        (Some(_), Some(_)) => Err(ResponseFault::Protocol),
+    }
+}
+
+fn activate(offered: Option<Offered>, headers: &HeaderMap) -> Result<Option<Box<Pipeline>>, ResponseFault> {
+    let lines = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().map(HeaderValue::as_bytes);
+    let response = parse_header(lines).map_err(ResponseFault::ExtensionHeader)?;
+    if response.is_empty() {
+        return Ok(None);
+    }
+    let offered = offered.unwrap_or_else(Offered::nothing);
+    let pipeline = offered.activate(&response).map_err(ResponseFault::Extension)?;
+    Ok(Some(Box::new(pipeline)))
+}

@@ -1,0 +1,214 @@
+use bytes::{Buf, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode, Uri};
+
+use crate::driver::Driver;
+use crate::error::{HandshakeError, HeadError};
+use crate::handshake::is_reserved;
+use crate::http::head::{self, HeadReader};
+use crate::output::Output;
+use crate::url::{Target, UrlError};
+
+/// A tunnel through an HTTP proxy (RFC 9110 §9.3.6), which becomes a client's [`Driver`] once it stands.
+///
+/// Use it as a driver: [`start`](Self::start), write [`output`](Self::output), [`receive`](Self::receive) what comes, and
+/// [`poll`](Self::poll) until it is done. Then [`into_driver`](Self::into_driver) gives the driver, which has been given
+/// what came behind the proxy's answer. For a `wss:` URL the caller does TLS on the tunnel before it starts the driver.
+///
+/// ```
+/// use bytes::Buf;
+/// use websocket_driver::{Config, Driver, Proxy};
+///
+/// let url = "wss://example.com/feed".parse()?;
+/// let driver = Driver::client(&url, Config::client())?;
+/// let mut proxy = Proxy::new(driver, &url, &"http://user:secret@proxy.example:3128".parse()?)?;
+/// proxy.start();
+/// let output = proxy.output();
+/// let request = output.copy_to_bytes(output.remaining());
+/// assert!(request.starts_with(b"CONNECT example.com:443 HTTP/1.1\r\n"));
+/// // Write that to the proxy. It answers:
+/// proxy.receive(&b"HTTP/1.1 200 Connection established\r\n\r\n"[..]);
+/// assert_eq!(proxy.poll(), Some(Ok(())));
+/// let mut driver = proxy.into_driver().unwrap();
+/// driver.start()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    driver: Driver,
+    request: Request<()>,
+    authority: String,
+    input: BytesMut,
+    output: Output,
+    stage: Stage,
+    eof: bool,
+    status: Option<StatusCode>,
+    headers: HeaderMap,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Prepared,
+    Head(HeadReader),
+    Open,
+    Failed,
+}
+
+/// Why there is no tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The proxy wants other credentials, or any: 407 (RFC 9110 §15.5.8).
+    #[error("the proxy wants authentication: 407{}", challenge.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
+    Authentication {
+        /// Its `Proxy-Authenticate` header.
+        challenge: Option<String>,
+    },
+    /// The proxy answered with another status than 2xx.
+    #[error("the proxy refused the tunnel: {status}")]
+    Refused {
+        /// The status.
+        status: StatusCode,
+    },
+    /// The head of the answer could not be read.
+    #[error("the proxy's answer cannot be read: {0}")]
+    Head(#[from] HeadError),
+    /// The transport ended before the answer had come.
+    #[error("the proxy closed the connection without an answer")]
+    Ended,
+}
+
+impl Proxy {
+    /// A tunnel for a driver's connection to `url`, through the proxy at `proxy`. The user and password of the proxy's URL
+    /// go into `Proxy-Authorization`.
+    ///
+    /// # Errors
+    ///
+    /// Where one of the URLs is not one of its kind.
+    pub fn new(driver: Driver, url: &Uri, proxy: &Uri) -> Result<Self, UrlError> {
+        let target = Target::websocket(url)?;
+        let mut request = Request::new(());
+        *request.method_mut() = Method::CONNECT;
+        let host = HeaderValue::try_from(target.authority.as_str()).map_err(|_| UrlError::Characters)?;
+        request.headers_mut().insert(header::HOST, host);
+        if let Some(authorization) = Target::proxy(proxy)?.authorization {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+        }
+        Ok(Self {
+            driver,
+            request,
+            authority: target.authority,
+            input: BytesMut::new(),
+            output: Output::default(),
+            stage: Stage::Prepared,
+            eof: false,
+            status: None,
+            headers: HeaderMap::new(),
+        })
+    }
+
+    /// Adds a header to the request, or replaces the `Proxy-Authorization` made of the URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::set_header`].
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+        if is_reserved(&name) || name == header::HOST {
+            return Err(HandshakeError::ReservedHeader(name));
+        }
+        if !matches!(self.stage, Stage::Prepared) {
+            return Err(HandshakeError::AlreadyAnswered);
+        }
+        if name == header::PROXY_AUTHORIZATION {
+            self.request.headers_mut().insert(name, value);
+        } else {
+            self.request.headers_mut().append(name, value);
+        }
+        Ok(())
+    }
+
+    /// Writes the request. A second call does nothing.
+    pub fn start(&mut self) {
+        if matches!(self.stage, Stage::Prepared) {
+            head::write_request(&mut self.output, &self.request, &self.authority);
+            self.stage = Stage::Head(HeadReader::default());
+        }
+    }
+
+    /// Takes bytes from the transport.
+    pub fn receive(&mut self, data: impl Into<BytesMut>) {
+        self.input.unsplit(data.into());
+    }
+
+    /// Takes the end of the transport.
+    pub fn receive_eof(&mut self) {
+        self.eof = true;
+    }
+
+    /// The bytes to write to the transport. Advance it by what was written.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// What came of it: `None` while the answer has not come; then, once, that the tunnel stands, or why it does not.
+    pub fn poll(&mut self) -> Option<Result<(), ProxyError>> {
+        let Stage::Head(reader) = &mut self.stage else {
+            return None;
+        };
+        let settings = self.driver.config().settings();
+        let response = match reader.read(&mut self.input, settings.max_head_size) {
+            Ok(Some(head)) => head::parse_response(&head, settings.max_headers),
+            Ok(None) if self.eof => return Some(self.fail(ProxyError::Ended)),
+            Ok(None) => return None,
+            Err(error) => Err(error),
+        };
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => return Some(self.fail(error.into())),
+        };
+        let (parts, ()) = response.into_parts();
+        self.status = Some(parts.status);
+        self.headers = parts.headers;
+        if parts.status.is_success() {
+            self.stage = Stage::Open;
+            return Some(Ok(()));
+        }
+        let challenge = self.headers.get(header::PROXY_AUTHENTICATE);
+        let challenge = challenge.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Some(self.fail(match parts.status {
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => ProxyError::Authentication { challenge },
+            status => ProxyError::Refused { status },
+        }))
+    }
+
+    /// The status of the proxy's answer, once it has come.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// The headers of the proxy's answer, once it has come.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The driver, once the tunnel stands.
+    ///
+    /// # Errors
+    ///
+    /// The proxy itself, while it does not, or there are bytes to write.
+    pub fn into_driver(mut self) -> Result<Driver, Box<Self>> {
+        if !matches!(self.stage, Stage::Open) || self.output.has_remaining() {
+            return Err(Box::new(self));
+        }
+        self.driver.receive(self.input);
+        if self.eof {
+            self.driver.receive_eof();
+        }
+        Ok(self.driver)
+    }
+
+    fn fail(&mut self, error: ProxyError) -> Result<(), ProxyError> {
+        self.stage = Stage::Failed;
+        Err(error)
+    }
+}
