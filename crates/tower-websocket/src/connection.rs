@@ -275,6 +275,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if ready!(self.poll_write_out(cx)).is_err() {
             return Poll::Ready(());
         }
+        // A client lets the server be the first to end the transport (RFC 6455 §7.1.1).
+        while self.driver.expects_eof() {
+            let mut scratch = pool::take();
+            let read = poll_read_buf(Pin::new(&mut self.io), cx, &mut scratch);
+            pool::put(scratch);
+            if !matches!(ready!(read), Ok(read) if read > 0) {
+                self.driver.receive_eof();
+            }
+        }
         let Ending::Limited(limit) = &mut self.ending else {
             return Poll::Ready(());
         };

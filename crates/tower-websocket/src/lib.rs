@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod client;
 mod connection;
 mod deferred;
 mod error;
@@ -11,6 +12,9 @@ mod upgrade;
 mod upgraded;
 
 pub use accept::{AcceptError, PlainHttp, accept};
+pub use client::connect::{Connect, connect};
+pub use client::error::ConnectError;
+pub use client::tls::TlsConfig;
 pub use error::Error;
 pub use server::body::ResponseBody;
 pub use server::future::ResponseFuture;
@@ -20,6 +24,6 @@ pub use socket::WebSocket;
 pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
 pub use upgraded::Upgraded;
 pub use websocket_driver::{
-    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, ProtocolError, SendError, Utf8Bytes,
-    Version, requested_protocols,
+    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, ProtocolError, ProxyError, ResponseError,
+    ResponseFault, SendError, UrlError, Utf8Bytes, Version, requested_protocols,
 };

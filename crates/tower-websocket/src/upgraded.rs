@@ -1,3 +1,4 @@
+use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,8 +9,8 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A connection that hyper has upgraded: the TCP stream itself where it is one, else whatever stands behind hyper's own
-/// type, such as TLS or a stream of HTTP/2.
+/// The transport of a [`WebSocket`](crate::WebSocket): one that hyper has upgraded, or that a client has opened. It is the
+/// TCP stream itself where that is all there is, else whatever stands behind it, such as TLS or a stream of HTTP/2.
 #[derive(Debug)]
 pub struct Upgraded(Transport);
 
@@ -18,7 +19,13 @@ pub struct Upgraded(Transport);
 enum Transport {
     Tcp(TcpStream),
     Hyper(TokioIo<hyper::upgrade::Upgraded>),
+    Boxed(Box<dyn Transmit>),
 }
+
+/// What a client's connection can be over.
+pub(crate) trait Transmit: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Transmit for T {}
 
 impl Upgraded {
     /// Unwraps what can be, and gives what hyper has read beyond the request.
@@ -35,6 +42,16 @@ impl Upgraded {
         }
     }
 
+    /// Of a client. `TCP_NODELAY` is the caller's.
+    pub(crate) fn from_tcp(stream: TcpStream) -> Self {
+        Self(Transport::Tcp(stream))
+    }
+
+    /// Of a client, over something else.
+    pub(crate) fn from_boxed(io: Box<dyn Transmit>) -> Self {
+        Self(Transport::Boxed(io))
+    }
+
     fn tcp(io: TokioIo<TcpStream>, read: Bytes) -> (Self, BytesMut) {
         let stream = io.into_inner();
         // It fails only where the connection is gone, which the next read tells.
@@ -48,6 +65,7 @@ impl AsyncRead for Upgraded {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_read(cx, buf),
             Transport::Hyper(io) => Pin::new(io).poll_read(cx, buf),
+            Transport::Boxed(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
 }
@@ -57,6 +75,7 @@ impl AsyncWrite for Upgraded {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write(cx, buf),
             Transport::Hyper(io) => Pin::new(io).poll_write(cx, buf),
+            Transport::Boxed(io) => Pin::new(io).poll_write(cx, buf),
         }
     }
 
@@ -68,6 +87,7 @@ impl AsyncWrite for Upgraded {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
             Transport::Hyper(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Transport::Boxed(io) => Pin::new(io).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -75,6 +95,7 @@ impl AsyncWrite for Upgraded {
         match &self.0 {
             Transport::Tcp(io) => io.is_write_vectored(),
             Transport::Hyper(io) => io.is_write_vectored(),
+            Transport::Boxed(io) => io.is_write_vectored(),
         }
     }
 
@@ -82,6 +103,7 @@ impl AsyncWrite for Upgraded {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_flush(cx),
             Transport::Hyper(io) => Pin::new(io).poll_flush(cx),
+            Transport::Boxed(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
@@ -89,6 +111,7 @@ impl AsyncWrite for Upgraded {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_shutdown(cx),
             Transport::Hyper(io) => Pin::new(io).poll_shutdown(cx),
+            Transport::Boxed(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

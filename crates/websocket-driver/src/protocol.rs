@@ -86,6 +86,11 @@ impl Protocol {
         }
     }
 
+    /// Whether this is the client's side.
+    pub(crate) fn is_client(&self) -> bool {
+        matches!(self, Self::Hybi(hybi) if hybi.is_client())
+    }
+
     /// Whether a close is answered by the peer.
     pub(crate) fn has_closing_handshake(&self) -> bool {
         match self {

@@ -139,7 +139,7 @@ impl Driver {
             protocol.close(&close.code.into(), self.config.settings(), &mut self.output);
         }
         // RFC 6455 §7.1.1: the server is the first to end the transport.
-        self.expects_eof = self.response.is_some();
+        self.expects_eof = matches!(&self.state, State::Open(protocol) if protocol.is_client());
         self.end(close);
     }
 

@@ -414,6 +414,11 @@ impl Driver {
         self.response.as_deref()
     }
 
+    /// Takes that response.
+    pub fn take_response(&mut self) -> Option<Response<()>> {
+        self.response.take().map(|response| *response)
+    }
+
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
     /// server is the first to close it (RFC 6455 §7.1.1), so a client waits, though not for ever.
     pub fn expects_eof(&self) -> bool {

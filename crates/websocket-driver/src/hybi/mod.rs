@@ -160,6 +160,10 @@ impl Hybi {
         self.put_control(Opcode::Close, &body[..len], settings, output);
     }
 
+    pub(crate) fn is_client(&self) -> bool {
+        self.role == Role::Client
+    }
+
     fn put_control(&self, opcode: Opcode, data: &[u8], settings: &Settings, output: &mut Output) {
         let mask = self.mask(settings);
         output.put_slice(frame::encode(opcode, Rsv::NONE, data.len(), mask, &mut [0; MAX_HEADER]));

@@ -1,0 +1,68 @@
+use std::io;
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use websocket_driver::{Driver, Proxy, ProxyError};
+
+use super::error::ConnectError;
+
+/// The proxy to go through.
+#[derive(Debug, Clone)]
+pub(super) enum ProxyChoice {
+    None,
+    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    Environment,
+    Url(Uri),
+}
+
+/// A proxy, and what to tell it beside what its URL says.
+pub(super) struct Hop {
+    pub(super) url: Uri,
+    authorization: Option<HeaderValue>,
+}
+
+impl ProxyChoice {
+    /// The proxy for a URL.
+    pub(super) fn hop(&self, url: &Uri) -> Option<Hop> {
+        match self {
+            Self::None => None,
+            Self::Url(url) => Some(Hop { url: url.clone(), authorization: None }),
+            Self::Environment => {
+                // The matcher knows the schemes of HTTP only.
+                let scheme = if matches!(url.scheme_str(), Some("wss" | "https")) { "https" } else { "http" };
+                let authority = url.authority()?.as_str();
+                let target = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()?;
+                let hit = Matcher::from_env().intercept(&target)?;
+                Some(Hop { url: hit.uri().clone(), authorization: hit.basic_auth().cloned() })
+            }
+        }
+    }
+}
+
+/// Opens the tunnel over a connection to the proxy. The driver comes back with what followed the proxy's answer.
+pub(super) async fn open(stream: &mut TcpStream, hop: Hop, driver: Driver, url: &Uri) -> Result<Driver, ConnectError> {
+    let mut proxy = Proxy::new(driver, url, &hop.url)?;
+    if let Some(authorization) = hop.authorization {
+        proxy.set_header(http::header::PROXY_AUTHORIZATION, authorization)?;
+    }
+    let failed = |error: io::Error| ConnectError::Io { host: hop.url.to_string(), error };
+    proxy.start();
+    while proxy.output().has_remaining() {
+        stream.write_buf(proxy.output()).await.map_err(failed)?;
+    }
+    loop {
+        let mut read = BytesMut::with_capacity(1024);
+        match stream.read_buf(&mut read).await.map_err(failed)? {
+            0 => proxy.receive_eof(),
+            _ => proxy.receive(read),
+        }
+        match proxy.poll() {
+            Some(Ok(())) => return proxy.into_driver().map_err(|_| ProxyError::Ended.into()),
+            Some(Err(error)) => return Err(error.into()),
+            None => {}
+        }
+    }
+}

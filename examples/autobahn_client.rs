@@ -1,0 +1,50 @@
+//! The agent for the fuzzing server of the Autobahn test suite: runs all its cases, with permessage-deflate.
+//!
+//! ```text
+//! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001
+//! ```
+
+use std::error::Error;
+
+use clap::Parser;
+use permessage_deflate::PermessageDeflate;
+use tower_websocket::{Config, connect};
+
+/// Runs all cases of an Autobahn fuzzing server.
+#[derive(Debug, Parser)]
+#[command(name = "autobahn_client")]
+struct Options {
+    /// The fuzzing server.
+    #[arg(default_value = "ws://127.0.0.1:9001")]
+    url: String,
+    /// The name in the report.
+    #[arg(long, default_value = "tower-websocket")]
+    agent: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let Options { url, agent } = Options::parse();
+    let url = url.trim_end_matches('/');
+    let config = Config::client().extension(PermessageDeflate::new())?;
+
+    let (mut socket, _) = connect(format!("{url}/getCaseCount")).await?;
+    let count = socket.recv().await.ok_or("the server told no number of cases")??;
+    let count: u32 = count.as_text().ok_or("the number of cases is no text")?.parse()?;
+    for case in 1..=count {
+        let (mut socket, _) =
+            connect(format!("{url}/runCase?case={case}&agent={agent}")).config(config.clone()).await?;
+        // Most cases end with an error, as they should.
+        while let Some(Ok(message)) = socket.recv().await {
+            if socket.send(message).await.is_err() {
+                break;
+            }
+        }
+    }
+    let (mut socket, _) = connect(format!("{url}/updateReports?agent={agent}")).await?;
+    while let Some(message) = socket.recv().await {
+        message?;
+    }
+    println!("{count} cases were run");
+    Ok(())
+}
