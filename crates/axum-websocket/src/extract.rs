@@ -128,7 +128,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     type Rejection = WebSocketUpgradeRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        extract(head(parts))
+        extract(head(parts), parts)
     }
 }
 
@@ -137,12 +137,12 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
         let request = head(parts);
-        if is_handshake(&request) { extract(request).map(Some) } else { Ok(None) }
+        if is_handshake(&request) { extract(request, parts).map(Some) } else { Ok(None) }
     }
 }
 
-/// What the handshake needs of a request, and hyper's means to upgrade it.
-fn head(parts: &mut Parts) -> Request<()> {
+/// What the handshake needs of a request.
+fn head(parts: &Parts) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = parts.uri.clone();
@@ -151,13 +151,14 @@ fn head(parts: &mut Parts) -> Request<()> {
     if let Some(protocol) = parts.extensions.get::<Protocol>() {
         request.extensions_mut().insert(protocol.clone());
     }
-    if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
-        request.extensions_mut().insert(on_upgrade);
-    }
     request
 }
 
-fn extract(request: Request<()>) -> Result<WebSocketUpgrade, WebSocketUpgradeRejection> {
+/// Takes hyper's means to upgrade the connection out of the request.
+fn extract(mut request: Request<()>, parts: &mut Parts) -> Result<WebSocketUpgrade, WebSocketUpgradeRejection> {
+    if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
+        request.extensions_mut().insert(on_upgrade);
+    }
     // Whether drafts are allowed is known only later, in `on_upgrade`.
     check(&request, Config::server().allow_drafts(true))?;
     let requested = requested_protocols(&request).into_iter().filter_map(|name| HeaderValue::from_str(name).ok());

@@ -59,7 +59,10 @@ where
                     // It can fail only before `Connect`, or when called twice.
                     let _ = connection.driver_mut().start();
                 }
-                Some(Ok(Event::Open)) => return Ok(true),
+                Some(Ok(Event::Open)) => {
+                    poll_fn(|cx| connection.poll_flush(cx)).await?;
+                    return Ok(true);
+                }
                 Some(Ok(Event::Error(error))) => return Err(AcceptError::Refused(error)),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),

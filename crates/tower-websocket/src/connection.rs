@@ -4,13 +4,13 @@ use std::future::Future;
 use std::io;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
-use websocket_driver::{CloseCode, Driver, Event, Message, SendError};
+use websocket_driver::{CloseCode, Driver, Event, Message, ReadyState, SendError};
 
 use crate::pool;
 
@@ -28,7 +28,17 @@ pub(crate) struct Connection<T> {
     is_deferred: bool,
     /// The socket was dropped; what waits is all that there is left to do.
     is_abandoned: bool,
+    /// Boxed, since few transports are slow.
+    slow: Option<Box<Slow>>,
     ending: Ending,
+}
+
+/// Who is to be woken where something deferred cannot be written at once: a transport wakes only one.
+#[derive(Debug, Default)]
+struct Slow {
+    helper: Option<Waker>,
+    /// The task that waits for the helper.
+    waiting: Option<Waker>,
 }
 
 /// The answer of [`Connection::defer`].
@@ -65,7 +75,7 @@ struct Limit {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     pub(crate) fn new(io: T, driver: Driver) -> Self {
-        Self { io, driver, unflushed: false, is_deferred: false, is_abandoned: false, ending: Ending::None }
+        Self { io, driver, unflushed: false, is_deferred: false, is_abandoned: false, slow: None, ending: Ending::None }
     }
 
     pub(crate) fn driver(&self) -> &Driver {
@@ -105,7 +115,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Waits until a message can be taken.
     #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.driver.is_output_full() { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
+        // Where nothing can be sent any more, that is told at once.
+        let is_full = self.driver.is_output_full() && self.driver.ready_state() == ReadyState::Open;
+        if is_full { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
     }
 
     /// Takes a message, to be written with the next flush.
@@ -139,13 +151,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Writes all that is queued.
     #[inline]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.is_deferred = false;
         match &self.ending {
             Ending::Done => return Poll::Ready(Ok(())),
             Ending::Failed(_) => return Poll::Ready(self.take_failure()),
             _ => {}
         }
-        self.poll_write_out(cx).map_err(|error| {
+        let written = self.poll_write_out(cx);
+        if written.is_ready() {
+            self.is_deferred = false;
+        } else if self.is_deferred {
+            // Whoever waits here may stop waiting at any time. The helper does not, so it goes on in their place, and tells.
+            let slow = self.slow.get_or_insert_default();
+            slow.waiting = Some(cx.waker().clone());
+            if let Some(helper) = &slow.helper {
+                helper.wake_by_ref();
+            }
+        }
+        written.map_err(|error| {
             self.end();
             error
         })
@@ -156,23 +178,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if !self.is_deferred {
             return Poll::Ready(());
         }
-        match self.poll_flush(cx) {
-            Poll::Pending => {
-                self.is_deferred = true;
-                if self.is_abandoned && matches!(self.ending, Ending::None) {
-                    self.limit_ending(None);
-                }
-                match &mut self.ending {
-                    Ending::Limited(limit) if self.is_abandoned => limit.deadline.as_mut().poll(cx),
-                    _ => Poll::Pending,
-                }
+        let written = match self.ending {
+            Ending::Failed(_) | Ending::Done => Poll::Ready(Ok(())),
+            _ => self.poll_write_out(cx),
+        };
+        let Poll::Ready(written) = written else {
+            self.slow.get_or_insert_default().helper = Some(cx.waker().clone());
+            if !self.is_abandoned {
+                return Poll::Pending;
             }
-            Poll::Ready(Err(error)) => {
-                self.ending = Ending::Failed(error);
-                Poll::Ready(())
+            if matches!(self.ending, Ending::None) {
+                self.limit_ending(None);
             }
-            Poll::Ready(Ok(())) => Poll::Ready(()),
+            return match &mut self.ending {
+                Ending::Limited(limit) => limit.deadline.as_mut().poll(cx),
+                _ => Poll::Ready(()),
+            };
+        };
+        self.is_deferred = false;
+        if let Err(error) = written {
+            self.end();
+            self.ending = Ending::Failed(error);
         }
+        if let Some(waiting) = self.slow.take().and_then(|slow| slow.waiting) {
+            waiting.wake();
+        }
+        Poll::Ready(())
     }
 
     /// Tells that nobody will read or write any more.
@@ -248,6 +279,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 }
                 continue;
             }
+            // Before anything is read, as there may always be more to read.
+            if limit.deadline.as_mut().poll(cx).is_ready() {
+                // The peer has not answered in time: as if it were gone.
+                self.end();
+                continue;
+            }
             if let Some(event) = self.driver.poll_event() {
                 if !self.driver.is_closed() {
                     return Poll::Ready(Some(Ok(event)));
@@ -255,17 +292,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 limit.last = Some(event);
                 continue;
             }
-            match self.poll_exchange(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Poll::Pending => {
-                    let Ending::Limited(limit) = &mut self.ending else {
-                        continue;
-                    };
-                    ready!(limit.deadline.as_mut().poll(cx));
-                    // The peer has not answered in time: as if it were gone.
-                    self.end();
-                }
+            if let Err(error) = ready!(self.poll_exchange(cx)) {
+                return Poll::Ready(Some(Err(error)));
             }
         }
     }

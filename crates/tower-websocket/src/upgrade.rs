@@ -159,7 +159,10 @@ impl Upgrade {
         let mut connection = Connection::new(io, driver);
         // In hixie-76 the connection opens only when the 8 bytes have come.
         match poll_fn(|cx| connection.poll_event(cx)).await {
-            Some(Ok(Event::Open)) => Ok(WebSocket::new(connection)),
+            Some(Ok(Event::Open)) => {
+                poll_fn(|cx| connection.poll_flush(cx)).await?;
+                Ok(WebSocket::new(connection))
+            }
             Some(Err(error)) => Err(error.into()),
             _ => Err(UpgradeError::Io(io::ErrorKind::UnexpectedEof.into())),
         }

@@ -1,0 +1,286 @@
+//! What connections cost in memory: a binary of its own, since it counts what the whole process allocates.
+
+use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum_websocket::WebSocketUpgrade;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tower_websocket::{Config, Version, WebSocket, accept};
+use websocket_tests::wire::{Answer, Frame, HYBI, Handshake, hixie_text};
+
+#[global_allocator]
+static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// How many messages are counted. Were one allocation made for each, there were as many.
+const MESSAGES: usize = 10_000;
+
+/// What all of them together may cost: what the test's own harness does meanwhile, mostly.
+const HANDFUL: usize = 50;
+
+/// How many connections are idle.
+const CONNECTIONS: usize = 200;
+
+/// What each of them may hold, in bytes; a buffer is 128 KiB.
+const HELD: usize = 4 * 1024;
+
+/// One test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn allocations() -> usize {
+    let stats = GLOBAL.stats();
+    stats.allocations + stats.reallocations
+}
+
+/// The bytes that are allocated now.
+fn held() -> usize {
+    let stats = GLOBAL.stats();
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stack {
+    Axum,
+    Tcp,
+}
+
+const STACKS: [Stack; 2] = [Stack::Axum, Stack::Tcp];
+
+/// A server on a thread with a runtime of its own. It ends, and frees all that it holds, when this is dropped, so that
+/// nothing of it is counted by the next test.
+struct Server {
+    addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(stack: Stack) -> Self {
+        let (sender, addr) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+                sender.send(listener.local_addr().expect("an address")).expect("a test that waits");
+                tokio::select! {
+                    () = serve(stack, listener) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { addr: addr.recv().expect("a server"), stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(stack: Stack, listener: TcpListener) {
+    let config = Config::server().allow_drafts(true);
+    match stack {
+        Stack::Axum => {
+            let router = Router::new().fallback(move |ws: WebSocketUpgrade| {
+                let config = config.clone();
+                async move { ws.config(config).on_upgrade(echo) }
+            });
+            axum::serve(listener, router).await.expect("a server");
+        }
+        Stack::Tcp => {
+            while let Ok((stream, _)) = listener.accept().await {
+                let config = config.clone();
+                tokio::spawn(async move {
+                    let socket = accept(stream, config).await.expect("a handshake");
+                    // The handshake's own states end here.
+                    tokio::spawn(echo(socket));
+                });
+            }
+        }
+    }
+}
+
+async fn echo<T>(mut socket: WebSocket<T>)
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
+    while let Some(Ok(message)) = socket.recv().await {
+        if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+}
+
+/// A client without a runtime, so that all that is counted is the server's.
+fn connect(addr: SocketAddr, version: Version) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).expect("a server");
+    stream.set_nodelay(true).expect("a TCP stream");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a TCP stream");
+    stream.write_all(&Handshake::of(version).bytes()).expect("a server");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        head.extend(byte);
+    }
+    assert_eq!(Answer::read(&head).expect("a head").0.status, 101);
+    if version == Version::Hixie76 {
+        stream.read_exact(&mut [0; 16]).expect("the rest of the answer");
+    }
+    stream
+}
+
+/// Sends a frame and reads its echo, so many times.
+fn ping_pong(client: &mut TcpStream, frame: &[u8], reply: &[u8], times: usize) {
+    let mut read = vec![0; reply.len()];
+    for _ in 0..times {
+        client.write_all(frame).expect("a server");
+        client.read_exact(&mut read).expect("a reply");
+        assert_eq!(read, reply);
+    }
+}
+
+/// A warm connection allocates nothing for these.
+fn costs_nothing(stack: Stack, frame: &[u8], reply: &[u8], times: usize) {
+    let server = Server::start(stack);
+    let mut client = connect(server.addr, Version::Hybi13);
+    ping_pong(&mut client, frame, reply, times.div_ceil(10));
+    let before = allocations();
+    ping_pong(&mut client, frame, reply, times);
+    let made = allocations() - before;
+    assert!(made <= HANDFUL, "{stack:?}: {made} allocations for {MESSAGES} messages");
+}
+
+#[test]
+fn a_small_text_costs_no_allocation() {
+    let _alone = alone();
+    let text = "x".repeat(32);
+    for stack in STACKS {
+        let reply = [b"\x81\x20", text.as_bytes()].concat();
+        costs_nothing(stack, &Frame::text(&text).bytes(), &reply, MESSAGES);
+    }
+}
+
+#[test]
+fn a_small_binary_message_costs_no_allocation() {
+    let _alone = alone();
+    for stack in STACKS {
+        let reply = [b"\x82\x40", &[7; 64][..]].concat();
+        costs_nothing(stack, &Frame::binary([7; 64]).bytes(), &reply, MESSAGES);
+    }
+}
+
+#[test]
+fn messages_in_packets_of_many_cost_no_allocation() {
+    let _alone = alone();
+    for stack in STACKS {
+        let frames = [Frame::text("x".repeat(32)).bytes(), Frame::binary([7; 64]).bytes()].concat().repeat(50);
+        let reply = [&b"\x81\x20"[..], &[b'x'; 32], b"\x82\x40", &[7; 64]].concat().repeat(50);
+        costs_nothing(stack, &frames, &reply, MESSAGES / 100);
+    }
+}
+
+/// Idle connections hold little each, once they have settled.
+fn idle_ones_hold_little(stack: Stack, version: Version, frame: &[u8], reply: &[u8], last: &[u8]) {
+    let server = Server::start(stack);
+    // The pool of buffers and the runtime's own lists grow with the first ones, and stay.
+    let mut warm: Vec<_> = (0..20).map(|_| connect(server.addr, version)).collect();
+    warm.iter_mut().for_each(|client| ping_pong(client, frame, reply, 3));
+    let before = held();
+    let mut clients = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let mut client = connect(server.addr, version);
+        ping_pong(&mut client, frame, reply, 3);
+        client.write_all(last).expect("a server");
+        clients.push(client);
+    }
+    let start = Instant::now();
+    loop {
+        let each = held().saturating_sub(before) / CONNECTIONS;
+        if each <= HELD {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "{stack:?} {version}: {each} bytes for each connection");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn idle_connections_hold_no_buffers() {
+    let _alone = alone();
+    for stack in STACKS {
+        for version in HYBI {
+            let reply = [b"\x81\x20", &[b'x'; 32][..]].concat();
+            idle_ones_hold_little(stack, version, &Frame::text("x".repeat(32)).bytes(), &reply, b"");
+        }
+        for version in [Version::Hixie76, Version::Hixie75] {
+            let text = hixie_text("x".repeat(32));
+            idle_ones_hold_little(stack, version, &text, &text, b"");
+        }
+    }
+}
+
+#[test]
+fn connections_in_the_middle_of_a_small_frame_hold_no_buffers() {
+    let _alone = alone();
+    let frame = Frame::text("x".repeat(32)).bytes();
+    let reply = [b"\x81\x20", &[b'x'; 32][..]].concat();
+    for half in [&frame[..1], &frame[..5], &frame[..30]] {
+        idle_ones_hold_little(Stack::Tcp, Version::Hybi13, &frame, &reply, half);
+    }
+    let text = hixie_text("x".repeat(32));
+    idle_ones_hold_little(Stack::Tcp, Version::Hixie76, &text, &text, &text[..10]);
+}
+
+#[test]
+fn connections_that_announce_large_frames_hold_little() {
+    let _alone = alone();
+    let (frame, reply) = (Frame::text("x").bytes(), b"\x81\x01x");
+    for announcing in [Frame::binary("a few bytes"), Frame::text("a few bytes"), Frame::binary("the first").more()] {
+        let header = announcing.announcing(60 * 1024 * 1024).bytes();
+        idle_ones_hold_little(Stack::Tcp, Version::Hybi13, &frame, reply, &header);
+    }
+}
+
+#[test]
+fn a_large_message_leaves_nothing_behind() {
+    let _alone = alone();
+    for stack in STACKS {
+        let server = Server::start(stack);
+        let mut client = connect(server.addr, Version::Hybi13);
+        ping_pong(&mut client, &Frame::text("x").bytes(), b"\x81\x01x", 10);
+        let frame = Frame::binary(vec![7; 1024 * 1024]).bytes();
+        let reply = [&b"\x82\x7f\0\0\0\0\0\x10\0\0"[..], &vec![7; 1024 * 1024]].concat();
+        let before = held();
+        thread::scope(|scope| {
+            let mut writer = client.try_clone().expect("a TCP stream");
+            let frame = &frame;
+            scope.spawn(move || (0..5).for_each(|_| writer.write_all(frame).expect("a server")));
+            let mut read = vec![0; reply.len()];
+            for _ in 0..5 {
+                client.read_exact(&mut read).expect("a reply");
+                assert!(read == reply);
+            }
+        });
+        let start = Instant::now();
+        // The pool may have got a buffer or two.
+        while held().saturating_sub(before) > 512 * 1024 {
+            assert!(start.elapsed() < Duration::from_secs(5), "{stack:?}: {} bytes", held().saturating_sub(before));
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

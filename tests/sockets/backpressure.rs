@@ -1,0 +1,154 @@
+//! A client that does not read is not read from.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use tokio::time::timeout;
+use tower_websocket::{Config, Version, WebSocket};
+use websocket_tests::wire::{Frame, HYBI, VERSIONS, server_frame};
+
+use crate::client::texts_of;
+use crate::pair::over_memory;
+use crate::run::run_paused;
+use crate::wire::Transport;
+
+/// What the way between the two holds, in each direction.
+const WAY: usize = 16 * 1024;
+
+/// What the server may queue.
+const QUEUE: usize = 32 * 1024;
+
+/// What one read may bring.
+const READ: usize = 128 * 1024;
+
+type Io = Box<dyn Transport>;
+
+async fn open(version: Version) -> (WebSocket<DuplexStream>, ReadHalf<Io>, WriteHalf<Io>) {
+    let (socket, client) = over_memory(WAY, version, Config::server().max_output(QUEUE)).await;
+    let (reader, writer) = tokio::io::split(client.wire.into_io());
+    (socket, reader, writer)
+}
+
+/// Writes the same again and again until the server has taken nothing for an hour, and tells how much it took.
+async fn write_until_stuck(writer: &mut WriteHalf<Io>, packet: &[u8]) -> usize {
+    let mut taken = 0;
+    while taken < 64 * 1024 * 1024 {
+        let from = taken % packet.len();
+        match timeout(Duration::from_secs(3600), writer.write(&packet[from..])).await {
+            Ok(written) => taken += written.expect("the server is there"),
+            Err(_) => return taken,
+        }
+    }
+    panic!("the server reads without an end");
+}
+
+/// What a server writes for a text of 1000 bytes.
+fn text_size(version: Version) -> usize {
+    if version.is_hixie() { 1002 } else { 1004 }
+}
+
+#[test]
+fn the_echo_loop_stops_reading_and_goes_on_where_it_stopped() {
+    run_paused(async || {
+        for version in VERSIONS {
+            let (mut socket, mut reader, mut writer) = open(version).await;
+            let echo = tokio::spawn(async move {
+                while let Some(Ok(message)) = socket.recv().await {
+                    socket.send(message).await.expect("a client that stays");
+                }
+            });
+            let packet = texts_of(version, &[&"x".repeat(1000)]);
+            let taken = write_until_stuck(&mut writer, &packet).await;
+            let rest = packet[taken % packet.len()..].to_vec();
+            // Two ways, the queue and a message beyond it, and what was read and waits for its turn.
+            assert!(taken <= 2 * WAY + QUEUE + READ + 4 * packet.len(), "{version} {taken}");
+            // Then it reads: all that the server has taken comes back, and the rest of the last one as well.
+            let reading = tokio::spawn(async move {
+                let mut read = vec![0; text_size(version) * (taken / packet.len() + 1)];
+                reader.read_exact(&mut read).await.unwrap();
+            });
+            writer.write_all(&rest).await.unwrap();
+            reading.await.unwrap();
+            echo.abort();
+        }
+    });
+}
+
+#[test]
+fn what_is_only_fed_is_bounded_too() {
+    run_paused(async || {
+        let (mut socket, _reader, mut writer) = open(Version::Hybi13).await;
+        let echo = tokio::spawn(async move {
+            while let Some(Ok(message)) = socket.recv().await {
+                socket.feed(message).await.expect("a client that stays");
+            }
+        });
+        let packet = Frame::binary([7; 1000]).bytes();
+        let taken = write_until_stuck(&mut writer, &packet).await;
+        assert!(taken <= 2 * WAY + QUEUE + READ + 4 * packet.len(), "{taken}");
+        echo.abort();
+    });
+}
+
+#[test]
+fn a_split_socket_is_bounded_too() {
+    run_paused(async || {
+        let (socket, _reader, mut writer) = open(Version::Hybi13).await;
+        let (sink, stream) = socket.split();
+        let echo = tokio::spawn(stream.forward(sink));
+        let packet = Frame::binary([7; 1000]).bytes();
+        let taken = write_until_stuck(&mut writer, &packet).await;
+        assert!(taken <= 2 * WAY + QUEUE + READ + 4 * packet.len(), "{taken}");
+        echo.abort();
+    });
+}
+
+#[test]
+fn a_flood_of_pings_from_a_client_that_does_not_read_stops() {
+    run_paused(async || {
+        for version in HYBI {
+            let (mut socket, mut reader, mut writer) = open(version).await;
+            let server = tokio::spawn(async move {
+                let message = socket.recv().await;
+                (socket, message)
+            });
+            let packet = Frame::ping([7; 125]).bytes();
+            let taken = write_until_stuck(&mut writer, &packet).await;
+            assert!(taken <= 2 * WAY + QUEUE + READ, "{version} {taken}");
+            // Read again, the connection goes on, and the latest ping is answered.
+            let from = taken % packet.len();
+            let rest = [&packet[from..], &Frame::ping("latest").bytes(), &Frame::text("done").bytes()].concat();
+            let reading = tokio::spawn(async move {
+                let mut read = Vec::new();
+                loop {
+                    reader.read_buf(&mut read).await.unwrap();
+                    while let Some((frame, length)) = server_frame(&read) {
+                        read.drain(..length);
+                        if frame.payload == b"latest" {
+                            return;
+                        }
+                        assert_eq!(frame.payload, [7; 125]);
+                    }
+                }
+            });
+            writer.write_all(&rest).await.unwrap();
+            let (mut socket, message) = server.await.unwrap();
+            assert_eq!(message.unwrap().unwrap().as_text(), Some("done"));
+            socket.flush().await.unwrap();
+            reading.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_server_that_does_not_receive_reads_nothing() {
+    run_paused(async || {
+        let (mut socket, _reader, mut writer) = open(Version::Hybi13).await;
+        let taken = write_until_stuck(&mut writer, &Frame::binary([7; 1000]).bytes()).await;
+        assert_eq!(taken, WAY);
+        // Sending alone does not change that.
+        socket.send("news").await.unwrap();
+        assert_eq!(write_until_stuck(&mut writer, b"x").await, 0);
+    });
+}

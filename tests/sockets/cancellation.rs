@@ -1,0 +1,295 @@
+//! Futures that are dropped while they wait, at every point where they can: nothing is lost, doubled or cut.
+//!
+//! The transport gives and takes one byte at a time, and lets everyone wait once before it does. So a future that is
+//! polled so many times and dropped, for all small numbers, is dropped at each of its points; and the outcome must be
+//! the same as without all that.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use tower_websocket::{CloseFrame, Config, Event, Message, Version, WebSocket, accept};
+use websocket_tests::wire::{Frame, HIXIE76_CLOSE, Handshake, VERSIONS, frames, server_frames};
+
+use crate::client::texts_of;
+use crate::run::run;
+use crate::transports::Trickle;
+
+/// More polls than any of the futures here needs.
+const FOREVER: usize = 1_000_000;
+
+/// Polls a future so many times at most.
+fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let cx = &mut Context::from_waker(Waker::noop());
+    for _ in 0..times {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Some(output);
+        }
+    }
+    None
+}
+
+/// Polls futures anew, so many times each, until one is done.
+macro_rules! insist {
+    ($times:expr, $future:expr) => {
+        (0..FOREVER).find_map(|_| polled($times, $future)).expect("an end")
+    };
+}
+
+/// What came of a connection.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    messages: Vec<Message>,
+    events: usize,
+    close: Option<CloseFrame>,
+    written: Vec<u8>,
+    is_shut_down: bool,
+}
+
+/// What a client sends, to its end: texts, where there are any also other frames, and a close.
+fn input(version: Version) -> Vec<u8> {
+    let long = "long ".repeat(60);
+    let body = match version {
+        Version::Hixie75 => texts_of(version, &["", "hello", &long, "Grüße"]),
+        Version::Hixie76 => [&texts_of(version, &["", "hello", &long, "Grüße"])[..], &HIXIE76_CLOSE].concat(),
+        _ => frames([
+            Frame::text(""),
+            Frame::text("hel").more(),
+            Frame::ping("in between"),
+            Frame::continuation("lo"),
+            Frame::binary([7; 300]),
+            Frame::text(&long),
+            Frame::pong("not asked for"),
+            Frame::text("Grüße"),
+            Frame::close(3000, "bye"),
+        ]),
+    };
+    [Handshake::of(version).bytes(), body].concat()
+}
+
+async fn open(version: Version, config: Config) -> (WebSocket<Trickle>, Trickle) {
+    let trickle = Trickle::new(input(version));
+    (accept(trickle.clone(), config.allow_drafts(true)).await.expect("a handshake"), trickle)
+}
+
+impl Outcome {
+    fn of(mut self, socket: &WebSocket<Trickle>, trickle: &Trickle) -> Self {
+        self.close = socket.close_frame().cloned();
+        (self.written, self.is_shut_down) = trickle.written();
+        self
+    }
+}
+
+/// The outcomes of a run that is never disturbed and of those that always are are the same.
+async fn nothing_changes(test: impl AsyncFn(Version, usize) -> Outcome) {
+    for version in VERSIONS {
+        let undisturbed = test(version, FOREVER).await;
+        assert!(!undisturbed.written.is_empty() && undisturbed.is_shut_down, "{version}");
+        for times in (1..=25).chain([100, 1000]) {
+            assert_eq!(test(version, times).await, undisturbed, "{version}, {times} polls");
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_recv_loses_nothing() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            while let Some(message) = insist!(times, socket.recv()) {
+                outcome.messages.push(message.unwrap());
+            }
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_next_event_loses_nothing() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            while let Some(event) = insist!(times, socket.next_event()) {
+                outcome.events += 1;
+                if let Event::Message(message) = event.unwrap() {
+                    outcome.messages.push(message);
+                }
+            }
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_send_leaves_no_half_frame_and_what_it_has_taken_goes_out() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            while let Some(message) = insist!(times, socket.recv()) {
+                let message = message.unwrap();
+                outcome.messages.push(message.clone());
+                // There is room, so it is taken with the first poll.
+                if let Some(result) = polled(times, socket.send(message)) {
+                    result.unwrap();
+                }
+            }
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_flush_goes_on_with_the_next() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            while let Some(message) = insist!(times, socket.recv()) {
+                outcome.messages.push(message.unwrap());
+                for text in ["one", "two"] {
+                    polled(1, socket.feed(text)).expect("room").unwrap();
+                }
+                insist!(times, socket.flush()).unwrap();
+            }
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_close_is_completed_by_the_next() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            let message = insist!(times, socket.recv()).unwrap().unwrap();
+            outcome.messages.push(message.clone());
+            let _ = polled(times, socket.send(message));
+            insist!(times, socket.close(4000.into(), "bye")).unwrap();
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_close_is_completed_by_recv() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let outcome = Outcome::default();
+            if let Some(result) = polled(times, socket.close(4000.into(), "bye")) {
+                result.unwrap();
+            }
+            // What still comes is dropped by the one and told by the other, so it is no part of the outcome.
+            while insist!(times, socket.recv()).is_some() {}
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_ping_is_sent_whole() {
+    run(async || {
+        for times in 1..=25 {
+            let (mut socket, trickle) = open(Version::Hybi13, Config::server()).await;
+            insist!(times, socket.flush()).unwrap();
+            let head = trickle.written().0.len();
+            if let Some(result) = polled(times, socket.ping("are you there?")) {
+                result.unwrap();
+            }
+            insist!(times, socket.flush()).unwrap();
+            assert_eq!(trickle.written().0[head..], *b"\x89\x0eare you there?");
+        }
+    });
+}
+
+#[test]
+fn a_send_that_is_cancelled_before_there_is_room_is_not_sent_at_all() {
+    run(async || {
+        for times in (1..=60).chain([200]) {
+            let (mut socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
+            insist!(times, socket.flush()).unwrap();
+            let head = trickle.written().0.len();
+            let mut done = Vec::new();
+            for number in 0..20 {
+                let text = format!("message {number:02}, which is more than half of what may be queued");
+                if let Some(result) = polled(times, socket.send(text.clone())) {
+                    result.unwrap();
+                    done.push(text);
+                }
+            }
+            insist!(times, socket.flush()).unwrap();
+            // Each of them whole, none twice, in their order, and all whose sender was told so.
+            let sent: Vec<_> = server_frames(&trickle.written().0[head..])
+                .into_iter()
+                .map(|frame| String::from_utf8(frame.payload).unwrap())
+                .collect();
+            assert!(sent.is_sorted_by(|one, next| one < next), "{times} polls: {sent:?}");
+            assert!(done.iter().all(|text| sent.contains(text)), "{times} polls: {sent:?}, but done: {done:?}");
+            assert!(!sent.is_empty() && (times > 1 || sent.len() < 20), "{times} polls: {sent:?}");
+        }
+    });
+}
+
+#[test]
+fn recv_in_a_select_loses_nothing() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            loop {
+                let other = async {
+                    for _ in 0..times.min(1000) {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                // Where the other is done first, whatever else runs, such as a helper of the socket, runs in between.
+                tokio::select! {
+                    message = socket.recv() => match message {
+                        Some(message) => {
+                            let message = message.unwrap();
+                            outcome.messages.push(message.clone());
+                            socket.send(message).await.unwrap();
+                        }
+                        None => break,
+                    },
+                    () = other => {}
+                }
+            }
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_socket_that_is_sent_to_another_task_halfway_goes_on() {
+    run(async || {
+        for times in 1..=25 {
+            let (mut socket, trickle) = open(Version::Hybi13, Config::server()).await;
+            let mut texts = Vec::new();
+            while let Some(message) = polled(times, socket.recv()).unwrap_or(Some(Ok(Message::text("again")))) {
+                texts.push(message.unwrap());
+                socket = tokio::spawn(async move {
+                    tokio::task::yield_now().await;
+                    socket
+                })
+                .await
+                .unwrap();
+            }
+            texts.retain(|message| message.as_text() != Some("again"));
+            assert_eq!(texts.len(), 5);
+            assert!(trickle.written().1);
+        }
+    });
+}

@@ -1,0 +1,173 @@
+//! Clients of all versions, as strict as their texts.
+
+use websocket_driver::Version;
+use websocket_tests::wire::{
+    ACCEPT, Answer, Frame, HIXIE76_CLOSE, HIXIE76_DIGEST, Handshake, ServerFrame, frames, hixie_text,
+};
+
+use crate::wire::Wire;
+
+/// What a server's answer to hixie-75 begins with, to the byte (draft-hixie-75 §3.1).
+const HIXIE75_START: &[u8; 85] =
+    b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n";
+
+/// A handshake and what a client expects of its answer.
+#[derive(Clone)]
+pub(crate) struct Opening {
+    pub(crate) version: Version,
+    pub(crate) handshake: Handshake,
+    scheme: &'static str,
+    protocol: Option<&'static str>,
+}
+
+impl Opening {
+    pub(crate) fn of(version: Version) -> Self {
+        Self { version, handshake: Handshake::of(version), scheme: "ws", protocol: None }
+    }
+
+    /// Over TLS.
+    pub(crate) fn secure(self) -> Self {
+        Self { scheme: "wss", ..self }
+    }
+
+    /// Offers subprotocols, and expects this one.
+    pub(crate) fn protocol(self, offered: &str, expected: Option<&'static str>) -> Self {
+        let name = if self.version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
+        Self { handshake: self.handshake.with(name, offered), protocol: expected, ..self }
+    }
+
+    /// Asks for another resource.
+    pub(crate) fn target(mut self, target: &str) -> Self {
+        self.handshake.target = target.into();
+        self
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn on(&self, mut wire: Wire) -> Client {
+        wire.write(self.handshake.bytes()).await;
+        self.confirmed(wire).await
+    }
+
+    /// Reads the answer to what has been written.
+    pub(crate) async fn confirmed(&self, mut wire: Wire) -> Client {
+        self.confirm_head(&mut wire).await;
+        self.confirm_digest(&mut wire).await;
+        Client { wire, version: self.version }
+    }
+
+    /// Reads the head of the answer.
+    pub(crate) async fn confirm_head(&self, wire: &mut Wire) {
+        let head = wire.head().await;
+        let (answer, _) = Answer::read(&head).expect("a whole head");
+        match self.version {
+            Version::Hixie75 => {
+                assert_eq!(String::from_utf8_lossy(&head[..85]), String::from_utf8_lossy(HIXIE75_START));
+                self.confirm_hixie(&answer, "WebSocket-");
+            }
+            Version::Hixie76 => {
+                // Draft-hixie-76 §4.1: the value of Upgrade in this case, that of Connection in any.
+                assert_eq!(answer.status, 101, "{answer:?}");
+                assert_eq!(answer.all("Upgrade"), ["WebSocket"]);
+                assert_eq!(answer.all("Connection").concat().to_ascii_lowercase(), "upgrade");
+                self.confirm_hixie(&answer, "Sec-WebSocket-");
+            }
+            _ => {
+                // RFC 6455 §4.1.
+                assert_eq!(answer.status, 101, "{answer:?}");
+                assert_eq!(answer.all("Upgrade").concat().to_ascii_lowercase(), "websocket");
+                assert_eq!(answer.all("Connection").concat().to_ascii_lowercase(), "upgrade");
+                assert_eq!(answer.all("Sec-WebSocket-Accept"), [ACCEPT]);
+                assert!(answer.all("Sec-WebSocket-Extensions").is_empty());
+                self.confirm_protocol(&answer, "Sec-WebSocket-Protocol");
+            }
+        }
+        // A 101 has no body (RFC 9110 §8.6).
+        assert!(answer.all("Content-Length").is_empty() && answer.all("Transfer-Encoding").is_empty(), "{answer:?}");
+    }
+
+    /// Reads the 16 bytes behind it, in draft 76.
+    pub(crate) async fn confirm_digest(&self, wire: &mut Wire) {
+        if self.version == Version::Hixie76 {
+            assert_eq!(wire.bytes(16).await, HIXIE76_DIGEST);
+        }
+    }
+
+    fn confirm_hixie(&self, answer: &Answer, prefix: &str) {
+        let location = format!("{}://example.com{}", self.scheme, self.handshake.target);
+        assert_eq!(answer.all(&format!("{prefix}Location")), [location]);
+        assert_eq!(answer.all(&format!("{prefix}Origin")), ["http://example.com"]);
+        self.confirm_protocol(answer, &format!("{prefix}Protocol"));
+    }
+
+    fn confirm_protocol(&self, answer: &Answer, name: &str) {
+        assert_eq!(answer.all(name), self.protocol.as_slice());
+    }
+}
+
+/// An open connection.
+pub(crate) struct Client {
+    pub(crate) wire: Wire,
+    pub(crate) version: Version,
+}
+
+impl Client {
+    /// Sends texts, in one packet.
+    pub(crate) async fn send(&mut self, texts: &[&str]) {
+        self.wire.write(texts_of(self.version, texts)).await;
+    }
+
+    /// The next text.
+    pub(crate) async fn text(&mut self) -> String {
+        if self.version.is_hixie() {
+            return self.wire.hixie_text().await;
+        }
+        let ServerFrame { opcode, payload } = self.wire.frame().await;
+        assert_eq!(opcode, 1);
+        String::from_utf8(payload).expect("UTF-8")
+    }
+
+    /// Texts come back as they were sent.
+    pub(crate) async fn echo(&mut self, texts: &[&str]) {
+        self.send(texts).await;
+        for text in texts {
+            assert_eq!(self.text().await, *text);
+        }
+    }
+
+    /// Closes, as the version has it, and waits for the server's end.
+    pub(crate) async fn close(mut self) {
+        match self.version {
+            Version::Hixie75 => self.wire.half_close().await,
+            Version::Hixie76 => {
+                self.wire.write(HIXIE76_CLOSE).await;
+                assert_eq!(self.wire.bytes(2).await, HIXIE76_CLOSE);
+            }
+            _ => {
+                self.wire.write(Frame::close(4321, "done").bytes()).await;
+                assert_eq!(self.wire.frame().await.close_code(), Some(4321));
+            }
+        }
+        self.wire.eof().await;
+    }
+
+    /// The server closes, as the version has it.
+    pub(crate) async fn expect_close(mut self, code: u16, reason: &str) {
+        match self.version {
+            Version::Hixie75 => {}
+            Version::Hixie76 => {
+                assert_eq!(self.wire.bytes(2).await, HIXIE76_CLOSE);
+                self.wire.write(HIXIE76_CLOSE).await;
+            }
+            _ => {
+                assert_eq!(self.wire.frame().await, ServerFrame::close(code, reason));
+                self.wire.write(Frame::close(code, "").bytes()).await;
+            }
+        }
+        self.wire.eof().await;
+    }
+}
+
+/// Text messages as a version writes them.
+pub(crate) fn texts_of(version: Version, texts: &[&str]) -> Vec<u8> {
+    if version.is_hixie() { texts.iter().flat_map(hixie_text).collect() } else { frames(texts.iter().map(Frame::text)) }
+}

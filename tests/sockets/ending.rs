@@ -1,0 +1,241 @@
+//! Ends that are not in order: by faults of the peer or of the transport.
+
+use std::io::ErrorKind;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::Instant;
+use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, ProtocolError, SendError, Version, WebSocket};
+use websocket_tests::wire::{Frame, HYBI, VERSIONS, frames, server_frames};
+
+use crate::client::{Client, texts_of};
+use crate::pair::{over, over_memory, over_tcp, tcp};
+use crate::run::{run, run_paused};
+use crate::stacks::{Stack, config};
+use crate::transports::{Probe, Probed};
+use crate::wire::Wire;
+
+async fn probed(version: Version) -> (WebSocket<Probed<DuplexStream>>, Client, Probe) {
+    let (server, client) = tokio::io::duplex(64 * 1024);
+    let (server, probe) = Probed::new(server);
+    let (socket, client) = over(server, Wire::new(client), version, Config::server()).await;
+    (socket, client, probe)
+}
+
+/// The socket is at its end, and stays there.
+async fn is_over<T: crate::wire::Transport>(socket: &mut WebSocket<T>, code: CloseCode) {
+    assert!(socket.recv().await.is_none());
+    assert_eq!(socket.close_frame().map(|close| close.code), Some(code));
+    assert!(socket.next_event().await.is_none() && socket.recv().await.is_none());
+    assert!(matches!(socket.send("late").await, Err(Error::Send(SendError::Closed))));
+    socket.flush().await.unwrap();
+}
+
+#[test]
+fn an_end_without_a_close_is_no_error_and_messages_before_it_are_delivered() {
+    run(async || {
+        for version in VERSIONS {
+            for is_cut in [false, true] {
+                let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
+                assert_eq!(socket.close_frame(), None);
+                client.send(&["one", "two"]).await;
+                if is_cut {
+                    let half = texts_of(version, &["cut in two"]);
+                    client.wire.write(&half[..5]).await;
+                }
+                drop(client);
+                for expected in ["one", "two"] {
+                    assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(expected));
+                }
+                let in_order = version == Version::Hixie75 && !is_cut;
+                is_over(&mut socket, if in_order { CloseCode::NO_STATUS } else { CloseCode::ABNORMAL }).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_client_that_ends_its_output_still_gets_the_replies() {
+    run(async || {
+        for version in VERSIONS {
+            let (mut socket, mut client) = over_tcp(version, Config::server()).await;
+            client.send(&["question"]).await;
+            client.wire.half_close().await;
+            assert!(socket.recv().await.is_some());
+            // Only fed: it leaves before the end.
+            socket.feed("answer").await.unwrap();
+            assert!(socket.recv().await.is_none());
+            assert_eq!(client.text().await, "answer");
+            client.wire.eof().await;
+        }
+    });
+}
+
+#[test]
+fn a_breach_of_the_protocol_is_told_once_and_the_client_learns_why() {
+    run(async || {
+        for version in HYBI {
+            let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
+            client.wire.write(frames([Frame::text("before"), Frame::new(3, "?"), Frame::text("after")])).await;
+            assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("before"));
+            socket.feed("reply").await.unwrap();
+            let error = socket.recv().await.unwrap().unwrap_err();
+            assert!(matches!(error, Error::Protocol(ProtocolError::UnknownOpcode(3))), "{error:?}");
+            is_over(&mut socket, CloseCode::PROTOCOL_ERROR).await;
+            assert_eq!(client.text().await, "reply");
+            assert_eq!(client.wire.frame().await.close_code(), Some(1002));
+            client.wire.eof().await;
+        }
+    });
+}
+
+#[test]
+fn next_event_tells_a_breach_and_then_the_close() {
+    run(async || {
+        let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, Config::server()).await;
+        client.wire.write(Frame::text(b"\xff").bytes()).await;
+        assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Error(ProtocolError::InvalidUtf8));
+        let Event::Close(CloseFrame { code, .. }) = socket.next_event().await.unwrap().unwrap() else {
+            panic!("no close");
+        };
+        assert_eq!(code, CloseCode::INVALID_PAYLOAD);
+        assert!(socket.next_event().await.is_none());
+    });
+}
+
+#[test]
+fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_no_reset() {
+    run(async || {
+        for stack in [Stack::Tcp, Stack::Hyper, Stack::Axum] {
+            let server = stack.serve(config()).await;
+            for size in [100_000, 4_000_000] {
+                let client = server.open(Version::Hybi13).await;
+                let (mut reader, mut writer) = tokio::io::split(client.wire.into_io());
+                let writing = tokio::spawn(async move {
+                    let breach = Frame::text("not masked").unmasked().bytes();
+                    let rest = [breach, Frame::binary(vec![7; size]).bytes()].concat();
+                    // The server does not wait for all of it.
+                    let _ = writer.write_all(&rest).await;
+                    writer
+                });
+                let mut read = Vec::new();
+                reader.read_to_end(&mut read).await.expect("an end, and no reset");
+                let codes: Vec<_> = server_frames(&read).iter().map(|frame| frame.close_code()).collect();
+                assert_eq!(codes, [Some(1002)], "{size}");
+                writing.await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_client_that_takes_no_close_frame_is_given_up() {
+    run_paused(async || {
+        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+        // With its header this fills the way to the client.
+        socket.send("x".repeat(1020)).await.unwrap();
+        client.wire.write(Frame::new(3, "?").bytes()).await;
+        let start = Instant::now();
+        let error = socket.recv().await;
+        assert!(matches!(error, Some(Err(Error::Protocol(_)))), "{error:?}");
+        assert_eq!(start.elapsed().as_secs(), 10);
+        is_over(&mut socket, CloseCode::PROTOCOL_ERROR).await;
+    });
+}
+
+#[test]
+fn a_transport_that_fails_to_read_is_told_once_behind_the_messages_before() {
+    run(async || {
+        for version in VERSIONS {
+            println!("{version}");
+            let (mut socket, mut client, probe) = probed(version).await;
+            client.send(&["one", "two"]).await;
+            probe.break_reads(ErrorKind::ConnectionReset);
+            for expected in ["one", "two"] {
+                assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(expected));
+            }
+            let error = socket.recv().await.unwrap().unwrap_err();
+            assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::ConnectionReset), "{error:?}");
+            assert!(socket.recv().await.is_none());
+            assert!(socket.next_event().await.is_none());
+            if version != Version::Hixie75 {
+                assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::ABNORMAL), "{version}");
+            }
+            assert!(matches!(socket.send("late").await, Err(Error::Send(SendError::Closed))));
+        }
+    });
+}
+
+#[test]
+fn a_transport_that_fails_to_write_is_told_by_send() {
+    run(async || {
+        for version in VERSIONS {
+            let (mut socket, _client, probe) = probed(version).await;
+            probe.break_writes(ErrorKind::BrokenPipe);
+            let error = socket.send("news").await.unwrap_err();
+            assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe), "{error:?}");
+            assert!(socket.recv().await.is_none() && socket.recv().await.is_none());
+            assert!(matches!(socket.send("late").await, Err(Error::Send(SendError::Closed))));
+            socket.close(CloseCode::NORMAL, "").await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_delivered() {
+    run(async || {
+        for version in VERSIONS {
+            let (mut socket, mut client, probe) = probed(version).await;
+            client.send(&["one", "two", "three"]).await;
+            assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("one"));
+            probe.break_writes(ErrorKind::BrokenPipe);
+            // Since more has come, the reply may be held back for a moment, and the error with it.
+            let mut results = vec![socket.send("reply").await.map(|()| String::new())];
+            while let Some(result) = socket.recv().await {
+                results.push(result.map(|message| message.as_text().unwrap().into()));
+            }
+            let errors = results.iter().filter(|result| matches!(result, Err(Error::Io(_)))).count();
+            assert_eq!(errors, 1, "{version} {results:?}");
+            let texts: Vec<_> = results.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+            assert_eq!(texts, ["two", "three"]);
+            assert!(socket.recv().await.is_none());
+        }
+    });
+}
+
+#[test]
+fn recv_tells_where_what_was_fed_cannot_be_written() {
+    run(async || {
+        let (mut socket, _client, probe) = probed(Version::Hybi13).await;
+        probe.break_writes(ErrorKind::BrokenPipe);
+        socket.feed("reply").await.unwrap();
+        assert!(matches!(socket.recv().await, Some(Err(Error::Io(_)))));
+        is_over(&mut socket, CloseCode::ABNORMAL).await;
+    });
+}
+
+#[test]
+fn a_close_that_cannot_be_written_is_an_error_and_the_end() {
+    run(async || {
+        for version in HYBI {
+            let (mut socket, _client, probe) = probed(version).await;
+            probe.break_writes(ErrorKind::BrokenPipe);
+            assert!(matches!(socket.close(CloseCode::NORMAL, "").await, Err(Error::Io(_))));
+            is_over(&mut socket, CloseCode::ABNORMAL).await;
+        }
+    });
+}
+
+#[test]
+fn a_client_that_resets_the_connection_is_an_error_and_the_end() {
+    run(async || {
+        let (server, client) = tcp().await;
+        // An end with input unread is a reset.
+        let (mut socket, client) = over(server, Wire::new(client), Version::Hybi13, Config::server()).await;
+        socket.send("unread").await.unwrap();
+        drop(client);
+        assert!(
+            matches!(socket.recv().await, Some(Err(Error::Io(error))) if error.kind() == ErrorKind::ConnectionReset)
+        );
+        is_over(&mut socket, CloseCode::ABNORMAL).await;
+    });
+}

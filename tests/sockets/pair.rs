@@ -1,0 +1,61 @@
+//! An open socket and its client, in one test.
+
+use tokio::io::DuplexStream;
+use tokio::net::{TcpListener, TcpStream};
+use tower_websocket::{Config, Version, WebSocket, accept};
+
+use crate::client::{Client, Opening};
+use crate::transports::{Probe, Probed};
+use crate::wire::{Transport, Wire};
+
+/// Over memory that holds so much in each direction.
+pub(crate) async fn over_memory(size: usize, version: Version, config: Config) -> (WebSocket<DuplexStream>, Client) {
+    let (server, client) = tokio::io::duplex(size);
+    over(server, Wire::new(client), version, config).await
+}
+
+/// Over TCP.
+pub(crate) async fn over_tcp(version: Version, config: Config) -> (WebSocket<TcpStream>, Client) {
+    let (server, client) = tcp().await;
+    over(server, Wire::new(client), version, config).await
+}
+
+/// An open socket whose reads and writes are counted, from here on.
+pub(crate) async fn counted() -> (WebSocket<Probed<DuplexStream>>, Client, Probe) {
+    let (server, client) = tokio::io::duplex(1024 * 1024);
+    let (server, probe) = Probed::new(server);
+    let (socket, client) = over(server, Wire::new(client), Version::Hybi13, Config::server()).await;
+    probe.take();
+    (socket, client, probe)
+}
+
+/// Over whatever is between the two.
+pub(crate) async fn over<T: Transport + 'static>(
+    server: T,
+    mut client: Wire,
+    version: Version,
+    config: Config,
+) -> (WebSocket<T>, Client) {
+    let opening = Opening::of(version);
+    let client = async {
+        client.write(opening.handshake.bytes()).await;
+        opening.confirmed(client).await
+    };
+    let server = async {
+        let Ok(mut socket) = accept(server, config.allow_drafts(true)).await else { panic!("no WebSocket") };
+        socket.flush().await.expect("a client that reads");
+        socket
+    };
+    tokio::join!(server, client)
+}
+
+/// Both ends of a TCP connection, the server's first.
+pub(crate) async fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    let (accepted, connected) = tokio::join!(listener.accept(), TcpStream::connect(addr));
+    let (server, client) = (accepted.expect("a connection").0, connected.expect("a connection"));
+    server.set_nodelay(true).expect("a TCP stream");
+    client.set_nodelay(true).expect("a TCP stream");
+    (server, client)
+}

@@ -1,0 +1,149 @@
+//! Handshakes that get no WebSocket: the answer says why, in HTTP.
+
+use tower_websocket::{Config, Version};
+use websocket_tests::wire::{Answer, Handshake, VERSIONS};
+
+use crate::run::run;
+use crate::stacks::{INNER, Server, Stack, config, on_every_stack};
+
+on_every_stack! {
+    a_version_that_is_not_spoken_is_answered_with_426
+    drafts_are_answered_with_426_where_they_are_not_allowed
+    a_malformed_handshake_is_answered_with_400
+    a_request_of_http_1_0_is_answered_with_400
+    the_connection_of_a_refused_handshake_is_not_upgraded
+}
+
+/// The answer to a request, with one line that holds this.
+async fn refused(server: &Server, handshake: &Handshake, reason: &str) -> Answer {
+    let mut wire = server.connect().await;
+    wire.write(handshake.bytes()).await;
+    let (answer, body) = wire.response().await;
+    assert!(body.contains(reason) && body.ends_with('\n') && body.lines().count() == 1, "{body:?}");
+    assert_eq!(answer.all("Content-Type"), ["text/plain; charset=utf-8"]);
+    answer
+}
+
+fn confirm_426(answer: &Answer, versions: &str) {
+    assert_eq!(answer.status, 426);
+    // RFC 6455 §4.4 and RFC 9110 §15.5.22.
+    assert_eq!(answer.all("Sec-WebSocket-Version"), [versions]);
+    assert_eq!(answer.all("Upgrade"), ["websocket"]);
+    assert!(answer.all("Connection").join(", ").to_ascii_lowercase().contains("upgrade"), "{answer:?}");
+}
+
+async fn a_version_that_is_not_spoken_is_answered_with_426(stack: Stack) {
+    let server = stack.serve(config()).await;
+    for version in ["0", "6", "9", "12", "14", "013", "13, 8", "x"] {
+        confirm_426(&refused(&server, &Handshake::hybi(version), "13, 8, 7").await, "13, 8, 7");
+    }
+    let twice = Handshake::hybi("13").with("Sec-WebSocket-Version", "13");
+    confirm_426(&refused(&server, &twice, "version").await, "13, 8, 7");
+    let missing = Handshake::hybi("13").without("Sec-WebSocket-Version");
+    confirm_426(&refused(&server, &missing, "version").await, "13, 8, 7");
+}
+
+async fn drafts_are_answered_with_426_where_they_are_not_allowed(stack: Stack) {
+    let server = stack.serve(Config::server()).await;
+    for version in VERSIONS.into_iter().filter(|version| version.is_draft()) {
+        println!("{version}");
+        confirm_426(&refused(&server, &Handshake::of(version), "version").await, "13");
+    }
+    server.open(Version::Hybi13).await.close().await;
+}
+
+async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
+    let server = stack.serve(config()).await;
+    let hybi = || Handshake::of(Version::Hybi13);
+    let hixie = || Handshake::of(Version::Hixie76);
+    for (handshake, reason) in [
+        (hybi().without("Sec-WebSocket-Key"), "Sec-WebSocket-Key header is missing"),
+        (hybi().set("Sec-WebSocket-Key", "c2hvcnQ="), "16 bytes"),
+        (hybi().set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZSBpcyBsb25n"), "16 bytes"),
+        (hybi().set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ"), "16 bytes"),
+        (hybi().set("Sec-WebSocket-Key", "!@#$%^&*()!@#$%^&*()!@=="), "16 bytes"),
+        (hybi().with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), "16 bytes"),
+        (hybi().with("Sec-WebSocket-Protocol", "two words"), "Sec-WebSocket-Protocol"),
+        (hybi().with("Sec-WebSocket-Protocol", b"\xff"), "Sec-WebSocket-Protocol"),
+        (hybi().without("Host"), "Host"),
+        (hybi().set("Host", "exa mple.com"), "Host"),
+        (hybi().set("Host", "example.com:http"), "Host"),
+        (hybi().set("Host", "[::1"), "Host"),
+        (hybi().with("Host", "example.org"), "Host"),
+        (hybi().with("Content-Length", "1"), "body"),
+        (hybi().with("Transfer-Encoding", "chunked"), "body"),
+        (hixie().without("Sec-WebSocket-Key1"), "Sec-WebSocket-Key1"),
+        (hixie().without("Sec-WebSocket-Key2"), "Sec-WebSocket-Key2"),
+        (hixie().set("Sec-WebSocket-Key1", "no digits"), "Sec-WebSocket-Key1"),
+        (hixie().set("Sec-WebSocket-Key2", "12345"), "Sec-WebSocket-Key2"),
+        (Handshake::of(Version::Hixie75).with("Content-Length", "8"), "body"),
+    ] {
+        println!("{handshake:?}");
+        assert_eq!(refused(&server, &handshake, reason).await.status, 400);
+    }
+    // A body of no bytes is none.
+    for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie76) {
+        let mut opening = server.opening(version);
+        opening.handshake = opening.handshake.with("Content-Length", "0");
+        opening.on(server.connect().await).await.close().await;
+    }
+}
+
+async fn a_request_of_http_1_0_is_answered_with_400(stack: Stack) {
+    let server = stack.serve(config()).await;
+    for version in VERSIONS {
+        println!("{version}");
+        let mut handshake = server.opening(version).handshake;
+        handshake.http = "HTTP/1.0".into();
+        let mut wire = server.connect().await;
+        wire.write(handshake.bytes()).await;
+        // There the end of the connection ends the answer.
+        let answer = String::from_utf8(wire.rest().await).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.0 400 ") || head.starts_with("HTTP/1.1 400 "), "{head}");
+        assert!(body.contains("HTTP/1.0") && body.lines().count() == 1, "{body:?}");
+    }
+}
+
+async fn the_connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
+    let server = stack.serve(config()).await;
+    let mut wire = server.connect().await;
+    let handshakes = [Handshake::hybi("12"), Handshake::hybi("13").without("Sec-WebSocket-Key")];
+    wire.write(handshakes[0].bytes()).await;
+    assert_eq!(wire.response().await.0.status, 426);
+    if stack == Stack::Tcp {
+        // There is no HTTP stack to go on with.
+        wire.eof().await;
+        return;
+    }
+    // A client may try again, RFC 6455 §4.4 says.
+    wire.write(handshakes[1].bytes()).await;
+    assert_eq!(wire.response().await.0.status, 400);
+    wire.write(Handshake::get("/").bytes()).await;
+    let (answer, body) = wire.response().await;
+    match stack {
+        Stack::Axum => assert_eq!(answer.status, 400),
+        _ => assert_eq!((answer.status, body.as_str()), (404, INNER)),
+    }
+    server.opening(Version::Hybi13).on(wire).await.close().await;
+}
+
+#[test]
+fn the_extractor_rejects_what_is_no_handshake() {
+    run(async || {
+        let server = Stack::Axum.serve(config()).await;
+        let right = || Handshake::of(Version::Hybi13);
+        let mut post = right();
+        post.method = "POST".into();
+        for (request, reason) in [
+            (post, "GET"),
+            (right().without("Connection"), "Connection"),
+            (right().set("Connection", "keep-alive"), "Connection"),
+            (right().without("Upgrade"), "Upgrade"),
+            (right().set("Upgrade", "h2c"), "Upgrade"),
+            (Handshake::get("/"), "Connection"),
+        ] {
+            assert_eq!(refused(&server, &request, reason).await.status, 400, "{request:?}");
+        }
+    });
+}

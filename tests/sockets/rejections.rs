@@ -1,0 +1,121 @@
+//! The axum extractor's rejections: one type per reason.
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::IntoResponse;
+use axum_websocket::WebSocketUpgrade;
+use axum_websocket::rejection::*;
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use hyper::ext::Protocol;
+use websocket_driver::Version;
+use websocket_tests::wire::{Handshake, VERSIONS};
+
+use crate::run::run;
+
+async fn rejection(request: Request<()>) -> WebSocketUpgradeRejection {
+    let (mut parts, ()) = request.into_parts();
+    let result = <WebSocketUpgrade as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await;
+    result.expect_err("a rejection")
+}
+
+/// The rejection is of this type, and answers with this status and a line that holds this.
+macro_rules! rejects {
+    ($request:expr, $kind:ident, $status:literal, $reason:literal) => {{
+        let rejection = rejection($request).await;
+        assert!(matches!(rejection, WebSocketUpgradeRejection::$kind($kind { .. })), "{rejection:?}");
+        assert_eq!(rejection.status(), $status);
+        assert!(rejection.to_string().contains($reason), "{rejection}");
+        let text = format!("{rejection}\n");
+        let response = rejection.into_response();
+        assert_eq!(response.status(), $status);
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(response.headers().contains_key("sec-websocket-version"), $status == 426);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), text);
+    }};
+}
+
+fn hybi() -> Handshake {
+    Handshake::of(Version::Hybi13)
+}
+
+fn on_http2(method: Method, protocol: Option<&'static str>) -> Request<()> {
+    let mut request = hybi().without("Connection").without("Upgrade").without("Sec-WebSocket-Key").request();
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.method_mut() = method;
+    if let Some(protocol) = protocol {
+        request.extensions_mut().insert(Protocol::from_static(protocol));
+    }
+    request
+}
+
+#[test]
+fn every_reason_has_a_rejection_of_its_own() {
+    run(async || {
+        let mut post = hybi();
+        post.method = "POST".into();
+        rejects!(post.request(), MethodNotGet, 400, "GET");
+        rejects!(on_http2(Method::GET, Some("websocket")), MethodNotGet, 400, "CONNECT");
+
+        let mut old = hybi();
+        old.http = "HTTP/1.0".into();
+        rejects!(old.request(), HttpVersionNotSupported, 400, "HTTP/1.0");
+
+        rejects!(hybi().without("Connection").request(), InvalidConnectionHeader, 400, "Connection");
+        rejects!(hybi().set("Connection", "close").request(), InvalidConnectionHeader, 400, "upgrade");
+        rejects!(hybi().without("Upgrade").request(), InvalidUpgradeHeader, 400, "Upgrade");
+        rejects!(hybi().set("Upgrade", "h2c").request(), InvalidUpgradeHeader, 400, "websocket");
+        rejects!(on_http2(Method::CONNECT, None), InvalidProtocolPseudoheader, 400, "websocket");
+        rejects!(on_http2(Method::CONNECT, Some("connect-udp")), InvalidProtocolPseudoheader, 400, "websocket");
+
+        rejects!(hybi().without("Host").request(), InvalidHostHeader, 400, "Host");
+        rejects!(hybi().set("Host", "a b").request(), InvalidHostHeader, 400, "Host");
+        rejects!(Handshake::hybi("12").request(), InvalidWebSocketVersionHeader, 426, "13");
+        rejects!(hybi().without("Sec-WebSocket-Version").request(), InvalidWebSocketVersionHeader, 426, "version");
+
+        rejects!(hybi().without("Sec-WebSocket-Key").request(), WebSocketKeyHeaderMissing, 400, "Sec-WebSocket-Key");
+        rejects!(hybi().set("Sec-WebSocket-Key", "short").request(), InvalidWebSocketKeyHeader, 400, "16 bytes");
+        let hixie = Handshake::of(Version::Hixie76).without("Sec-WebSocket-Key2").request();
+        rejects!(hixie, InvalidWebSocketKeyHeader, 400, "Sec-WebSocket-Key2");
+
+        let protocol = hybi().with("Sec-WebSocket-Protocol", "two words").request();
+        rejects!(protocol, InvalidWebSocketProtocolHeader, 400, "Sec-WebSocket-Protocol");
+        rejects!(hybi().with("Content-Length", "1").request(), BodyNotSupported, 400, "body");
+        rejects!(hybi().with("Transfer-Encoding", "chunked").request(), BodyNotSupported, 400, "body");
+        for version in VERSIONS {
+            rejects!(Handshake::of(version).request(), ConnectionNotUpgradable, 500, "OnUpgrade");
+        }
+        rejects!(on_http2(Method::CONNECT, Some("websocket")), ConnectionNotUpgradable, 500, "OnUpgrade");
+    });
+}
+
+#[test]
+fn a_426_names_what_to_upgrade_to_only_on_http_1() {
+    run(async || {
+        let answer = rejection(Handshake::hybi("12").request()).await.into_response();
+        assert_eq!((&answer.headers()["upgrade"], answer.status().as_u16()), (&"websocket".parse().unwrap(), 426));
+        let mut request = on_http2(Method::CONNECT, Some("websocket"));
+        request.headers_mut().insert("sec-websocket-version", "12".parse().unwrap());
+        let answer = rejection(request).await.into_response();
+        assert_eq!(answer.status(), 426);
+        // RFC 9113 §8.2.2.
+        assert!(!answer.headers().contains_key("upgrade") && !answer.headers().contains_key("connection"));
+    });
+}
+
+#[test]
+fn an_optional_extractor_rejects_only_handshakes() {
+    async fn optional(request: Request<()>) -> Result<bool, WebSocketUpgradeRejection> {
+        let (mut parts, ()) = request.into_parts();
+        let result = <WebSocketUpgrade as OptionalFromRequestParts<()>>::from_request_parts(&mut parts, &()).await;
+        result.map(|ws| ws.is_some())
+    }
+    run(async || {
+        assert_eq!(optional(Handshake::get("/").request()).await, Ok(false));
+        assert_eq!(optional(on_http2(Method::CONNECT, None)).await, Ok(false));
+        assert_eq!(optional(on_http2(Method::GET, None)).await, Ok(false));
+        let rejection = optional(hybi().without("Sec-WebSocket-Key").request()).await.unwrap_err();
+        assert!(matches!(rejection, WebSocketUpgradeRejection::WebSocketKeyHeaderMissing(_)));
+        let rejection = optional(on_http2(Method::CONNECT, Some("websocket"))).await.unwrap_err();
+        assert!(matches!(rejection, WebSocketUpgradeRejection::ConnectionNotUpgradable(_)));
+    });
+}

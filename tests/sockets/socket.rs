@@ -1,0 +1,251 @@
+//! What an open socket does for who holds it.
+
+use futures_util::FutureExt;
+use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, Message, SendError, Version};
+use websocket_tests::wire::{Frame, HYBI, ServerFrame, VERSIONS, frames};
+
+use crate::client::texts_of;
+use crate::pair::{counted, over, over_memory, over_tcp};
+use crate::run::run;
+use crate::transports::Probed;
+use crate::wire::Wire;
+
+const MEMORY: usize = 1024 * 1024;
+
+fn text(message: Option<Result<Message, Error>>) -> String {
+    message.expect("a message").expect("no error").as_text().expect("a text").into()
+}
+
+#[test]
+fn it_tells_what_was_agreed() {
+    run(async || {
+        for version in VERSIONS {
+            let (socket, _client) = over_memory(MEMORY, version, Config::server()).await;
+            assert_eq!((socket.version(), socket.protocol(), socket.close_frame()), (version, None, None));
+            let request = socket.request().expect("the request that `accept` has read");
+            assert_eq!(request.headers()["host"], "example.com");
+        }
+    });
+}
+
+#[test]
+fn messages_of_both_kinds_come_and_go() {
+    run(async || {
+        for version in HYBI {
+            let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
+            client.wire.write(frames([Frame::text("text"), Frame::binary([0, 255]), Frame::text("")])).await;
+            assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("text"));
+            assert_eq!(socket.recv().await.unwrap().unwrap(), Message::binary(vec![0, 255]));
+            assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text(""));
+            socket.send("a str").await.unwrap();
+            socket.send(String::from("a String")).await.unwrap();
+            socket.send(vec![1, 2, 3]).await.unwrap();
+            socket.send(bytes::Bytes::from_static(b"Bytes")).await.unwrap();
+            for expected in [
+                ServerFrame::text("a str"),
+                ServerFrame::text("a String"),
+                ServerFrame::new(2, [1, 2, 3]),
+                ServerFrame::new(2, "Bytes"),
+            ] {
+                assert_eq!(client.wire.frame().await, expected);
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_fed_leaves_with_a_flush_in_one_write() {
+    run(async || {
+        let (mut socket, mut client, probe) = counted().await;
+        for number in 0..100 {
+            socket.feed(format!("message {number}")).await.unwrap();
+        }
+        assert_eq!(probe.take(), (0, 0));
+        socket.flush().await.unwrap();
+        assert_eq!(probe.take(), (0, 1));
+        socket.flush().await.unwrap();
+        assert_eq!(probe.take(), (0, 0));
+        for number in 0..100 {
+            assert_eq!(client.text().await, format!("message {number}"));
+        }
+    });
+}
+
+#[test]
+fn replies_to_one_packet_leave_in_one_write_when_recv_waits() {
+    run(async || {
+        let (mut socket, mut client, probe) = counted().await;
+        let texts: Vec<_> = (0..100).map(|number| format!("message {number}")).collect();
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        client.send(&texts).await;
+        for _ in 0..100 {
+            let message = socket.recv().await.unwrap().unwrap();
+            socket.feed(message).await.unwrap();
+        }
+        assert_eq!(probe.take(), (1, 0));
+        // Nothing has come: it waits, and flushes first.
+        assert!(socket.recv().now_or_never().is_none());
+        assert_eq!(probe.take(), (0, 1));
+        for expected in texts {
+            assert_eq!(client.text().await, expected);
+        }
+    });
+}
+
+#[test]
+fn a_message_large_or_small_costs_one_write() {
+    run(async || {
+        let (mut socket, mut client, probe) = counted().await;
+        for size in [0, 1, 125, 126, 4096, 16 * 1024 - 1, 16 * 1024, 65_535, 65_536, 500_000] {
+            let message = vec![7; size];
+            socket.send(message.clone()).await.unwrap();
+            assert_eq!(probe.take(), (0, 1), "{size}");
+            assert_eq!(client.wire.frame().await, ServerFrame::new(2, message));
+        }
+    });
+}
+
+#[test]
+fn a_ping_pong_of_messages_costs_one_read_and_one_write_each() {
+    run(async || {
+        let (mut socket, mut client, probe) = counted().await;
+        for _ in 0..50 {
+            client.send(&["ping pong"]).await;
+            let message = socket.recv().await.unwrap().unwrap();
+            socket.send(message).await.unwrap();
+            assert_eq!(client.text().await, "ping pong");
+        }
+        assert_eq!(probe.take(), (50, 50));
+    });
+}
+
+#[test]
+fn pings_and_closes_are_answered_while_a_message_is_waited_for() {
+    run(async || {
+        let (mut socket, mut client, _) = counted().await;
+        client.wire.write(frames([Frame::ping("1"), Frame::text("text"), Frame::ping("2")])).await;
+        assert_eq!(text(socket.recv().await), "text");
+        assert!(socket.recv().now_or_never().is_none());
+        assert_eq!(client.wire.frame().await, ServerFrame::pong("1"));
+        assert_eq!(client.wire.frame().await, ServerFrame::pong("2"));
+        client.wire.write(Frame::close(1001, "away").bytes()).await;
+        assert!(socket.recv().await.is_none());
+        assert_eq!(client.wire.frame().await, ServerFrame::close(1001, ""));
+        client.wire.eof().await;
+    });
+}
+
+#[test]
+fn next_event_tells_pings_pongs_and_the_close() {
+    run(async || {
+        let (mut socket, mut client, _) = counted().await;
+        socket.ping("are you there?").await.unwrap();
+        assert_eq!(client.wire.frame().await, ServerFrame::new(9, "are you there?"));
+        client.wire.write(frames([Frame::pong("are you there?"), Frame::ping("and you?"), Frame::text("yes")])).await;
+        client.wire.write(Frame::close(3000, "bye").bytes()).await;
+        let close = CloseFrame { code: 3000.into(), reason: "bye".into() };
+        for expected in [
+            Event::Pong("are you there?".into()),
+            Event::Ping("and you?".into()),
+            Event::Message(Message::text("yes")),
+            Event::Close(close.clone()),
+        ] {
+            assert_eq!(socket.next_event().await.unwrap().unwrap(), expected);
+        }
+        assert!(socket.next_event().await.is_none() && socket.recv().await.is_none());
+        assert_eq!(socket.close_frame(), Some(&close));
+    });
+}
+
+#[test]
+fn a_ping_that_is_too_long_is_refused_and_the_socket_goes_on() {
+    run(async || {
+        let (mut socket, mut client, _) = counted().await;
+        let error = socket.ping(vec![7; 126]).await.unwrap_err();
+        assert!(matches!(error, Error::Send(SendError::ControlTooLong)), "{error:?}");
+        socket.ping(vec![7; 125]).await.unwrap();
+        assert_eq!(client.wire.frame().await, ServerFrame::new(9, [7; 125]));
+        socket.send("on").await.unwrap();
+        assert_eq!(client.text().await, "on");
+    });
+}
+
+#[test]
+fn what_a_hixie_draft_does_not_have_is_refused_and_the_socket_goes_on() {
+    run(async || {
+        for version in [Version::Hixie76, Version::Hixie75] {
+            let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
+            for result in
+                [socket.send(vec![1, 2, 3]).await, socket.feed(vec![1, 2, 3]).await, socket.ping("ping").await]
+            {
+                assert!(matches!(result, Err(Error::Send(SendError::NotSupported { .. }))), "{result:?}");
+            }
+            socket.send("on").await.unwrap();
+            assert_eq!(client.text().await, "on");
+        }
+    });
+}
+
+#[test]
+fn a_message_of_8_mib_comes_back() {
+    run(async || {
+        let bytes: Vec<u8> = (0..=250).cycle().take(8 * 1024 * 1024).collect();
+        let (mut socket, client) = over_tcp(Version::Hybi13, Config::server()).await;
+        let server = async {
+            let message = socket.recv().await.unwrap().unwrap();
+            socket.send(message).await.unwrap();
+            assert!(socket.recv().await.is_none());
+        };
+        let client = async {
+            let mut client = client;
+            client.wire.write(Frame::binary(&bytes).bytes()).await;
+            assert!(client.wire.frame().await == ServerFrame::new(2, &bytes));
+            client.close().await;
+        };
+        tokio::join!(server, client);
+    });
+}
+
+#[test]
+fn more_than_may_be_queued_is_written_on_the_way() {
+    run(async || {
+        let (server, client) = tokio::io::duplex(MEMORY);
+        let (server, probe) = Probed::new(server);
+        let config = Config::server().max_output(1000);
+        let (mut socket, mut client) = over(server, Wire::new(client), Version::Hybi13, config).await;
+        probe.take();
+        for number in 0..500 {
+            socket.feed(format!("message {number}")).await.unwrap();
+        }
+        let (_, writes) = probe.take();
+        assert!((2..20).contains(&writes), "{writes}");
+        socket.flush().await.unwrap();
+        for number in 0..500 {
+            assert_eq!(client.text().await, format!("message {number}"));
+        }
+    });
+}
+
+#[test]
+fn messages_arrive_however_their_bytes_do() {
+    run(async || {
+        for version in VERSIONS {
+            let (mut socket, mut client) = over_tcp(version, Config::server()).await;
+            let texts = ["", "short", "Grüße, 世界", &"long".repeat(100)];
+            let bytes = texts_of(version, &texts);
+            let writer = async {
+                for byte in bytes {
+                    client.wire.write([byte]).await;
+                    tokio::task::yield_now().await;
+                }
+            };
+            let reader = async {
+                for expected in texts {
+                    assert_eq!(text(socket.recv().await), expected);
+                }
+            };
+            tokio::join!(writer, reader);
+            assert_eq!(socket.close_frame().map(|close| close.code), None::<CloseCode>);
+        }
+    });
+}

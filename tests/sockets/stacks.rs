@@ -1,0 +1,198 @@
+//! The ways to serve WebSockets, each with the same echo behind it.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum_websocket::WebSocketUpgrade;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tower::{ServiceBuilder, service_fn};
+use tower_websocket::{CloseFrame, Config, Version, WebSocket, WebSocketLayer, accept};
+
+use crate::client::{Client, Opening};
+use crate::serve::{How, Port, each, listen, serve};
+use crate::wire::{Transport, Wire};
+
+/// What the inner service of a layer answers, with 404.
+pub(crate) const INNER: &str = "the inner service";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// The extractor, under an unmodified `axum::serve`.
+    Axum,
+    /// The layer on a router.
+    AxumLayer,
+    /// The layer over hyper-util's `auto`.
+    Tower,
+    /// The layer over hyper's `http1`.
+    Hyper,
+    /// As `Tower`, over TLS.
+    Tls,
+    /// The driver reads the request itself.
+    Tcp,
+}
+
+/// What the server's side of a connection saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Opened { version: Version, protocol: Option<String> },
+    Closed(Option<CloseFrame>),
+    Failed(String),
+}
+
+/// A server that runs, and tells what it sees.
+pub(crate) struct Server {
+    port: Port,
+    seen: UnboundedReceiver<Seen>,
+}
+
+/// All drafts, and two subprotocols.
+pub(crate) fn config() -> Config {
+    Config::server().allow_drafts(true).protocols(["superchat", "chat"])
+}
+
+impl Stack {
+    pub(crate) const ALL: [Self; 6] = [Self::Axum, Self::AxumLayer, Self::Tower, Self::Hyper, Self::Tls, Self::Tcp];
+
+    /// Those with a layer, which has the body of a request.
+    pub(crate) const LAYERS: [Self; 4] = [Self::AxumLayer, Self::Tower, Self::Hyper, Self::Tls];
+
+    /// Those that speak HTTP/2.
+    pub(crate) const HTTP2: [Self; 4] = [Self::Axum, Self::AxumLayer, Self::Tower, Self::Tls];
+
+    /// Starts a server.
+    pub(crate) async fn serve(self, config: Config) -> Server {
+        println!("{self:?}"); // Shown where the test fails.
+        let config = if self == Self::Tls { config.secure(true) } else { config };
+        let (sender, seen) = unbounded_channel();
+        let layered = || ServiceBuilder::new().layer(layer(config.clone(), sender.clone())).service(service_fn(inner));
+        let port = match self {
+            Self::Axum => axum(extractor(config, sender)).await,
+            Self::AxumLayer => {
+                let fallback = Router::new().fallback(|| async { (StatusCode::NOT_FOUND, INNER) });
+                axum(fallback.layer(layer(config, sender))).await
+            }
+            Self::Tower => serve(layered(), How::Auto).await,
+            Self::Hyper => serve(layered(), How::Http1).await,
+            Self::Tls => serve(layered(), How::Tls).await,
+            Self::Tcp => each(false, move |stream| tcp(stream, config.clone(), sender.clone())).await,
+        };
+        Server { port, seen }
+    }
+}
+
+impl Server {
+    /// A connection for HTTP/1.1.
+    pub(crate) async fn connect(&self) -> Wire {
+        self.port.connect().await
+    }
+
+    /// A connection for HTTP/2.
+    pub(crate) async fn connect_http2(&self) -> Box<dyn Transport> {
+        self.port.connect_http2().await
+    }
+
+    /// The handshake of a version, as it fits this server.
+    pub(crate) fn opening(&self, version: Version) -> Opening {
+        if self.port.is_secure { Opening::of(version).secure() } else { Opening::of(version) }
+    }
+
+    /// An open connection of a version.
+    pub(crate) async fn open(&self, version: Version) -> Client {
+        self.opening(version).on(self.connect().await).await
+    }
+
+    /// What the next socket, or the same one next, has to tell.
+    pub(crate) async fn seen(&mut self) -> Seen {
+        self.seen.recv().await.expect("the server runs")
+    }
+}
+
+/// An unmodified `axum::serve`.
+pub(crate) async fn axum(router: Router) -> Port {
+    let (listener, port) = listen(false).await;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    port
+}
+
+/// Echoes, and closes with 4000 and "bye" when it is told to "close".
+async fn echo<T: Transport>(mut socket: WebSocket<T>, seen: UnboundedSender<Seen>) {
+    let _ = seen.send(Seen::Opened { version: socket.version(), protocol: socket.protocol().map(Into::into) });
+    while let Some(Ok(message)) = socket.recv().await {
+        if message.as_text() == Some("close") {
+            let _ = socket.close(4000.into(), "bye").await;
+        } else if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+    let _ = seen.send(Seen::Closed(socket.close_frame().cloned()));
+}
+
+fn layer(
+    config: Config,
+    seen: UnboundedSender<Seen>,
+) -> WebSocketLayer<impl Fn(WebSocket, Request<()>) -> BoxFuture<'static, ()> + Clone + Send> {
+    let failed = seen.clone();
+    WebSocketLayer::new(move |socket, _| echo(socket, seen.clone()).boxed()).config(config).on_failed_upgrade(
+        move |error| {
+            let _ = failed.send(Seen::Failed(error.to_string()));
+        },
+    )
+}
+
+fn extractor(config: Config, seen: UnboundedSender<Seen>) -> Router {
+    Router::new().fallback(move |ws: WebSocketUpgrade| {
+        let (config, seen, failed) = (config.clone(), seen.clone(), seen.clone());
+        async move {
+            ws.config(config)
+                .on_failed_upgrade(move |error| {
+                    let _ = failed.send(Seen::Failed(error.to_string()));
+                })
+                .on_upgrade(move |socket| echo(socket, seen))
+        }
+    })
+}
+
+async fn inner(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::new(Full::new(INNER.into()));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    Ok(response)
+}
+
+async fn tcp(stream: TcpStream, config: Config, seen: UnboundedSender<Seen>) {
+    match accept(stream, config).await {
+        Ok(socket) => echo(socket, seen).await,
+        Err(error) => {
+            let _ = seen.send(Seen::Failed(error.to_string()));
+        }
+    }
+}
+
+/// Makes a test of a function for every stack.
+macro_rules! on_every_stack {
+    ($($name:ident)*) => {
+        $crate::stacks::on_every_stack! { @ Axum, axum, [$($name)*] }
+        $crate::stacks::on_every_stack! { @ AxumLayer, axum_layer, [$($name)*] }
+        $crate::stacks::on_every_stack! { @ Tower, tower, [$($name)*] }
+        $crate::stacks::on_every_stack! { @ Hyper, hyper, [$($name)*] }
+        $crate::stacks::on_every_stack! { @ Tls, tls, [$($name)*] }
+        $crate::stacks::on_every_stack! { @ Tcp, tcp, [$($name)*] }
+    };
+    (@ $stack:ident, $module:ident, [$($name:ident)*]) => {
+        mod $module {
+            $(
+                #[test]
+                fn $name() {
+                    $crate::run::run(async || super::$name($crate::stacks::Stack::$stack).await);
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_every_stack;

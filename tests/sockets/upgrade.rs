@@ -1,0 +1,241 @@
+//! The upgrade in the application's own hands, and what becomes of one that fails.
+
+use std::convert::Infallible;
+use std::io::ErrorKind;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_websocket::{
+    Config, HandshakeError, UpgradeError, UpgradeRefusal, Version, WebSocket, WebSocketLayer, check, is_handshake,
+    upgrade,
+};
+use websocket_tests::wire::{Handshake, VERSIONS};
+
+use crate::client::Opening;
+use crate::run::run;
+use crate::serve::{How, serve};
+use crate::stacks::config;
+
+/// The way of the docs.
+async fn handle(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    // Asking beforehand takes nothing away.
+    let protocol = check(&request, config()).ok().flatten();
+    let text = match upgrade(&mut request, config()) {
+        Ok((response, upgrade)) => {
+            assert_eq!(upgrade.protocol().map(Into::into), protocol);
+            tokio::spawn(async move {
+                let version = upgrade.version();
+                let mut socket = upgrade.await.expect("a client that stays");
+                assert_eq!(socket.version(), version);
+                while let Some(Ok(message)) = socket.recv().await {
+                    socket.send(message).await.expect("a client that stays");
+                }
+            });
+            return Ok(response.map(|()| Full::default()));
+        }
+        Err(refusal) => refusal.to_response(),
+    };
+    Ok(text.map(|text| Full::new(text.into())))
+}
+
+#[test]
+fn a_handler_can_upgrade_by_itself() {
+    run(async || {
+        for how in [How::Auto, How::Http1] {
+            let port = serve(service_fn(handle), how).await;
+            for version in VERSIONS {
+                let opening = Opening::of(version).protocol("chat", Some("chat"));
+                let mut client = opening.on(port.connect().await).await;
+                client.echo(&["hello", "there"]).await;
+                client.close().await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_refusal_by_hand_says_why() {
+    run(async || {
+        let port = serve(service_fn(handle), How::Auto).await;
+        for (handshake, status, reason) in [
+            (Handshake::get("/"), 400, "Connection"),
+            (Handshake::hybi("12"), 426, "version"),
+            (Handshake::of(Version::Hixie76).with("Content-Length", "8"), 400, "declared body"),
+        ] {
+            let mut wire = port.connect().await;
+            wire.write(handshake.head()).await;
+            let (answer, body) = wire.response().await;
+            assert_eq!(answer.status, status);
+            assert!(body.contains(reason), "{body}");
+        }
+    });
+}
+
+#[test]
+fn an_upgrade_that_is_dropped_drops_the_connection() {
+    run(async || {
+        let service = service_fn(|mut request: Request<Incoming>| async move {
+            let (response, upgrade) = upgrade(&mut request, config()).expect("a handshake");
+            drop(upgrade);
+            Ok::<_, Infallible>(response.map(|()| Empty::<Bytes>::new()))
+        });
+        let opening = Opening::of(Version::Hybi13);
+        let mut client = opening.on(serve(service, How::Http1).await.connect().await).await;
+        client.wire.eof().await;
+    });
+}
+
+/// A layer whose handler is not to run, and what its upgrades fail with.
+fn failing() -> (WebSocketLayer<Handler>, UnboundedReceiver<UpgradeError>) {
+    fn never(_: WebSocket, _: Request<()>) -> BoxFuture<'static, ()> {
+        panic!("a socket");
+    }
+    let (sender, failed) = unbounded_channel();
+    let layer = WebSocketLayer::new(never as Handler).config(config());
+    (layer.on_failed_upgrade(move |error| drop(sender.send(error))), failed)
+}
+
+type Handler = fn(WebSocket, Request<()>) -> BoxFuture<'static, ()>;
+
+async fn empty<B>(_: Request<B>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    Ok(Response::new(Empty::new()))
+}
+
+fn confirm_upgrades_were_forgotten(error: UpgradeError) {
+    assert!(matches!(error, UpgradeError::Hyper(_)), "{error:?}");
+    assert!(error.to_string().contains("low level API"), "{error}");
+}
+
+#[test]
+fn the_layer_is_told_where_hyper_serves_without_upgrades() {
+    run(async || {
+        for version in VERSIONS {
+            let (layer, mut failed) = failing();
+            let port = serve(layer.layer(service_fn(empty)), How::WithoutUpgrades).await;
+            let mut wire = port.connect().await;
+            wire.write(Handshake::of(version).bytes()).await;
+            confirm_upgrades_were_forgotten(failed.recv().await.expect("a call"));
+        }
+    });
+}
+
+#[test]
+fn the_extractor_is_told_where_hyper_serves_without_upgrades() {
+    run(async || {
+        let (sender, mut failed) = unbounded_channel();
+        let router = axum::Router::new().fallback(move |ws: axum_websocket::WebSocketUpgrade| async move {
+            let ws = ws.on_failed_upgrade(move |error| drop(sender.send(error)));
+            ws.on_upgrade(|_| async { panic!("a socket") })
+        });
+        let mut wire = serve(router, How::WithoutUpgrades).await.connect().await;
+        wire.write(Handshake::of(Version::Hybi13).bytes()).await;
+        confirm_upgrades_were_forgotten(failed.recv().await.expect("a call"));
+    });
+}
+
+#[test]
+fn the_layer_is_told_where_the_client_goes_before_the_handshake_is_done() {
+    run(async || {
+        for behind in [&b""[..], b"seven b"] {
+            let (layer, mut failed) = failing();
+            let mut wire = serve(layer.layer(service_fn(empty)), How::Http1).await.connect().await;
+            wire.write([&Handshake::of(Version::Hixie76).head()[..], behind].concat()).await;
+            wire.head().await;
+            drop(wire);
+            let error = failed.recv().await.expect("a call");
+            assert!(matches!(&error, UpgradeError::Io(error) if error.kind() == ErrorKind::UnexpectedEof), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_request_that_lost_the_means_to_upgrade_is_answered_with_500() {
+    run(async || {
+        for version in VERSIONS {
+            let request = Handshake::of(version).request();
+            assert_eq!(check(&request, config()), Err(UpgradeRefusal::NotUpgradable));
+            let (layer, _) = failing();
+            let response =
+                layer.layer(service_fn(empty)).oneshot(request.map(|()| Empty::<Bytes>::new())).await.unwrap();
+            assert_eq!(response.status(), 500);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert!(String::from_utf8_lossy(&body).contains("OnUpgrade"), "{body:?}");
+        }
+    });
+}
+
+#[test]
+fn a_middleware_that_drops_the_extensions_is_found_out() {
+    run(async || {
+        let (layer, _) = failing();
+        let service = tower::ServiceBuilder::new()
+            .map_request(|request: Request<Incoming>| {
+                let (parts, body) = request.into_parts();
+                let mut request = Request::new(body);
+                *request.uri_mut() = parts.uri;
+                *request.headers_mut() = parts.headers;
+                request
+            })
+            .layer(layer)
+            .service(service_fn(empty));
+        let mut wire = serve(service, How::Http1).await.connect().await;
+        wire.write(Handshake::of(Version::Hybi13).bytes()).await;
+        let (answer, body) = wire.response().await;
+        assert_eq!(answer.status, 500);
+        assert!(body.contains("OnUpgrade") && body.lines().count() == 1, "{body}");
+    });
+}
+
+#[test]
+fn a_request_that_is_refused_keeps_the_means_to_upgrade_to_something_else() {
+    run(async || {
+        let service = service_fn(|mut request: Request<Incoming>| async move {
+            upgrade(&mut request, config()).expect_err("no handshake");
+            let is_upgradable = request.extensions().get::<OnUpgrade>().is_some();
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(is_upgradable.to_string()))))
+        });
+        let mut wire = serve(service, How::Http1).await.connect().await;
+        wire.write(Handshake::get("/").with("Connection", "Upgrade").with("Upgrade", "h2c").bytes()).await;
+        assert_eq!(wire.response().await.1, "true");
+    });
+}
+
+#[test]
+fn a_handshake_is_known_by_its_headers_on_http_1_and_by_its_protocol_on_http_2() {
+    for version in VERSIONS {
+        assert!(is_handshake(&Handshake::of(version).request()));
+    }
+    assert!(!is_handshake(&Handshake::get("/").request()));
+    for (method, protocol, expected) in [
+        (Method::CONNECT, Some("websocket"), true),
+        (Method::CONNECT, Some("connect-udp"), false),
+        (Method::CONNECT, None, false),
+        (Method::GET, Some("websocket"), false),
+    ] {
+        let mut request = Handshake::hybi("13").request();
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.method_mut() = method;
+        if let Some(protocol) = protocol {
+            request.extensions_mut().insert(Protocol::from_static(protocol));
+        }
+        assert_eq!(is_handshake(&request), expected, "{request:?}");
+    }
+}
+
+#[test]
+fn a_refusal_tells_the_error_and_its_status() {
+    let refusal = check(&Handshake::hybi("12").request(), Config::server()).unwrap_err();
+    assert!(matches!(
+        &refusal,
+        UpgradeRefusal::Handshake { error: HandshakeError::UnsupportedVersion { .. }, is_http1: true }
+    ));
+    assert_eq!((refusal.status().as_u16(), refusal.to_response().status().as_u16()), (426, 426));
+    assert_eq!(refusal.to_response().into_body(), format!("{refusal}\n"));
+}
