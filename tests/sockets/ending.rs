@@ -3,9 +3,12 @@
 use std::io::ErrorKind;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
-use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, ProtocolError, SendError, Version, WebSocket};
-use websocket_tests::wire::{Frame, HYBI, VERSIONS, frames, server_frames};
+use tower_websocket::{
+    CloseCode, CloseFrame, Config, Error, Event, ProtocolError, SendError, Version, WebSocket, accept,
+};
+use websocket_tests::wire::{Frame, HYBI, Handshake, VERSIONS, frames, server_frames};
 
 use crate::client::{Client, texts_of};
 use crate::pair::{over, over_memory, over_tcp, tcp};
@@ -124,6 +127,35 @@ fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_
                 writing.await.unwrap();
             }
         }
+    });
+}
+
+#[test]
+fn what_a_client_sent_behind_its_breach_is_taken_off_so_that_the_end_is_no_reset() {
+    run(async || {
+        // More than one read brings, and not more than the kernel holds.
+        let behind = Frame::binary(vec![7; 170_000]).bytes();
+        let listener = TcpSocket::new_v4().unwrap();
+        listener.set_recv_buffer_size(1024 * 1024).unwrap();
+        listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = listener.listen(1).unwrap();
+        let connecting = TcpStream::connect(listener.local_addr().unwrap());
+        let (server, client) = tokio::join!(listener.accept(), connecting);
+        let (server, mut client) = (server.unwrap().0, client.unwrap());
+        client.write_all(&Handshake::of(Version::Hybi13).bytes()).await.unwrap();
+        let mut socket = accept(server, Config::server()).await.unwrap();
+        let mut head = [0; 512];
+        assert!(client.read(&mut head).await.unwrap() > 0);
+
+        client.write_all(&[Frame::new(3, "?").bytes(), behind].concat()).await.unwrap();
+        assert!(matches!(socket.recv().await, Some(Err(Error::Protocol(_)))));
+        drop(socket);
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.unwrap();
+        assert_eq!(server_frames(&read)[0].close_code(), Some(1002));
+        // An end with input unread would have sent a reset behind the end, and a client that reads late may lose all
+        // that stands before it.
+        assert!(client.take_error().unwrap().is_none());
     });
 }
 

@@ -156,18 +156,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             Ending::Failed(_) => return Poll::Ready(self.take_failure()),
             _ => {}
         }
-        let written = self.poll_write_out(cx);
-        if written.is_ready() {
-            self.is_deferred = false;
-        } else if self.is_deferred {
-            // Whoever waits here may stop waiting at any time. The helper does not, so it goes on in their place, and tells.
-            let slow = self.slow.get_or_insert_default();
-            slow.waiting = Some(cx.waker().clone());
-            if let Some(helper) = &slow.helper {
-                helper.wake_by_ref();
-            }
-        }
-        written.map_err(|error| {
+        self.poll_write(cx).map_err(|error| {
             self.end();
             error
         })
@@ -196,7 +185,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             };
         };
         self.is_deferred = false;
-        if let Err(error) = written {
+        // Once a close is under way, who waits for it meets the failure as well.
+        if let (Err(error), Ending::None) = (written, &self.ending) {
             self.end();
             self.ending = Ending::Failed(error);
         }
@@ -209,6 +199,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Tells that nobody will read or write any more.
     pub(crate) fn abandon(&mut self) {
         self.is_abandoned = true;
+    }
+
+    /// Writes all that is queued, for someone who waits for it.
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = self.poll_write_out(cx);
+        if written.is_ready() {
+            self.is_deferred = false;
+        } else if self.is_deferred {
+            // Whoever waits here may stop waiting at any time. The helper does not, so it goes on in their place, and tells.
+            let slow = self.slow.get_or_insert_default();
+            slow.waiting = Some(cx.waker().clone());
+            if let Some(helper) = &slow.helper {
+                helper.wake_by_ref();
+            }
+        }
+        written
     }
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -300,7 +307,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Writes what is left, ends the output, and takes off what the peer has sent meanwhile, without waiting for more.
     fn poll_last_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if ready!(self.poll_write_out(cx)).is_err() {
+        if ready!(self.poll_write(cx)).is_err() {
             return Poll::Ready(());
         }
         // A client lets the server be the first to end the transport (RFC 6455 §7.1.1).
