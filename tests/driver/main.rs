@@ -2,7 +2,6 @@
 
 mod arbitrary;
 mod chunking;
-mod client;
 mod handshake;
 mod handshake_answers;
 mod hixie75;

@@ -240,7 +240,7 @@ fn so_is_one_that_goes_on_sending_instead() {
             });
             let config = Config::server().allow_drafts(true).close_timeout(Duration::from_millis(300));
             let mut socket = accept(server, config).await.unwrap();
-            let closed = timeout(Duration::from_secs(30), socket.close(4000.into(), "bye")).await;
+            let closed = timeout(Duration::from_secs(14), socket.close(4000.into(), "bye")).await;
             drop(socket);
             flood.join().unwrap();
             assert!(closed.is_ok(), "{version}: close goes on beyond its time limit");
