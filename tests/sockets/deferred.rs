@@ -157,6 +157,32 @@ fn a_close_takes_the_replies_before_it_along() {
 }
 
 #[test]
+fn a_close_takes_them_along_to_a_slow_client_too() {
+    run(async || {
+        for version in VERSIONS {
+            for turns in [0, 1, 2] {
+                println!("{version}, {turns} turns for others before the close");
+                let (mut socket, mut client) = over_memory(1024, version, Config::server()).await;
+                let reply = "x".repeat(10_000);
+                client.send(&["one", "two"]).await;
+                socket.recv().await.unwrap().unwrap();
+                socket.send(reply.clone()).await.unwrap();
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+                let application = tokio::spawn(async move { socket.close(4000.into(), "bye").await });
+                tokio::task::yield_now().await;
+                gets(&mut client, &reply).await;
+                timeout(Duration::from_secs(2), client.expect_close(4000, "bye"))
+                    .await
+                    .expect("the close is held back");
+                application.await.unwrap().unwrap();
+            }
+        }
+    });
+}
+
+#[test]
 fn on_many_threads_every_reply_arrives_in_order() {
     run(async || {
         let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();

@@ -205,6 +205,7 @@ fn a_transport_that_fails_to_write_is_told_by_send() {
             probe.break_writes(ErrorKind::BrokenPipe);
             let error = socket.send("news").await.unwrap_err();
             assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::BrokenPipe), "{error:?}");
+            assert!(matches!(socket.send("more").await, Err(Error::Send(SendError::Closed))));
             assert!(socket.recv().await.is_none() && socket.recv().await.is_none());
             assert!(matches!(socket.send("late").await, Err(Error::Send(SendError::Closed))));
             socket.close(CloseCode::NORMAL, "").await.unwrap();

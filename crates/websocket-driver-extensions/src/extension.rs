@@ -47,6 +47,6 @@ pub trait Session: Debug + Send {
     ///
     /// # Errors
     ///
-    /// Why it cannot; the connection fails.
+    /// Why it cannot; the message is not sent.
     fn encode(&mut self, message: &mut Message) -> Result<(), Reason>;
 }

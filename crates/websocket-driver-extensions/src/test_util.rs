@@ -310,7 +310,7 @@ impl Harness {
                 let random = noise(4 + limit, seed * 8 + step);
                 let len = usize::from(random[0]) * limit / 255 * usize::from(random[1]) / 255;
                 let mut message = Message::new(step % 2 == 0, random.slice(4..4 + len));
-                if random[2] % 2 == 0 {
+                if random[2].is_multiple_of(2) {
                     let sent = self.encode(&mut ends[0], &Message::new(message.is_text, text(limit / 2)));
                     message.data = altered(&sent.data, &random);
                 }
@@ -398,7 +398,7 @@ fn altered(data: &[u8], random: &[u8]) -> Bytes {
     let mut data = data.to_vec();
     let at = (usize::from(random[3]) << 8 | usize::from(random[1])) % data.len().max(1);
     match data.get_mut(at) {
-        Some(byte) if random[2] % 4 == 0 => *byte ^= random[0] | 1,
+        Some(byte) if random[2].is_multiple_of(4) => *byte ^= random[0] | 1,
         _ => data.truncate(at),
     }
     data.into()

@@ -1,21 +1,19 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use memchr::memmem;
 
 use crate::config::Settings;
-use crate::error::{HandshakeError, HeadError};
+use crate::error::HandshakeError;
 use crate::handshake::client::{Agreed, Asked};
 use crate::handshake::is_reserved;
-use crate::http::head::{self, HeadReader};
+use crate::http::head::{self, ResponseReadError, ResponseReader};
 use crate::output::Output;
 use crate::queue::Queue;
 use crate::response_error::{ResponseError, ResponseFault};
 
 /// How much of the body of a refusal is kept.
 const MAX_BODY: usize = 4 * 1024;
-
-/// How every answer begins.
-const HTTP_1: &[u8] = b"HTTP/1.";
 
 /// A client's connection until its handshake is done.
 #[derive(Debug)]
@@ -30,9 +28,9 @@ enum Stage {
     /// Nothing is written yet.
     Prepared(Box<Asked>),
     /// The head of the answer is coming.
-    Head(Box<Asked>, HeadReader),
-    /// The server refused, and says more in a body of this length, or until the transport ends.
-    Body { response: Box<Response<()>>, left: usize },
+    Head(Box<Asked>, ResponseReader),
+    /// The server refused, and says more in a body.
+    Body { response: Box<Response<()>>, body: Length },
     /// All is told.
     Done,
 }
@@ -70,7 +68,7 @@ impl Connecting {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Prepared(asked) => {
                 head::write_request(output, &asked.request, &asked.path);
-                self.stage = Stage::Head(asked, HeadReader::default());
+                self.stage = Stage::Head(asked, ResponseReader::default());
                 Ok(())
             }
             stage => {
@@ -84,41 +82,42 @@ impl Connecting {
     pub(crate) fn read(&mut self, input: &mut BytesMut, eof: bool, settings: &Settings) -> Option<Outcome> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Head(asked, mut reader) => {
-                let seen = input.len().min(HTTP_1.len());
-                if input[..seen] != HTTP_1[..seen] {
-                    // Enough for a hint at what it is.
-                    if input.len() < 4 && !eof {
-                        self.stage = Stage::Head(asked, reader);
-                        return None;
-                    }
-                    return Some(Outcome::Failed(failed(ResponseFault::NotHttp, None, input)));
-                }
-                let response = match read_response(&mut reader, input, settings) {
+                let response = match reader.read(input, settings) {
                     Ok(Some(response)) => response,
                     Ok(None) if eof => return Some(Outcome::Failed(failed(ResponseFault::Ended, None, input))),
-                    Ok(None) => {
+                    // Enough for a hint at what it is.
+                    Err(ResponseReadError::NotHttp) if input.len() >= 4 || eof => {
+                        return Some(Outcome::Failed(failed(ResponseFault::NotHttp, None, input)));
+                    }
+                    Ok(None) | Err(ResponseReadError::NotHttp) => {
                         self.stage = Stage::Head(asked, reader);
                         return None;
                     }
-                    Err(error) => return Some(Outcome::Failed(failed(ResponseFault::Head(error), None, input))),
+                    Err(ResponseReadError::Head(error, mut head)) => {
+                        head.unsplit(input.split());
+                        return Some(Outcome::Failed(failed(ResponseFault::Head(error), None, &head)));
+                    }
                 };
                 match asked.check(&response) {
                     Ok(agreed) => Some(Outcome::Agreed(response, agreed)),
                     Err(ResponseFault::Status) => {
-                        self.stage = Stage::Body { left: body_length(&response), response: Box::new(response) };
+                        let body = Length::of(&response);
+                        self.stage = Stage::Body { response: Box::new(response), body };
                         self.read(input, eof, settings)
                     }
                     Err(fault) => Some(Outcome::Failed(failed(fault, Some(response), &BytesMut::new()))),
                 }
             }
-            Stage::Body { response, left } if input.len() < left && !eof => {
-                self.stage = Stage::Body { response, left };
-                None
-            }
-            Stage::Body { response, left } => {
-                input.truncate(left);
-                Some(Outcome::Failed(failed(ResponseFault::Status, Some(*response), input)))
-            }
+            Stage::Body { response, body } => match body.end(input) {
+                None if !eof => {
+                    self.stage = Stage::Body { response, body };
+                    None
+                }
+                end => {
+                    input.truncate(end.unwrap_or(input.len()));
+                    Some(Outcome::Failed(failed(ResponseFault::Status, Some(*response), input)))
+                }
+            },
             stage => {
                 self.stage = stage;
                 eof.then(|| Outcome::Failed(ResponseError::new(ResponseFault::Ended)))
@@ -127,25 +126,40 @@ impl Connecting {
     }
 }
 
-fn read_response(
-    reader: &mut HeadReader,
-    input: &mut BytesMut,
-    settings: &Settings,
-) -> Result<Option<Response<()>>, HeadError> {
-    match reader.read(input, settings.max_head_size)? {
-        Some(head) => head::parse_response(&head, settings.max_headers).map(Some),
-        None => Ok(None),
-    }
+/// How much of a body to wait for. Where nothing tells, the end of the transport ends it, or the limit.
+#[derive(Debug, Clone, Copy)]
+enum Length {
+    Known(usize),
+    Chunked,
 }
 
-/// How much of the body to wait for. Where no length is given, the end of the transport ends it, or the limit.
-fn body_length(response: &Response<()>) -> usize {
-    let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if has_none || response.status().is_informational() {
-        return 0;
+impl Length {
+    fn of(response: &Response<()>) -> Self {
+        let headers = response.headers();
+        if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Self::Known(0);
+        }
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            return Self::Chunked;
+        }
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let length = length.and_then(|length| length.parse::<u64>().ok());
+        Self::Known(length.map_or(MAX_BODY, |length| length.min(MAX_BODY as u64) as usize))
     }
-    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    length.and_then(|length| length.parse().ok()).map_or(MAX_BODY, |length: u64| length.min(MAX_BODY as u64) as usize)
+
+    /// Where the body ends, or what is kept of it, once that has come.
+    fn end(self, input: &[u8]) -> Option<usize> {
+        const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+        let wanted = match self {
+            Self::Known(length) => length,
+            Self::Chunked if input.starts_with(LAST_CHUNK) => LAST_CHUNK.len(),
+            Self::Chunked => match memmem::find(input, b"\r\n0\r\n\r\n") {
+                Some(at) => at + 2 + LAST_CHUNK.len(),
+                None => MAX_BODY,
+            },
+        };
+        (input.len() >= wanted).then_some(wanted)
+    }
 }
 
 fn failed(fault: ResponseFault, response: Option<Response<()>>, body: &BytesMut) -> ResponseError {
@@ -154,7 +168,13 @@ fn failed(fault: ResponseFault, response: Option<Response<()>>, body: &BytesMut)
         None => ResponseError { body, ..ResponseError::new(fault) },
         Some(response) => {
             let (parts, ()) = response.into_parts();
-            ResponseError { fault, status: Some(parts.status), headers: parts.headers, body }
+            ResponseError {
+                fault,
+                status: Some(parts.status),
+                version: Some(parts.version),
+                headers: parts.headers,
+                body,
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,7 +16,7 @@ const OWN_SEGMENT: usize = 16 * 1024;
 /// Small frames stand one behind the other in one buffer, which holds its memory for the next ones until it is
 /// taken; large payloads are segments of their own and never copied, so write with
 /// [`chunks_vectored`](Buf::chunks_vectored) where the transport can.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Output {
     /// What comes before `tail`.
     segments: VecDeque<Bytes>,
@@ -134,5 +135,15 @@ impl Buf for Output {
         } else {
             self.tail.advance(written);
         }
+    }
+}
+
+/// Without the bytes, which may hold what is nobody else's business.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("remaining", &self.remaining())
+            .field("written", &self.written)
+            .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use http::{Method, Request, StatusCode, Uri};
 use crate::driver::Driver;
 use crate::error::{HandshakeError, HeadError};
 use crate::handshake::is_reserved;
-use crate::http::head::{self, HeadReader};
+use crate::http::head::{self, ResponseReadError, ResponseReader};
 use crate::output::Output;
 use crate::url::{Target, UrlError};
 
@@ -49,7 +49,7 @@ pub struct Proxy {
 #[derive(Debug)]
 enum Stage {
     Prepared,
-    Head(HeadReader),
+    Head(ResponseReader),
     Open,
     Failed,
 }
@@ -131,7 +131,7 @@ impl Proxy {
     pub fn start(&mut self) {
         if matches!(self.stage, Stage::Prepared) {
             head::write_request(&mut self.output, &self.request, &self.authority);
-            self.stage = Stage::Head(HeadReader::default());
+            self.stage = Stage::Head(ResponseReader::default());
         }
     }
 
@@ -155,16 +155,12 @@ impl Proxy {
         let Stage::Head(reader) = &mut self.stage else {
             return None;
         };
-        let settings = self.driver.config().settings();
-        let response = match reader.read(&mut self.input, settings.max_head_size) {
-            Ok(Some(head)) => head::parse_response(&head, settings.max_headers),
+        let response = match reader.read(&mut self.input, self.driver.config().settings()) {
+            Ok(Some(response)) => response,
             Ok(None) if self.eof => return Some(self.fail(ProxyError::Ended)),
             Ok(None) => return None,
-            Err(error) => Err(error),
-        };
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => return Some(self.fail(error.into())),
+            Err(ResponseReadError::NotHttp) => return Some(self.fail(HeadError::Malformed.into())),
+            Err(ResponseReadError::Head(error, _)) => return Some(self.fail(error.into())),
         };
         let (parts, ()) = response.into_parts();
         self.status = Some(parts.status);

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Version, header};
 use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::close::CloseCode;
@@ -14,6 +14,8 @@ pub struct ResponseError {
     pub fault: ResponseFault,
     /// The status, where a head could be read.
     pub status: Option<StatusCode>,
+    /// The version, where a head could be read.
+    pub version: Option<Version>,
     /// The headers, where a head could be read.
     pub headers: HeaderMap,
     /// The first bytes of the body, or of what came in place of a head: at most 4 KiB, as they were on the wire.
@@ -33,6 +35,9 @@ pub enum ResponseFault {
     /// The status is not 101.
     #[error("the server did not upgrade the connection")]
     Status,
+    /// A 101 of HTTP/1.0, which has no such answer.
+    #[error("the response is of HTTP/1.0")]
+    HttpVersion,
     /// No `Upgrade` header names `websocket`.
     #[error("the response does not upgrade to websocket")]
     Upgrade,
@@ -58,7 +63,7 @@ pub enum ResponseFault {
 
 impl ResponseError {
     pub(crate) fn new(fault: ResponseFault) -> Self {
-        Self { fault, status: None, headers: HeaderMap::new(), body: Bytes::new() }
+        Self { fault, status: None, version: None, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     /// What may be behind it, where something is known to be.
@@ -66,6 +71,10 @@ impl ResponseError {
         // A server that begins with HTTP/2 sends its SETTINGS first (RFC 9113 §3.4): a length, the type 4, on stream 0.
         if self.fault == ResponseFault::NotHttp && matches!(*self.body, [0, 0, _, 4, ..]) {
             return Some("the server spoke HTTP/2".to_owned());
+        }
+        // An alert (RFC 8446 §5.1).
+        if self.fault == ResponseFault::NotHttp && self.body.starts_with(&[0x15, 3]) {
+            return Some("the server spoke TLS: use a wss: URL".to_owned());
         }
         let status = self.status?;
         let header = |name| self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -78,7 +87,11 @@ impl ResponseError {
                 header(header::SEC_WEBSOCKET_VERSION).map(|value| format!("the server speaks the versions {value}"))
             }
             _ if status.is_redirection() => header(header::LOCATION).map(|value| format!("it is at {value}")),
-            _ => header(header::VIA).map(|value| format!("it came through the proxy {value}")),
+            _ => match (header(header::VIA), self.version) {
+                (Some(value), _) => Some(format!("it came through the proxy {value}")),
+                (None, Some(Version::HTTP_10)) => Some("it is of HTTP/1.0, from a proxy perhaps".to_owned()),
+                (None, _) => None,
+            },
         }
     }
 

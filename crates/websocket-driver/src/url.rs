@@ -19,9 +19,15 @@ pub enum UrlError {
     /// The URL names no host.
     #[error("the URL names no host")]
     Host,
-    /// A part of the URL cannot stand in a header.
+    /// The port is no number up to 65535.
+    #[error("the port of the URL is none")]
+    Port,
+    /// A part of the URL cannot stand in a header, or the user holds a colon (RFC 7617 §2).
     #[error("the user or host of the URL holds characters that it must not")]
     Characters,
+    /// A subprotocol of the configuration is no token, or there twice (RFC 6455 §4.1).
+    #[error("the subprotocol {0:?} is none, or there twice")]
+    Protocol(String),
 }
 
 /// The parts of a URL, as a request needs them.
@@ -39,18 +45,18 @@ pub(crate) struct Target {
 impl Target {
     /// Of a URL for a WebSocket.
     pub(crate) fn websocket(url: &Uri) -> Result<Self, UrlError> {
-        match url.scheme_str() {
-            Some("ws" | "http") => Self::new(url, 80),
-            Some("wss" | "https") => Self::new(url, 443),
+        match scheme(url).as_str() {
+            "ws" | "http" => Self::new(url, 80),
+            "wss" | "https" => Self::new(url, 443),
             _ => Err(UrlError::Scheme { expected: "ws, wss, http, https" }),
         }
     }
 
     /// Of a URL for a proxy.
     pub(crate) fn proxy(url: &Uri) -> Result<Self, UrlError> {
-        match url.scheme_str() {
-            Some("http") => Self::new(url, 80),
-            Some("https") => Self::new(url, 443),
+        match scheme(url).as_str() {
+            "http" => Self::new(url, 80),
+            "https" => Self::new(url, 443),
             _ => Err(UrlError::Scheme { expected: "http, https" }),
         }
     }
@@ -58,25 +64,51 @@ impl Target {
     fn new(url: &Uri, default_port: u16) -> Result<Self, UrlError> {
         let authority = url.authority().filter(|authority| !authority.host().is_empty()).ok_or(UrlError::Host)?;
         let host = authority.host();
-        let port = authority.port_u16().unwrap_or(default_port);
+        let port = match (authority.port_u16(), authority.port()) {
+            (Some(port), _) => port,
+            (None, Some(_)) => return Err(UrlError::Port),
+            (None, None) if has_port(authority) => return Err(UrlError::Port),
+            (None, None) => default_port,
+        };
         let host_header = if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
         Ok(Self {
             host_header: HeaderValue::try_from(host_header).map_err(|_| UrlError::Characters)?,
             authority: format!("{host}:{port}"),
-            path: url.path_and_query().map_or("/", uri::PathAndQuery::as_str).to_owned(),
+            path: path(url),
             authorization: authorization(authority)?,
         })
     }
 }
 
+/// In lower case (RFC 3986 §3.1).
+fn scheme(url: &Uri) -> String {
+    url.scheme_str().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Whether there is something behind the host's colon.
+fn has_port(authority: &Authority) -> bool {
+    let (_, host_and_port) = authority.as_str().rsplit_once('@').unwrap_or(("", authority.as_str()));
+    let port = host_and_port.strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+    port.is_some_and(|port| !port.is_empty())
+}
+
+/// A URL may have a query and no path, a request may not (RFC 9112 §3.2.1).
+fn path(url: &Uri) -> String {
+    match url.path_and_query().map_or("/", uri::PathAndQuery::as_str) {
+        query if query.starts_with('?') => format!("/{query}"),
+        "" => "/".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
 fn authorization(authority: &Authority) -> Result<Option<HeaderValue>, UrlError> {
-    let Some((userinfo, _)) = authority.as_str().rsplit_once('@') else {
+    let Some((userinfo, _)) = authority.as_str().rsplit_once('@').filter(|(userinfo, _)| !userinfo.is_empty()) else {
         return Ok(None);
     };
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let credentials: Vec<u8> = percent_decode_str(user).chain([b':']).chain(percent_decode_str(password)).collect();
     // RFC 7617 §2: neither holds control characters.
-    if credentials.iter().any(u8::is_ascii_control) {
+    if credentials.iter().any(u8::is_ascii_control) || percent_decode_str(user).any(|byte| byte == b':') {
         return Err(UrlError::Characters);
     }
     let mut value =

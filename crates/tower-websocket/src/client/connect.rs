@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -5,7 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Response, Uri};
 use tokio::net::TcpStream;
-use websocket_driver::{Config, Driver, Event};
+use tokio::time::Instant;
+use websocket_driver::{Config, Driver, Event, ProtocolError, UrlError};
 
 use super::error::ConnectError;
 use super::tls::{self, TlsConfig};
@@ -44,7 +46,6 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
 }
 
 /// A connection to be made; see [`connect`].
-#[derive(Debug)]
 #[must_use = "nothing is connected before this is awaited"]
 pub struct Connect {
     url: Result<Uri, ConnectError>,
@@ -88,7 +89,8 @@ impl Connect {
         self
     }
 
-    /// Goes through an HTTP proxy, by CONNECT, for `ws:` as well. The user and password of its URL are sent to it.
+    /// Goes through an HTTP proxy, by CONNECT, for `ws:` as well. The user and password of its URL are sent to it. The URL is
+    /// one of `http:`: there is no TLS to the proxy itself.
     pub fn proxy(self, proxy: Uri) -> Self {
         Self { proxy: ProxyChoice::Url(proxy), ..self }
     }
@@ -112,7 +114,7 @@ impl Connect {
     /// Unix socket, say. The URL's host only goes into the request then.
     pub fn over(
         self,
-        io: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + std::fmt::Debug + Send + Unpin + 'static,
+        io: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + fmt::Debug + Send + Unpin + 'static,
     ) -> Self {
         Self { io: Some(Box::new(io)), ..self }
     }
@@ -123,7 +125,7 @@ impl Connect {
         Self { timeout: Some(limit), ..self }
     }
 
-    async fn run(self) -> Result<(WebSocket, Response<()>), ConnectError> {
+    async fn run(self, deadline: Instant) -> Result<(WebSocket, Response<()>), ConnectError> {
         let url = self.url?;
         let mut driver = Driver::client(&url, self.config)?;
         for (name, value) in self.headers {
@@ -135,7 +137,14 @@ impl Connect {
         };
         driver.start()?;
         let host = url.host().unwrap_or_default().to_owned();
-        open(Connection::new(io, driver), host).await
+        open(Connection::new(io, driver), host, deadline).await
+    }
+}
+
+/// Without the URLs and headers, which may hold passwords.
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect").field("config", &self.config).field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
@@ -146,7 +155,8 @@ impl IntoFuture for Connect {
     fn into_future(self) -> Self::IntoFuture {
         let limit = self.timeout.unwrap_or_else(|| self.config.get_handshake_timeout());
         Box::pin(async move {
-            let connected = tokio::time::timeout(limit, self.run()).await;
+            let deadline = Instant::now() + limit;
+            let connected = tokio::time::timeout_at(deadline, self.run(deadline)).await;
             connected.map_err(|_| ConnectError::TimedOut)?
         })
     }
@@ -160,12 +170,21 @@ async fn dial(
     tls: Option<TlsConfig>,
 ) -> Result<(Upgraded, Driver), ConnectError> {
     let hop = proxy.hop(url);
+    // Nothing is said in the clear to a proxy that wants TLS.
+    if hop.as_ref().is_some_and(|hop| hop.url.scheme_str() != Some("http")) {
+        return Err(UrlError::Scheme { expected: "http, for a proxy" }.into());
+    }
     let mut stream = tcp(hop.as_ref().map_or(url, |hop| &hop.url)).await?;
-    let driver = match hop {
+    let mut driver = match hop {
         Some(hop) => tunnel::open(&mut stream, hop, driver, url).await?,
         None => driver,
     };
     let io = if is_secure(url) {
+        // Nobody vouches for what came before TLS.
+        if !driver.input().is_empty() {
+            let error = io::Error::new(io::ErrorKind::InvalidData, "there are bytes before TLS");
+            return Err(ConnectError::Tls { host: url.host().unwrap_or_default().to_owned(), error });
+        }
         Upgraded::from_boxed(tls::wrap(stream, url.host().unwrap_or_default(), tls).await?)
     } else {
         Upgraded::from_tcp(stream)
@@ -187,8 +206,24 @@ fn is_secure(url: &Uri) -> bool {
 }
 
 /// Waits for the server's answer.
-async fn open(mut connection: Connection<Upgraded>, host: String) -> Result<(WebSocket, Response<()>), ConnectError> {
-    match poll_fn(|cx| connection.poll_event(cx)).await {
+async fn open(
+    mut connection: Connection<Upgraded>,
+    host: String,
+    deadline: Instant,
+) -> Result<(WebSocket, Response<()>), ConnectError> {
+    let next = tokio::time::timeout_at(deadline, poll_fn(|cx| connection.poll_event(cx))).await;
+    let Ok(event) = next else {
+        // A refusal whose body is still coming is told with what there is of it.
+        let driver = connection.driver_mut();
+        driver.receive_eof();
+        return Err(match driver.poll_event() {
+            Some(Event::Error(ProtocolError::Response(error))) if error.status.is_some() => {
+                ConnectError::Refused(ProtocolError::Response(error))
+            }
+            _ => ConnectError::TimedOut,
+        });
+    };
+    match event {
         Some(Ok(Event::Open)) => {
             let response = connection.driver_mut().take_response().unwrap_or_default();
             Ok((WebSocket::new(connection), response))

@@ -8,7 +8,10 @@ use websocket_driver::{HandshakeError, ProtocolError, ProxyError, UrlError};
 pub enum ConnectError {
     /// The URL, or the proxy's, is not one that can be connected to.
     #[error(transparent)]
-    Url(#[from] UrlError),
+    Url(UrlError),
+    /// A subprotocol that is no token, or is offered twice (RFC 6455 §4.1).
+    #[error("the subprotocol {0:?} is none, or there twice")]
+    Protocol(String),
     /// The text is no URL at all.
     #[error("the URL is malformed: {0}")]
     MalformedUrl(http::Error),
@@ -27,8 +30,8 @@ pub enum ConnectError {
         #[source]
         error: io::Error,
     },
-    /// TLS could not be agreed on: the certificate is not trusted, or for another host, or expired. The source tells which,
-    /// as a `rustls::Error` inside the `io::Error`.
+    /// TLS could not be agreed on: the certificate is not trusted, or for another host, or expired. Which, tells the
+    /// `rustls::Error` that `io::Error::get_ref` gives.
     #[error("TLS with {host} failed: {error}")]
     Tls {
         /// The host.
@@ -50,4 +53,13 @@ pub enum ConnectError {
     /// It took longer than [`Connect::timeout`](crate::Connect::timeout).
     #[error("connecting took too long")]
     TimedOut,
+}
+
+impl From<UrlError> for ConnectError {
+    fn from(error: UrlError) -> Self {
+        match error {
+            UrlError::Protocol(name) => Self::Protocol(name),
+            error => Self::Url(error),
+        }
+    }
 }

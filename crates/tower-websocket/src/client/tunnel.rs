@@ -48,7 +48,9 @@ pub(super) async fn open(stream: &mut TcpStream, hop: Hop, driver: Driver, url: 
     if let Some(authorization) = hop.authorization {
         proxy.set_header(http::header::PROXY_AUTHORIZATION, authorization)?;
     }
-    let failed = |error: io::Error| ConnectError::Io { host: hop.url.to_string(), error };
+    // Without the password that the URL may hold.
+    let host = format!("{}:{}", hop.url.host().unwrap_or_default(), hop.url.port_u16().unwrap_or(80));
+    let failed = |error: io::Error| ConnectError::Io { host: host.clone(), error };
     proxy.start();
     while proxy.output().has_remaining() {
         stream.write_buf(proxy.output()).await.map_err(failed)?;

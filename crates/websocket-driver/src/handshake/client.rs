@@ -1,10 +1,10 @@
 //! A client's side of the opening handshake (RFC 6455 §4.1).
 
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use websocket_driver_extensions::{Offered, Pipeline, parse_header};
 
-use super::{has_token, rfc6455};
+use super::{has_token, protocol, rfc6455};
 use crate::config::Config;
 use crate::response_error::ResponseFault;
 use crate::url::{Target, UrlError};
@@ -41,6 +41,11 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<As
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_KEY, value(key)?);
     headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    for (at, name) in settings.protocols.iter().enumerate() {
+        if !protocol::is_token(name) || settings.protocols[..at].contains(name) {
+            return Err(UrlError::Protocol(name.clone()));
+        }
+    }
     if !settings.protocols.is_empty() {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value(settings.protocols.join(", "))?);
     }
@@ -62,6 +67,10 @@ impl Asked {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(ResponseFault::Status);
         }
+        // HTTP/1.0 has no 1xx (RFC 9110 §15.2).
+        if response.version() != Version::HTTP_11 {
+            return Err(ResponseFault::HttpVersion);
+        }
         if !has_token(headers, header::UPGRADE, "websocket") {
             return Err(ResponseFault::Upgrade);
         }
@@ -72,12 +81,12 @@ impl Asked {
         if accepts.next() != Some(&self.accept) || accepts.next().is_some() {
             return Err(ResponseFault::Accept);
         }
-        Ok(Agreed { pipeline: activate(self.offered, headers)?, protocol: protocol(&self.protocols, headers)? })
+        Ok(Agreed { pipeline: activate(self.offered, headers)?, protocol: chosen(&self.protocols, headers)? })
     }
 }
 
 /// At most one, of those that were offered.
-fn protocol(offered: &[String], headers: &HeaderMap) -> Result<Option<Box<str>>, ResponseFault> {
+fn chosen(offered: &[String], headers: &HeaderMap) -> Result<Option<Box<str>>, ResponseFault> {
     let mut chosen = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     match (chosen.next(), chosen.next()) {
         (None, _) => Ok(None),

@@ -10,7 +10,7 @@ pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<&str>, HandshakeError> 
     for value in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
         let list = value.to_str().map_err(|_| HandshakeError::InvalidProtocol)?;
         for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            if !name.bytes().all(is_token_byte) {
+            if !is_token(name) {
                 return Err(HandshakeError::InvalidProtocol);
             }
             names.push(name);
@@ -42,6 +42,11 @@ pub(super) fn agree(
         headers.append(name, value);
     }
     Ok(protocol)
+}
+
+/// Whether a name is one that can be offered (RFC 6455 §4.1, item 10).
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
 /// RFC 9110 §5.6.2.

@@ -3,6 +3,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use memchr::memmem;
 
+use crate::config::Settings;
 use crate::error::HeadError;
 use crate::output::Output;
 
@@ -35,6 +36,59 @@ impl HeadReader {
     }
 }
 
+/// How every response begins.
+const HTTP_1: &[u8] = b"HTTP/1.";
+
+/// How many interim responses are passed over (RFC 9110 §15.2).
+const MAX_INTERIM: u8 = 10;
+
+/// Reads the head of the response to a request, past those that are only interim.
+#[derive(Debug, Default)]
+pub(crate) struct ResponseReader {
+    head: HeadReader,
+    interim: u8,
+}
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(crate) enum ResponseReadError {
+    /// The first bytes, which are left in the input, are not of HTTP/1.
+    NotHttp,
+    /// The head cannot be read; here it is, if it was whole.
+    Head(HeadError, BytesMut),
+}
+
+impl ResponseReader {
+    /// Takes the head off the input once it is whole. What is behind it stays.
+    pub(crate) fn read(
+        &mut self,
+        input: &mut BytesMut,
+        settings: &Settings,
+    ) -> Result<Option<Response<()>>, ResponseReadError> {
+        loop {
+            let seen = input.len().min(HTTP_1.len());
+            if input[..seen] != HTTP_1[..seen] {
+                return Err(ResponseReadError::NotHttp);
+            }
+            let too_large = |error| ResponseReadError::Head(error, BytesMut::new());
+            let Some(head) = self.head.read(input, settings.max_head_size).map_err(too_large)? else {
+                return Ok(None);
+            };
+            let response = match parse_response(&head, settings.max_headers) {
+                Ok(response) => response,
+                Err(error) => return Err(ResponseReadError::Head(error, head)),
+            };
+            let is_interim =
+                response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+            if !is_interim || self.interim == MAX_INTERIM {
+                return Ok(Some(response));
+            }
+            self.interim += 1;
+            self.head = HeadReader::default();
+        }
+    }
+}
+
 /// Where the head ends. A line may end without CR (RFC 9112 §2.2).
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     let bare = memmem::find(&bytes[from..], b"\n\n").map(|at| from + at + 2);
@@ -59,7 +113,7 @@ pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<(
 }
 
 /// Reads the head of a response, bounded in the number of its fields.
-pub(crate) fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
+fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
     let mut fields = fields(head, max_headers);
     let mut parsed = httparse::Response::new(&mut fields);
     check(parsed.parse(head), max_headers)?;

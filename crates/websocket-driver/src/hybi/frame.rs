@@ -60,6 +60,8 @@ pub(crate) struct Expect {
     pub(crate) continuation: bool,
     /// The bits that extensions own.
     pub(crate) rsv: Rsv,
+    /// Whether the message that has begun, or any, is one that an extension has yet to decode.
+    pub(crate) is_opaque: bool,
     /// Whether frames are masked, as a client's are.
     pub(crate) masked: bool,
     pub(crate) max_frame_size: usize,
@@ -110,7 +112,7 @@ impl Header {
         if (at == 4 && len < 126) || (at == 10 && len <= u64::from(u16::MAX)) {
             return Err(ProtocolError::LengthNotMinimal);
         }
-        let len = judge_length(len, opcode, expect)?;
+        let len = judge_length(len, opcode, expect.is_opaque || !rsv.is_empty(), expect)?;
         if !expect.masked {
             return Ok(Some((Self { fin, rsv, opcode, mask: NO_MASK, len }, at)));
         }
@@ -150,13 +152,15 @@ fn judge_first(first: u8, expect: Expect) -> Result<Opcode, ProtocolError> {
 
 /// Holds an announced length against the limits, before anything is reserved for it.
 #[inline]
-fn judge_length(len: u64, opcode: Opcode, expect: Expect) -> Result<usize, ProtocolError> {
+fn judge_length(len: u64, opcode: Opcode, is_opaque: bool, expect: Expect) -> Result<usize, ProtocolError> {
     if !opcode.is_control() {
         if len > expect.max_frame_size as u64 {
             return Err(ProtocolError::FrameTooBig { size: len, limit: expect.max_frame_size });
         }
         let size = len.saturating_add(expect.message_size as u64);
-        if size > expect.max_message_size as u64 {
+        // What cannot be compressed grows a little. How much comes out of it is held against the limit exactly.
+        let slack = if is_opaque { expect.max_message_size / 8 + 1024 } else { 0 };
+        if size > expect.max_message_size.saturating_add(slack) as u64 {
             return Err(ProtocolError::MessageTooBig { size, limit: expect.max_message_size });
         }
     }

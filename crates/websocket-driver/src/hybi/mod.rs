@@ -201,6 +201,9 @@ impl Hybi {
     fn expect(&self, settings: &Settings) -> Expect {
         Expect {
             continuation: self.message.is_some(),
+            is_opaque: self.pipeline.as_ref().is_some_and(|pipeline| {
+                pipeline.transforms(self.message.as_ref().map_or(Rsv::NONE, |message| message.rsv))
+            }),
             masked: self.role == Role::Server,
             rsv: self.pipeline.as_ref().map_or(Rsv::NONE, |pipeline| pipeline.rsv()),
             max_frame_size: settings.max_frame_size,

@@ -1,0 +1,18 @@
+//! The sans-I/O core as a client and through a proxy, over no socket: bytes in, events and bytes out.
+
+mod both_sides;
+mod chunking;
+mod deflate;
+mod edges;
+mod framing;
+mod framing_faults;
+mod lifecycle;
+mod negotiation;
+mod payloads;
+mod proxy;
+mod proxy_refusals;
+mod refusals;
+mod refused_bodies;
+mod request;
+mod session;
+mod targets;

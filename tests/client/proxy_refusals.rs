@@ -1,0 +1,169 @@
+//! The answers of a proxy that open no tunnel, by name.
+
+use proptest::prelude::*;
+use websocket_driver::{HeadError, Proxy, ProxyError};
+
+use crate::proxy::{ESTABLISHED, started};
+use crate::session::{Reply, cases, config};
+
+struct Refused {
+    name: &'static str,
+    bytes: Vec<u8>,
+    error: ProxyError,
+    /// Of the answer, where one could be read.
+    status: Option<u16>,
+    message: &'static str,
+}
+
+fn rows() -> Vec<Refused> {
+    let row = |name, bytes, error, status, message| Refused { name, bytes, error, status, message };
+    let wants = |challenge: Option<&str>| ProxyError::Authentication { challenge: challenge.map(Into::into) };
+    let refused = |status: u16| ProxyError::Refused { status: status.try_into().unwrap() };
+    let malformed = || ProxyError::Head(HeadError::Malformed);
+    let status = |status| Reply::status(status).with("X-One", "1");
+    let unreadable = "the proxy's answer cannot be read: the message is malformed";
+    let ended = "the proxy closed the connection without an answer";
+    vec![
+        row(
+            "407",
+            status("407 Proxy Authentication Required").with("Proxy-Authenticate", "Basic realm=\"x\"").then("<html>"),
+            wants(Some("Basic realm=\"x\"")),
+            Some(407),
+            "the proxy wants authentication: 407 (Basic realm=\"x\")",
+        ),
+        row(
+            "407 without a challenge",
+            status("407 No").bytes(),
+            wants(None),
+            Some(407),
+            "the proxy wants authentication: 407",
+        ),
+        row("401", status("401 No").bytes(), refused(401), Some(401), "the proxy refused the tunnel: 401 Unauthorized"),
+        row("403", status("403 No").then("x"), refused(403), Some(403), "the proxy refused the tunnel: 403 Forbidden"),
+        row("302", status("302 No").bytes(), refused(302), Some(302), "the proxy refused the tunnel: 302 Found"),
+        row("502", status("502 No").bytes(), refused(502), Some(502), "the proxy refused the tunnel: 502 Bad Gateway"),
+        row(
+            "101",
+            status("101 No").bytes(),
+            refused(101),
+            Some(101),
+            "the proxy refused the tunnel: 101 Switching Protocols",
+        ),
+        row(
+            "503 of HTTP/1.0",
+            Reply::line("HTTP/1.0 503 No").with("X-One", "1").bytes(),
+            refused(503),
+            Some(503),
+            "the proxy refused the tunnel: 503 Service Unavailable",
+        ),
+        row("no status", b"HTTP/1.1 \r\n\r\n".to_vec(), malformed(), None, unreadable),
+        row("a status of letters", b"HTTP/1.1 abc\r\n\r\n".to_vec(), malformed(), None, unreadable),
+        row("HTTP/2 in words", b"HTTP/2 200 OK\r\n\r\n".to_vec(), malformed(), None, unreadable),
+        row("noise with empty lines", b"\x05\xff\n\n".to_vec(), malformed(), None, unreadable),
+        row("a request", b"GET / HTTP/1.1\r\n\r\n".to_vec(), malformed(), None, unreadable),
+        row(
+            "101 headers",
+            (0..101).fold(Reply::status("200 OK"), |reply, _| reply.with("X", "")).bytes(),
+            ProxyError::Head(HeadError::TooManyHeaders { limit: 100 }),
+            None,
+            "the proxy's answer cannot be read: the message has more than 100 header fields",
+        ),
+        row(
+            "an endless head",
+            [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 16 * 1024]].concat(),
+            ProxyError::Head(HeadError::TooLarge { limit: 16 * 1024 }),
+            None,
+            "the proxy's answer cannot be read: the head of the message exceeds 16384 bytes",
+        ),
+        row("nothing", vec![], ProxyError::Ended, None, ended),
+        row("half a head", ESTABLISHED[..ESTABLISHED.len() - 2].to_vec(), ProxyError::Ended, None, ended),
+    ]
+}
+
+/// Feeds an answer in pieces that end at the cuts, then the end of the transport, and tells all that was told.
+fn answered(bytes: &[u8], cuts: &[usize]) -> (Proxy, Vec<Result<(), ProxyError>>) {
+    let mut proxy = started(config());
+    let (mut told, mut start) = (Vec::new(), 0);
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        proxy.receive(&bytes[start..end]);
+        told.extend(proxy.poll());
+        start = end;
+    }
+    proxy.receive_eof();
+    told.extend(proxy.poll());
+    told.extend(proxy.poll());
+    (proxy, told)
+}
+
+#[test]
+fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
+    for Refused { name, bytes, error, status, message } in rows() {
+        for cuts in [vec![], (1..bytes.len()).collect()] {
+            let (proxy, told) = answered(&bytes, &cuts);
+            assert_eq!(told, [Err(error.clone())], "{name}");
+            assert_eq!(error.to_string(), message, "{name}");
+            assert_eq!(proxy.status().map(|status| status.as_u16()), status, "{name}");
+            assert_eq!(proxy.headers().contains_key("x-one"), status.is_some(), "{name}");
+            let mut proxy = *proxy.into_driver().expect_err(name);
+            // Nothing that comes later changes that.
+            proxy.receive(ESTABLISHED);
+            assert_eq!(proxy.poll(), None, "{name}");
+            assert!(proxy.into_driver().is_err(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_limits_of_the_driver_are_those_of_the_proxy() {
+    for (limits, is_fine) in [
+        (config().max_head_size(ESTABLISHED.len()), true),
+        (config().max_head_size(ESTABLISHED.len() - 1), false),
+        (config().max_headers(0), true),
+    ] {
+        let mut proxy = started(limits);
+        proxy.receive(ESTABLISHED);
+        assert_eq!(proxy.poll().map(|told| told.is_ok()), Some(is_fine));
+    }
+    let mut proxy = started(config().max_headers(1));
+    proxy.receive(&Reply::status("200 OK").with("A", "1").with("B", "2").bytes()[..]);
+    assert_eq!(proxy.poll(), Some(Err(HeadError::TooManyHeaders { limit: 1 }.into())));
+}
+
+#[test]
+fn an_endless_head_is_cut_off_as_it_comes() {
+    // CVE-2026-54465.
+    let mut proxy = started(config());
+    proxy.receive(&b"HTTP/1.1 200 OK\r\n"[..]);
+    let mut fed = 0;
+    let told = loop {
+        match proxy.poll() {
+            Some(told) => break told,
+            None => proxy.receive(&b"X-Endless: and on and on and on\r\n"[..]),
+        }
+        fed += 33;
+        assert!(fed <= 17 * 1024);
+    };
+    assert_eq!(told, Err(HeadError::TooLarge { limit: 16 * 1024 }.into()));
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn any_cuts_are_the_same(
+        number in any::<prop::sample::Index>(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let rows = rows();
+        let good = [ESTABLISHED, b"behind"].concat();
+        let bytes = rows.get(number.index(rows.len() + 1)).map_or(&good, |row| &row.bytes);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+        cuts.sort_unstable();
+        let (whole, expected) = answered(bytes, &[]);
+        let (proxy, told) = answered(bytes, &cuts);
+        prop_assert_eq!(told, expected);
+        prop_assert_eq!((proxy.status(), proxy.headers()), (whole.status(), whole.headers()));
+        let behind = |proxy: Proxy| proxy.into_driver().ok().map(|mut driver| driver.input().clone());
+        prop_assert_eq!(behind(proxy), behind(whole));
+    }
+}

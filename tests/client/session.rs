@@ -1,0 +1,236 @@
+//! A client under test, a server's answers written byte by byte, and a client's frames read back strictly.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Buf;
+use http::Uri;
+use proptest::test_runner::Config as ProptestConfig;
+use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, ResponseError};
+use websocket_tests::wire::ACCEPT;
+
+/// What makes the key of the example in RFC 6455 §1.3.
+pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
+
+pub(crate) const URL: &str = "ws://example.com/chat";
+
+/// A configuration whose handshakes have the key of the example, and whose masks are those of [`mask`], in their order.
+pub(crate) fn config() -> Config {
+    let count = AtomicU32::new(0);
+    Config::client().random(move |bytes| match bytes.len() {
+        16 => bytes.copy_from_slice(&NONCE),
+        4 => bytes.copy_from_slice(&mask(count.fetch_add(1, Ordering::Relaxed))),
+        other => panic!("{other} random bytes for nothing that is known"),
+    })
+}
+
+/// The masking key of the n-th frame. All four bytes of it differ from those before.
+pub(crate) fn mask(number: u32) -> [u8; 4] {
+    number.wrapping_add(1).wrapping_mul(0x9e37_79b1).to_be_bytes()
+}
+
+pub(crate) fn uri(url: &str) -> Uri {
+    url.parse().unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+/// A driver, and short names for what it tells.
+pub(crate) struct Client {
+    pub(crate) driver: Driver,
+}
+
+impl Client {
+    /// Nothing is written yet.
+    pub(crate) fn new(config: Config) -> Self {
+        Self { driver: Driver::client(&uri(URL), config).expect("a URL") }
+    }
+
+    /// The request is written, and was taken off the output.
+    pub(crate) fn started(config: Config) -> Self {
+        let mut client = Self::new(config);
+        client.driver.start().expect("the first start");
+        assert!(client.written().starts_with(b"GET /chat HTTP/1.1\r\n"));
+        client
+    }
+
+    /// Open, by an answer that agrees to nothing.
+    pub(crate) fn open() -> Self {
+        Self::open_with(config())
+    }
+
+    pub(crate) fn open_with(config: Config) -> Self {
+        let mut client = Self::started(config);
+        assert_eq!(client.feed(Reply::right().bytes()), [Event::Open]);
+        client
+    }
+
+    /// Takes bytes and tells all that follows.
+    pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
+        self.driver.receive(bytes.as_ref());
+        self.events()
+    }
+
+    /// Takes bytes one by one and tells all that follows.
+    pub(crate) fn feed_slowly(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
+        bytes.as_ref().iter().flat_map(|byte| self.feed([*byte])).collect()
+    }
+
+    /// Ends the transport and tells all that follows.
+    pub(crate) fn eof(&mut self) -> Vec<Event> {
+        self.driver.receive_eof();
+        self.events()
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.driver.poll_event()).collect()
+    }
+
+    /// What was written since the last time.
+    pub(crate) fn written(&mut self) -> Vec<u8> {
+        let output = self.driver.output();
+        output.copy_to_bytes(output.remaining()).into()
+    }
+
+    /// The same, as frames.
+    pub(crate) fn frames(&mut self) -> Vec<ClientFrame> {
+        client_frames(&self.written())
+    }
+
+    /// The same, each as its opcode and payload.
+    pub(crate) fn sent(&mut self) -> Vec<(u8, Vec<u8>)> {
+        self.frames().into_iter().map(|frame| (frame.first & 0x0f, frame.payload)).collect()
+    }
+}
+
+/// Feeds bytes in pieces that end at the cuts, then the end of the transport.
+pub(crate) fn feed_in_pieces(client: &mut Client, bytes: &[u8], cuts: &[usize]) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        events.extend(client.feed(&bytes[start..end]));
+        start = end;
+    }
+    events.extend(client.eof());
+    events
+}
+
+pub(crate) fn text(text: &str) -> Event {
+    Event::Message(Message::text(text))
+}
+
+pub(crate) fn closed(code: u16, reason: &str) -> Event {
+    Event::Close(CloseFrame { code: code.into(), reason: reason.into() })
+}
+
+/// How a fault of the server is told.
+pub(crate) fn failed(error: impl Into<ProtocolError>, code: u16) -> [Event; 2] {
+    let error = error.into();
+    let reason = error.to_string();
+    [Event::Error(error), closed(code, &reason)]
+}
+
+/// The refusal that these events tell of, and the code that it counts as.
+pub(crate) fn refusal(name: &str, events: &[Event]) -> (ResponseError, u16) {
+    let [Event::Error(ProtocolError::Response(error)), Event::Close(close)] = events else {
+        panic!("{name}: no refusal: {events:?}");
+    };
+    assert_eq!(close.reason.as_str(), error.to_string(), "{name}");
+    (ResponseError::clone(error), close.code.into())
+}
+
+/// So many cases of a property, and no file written where one fails: what fails becomes a test of its own.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// The head of a server's answer: right, unless one of the methods makes it wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    line: String,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Reply {
+    /// The answer to the example request of RFC 6455 §1.3, without a subprotocol.
+    pub(crate) fn right() -> Self {
+        Self::status("101 Switching Protocols")
+            .with("Upgrade", "websocket")
+            .with("Connection", "Upgrade")
+            .with("Sec-WebSocket-Accept", ACCEPT)
+    }
+
+    /// A bare answer with a status and its words.
+    pub(crate) fn status(status: &str) -> Self {
+        Self::line(&format!("HTTP/1.1 {status}"))
+    }
+
+    pub(crate) fn line(line: &str) -> Self {
+        Self { line: line.into(), headers: Vec::new() }
+    }
+
+    /// The same headers with another status and its words.
+    pub(crate) fn into_status(self, status: &str) -> Self {
+        Self { line: format!("HTTP/1.1 {status}"), ..self }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.into(), value.as_ref().to_vec()));
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    pub(crate) fn set(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.without(name).with(name, value)
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = [self.line.as_bytes(), b"\r\n"].concat();
+        for (name, value) in &self.headers {
+            bytes.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        [&bytes[..], b"\r\n"].concat()
+    }
+
+    /// With bytes behind it.
+    pub(crate) fn then(&self, body: impl AsRef<[u8]>) -> Vec<u8> {
+        [&self.bytes()[..], body.as_ref()].concat()
+    }
+}
+
+/// A frame of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientFrame {
+    pub(crate) first: u8,
+    pub(crate) key: [u8; 4],
+    /// Unmasked.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Reads all of what a client sent behind its request, and panics where a client may not send it: not masked, fragmented,
+/// lengths that are not minimal, bits but RSV1, unknown opcodes, control frames that are too long, half a frame at the end.
+pub(crate) fn client_frames(mut bytes: &[u8]) -> Vec<ClientFrame> {
+    let mut all = Vec::new();
+    while let [first, second, ..] = *bytes {
+        assert!(matches!(first, 0x81 | 0x82 | 0xc1 | 0xc2 | 0x88..=0x8a), "first byte {first:#x}");
+        assert!(second >= 0x80, "a frame of a client that is not masked");
+        let (length, start) = match second & 0x7f {
+            126 => (usize::from(u16::from_be_bytes(bytes[2..4].try_into().unwrap())), 4),
+            127 => (u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize, 10),
+            length => (usize::from(length), 2),
+        };
+        assert!((start < 4 || length > 125) && (start < 10 || length > 0xffff), "length {length} is not minimal");
+        assert!(first & 0x08 == 0 || length <= 125, "a control frame of {length} bytes");
+        let key = bytes[start..start + 4].try_into().unwrap();
+        let (payload, rest) = bytes[start + 4..].split_at(length);
+        all.push(ClientFrame { first, key, payload: unmasked(payload, key) });
+        bytes = rest;
+    }
+    assert!(bytes.is_empty(), "half a frame");
+    all
+}
+
+fn unmasked(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
+}

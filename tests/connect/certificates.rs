@@ -1,0 +1,91 @@
+//! Certificates made for a test, and servers that have them.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::server::TlsStream;
+use tower_websocket::{Config, TlsConfig};
+
+use crate::peer::{echo, serve};
+
+/// An authority of its own for every test that asks for one.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
+    }
+
+    /// What a client is told that trusts this authority, and no other.
+    pub(crate) fn trusted(&self) -> TlsConfig {
+        TlsConfig::with_authorities([self.der()]).expect("a certificate")
+    }
+
+    /// Its certificate.
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A server with a certificate for these hosts.
+    pub(crate) fn acceptor(&self, hosts: &[&str]) -> TlsAcceptor {
+        self.issue(Self::params(hosts), &[b"http/1.1"])
+    }
+
+    /// A server with a certificate for `localhost` that has expired.
+    pub(crate) fn expired(&self) -> TlsAcceptor {
+        let mut params = Self::params(&["localhost"]);
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+        self.issue(params, &[])
+    }
+
+    /// A server with a certificate for `localhost` that is not valid yet.
+    pub(crate) fn too_early(&self) -> TlsAcceptor {
+        let mut params = Self::params(&["localhost"]);
+        params.not_before = date_time_ymd(4000, 1, 1);
+        self.issue(params, &[])
+    }
+
+    /// A server for `localhost` that speaks nothing but this.
+    pub(crate) fn speaking(&self, alpn: &'static [u8]) -> TlsAcceptor {
+        self.issue(Self::params(&["localhost"]), &[alpn])
+    }
+
+    fn params(hosts: &[&str]) -> CertificateParams {
+        let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
+        CertificateParams::new(hosts).expect("names of hosts")
+    }
+
+    fn issue(&self, params: CertificateParams, alpn: &[&[u8]]) -> TlsAcceptor {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
+        let key = key.serialize_der().try_into().expect("a key");
+        let mut config = config.with_single_cert(vec![certificate.der().clone()], key).expect("a key that fits");
+        config.alpn_protocols = alpn.iter().map(|alpn| alpn.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+/// An echo server over TLS. Clients that do not go through with it are let go.
+pub(crate) async fn tls_echo_server(acceptor: TlsAcceptor) -> u16 {
+    serve(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                let stream: TlsStream<TcpStream> = stream;
+                echo(stream, Config::server()).await;
+            }
+        }
+    })
+    .await
+}

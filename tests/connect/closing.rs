@@ -1,0 +1,173 @@
+//! Closing from either side. A client lets the server be the first to end the transport (RFC 6455 §7.1.1), but waits no
+//! longer than `close_timeout`. The clock stands still, so that waits are exact.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tower_websocket::{CloseCode, Config, Error, Message, accept, connect};
+use websocket_tests::wire::Frame;
+
+use crate::peer::{listen, open, sample_config};
+use crate::run::{run, run_paused};
+
+const LIMIT: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_secs(1);
+
+fn config() -> Config {
+    sample_config().close_timeout(LIMIT)
+}
+
+#[test]
+fn a_client_that_closes_waits_for_the_server_to_end_the_transport() {
+    run_paused(async || {
+        let (mut socket, mut peer) = open(config()).await;
+        let begin = Instant::now();
+        let server = async {
+            assert_eq!(peer.close_code().await, 1000);
+            peer.write(Frame::close(1000, "").unmasked().bytes()).await;
+            assert!(timeout(SHORT, peer.more()).await.is_err(), "the client does not end first");
+            drop(peer);
+        };
+        let (closed, ()) = tokio::join!(socket.close(CloseCode::NORMAL, ""), server);
+        closed.unwrap();
+        assert_eq!(begin.elapsed().as_secs(), SHORT.as_secs());
+        assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::NORMAL));
+    });
+}
+
+#[test]
+fn a_client_that_is_closed_answers_and_waits_for_the_server_to_end_the_transport() {
+    run_paused(async || {
+        let (mut socket, mut peer) = open(config()).await;
+        let begin = Instant::now();
+        let server = async {
+            peer.write(Frame::close(4000, "bye").unmasked().bytes()).await;
+            assert_eq!(peer.close_code().await, 4000);
+            assert!(timeout(SHORT, peer.more()).await.is_err(), "the client does not end first");
+            drop(peer);
+        };
+        let (end, ()) = tokio::join!(socket.recv(), server);
+        assert!(end.is_none());
+        assert_eq!(begin.elapsed().as_secs(), SHORT.as_secs());
+        let close = socket.close_frame().unwrap();
+        assert_eq!((close.code, close.reason.as_str()), (4000.into(), "bye"));
+    });
+}
+
+#[test]
+fn a_server_that_does_not_end_the_transport_is_waited_for_no_longer_than_the_limit() {
+    run_paused(async || {
+        let (mut socket, mut peer) = open(config()).await;
+        let begin = Instant::now();
+        let server = async {
+            assert_eq!(peer.close_code().await, 1001);
+            peer.write(Frame::close(1001, "").unmasked().bytes()).await;
+        };
+        let (closed, ()) = tokio::join!(socket.close(CloseCode::GOING_AWAY, ""), server);
+        closed.unwrap();
+        assert_eq!(begin.elapsed().as_secs(), LIMIT.as_secs());
+        assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::GOING_AWAY));
+        drop(socket);
+        assert!(peer.rest().await.is_empty());
+    });
+}
+
+#[test]
+fn a_server_that_sends_on_after_its_close_is_waited_for_no_longer_than_the_limit() {
+    run_paused(async || {
+        let (mut socket, mut peer) = open(config()).await;
+        let begin = Instant::now();
+        let server = async {
+            peer.write(Frame::close(1000, "").unmasked().bytes()).await;
+            for _ in 0..100 {
+                tokio::time::sleep(SHORT / 10).await;
+                if peer.try_write(Frame::text("more").unmasked().bytes()).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let client = async {
+            assert!(socket.recv().await.is_none());
+            assert_eq!(begin.elapsed().as_secs(), LIMIT.as_secs());
+            drop(socket);
+        };
+        tokio::join!(server, client);
+    });
+}
+
+#[test]
+fn a_server_that_does_not_answer_the_close_counts_as_gone() {
+    run_paused(async || {
+        let (mut socket, _peer) = open(config()).await;
+        let begin = Instant::now();
+        socket.close(CloseCode::NORMAL, "").await.unwrap();
+        assert_eq!(begin.elapsed().as_secs(), LIMIT.as_secs());
+        assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::ABNORMAL));
+    });
+}
+
+#[test]
+fn a_server_that_ends_without_a_close_is_an_abnormal_end() {
+    run(async || {
+        let (mut socket, mut peer) = open(config()).await;
+        peer.write(Frame::text("last").unmasked().bytes()).await;
+        drop(peer);
+        assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("last"));
+        assert!(socket.recv().await.is_none());
+        assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::ABNORMAL));
+    });
+}
+
+#[test]
+fn a_masked_frame_fails_the_connection_and_is_told() {
+    run(async || {
+        let (mut socket, mut peer) = open(config()).await;
+        let server = async {
+            peer.write(Frame::text("masked").bytes()).await;
+            let close = peer.rest().await;
+            assert_eq!(close[0], 0x88);
+            assert_eq!([close[6] ^ close[2], close[7] ^ close[3]], 1002_u16.to_be_bytes());
+        };
+        let client = async {
+            assert!(matches!(socket.recv().await, Some(Err(Error::Protocol(_)))));
+            assert!(socket.recv().await.is_none());
+            drop(socket);
+        };
+        tokio::join!(server, client);
+    });
+}
+
+#[test]
+fn both_sides_of_this_project_close_each_other_over_tcp() {
+    run(async || {
+        for server_closes in [true, false] {
+            let (listener, port) = listen().await;
+            let server = async {
+                let Ok(mut socket) = accept(listener.accept().await.unwrap().0, Config::server()).await else {
+                    panic!()
+                };
+                if server_closes {
+                    socket.close(CloseCode::SERVICE_RESTART, "later").await.unwrap();
+                } else {
+                    assert!(socket.recv().await.is_none());
+                }
+                socket.close_frame().cloned().unwrap()
+            };
+            let client = async {
+                let (mut socket, _) = connect(format!("ws://127.0.0.1:{port}")).await.unwrap();
+                if server_closes {
+                    assert!(socket.recv().await.is_none());
+                } else {
+                    socket.close(CloseCode::SERVICE_RESTART, "later").await.unwrap();
+                }
+                socket.close_frame().cloned().unwrap()
+            };
+            let begin = Instant::now();
+            let (server, client) = tokio::join!(server, client);
+            // Nobody has waited for a limit, which is 10 s on both sides.
+            assert!(begin.elapsed() < Duration::from_secs(9));
+            assert_eq!((server.code, client.code), (CloseCode::SERVICE_RESTART, CloseCode::SERVICE_RESTART));
+            assert_eq!(if server_closes { client.reason } else { server.reason }, "later");
+        }
+    });
+}

@@ -1,0 +1,74 @@
+//! The proxy that the environment names. That of a process cannot be set while others read it: each case runs in a process
+//! of its own.
+
+use std::env;
+use std::process::Command;
+
+use tower_websocket::{Config, connect};
+
+use crate::forwarder::Forwarder;
+use crate::peer::{echo_server, echoes};
+use crate::run::run;
+
+/// Where the process of its own is to connect to.
+const URL: &str = "CONNECT_TEST_URL";
+
+/// What a client reads.
+const NAMES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// Connects in a process of its own, with these variables; `PROXY` in them is the proxy's URL.
+async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
+    let server = echo_server(Config::server()).await;
+    let mut command = Command::new(env::current_exe().expect("this test"));
+    command.args(["--exact", "environment::a_process_of_its_own", "--ignored"]);
+    for name in NAMES {
+        command.env_remove(name).env_remove(name.to_ascii_lowercase());
+    }
+    // Whoever runs as a CGI script is not to trust HTTP_PROXY.
+    command.env_remove("REQUEST_METHOD").env(URL, format!("ws://localhost:{server}/"));
+    let proxy = format!("http://Aladdin:open%20sesame@127.0.0.1:{}", forwarder.port);
+    for (name, value) in variables {
+        command.env(name, value.replace("PROXY", &proxy));
+    }
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("a process");
+    assert!(output.status.success(), "{variables:?}: {}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "a part of the other tests, which run it"]
+fn a_process_of_its_own() {
+    run(async || {
+        // All ignored tests are run, and this is not one by itself.
+        let Ok(url) = env::var(URL) else { return };
+        let (mut socket, _) = connect(url).proxy_from_env().await.expect("an open socket");
+        echoes(&mut socket, "hello").await;
+    });
+}
+
+#[test]
+fn the_environment_names_the_proxy_and_its_credentials() {
+    run(async || {
+        for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+            let forwarder = Forwarder::wanting("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").await;
+            connect_with(&[(name, "PROXY")], &forwarder).await;
+            assert_eq!(forwarder.requests().len(), 1, "{name}");
+        }
+    });
+}
+
+#[test]
+fn the_environment_may_name_none() {
+    run(async || {
+        let cases: [&[_]; 4] = [
+            &[],
+            &[("HTTPS_PROXY", "PROXY")],
+            &[("HTTP_PROXY", "PROXY"), ("NO_PROXY", "localhost")],
+            &[("ALL_PROXY", "PROXY"), ("NO_PROXY", "*")],
+        ];
+        for variables in cases {
+            let forwarder = Forwarder::start().await;
+            connect_with(variables, &forwarder).await;
+            assert!(forwarder.requests().is_empty(), "{variables:?}");
+        }
+    });
+}

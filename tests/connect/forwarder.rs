@@ -1,0 +1,75 @@
+//! An HTTP proxy that knows CONNECT, and nothing else.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+
+use crate::peer::serve;
+
+/// Runs as long as the test does.
+pub(crate) struct Forwarder {
+    pub(crate) port: u16,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Forwarder {
+    /// Forwards for everybody.
+    pub(crate) async fn start() -> Self {
+        Self::with_credentials(None).await
+    }
+
+    /// Forwards for whoever sends this as `Proxy-Authorization`.
+    pub(crate) async fn wanting(credentials: &'static str) -> Self {
+        Self::with_credentials(Some(credentials)).await
+    }
+
+    async fn with_credentials(credentials: Option<&'static str>) -> Self {
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let told = requests.clone();
+        let port = serve(move |stream| {
+            let told = told.clone();
+            async move {
+                // How a connection ends is what its client sees.
+                let _ = forward(stream, credentials, &told).await;
+            }
+        })
+        .await;
+        Self { port, requests }
+    }
+
+    /// The heads of all requests so far, one for each connection.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic").clone()
+    }
+}
+
+async fn forward(
+    mut stream: TcpStream,
+    credentials: Option<&str>,
+    requests: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    // One by one, so that what is behind the head stays for the server.
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let head = String::from_utf8(head).expect("a head of text");
+    requests.lock().expect("no panic").push(head.clone());
+    let (line, headers) = head.split_once("\r\n").expect("a line");
+    let authority = line.strip_prefix("CONNECT ").and_then(|line| line.strip_suffix(" HTTP/1.1")).expect("a CONNECT");
+    let sent = headers.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("proxy-authorization").then_some(value)
+    });
+    if credentials.is_some() && sent != credentials {
+        let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"out\"\r\n\
+                      Content-Length: 4\r\n\r\nwho?";
+        return stream.write_all(answer.as_bytes()).await;
+    }
+    let Ok(mut server) = TcpStream::connect(authority).await else {
+        return stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").await;
+    };
+    stream.write_all(b"HTTP/1.1 200 Connection established\r\nVia: 1.1 forwarder\r\n\r\n").await?;
+    copy_bidirectional(&mut stream, &mut server).await.map(drop)
+}

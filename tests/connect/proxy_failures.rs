@@ -1,0 +1,178 @@
+//! Proxies that do as the test says, and make no tunnel, or one that is not to be trusted.
+
+use http::{StatusCode, Uri};
+use tower_websocket::{ConnectError, HeadError, ProxyError, UrlError, connect};
+use websocket_tests::wire::Frame;
+
+use crate::certificates::Authority;
+use crate::peer::{Peer, listen, sample_config, upgraded};
+use crate::run::run;
+
+/// What a client makes of a proxy's answer, after which the proxy ends the connection.
+async fn failure(answer: impl AsRef<[u8]>) -> ConnectError {
+    let (listener, port) = listen().await;
+    let proxy = async {
+        let mut peer = Peer::of(&listener).await;
+        peer.head().await;
+        // The client may have had enough of it.
+        let _ = peer.try_write(answer).await;
+    };
+    let proxy_url = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
+    let (opened, ()) = tokio::join!(connect("ws://example.com/").proxy(proxy_url).into_future(), proxy);
+    opened.map(drop).expect_err("no tunnel")
+}
+
+#[test]
+fn a_refusal_has_the_status() {
+    run(async || {
+        for (line, status) in [
+            ("HTTP/1.1 502 Bad Gateway", StatusCode::BAD_GATEWAY),
+            ("HTTP/1.0 403 Forbidden", StatusCode::FORBIDDEN),
+            ("HTTP/1.1 101 Switching Protocols", StatusCode::SWITCHING_PROTOCOLS),
+            ("HTTP/1.1 301 Moved Permanently", StatusCode::MOVED_PERMANENTLY),
+        ] {
+            let error = failure(format!("{line}\r\nContent-Length: 0\r\n\r\n")).await;
+            let is_it = matches!(error, ConnectError::Proxy(ProxyError::Refused { status: told }) if told == status);
+            assert!(is_it, "{line}: {error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_407_without_a_challenge_is_one_all_the_same() {
+    run(async || {
+        let error = failure("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+        assert!(matches!(error, ConnectError::Proxy(ProxyError::Authentication { challenge: None })), "{error:?}");
+    });
+}
+
+#[test]
+fn a_proxy_that_ends_without_an_answer_is_told() {
+    run(async || {
+        for answer in ["", "HTTP/1.1 200 Connection established\r\n"] {
+            let error = failure(answer).await;
+            assert!(matches!(error, ConnectError::Proxy(ProxyError::Ended)), "{answer:?}: {error:?}");
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_is_no_http_or_too_long_is_told() {
+    run(async || {
+        let error = failure("SOCKS?\r\n\r\n").await;
+        assert!(matches!(error, ConnectError::Proxy(ProxyError::Head(HeadError::Malformed))), "{error:?}");
+        let error = failure(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(100_000))).await;
+        assert!(matches!(error, ConnectError::Proxy(ProxyError::Head(HeadError::TooLarge { .. }))), "{error:?}");
+    });
+}
+
+#[test]
+fn a_proxy_that_nobody_runs_is_told_without_its_password() {
+    run(async || {
+        let (listener, port) = listen().await;
+        drop(listener);
+        let proxy: Uri = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
+        let error = connect("ws://example.com/").proxy(proxy).await.unwrap_err();
+        let ConnectError::Io { host, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*host, format!("127.0.0.1:{port}"));
+    });
+}
+
+#[test]
+fn a_proxy_that_resets_the_connection_is_told_without_its_password() {
+    run(async || {
+        let (listener, port) = listen().await;
+        let proxy = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            assert_eq!(stream.peek(&mut [0]).await.unwrap(), 1);
+            // So that the end is a reset.
+            stream.set_zero_linger().unwrap();
+        };
+        let proxy_url = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
+        let (opened, ()) = tokio::join!(connect("ws://example.com/").proxy(proxy_url).into_future(), proxy);
+        let error = opened.unwrap_err();
+        assert!(matches!(error, ConnectError::Io { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    });
+}
+
+#[test]
+fn a_proxy_must_have_a_url_of_http() {
+    run(async || {
+        let (_listener, port) = listen().await;
+        for scheme in ["socks5", "ws", "ftp"] {
+            let proxy = format!("{scheme}://127.0.0.1:{port}").parse().unwrap();
+            let error = connect("ws://example.com/").proxy(proxy).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Url(UrlError::Scheme { .. })), "{scheme}: {error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_proxy_behind_tls_is_sent_no_password_in_the_clear() {
+    run(async || {
+        let (listener, port) = listen().await;
+        let proxy = async {
+            let mut peer = Peer::new(listener.accept().await.unwrap().0);
+            let sent = peer.some().await;
+            assert!(!sent.starts_with(b"CONNECT"), "{:?}", String::from_utf8_lossy(&sent));
+        };
+        let url = format!("https://user:secret@127.0.0.1:{port}").parse().unwrap();
+        let connect = connect("ws://example.com/").proxy(url).tls(Authority::new("any").trusted()).into_future();
+        // A refusal of such URLs will do as well.
+        tokio::select! {
+            opened = connect => assert!(opened.is_err()),
+            () = proxy => {}
+        }
+    });
+}
+
+#[test]
+fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
+    run(async || {
+        let (listener, port) = listen().await;
+        let proxy = async {
+            let mut peer = Peer::of(&listener).await;
+            peer.head().await;
+            // RFC 9110 §9.3.6: a length, which a tunnel has none of, is ignored.
+            let tunnel = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+            let hello = Frame::text("hello").unmasked().bytes();
+            peer.write([tunnel.as_bytes(), upgraded("").as_bytes(), &hello].concat()).await;
+            peer
+        };
+        let proxy_url = format!("http://127.0.0.1:{port}").parse().unwrap();
+        let connect = connect("ws://example.com/").config(sample_config()).proxy(proxy_url).into_future();
+        let (opened, mut peer) = tokio::join!(connect, proxy);
+        let (mut socket, _) = opened.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("hello"));
+        socket.flush().await.unwrap();
+        assert!(peer.head().await.starts_with("GET / HTTP/1.1\r\n"), "and the request goes through the tunnel");
+    });
+}
+
+/// What comes before TLS was said by nobody who is known. It must not become a part of the server's answer.
+#[test]
+fn what_a_proxy_says_before_tls_is_not_the_servers() {
+    run(async || {
+        let authority = Authority::new("good");
+        let acceptor = authority.acceptor(&["localhost"]);
+        let (listener, port) = listen().await;
+        let proxy = async {
+            let mut peer = Peer::of(&listener).await;
+            peer.head().await;
+            let injected = "HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: injected\r\nX: ";
+            peer.write(format!("HTTP/1.1 200 OK\r\n\r\n{injected}")).await;
+            // The server, which knows nothing of it.
+            let Ok(stream) = acceptor.accept(peer.into_io()).await else { return };
+            let mut server = Peer::new(stream);
+            server.head().await;
+            server.write(upgraded("")).await;
+        };
+        let proxy_url = format!("http://127.0.0.1:{port}").parse().unwrap();
+        let connect = connect("wss://localhost/").config(sample_config()).proxy(proxy_url).tls(authority.trusted());
+        let (opened, ()) = tokio::join!(connect.into_future(), proxy);
+        if let Ok((_, response)) = opened {
+            panic!("the answer was changed: {:?}", response.headers());
+        }
+    });
+}

@@ -1,0 +1,186 @@
+//! Answers that open no WebSocket. What the server said is in the error, to be acted on.
+
+use http::{StatusCode, header};
+use tower_websocket::{Config, ConnectError, HeadError, ProtocolError, ResponseError, ResponseFault, connect};
+use websocket_tests::wire::ACCEPT;
+
+use crate::peer::{Peer, echo_server, listen, sample_config, upgraded};
+use crate::run::run;
+
+/// What a client makes of an answer, after which the server ends the connection.
+async fn refused(answer: impl AsRef<[u8]>) -> ResponseError {
+    refused_with(sample_config(), answer, true).await
+}
+
+async fn refused_with(config: Config, answer: impl AsRef<[u8]>, ends: bool) -> ResponseError {
+    let (listener, port) = listen().await;
+    let server = async {
+        let mut peer = Peer::of(&listener).await;
+        peer.head().await;
+        // The client may have had enough of it.
+        let _ = peer.try_write(answer).await;
+        if !ends {
+            assert!(peer.rest().await.is_empty(), "the client ends the connection");
+        }
+    };
+    let client = async {
+        let opened = connect(format!("ws://127.0.0.1:{port}/")).config(config).await;
+        let Err(ConnectError::Refused(ProtocolError::Response(error))) = opened else { panic!("{opened:?}") };
+        *error
+    };
+    tokio::join!(client, server).0
+}
+
+#[test]
+fn a_401_tells_what_credentials_are_wanted() {
+    run(async || {
+        let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"here\"\r\nContent-Length: 0\r\n\r\n";
+        let error = refused_with(sample_config(), head, false).await;
+        assert_eq!((&error.fault, error.status), (&ResponseFault::Status, Some(StatusCode::UNAUTHORIZED)));
+        assert_eq!(error.headers[header::WWW_AUTHENTICATE], "Basic realm=\"here\"");
+        assert!(error.body.is_empty());
+        let told = ConnectError::Refused(error.into()).to_string();
+        assert!(told.contains("401") && told.contains("Basic realm=\"here\""), "{told}");
+    });
+}
+
+#[test]
+fn a_403_keeps_its_body() {
+    run(async || {
+        let body = "{\"error\":\"keep out\"}";
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n";
+        let sized = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        let until_the_end = format!("{head}Connection: close\r\n\r\n{body}");
+        for (answer, ends) in [(&sized, false), (&sized, true), (&until_the_end, true)] {
+            let error = refused_with(sample_config(), answer, ends).await;
+            assert_eq!(error.status, Some(StatusCode::FORBIDDEN));
+            assert_eq!(error.headers[header::CONTENT_TYPE], "application/json");
+            assert_eq!(error.body, body);
+        }
+    });
+}
+
+#[test]
+fn of_a_long_body_the_beginning_is_kept() {
+    run(async || {
+        let body = "x".repeat(100_000);
+        // The rest is not waited for.
+        for head in ["", "Content-Length: 100001\r\n"] {
+            let error = refused_with(sample_config(), format!("HTTP/1.1 500 Oh\r\n{head}\r\n{body}"), true).await;
+            assert_eq!(error.status, Some(StatusCode::INTERNAL_SERVER_ERROR));
+            assert_eq!(error.body, body[..4096]);
+        }
+    });
+}
+
+#[test]
+fn a_503_of_http_1_0_tells_of_the_proxy_it_came_through() {
+    run(async || {
+        let error = refused("HTTP/1.0 503 Service Unavailable\r\nVia: 1.0 cache\r\n\r\nlater").await;
+        assert_eq!(error.status, Some(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(error.body, "later");
+        assert!(error.to_string().contains("503"), "{error}");
+        assert_eq!(error.hint().as_deref(), Some("it came through the proxy 1.0 cache"));
+    });
+}
+
+#[test]
+fn a_redirection_is_not_followed_but_tells_where_to() {
+    run(async || {
+        let answer = "HTTP/1.1 302 Found\r\nLocation: wss://example.com/\r\nContent-Length: 0\r\n\r\n";
+        let error = refused_with(sample_config(), answer, false).await;
+        assert_eq!(error.status, Some(StatusCode::FOUND));
+        assert!(error.to_string().contains("wss://example.com/"), "{error}");
+    });
+}
+
+#[test]
+fn a_426_tells_the_versions() {
+    run(async || {
+        let answer = "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8, 7\r\nContent-Length: 0\r\n\r\n";
+        let error = refused_with(sample_config(), answer, false).await;
+        assert!(error.to_string().contains("8, 7"), "{error}");
+    });
+}
+
+#[test]
+fn a_200_is_no_upgrade() {
+    run(async || {
+        let error = refused_with(sample_config(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false).await;
+        assert_eq!((error.fault, error.status), (ResponseFault::Status, Some(StatusCode::OK)));
+        assert_eq!(error.body, "hello");
+    });
+}
+
+#[test]
+fn a_server_of_http_2_is_recognized() {
+    run(async || {
+        // RFC 9113 §3.4: SETTINGS come first. This one has one setting.
+        let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
+        let error = refused_with(sample_config(), settings, false).await;
+        assert_eq!((&error.fault, error.status), (&ResponseFault::NotHttp, None));
+        assert_eq!(error.body[..], settings);
+        assert!(error.to_string().contains("HTTP/2"), "{error}");
+    });
+}
+
+#[test]
+fn what_is_no_http_is_told_at_once() {
+    run(async || {
+        let error = refused_with(sample_config(), "SSH-2.0-OpenSSH\r\n", false).await;
+        assert_eq!(error.fault, ResponseFault::NotHttp);
+        assert_eq!(error.body, "SSH-2.0-OpenSSH\r\n");
+    });
+}
+
+#[test]
+fn a_head_is_bounded() {
+    run(async || {
+        let endless = format!("HTTP/1.1 101 Switching Protocols\r\nX: {}", "x".repeat(2000));
+        let error = refused_with(sample_config().max_head_size(1000), endless, true).await;
+        assert_eq!(error.fault, ResponseFault::Head(HeadError::TooLarge { limit: 1000 }));
+        let error = refused("HTTP/1.1 101 Switching Protocols\r\n no name\r\n\r\n").await;
+        assert_eq!(error.fault, ResponseFault::Head(HeadError::Malformed));
+    });
+}
+
+#[test]
+fn a_101_must_be_the_answer_to_the_question() {
+    run(async || {
+        let accept = format!("Sec-WebSocket-Accept: {ACCEPT}\r\n");
+        let answer = |headers: &str| format!("HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n");
+        let upgrade = "Upgrade: websocket\r\n";
+        let connection = "Connection: Upgrade\r\n";
+        let error = refused(answer(&format!("{connection}{accept}"))).await;
+        assert_eq!((error.fault, error.status), (ResponseFault::Upgrade, Some(StatusCode::SWITCHING_PROTOCOLS)));
+        assert_eq!(refused(answer(&format!("{upgrade}{accept}"))).await.fault, ResponseFault::Connection);
+        assert_eq!(refused(answer(&format!("{upgrade}{connection}"))).await.fault, ResponseFault::Accept);
+        // Of another key.
+        let error = refused_with(Config::client(), upgraded(""), true).await;
+        assert_eq!(error.fault, ResponseFault::Accept);
+    });
+}
+
+#[test]
+fn a_101_must_choose_from_what_was_offered() {
+    run(async || {
+        let chat = upgraded("Sec-WebSocket-Protocol: chat\r\n");
+        assert_eq!(refused(&chat).await.fault, ResponseFault::Protocol);
+        let error = refused_with(sample_config().protocols(["superchat"]), &chat, true).await;
+        assert_eq!(error.fault, ResponseFault::Protocol);
+        assert_eq!(error.headers[header::SEC_WEBSOCKET_PROTOCOL], "chat");
+        let error = refused(upgraded("Sec-WebSocket-Extensions: permessage-deflate\r\n")).await;
+        assert!(matches!(error.fault, ResponseFault::Extension(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_server_of_this_project_refuses_with_a_reason() {
+    run(async || {
+        let port = echo_server(Config::server().max_head_size(100)).await;
+        let opened = connect(format!("ws://127.0.0.1:{port}/")).await;
+        let Err(ConnectError::Refused(ProtocolError::Response(error))) = opened else { panic!("{opened:?}") };
+        assert_eq!(error.status, Some(StatusCode::BAD_REQUEST));
+        assert!(String::from_utf8_lossy(&error.body).contains("exceeds 100 bytes"), "{:?}", error.body);
+    });
+}

@@ -1,0 +1,113 @@
+//! A server that says nothing, or not enough. The clock stands still, so that waits are exact; over TCP they are short.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+use tower_websocket::{Config, Connect, ConnectError, ProtocolError, connect};
+
+use crate::peer::{Peer, listen};
+use crate::run::{run, run_paused};
+
+/// A client over memory, the other end, and what the clock says.
+fn over_memory() -> (Connect, Peer, Instant) {
+    let (io, other) = tokio::io::duplex(4096);
+    (connect("ws://example.com").over(io), Peer::new(other), Instant::now())
+}
+
+#[test]
+fn a_silent_server_is_waited_for_ten_seconds() {
+    run_paused(async || {
+        let (connect, mut peer, begin) = over_memory();
+        assert!(matches!(connect.await, Err(ConnectError::TimedOut)));
+        assert_eq!(begin.elapsed().as_secs(), 10);
+        assert!(peer.rest().await.starts_with(b"GET / HTTP/1.1\r\n"), "and the transport is ended");
+    });
+}
+
+#[test]
+fn the_configuration_says_how_long_and_timeout_before_it() {
+    run_paused(async || {
+        let config = || Config::client().handshake_timeout(Duration::from_secs(4));
+        let (connect, _peer, begin) = over_memory();
+        assert!(matches!(connect.config(config()).await, Err(ConnectError::TimedOut)));
+        assert_eq!(begin.elapsed().as_secs(), 4);
+        let (connect, _peer, begin) = over_memory();
+        let connect = connect.timeout(Duration::from_secs(2)).config(config());
+        assert!(matches!(connect.await, Err(ConnectError::TimedOut)));
+        assert_eq!(begin.elapsed().as_secs(), 2);
+    });
+}
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_gets_no_more_time() {
+    run_paused(async || {
+        let (connect, mut peer, begin) = over_memory();
+        let server = async {
+            for byte in b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n".iter() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if peer.try_write([*byte]).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let client = async {
+            assert!(matches!(connect.await, Err(ConnectError::TimedOut)));
+            assert_eq!(begin.elapsed().as_secs(), 10);
+        };
+        tokio::join!(client, server);
+    });
+}
+
+#[test]
+fn over_tcp_a_silent_server_is_given_up() {
+    run(async || {
+        for scheme in ["ws", "wss"] {
+            let (listener, port) = listen().await;
+            let connect = connect(format!("{scheme}://127.0.0.1:{port}"))
+                .tls(crate::certificates::Authority::new("unused").trusted())
+                .timeout(Duration::from_millis(50))
+                .into_future();
+            let (opened, mut peer) = tokio::join!(connect, Peer::of(&listener));
+            assert!(matches!(opened, Err(ConnectError::TimedOut)), "{scheme}");
+            peer.rest().await;
+        }
+    });
+}
+
+/// A refusal that has come is told, also where its body does not end: as with HTTP/1.1 it need not, without a length on a
+/// connection that stays.
+#[test]
+fn a_refusal_whose_body_does_not_end_is_told_all_the_same() {
+    run_paused(async || {
+        let bodies = ["\r\nkeep out", "Content-Length: 100\r\n\r\nkeep out"];
+        for body in bodies {
+            let (connect, mut peer, begin) = over_memory();
+            let server = async {
+                peer.head().await;
+                peer.write(format!("HTTP/1.1 403 Forbidden\r\n{body}")).await;
+            };
+            let (opened, ()) = tokio::join!(connect.into_future(), server);
+            let Err(ConnectError::Refused(ProtocolError::Response(error))) = opened else { panic!("{opened:?}") };
+            assert_eq!(error.status, Some(StatusCode::FORBIDDEN));
+            assert_eq!(error.body, "keep out");
+            assert!(begin.elapsed().as_secs() <= 10);
+        }
+    });
+}
+
+#[test]
+fn a_chunked_refusal_ends_with_its_last_chunk() {
+    run_paused(async || {
+        let (connect, mut peer, begin) = over_memory();
+        let server = async {
+            peer.head().await;
+            let head = "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n";
+            peer.write(format!("{head}8\r\nkeep out\r\n0\r\n\r\n")).await;
+        };
+        let (opened, ()) = tokio::join!(connect.into_future(), server);
+        let Err(ConnectError::Refused(ProtocolError::Response(error))) = opened else { panic!("{opened:?}") };
+        assert_eq!(error.status, Some(StatusCode::FORBIDDEN));
+        assert_eq!(begin.elapsed().as_secs(), 0);
+    });
+}

@@ -1,0 +1,186 @@
+//! `wss:`, with certificates made here: who is trusted, and what is told of who is not.
+
+use std::error::Error;
+
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{self, CertificateError};
+use tower_websocket::{CloseCode, Connect, ConnectError, TlsConfig, connect};
+
+use crate::certificates::{Authority, tls_echo_server};
+use crate::peer::{echoes, listen, serve};
+use crate::run::run;
+
+/// The `rustls::Error` among the sources of a refusal.
+async fn refused(connect: Connect) -> rustls::Error {
+    let error = connect.await.expect_err("a certificate that is not trusted");
+    assert!(matches!(&error, ConnectError::Tls { .. }), "{error:?}");
+    let mut source: &(dyn Error + 'static) = &error;
+    loop {
+        if let Some(error) = source.downcast_ref::<rustls::Error>() {
+            return error.clone();
+        }
+        // An io::Error gives the source of what it holds, not that itself.
+        let inner = source.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+        source = match inner {
+            Some(inner) => inner,
+            None => source.source().expect("a source that is of rustls"),
+        };
+    }
+}
+
+async fn refused_by(acceptor: TlsAcceptor, trusted: TlsConfig) -> rustls::Error {
+    let port = tls_echo_server(acceptor).await;
+    refused(connect(format!("wss://localhost:{port}/")).tls(trusted)).await
+}
+
+#[test]
+fn a_server_of_a_trusted_authority_is_talked_to() {
+    run(async || {
+        let authority = Authority::new("good");
+        let port = tls_echo_server(authority.acceptor(&["localhost"])).await;
+        for scheme in ["wss", "https"] {
+            let connect = connect(format!("{scheme}://localhost:{port}/")).tls(authority.trusted());
+            let (mut socket, _) = connect.await.unwrap();
+            echoes(&mut socket, "hello").await;
+            echoes(&mut socket, &"long ".repeat(100_000)).await;
+            socket.close(CloseCode::NORMAL, "").await.unwrap();
+            assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::NORMAL));
+        }
+    });
+}
+
+#[test]
+fn a_server_is_known_by_its_address_where_the_certificate_has_it() {
+    run(async || {
+        let authority = Authority::new("good");
+        let port = tls_echo_server(authority.acceptor(&["127.0.0.1"])).await;
+        let (mut socket, _) = connect(format!("wss://127.0.0.1:{port}/")).tls(authority.trusted()).await.unwrap();
+        echoes(&mut socket, "hello").await;
+        let error = refused(connect(format!("wss://localhost:{port}/")).tls(authority.trusted())).await;
+        assert!(matches!(error, rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })));
+    });
+}
+
+#[test]
+fn one_of_several_authorities_is_enough_and_nonsense_is_none() {
+    run(async || {
+        let (good, other) = (Authority::new("good"), Authority::new("other"));
+        let port = tls_echo_server(good.acceptor(&["localhost"])).await;
+        let both = TlsConfig::with_authorities([other.der(), good.der()]).unwrap();
+        connect(format!("wss://localhost:{port}/")).tls(both).await.unwrap();
+        assert!(TlsConfig::with_authorities([b"nonsense".to_vec().into()]).is_err());
+    });
+}
+
+#[test]
+fn an_unknown_authority_is_refused() {
+    run(async || {
+        // Of the same name, too.
+        for name in ["good", "bad"] {
+            let error =
+                refused_by(Authority::new(name).acceptor(&["localhost"]), Authority::new("good").trusted()).await;
+            let is_it = |error| matches!(error, CertificateError::UnknownIssuer | CertificateError::BadSignature);
+            assert!(matches!(&error, rustls::Error::InvalidCertificate(kind) if is_it(kind.clone())), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_wrong_host_name_is_refused() {
+    run(async || {
+        let authority = Authority::new("good");
+        for hosts in [&["example.com", "*.localhost"][..], &["127.0.0.1"], &["localhost.example.com"]] {
+            let error = refused_by(authority.acceptor(hosts), authority.trusted()).await;
+            let rustls::Error::InvalidCertificate(kind) = error else { panic!("{error:?}") };
+            assert!(matches!(kind, CertificateError::NotValidForNameContext { .. }), "{kind:?}");
+        }
+    });
+}
+
+#[test]
+fn an_expired_certificate_is_refused_and_one_of_the_future() {
+    run(async || {
+        let authority = Authority::new("good");
+        let error = refused_by(authority.expired(), authority.trusted()).await;
+        let rustls::Error::InvalidCertificate(kind) = error else { panic!("{error:?}") };
+        assert!(matches!(kind, CertificateError::ExpiredContext { .. }), "{kind:?}");
+        let error = refused_by(authority.too_early(), authority.trusted()).await;
+        let rustls::Error::InvalidCertificate(kind) = error else { panic!("{error:?}") };
+        assert!(matches!(kind, CertificateError::NotValidYetContext { .. }), "{kind:?}");
+    });
+}
+
+#[test]
+fn the_error_tells_the_host_and_the_reason() {
+    run(async || {
+        let authority = Authority::new("good");
+        let port = tls_echo_server(authority.expired()).await;
+        let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).await.unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("localhost") && told.contains("expired"), "{told}");
+    });
+}
+
+#[test]
+fn only_http_1_1_is_offered() {
+    run(async || {
+        let authority = Authority::new("good");
+        let port = tls_echo_server(authority.speaking(b"http/1.1")).await;
+        connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).await.unwrap();
+        let error = refused_by(authority.speaking(b"h2"), authority.trusted()).await;
+        assert!(matches!(error, rustls::Error::AlertReceived(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_server_without_tls_is_told() {
+    run(async || {
+        let port = serve(async |mut stream| {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        })
+        .await;
+        let error = refused(connect(format!("wss://localhost:{port}/")).tls(Authority::new("good").trusted())).await;
+        assert!(matches!(error, rustls::Error::InvalidMessage(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn without_a_configuration_nobody_unknown_is_trusted() {
+    run(async || {
+        let port = tls_echo_server(Authority::new("unknown").acceptor(&["localhost"])).await;
+        let error = connect(format!("wss://localhost:{port}/")).await.unwrap_err();
+        // The crate may have been built with roots for another member of the workspace.
+        assert!(matches!(error, ConnectError::NoTls | ConnectError::Tls { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_configuration_of_rustls_is_taken_as_it_is() {
+    run(async || {
+        let authority = Authority::new("good");
+        let port = tls_echo_server(authority.acceptor(&["localhost"])).await;
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.der()).unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        let config = rustls::ClientConfig::builder_with_provider(provider.into());
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let connect = connect(format!("wss://localhost:{port}/")).tls(TlsConfig::from_rustls(config));
+        let (mut socket, _) = connect.await.unwrap();
+        echoes(&mut socket, "hello").await;
+    });
+}
+
+#[test]
+fn ws_does_no_tls_whatever_it_is_given() {
+    run(async || {
+        let (listener, port) = listen().await;
+        let server = async { crate::peer::Peer::of(&listener).await.head().await };
+        let connect = connect(format!("ws://localhost:{port}/")).tls(Authority::new("good").trusted()).into_future();
+        tokio::select! {
+            head = server => assert!(head.starts_with("GET / HTTP/1.1\r\n")),
+            _ = connect => unreachable!("nobody answers"),
+        }
+    });
+}

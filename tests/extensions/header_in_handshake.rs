@@ -1,0 +1,156 @@
+//! `Sec-WebSocket-Extensions` in an opening handshake, through the server's driver.
+
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{Config, Driver, Event, HandshakeError, Version};
+use websocket_tests::wire::{Answer, Handshake, VERSIONS};
+
+use crate::checksum::Checksum;
+use crate::peer::{EXTENSIONS, OFFER, Server};
+
+fn config() -> Config {
+    Config::server().extension(PermessageDeflate::new()).unwrap().extension(Checksum::new()).unwrap()
+}
+
+/// The answer to a handshake with these lines, and what the driver tells.
+fn answer(config: Config, lines: &[&[u8]]) -> (Answer, Vec<Event>) {
+    let handshake = lines.iter().fold(Handshake::of(Version::Hybi13), |shake, line| shake.with(EXTENSIONS, line));
+    let mut driver = Driver::server(config);
+    driver.receive(&handshake.bytes()[..]);
+    assert_eq!(driver.poll_event(), Some(Event::Connect));
+    driver.start().unwrap();
+    let events = std::iter::from_fn(|| driver.poll_event()).collect();
+    let output = driver.output();
+    let written = output.copy_to_bytes(output.remaining());
+    (Answer::read(&written).expect("an answer").0, events)
+}
+
+#[test]
+fn a_malformed_header_is_answered_by_400_even_where_nothing_is_registered() {
+    for config in [config(), Config::server(), config().decline_extensions(|_| true)] {
+        for lines in [
+            &["permessage-deflate; client_max_window_bits=".as_bytes()][..],
+            &[b"permessage-deflate;"],
+            &[b"permessage-deflate", b"a b"],
+            &[b"a b", b"permessage-deflate"],
+            &[b"permessage-deflate; a=\"b c\""],
+            &[b"permessage-deflate; a=\"\\"],
+            &[b"\xff"],
+        ] {
+            let (answer, events) = answer(config.clone(), lines);
+            assert_eq!(answer.status, 400, "{lines:?}");
+            assert_eq!(answer.all(EXTENSIONS), [""; 0]);
+            let [Event::Error(error), Event::Close(_)] = &events[..] else { panic!("{events:?}") };
+            assert!(error.to_string().contains("Sec-WebSocket-Extensions"), "{error}");
+
+            let shake = lines.iter().fold(Handshake::of(Version::Hybi13), |shake, line| shake.with(EXTENSIONS, line));
+            let refusal = Driver::from_request(&shake.request(), config.clone()).accept().unwrap_err();
+            assert!(matches!(refusal, HandshakeError::InvalidExtensions(_)), "{refusal:?}");
+            assert_eq!(refusal.to_response().status(), 400);
+        }
+    }
+}
+
+#[test]
+fn there_is_no_header_in_the_answer_where_nothing_was_agreed_to() {
+    let window_of_8 = "permessage-deflate; server_max_window_bits=8";
+    for (config, lines) in [
+        (config(), &[][..]),
+        (config(), &[""]),
+        (config(), &[",", " , "]),
+        (config(), &["x-webkit-deflate-frame", "permessage-deflat", "Permessage-Deflate"]),
+        (config(), &["permessage-deflate; unknown", "x-checksum; unknown=1"]),
+        (config(), &[window_of_8]),
+        (Config::server(), &[OFFER]),
+        (config().decline_extensions(|_| true), &[OFFER, "x-checksum"]),
+    ] {
+        let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+        let (answer, events) = answer(config, &lines);
+        assert_eq!((answer.status, events), (101, vec![Event::Open]));
+        assert_eq!(answer.all(EXTENSIONS), [""; 0], "{lines:?}");
+    }
+}
+
+#[test]
+fn unknown_extensions_are_passed_over() {
+    let lines: [&[u8]; 3] =
+        [b"mux; max-channels=4; flow-control, x-webkit-deflate-frame", b"permessage-deflate, unknown", b"x"];
+    let (answer, _) = answer(config(), &lines);
+    assert_eq!(answer.all(EXTENSIONS), ["permessage-deflate"]);
+}
+
+#[test]
+fn the_offers_may_stand_on_several_lines() {
+    let expected = "permessage-deflate; server_max_window_bits=10, x-checksum";
+    let [bad, good] = ["permessage-deflate; unknown", "permessage-deflate; server_max_window_bits=10"];
+    for lines in [&[bad, "x-checksum", good][..], &["x-checksum, permessage-deflate; unknown=1", "", good]] {
+        assert_eq!(Server::open(config(), lines).answered.as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_set_header_cannot_replace_what_was_agreed_to() {
+    let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, OFFER).request();
+    let mut driver = Driver::from_request(&request, config());
+    let value = http::HeaderValue::from_static("x-other");
+    assert!(driver.set_header(SEC_WEBSOCKET_EXTENSIONS, value).is_err());
+    assert_eq!(driver.accept().unwrap().headers()[SEC_WEBSOCKET_EXTENSIONS], "permessage-deflate");
+}
+
+#[test]
+fn the_drafts_negotiate_none() {
+    for version in VERSIONS {
+        let mut driver = Driver::server(config().allow_drafts(true));
+        driver.receive(&Handshake::of(version).with(EXTENSIONS, OFFER).bytes()[..]);
+        assert_eq!(driver.poll_event(), Some(Event::Connect));
+        driver.start().unwrap();
+        assert_eq!(driver.poll_event(), Some(Event::Open), "{version}");
+        let output = driver.output();
+        let written = output.copy_to_bytes(output.remaining());
+        let agreed = Answer::read(&written).unwrap().0.all(EXTENSIONS).len();
+        assert_eq!(agreed, usize::from(version == Version::Hybi13), "{version}");
+        driver.text("x".repeat(1000)).unwrap();
+        let is_short = driver.output().remaining() < 100;
+        assert_eq!(is_short, version == Version::Hybi13, "{version}");
+    }
+}
+
+#[test]
+fn extensions_are_negotiated_on_http_2_as_on_http_1() {
+    let mut handshake = Handshake::get("/chat").with("Sec-WebSocket-Version", "13").with(EXTENSIONS, OFFER);
+    (handshake.method, handshake.http) = ("CONNECT".into(), "HTTP/2".into());
+    let mut driver = Driver::from_request(&handshake.request(), config());
+    assert_eq!(driver.accept().unwrap().headers()[SEC_WEBSOCKET_EXTENSIONS], "permessage-deflate");
+    let malformed = handshake.with(EXTENSIONS, "a b").request();
+    assert!(Driver::from_request(&malformed, config()).accept().is_err());
+}
+
+#[test]
+fn extensions_are_declined_by_the_headers_of_a_request() {
+    let config = config().decline_extensions(|headers| headers.get("user-agent").is_some_and(|agent| agent == "Old"));
+    for (agent, agreed) in [("Old", 0), ("New", 1)] {
+        let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, OFFER).with("User-Agent", agent).request();
+        let response = Driver::from_request(&request, config.clone()).accept().unwrap();
+        assert_eq!(response.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).iter().count(), agreed, "{agent}");
+    }
+}
+
+#[test]
+fn a_megabyte_of_offers_is_answered_in_linear_time() {
+    let len = 1024 * 1024;
+    for part in
+        ["permessage-deflate,", "permessage-deflate;a,", "permessage-deflate; client_max_window_bits; x=1,", "x,"]
+    {
+        let line = format!("{}permessage-deflate; server_no_context_takeover", part.repeat(len / part.len()));
+        let parameters = format!("permessage-deflate{}", ";server_no_context_takeover".repeat(len / 27));
+        for line in [line, parameters] {
+            let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, line).request();
+            let start = Instant::now();
+            Driver::from_request(&request, config()).accept().unwrap();
+            assert!(start.elapsed() < Duration::from_secs(20), "{part}: {:?}", start.elapsed());
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The extension framework and permessage-deflate, alone and through the server's driver, over no socket.
+
+mod broken;
+mod checksum;
+mod choices;
+mod composition;
+mod conformance;
+mod deflate_faults;
+mod deflate_limits;
+mod deflate_messages;
+mod header;
+mod header_in_handshake;
+mod negotiation_client;
+mod negotiation_server;
+mod options;
+mod peer;
+mod properties;
+mod puff;
+mod two_drivers;

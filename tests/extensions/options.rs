@@ -1,0 +1,75 @@
+//! Short words for the options and the parameters of permessage-deflate, so that a table of them can be read.
+
+use permessage_deflate::{PermessageDeflate, WindowBits};
+use websocket_driver_extensions::{Extensions, Offered, Params, parse_header};
+
+/// The four parameters, short and long.
+const WORDS: [(&str, &str); 4] = [
+    ("snct", "server_no_context_takeover"),
+    ("cnct", "client_no_context_takeover"),
+    ("smwb", "server_max_window_bits"),
+    ("cmwb", "client_max_window_bits"),
+];
+
+/// `deflate; snct; smwb=10` written out.
+pub(crate) fn long(header: &str) -> String {
+    WORDS.iter().fold(header.replace("deflate", "permessage-deflate"), |text, (short, long)| text.replace(short, long))
+}
+
+/// The reverse of [`long`].
+pub(crate) fn short(header: &str) -> String {
+    WORDS.iter().fold(header.replace("permessage-deflate", "deflate"), |text, (short, long)| text.replace(long, short))
+}
+
+pub(crate) fn bits(bits: u8) -> WindowBits {
+    WindowBits::new(bits).expect("8 to 15")
+}
+
+/// The options named in a text such as `mwb=10 rmwb=12 nct rnct`: no context takeover, the largest window, and both
+/// requested of the peer.
+pub(crate) fn options(text: &str) -> PermessageDeflate {
+    text.split_whitespace().fold(PermessageDeflate::new(), |options, word| match word.split_once('=') {
+        None if word == "nct" => options.no_context_takeover(true),
+        None if word == "rnct" => options.request_no_context_takeover(true),
+        Some(("mwb", value)) => options.max_window_bits(value.parse().expect("8 to 15")),
+        Some(("rmwb", value)) => options.request_max_window_bits(value.parse().expect("8 to 15")),
+        _ => panic!("{word}"),
+    })
+}
+
+/// One extension registered.
+pub(crate) fn only(deflate: PermessageDeflate) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.register(deflate).expect("the first of its name");
+    extensions
+}
+
+/// What a server answers, in short words.
+pub(crate) fn respond(deflate: PermessageDeflate, offers: &str) -> Option<String> {
+    let offers = parse_header([long(offers).as_bytes()]).expect("a header");
+    only(deflate).accept(&offers).1.map(|header| short(&header))
+}
+
+/// What a client offers.
+pub(crate) fn offered(deflate: PermessageDeflate) -> Offered {
+    only(deflate).offer()
+}
+
+/// One parameter in the ways that a test writes it: `None` where it is left out.
+pub(crate) type Way = Option<&'static [Option<&'static str>]>;
+
+/// Adds a parameter.
+pub(crate) fn push(params: &mut Params, name: &str, way: Way) {
+    way.into_iter().flatten().for_each(|value| params.push(long(name), value.map(Into::into)));
+}
+
+#[test]
+fn short_words_stand_for_long_ones() {
+    let header = "permessage-deflate; server_max_window_bits=10; client_no_context_takeover";
+    assert_eq!(long("deflate; smwb=10; cnct"), header);
+    assert_eq!(short(header), "deflate; smwb=10; cnct");
+    assert_eq!(
+        options("mwb=9 rnct"),
+        PermessageDeflate::new().max_window_bits(bits(9)).request_no_context_takeover(true)
+    );
+}

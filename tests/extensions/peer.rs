@@ -1,0 +1,229 @@
+//! A server under test, and a client that is none of the code under test: it compresses by zlib-rs and inflates by
+//! [`Puff`](crate::puff::Puff).
+
+use bytes::Buf;
+use permessage_deflate::PermessageDeflate;
+use proptest::test_runner::Config as ProptestConfig;
+use websocket_driver::{Config, Driver, Event, Message, Version};
+use websocket_tests::wire::{Answer, Frame, Handshake};
+use zlib_rs::{Deflate, DeflateFlush};
+
+pub(crate) const RSV1: u8 = 0x40;
+pub(crate) const RSV2: u8 = 0x20;
+pub(crate) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+
+/// What most clients offer.
+pub(crate) const OFFER: &str = "permessage-deflate; client_max_window_bits";
+
+/// A driver that has read a handshake with an offer.
+pub(crate) struct Server {
+    pub(crate) driver: Driver,
+    /// The extensions that it answered with.
+    pub(crate) answered: Option<String>,
+}
+
+/// A frame that the server wrote: whole, not masked, its length in the shortest form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) first: u8,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Server {
+    /// With an offer of these header lines.
+    pub(crate) fn open(config: Config, offers: &[&str]) -> Self {
+        let handshake = Handshake::of(Version::Hybi13);
+        let handshake = offers.iter().fold(handshake, |handshake, offer| handshake.with(EXTENSIONS, offer));
+        let mut server = Self { driver: Driver::server(config), answered: None };
+        assert_eq!(server.feed(handshake.bytes()), [Event::Connect, Event::Open]);
+        let written = server.bytes();
+        let (answer, len) = Answer::read(&written).expect("an answer");
+        assert_eq!((answer.status, len), (101, written.len()));
+        server.answered = match answer.all(EXTENSIONS)[..] {
+            [] => None,
+            [line] => Some(line.to_owned()),
+            _ => panic!("several lines"),
+        };
+        server
+    }
+
+    /// With compression by these options, by an offer that leaves them all open.
+    pub(crate) fn deflate(options: PermessageDeflate) -> Self {
+        Self::limited(options, Config::server())
+    }
+
+    /// The same with limits.
+    pub(crate) fn limited(options: PermessageDeflate, config: Config) -> Self {
+        let server = Self::open(config.extension(options).expect("the first of its name"), &[OFFER]);
+        assert!(server.answered.is_some());
+        server
+    }
+
+    /// Takes bytes and tells all that follows.
+    pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
+        self.driver.receive(bytes.as_ref());
+        let mut events = Vec::new();
+        while let Some(event) = self.driver.poll_event() {
+            if event == Event::Connect {
+                self.driver.start().expect("the first start");
+            }
+            events.push(event);
+        }
+        events
+    }
+
+    /// What it wrote since the last time.
+    pub(crate) fn bytes(&mut self) -> Vec<u8> {
+        let output = self.driver.output();
+        output.copy_to_bytes(output.remaining()).to_vec()
+    }
+
+    /// The same, as frames.
+    pub(crate) fn frames(&mut self) -> Vec<Written> {
+        let bytes = self.bytes();
+        let mut rest = &bytes[..];
+        let mut frames = Vec::new();
+        while let [first, second, ..] = *rest {
+            let (len, start) = match second {
+                0..=125 => (usize::from(second), 2),
+                126 => (usize::from(u16::from_be_bytes([rest[2], rest[3]])), 4),
+                127 => (u64::from_be_bytes(rest[2..10].try_into().expect("8 bytes")) as usize, 10),
+                _ => panic!("a masked frame of a server"),
+            };
+            assert!(start == 2 || len > 125 && (start == 4 || len > 0xffff), "{len} in {start}");
+            frames.push(Written { first, payload: rest[start..start + len].to_vec() });
+            rest = &rest[start + len..];
+        }
+        assert_eq!(rest, [0; 0]);
+        frames
+    }
+
+    /// Sends a message and gives the one frame that it became.
+    pub(crate) fn send(&mut self, message: impl Into<Message>) -> Written {
+        self.driver.send(message).expect("it is taken");
+        let [frame] = self.frames().try_into().expect("one frame");
+        frame
+    }
+
+    /// Asserts that these events, and a close frame, end the connection by this code; gives the reason.
+    #[track_caller]
+    pub(crate) fn assert_failed(&mut self, events: &[Event], code: u16) -> String {
+        let [Event::Error(error), Event::Close(close)] = events else {
+            panic!("no failure: {events:?}");
+        };
+        assert_eq!(u16::from(close.code), code, "{error}");
+        assert_eq!(close.reason.as_str(), error.to_string());
+        let [frame] = self.frames().try_into().expect("a close frame and nothing else");
+        assert_eq!((frame.first, &frame.payload[..2]), (0x88, &code.to_be_bytes()[..]));
+        assert!(self.driver.is_closed());
+        error.to_string()
+    }
+}
+
+/// The client's compressor.
+pub(crate) struct Deflater {
+    deflate: Deflate,
+    takeover: bool,
+}
+
+impl Deflater {
+    pub(crate) fn new() -> Self {
+        Self::with_window(15)
+    }
+
+    pub(crate) fn with_window(bits: u8) -> Self {
+        Self { deflate: Deflate::new(6, false, bits), takeover: true }
+    }
+
+    /// Begins every message afresh.
+    pub(crate) fn no_takeover(self) -> Self {
+        Self { takeover: false, ..self }
+    }
+
+    /// RFC 7692 §7.2.1.
+    pub(crate) fn message(&mut self, data: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut rest = data.as_ref();
+        if rest.is_empty() {
+            // zlib writes nothing for it behind a flush.
+            return vec![0x00];
+        }
+        let mut out = Vec::new();
+        let mut step = vec![0; 128 * 1024];
+        loop {
+            let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
+            self.deflate.compress(rest, &mut step, DeflateFlush::SyncFlush).expect("it compresses");
+            rest = &rest[(self.deflate.total_in() - read) as usize..];
+            let written = (self.deflate.total_out() - written) as usize;
+            out.extend_from_slice(&step[..written]);
+            if rest.is_empty() && written < step.len() {
+                break;
+            }
+        }
+        assert_eq!(out.split_off(out.len() - 4), [0x00, 0x00, 0xff, 0xff]);
+        if !self.takeover {
+            self.deflate.reset();
+        }
+        out
+    }
+
+    /// A text message in one frame.
+    pub(crate) fn text(&mut self, data: impl AsRef<[u8]>) -> Vec<u8> {
+        compressed(1, self.message(data))
+    }
+
+    /// A binary message in one frame.
+    pub(crate) fn binary(&mut self, data: impl AsRef<[u8]>) -> Vec<u8> {
+        compressed(2, self.message(data))
+    }
+}
+
+/// A message in one frame, of data that is compressed already, or pretends to be.
+pub(crate) fn compressed(opcode: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+    Frame::new(opcode, payload).rsv(RSV1).bytes()
+}
+
+/// The same, cut into frames of so many bytes.
+pub(crate) fn fragments(opcode: u8, payload: &[u8], size: usize) -> Vec<Frame> {
+    let parts: Vec<&[u8]> = payload.chunks(size).collect();
+    let frame = |(i, part): (usize, &&[u8])| {
+        let frame = if i == 0 { Frame::new(opcode, part).rsv(RSV1) } else { Frame::continuation(part) };
+        if i + 1 < parts.len() { frame.more() } else { frame }
+    };
+    parts.iter().enumerate().map(frame).collect()
+}
+
+pub(crate) fn text(text: &str) -> Event {
+    Event::Message(Message::text(text))
+}
+
+pub(crate) fn binary(bytes: impl AsRef<[u8]>) -> Event {
+    Event::Message(Message::binary(bytes.as_ref().to_vec()))
+}
+
+/// Bytes that do not compress, by xorshift.
+pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let step = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..len).map(step).collect()
+}
+
+/// Text that compresses to about a third, and repeats itself only after long.
+pub(crate) fn prose(len: usize) -> String {
+    let words = ["compress", "the", "window", "of", "a", "message", "kept", "or", "not", "is", "€"];
+    let mut prose: String = noise(len / 3 + 8, 99).iter().map(|i| words[usize::from(*i) % words.len()]).collect();
+    while prose.len() > len {
+        prose.pop();
+    }
+    prose.push_str(&"x".repeat(len - prose.len()));
+    prose
+}
+
+/// So many cases of a property, and no file written where one fails: what fails becomes a test of its own.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
+}
