@@ -7,6 +7,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::error::ConnectError;
+use super::roots;
 use crate::upgraded::Transmit;
 
 /// How a client does TLS: by rustls with ring, whatever provider the process may have installed. The server's certificate
@@ -51,22 +52,6 @@ impl TlsConfig {
             if roots.is_empty() { None } else { Self::with_roots(roots).ok() }
         };
         DEFAULT.get_or_init(make).clone()
-    }
-}
-
-mod roots {
-    use tokio_rustls::rustls::RootCertStore;
-
-    /// All roots of the features that are on; certificates that the platform has and rustls does not understand are left
-    /// out.
-    pub(super) fn load() -> RootCertStore {
-        #[allow(unused_mut, reason = "there may be no feature that adds to it")]
-        let mut roots = RootCertStore::empty();
-        #[cfg(feature = "tls-native-roots")]
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        #[cfg(feature = "tls-webpki-roots")]
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        roots
     }
 }
 
