@@ -9,7 +9,7 @@ use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
 
 use crate::client::Client;
 use crate::pair::{counted, over_memory, over_tcp};
-use crate::run::run;
+use crate::run::{run, run_paused};
 
 #[test]
 fn the_plain_loop_answers_a_packet_in_one_write() {
@@ -178,6 +178,25 @@ fn a_close_takes_them_along_to_a_slow_client_too() {
                     .expect("the close is held back");
                 application.await.unwrap().unwrap();
             }
+        }
+    });
+}
+
+#[test]
+fn a_dropped_socket_waits_for_a_client_that_does_not_read_only_so_long() {
+    run_paused(async || {
+        for turns in [0, 1] {
+            let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+            client.send(&["one", "two"]).await;
+            socket.recv().await.unwrap().unwrap();
+            socket.send("x".repeat(10_000)).await.unwrap();
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            drop(socket);
+            // Beyond `Config::close_timeout`.
+            tokio::time::sleep(Duration::from_secs(11)).await;
+            assert_eq!(client.wire.rest().await.len(), 1024);
         }
     });
 }

@@ -1,6 +1,7 @@
 //! What an open socket does for who holds it.
 
 use futures_util::FutureExt;
+use tokio::io::BufStream;
 use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, Message, SendError, Version};
 use websocket_tests::wire::{Frame, HYBI, ServerFrame, VERSIONS, frames};
 
@@ -203,6 +204,24 @@ fn a_message_of_8_mib_comes_back() {
             client.close().await;
         };
         tokio::join!(server, client);
+    });
+}
+
+#[test]
+fn a_transport_that_holds_back_what_is_written_is_flushed() {
+    run(async || {
+        for version in VERSIONS {
+            let (server, client) = tokio::io::duplex(MEMORY);
+            let server = BufStream::new(server);
+            let (mut socket, mut client) = over(server, Wire::new(client), version, Config::server()).await;
+            socket.send("sent").await.unwrap();
+            assert_eq!(client.text().await, "sent");
+            socket.feed("fed").await.unwrap();
+            assert!(socket.recv().now_or_never().is_none());
+            assert_eq!(client.text().await, "fed");
+            let (result, ()) = tokio::join!(socket.close(4000.into(), "bye"), client.expect_close(4000, "bye"));
+            result.unwrap();
+        }
     });
 }
 

@@ -9,7 +9,11 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
+use hyper::server::conn::http1;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::BufStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_websocket::{
@@ -20,7 +24,7 @@ use websocket_tests::wire::{Handshake, VERSIONS};
 
 use crate::client::Opening;
 use crate::run::run;
-use crate::serve::{How, serve};
+use crate::serve::{How, each, serve};
 use crate::stacks::config;
 
 /// The way of the docs.
@@ -56,6 +60,23 @@ fn a_handler_can_upgrade_by_itself() {
                 client.echo(&["hello", "there"]).await;
                 client.close().await;
             }
+        }
+    });
+}
+
+#[test]
+fn an_upgraded_transport_that_holds_back_what_is_written_is_flushed() {
+    run(async || {
+        let port = each(false, |stream| async move {
+            let service = TowerToHyperService::new(service_fn(handle));
+            let io = TokioIo::new(BufStream::new(stream));
+            drop(http1::Builder::new().serve_connection(io, service).with_upgrades().await);
+        })
+        .await;
+        for version in VERSIONS {
+            let mut client = Opening::of(version).on(port.connect().await).await;
+            client.echo(&["hello", "there"]).await;
+            client.close().await;
         }
     });
 }
