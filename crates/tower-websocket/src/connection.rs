@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 use websocket_driver::{CloseCode, Driver, Event, Message, ReadyState, SendError};
 
@@ -286,8 +286,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 }
                 continue;
             }
-            // Before anything is read, as there may always be more to read.
-            if limit.deadline.as_mut().poll(cx).is_ready() {
+            // Before anything is read, as there may always be more to read; and by the clock, as a timer does not fire before
+            // the task yields.
+            if limit.deadline.as_mut().poll(cx).is_ready() || limit.deadline.deadline() <= Instant::now() {
                 // The peer has not answered in time: as if it were gone.
                 self.end();
                 continue;
