@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 use websocket_driver::{CloseCode, Driver, Event, Message, ReadyState, SendError};
 
+use crate::error::Error;
 use crate::pool;
 
 /// How much of what a peer still sends is read, and thrown away, after the last byte was written. A socket that is closed
@@ -118,6 +119,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         // Where nothing can be sent any more, that is told at once.
         let is_full = self.driver.is_output_full() && self.driver.ready_state() == ReadyState::Open;
         if is_full { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Takes a message, if it was not taken before, once it can be.
+    #[inline]
+    pub(crate) fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
+        if message.is_some() {
+            ready!(self.poll_ready(cx))?;
+            if let Some(message) = message.take() {
+                self.start_send(message)?;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Takes a message, to be written with the next flush.

@@ -122,7 +122,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Safe: the message is taken whole or not at all.
     pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
-        poll_fn(move |cx| self.poll_feed(cx, &mut message))
+        poll_fn(move |cx| self.connection().poll_feed(cx, &mut message))
     }
 
     /// Writes all that was taken.
@@ -238,28 +238,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         }
     }
 
-    #[inline]
-    fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
-        if message.is_some() {
-            let mut connection = self.connection();
-            ready!(connection.poll_ready(cx))?;
-            if let Some(message) = message.take() {
-                connection.start_send(message)?;
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
     /// Takes a message and writes it, or sees to it that it is written soon.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
         let mut connection = self.connection();
-        if message.is_some() {
-            ready!(connection.poll_ready(cx))?;
-            if let Some(message) = message.take() {
-                connection.start_send(message)?;
-            }
-        }
+        ready!(connection.poll_feed(cx, message))?;
         match connection.defer() {
             Defer::Already => return Poll::Ready(Ok(())),
             Defer::Now => {

@@ -20,3 +20,4 @@ pub use params::Params;
 pub use pipeline::Pipeline;
 pub use registry::{DuplicateExtension, Extensions, Offered};
 pub use room::Room;
+pub use token::is_token;

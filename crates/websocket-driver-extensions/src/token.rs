@@ -1,7 +1,7 @@
 use std::fmt;
 
 /// Whether a text is a token (RFC 9110 §5.6.2).
-pub(crate) fn is_token(text: &str) -> bool {
+pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 

@@ -64,11 +64,10 @@ impl Target {
     fn new(url: &Uri, default_port: u16) -> Result<Self, UrlError> {
         let authority = url.authority().filter(|authority| !authority.host().is_empty()).ok_or(UrlError::Host)?;
         let host = authority.host();
-        let port = match (authority.port_u16(), authority.port()) {
-            (Some(port), _) => port,
-            (None, Some(_)) => return Err(UrlError::Port),
-            (None, None) if has_port(authority) => return Err(UrlError::Port),
-            (None, None) => default_port,
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if has_port(authority) => return Err(UrlError::Port),
+            None => default_port,
         };
         let host_header = if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
         Ok(Self {

@@ -2,9 +2,9 @@
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use websocket_driver_extensions::{Offered, Pipeline, parse_header};
+use websocket_driver_extensions::{Offered, Pipeline, is_token, parse_header};
 
-use super::{has_token, protocol, rfc6455};
+use super::{has_token, rfc6455};
 use crate::config::Config;
 use crate::response_error::ResponseFault;
 use crate::url::{Target, UrlError};
@@ -42,7 +42,8 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<As
     headers.insert(header::SEC_WEBSOCKET_KEY, value(key)?);
     headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     for (at, name) in settings.protocols.iter().enumerate() {
-        if !protocol::is_token(name) || settings.protocols[..at].contains(name) {
+        // RFC 6455 §4.1, item 10.
+        if !is_token(name) || settings.protocols[..at].contains(name) {
             return Err(UrlError::Protocol(name.clone()));
         }
     }

@@ -1,5 +1,6 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use websocket_driver_extensions::is_token;
 
 use crate::config::Config;
 use crate::error::HandshakeError;
@@ -42,14 +43,4 @@ pub(super) fn agree(
         headers.append(name, value);
     }
     Ok(protocol)
-}
-
-/// Whether a name is one that can be offered (RFC 6455 §4.1, item 10).
-pub(super) fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(is_token_byte)
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
