@@ -4,7 +4,9 @@
 use std::io::ErrorKind;
 
 use http::{HeaderName, Uri, header};
-use tower_websocket::{ConnectError, HandshakeError, ProtocolError, ResponseFault, UrlError, WebSocket, connect};
+use tower_websocket::{
+    ConnectError, HandshakeError, ProtocolError, ResponseFault, TlsConfig, UrlError, WebSocket, connect,
+};
 
 use crate::peer::{Peer, listen};
 use crate::run::run;
@@ -32,7 +34,8 @@ fn a_name_that_nobody_has_is_told() {
         let host = format!("{}.invalid", "a".repeat(64));
         let error = failure(connect(format!("ws://{host}/"))).await;
         assert!(matches!(&error, ConnectError::Io { host: told, .. } if *told == format!("{host}:80")), "{error:?}");
-        let error = failure(connect(format!("wss://{host}/"))).await;
+        let tls = TlsConfig::with_authorities([]).unwrap();
+        let error = failure(connect(format!("wss://{host}/")).tls(tls)).await;
         assert!(matches!(&error, ConnectError::Io { host: told, .. } if *told == format!("{host}:443")), "{error:?}");
     });
 }

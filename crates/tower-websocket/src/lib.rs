@@ -14,6 +14,8 @@ mod upgraded;
 pub use accept::{AcceptError, PlainHttp, accept};
 pub use client::connect::{Connect, connect};
 pub use client::error::ConnectError;
+pub use client::http2::Http2Connection;
+pub use client::reconnect::Reconnect;
 pub use client::tls::TlsConfig;
 pub use error::Error;
 pub use server::body::ResponseBody;

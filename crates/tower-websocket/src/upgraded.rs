@@ -1,4 +1,4 @@
-use std::fmt::Debug;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,11 +11,9 @@ use tokio::net::TcpStream;
 
 /// The transport of a [`WebSocket`](crate::WebSocket): one that hyper has upgraded, or that a client has opened. It is the
 /// TCP stream itself where that is all there is, else whatever stands behind it, such as TLS or a stream of HTTP/2.
-#[derive(Debug)]
 pub struct Upgraded(Transport);
 
 // Going through hyper's type costs little time, but memory per connection, and hides `set_nodelay`.
-#[derive(Debug)]
 enum Transport {
     Tcp(TcpStream),
     Hyper(TokioIo<hyper::upgrade::Upgraded>),
@@ -23,14 +21,12 @@ enum Transport {
 }
 
 /// What a client's connection can be over.
-pub(crate) trait Transmit: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+pub(crate) trait Transmit: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Transmit for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transmit for T {}
 
 impl Upgraded {
     /// Unwraps what can be, and gives what hyper has read beyond the request.
-    ///
-    /// `TCP_NODELAY` is set: a message that waits for the acknowledgement of the one before it helps nobody.
     pub(crate) fn new(upgraded: hyper::upgrade::Upgraded) -> (Self, BytesMut) {
         let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(parts) => return Self::tcp(parts.io, parts.read_buf),
@@ -42,8 +38,10 @@ impl Upgraded {
         }
     }
 
-    /// Of a client. `TCP_NODELAY` is the caller's.
+    /// `TCP_NODELAY` is set: a message that waits for the acknowledgement of the one before it helps nobody.
     pub(crate) fn from_tcp(stream: TcpStream) -> Self {
+        // It fails only where the connection is gone, which the next read tells.
+        let _ = stream.set_nodelay(true);
         Self(Transport::Tcp(stream))
     }
 
@@ -53,10 +51,19 @@ impl Upgraded {
     }
 
     fn tcp(io: TokioIo<TcpStream>, read: Bytes) -> (Self, BytesMut) {
-        let stream = io.into_inner();
-        // It fails only where the connection is gone, which the next read tells.
-        let _ = stream.set_nodelay(true);
-        (Self(Transport::Tcp(stream)), read.into())
+        (Self::from_tcp(io.into_inner()), read.into())
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut upgraded = f.debug_tuple("Upgraded");
+        match &self.0 {
+            Transport::Tcp(stream) => upgraded.field(stream),
+            Transport::Hyper(upgrade) => upgraded.field(upgrade),
+            Transport::Boxed(_) => upgraded.field(&format_args!("_")),
+        };
+        upgraded.finish()
     }
 }
 

@@ -1,6 +1,6 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use memchr::memmem;
 
 use crate::config::Settings;
@@ -27,6 +27,8 @@ pub(crate) struct Connecting {
 enum Stage {
     /// Nothing is written yet.
     Prepared(Box<Asked>),
+    /// Someone else sends the request, and brings the answer.
+    Elsewhere(Box<Asked>),
     /// The head of the answer is coming.
     Head(Box<Asked>, ResponseReader),
     /// The server refused, and says more in a body.
@@ -78,6 +80,39 @@ impl Connecting {
         }
     }
 
+    /// The request, for an HTTP/2 stack.
+    pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Prepared(mut asked) => {
+                let request = asked.extended_connect();
+                self.stage = Stage::Elsewhere(asked);
+                Ok(request)
+            }
+            stage => {
+                self.stage = stage;
+                Err(HandshakeError::AlreadyAnswered)
+            }
+        }
+    }
+
+    /// Takes the answer of an HTTP/2 stack.
+    pub(crate) fn answered(&mut self, response: Response<Bytes>) -> Result<Outcome, HandshakeError> {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Elsewhere(asked) => {
+                let (parts, body) = response.into_parts();
+                let response = Response::from_parts(parts, ());
+                Ok(match asked.check_connected(&response) {
+                    Ok(agreed) => Outcome::Agreed(response, agreed),
+                    Err(fault) => Outcome::Failed(failed(fault, Some(response), &body)),
+                })
+            }
+            stage => {
+                self.stage = stage;
+                Err(HandshakeError::NotRequested)
+            }
+        }
+    }
+
     /// Reads on with the answer, once there is enough of it.
     pub(crate) fn read(&mut self, input: &mut BytesMut, eof: bool, settings: &Settings) -> Option<Outcome> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
@@ -105,7 +140,7 @@ impl Connecting {
                         self.stage = Stage::Body { response: Box::new(response), body };
                         self.read(input, eof, settings)
                     }
-                    Err(fault) => Some(Outcome::Failed(failed(fault, Some(response), &BytesMut::new()))),
+                    Err(fault) => Some(Outcome::Failed(failed(fault, Some(response), &[]))),
                 }
             }
             Stage::Body { response, body } => match body.end(input) {
@@ -162,7 +197,7 @@ impl Length {
     }
 }
 
-fn failed(fault: ResponseFault, response: Option<Response<()>>, body: &BytesMut) -> ResponseError {
+fn failed(fault: ResponseFault, response: Option<Response<()>>, body: &[u8]) -> ResponseError {
     let body = Bytes::copy_from_slice(&body[..body.len().min(MAX_BODY)]);
     match response {
         None => ResponseError { body, ..ResponseError::new(fault) },

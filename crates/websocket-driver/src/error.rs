@@ -203,8 +203,8 @@ pub enum HandshakeError {
     /// [`set_header`](crate::Driver::set_header) was given a name that the handshake itself writes.
     #[error("the header {0} belongs to the handshake")]
     ReservedHeader(HeaderName),
-    /// The command came before a request was read.
-    #[error("no request has been read yet")]
+    /// The command came before there was a request that it could be about.
+    #[error("there is no request yet")]
     NotRequested,
     /// The command came after the handshake was answered.
     #[error("the handshake has already been answered")]

@@ -33,6 +33,8 @@ pub enum UrlError {
 /// The parts of a URL, as a request needs them.
 #[derive(Debug)]
 pub(crate) struct Target {
+    /// The one of HTTP.
+    pub(crate) scheme: &'static str,
     /// Without the port where it is the scheme's own, with brackets around an IPv6 address.
     pub(crate) host_header: HeaderValue,
     /// With the port in any case, as CONNECT needs it (RFC 9110 §9.3.6).
@@ -46,8 +48,8 @@ impl Target {
     /// Of a URL for a WebSocket.
     pub(crate) fn websocket(url: &Uri) -> Result<Self, UrlError> {
         match scheme(url).as_str() {
-            "ws" | "http" => Self::new(url, 80),
-            "wss" | "https" => Self::new(url, 443),
+            "ws" | "http" => Self::new(url, "http", 80),
+            "wss" | "https" => Self::new(url, "https", 443),
             _ => Err(UrlError::Scheme { expected: "ws, wss, http, https" }),
         }
     }
@@ -55,13 +57,13 @@ impl Target {
     /// Of a URL for a proxy.
     pub(crate) fn proxy(url: &Uri) -> Result<Self, UrlError> {
         match scheme(url).as_str() {
-            "http" => Self::new(url, 80),
-            "https" => Self::new(url, 443),
+            "http" => Self::new(url, "http", 80),
+            "https" => Self::new(url, "https", 443),
             _ => Err(UrlError::Scheme { expected: "http, https" }),
         }
     }
 
-    fn new(url: &Uri, default_port: u16) -> Result<Self, UrlError> {
+    fn new(url: &Uri, scheme: &'static str, default_port: u16) -> Result<Self, UrlError> {
         let authority = url.authority().filter(|authority| !authority.host().is_empty()).ok_or(UrlError::Host)?;
         let host = authority.host();
         let port = match authority.port_u16() {
@@ -71,6 +73,7 @@ impl Target {
         };
         let host_header = if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
         Ok(Self {
+            scheme,
             host_header: HeaderValue::try_from(host_header).map_err(|_| UrlError::Characters)?,
             authority: format!("{host}:{port}"),
             path: path(url),

@@ -1,17 +1,24 @@
+use std::error::Error;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Response, Uri};
-use tokio::net::TcpStream;
+use hyper::rt::{Read, Write};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use websocket_driver::{Config, Driver, Event, ProtocolError, UrlError};
+use tower_service::Service;
+use websocket_driver::{Config, Driver, Event, ProtocolError};
 
+use super::connector::Connector;
+use super::dial::{self, Route};
 use super::error::ConnectError;
-use super::tls::{self, TlsConfig};
-use super::tunnel::{self, ProxyChoice};
+use super::http2::Http2Connection;
+use super::tls::{Alpn, TlsConfig};
+use super::tunnel::ProxyChoice;
 use crate::connection::Connection;
 use crate::socket::WebSocket;
 use crate::upgraded::{Transmit, Upgraded};
@@ -38,9 +45,9 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
         url: url.try_into().map_err(|error| ConnectError::MalformedUrl(error.into())),
         config: Config::client(),
         headers: Vec::new(),
-        proxy: ProxyChoice::None,
-        tls: None,
+        route: Route::default(),
         io: None,
+        http: Http::One,
         timeout: None,
     }
 }
@@ -51,10 +58,18 @@ pub struct Connect {
     url: Result<Uri, ConnectError>,
     config: Config,
     headers: Vec<(HeaderName, HeaderValue)>,
-    proxy: ProxyChoice,
-    tls: Option<TlsConfig>,
+    route: Route,
     io: Option<Box<dyn Transmit>>,
+    http: Http,
     timeout: Option<Duration>,
+}
+
+/// The HTTP to ask by.
+enum Http {
+    One,
+    Two,
+    /// HTTP/2 as well, on a connection that is there.
+    Shared(Http2Connection),
 }
 
 impl Connect {
@@ -89,34 +104,90 @@ impl Connect {
         self
     }
 
-    /// Goes through an HTTP proxy, by CONNECT, for `ws:` as well. The user and password of its URL are sent to it. The URL is
-    /// one of `http:`: there is no TLS to the proxy itself.
-    pub fn proxy(self, proxy: Uri) -> Self {
-        Self { proxy: ProxyChoice::Url(proxy), ..self }
+    /// Goes through an HTTP proxy, by CONNECT, for `ws:` as well. The user and password of its URL are sent to it. Where the
+    /// URL is one of `https:`, TLS is spoken to the proxy itself, by the same [configuration](Self::tls).
+    pub fn proxy(mut self, proxy: Uri) -> Self {
+        self.route.proxy = ProxyChoice::Url(proxy);
+        self
     }
 
     /// Goes through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, if they name one.
-    pub fn proxy_from_env(self) -> Self {
-        Self { proxy: ProxyChoice::Environment, ..self }
+    pub fn proxy_from_env(mut self) -> Self {
+        self.route.proxy = ProxyChoice::Environment;
+        self
     }
 
     /// Goes through no proxy, as by default.
-    pub fn no_proxy(self) -> Self {
-        Self { proxy: ProxyChoice::None, ..self }
+    pub fn no_proxy(mut self) -> Self {
+        self.route.proxy = ProxyChoice::None;
+        self
+    }
+
+    /// Is told of the proxy's answer when the tunnel stands, before anything goes through it.
+    pub fn on_tunnel(mut self, told: impl FnOnce(&Response<()>) + Send + 'static) -> Self {
+        self.route.on_tunnel = Some(Box::new(told));
+        self
     }
 
     /// Does TLS by this configuration, in place of one with the roots of the crate's features.
-    pub fn tls(self, config: TlsConfig) -> Self {
-        Self { tls: Some(config), ..self }
+    pub fn tls(mut self, config: TlsConfig) -> Self {
+        self.route.tls = Some(config);
+        self
+    }
+
+    /// Makes the stream to the server, or to the proxy, by this connector, in place of one for TCP that tries every address
+    /// of the host, IPv4 shortly after IPv6 (RFC 8305). It is any of those that hyper's clients take, and is asked for an
+    /// `http:` URL with host and port and no more: TLS and the proxy's tunnel are made on what it gives.
+    ///
+    /// ```
+    /// use hyper_util::client::legacy::connect::HttpConnector;
+    /// use tower_websocket::connect;
+    ///
+    /// let mut connector = HttpConnector::new();
+    /// connector.set_local_address(Some([192, 0, 2, 7].into()));
+    /// let request = connect("wss://example.com/feed").connector(connector);
+    /// ```
+    pub fn connector<C>(mut self, connector: C) -> Self
+    where
+        C: Service<Uri, Error: Into<Box<dyn Error + Send + Sync>>, Future: Send> + Send + 'static,
+        C::Response: Read + Write + Send + Unpin + 'static,
+    {
+        self.route.connector = Some(Connector::new(connector));
+        self
     }
 
     /// Talks over a stream that is connected already, with TLS done where there is any, in place of one of its own: a
     /// Unix socket, say. The URL's host only goes into the request then.
-    pub fn over(
-        self,
-        io: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + fmt::Debug + Send + Unpin + 'static,
-    ) -> Self {
+    pub fn over(self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self { io: Some(Box::new(io)), ..self }
+    }
+
+    /// Asks by HTTP/2 (RFC 8441), on a connection of its own: agreed on by TLS for `wss:`, with prior knowledge for `ws:`. The
+    /// response has the status 200 then. There is no way back to HTTP/1.1.
+    pub fn http2(self) -> Self {
+        Self { http: Http::Two, ..self }
+    }
+
+    /// Asks by HTTP/2 on a connection that is there, beside other WebSockets. What this says of proxies, TLS and the stream
+    /// counts for nothing then. The URL must be of the server that the connection is to.
+    pub fn on(self, connection: &Http2Connection) -> Self {
+        Self { http: Http::Shared(connection.clone()), ..self }
+    }
+
+    /// Makes an HTTP/2 connection to the URL's server, and opens no WebSocket: [`on`](Self::on) opens those. What this says
+    /// of the request counts for nothing.
+    ///
+    /// # Errors
+    ///
+    /// As of a connection that is awaited, up to the server's settings.
+    pub async fn http2_connection(self) -> Result<Http2Connection, ConnectError> {
+        let limit = self.limit();
+        let connect = async move {
+            let url = self.url?;
+            let driver = Driver::client(&url, self.config)?;
+            Ok(http2(self.io, self.route, &url, driver).await?.0)
+        };
+        tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::TimedOut)?
     }
 
     /// How long all of it may take, from looking up the host to the answer of the server: the
@@ -131,13 +202,27 @@ impl Connect {
         for (name, value) in self.headers {
             driver.set_header(name, value)?;
         }
-        let (io, mut driver) = match self.io {
-            Some(io) => (Upgraded::from_boxed(io), driver),
-            None => dial(&url, driver, &self.proxy, self.tls).await?,
+        let (io, driver) = match (self.http, self.io) {
+            (Http::One, io) => {
+                let (io, mut driver) = match io {
+                    Some(io) => (Upgraded::from_boxed(io), driver),
+                    None => self.route.dial(&url, driver, Alpn::Http1).await?,
+                };
+                driver.start()?;
+                (io, driver)
+            }
+            (Http::Two, io) => {
+                let (connection, mut driver) = http2(io, self.route, &url, driver).await?;
+                (connection.open(&url, &mut driver, deadline).await?, driver)
+            }
+            (Http::Shared(connection), _) => (connection.open(&url, &mut driver, deadline).await?, driver),
         };
-        driver.start()?;
         let host = url.host().unwrap_or_default().to_owned();
         open(Connection::new(io, driver), host, deadline).await
+    }
+
+    fn limit(&self) -> Duration {
+        self.timeout.unwrap_or_else(|| self.config.get_handshake_timeout())
     }
 }
 
@@ -153,7 +238,7 @@ impl IntoFuture for Connect {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let limit = self.timeout.unwrap_or_else(|| self.config.get_handshake_timeout());
+        let limit = self.limit();
         Box::pin(async move {
             let deadline = Instant::now() + limit;
             let connected = tokio::time::timeout_at(deadline, self.run(deadline)).await;
@@ -162,47 +247,19 @@ impl IntoFuture for Connect {
     }
 }
 
-/// Connects to the server, or to the proxy and through it.
-async fn dial(
+/// Begins HTTP/2, over a stream that is there or one to be made.
+async fn http2(
+    io: Option<Box<dyn Transmit>>,
+    route: Route,
     url: &Uri,
     driver: Driver,
-    proxy: &ProxyChoice,
-    tls: Option<TlsConfig>,
-) -> Result<(Upgraded, Driver), ConnectError> {
-    let hop = proxy.hop(url);
-    // Nothing is said in the clear to a proxy that wants TLS.
-    if hop.as_ref().is_some_and(|hop| hop.url.scheme_str() != Some("http")) {
-        return Err(UrlError::Scheme { expected: "http, for a proxy" }.into());
-    }
-    let mut stream = tcp(hop.as_ref().map_or(url, |hop| &hop.url)).await?;
-    let mut driver = match hop {
-        Some(hop) => tunnel::open(&mut stream, hop, driver, url).await?,
-        None => driver,
+) -> Result<(Http2Connection, Driver), ConnectError> {
+    let (io, mut driver) = match io {
+        Some(io) => (Upgraded::from_boxed(io), driver),
+        None => route.dial(url, driver, Alpn::Http2).await?,
     };
-    let io = if is_secure(url) {
-        // Nobody vouches for what came before TLS.
-        if !driver.input().is_empty() {
-            let error = io::Error::new(io::ErrorKind::InvalidData, "there are bytes before TLS");
-            return Err(ConnectError::Tls { host: url.host().unwrap_or_default().to_owned(), error });
-        }
-        Upgraded::from_boxed(tls::wrap(stream, url.host().unwrap_or_default(), tls).await?)
-    } else {
-        Upgraded::from_tcp(stream)
-    };
-    Ok((io, driver))
-}
-
-async fn tcp(url: &Uri) -> Result<TcpStream, ConnectError> {
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let port = url.port_u16().unwrap_or(if is_secure(url) { 443 } else { 80 });
-    let failed = |error| ConnectError::Io { host: format!("{host}:{port}"), error };
-    let stream = TcpStream::connect((host, port)).await.map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
-    Ok(stream)
-}
-
-fn is_secure(url: &Uri) -> bool {
-    matches!(url.scheme_str(), Some("wss" | "https"))
+    let io = dial::unread(io, mem::take(driver.input()));
+    Ok((Http2Connection::new(io, url).await?, driver))
 }
 
 /// Waits for the server's answer.

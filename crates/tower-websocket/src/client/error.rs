@@ -1,6 +1,8 @@
 use std::io;
+use std::time::{Duration, SystemTime};
 
-use websocket_driver::{HandshakeError, ProtocolError, ProxyError, UrlError};
+use http::{StatusCode, header};
+use websocket_driver::{HandshakeError, ProtocolError, ProxyError, ResponseFault, UrlError};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,25 @@ pub enum ConnectError {
     /// [`Connect::tls`](crate::Connect::tls) gave none.
     #[error("no TLS roots to trust: give a TlsConfig, or enable tls-native-roots or tls-webpki-roots")]
     NoTls,
+    /// HTTP/2 was asked for, and the server does not choose it (RFC 7301), or answers something else.
+    #[error("{host} does not speak HTTP/2")]
+    NoHttp2 {
+        /// The host.
+        host: String,
+    },
+    /// The server speaks HTTP/2, and does not take WebSockets there: its settings lack `SETTINGS_ENABLE_CONNECT_PROTOCOL`
+    /// (RFC 8441 §3).
+    #[error("{host} takes no WebSockets over HTTP/2")]
+    NoExtendedConnect {
+        /// The host and port.
+        host: String,
+    },
+    /// The URL is one of another server than the [`Http2Connection`](crate::Http2Connection) is to.
+    #[error("the HTTP/2 connection is to {connected}, the URL is of another server")]
+    OtherServer {
+        /// The host and port that the connection is to.
+        connected: String,
+    },
     /// The proxy made no tunnel.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -53,6 +74,52 @@ pub enum ConnectError {
     /// It took longer than [`Connect::timeout`](crate::Connect::timeout).
     #[error("connecting took too long")]
     TimedOut,
+}
+
+impl ConnectError {
+    /// Whether the same attempt may succeed later: nobody listens, a name is not resolved, the server is overloaded or says
+    /// nothing. What is refused for good is not, such as a certificate that is not trusted, a 401 or a 404.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::TimedOut => true,
+            // What rustls itself says, or of the name, will be said again; a transport that ended meanwhile is another thing.
+            Self::Tls { error, .. } => !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other),
+            Self::Proxy(ProxyError::Refused { status }) => is_transient(*status),
+            Self::Proxy(ProxyError::Ended) => true,
+            Self::Refused(ProtocolError::Response(error)) => match error.fault {
+                ResponseFault::Ended => true,
+                ResponseFault::Status => error.status.is_some_and(is_transient),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// How long the server wants to be left alone: its `Retry-After` (RFC 9110 §10.2.3), a number of seconds or a date.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Refused(ProtocolError::Response(error)) = self else {
+            return None;
+        };
+        let value = error.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok()
+    }
+}
+
+/// Those of RFC 9110 §15.5.9 and §15.6, of RFC 8470 and of RFC 6585 that speak of the moment.
+fn is_transient(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 impl From<UrlError> for ConnectError {

@@ -1,7 +1,13 @@
 //! The client.
 
+mod address;
 pub(crate) mod connect;
+mod connector;
+mod dial;
 pub(crate) mod error;
+pub(crate) mod http2;
+mod http2_stream;
+pub(crate) mod reconnect;
 #[cfg(feature = "tls")]
 mod roots;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]

@@ -1,21 +1,23 @@
 use std::convert::Infallible;
 
-use tokio::net::TcpStream;
-
 use super::error::ConnectError;
-use crate::upgraded::Transmit;
+use crate::upgraded::Upgraded;
 
 /// How a client does TLS. There is none without the feature `tls`.
 #[derive(Debug, Clone)]
 pub struct TlsConfig(Infallible);
 
-pub(super) async fn wrap(
-    _stream: TcpStream,
-    _host: &str,
-    config: Option<TlsConfig>,
-) -> Result<Box<dyn Transmit>, ConnectError> {
-    match config {
-        Some(TlsConfig(never)) => match never {},
-        None => Err(ConnectError::NoTls),
-    }
+/// What is to be spoken inside.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Alpn {
+    Http1,
+    Http2,
+}
+
+pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectError> {
+    config.ok_or(ConnectError::NoTls)
+}
+
+pub(super) async fn wrap(_: Upgraded, _: &str, config: &TlsConfig, _: Alpn) -> Result<Upgraded, ConnectError> {
+    match config.0 {}
 }

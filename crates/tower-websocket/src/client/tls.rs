@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -8,7 +7,7 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::error::ConnectError;
 use super::roots;
-use crate::upgraded::Transmit;
+use crate::upgraded::Upgraded;
 
 /// How a client does TLS: by rustls with ring, whatever provider the process may have installed. The server's certificate
 /// is verified, in all that can be made here but [`from_rustls`](Self::from_rustls), which takes what it is given.
@@ -31,7 +30,7 @@ impl TlsConfig {
         Self::with_roots(roots)
     }
 
-    /// A configuration made elsewhere. Its ALPN protocols, if any, must have `http/1.1`.
+    /// A configuration made elsewhere. Its ALPN protocols are replaced by that of the HTTP which is spoken.
     pub fn from_rustls(config: impl Into<Arc<ClientConfig>>) -> Self {
         Self(config.into())
     }
@@ -40,7 +39,8 @@ impl TlsConfig {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Those that most connections ask for, so that few need a copy of the configuration.
+        config.alpn_protocols = vec![Alpn::Http1.name().to_vec()];
         Ok(Self(Arc::new(config)))
     }
 
@@ -55,15 +55,37 @@ impl TlsConfig {
     }
 }
 
-pub(super) async fn wrap(
-    stream: TcpStream,
-    host: &str,
-    config: Option<TlsConfig>,
-) -> Result<Box<dyn Transmit>, ConnectError> {
-    let TlsConfig(config) = config.or_else(TlsConfig::default_roots).ok_or(ConnectError::NoTls)?;
+/// What is to be spoken inside, by its name in ALPN (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alpn {
+    Http1,
+    Http2,
+}
+
+impl Alpn {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            Self::Http2 => b"h2",
+        }
+    }
+}
+
+/// The configuration to go by, if there is one.
+pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectError> {
+    config.or_else(TlsConfig::default_roots).ok_or(ConnectError::NoTls)
+}
+
+pub(super) async fn wrap(io: Upgraded, host: &str, config: &TlsConfig, alpn: Alpn) -> Result<Upgraded, ConnectError> {
     let failed = |error| ConnectError::Tls { host: host.to_owned(), error };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let name = ServerName::try_from(bare.to_owned()).map_err(|error| failed(std::io::Error::other(error)))?;
-    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(failed)?;
-    Ok(Box::new(stream))
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(std::io::Error::other(error)))?;
+    let mut config = config.0.clone();
+    if config.alpn_protocols != [alpn.name()] {
+        Arc::make_mut(&mut config).alpn_protocols = vec![alpn.name().to_vec()];
+    }
+    let stream = TlsConnector::from(config).connect(name, io).await.map_err(failed)?;
+    if alpn == Alpn::Http2 && stream.get_ref().1.alpn_protocol() != Some(alpn.name()) {
+        return Err(ConnectError::NoHttp2 { host: host.to_owned() });
+    }
+    Ok(Upgraded::from_boxed(Box::new(stream)))
 }

@@ -1,22 +1,27 @@
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Response, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use websocket_driver::{Driver, Proxy, ProxyError};
 
+use super::address::{host_and_port, is_secure};
 use super::error::ConnectError;
+use crate::upgraded::Upgraded;
 
 /// The proxy to go through.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) enum ProxyChoice {
+    #[default]
     None,
     /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     Environment,
     Url(Uri),
 }
+
+/// Told of the proxy's answer.
+pub(super) type OnTunnel = Box<dyn FnOnce(&Response<()>) + Send>;
 
 /// A proxy, and what to tell it beside what its URL says.
 pub(super) struct Hop {
@@ -32,7 +37,7 @@ impl ProxyChoice {
             Self::Url(url) => Some(Hop { url: url.clone(), authorization: None }),
             Self::Environment => {
                 // The matcher knows the schemes of HTTP only.
-                let scheme = if matches!(url.scheme_str(), Some("wss" | "https")) { "https" } else { "http" };
+                let scheme = if is_secure(url) { "https" } else { "http" };
                 let authority = url.authority()?.as_str();
                 let target = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()?;
                 let hit = Matcher::from_env().intercept(&target)?;
@@ -43,18 +48,25 @@ impl ProxyChoice {
 }
 
 /// Opens the tunnel over a connection to the proxy. The driver comes back with what followed the proxy's answer.
-pub(super) async fn open(stream: &mut TcpStream, hop: Hop, driver: Driver, url: &Uri) -> Result<Driver, ConnectError> {
+pub(super) async fn open(
+    stream: &mut Upgraded,
+    hop: Hop,
+    driver: Driver,
+    url: &Uri,
+    told: Option<OnTunnel>,
+) -> Result<Driver, ConnectError> {
     let mut proxy = Proxy::new(driver, url, &hop.url)?;
     if let Some(authorization) = hop.authorization {
         proxy.set_header(http::header::PROXY_AUTHORIZATION, authorization)?;
     }
     // Without the password that the URL may hold.
-    let host = format!("{}:{}", hop.url.host().unwrap_or_default(), hop.url.port_u16().unwrap_or(80));
+    let host = host_and_port(&hop.url);
     let failed = |error: io::Error| ConnectError::Io { host: host.clone(), error };
     proxy.start();
     while proxy.output().has_remaining() {
         stream.write_buf(proxy.output()).await.map_err(failed)?;
     }
+    stream.flush().await.map_err(failed)?;
     loop {
         let mut read = BytesMut::with_capacity(1024);
         match stream.read_buf(&mut read).await.map_err(failed)? {
@@ -62,9 +74,21 @@ pub(super) async fn open(stream: &mut TcpStream, hop: Hop, driver: Driver, url: 
             _ => proxy.receive(read),
         }
         match proxy.poll() {
-            Some(Ok(())) => return proxy.into_driver().map_err(|_| ProxyError::Ended.into()),
+            Some(Ok(())) => {
+                if let Some(told) = told {
+                    told(&answer(&proxy));
+                }
+                return proxy.into_driver().map_err(|_| ProxyError::Ended.into());
+            }
             Some(Err(error)) => return Err(error.into()),
             None => {}
         }
     }
+}
+
+fn answer(proxy: &Proxy) -> Response<()> {
+    let mut answer = Response::new(());
+    *answer.status_mut() = proxy.status().unwrap_or_default();
+    *answer.headers_mut() = proxy.headers().clone();
+    answer
 }

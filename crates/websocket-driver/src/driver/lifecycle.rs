@@ -73,7 +73,7 @@ impl Driver {
     }
 
     /// Takes what came of a client's handshake.
-    fn connected(&mut self, outcome: Outcome) {
+    pub(super) fn connected(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Agreed(response, agreed) => {
                 self.version = Some(Version::Hybi13);

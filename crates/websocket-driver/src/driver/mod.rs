@@ -35,7 +35,7 @@ use crate::version::Version;
 /// 2. Inputs: [`receive`](Self::receive) (or [`input`](Self::input), to read into its buffer without a copy) and
 ///    [`receive_eof`](Self::receive_eof). Go on with *outputs*.
 /// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`accept`](Self::accept) or
-///    [`start`](Self::start); for messages [`send`](Self::send), [`text`](Self::text), [`binary`](Self::binary),
+///    [`start`](Self::start), or a client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send), [`text`](Self::text), [`binary`](Self::binary),
 ///    [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close). Go on with *outputs*.
 /// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
 ///
@@ -246,6 +246,38 @@ impl Driver {
                 Err(error)
             }
         }
+    }
+
+    /// A client's request for an HTTP/2 stack to send, in place of [`start`](Self::start): a CONNECT, to which the stack adds
+    /// the pseudo-header `:protocol` with the value `websocket` (RFC 8441 §5). Its answer goes to
+    /// [`receive_response`](Self::receive_response), and from there on the bytes of the stream are the transport.
+    ///
+    /// The stack must know that the server takes such requests (RFC 8441 §3).
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server.
+    pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
+        match &mut self.state {
+            State::Connecting(connecting) => connecting.extended_connect(),
+            State::Opening(_) => Err(HandshakeError::NotRequested),
+            _ => Err(HandshakeError::AlreadyAnswered),
+        }
+    }
+
+    /// Takes the answer to [`extended_connect`](Self::extended_connect): with the first bytes of its body where that is a
+    /// refusal, which has any status but 2xx. [`Event::Open`] or [`Event::Error`] come of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRequested`](HandshakeError::NotRequested) where no answer is waited for.
+    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), HandshakeError> {
+        let State::Connecting(connecting) = &mut self.state else {
+            return Err(HandshakeError::NotRequested);
+        };
+        let outcome = connecting.answered(response)?;
+        self.connected(outcome);
+        Ok(())
     }
 
     /// Sends a message. Before the handshake is done, it is queued, to go out then.

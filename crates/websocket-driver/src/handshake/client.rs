@@ -1,7 +1,7 @@
-//! A client's side of the opening handshake (RFC 6455 §4.1).
+//! A client's side of the opening handshake (RFC 6455 §4.1, RFC 8441 §5).
 
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use websocket_driver_extensions::{Offered, Pipeline, is_token, parse_header};
 
 use super::{has_token, rfc6455};
@@ -14,6 +14,8 @@ use crate::url::{Target, UrlError};
 pub(crate) struct Asked {
     pub(crate) request: Request<()>,
     pub(crate) path: String,
+    /// With scheme and authority, for HTTP/2.
+    uri: Uri,
     accept: HeaderValue,
     protocols: Vec<String>,
     offered: Option<Offered>,
@@ -32,6 +34,8 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<As
     let key = rfc6455::encode_key(nonce);
     let accept = rfc6455::accept_key(key.as_bytes());
     let value = |text: String| HeaderValue::try_from(text).map_err(|_| UrlError::Characters);
+    let uri = Uri::builder().scheme(target.scheme).authority(target.host_header.as_bytes());
+    let uri = uri.path_and_query(target.path.as_str()).build().map_err(|_| UrlError::Characters)?;
 
     let mut request = Request::new(());
     *request.method_mut() = Method::GET;
@@ -58,10 +62,30 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<As
         headers.insert(header::AUTHORIZATION, authorization);
     }
     let protocols = settings.protocols.clone();
-    Ok(Asked { request, path: target.path, accept: value(accept)?, protocols, offered })
+    Ok(Asked { request, path: target.path, uri, accept: value(accept)?, protocols, offered })
 }
 
 impl Asked {
+    /// The same request for HTTP/2: its pseudo-headers stand for the headers that are left out (RFC 8441 §5).
+    pub(crate) fn extended_connect(&mut self) -> Request<()> {
+        let mut request = std::mem::take(&mut self.request);
+        *request.method_mut() = Method::CONNECT;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.uri.clone();
+        for name in [header::HOST, header::UPGRADE, header::CONNECTION, header::SEC_WEBSOCKET_KEY] {
+            request.headers_mut().remove(name);
+        }
+        request
+    }
+
+    /// Checks the response to [`extended_connect`](Self::extended_connect): any 2xx will do (RFC 8441 §5).
+    pub(crate) fn check_connected(self, response: &Response<()>) -> Result<Agreed, ResponseFault> {
+        if !response.status().is_success() {
+            return Err(ResponseFault::Status);
+        }
+        self.agree(response.headers())
+    }
+
     /// Checks the response, in the order of RFC 6455 §4.1.
     pub(crate) fn check(self, response: &Response<()>) -> Result<Agreed, ResponseFault> {
         let headers = response.headers();
@@ -82,6 +106,10 @@ impl Asked {
         if accepts.next() != Some(&self.accept) || accepts.next().is_some() {
             return Err(ResponseFault::Accept);
         }
+        self.agree(headers)
+    }
+
+    fn agree(self, headers: &HeaderMap) -> Result<Agreed, ResponseFault> {
         Ok(Agreed { pipeline: activate(self.offered, headers)?, protocol: chosen(&self.protocols, headers)? })
     }
 }

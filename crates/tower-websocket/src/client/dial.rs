@@ -1,0 +1,73 @@
+//! How the stream to a server is made: by a connector, through a proxy, with TLS.
+
+use std::io;
+
+use bytes::BytesMut;
+use http::Uri;
+use tokio::io::AsyncReadExt;
+use websocket_driver::{Driver, UrlError};
+
+use super::address::{bare_host, host_and_port, is_secure};
+use super::connector::Connector;
+use super::error::ConnectError;
+use super::tls::{self, Alpn, TlsConfig};
+use super::tunnel::{self, OnTunnel, ProxyChoice};
+use crate::upgraded::Upgraded;
+
+/// How a connection is made.
+#[derive(Default)]
+pub(super) struct Route {
+    pub(super) connector: Option<Connector>,
+    pub(super) proxy: ProxyChoice,
+    pub(super) on_tunnel: Option<OnTunnel>,
+    pub(super) tls: Option<TlsConfig>,
+}
+
+impl Route {
+    /// Connects to the server, or to the proxy and through it, and does TLS. The driver comes back with what followed the
+    /// proxy's answer.
+    pub(super) async fn dial(self, url: &Uri, driver: Driver, alpn: Alpn) -> Result<(Upgraded, Driver), ConnectError> {
+        let hop = self.proxy.hop(url);
+        let proxy_scheme = hop.as_ref().map(|hop| hop.url.scheme_str().unwrap_or_default().to_ascii_lowercase());
+        let is_proxy_secure = match proxy_scheme.as_deref() {
+            None | Some("http") => false,
+            Some("https") => true,
+            _ => return Err(UrlError::Scheme { expected: "http, https, for a proxy" }.into()),
+        };
+        // Before anything is sent to anyone.
+        let tls = if is_secure(url) || is_proxy_secure { Some(tls::resolve(self.tls)?) } else { None };
+
+        let first = hop.as_ref().map_or(url, |hop| &hop.url);
+        let first_host = host_and_port(first);
+        let connector = self.connector.unwrap_or_else(Connector::tcp);
+        let uri = Uri::builder().scheme("http").authority(first_host.as_str()).path_and_query("/").build();
+        let uri = uri.map_err(|_| UrlError::Host)?;
+        let made = connector.connect(uri).await;
+        let mut io = made.map_err(|error| ConnectError::Io { host: first_host, error })?;
+        let mut driver = driver;
+        if let Some(hop) = hop {
+            if let (true, Some(tls)) = (is_proxy_secure, &tls) {
+                io = tls::wrap(io, bare_host(&hop.url), tls, Alpn::Http1).await?;
+            }
+            driver = tunnel::open(&mut io, hop, driver, url, self.on_tunnel).await?;
+        }
+        if let (true, Some(tls)) = (is_secure(url), &tls) {
+            // Nobody vouches for what came before TLS.
+            if !driver.input().is_empty() {
+                let error = io::Error::new(io::ErrorKind::InvalidData, "there are bytes before TLS");
+                return Err(ConnectError::Tls { host: bare_host(url).to_owned(), error });
+            }
+            io = tls::wrap(io, bare_host(url), tls, alpn).await?;
+        }
+        Ok((io, driver))
+    }
+}
+
+/// Gives bytes back to the stream that they came from, to be read first.
+pub(super) fn unread(io: Upgraded, bytes: BytesMut) -> Upgraded {
+    if bytes.is_empty() {
+        return io;
+    }
+    let (read, write) = tokio::io::split(io);
+    Upgraded::from_boxed(Box::new(tokio::io::join(io::Cursor::new(bytes).chain(read), write)))
+}

@@ -1,0 +1,115 @@
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use h2::client::{self, SendRequest};
+use h2::ext::Protocol;
+use h2::{Ping, RecvStream};
+use http::{Response, Uri};
+use tokio::time::{Instant, timeout_at};
+use websocket_driver::Driver;
+
+use super::address::{host_and_port, is_secure};
+use super::error::ConnectError;
+use super::http2_stream::{Http2Stream, io_error};
+use crate::upgraded::Upgraded;
+
+/// How much may have come on a stream and was not read: RFC 9113 §6.9.2 begins with 64 KiB, which is slow over long ways.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+
+/// How much on all streams together: as much as there can be (RFC 9113 §6.9.1), as a socket that nobody reads shall not stop
+/// the others.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// How much of the body of a refusal is told: as much as of one by HTTP/1.1.
+const REFUSAL: usize = 4 * 1024;
+
+/// An HTTP/2 connection on which several WebSockets can be opened (RFC 8441). Cheap to clone; a task of the runtime
+/// drives it, and ends when the last clone and the last WebSocket are gone.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_websocket::connect;
+///
+/// let connection = connect("wss://example.com").http2_connection().await?;
+/// let (news, _) = connect("wss://example.com/news").on(&connection).await?;
+/// let (chat, _) = connect("wss://example.com/chat").on(&connection).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Http2Connection {
+    requests: SendRequest<Bytes>,
+    is_secure: bool,
+    host: String,
+}
+
+impl Http2Connection {
+    /// Begins a connection to the server of a URL, and waits for the server's settings.
+    pub(super) async fn new(io: Upgraded, url: &Uri) -> Result<Self, ConnectError> {
+        let host = host_and_port(url);
+        // What is no HTTP/2 breaks its rules at once.
+        let failed = |error: h2::Error| match error.is_library() {
+            true => ConnectError::NoHttp2 { host: host.clone() },
+            false => ConnectError::Io { host: host.clone(), error: io_error(error) },
+        };
+        let (requests, mut connection) = client::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .enable_push(false)
+            .handshake::<_, Bytes>(io)
+            .await
+            .map_err(failed)?;
+        let pings = connection.ping_pong();
+        // Its failure is met by the streams as well.
+        tokio::spawn(async move { drop(connection.await) });
+        // The settings are the first that a server sends (RFC 9113 §3.4), so they are here when it answers a ping.
+        if let Some(mut pings) = pings {
+            pings.ping(Ping::opaque()).await.map_err(failed)?;
+        }
+        if !requests.is_extended_connect_protocol_enabled() {
+            return Err(ConnectError::NoExtendedConnect { host });
+        }
+        Ok(Self { requests, is_secure: is_secure(url), host })
+    }
+
+    /// Sends a driver's request, and gives its answer to it.
+    pub(super) async fn open(
+        &self,
+        url: &Uri,
+        driver: &mut Driver,
+        deadline: Instant,
+    ) -> Result<Upgraded, ConnectError> {
+        let host = host_and_port(url);
+        if self.is_secure != is_secure(url) || !self.host.eq_ignore_ascii_case(&host) {
+            return Err(ConnectError::OtherServer { connected: self.host.clone() });
+        }
+        let failed = |error| ConnectError::Io { host: host.clone(), error: io_error(error) };
+        let mut request = driver.extended_connect()?;
+        request.extensions_mut().insert(Protocol::from_static("websocket"));
+        // Waits where the server takes no more streams at the moment.
+        let mut requests = self.requests.clone().ready().await.map_err(failed)?;
+        let (response, send) = requests.send_request(request, false).map_err(failed)?;
+        let (parts, mut receive) = response.await.map_err(failed)?.into_parts();
+        let refusal = if parts.status.is_success() { Bytes::new() } else { read_refusal(&mut receive, deadline).await };
+        driver.receive_response(Response::from_parts(parts, refusal))?;
+        Ok(Upgraded::from_boxed(Box::new(Http2Stream::new(send, receive))))
+    }
+}
+
+/// The first bytes of the body; what there is of it, where it breaks off or takes too long.
+async fn read_refusal(receive: &mut RecvStream, deadline: Instant) -> Bytes {
+    let mut body = BytesMut::new();
+    while body.len() < REFUSAL
+        && let Ok(Some(Ok(data))) = timeout_at(deadline, receive.data()).await
+    {
+        body.extend_from_slice(&data[..data.len().min(REFUSAL - body.len())]);
+    }
+    body.freeze()
+}
+
+impl fmt::Debug for Http2Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests: _, is_secure, host } = self;
+        f.debug_struct("Http2Connection").field("host", host).field("is_secure", is_secure).finish_non_exhaustive()
+    }
+}
