@@ -124,13 +124,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Takes a message, if it was not taken before, once it can be.
     #[inline]
     pub(crate) fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
-        if message.is_some() {
-            ready!(self.poll_ready(cx))?;
-            if let Some(message) = message.take() {
-                self.start_send(message)?;
+        match message {
+            Some(next) if self.start_send_copy(next) => *message = None,
+            Some(_) => {
+                ready!(self.poll_ready(cx))?;
+                if let Some(message) = message.take() {
+                    self.start_send(message)?;
+                }
             }
+            None => {}
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes a short message, if nothing is in its way.
+    #[inline]
+    fn start_send_copy(&mut self, message: &Message) -> bool {
+        matches!(self.ending, Ending::None) && self.driver.output().has_buffer() && self.driver.send_copy(message)
     }
 
     /// Takes a message, to be written with the next flush.
@@ -154,8 +164,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Whether it is better to write later: more messages have come already, and what is said to them can leave with what
     /// waits now. Tells it at most once, until something is flushed.
     #[inline]
-    pub(crate) fn defer(&mut self) -> Defer {
-        if !matches!(self.ending, Ending::None) || self.driver.is_output_full() || !self.driver.has_frame() {
+    pub(crate) fn defer(&mut self, has_message: bool) -> Defer {
+        let has_more = has_message || self.driver.has_frame();
+        if !has_more || !matches!(self.ending, Ending::None) || self.driver.is_output_full() {
             return Defer::No;
         }
         if mem::replace(&mut self.is_deferred, true) { Defer::Already } else { Defer::Now }
@@ -237,7 +248,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             if !output.has_remaining() {
                 break;
             }
-            if ready!(poll_write_buf(Pin::new(&mut self.io), cx, output))? == 0 {
+            let io = Pin::new(&mut self.io);
+            // One piece is written as such: a vectored write costs more in the kernel.
+            let written = if output.chunk().len() == output.remaining() {
+                let written = ready!(io.poll_write(cx, output.chunk()))?;
+                output.advance(written);
+                written
+            } else {
+                ready!(poll_write_buf(io, cx, output))?
+            };
+            if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;

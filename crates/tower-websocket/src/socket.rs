@@ -8,7 +8,7 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{CloseCode, CloseFrame, Event, Message, Version};
+use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, Version};
 
 use crate::connection::{Connection, Defer};
 use crate::deferred::{defer, lock};
@@ -40,6 +40,8 @@ use crate::upgraded::Upgraded;
 pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
     /// Shared with the helper of [`deferred`](crate::deferred), and with nobody else.
     connection: Arc<Mutex<Connection<T>>>,
+    /// What has come already and can be had without taking the lock.
+    batch: Batch,
     version: Version,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
@@ -57,6 +59,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             request: driver.take_request().map(Box::new),
             close_frame: None,
             is_finished: false,
+            batch: Batch::default(),
             connection: Arc::new(Mutex::new(connection)),
         }
     }
@@ -216,8 +219,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     #[inline]
     fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        let event = ready!(self.connection().poll_event(cx));
+        let mut connection = lock(&self.connection);
+        connection.driver_mut().take_back(&mut self.batch);
+        let event = ready!(connection.poll_event(cx));
         match &event {
+            Some(Ok(Event::Message(_))) => connection.driver_mut().lend(&mut self.batch),
             None => self.is_finished = true,
             Some(Ok(Event::Close(close))) => self.close_frame = Some(Box::new(close.clone())),
             Some(_) => {}
@@ -227,6 +233,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     #[inline]
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        if let Some(message) = self.batch.next() {
+            return Poll::Ready(Some(Ok(message)));
+        }
         loop {
             match ready!(self.poll_next_event(cx)) {
                 Some(Ok(Event::Message(message))) => return Poll::Ready(Some(Ok(message))),
@@ -243,7 +252,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     fn poll_send(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
         let mut connection = self.connection();
         ready!(connection.poll_feed(cx, message))?;
-        match connection.defer() {
+        match connection.defer(self.batch.has_next()) {
             Defer::Already => return Poll::Ready(Ok(())),
             Defer::Now => {
                 drop(connection);

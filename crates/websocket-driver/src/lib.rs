@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod client;
 mod close;
 mod config;
@@ -24,6 +25,7 @@ mod url;
 mod utf8;
 mod version;
 
+pub use batch::Batch;
 pub use close::{CloseCode, CloseFrame};
 pub use config::Config;
 pub use driver::Driver;

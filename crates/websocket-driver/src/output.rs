@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::mask::apply_mask;
 use crate::message::Message;
@@ -79,6 +79,21 @@ impl Output {
         self.queued += self.tail.len() + payload.len();
         self.segments.push_back(self.tail.split().freeze());
         self.segments.push_back(payload.freeze());
+    }
+
+    /// Puts a message of at most 65,535 bytes as a frame that is not masked, if its payload is no segment of its own.
+    #[inline]
+    pub(crate) fn put_short(&mut self, opcode: u8, payload: &[u8]) -> bool {
+        match payload.len() {
+            len @ 0..=125 => self.tail.put_u16(u16::from_be_bytes([0x80 | opcode, len as u8])),
+            len if len < OWN_SEGMENT => {
+                let [high, low] = (len as u16).to_be_bytes();
+                self.tail.put_slice(&[0x80 | opcode, 126, high, low]);
+            }
+            _ => return false,
+        }
+        self.tail.extend_from_slice(payload);
+        true
     }
 
     /// Puts a message's payload behind the header of its frame.

@@ -39,6 +39,15 @@ impl Protocol {
         }
     }
 
+    /// See [`Hybi::plain_limit`].
+    #[inline]
+    pub(crate) fn plain_limit(&self, settings: &Settings) -> Option<usize> {
+        match self {
+            Self::Hybi(hybi) => hybi.plain_limit(settings),
+            Self::Hixie(_) => None,
+        }
+    }
+
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
         match self {
             Self::Hybi(hybi) => hybi.missing(input),

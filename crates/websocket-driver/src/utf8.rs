@@ -10,17 +10,32 @@ use simdutf8::basic::from_utf8;
 pub struct InvalidUtf8;
 
 /// How long a text may be to be held in the value itself, without a buffer behind it. It makes the type 64 bytes.
-pub(crate) const INLINE: usize = 62;
+pub(crate) const INLINE: usize = 48;
 
 /// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
 #[derive(Clone)]
 pub struct Utf8Bytes(Repr);
 
-// A copy of up to 62 bytes costs less than the reference counting of `Bytes`.
+// A copy of up to 48 bytes costs less than the reference counting of `Bytes`. All is in words, the tag as well, since a move
+// in odd pieces makes the next one wait: a load of what several stores wrote cannot be forwarded.
 #[derive(Clone)]
+#[repr(u64)]
 enum Repr {
-    Inline { len: u8, bytes: [u8; INLINE] },
+    Inline { len: usize, bytes: Inline },
     Shared(FastStr),
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Inline([[u8; 8]; INLINE / 8]);
+
+impl Inline {
+    const EMPTY: Self = Self([[0; 8]; INLINE / 8]);
+
+    #[inline]
+    fn first(&self, len: usize) -> &[u8] {
+        &self.0.as_flattened()[..len]
+    }
 }
 
 impl Utf8Bytes {
@@ -32,8 +47,8 @@ impl Utf8Bytes {
     /// The text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // The bytes were checked when they came. Without unsafe code they are looked at again, at most 62.
-            Repr::Inline { len, bytes } => str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
+            // The bytes were checked when they came. Without unsafe code they are looked at again, at most 48.
+            Repr::Inline { len, bytes } => str::from_utf8(bytes.first(*len)).unwrap_or_default(),
             Repr::Shared(text) => text.as_str(),
         }
     }
@@ -42,7 +57,7 @@ impl Utf8Bytes {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Inline { len, bytes } => bytes.first(*len),
             Repr::Shared(text) => text.as_ref(),
         }
     }
@@ -51,7 +66,7 @@ impl Utf8Bytes {
     #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Repr::Inline { len, .. } => usize::from(*len),
+            Repr::Inline { len, .. } => *len,
             Repr::Shared(text) => text.len(),
         }
     }
@@ -61,15 +76,57 @@ impl Utf8Bytes {
         self.len() == 0
     }
 
-    /// A short text from the first `len` of `bytes`, which must be UTF-8, and are where they are ASCII.
-    #[inline]
-    pub(crate) fn inline(bytes: [u8; INLINE], len: usize, is_ascii: bool) -> Result<Self, InvalidUtf8> {
-        if is_ascii || from_utf8(&bytes[..len]).is_ok() {
-            Ok(Self(Repr::Inline { len: len as u8, bytes }))
-        } else {
-            Err(InvalidUtf8)
+    /// A short text, of at most [`INLINE`] bytes, from the first `len` of masked ones, and whether it is one.
+    #[inline(always)]
+    pub(crate) fn inline(masked: &[u8], len: usize, mask: [u8; 4]) -> (Self, bool) {
+        // Where more bytes have come they are taken along: a copy of a fixed size is cheaper.
+        let padded;
+        let masked = match masked.first_chunk::<INLINE>() {
+            Some(masked) => masked,
+            None => {
+                padded = pad(masked);
+                &padded
+            }
+        };
+        let high_bits = HIGH_BITS[INLINE - len..].as_chunks().0;
+        let [a, b, c, d] = mask;
+        let mask = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+        let mut bytes = Inline::EMPTY;
+        let mut seen = 0;
+        for ((to, from), high_bits) in bytes.0.iter_mut().zip(masked.as_chunks().0).zip(high_bits) {
+            let word = u64::from_ne_bytes(*from) ^ mask;
+            seen |= word & u64::from_ne_bytes(*high_bits);
+            *to = word.to_ne_bytes();
         }
+        let is_utf8 = seen == 0 || is_utf8(bytes, len);
+        (Self(Repr::Inline { len, bytes }), is_utf8)
     }
+}
+
+/// A window on this, `len` bytes before its middle, has the high bits of the first `len` bytes, which tell whether there is
+/// more than ASCII.
+static HIGH_BITS: [u8; 2 * INLINE] = {
+    let mut bits = [0; 2 * INLINE];
+    let mut at = 0;
+    while at < INLINE {
+        bits[at] = 0x80;
+        at += 1;
+    }
+    bits
+};
+
+/// By value, so that the bytes can otherwise stay in registers.
+#[inline(never)]
+fn is_utf8(bytes: Inline, len: usize) -> bool {
+    from_utf8(bytes.first(len)).is_ok()
+}
+
+#[cold]
+fn pad(bytes: &[u8]) -> [u8; INLINE] {
+    let mut padded = [0; INLINE];
+    let len = bytes.len().min(INLINE);
+    padded[..len].copy_from_slice(&bytes[..len]);
+    padded
 }
 
 impl Default for Utf8Bytes {
@@ -100,11 +157,11 @@ impl AsRef<[u8]> for Utf8Bytes {
 
 impl From<&str> for Utf8Bytes {
     fn from(text: &str) -> Self {
-        let mut bytes = [0; INLINE];
-        match bytes.get_mut(..text.len()) {
+        let mut bytes = Inline::EMPTY;
+        match bytes.0.as_flattened_mut().get_mut(..text.len()) {
             Some(start) => {
                 start.copy_from_slice(text.as_bytes());
-                Self(Repr::Inline { len: text.len() as u8, bytes })
+                Self(Repr::Inline { len: text.len(), bytes })
             }
             None => Self(Repr::Shared(FastStr::new(text))),
         }
@@ -131,7 +188,7 @@ impl TryFrom<Bytes> for Utf8Bytes {
 impl From<Utf8Bytes> for Bytes {
     fn from(text: Utf8Bytes) -> Self {
         match text.0 {
-            Repr::Inline { len, bytes } => Self::copy_from_slice(&bytes[..usize::from(len)]),
+            Repr::Inline { len, bytes } => Self::copy_from_slice(bytes.first(len)),
             Repr::Shared(text) => text.into_bytes(),
         }
     }

@@ -4,10 +4,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 
+use crate::batch::Batch;
 use crate::client::Connecting;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
-use crate::error::{HandshakeError, SendError};
+use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::event::Event;
 use crate::handshake;
 use crate::handshake::client::ask;
@@ -173,6 +174,24 @@ impl Driver {
         }
     }
 
+    /// Lends the input to a batch, where it begins with messages that need no driver to be read; else does nothing.
+    #[inline]
+    pub fn lend(&mut self, batch: &mut Batch) {
+        if let State::Open(protocol) = &self.state
+            && let Some(limit) = protocol.plain_limit(self.config.settings())
+        {
+            batch.fill(&mut self.input, limit);
+        }
+    }
+
+    /// Takes back what [`lend`](Self::lend) gave, if it gave anything.
+    #[inline]
+    pub fn take_back(&mut self, batch: &mut Batch) {
+        if batch.is_lent() && batch.empty(&mut self.input) {
+            self.fail(ProtocolError::InvalidUtf8);
+        }
+    }
+
     /// Takes the end of the transport.
     pub fn receive_eof(&mut self) {
         self.eof = true;
@@ -293,6 +312,18 @@ impl Driver {
                 protocol.send(message, may_compress, self.config.settings(), &mut self.output)
             }
             _ => self.command(Command::Message { message, may_compress }),
+        }
+    }
+
+    /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
+    /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
+    #[inline]
+    pub fn send_copy(&mut self, message: &Message) -> bool {
+        match &self.state {
+            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                hybi.send_copy(message, &mut self.output)
+            }
+            _ => false,
         }
     }
 

@@ -8,9 +8,6 @@ pub(crate) const MAX_CONTROL: usize = 125;
 /// The longest header.
 pub(crate) const MAX_HEADER: usize = 14;
 
-/// The length of a header with a mask and without an extended length.
-pub(crate) const SHORT_HEADER: usize = 6;
-
 /// The mask that changes nothing.
 pub(crate) const NO_MASK: [u8; 4] = [0; 4];
 
@@ -166,17 +163,6 @@ fn judge_length(len: u64, opcode: Opcode, is_opaque: bool, expect: Expect) -> Re
     }
     // Within a limit that is a usize.
     Ok(len as usize)
-}
-
-/// A whole text message from a client, of at most 125 bytes in one frame, as most messages are: how long its payload is,
-/// and its mask, which ends its header of [`SHORT_HEADER`] bytes.
-#[inline]
-pub(crate) fn short_text(bytes: &[u8]) -> Option<(usize, [u8; 4])> {
-    let [0x81, second @ 0x80..=0xfd, a, b, c, d, ..] = *bytes else {
-        return None;
-    };
-    let len = usize::from(second & 0x7f);
-    if bytes.len() >= SHORT_HEADER + len { Some((len, [a, b, c, d])) } else { None }
 }
 
 /// Writes the header of a frame, the only one of its message, into `buf`, and gives what was written.

@@ -2,6 +2,7 @@
 
 mod assembler;
 mod frame;
+mod plain;
 
 use bytes::{Buf, Bytes, BytesMut};
 use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
@@ -9,6 +10,7 @@ use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
 use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
 use self::frame::{Expect, Header, MAX_HEADER, NO_MASK, Opcode};
+pub(crate) use self::plain::Plain;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
 use crate::error::{ProtocolError, SendError};
@@ -16,7 +18,7 @@ use crate::event::Event;
 use crate::mask::apply_mask;
 use crate::message::Message;
 use crate::output::Output;
-use crate::utf8::{INLINE, Utf8Bytes, Validator};
+use crate::utf8::{InvalidUtf8, Utf8Bytes, Validator};
 
 /// The longest reason beside a close code (RFC 6455 §5.5.1).
 const MAX_REASON: usize = MAX_CONTROL - 2;
@@ -57,8 +59,11 @@ impl Hybi {
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
     #[inline]
     pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
-        if let Some((len, mask)) = self.short_text(input, settings) {
-            return take_short_text(len, mask, input).map(Some);
+        if let Some(limit) = self.plain_limit(settings)
+            && let Some(plain) = Plain::peek(input, limit)
+        {
+            let message = plain.take(input).map_err(|InvalidUtf8| ProtocolError::InvalidUtf8)?;
+            return Ok(Some(Event::Message(message)));
         }
         self.poll_any(input, settings)
     }
@@ -82,7 +87,8 @@ impl Hybi {
     /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
-        self.short_text(input, settings).is_some() || self.has_any_frame(input, settings)
+        self.plain_limit(settings).is_some_and(|limit| Plain::peek(input, limit).is_some())
+            || self.has_any_frame(input, settings)
     }
 
     fn has_any_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
@@ -96,14 +102,13 @@ impl Hybi {
         is_whole
     }
 
-    /// The short text that comes next, if one does, and nothing speaks against taking it as it stands.
+    /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
     #[inline]
-    fn short_text(&self, input: &[u8], settings: &Settings) -> Option<(usize, [u8; 4])> {
+    pub(crate) fn plain_limit(&self, settings: &Settings) -> Option<usize> {
         if self.current.is_some() || self.message.is_some() || self.pipeline.is_some() || self.role == Role::Client {
             return None;
         }
-        let limit = settings.max_frame_size.min(settings.max_message_size).min(INLINE);
-        frame::short_text(input).filter(|(len, _)| *len <= limit)
+        Some(settings.max_frame_size.min(settings.max_message_size))
     }
 
     /// How many bytes are missing of the frame that is coming, as far as that is known.
@@ -134,6 +139,18 @@ impl Hybi {
             Some(mask) => output.put_masked(frame::encode(opcode, rsv, message.len(), Some(mask), buf), message, mask),
         }
         Ok(())
+    }
+
+    /// Writes a message, if there is nothing to be done to it but to copy it.
+    #[inline]
+    pub(crate) fn send_copy(&self, message: &Message, output: &mut Output) -> bool {
+        if self.role == Role::Client || self.pipeline.is_some() {
+            return false;
+        }
+        match message {
+            Message::Text(text) => output.put_short(Opcode::Text as u8, text.as_bytes()),
+            Message::Binary(bytes) => output.put_short(Opcode::Binary as u8, bytes),
+        }
     }
 
     pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
@@ -329,19 +346,6 @@ fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Resu
     let mut message = extensions::Message { may_compress, ..extensions::Message::new(is_text, message.into_bytes()) };
     pipeline.encode(&mut message)?;
     Ok((message.rsv, Message::Binary(message.data)))
-}
-
-/// A whole text that fits in the message itself: copied out, so that it holds no part of the read buffer.
-#[inline]
-fn take_short_text(len: usize, mask: [u8; 4], input: &mut BytesMut) -> Result<Event, ProtocolError> {
-    let mut bytes = [0; INLINE];
-    bytes[..len].copy_from_slice(&input[frame::SHORT_HEADER..][..len]);
-    input.advance(frame::SHORT_HEADER + len);
-    let is_ascii = apply_mask(&mut bytes[..len], mask, 0);
-    match Utf8Bytes::inline(bytes, len, is_ascii) {
-        Ok(text) => Ok(Event::Message(Message::Text(text))),
-        Err(_) => Err(ProtocolError::InvalidUtf8),
-    }
 }
 
 fn text_event(payload: Bytes) -> Result<Event, ProtocolError> {
