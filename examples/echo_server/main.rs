@@ -4,6 +4,7 @@
 //! cargo run --release --example echo_server -- --stack tower --allow-drafts
 //! ```
 
+mod echo;
 mod stacks;
 
 use std::error::Error;
@@ -13,6 +14,8 @@ use clap::{Parser, ValueEnum};
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use tokio::net::TcpListener;
 use tower_websocket::Config;
+
+use crate::echo::Echo;
 
 /// Echoes every WebSocket message, on every path.
 #[derive(Debug, Parser)]
@@ -36,6 +39,9 @@ struct Options {
     /// The subprotocols to agree to, best first.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     protocols: Vec<String>,
+    /// Echo by `for_each`, which lends the messages, instead of by `recv` and `send`.
+    #[arg(long)]
+    for_each: bool,
     #[command(flatten)]
     deflate: Deflate,
 }
@@ -100,10 +106,11 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     }
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
+    let echo = Echo { for_each: options.for_each };
     match options.stack {
-        Stack::Axum => stacks::axum(listener, config).await?,
-        Stack::Tower => stacks::tower(listener, config).await,
-        Stack::Tcp => stacks::tcp(listener, config).await,
+        Stack::Axum => stacks::axum(listener, config, echo).await?,
+        Stack::Tower => stacks::tower(listener, config, echo).await,
+        Stack::Tcp => stacks::tcp(listener, config, echo).await,
     }
     Ok(())
 }

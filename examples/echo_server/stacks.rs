@@ -15,27 +15,29 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{AcceptError, Config, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{AcceptError, Config, WebSocketLayer, accept};
+
+use crate::echo::Echo;
 
 const PAGE: &str = "This is an echo server: open a WebSocket here, on any path, and it sends back what you send.\n";
 
 /// Through the extractor of axum.
-pub(super) async fn axum(listener: TcpListener, config: Config) -> io::Result<()> {
-    async fn handler(State(config): State<Config>, ws: Option<WebSocketUpgrade>) -> Response {
+pub(super) async fn axum(listener: TcpListener, config: Config, echo: Echo) -> io::Result<()> {
+    async fn handler(State((config, echo)): State<(Config, Echo)>, ws: Option<WebSocketUpgrade>) -> Response {
         match ws {
-            Some(ws) => ws.config(config).on_upgrade(echo),
+            Some(ws) => ws.config(config).on_upgrade(move |socket| echo.serve(socket)),
             None => PAGE.into_response(),
         }
     }
-    axum::serve(listener, Router::new().fallback(handler).with_state(config)).await
+    axum::serve(listener, Router::new().fallback(handler).with_state((config, echo))).await
 }
 
 /// Through the Tower layer, over a plain loop of hyper-util.
-pub(super) async fn tower(listener: TcpListener, config: Config) {
-    let layer = WebSocketLayer::new(|socket, _request| echo(socket)).config(config);
+pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo) {
+    let layer = WebSocketLayer::new(move |socket, _request| echo.serve(socket)).config(config);
     let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(PAGE.as_bytes()))))
     }));
@@ -51,14 +53,14 @@ pub(super) async fn tower(listener: TcpListener, config: Config) {
 }
 
 /// On TCP alone: the driver reads the request itself.
-pub(super) async fn tcp(listener: TcpListener, config: Config) {
+pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo) {
     loop {
         let stream = next(&listener).await;
         let config = config.clone();
         tokio::spawn(async move {
             match accept(stream, config).await {
                 Ok(socket) => {
-                    tokio::spawn(echo(socket));
+                    tokio::spawn(echo.serve(socket));
                 }
                 Err(AcceptError::PlainHttp(http)) => {
                     let _ = answer_with_page(http.io).await;
@@ -66,15 +68,6 @@ pub(super) async fn tcp(listener: TcpListener, config: Config) {
                 Err(_) => {}
             }
         });
-    }
-}
-
-/// The loop that everyone writes.
-async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
-    while let Some(Ok(message)) = socket.recv().await {
-        if socket.send(message).await.is_err() {
-            break;
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod closing;
 mod deferred;
 mod ending;
 mod extractor;
+mod for_each;
 mod hixie76_body;
 mod http2;
 mod http2_frames;

@@ -51,7 +51,7 @@ where
     let mut connection = Connection::new(io, Driver::server(config));
     let opened = async {
         loop {
-            match poll_fn(|cx| connection.poll_event(cx)).await {
+            match poll_fn(|cx| connection.poll_opening(cx)).await {
                 Some(Ok(Event::Connect)) => {
                     if !connection.driver().request().is_some_and(is_handshake) {
                         return Ok(false);

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
-use websocket_driver::{CloseCode, Driver, Event, Message, ReadyState, SendError};
+use websocket_driver::{Batch, CloseCode, Driver, Event, Message, ReadyState, SendError};
 
 use crate::error::Error;
 use crate::pool;
@@ -92,17 +92,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         (self.io, read)
     }
 
-    /// The next event; `None` when all is told and the transport is shut down. Before it waits for the peer, it writes
-    /// what is queued, and while that cannot be written, nothing is read.
+    /// Waits for what comes: the next event, or messages, which are in the batch then; `None` when all is told and the
+    /// transport is shut down. Before it waits for the peer, it writes what is queued, and while that cannot be written,
+    /// nothing is read.
     #[inline]
-    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Batch,
+    ) -> Poll<Option<io::Result<Option<Event>>>> {
+        self.driver.take_back(batch);
         loop {
             if !matches!(self.ending, Ending::None) {
-                return self.poll_ending(cx);
+                return self.poll_ending(cx).map(|event| event.map(|event| event.map(Some)));
+            }
+            self.driver.lend(batch);
+            if batch.has_next() {
+                return Poll::Ready(Some(Ok(None)));
             }
             if let Some(event) = self.driver.poll_event() {
                 if !self.driver.is_closed() {
-                    return Poll::Ready(Some(Ok(event)));
+                    return Poll::Ready(Some(Ok(Some(event))));
                 }
                 self.limit_ending(Some(event));
                 continue;
@@ -111,6 +121,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 return Poll::Ready(Some(Err(error)));
             }
         }
+    }
+
+    /// Waits for the outcome of the handshake, before which there are no messages.
+    pub(crate) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
+        let next = ready!(self.poll_next(cx, &mut Batch::default()));
+        Poll::Ready(next.and_then(io::Result::transpose))
     }
 
     /// Waits until a message can be taken.
@@ -125,7 +141,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     #[inline]
     pub(crate) fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
         match message {
-            Some(next) if self.start_send_copy(next) => *message = None,
+            Some(next) if self.start_send_short(next) => *message = None,
             Some(_) => {
                 ready!(self.poll_ready(cx))?;
                 if let Some(message) = message.take() {
@@ -139,8 +155,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Takes a short message, if nothing is in its way.
     #[inline]
-    fn start_send_copy(&mut self, message: &Message) -> bool {
-        matches!(self.ending, Ending::None) && self.driver.output().has_buffer() && self.driver.send_copy(message)
+    fn start_send_short(&mut self, message: &Message) -> bool {
+        matches!(self.ending, Ending::None) && self.driver.output().has_buffer() && self.driver.send_short(message)
     }
 
     /// Takes a message, to be written with the next flush.
@@ -159,6 +175,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             self.limit_ending(None);
         }
         Ok(())
+    }
+
+    /// Limits a close that was begun on the driver itself.
+    #[inline]
+    pub(crate) fn note_closing(&mut self) {
+        if self.driver.ready_state() == ReadyState::Closing && matches!(self.ending, Ending::None) {
+            self.limit_ending(None);
+        }
     }
 
     /// Whether it is better to write later: more messages have come already, and what is said to them can leave with what
@@ -291,7 +315,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// As `poll_event`, once a close is under way.
+    /// As `poll_next`, once a close is under way.
     #[cold]
     fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
         loop {
@@ -387,7 +411,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// The driver, with a buffer to write to.
     #[inline]
-    fn writable(&mut self) -> Result<&mut Driver, SendError> {
+    pub(crate) fn writable(&mut self) -> Result<&mut Driver, SendError> {
         if matches!(self.ending, Ending::Failed(_) | Ending::Done) {
             return Err(SendError::Closed);
         }

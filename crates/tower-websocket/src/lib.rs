@@ -6,6 +6,7 @@ mod connection;
 mod deferred;
 mod error;
 mod pool;
+mod replies;
 mod server;
 mod socket;
 mod upgrade;
@@ -18,6 +19,7 @@ pub use client::http2::Http2Connection;
 pub use client::reconnect::Reconnect;
 pub use client::tls::TlsConfig;
 pub use error::Error;
+pub use replies::Replies;
 pub use server::body::ResponseBody;
 pub use server::future::ResponseFuture;
 pub use server::layer::WebSocketLayer;
@@ -26,6 +28,6 @@ pub use socket::WebSocket;
 pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
 pub use upgraded::Upgraded;
 pub use websocket_driver::{
-    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, ProtocolError, ProxyError, ResponseError,
-    ResponseFault, SendError, UrlError, Utf8Bytes, Version, requested_protocols,
+    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, MessageRef, ProtocolError, ProxyError,
+    ResponseError, ResponseFault, SendError, UrlError, Utf8Bytes, Version, requested_protocols,
 };

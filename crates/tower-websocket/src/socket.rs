@@ -8,11 +8,12 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, Version};
+use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, MessageRef, Version};
 
 use crate::connection::{Connection, Defer};
 use crate::deferred::{defer, lock};
 use crate::error::Error;
+use crate::replies::Replies;
 use crate::upgraded::Upgraded;
 
 /// An open WebSocket.
@@ -78,6 +79,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Safe: no message is lost.
     pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
         poll_fn(|cx| self.poll_recv(cx))
+    }
+
+    /// Hands every message that comes to `handle`, until the connection ends, with what it takes to answer. The message is
+    /// only borrowed, from the buffer that it came in, and the answers are gathered, to leave together. It is the fastest way to
+    /// serve many small messages, for handlers that need not wait for anything else.
+    ///
+    /// While the peer does not take what was answered, it is handed nothing more.
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, WebSocket};
+    /// async fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    ///     socket.for_each(|message, replies| {
+    ///         // Refused only on a connection that is closing.
+    ///         let _ = replies.send_borrowed(message);
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] and [`Error::Protocol`], as of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what was not handed out yet is had by the next `for_each` or [`recv`](Self::recv).
+    pub fn for_each<F>(&mut self, mut handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
+    where
+        F: FnMut(MessageRef<'_>, &mut Replies<'_>),
+    {
+        poll_fn(move |cx| self.poll_for_each(cx, &mut handle))
     }
 
     /// The next event, for who wants to see pings and pongs, and the close as it happens. As [`recv`](Self::recv) else;
@@ -217,32 +249,80 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         lock(&self.connection)
     }
 
+    /// The next event, or none where messages came, which are in the batch.
     #[inline]
-    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        let mut connection = lock(&self.connection);
-        connection.driver_mut().take_back(&mut self.batch);
-        let event = ready!(connection.poll_event(cx));
-        match &event {
-            Some(Ok(Event::Message(_))) => connection.driver_mut().lend(&mut self.batch),
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
+        let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
+        match &next {
             None => self.is_finished = true,
-            Some(Ok(Event::Close(close))) => self.close_frame = Some(Box::new(close.clone())),
+            Some(Ok(Some(Event::Close(close)))) => self.close_frame = Some(Box::new(close.clone())),
             Some(_) => {}
         }
-        Poll::Ready(event.map(|event| event.map_err(Error::Io)))
+        Poll::Ready(next.map(|next| next.map_err(Error::Io)))
+    }
+
+    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        loop {
+            if let Some(message) = self.batch.next() {
+                return Poll::Ready(Some(Ok(Event::Message(message))));
+            }
+            if let Some(event) = ready!(self.poll_batch(cx)).and_then(Result::transpose) {
+                return Poll::Ready(Some(event));
+            }
+            if self.is_finished {
+                return Poll::Ready(None);
+            }
+        }
     }
 
     #[inline]
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        if let Some(message) = self.batch.next() {
-            return Poll::Ready(Some(Ok(message)));
-        }
         loop {
-            match ready!(self.poll_next_event(cx)) {
-                Some(Ok(Event::Message(message))) => return Poll::Ready(Some(Ok(message))),
-                Some(Ok(Event::Error(error))) => return Poll::Ready(Some(Err(error.into()))),
+            if let Some(message) = self.batch.next() {
+                return Poll::Ready(Some(Ok(message)));
+            }
+            match ready!(self.poll_batch(cx)) {
+                Some(Ok(Some(Event::Message(message)))) => return Poll::Ready(Some(Ok(message))),
+                Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn poll_for_each(
+        &mut self,
+        cx: &mut Context<'_>,
+        handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            let mut connection = lock(&self.connection);
+            if let Ok(driver) = connection.writable() {
+                while !driver.is_output_full()
+                    && let Some(message) = self.batch.next_borrowed()
+                {
+                    handle(message, &mut Replies::new(driver));
+                }
+                connection.note_closing();
+            }
+            // Those that are left over had no room for their answers.
+            if self.batch.has_next() && connection.writable().is_ok() {
+                ready!(connection.poll_flush(cx))?;
+                continue;
+            }
+            drop(connection);
+            match ready!(self.poll_batch(cx)) {
+                Some(Ok(Some(Event::Message(message)))) => {
+                    let mut connection = lock(&self.connection);
+                    let _ = connection.writable();
+                    handle(message.borrowed(), &mut Replies::new(connection.driver_mut()));
+                    connection.note_closing();
+                }
+                Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Err(error.into())),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(())),
             }
         }
     }

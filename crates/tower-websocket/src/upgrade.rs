@@ -158,7 +158,7 @@ impl Upgrade {
         driver.receive(read);
         let mut connection = Connection::new(io, driver);
         // In hixie-76 the connection opens only when the 8 bytes have come.
-        match poll_fn(|cx| connection.poll_event(cx)).await {
+        match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Open)) => {
                 poll_fn(|cx| connection.poll_flush(cx)).await?;
                 Ok(WebSocket::new(connection))

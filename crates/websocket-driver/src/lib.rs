@@ -32,7 +32,7 @@ pub use driver::Driver;
 pub use error::{HandshakeError, HeadError, ProtocolError, SendError};
 pub use event::Event;
 pub use handshake::{is_handshake, requested_protocols};
-pub use message::Message;
+pub use message::{Message, MessageRef};
 pub use output::Output;
 pub use proxy::{Proxy, ProxyError};
 pub use ready_state::ReadyState;

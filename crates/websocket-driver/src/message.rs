@@ -14,6 +14,15 @@ pub enum Message {
     Binary(Bytes),
 }
 
+/// A message where it lies, in a buffer that someone else owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageRef<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
 impl Message {
     /// A text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
@@ -39,6 +48,14 @@ impl Message {
         self.len() == 0
     }
 
+    /// The message, borrowed.
+    pub fn borrowed(&self) -> MessageRef<'_> {
+        match self {
+            Self::Text(text) => MessageRef::Text(text.as_str()),
+            Self::Binary(bytes) => MessageRef::Binary(bytes),
+        }
+    }
+
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -62,6 +79,27 @@ impl Message {
             Self::Text(text) => text.into(),
             Self::Binary(bytes) => bytes,
         }
+    }
+}
+
+impl From<MessageRef<'_>> for Message {
+    fn from(message: MessageRef<'_>) -> Self {
+        match message {
+            MessageRef::Text(text) => text.into(),
+            MessageRef::Binary(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for MessageRef<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for MessageRef<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Binary(bytes)
     }
 }
 

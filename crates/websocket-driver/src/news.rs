@@ -15,10 +15,13 @@ impl News {
     /// The next of them.
     #[inline]
     pub(crate) fn next(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
-        if !(self.connect || self.open || self.close) {
-            return None;
-        }
-        self.next_cold(close_frame)
+        if self.is_empty() { None } else { self.next_cold(close_frame) }
+    }
+
+    /// Whether there are none. An error never comes without a close.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !(self.connect || self.open || self.close)
     }
 
     #[cold]

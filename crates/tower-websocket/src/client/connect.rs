@@ -268,7 +268,7 @@ async fn open(
     host: String,
     deadline: Instant,
 ) -> Result<(WebSocket, Response<()>), ConnectError> {
-    let next = tokio::time::timeout_at(deadline, poll_fn(|cx| connection.poll_event(cx))).await;
+    let next = tokio::time::timeout_at(deadline, poll_fn(|cx| connection.poll_opening(cx))).await;
     let Ok(event) = next else {
         // A refusal whose body is still coming is told with what there is of it.
         let driver = connection.driver_mut();

@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::handshake;
 use crate::handshake::client::ask;
 use crate::hybi;
-use crate::message::Message;
+use crate::message::{Message, MessageRef};
 use crate::news::News;
 use crate::opening::{self, Answered, Opening};
 use crate::output::Output;
@@ -178,6 +178,7 @@ impl Driver {
     #[inline]
     pub fn lend(&mut self, batch: &mut Batch) {
         if let State::Open(protocol) = &self.state
+            && self.news.is_empty()
             && let Some(limit) = protocol.plain_limit(self.config.settings())
         {
             batch.fill(&mut self.input, limit);
@@ -315,16 +316,26 @@ impl Driver {
         }
     }
 
+    /// Sends a message that is only borrowed, which copies it, as [`send`](Self::send) does with short ones in any case.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
+        let message = message.into();
+        let (is_text, payload) = match message {
+            MessageRef::Text(text) => (true, text.as_bytes()),
+            MessageRef::Binary(bytes) => (false, bytes),
+        };
+        if self.send_copy(is_text, payload) { Ok(()) } else { self.send(message) }
+    }
+
     /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
     /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
     #[inline]
-    pub fn send_copy(&mut self, message: &Message) -> bool {
-        match &self.state {
-            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                hybi.send_copy(message, &mut self.output)
-            }
-            _ => false,
-        }
+    pub fn send_short(&mut self, message: &Message) -> bool {
+        self.send_copy(matches!(message, Message::Text(_)), message.as_bytes())
     }
 
     /// Sends a text message, as [`send`](Self::send) does.
@@ -519,6 +530,16 @@ impl Driver {
             response: None,
             expects_eof: false,
             close_frame: None,
+        }
+    }
+
+    #[inline]
+    fn send_copy(&mut self, is_text: bool, payload: &[u8]) -> bool {
+        match &self.state {
+            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                hybi.send_copy(is_text, payload, &mut self.output)
+            }
+            _ => false,
         }
     }
 

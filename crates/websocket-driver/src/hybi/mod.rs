@@ -141,16 +141,13 @@ impl Hybi {
         Ok(())
     }
 
-    /// Writes a message, if there is nothing to be done to it but to copy it.
+    /// Writes a message of this kind, if there is nothing to be done to it but to copy it.
     #[inline]
-    pub(crate) fn send_copy(&self, message: &Message, output: &mut Output) -> bool {
+    pub(crate) fn send_copy(&self, is_text: bool, payload: &[u8], output: &mut Output) -> bool {
         if self.role == Role::Client || self.pipeline.is_some() {
             return false;
         }
-        match message {
-            Message::Text(text) => output.put_short(Opcode::Text as u8, text.as_bytes()),
-            Message::Binary(bytes) => output.put_short(Opcode::Binary as u8, bytes),
-        }
+        output.put_short(if is_text { Opcode::Text } else { Opcode::Binary } as u8, payload)
     }
 
     pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {

@@ -1,7 +1,8 @@
 use bytes::{Buf, BytesMut};
+use simdutf8::basic::from_utf8;
 
 use crate::mask::apply_mask;
-use crate::message::Message;
+use crate::message::{Message, MessageRef};
 use crate::utf8::{INLINE, InvalidUtf8, Utf8Bytes};
 
 /// A whole message from a client in one frame of at most 65,535 bytes, as most messages are: what its header says.
@@ -35,6 +36,24 @@ impl Plain {
             return None;
         }
         Some(Self { is_text: first == 0x81, header: header as u8, mask, len: len as u32 })
+    }
+
+    /// How many bytes of the input it is.
+    #[inline]
+    pub(crate) fn size(self) -> usize {
+        usize::from(self.header) + self.len as usize
+    }
+
+    /// Unmasks it where it lies, which is to be done once.
+    #[inline]
+    pub(crate) fn view(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
+        let payload = &mut input[usize::from(self.header)..self.size()];
+        apply_mask(payload, self.mask, 0);
+        if self.is_text {
+            from_utf8(payload).map(MessageRef::Text).map_err(|_| InvalidUtf8)
+        } else {
+            Ok(MessageRef::Binary(payload))
+        }
     }
 
     /// Takes it off the input.

@@ -1,0 +1,43 @@
+use websocket_driver::{CloseCode, Driver, Message, MessageRef, SendError};
+
+/// What answers a message in [`WebSocket::for_each`](crate::WebSocket::for_each). It gathers; the socket writes.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    driver: &'a mut Driver,
+}
+
+impl<'a> Replies<'a> {
+    pub(crate) fn new(driver: &'a mut Driver) -> Self {
+        Self { driver }
+    }
+
+    /// Sends a message that is only borrowed, which copies it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] where the connection is closing; [`SendError::OutputFull`] after answers of more than
+    /// [`Config::max_output`](crate::Config::max_output) to one message.
+    #[inline]
+    pub fn send_borrowed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), SendError> {
+        self.driver.send_borrowed(message)
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_borrowed`](Self::send_borrowed).
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.driver.send(message)
+    }
+
+    /// Begins to close, as [`WebSocket::close`](crate::WebSocket::close) does. Messages that still come are handed out until the
+    /// peer has answered.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.driver.close(code, reason)
+    }
+}
