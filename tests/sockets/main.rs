@@ -14,6 +14,7 @@ mod http2;
 mod http2_frames;
 mod layer;
 mod pair;
+mod prepared;
 mod refusals;
 mod rejections;
 mod run;

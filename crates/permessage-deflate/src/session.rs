@@ -81,6 +81,14 @@ impl Session for DeflateSession {
         let worth_it = message.may_compress && message.data.len() >= self.threshold;
         if worth_it && self.own.window.can_compress() { self.compress(message) } else { Ok(()) }
     }
+
+    fn encoding(&self) -> Option<u64> {
+        let Effort { level, mem_level, window } = self.effort;
+        // Beside what the compressor goes by, whether it is asked at all.
+        let threshold = u32::try_from(self.threshold).ok()?;
+        let number = u64::from_be_bytes([0, level, mem_level, window, 0, 0, 0, 0]) | u64::from(threshold);
+        if self.own.takeover { None } else { Some(number) }
+    }
 }
 
 fn borrow_compressor(effort: Effort) -> Compressor {

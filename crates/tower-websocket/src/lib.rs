@@ -28,6 +28,7 @@ pub use socket::WebSocket;
 pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
 pub use upgraded::Upgraded;
 pub use websocket_driver::{
-    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, MessageRef, ProtocolError, ProxyError,
-    ResponseError, ResponseFault, SendError, UrlError, Utf8Bytes, Version, requested_protocols,
+    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, MessageRef, PreparedMessage,
+    ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, UrlError, Utf8Bytes, Version,
+    requested_protocols,
 };

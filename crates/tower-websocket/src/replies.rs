@@ -1,4 +1,4 @@
-use websocket_driver::{CloseCode, Driver, Message, MessageRef, SendError};
+use websocket_driver::{CloseCode, Driver, Message, MessageRef, PreparedMessage, SendError};
 
 /// What answers a message in [`WebSocket::for_each`](crate::WebSocket::for_each). It gathers; the socket writes.
 #[derive(Debug)]
@@ -29,6 +29,15 @@ impl<'a> Replies<'a> {
     /// As [`send_borrowed`](Self::send_borrowed).
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.driver.send(message)
+    }
+
+    /// Sends a message that others send as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_borrowed`](Self::send_borrowed).
+    pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        self.driver.send_prepared(prepared)
     }
 
     /// Begins to close, as [`WebSocket::close`](crate::WebSocket::close) does. Messages that still come are handed out until the

@@ -8,7 +8,7 @@ use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, MessageRef, Version};
+use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version};
 
 use crate::connection::{Connection, Defer};
 use crate::deferred::{defer, lock};
@@ -143,6 +143,42 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
         poll_fn(move |cx| self.poll_send(cx, &mut message))
+    }
+
+    /// Sends a message that others send as well, as [`send`](Self::send) does.
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, PreparedMessage, WebSocket};
+    /// async fn broadcast(sockets: &mut [WebSocket], news: &str) {
+    ///     let news = PreparedMessage::new(news);
+    ///     for socket in sockets {
+    ///         let _ = socket.send_prepared(&news).await;
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the message is sent whole or not at all.
+    pub fn send_prepared<'a>(
+        &'a mut self,
+        prepared: &'a PreparedMessage,
+    ) -> impl Future<Output = Result<(), Error>> + 'a {
+        let mut prepared = Some(prepared);
+        poll_fn(move |cx| {
+            let mut connection = lock(&self.connection);
+            if prepared.is_some() {
+                ready!(connection.poll_ready(cx))?;
+            }
+            if let Some(prepared) = prepared.take() {
+                connection.writable()?.send_prepared(prepared)?;
+            }
+            self.poll_sent(cx, connection)
+        })
     }
 
     /// Takes a message, to be written together with others: by [`flush`](Self::flush), by a [`recv`](Self::recv) that
@@ -327,11 +363,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         }
     }
 
-    /// Takes a message and writes it, or sees to it that it is written soon.
     #[inline]
     fn poll_send(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
-        let mut connection = self.connection();
+        let mut connection = lock(&self.connection);
         ready!(connection.poll_feed(cx, message))?;
+        self.poll_sent(cx, connection)
+    }
+
+    /// Writes what was taken, or sees to it that it is written soon.
+    #[inline]
+    fn poll_sent<'a>(
+        &'a self,
+        cx: &mut Context<'_>,
+        mut connection: MutexGuard<'a, Connection<T>>,
+    ) -> Poll<Result<(), Error>> {
         match connection.defer(self.batch.has_next()) {
             Defer::Already => return Poll::Ready(Ok(())),
             Defer::Now => {

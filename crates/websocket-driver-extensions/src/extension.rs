@@ -49,4 +49,10 @@ pub trait Session: Debug + Send {
     ///
     /// Why it cannot; the message is not sent.
     fn encode(&mut self, message: &mut Message) -> Result<(), Reason>;
+
+    /// A number for the way it encodes, where that depends on nothing but the message: what one session made of a message is
+    /// then sent by all of the extension that give the same number. `None`, as by default, where it has a memory.
+    fn encoding(&self) -> Option<u64> {
+        None
+    }
 }

@@ -17,7 +17,7 @@ pub use extension::{Extension, Offer, Session};
 pub use header::{Entry, HeaderError, parse_header, write_header};
 pub use message::{Message, Rsv};
 pub use params::Params;
-pub use pipeline::Pipeline;
+pub use pipeline::{Encoding, Pipeline};
 pub use registry::{DuplicateExtension, Extensions, Offered};
 pub use room::Room;
 pub use token::is_token;

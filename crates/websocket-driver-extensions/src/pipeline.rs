@@ -15,6 +15,13 @@ pub struct Pipeline {
     sees_all: bool,
 }
 
+/// A way to encode messages that several connections have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoding {
+    extension: Box<str>,
+    number: u64,
+}
+
 #[derive(Debug)]
 struct Stage {
     extension: Arc<dyn Extension>,
@@ -69,6 +76,14 @@ impl Pipeline {
     /// The first that a session reports.
     pub fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionError> {
         self.stages.iter_mut().try_for_each(|stage| stage.run(|session| session.encode(message)))
+    }
+
+    /// What determines how a message that leaves is encoded, where that is nothing else: see [`Session::encoding`].
+    pub fn encoding(&self) -> Option<Encoding> {
+        match &*self.stages {
+            [stage] => Some(Encoding { extension: stage.extension.name().into(), number: stage.session.encoding()? }),
+            _ => None,
+        }
     }
 
     /// Adds a session behind the others, unless its bits are claimed.

@@ -11,6 +11,9 @@ use crate::message::Message;
 /// below, copying it next to its header costs less than a second segment in the system call.
 const OWN_SEGMENT: usize = 16 * 1024;
 
+/// A frame that others send as well is a segment of its own from this size on: who reads slowly then holds no copy.
+const SHARED_SEGMENT: usize = 512;
+
 /// The bytes that wait to be written to the transport, as a [`Buf`].
 ///
 /// Small frames stand one behind the other in one buffer, which holds its memory for the next ones until it is
@@ -94,6 +97,19 @@ impl Output {
         }
         self.tail.extend_from_slice(payload);
         true
+    }
+
+    /// Puts a frame that others send as well.
+    pub(crate) fn put_frame(&mut self, frame: Bytes) {
+        if frame.len() < SHARED_SEGMENT {
+            self.put_slice(&frame);
+            return;
+        }
+        self.queued += self.tail.len() + frame.len();
+        if !self.tail.is_empty() {
+            self.segments.push_back(self.tail.split().freeze());
+        }
+        self.segments.push_back(frame);
     }
 
     /// Puts a message's payload behind the header of its frame.

@@ -9,6 +9,7 @@ use crate::hixie::Hixie;
 use crate::hybi::{Hybi, Role};
 use crate::message::Message;
 use crate::output::Output;
+use crate::prepared::PreparedMessage;
 use crate::version::Version;
 
 /// The framing of an open connection: a closed set, so that nothing above needs to be generic.
@@ -70,6 +71,19 @@ impl Protocol {
                 Ok(())
             }
             (Self::Hixie(hixie), Message::Binary(_)) => Err(hixie.not_supported()),
+        }
+    }
+
+    pub(crate) fn send_prepared(
+        &mut self,
+        prepared: &PreparedMessage,
+        may_compress: bool,
+        settings: &Settings,
+        output: &mut Output,
+    ) -> Result<(), SendError> {
+        match self {
+            Self::Hybi(hybi) => hybi.send_prepared(prepared, may_compress, settings, output),
+            Self::Hixie(_) => self.send(prepared.message().clone(), may_compress, settings, output),
         }
     }
 

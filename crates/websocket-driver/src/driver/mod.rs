@@ -17,6 +17,7 @@ use crate::message::{Message, MessageRef};
 use crate::news::News;
 use crate::opening::{self, Answered, Opening};
 use crate::output::Output;
+use crate::prepared::PreparedMessage;
 use crate::protocol::Protocol;
 use crate::queue::Command;
 use crate::ready_state::ReadyState;
@@ -313,6 +314,20 @@ impl Driver {
                 protocol.send(message, may_compress, self.config.settings(), &mut self.output)
             }
             _ => self.command(Command::Message { message, may_compress }),
+        }
+    }
+
+    /// Sends a message that others send as well, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        match &mut self.state {
+            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                protocol.send_prepared(prepared, self.may_compress, self.config.settings(), &mut self.output)
+            }
+            _ => self.send(prepared.message().clone()),
         }
     }
 

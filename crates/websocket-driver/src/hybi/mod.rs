@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::mask::apply_mask;
 use crate::message::Message;
 use crate::output::Output;
+use crate::prepared::PreparedMessage;
 use crate::utf8::{InvalidUtf8, Utf8Bytes, Validator};
 
 /// The longest reason beside a close code (RFC 6455 §5.5.1).
@@ -125,10 +126,7 @@ impl Hybi {
         settings: &Settings,
         output: &mut Output,
     ) -> Result<(), SendError> {
-        let opcode = match &message {
-            Message::Text(_) => Opcode::Text,
-            Message::Binary(_) => Opcode::Binary,
-        };
+        let opcode = opcode(&message);
         let (rsv, message) = match &mut self.pipeline {
             None => (Rsv::NONE, message),
             Some(pipeline) => encode(pipeline, message, may_compress)?,
@@ -138,6 +136,36 @@ impl Hybi {
             None => output.put_message(frame::encode(opcode, rsv, message.len(), None, buf), message),
             Some(mask) => output.put_masked(frame::encode(opcode, rsv, message.len(), Some(mask), buf), message, mask),
         }
+        Ok(())
+    }
+
+    /// Writes a message as other connections do, where it can be.
+    pub(crate) fn send_prepared(
+        &mut self,
+        prepared: &PreparedMessage,
+        may_compress: bool,
+        settings: &Settings,
+        output: &mut Output,
+    ) -> Result<(), SendError> {
+        let encoding = match &self.pipeline {
+            Some(pipeline) if may_compress => pipeline.encoding().map(Some),
+            Some(pipeline) => pipeline.encoding().map(|_| None),
+            None => Some(None),
+        };
+        let (Role::Server, Some(encoding)) = (self.role, encoding) else {
+            return self.send(prepared.message().clone(), may_compress, settings, output);
+        };
+        let pipeline = self.pipeline.as_deref_mut().filter(|_| encoding.is_some());
+        let frame = prepared.frame(encoding, |message| {
+            let opcode = opcode(&message);
+            let (rsv, message) = match pipeline {
+                Some(pipeline) => encode(pipeline, message, may_compress)?,
+                None => (Rsv::NONE, message),
+            };
+            let header = frame::encode(opcode, rsv, message.len(), None, &mut [0; MAX_HEADER]).to_vec();
+            Ok::<_, SendError>(Bytes::from([&header, message.as_bytes()].concat()))
+        })?;
+        output.put_frame(frame);
         Ok(())
     }
 
@@ -335,6 +363,13 @@ fn decode(pipeline: &mut Pipeline, is_text: bool, rsv: Rsv, data: Bytes, limit: 
     let mut message = extensions::Message { rsv, ..extensions::Message::new(is_text, data) };
     pipeline.decode(&mut message, limit, &mut inspect)?;
     Ok(message.data)
+}
+
+fn opcode(message: &Message) -> Opcode {
+    match message {
+        Message::Text(_) => Opcode::Text,
+        Message::Binary(_) => Opcode::Binary,
+    }
 }
 
 /// Takes a message through the extensions. What comes back is a payload, whatever it was before.
