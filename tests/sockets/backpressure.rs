@@ -1,11 +1,11 @@
-//! A client that does not read is not read from.
+//! A client that does not read makes nothing grow.
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::time::timeout;
-use tower_websocket::{Config, Version, WebSocket};
+use tower_websocket::{Config, Message, Version, WebSocket};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS, server_frame};
 
 use crate::client::texts_of;
@@ -105,7 +105,7 @@ fn a_split_socket_is_bounded_too() {
 }
 
 #[test]
-fn a_flood_of_pings_from_a_client_that_does_not_read_stops() {
+fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
     run_paused(async || {
         for version in HYBI {
             let (mut socket, mut reader, mut writer) = open(version).await;
@@ -113,31 +113,98 @@ fn a_flood_of_pings_from_a_client_that_does_not_read_stops() {
                 let message = socket.recv().await;
                 (socket, message)
             });
-            let packet = Frame::ping([7; 125]).bytes();
-            let taken = write_until_stuck(&mut writer, &packet).await;
-            assert!(taken <= 2 * WAY + QUEUE + READ, "{version} {taken}");
-            // Read again, the connection goes on, and the latest ping is answered.
-            let from = taken % packet.len();
-            let rest = [&packet[from..], &Frame::ping("latest").bytes(), &Frame::text("done").bytes()].concat();
+            for _ in 0..1000 {
+                writer.write_all(&Frame::ping([7; 125]).bytes().repeat(100)).await.unwrap();
+            }
+            writer.write_all(&[Frame::ping("latest").bytes(), Frame::text("done").bytes()].concat()).await.unwrap();
+            // What else the client says is received meanwhile.
+            let (mut socket, message) = server.await.unwrap();
+            assert_eq!(message.unwrap().unwrap().as_text(), Some("done"));
             let reading = tokio::spawn(async move {
-                let mut read = Vec::new();
+                let (mut read, mut taken) = (Vec::new(), 0);
                 loop {
-                    reader.read_buf(&mut read).await.unwrap();
+                    taken += reader.read_buf(&mut read).await.unwrap();
                     while let Some((frame, length)) = server_frame(&read) {
                         read.drain(..length);
                         if frame.payload == b"latest" {
-                            return;
+                            return taken;
                         }
                         assert_eq!(frame.payload, [7; 125]);
                     }
                 }
             });
-            writer.write_all(&rest).await.unwrap();
-            let (mut socket, message) = server.await.unwrap();
-            assert_eq!(message.unwrap().unwrap().as_text(), Some("done"));
             socket.flush().await.unwrap();
-            reading.await.unwrap();
+            // What was on the way, and some 16 KiB behind it.
+            let taken = reading.await.unwrap();
+            assert!(taken <= WAY + 2 * 16 * 1024, "{version} {taken}");
         }
+    });
+}
+
+#[test]
+fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
+    run_paused(async || {
+        let (mut socket, mut reader, mut writer) = open(Version::Hybi13).await;
+        // Of both sides more than the way and the queue hold.
+        let count = 20;
+        let server = tokio::spawn(async move {
+            let (mut sent, mut received) = (0, 0);
+            let text = "y".repeat(10_000);
+            // As a `select!` of a loop does that has things to say at any time.
+            std::future::poll_fn(|cx| {
+                loop {
+                    let mut progress = false;
+                    if sent < count
+                        && let std::task::Poll::Ready(ready) = socket.poll_ready_unpin(cx)
+                    {
+                        ready.unwrap();
+                        socket.start_send_unpin(Message::text(text.as_str())).unwrap();
+                        (sent, progress) = (sent + 1, true);
+                    }
+                    while let std::task::Poll::Ready(Some(message)) = socket.poll_next_unpin(cx) {
+                        message.unwrap();
+                        (received, progress) = (received + 1, true);
+                    }
+                    if received == count && sent == count && socket.poll_flush_unpin(cx).is_ready() {
+                        return std::task::Poll::Ready(());
+                    }
+                    if !progress {
+                        return std::task::Poll::Pending;
+                    }
+                }
+            })
+            .await;
+            socket
+        });
+        // The client reads nothing before all that it has to say was taken.
+        let texts = Frame::text("x".repeat(10_000)).bytes().repeat(count);
+        timeout(Duration::from_secs(60), writer.write_all(&texts)).await.expect("the server reads").unwrap();
+        let mut read = vec![0; 10_004 * count];
+        reader.read_exact(&mut read).await.unwrap();
+        server.await.unwrap();
+    });
+}
+
+#[test]
+fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
+    run_paused(async || {
+        let (socket, mut reader, _writer) = open(Version::Hybi13).await;
+        let (mut sink, mut stream) = socket.split();
+        let sending = tokio::spawn(async move {
+            for _ in 0..20 {
+                sink.send(Message::text("x".repeat(10_000))).await.unwrap();
+            }
+        });
+        tokio::task::yield_now().await;
+        // It registers with the transport as the last, and goes away.
+        let receiving = tokio::spawn(async move { stream.next().await.is_none() });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        receiving.abort();
+        let mut read = vec![0; 10_004 * 20];
+        timeout(Duration::from_secs(60), reader.read_exact(&mut read)).await.expect("it goes on").unwrap();
+        sending.await.unwrap();
     });
 }
 

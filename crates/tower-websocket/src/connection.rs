@@ -4,7 +4,8 @@ use std::future::Future;
 use std::io;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +15,7 @@ use websocket_driver::{Batch, CloseCode, Driver, Event, Message, ReadyState, Sen
 
 use crate::error::Error;
 use crate::pool;
+use crate::waiting::Waiting;
 
 /// How much of what a peer still sends is read, and thrown away, after the last byte was written. A socket that is closed
 /// with input unread resets the connection, and the peer may lose the close frame that tells it why.
@@ -29,17 +31,9 @@ pub(crate) struct Connection<T> {
     is_deferred: bool,
     /// The socket was dropped; what waits is all that there is left to do.
     is_abandoned: bool,
-    /// Boxed, since few transports are slow.
-    slow: Option<Box<Slow>>,
+    /// Who waits for the transport to take more, where it has not taken all.
+    slow: Option<Arc<Waiting>>,
     ending: Ending,
-}
-
-/// Who is to be woken where something deferred cannot be written at once: a transport wakes only one.
-#[derive(Debug, Default)]
-struct Slow {
-    helper: Option<Waker>,
-    /// The task that waits for the helper.
-    waiting: Option<Waker>,
 }
 
 /// The answer of [`Connection::defer`].
@@ -93,8 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     /// Waits for what comes: the next event, or messages, which are in the batch then; `None` when all is told and the
-    /// transport is shut down. Before it waits for the peer, it writes what is queued, and while that cannot be written,
-    /// nothing is read.
+    /// transport is shut down. Before it waits for the peer, it writes what is queued.
     #[inline]
     pub(crate) fn poll_next(
         &mut self,
@@ -220,7 +213,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             _ => self.poll_write_out(cx),
         };
         let Poll::Ready(written) = written else {
-            self.slow.get_or_insert_default().helper = Some(cx.waker().clone());
             if !self.is_abandoned {
                 return Poll::Pending;
             }
@@ -238,9 +230,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             self.end();
             self.ending = Ending::Failed(error);
         }
-        if let Some(waiting) = self.slow.take().and_then(|slow| slow.waiting) {
-            waiting.wake();
-        }
         Poll::Ready(())
     }
 
@@ -255,18 +244,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let written = self.poll_write_out(cx);
         if written.is_ready() {
             self.is_deferred = false;
-        } else if self.is_deferred {
-            // Whoever waits here may stop waiting at any time. The helper does not, so it goes on in their place, and tells.
-            let slow = self.slow.get_or_insert_default();
-            slow.waiting = Some(cx.waker().clone());
-            if let Some(helper) = &slow.helper {
-                helper.wake_by_ref();
-            }
         }
         written
     }
 
+    #[inline]
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.slow.is_none()
+            && let Poll::Ready(written) = self.poll_write_to(cx)
+        {
+            return Poll::Ready(written);
+        }
+        self.poll_write_slowly(cx)
+    }
+
+    /// Writes to a transport that others may wait for, too.
+    #[cold]
+    fn poll_write_slowly(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let slow = self.slow.get_or_insert_default().clone();
+        slow.add(cx.waker());
+        let written = ready!(self.poll_write_to(&mut Context::from_waker(&slow.clone().into())));
+        self.slow = None;
+        slow.wake_all();
+        Poll::Ready(written)
+    }
+
+    fn poll_write_to(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let output = self.driver.output();
             if !output.has_remaining() {
@@ -294,9 +297,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what is queued, then reads what has come.
+    /// Writes what is queued, then reads what has come. It reads while the transport takes nothing, too: two peers that both
+    /// wait to be read would wait for ever.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_flush(cx))?;
+        if let Poll::Ready(written) = self.poll_flush(cx) {
+            written?;
+        }
         let missing = self.driver.missing();
         let input = self.driver.input();
         pool::make_room(input, missing);

@@ -8,13 +8,14 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{self, Handle};
 
 use crate::connection::Connection;
+use crate::lock::lock;
 
 /// A connection that something waits in.
 pub(crate) trait Deferred: Send + Sync {
@@ -112,10 +113,6 @@ fn poll_list(list: &Mutex<List>, connections: &mut Vec<Arc<dyn Deferred>>, cx: &
         }
     }
     connections.retain(|connection| connection.poll_deferred(cx).is_pending());
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@ mod client;
 mod connection;
 mod deferred;
 mod error;
+mod lock;
 mod pool;
 mod replies;
 mod server;
 mod socket;
 mod upgrade;
 mod upgraded;
+mod waiting;
 
 pub use accept::{AcceptError, PlainHttp, accept};
 pub use client::connect::{Connect, connect};

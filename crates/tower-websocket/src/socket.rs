@@ -11,8 +11,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version};
 
 use crate::connection::{Connection, Defer};
-use crate::deferred::{defer, lock};
+use crate::deferred::defer;
 use crate::error::Error;
+use crate::lock::lock;
 use crate::replies::Replies;
 use crate::upgraded::Upgraded;
 
@@ -67,7 +68,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     /// The next message, or `None` when the connection has ended: [`close_frame`](Self::close_frame) tells how.
     ///
-    /// Before it waits, it writes what was [fed](Self::feed). While the peer does not take that, nothing more is read.
+    /// Before it waits, it writes what was [fed](Self::feed). It receives also while the peer does not take that: it is sending
+    /// that waits then.
     ///
     /// # Errors
     ///
@@ -251,6 +253,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             event?;
         }
         Ok(())
+    }
+
+    /// Begins to close, and leaves it to [`recv`](Self::recv) or [`next_event`](Self::next_event) to go on, for who wants to see
+    /// what still comes. It waits for nothing: the close leaves with the next flush.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`], as of [`close`](Self::close).
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        Ok(self.connection().start_close(code, reason)?)
     }
 
     /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message

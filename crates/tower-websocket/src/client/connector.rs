@@ -67,12 +67,30 @@ fn io_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     let mut cause = error.source();
     while let Some(source) = cause {
         if let Some(source) = source.downcast_ref::<io::Error>() {
-            return io::Error::new(source.kind(), error);
+            return io::Error::new(source.kind(), Wrapped(error));
         }
         cause = source.source();
     }
     io::Error::other(error)
 }
+
+/// A connector's error that tells its cause as well, as that of the system is the one that says something.
+#[derive(Debug)]
+struct Wrapped(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = self.0.source();
+        while let Some(source) = cause {
+            write!(f, ": {source}")?;
+            cause = source.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for Wrapped {}
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
