@@ -1,0 +1,308 @@
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::iter::{self, Peekable};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_sink::Sink;
+use tokio::time::Instant;
+use tower_websocket::{CloseFrame, Error, Event, Message, SendError, WebSocket};
+
+use crate::command::{Command, HELP};
+use crate::console::{Console, Input};
+use crate::options::Options;
+use crate::record::Record;
+use crate::screen::Screen;
+use crate::view::View;
+
+/// How long a silent input is waited for at least where nobody may be behind it: enough for a program to begin writing.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+type Ahead = Peekable<Box<dyn Iterator<Item = Message>>>;
+
+/// An open socket, from the first message to the end.
+pub(crate) struct Session {
+    socket: WebSocket,
+    console: Console,
+    view: View,
+    /// What the options want sent, still.
+    ahead: Ahead,
+    is_binary: bool,
+    close: CloseFrame,
+    wait: Duration,
+    patient_since: Instant,
+    /// When something was heard or said last.
+    last: Instant,
+    has_read: bool,
+    is_closing: bool,
+    has_told_close: bool,
+    is_over: bool,
+    is_clean: bool,
+}
+
+impl Session {
+    pub(crate) fn new(socket: WebSocket, console: Console, view: View, options: &Options) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            console,
+            view,
+            ahead: boxed(options.messages()),
+            is_binary: options.binary,
+            close: options.close.clone(),
+            wait: options.wait,
+            patient_since: now,
+            last: now,
+            has_read: false,
+            is_closing: false,
+            has_told_close: false,
+            is_over: false,
+            is_clean: true,
+        }
+    }
+
+    /// Tells whether there was no error.
+    pub(crate) async fn run(mut self) -> io::Result<bool> {
+        while !self.is_over {
+            let quiet = self.quiet();
+            tokio::select! {
+                event = self.socket.next_event() => self.heard(event)?,
+                wanted = wanted(&mut self.ahead, &mut self.console) => match wanted {
+                    Ok(Wanted::Send(message)) => self.send(message).await?,
+                    Ok(Wanted::Input(Input::Line(line))) => self.line(line).await?,
+                    Ok(Wanted::Input(Input::End)) => self.last = Instant::now(),
+                    Ok(Wanted::Input(Input::Leave)) if self.is_closing => {
+                        // Who cannot wait for the peer to answer the close.
+                        self.console.release()?;
+                        return Ok(false);
+                    }
+                    Ok(Wanted::Input(Input::Leave)) => self.begin_close(self.close.clone())?,
+                    Err(error) => {
+                        self.console.release()?;
+                        self.error(&format!("the input cannot be read: {error}"))?;
+                    }
+                },
+                () = until(quiet) => {
+                    // What came at the same moment goes before, and it was not quiet.
+                    let heard = self.last;
+                    self.hear_all().await?;
+                    if self.last == heard {
+                        self.begin_close(self.close.clone())?;
+                    }
+                }
+            }
+        }
+        Ok(self.is_clean)
+    }
+
+    /// When to close for want of anything to do; `None` while there is something to wait for.
+    fn quiet(&mut self) -> Option<Instant> {
+        let may_be_nobody = matches!(self.view, View::Json) && !self.has_read;
+        let waits_for_input = self.console.has_input() && !may_be_nobody;
+        if self.is_closing || waits_for_input || self.ahead.peek().is_some() {
+            return None;
+        }
+        // Who waits for longer than there is time waits for ever.
+        let quiet = self.last.checked_add(self.wait)?;
+        Some(if self.console.has_input() { quiet.max(self.patient_since + PATIENCE) } else { quiet })
+    }
+
+    /// Tells of all that has come already.
+    async fn hear_all(&mut self) -> io::Result<()> {
+        while !self.is_over {
+            match at_once(self.socket.next_event()).await {
+                Some(event) => self.heard(event)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of an event, or of the end.
+    fn heard(&mut self, event: Option<Result<Event, Error>>) -> io::Result<()> {
+        self.last = Instant::now();
+        match event {
+            Some(Ok(Event::Error(error))) => self.error(&error.to_string())?,
+            Some(Ok(event)) => {
+                self.has_told_close |= matches!(event, Event::Close(_));
+                if let Some(record) = Record::of(&event) {
+                    self.tell(&record)?;
+                }
+            }
+            Some(Err(error)) => self.error(&error.to_string())?,
+            None => {
+                self.is_over = true;
+                self.console.release()?;
+                if let Some(close) = self.socket.close_frame().filter(|_| !self.has_told_close) {
+                    self.console.print(&self.view.record(&Record::closed(close)))?;
+                }
+                if matches!(self.view, View::Json) {
+                    self.tell(&Record::Eof)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn line(&mut self, line: Vec<u8>) -> io::Result<()> {
+        self.has_read = true;
+        let line = match String::from_utf8(line) {
+            Ok(line) => line,
+            Err(error) if self.is_binary => return self.send(Message::binary(error.into_bytes())).await,
+            Err(_) => return self.error("a line is not UTF-8; --binary sends lines as they are"),
+        };
+        if !self.console.is_typed() {
+            let message = if self.is_binary { Message::binary(line.into_bytes()) } else { Message::text(line) };
+            return self.send(message).await;
+        }
+        match Command::parse(&line, self.is_binary) {
+            Ok(Command::Send(message)) => self.send(message).await,
+            Ok(Command::Ping(data)) => self.ping(data).await,
+            Ok(Command::Close(close)) => self.begin_close(close.unwrap_or_else(|| self.close.clone())),
+            Ok(Command::Help) => self.echo(|screen| screen.notice(HELP)),
+            Err(problem) => self.echo(|screen| screen.error(&problem)),
+        }
+    }
+
+    async fn send(&mut self, message: Message) -> io::Result<()> {
+        if !self.room().await? {
+            return Ok(());
+        }
+        let echo = message.clone();
+        // It leaves when the next event is waited for.
+        let sent = self.socket.feed(message).await;
+        if self.said(sent)? { self.echo(|screen| screen.sent(&echo)) } else { Ok(()) }
+    }
+
+    async fn ping(&mut self, data: String) -> io::Result<()> {
+        if !self.room().await? {
+            return Ok(());
+        }
+        let sent = match at_once(self.socket.ping(data.clone())).await {
+            Some(sent) => sent,
+            // Taken, and on its way.
+            None => Ok(()),
+        };
+        if self.said(sent)? { self.echo(|screen| screen.sent_ping(&data)) } else { Ok(()) }
+    }
+
+    /// Waits until the socket can take a message, and tells what comes meanwhile. Tells whether there is one to be sent
+    /// still.
+    async fn room(&mut self) -> io::Result<bool> {
+        loop {
+            let (socket, console) = (&mut self.socket, &mut self.console);
+            let room_or_event = poll_fn(|cx| match Pin::new(&mut *socket).poll_ready(cx) {
+                Poll::Ready(ready) => Poll::Ready(Room::Ready(ready)),
+                Poll::Pending => pin!(socket.next_event()).poll(cx).map(Room::Event),
+            });
+            match or_leave(room_or_event, console).await? {
+                Some(Room::Ready(Ok(()))) => return Ok(true),
+                Some(Room::Ready(Err(error))) => {
+                    self.said(Err(error))?;
+                    return Ok(false);
+                }
+                Some(Room::Event(event)) => self.heard(event)?,
+                // The peer takes nothing, and somebody has seen enough of that.
+                None => {
+                    self.begin_close(self.close.clone())?;
+                    return Ok(false);
+                }
+            }
+            if self.is_over {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Takes what came of saying something; tells whether it was said.
+    fn said(&mut self, sent: Result<(), Error>) -> io::Result<bool> {
+        self.last = Instant::now();
+        match sent {
+            Ok(()) => return Ok(true),
+            // The peer was faster, which the events tell.
+            Err(Error::Send(SendError::Closed)) => self.ahead = boxed(iter::empty()),
+            Err(error) => self.error(&error.to_string())?,
+        }
+        Ok(false)
+    }
+
+    /// Begins to close, and goes on listening: what the peer still sends is told, up to its answer.
+    fn begin_close(&mut self, close: CloseFrame) -> io::Result<()> {
+        self.is_closing = true;
+        self.ahead = boxed(iter::empty());
+        self.echo(|screen| screen.sent_close(&close))?;
+        self.console.release()?;
+        match self.socket.start_close(close.code, &close.reason) {
+            Ok(()) => Ok(()),
+            Err(error) => self.error(&error.to_string()),
+        }
+    }
+
+    fn tell(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.console.print(&self.view.record(record))
+    }
+
+    fn error(&mut self, message: &str) -> io::Result<()> {
+        self.is_clean = false;
+        self.tell(&Record::Error { message })
+    }
+
+    /// Answers to what was typed, which the prompt does not leave on the screen.
+    fn echo(&mut self, lines: impl FnOnce(Screen) -> String) -> io::Result<()> {
+        match self.view {
+            View::Screen(screen) if self.console.is_typed() => self.console.print(&lines(screen)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn boxed(messages: impl Iterator<Item = Message> + 'static) -> Ahead {
+    let messages: Box<dyn Iterator<Item = Message>> = Box::new(messages);
+    messages.peekable()
+}
+
+/// What comes first: room for a message, or an event.
+enum Room {
+    Ready(Result<(), Error>),
+    Event(Option<Result<Event, Error>>),
+}
+
+/// What is to be done next.
+enum Wanted {
+    Send(Message),
+    Input(Input),
+}
+
+async fn wanted(ahead: &mut Ahead, console: &mut Console) -> io::Result<Wanted> {
+    match ahead.next() {
+        Some(message) => Ok(Wanted::Send(message)),
+        None => console.next().await.map(Wanted::Input),
+    }
+}
+
+/// What comes of a future, or `None` where the user wants to leave before.
+async fn or_leave<T>(future: impl Future<Output = T>, console: &mut Console) -> io::Result<Option<T>> {
+    tokio::select! {
+        biased;
+        output = future => Ok(Some(output)),
+        told = console.interrupted() => told.map(|()| None),
+    }
+}
+
+/// What a future gives without being waited for.
+async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => pending().await,
+    }
+}

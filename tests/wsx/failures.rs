@@ -1,0 +1,109 @@
+//! Where there is no socket.
+
+use tokio::net::TcpListener;
+
+use crate::events::EOF;
+use crate::peer::{Peer, listen};
+use crate::program::Wsx;
+use crate::run::run;
+
+/// An address where nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn error(message: &str) -> String {
+    format!("{{\"event\":\"error\",\"message\":\"{message}\"}}")
+}
+
+#[test]
+fn nobody_listens() {
+    run(async || {
+        let address = nobody().await;
+        let ended = Wsx::json(format!("ws://{address}/")).run().await;
+        let [line] = &ended.lines[..] else { panic!("{ended:?}") };
+        let message = format!("{{\"event\":\"error\",\"message\":\"cannot connect to {address}: ");
+        assert!(line.starts_with(&message) && line.contains("(os error "), "{line}");
+        ended.has_failed(&[line]);
+    });
+}
+
+#[test]
+fn an_address_that_is_none() {
+    run(async || {
+        for url in ["", "/path", "ftp://127.0.0.1/", "ws://"] {
+            let ended = Wsx::json(url).run().await;
+            assert_eq!((ended.status, ended.lines.len(), &*ended.errors), (Some(1), 1, ""), "{url}: {ended:?}");
+            assert!(ended.lines[0].starts_with(r#"{"event":"error","message":""#), "{ended:?}");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_refuses() {
+    run(async || {
+        let cases = [
+            (
+                "HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno!\n",
+                "the server did not upgrade the connection: it answered 403 Forbidden",
+            ),
+            (
+                "HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n",
+                "the server did not upgrade the connection: it answered 302 Found (it is at ws://elsewhere/)",
+            ),
+            (
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+                "the Sec-WebSocket-Accept header of the response is missing or wrong",
+            ),
+            ("SSH-2.0-OpenSSH_9\r\n\r\n", "the server does not speak HTTP/1.1"),
+            ("", "the server closed the connection without an answer"),
+        ];
+        for (answer, message) in cases {
+            let (listener, url) = listen().await;
+            let program = Wsx::json(&url).start();
+            let (mut peer, _) = Peer::asked(&listener).await;
+            peer.write(answer).await;
+            drop(peer);
+            program.end().await.has_failed(&[&error(message), EOF]);
+        }
+    });
+}
+
+#[test]
+fn a_person_is_told_the_reason_and_the_body_but_nothing_that_steers_the_terminal() {
+    run(async || {
+        let (listener, url) = listen().await;
+        let program = Wsx::plain(&url).start();
+        let (mut peer, _) = Peer::asked(&listener).await;
+        let body = "you may not\r\n\u{1b}[2J\u{9b}31mhere\n";
+        let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"\u{9b}31m\"";
+        peer.write(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        drop(peer);
+        let ended = program.end().await;
+        let told = "wsx: the server did not upgrade the connection: it answered 401 Unauthorized \
+                    (WWW-Authenticate: Basic realm=\"\\u{9b}31m\")\n\
+                    you may not\n\\u{1b}[2J\\u{9b}31mhere\n";
+        assert_eq!((ended.status, ended.lines.len(), &*ended.errors), (Some(1), 0, told));
+    });
+}
+
+#[test]
+fn options_that_only_the_connection_finds_wrong() {
+    run(async || {
+        for (args, message) in [
+            (&["--header", "nothing"][..], "a header is a name, a colon and a value"),
+            (&["--header", "Upgrade: other"], "the header upgrade belongs to the handshake"),
+            (&["--protocols", "a b"], "the subprotocol \\\"a b\\\" is none, or there twice"),
+        ] {
+            // Nobody is asked.
+            let ended = Wsx::json("ws://127.0.0.1:1/").args(args.iter().copied()).run().await;
+            ended.has_failed(&[&error(message)]);
+        }
+        for args in [["--ca", "/there/is/no/such.pem"], ["--proxy", "http://user:secret@"], ["--header", "a b: c"]] {
+            let ended = Wsx::json("wss://127.0.0.1:1/").args(args).run().await;
+            assert_eq!((ended.status, ended.lines.len(), &*ended.errors), (Some(1), 1, ""), "{ended:?}");
+            assert!(!ended.lines[0].contains("secret"), "{ended:?}");
+        }
+    });
+}
