@@ -1,4 +1,5 @@
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::either::Either;
 use tower_websocket::WebSocket;
 
 /// How messages are echoed.
@@ -8,8 +9,12 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, socket: WebSocket<T>) {
-        if self.for_each { echo_borrowed(socket).await } else { echo(socket).await }
+    // No `async fn`, which would hold the socket twice.
+    pub(super) fn serve<T>(self, socket: WebSocket<T>) -> impl Future<Output = ()> + Send
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if self.for_each { Either::Left(echo_borrowed(socket)) } else { Either::Right(echo(socket)) }
     }
 }
 

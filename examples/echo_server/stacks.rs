@@ -59,7 +59,9 @@ pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo) {
         let config = config.clone();
         tokio::spawn(async move {
             match accept(stream, config).await {
-                Ok(socket) => {
+                Ok(mut socket) => {
+                    // An echo has no use for its headers.
+                    socket.take_request();
                     tokio::spawn(echo.serve(socket));
                 }
                 Err(AcceptError::PlainHttp(http)) => {

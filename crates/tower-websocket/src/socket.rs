@@ -292,6 +292,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.request.as_deref()
     }
 
+    /// Takes that request, for who wants to keep it elsewhere, or has seen enough of it: its headers are most of what an idle
+    /// socket holds.
+    pub fn take_request(&mut self) -> Option<Request<()>> {
+        self.request.take().map(|request| *request)
+    }
+
     #[inline]
     fn connection(&self) -> MutexGuard<'_, Connection<T>> {
         lock(&self.connection)

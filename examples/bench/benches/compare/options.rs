@@ -1,0 +1,71 @@
+//! The command line.
+
+use std::thread::available_parallelism;
+
+use clap::Parser;
+
+use crate::scenario::{self, Scenario};
+use crate::server::{self, Server};
+
+/// Measures WebSocket servers side by side.
+#[derive(Debug, Parser)]
+#[command(name = "compare")]
+pub(crate) struct Options {
+    /// Only these scenarios.
+    #[arg(long, value_name = "S1,S2,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only servers with these in their names.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    server: Vec<String>,
+    /// How many measurements of each server in each scenario.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: u32,
+    /// How long each takes, without its warm-up.
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) seconds: f64,
+    /// The warm-up.
+    #[arg(long, default_value_t = 0.4)]
+    pub(crate) warmup: f64,
+    /// The processor of the servers.
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    /// The processor of the load generator.
+    #[arg(long, default_value_t = 1)]
+    load_core: usize,
+    /// What cargo says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    pub(crate) fn scenarios(&self) -> Result<Vec<&'static Scenario>, String> {
+        let known = || scenario::ALL.iter().map(|scenario| scenario.name);
+        for name in &self.only {
+            if !known().any(|known| known.eq_ignore_ascii_case(name)) {
+                return Err(format!("no scenario {name}: there are {}", known().collect::<Vec<_>>().join(", ")));
+            }
+        }
+        let wanted = |scenario: &&Scenario| {
+            self.only.is_empty() || self.only.iter().any(|name| name.eq_ignore_ascii_case(scenario.name))
+        };
+        Ok(scenario::ALL.iter().filter(wanted).collect())
+    }
+
+    pub(crate) fn servers(&self) -> Result<Vec<Server>, String> {
+        let mut servers = server::all();
+        for name in &self.server {
+            if !servers.iter().any(|server| server.name.contains(name.as_str())) {
+                let known: Vec<_> = servers.iter().map(|server| server.name).collect();
+                return Err(format!("no server {name}: there are {}", known.join("; ")));
+            }
+        }
+        servers.retain(|server| self.server.is_empty() || self.server.iter().any(|name| server.name.contains(name)));
+        Ok(servers)
+    }
+
+    /// The processors of server and load generator, if there are two.
+    pub(crate) fn cores(&self) -> Option<(usize, usize)> {
+        let enough = available_parallelism().is_ok_and(|count| count.get() > 1);
+        enough.then_some((self.server_core, self.load_core))
+    }
+}

@@ -1,0 +1,103 @@
+//! What is measured against what.
+
+use clap::ValueEnum;
+use websocket_bench::server::Mode;
+
+use crate::scenario::Scenario;
+
+/// The server that all are compared with.
+pub(crate) const FLOOR: &str = "limit-tcp";
+
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
+    program: &'static str,
+    arguments: &'static [&'static str],
+    modes: &'static [Mode],
+    /// Whose version the table is to tell.
+    pub(crate) package: Option<&'static str>,
+}
+
+const PLAIN: &[Mode] = &[Mode::Plain];
+const BATCHED: &[Mode] = &[Mode::Batched];
+const SMALL: &[Mode] = &[Mode::Small];
+const OURS: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Broadcast];
+const PLAIN_AND_DEFLATE: &[Mode] = &[Mode::Plain, Mode::Deflate];
+
+impl Server {
+    const fn new(name: &'static str, program: &'static str, modes: &'static [Mode]) -> Self {
+        Self { name, program, arguments: &[], modes, package: None }
+    }
+
+    const fn package(self, package: &'static str) -> Self {
+        Self { package: Some(package), ..self }
+    }
+
+    const fn arguments(self, arguments: &'static [&'static str]) -> Self {
+        Self { arguments, ..self }
+    }
+
+    /// How it is run in a scenario.
+    fn mode(&self, scenario: &Scenario) -> Option<Mode> {
+        self.modes.iter().copied().find(|mode| scenario.modes.contains(mode))
+    }
+
+    pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
+        self.mode(scenario).is_some()
+    }
+
+    /// Whether it sends back bytes as they are.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.name == FLOOR
+    }
+
+    /// The command line that starts it.
+    pub(crate) fn command(&self, scenario: &Scenario) -> Vec<String> {
+        let mut command = vec![self.program.to_owned()];
+        command.extend(self.arguments.iter().map(|&argument| argument.to_owned()));
+        if let Some(mode) = self.mode(scenario).and_then(|mode| mode.to_possible_value()) {
+            command.extend(["--mode".to_owned(), mode.get_name().to_owned()]);
+        }
+        command
+    }
+}
+
+/// All of them, in the order of the tables.
+pub(crate) fn all() -> Vec<Server> {
+    let ours = env!("CARGO_BIN_EXE_ours");
+    let mut all = vec![
+        Server::new(FLOOR, env!("CARGO_BIN_EXE_limit-tcp"), OURS),
+        Server::new("ours, axum", ours, OURS).arguments(&["--stack", "axum"]),
+        Server::new("ours, tower", ours, OURS).arguments(&["--stack", "tower"]),
+        Server::new("ours, tcp", ours, OURS).arguments(&["--stack", "tcp"]),
+        Server::new("ours, tcp, for_each", ours, PLAIN).arguments(&["--stack", "tcp", "--for-each"]),
+    ];
+    // Without the feature they are not built, and what lies there may be from before.
+    if cfg!(feature = "peers") {
+        all.extend(peers());
+    }
+    all
+}
+
+fn peers() -> [Server; 13] {
+    let tungstenite = env!("CARGO_BIN_EXE_peer-tokio-tungstenite");
+    let fastwebsockets = env!("CARGO_BIN_EXE_peer-fastwebsockets");
+    let websockets = env!("CARGO_BIN_EXE_peer-tokio-websockets");
+    let axum = env!("CARGO_BIN_EXE_peer-axum");
+    let sockudo = env!("CARGO_BIN_EXE_peer-sockudo-ws");
+    let yawc = env!("CARGO_BIN_EXE_peer-yawc");
+    [
+        Server::new("tokio-tungstenite", tungstenite, PLAIN).package("tokio-tungstenite"),
+        Server::new("tokio-tungstenite, batched", tungstenite, BATCHED),
+        Server::new("tokio-tungstenite, 4 KiB buffer", tungstenite, SMALL),
+        Server::new("fastwebsockets", fastwebsockets, PLAIN).package("fastwebsockets"),
+        Server::new("tokio-websockets", websockets, PLAIN).package("tokio-websockets"),
+        Server::new("tokio-websockets, batched", websockets, BATCHED),
+        Server::new("axum's own", axum, PLAIN).package("axum"),
+        Server::new("axum's own, batched", axum, BATCHED),
+        Server::new("axum's own, 4 KiB buffer", axum, SMALL),
+        Server::new("sockudo-ws", sockudo, PLAIN_AND_DEFLATE).package("sockudo-ws"),
+        Server::new("sockudo-ws, batched", sockudo, BATCHED),
+        Server::new("yawc", yawc, PLAIN_AND_DEFLATE).package("yawc"),
+        Server::new("yawc, batched", yawc, BATCHED),
+    ]
+}

@@ -1,0 +1,123 @@
+//! The tables, in Markdown.
+
+use crate::results::{Cell, Results};
+use crate::scenario::{Scenario, Unit};
+use crate::server::{FLOOR, Server};
+
+pub(crate) const LEGEND: &str = "\
+CPU is user and system time of the server process, the median of the undisturbed measurements; × is its ratio to the floor,
+`limit-tcp`, which parses nothing and sends back what it reads. ~: all measurements, or all of the floor, were disturbed: other
+processes used 10 % of a processor or more. The rate is the server's only where the server's processor was busy and the load generator's
+was not; compare CPU else. Spread is from the least to the most, in % of the median.";
+
+/// One line for each server, one column for each scenario.
+pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Server]) -> String {
+    let mut table = Table::new(std::iter::once("server".to_owned()).chain(scenarios.iter().map(|scenario| {
+        let unit = if scenario.unit == Unit::Bytes { "B" } else { "ns" };
+        format!("{}, {unit}", scenario.name)
+    })));
+    for server in servers {
+        let cells: Vec<String> = scenarios
+            .iter()
+            .map(|scenario| match results.cell(scenario, server.name) {
+                Some(cell) => format!("{}{}", cost(&cell), in_brackets(ratio(results, scenario, &cell))),
+                None => "–".to_owned(),
+            })
+            .collect();
+        if cells.iter().any(|cell| cell != "–") {
+            table.line(std::iter::once(server.name.to_owned()).chain(cells));
+        }
+    }
+    format!("## CPU time per message, or memory per connection\n\n{}", table.0)
+}
+
+/// One line for each server, with all that was measured.
+pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Server]) -> String {
+    let heads: &[&str] = match scenario.unit {
+        Unit::Bytes => &["server", "bytes", "×", "after one echo", "runs"],
+        Unit::Handshake => {
+            &["server", "handshakes/s", "CPU ns", "×", "of it user", "server CPU %", "load CPU %", "spread %", "runs"]
+        }
+        Unit::Message => {
+            &["server", "messages/s", "CPU ns", "×", "of it user", "server CPU %", "load CPU %", "spread %", "runs"]
+        }
+    };
+    let mut table = Table::new(heads.iter().map(|&head| head.to_owned()));
+    let mut cells: Vec<(&str, Cell)> =
+        servers.iter().filter_map(|server| Some((server.name, results.cell(scenario, server.name)?))).collect();
+    cells.sort_by(|(_, one), (_, other)| one.cost().total_cmp(&other.cost()));
+    for (name, cell) in &cells {
+        let ratio = ratio(results, scenario, cell).unwrap_or("–".to_owned());
+        let runs = cell.len().to_string();
+        let percent = |part: f64| format!("{:.0}", part * 100.0);
+        if scenario.unit == Unit::Bytes {
+            let used = number(cell.median(|run| run.measured.used_bytes));
+            table.line([(*name).to_owned(), cost(cell), ratio, used, runs]);
+            continue;
+        }
+        table.line([
+            (*name).to_owned(),
+            number(cell.median(|run| run.measured.rate())),
+            cost(cell),
+            ratio,
+            number(cell.median(|run| run.measured.user_cost())),
+            percent(cell.median(|run| (run.measured.server_user + run.measured.server_system) / run.measured.seconds)),
+            percent(cell.median(|run| run.measured.load / run.measured.seconds)),
+            percent(cell.spread()),
+            runs,
+        ]);
+    }
+    let body = if cells.is_empty() { "No server takes part.\n".to_owned() } else { table.0 };
+    format!("### {}: {}\n\n`load {}`\n\n{body}", scenario.name, scenario.title, scenario.load)
+}
+
+/// What went wrong, which no table shows.
+pub(crate) fn failures(results: &Results) -> String {
+    results.failures.iter().map(|failure| format!("\nFAILED: {failure}\n")).collect()
+}
+
+fn ratio(results: &Results, scenario: &Scenario, cell: &Cell) -> Option<String> {
+    let floor = results.cell(scenario, FLOOR)?;
+    // A calm measurement beside a disturbed floor says as little as the other way round.
+    let mark = if cell.is_disturbed || floor.is_disturbed { "~" } else { "" };
+    (floor.cost() > 0.0).then(|| format!("{mark}{:.2}×", cell.cost() / floor.cost()))
+}
+
+fn in_brackets(ratio: Option<String>) -> String {
+    ratio.map_or(String::new(), |ratio| format!(" ({ratio})"))
+}
+
+fn cost(cell: &Cell) -> String {
+    format!("{}{}", if cell.is_disturbed { "~" } else { "" }, number(cell.cost()))
+}
+
+/// With commas between thousands.
+fn number(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 && grouped != "-" {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+struct Table(String);
+
+impl Table {
+    fn new(heads: impl Iterator<Item = String>) -> Self {
+        let mut table = Self(String::new());
+        let heads: Vec<String> = heads.collect();
+        let rule = format!("|---|{}\n", "---:|".repeat(heads.len() - 1));
+        table.line(heads);
+        table.0.push_str(&rule);
+        table
+    }
+
+    fn line(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells: Vec<String> = cells.into_iter().collect();
+        self.0.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+}

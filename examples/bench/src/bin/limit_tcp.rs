@@ -1,0 +1,104 @@
+//! The floor: what is left of a server when nothing WebSocket is left in it. It answers every request with the one answer
+//! that it knows by heart, and from there on writes back what it reads, masked as it came. Its numbers are the kernel's
+//! and tokio's.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use websocket_bench::server::{self, Mode, Options};
+
+/// To the key of RFC 6455 §1.3, which the load generator uses.
+const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+thread_local! {
+    /// One for all connections, so that an idle one holds nothing, and a large message comes in few pieces.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 512 * 1024]);
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::read();
+    match options.mode {
+        // Compressed or not, it does not look.
+        Mode::Plain | Mode::Deflate => server::run(&options, |listener| {
+            server::connections(listener, async |stream| {
+                let _ = echo(stream).await;
+            })
+        }),
+        Mode::Broadcast => server::run(&options, |listener| {
+            let room = Arc::new(Mutex::new(Vec::new()));
+            server::connections(listener, move |stream| {
+                let room = room.clone();
+                async move {
+                    let _ = broadcast(stream, &room).await;
+                }
+            })
+        }),
+        mode => mode.refuse(),
+    }
+}
+
+async fn handshake(stream: &mut TcpStream) -> io::Result<()> {
+    let mut head = Vec::with_capacity(1024);
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    stream.write_all(ANSWER).await
+}
+
+async fn echo(mut stream: TcpStream) -> io::Result<()> {
+    handshake(&mut stream).await?;
+    loop {
+        stream.readable().await?;
+        let turn = BUFFER.with_borrow_mut(|buffer| {
+            let read = stream.try_read(buffer)?;
+            let written = written(stream.try_write(&buffer[..read]))?;
+            Ok::<_, io::Error>((read, buffer[written..read].to_vec()))
+        });
+        match turn {
+            Ok((0, _)) => return Ok(()),
+            // Empty, unless the socket was full.
+            Ok((_, rest)) => stream.write_all(&rest).await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes what one connection sends to all of them. The load generator sends nothing before all have what was sent before,
+/// so no socket is ever full.
+async fn broadcast(mut stream: TcpStream, room: &Mutex<Vec<Arc<TcpStream>>>) -> io::Result<()> {
+    handshake(&mut stream).await?;
+    let stream = Arc::new(stream);
+    room.lock().unwrap_or_else(PoisonError::into_inner).push(stream.clone());
+    loop {
+        stream.readable().await?;
+        let ended = BUFFER.with_borrow_mut(|buffer| {
+            let read = match stream.try_read(buffer) {
+                Ok(read) => read,
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            };
+            let mut room = room.lock().unwrap_or_else(PoisonError::into_inner);
+            room.retain(|other| other.try_write(&buffer[..read]).is_ok_and(|written| written == read));
+            read == 0
+        });
+        if ended {
+            room.lock().unwrap_or_else(PoisonError::into_inner).retain(|other| !Arc::ptr_eq(other, &stream));
+            return Ok(());
+        }
+    }
+}
+
+/// How much went out, where nothing is no error.
+fn written(result: io::Result<usize>) -> io::Result<usize> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}

@@ -1,0 +1,85 @@
+//! Connections, and the handshake on them.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use socket2::{Domain, Socket, Type};
+
+use crate::{Options, PATIENCE};
+
+/// The key of RFC 6455 §1.3, and the answer to it.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// More than any server needs to answer.
+const MAX_HEAD: usize = 4096;
+
+/// A connection that blocks. Dropped, it is reset, so that neither side keeps it for a minute; and on loopback each comes
+/// from one of some addresses, since one has too few ports for many in short time.
+pub(crate) fn connect(addr: SocketAddr, number: usize) -> io::Result<std::net::TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    if addr.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        let from = Ipv4Addr::new(127, 0, 0, 2 + (number % 200) as u8);
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+    }
+    socket.connect_timeout(&addr.into(), PATIENCE)?;
+    Ok(socket.into())
+}
+
+/// The request of a handshake.
+pub(crate) fn request(options: &Options) -> Vec<u8> {
+    let offer = if options.deflate && !options.raw {
+        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+    } else {
+        ""
+    };
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: {KEY}\r\n{offer}\r\n",
+        options.addr
+    );
+    head.into_bytes()
+}
+
+/// Whether the head of an answer is whole, and right.
+pub(crate) fn check_answer(options: &Options, head: &[u8]) -> Result<bool, String> {
+    let holds = |word: &[u8]| head.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    let fault = if !head.ends_with(b"\r\n\r\n") {
+        if head.len() < MAX_HEAD {
+            return Ok(false);
+        }
+        "its head has no end"
+    } else if !head.starts_with(b"HTTP/1.1 101 ") {
+        "it is not 101"
+    } else if !head.windows(ACCEPT.len()).any(|part| part == ACCEPT) {
+        "its Sec-WebSocket-Accept is wrong"
+    } else if options.deflate && !options.raw && !holds(b"permessage-deflate") {
+        "it does not agree to compress"
+    } else if options.deflate && !options.raw && !holds(b"server_no_context_takeover") {
+        "it does not agree to compress each message by itself"
+    } else {
+        return Ok(true);
+    };
+    Err(format!("the handshake failed, {fault}: {:?}", String::from_utf8_lossy(head)))
+}
+
+/// A connection after its handshake, for a poll.
+pub(crate) fn open(options: &Options, number: usize) -> Result<TcpStream, String> {
+    let io = |error: io::Error| format!("connection {number}: {error}");
+    let mut stream = connect(options.addr, number).map_err(io)?;
+    stream.write_all(&request(options)).map_err(io)?;
+    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
+    while !check_answer(options, &head)? {
+        match stream.read(&mut buffer).map_err(io)? {
+            0 => return Err(format!("connection {number} was closed instead of a handshake")),
+            read => head.extend(&buffer[..read]),
+        }
+    }
+    stream.set_nonblocking(true).map_err(io)?;
+    Ok(TcpStream::from_std(stream))
+}

@@ -1,0 +1,161 @@
+//! This workspace's crates, three ways, each as the README shows it and with the defaults: through the extractor of axum,
+//! through the Tower layer over hyper, and on bare TCP.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::any;
+use axum::serve::ListenerExt;
+use axum_websocket::WebSocketUpgrade;
+use bytes::Bytes;
+use clap::{Parser, ValueEnum};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use permessage_deflate::PermessageDeflate;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_util::either::Either;
+use tower::{ServiceBuilder, service_fn};
+use tower_websocket::{Config, PreparedMessage, WebSocket, WebSocketLayer, accept};
+use websocket_bench::server::{self, Mode};
+
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    server: server::Options,
+    /// What to serve with.
+    #[arg(long, value_enum)]
+    stack: Stack,
+    /// Echo by `for_each`, which lends the messages, instead of by `recv` and `send`.
+    #[arg(long)]
+    for_each: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Stack {
+    Axum,
+    Tower,
+    Tcp,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    let config = match options.server.mode {
+        Mode::Plain => Config::server(),
+        Mode::Deflate => Config::server()
+            .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
+        Mode::Broadcast => Config::server(),
+        mode => return mode.refuse(),
+    };
+    let task = match options.server.mode {
+        Mode::Broadcast => Task::SayToAll(broadcast::channel(16).0),
+        _ if options.for_each => Task::EchoBorrowed,
+        _ => Task::Echo,
+    };
+    match options.stack {
+        Stack::Axum => server::run(&options.server, |listener| axum(listener, config, task)),
+        Stack::Tower => server::run(&options.server, |listener| tower(listener, config, task)),
+        Stack::Tcp => server::run(&options.server, |listener| tcp(listener, config, task)),
+    }
+}
+
+/// What is done with what comes.
+#[derive(Clone)]
+enum Task {
+    Echo,
+    EchoBorrowed,
+    SayToAll(broadcast::Sender<PreparedMessage>),
+}
+
+async fn axum(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+    let handler = async move |ws: WebSocketUpgrade| -> Response {
+        ws.config(config.clone()).on_upgrade(move |socket| serve(socket, task))
+    };
+    let app = Router::new().route("/", any(handler));
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, app).await
+}
+
+async fn tower(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+    let layer = WebSocketLayer::new(move |socket, _request| serve(socket, task.clone())).config(config);
+    let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"plain HTTP\n"))))
+    }));
+    let server = auto::Builder::new(TokioExecutor::new());
+    loop {
+        let stream = server::next(&listener).await;
+        let (server, service) = (server.clone(), TowerToHyperService::new(service.clone()));
+        tokio::spawn(async move { server.serve_connection_with_upgrades(TokioIo::new(stream), service).await.ok() });
+    }
+}
+
+async fn tcp(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+    loop {
+        let (stream, config, task) = (server::next(&listener).await, config.clone(), task.clone());
+        tokio::spawn(async move {
+            if let Ok(mut socket) = accept(stream, config).await {
+                // An echo has no use for its headers.
+                socket.take_request();
+                // In a task of its own, which does not hold what the handshake needed.
+                tokio::spawn(serve(socket, task));
+            }
+        });
+    }
+}
+
+fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    socket: WebSocket<T>,
+    task: Task,
+) -> impl Future<Output = ()> + Send {
+    match task {
+        Task::Echo => Either::Left(Either::Left(echo(socket))),
+        Task::EchoBorrowed => Either::Left(Either::Right(echo_borrowed(socket))),
+        // Boxed, so that it takes no memory from the others.
+        Task::SayToAll(room) => Either::Right(Box::pin(say_to_all(socket, room))),
+    }
+}
+
+async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
+    let echo = socket.for_each(|message, replies| {
+        // Refused only where the connection is closing.
+        let _ = replies.send_borrowed(message);
+    });
+    let _ = echo.await;
+}
+
+async fn say_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    mut socket: WebSocket<T>,
+    room: broadcast::Sender<PreparedMessage>,
+) {
+    let mut said = room.subscribe();
+    loop {
+        tokio::select! {
+            message = socket.recv() => match message {
+                Some(Ok(message)) => drop(room.send(PreparedMessage::new(message))),
+                _ => break,
+            },
+            message = said.recv() => match message {
+                Ok(message) if socket.send_prepared(&message).await.is_ok() => {}
+                _ => break,
+            },
+        }
+    }
+}

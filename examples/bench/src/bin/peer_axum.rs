@@ -1,0 +1,42 @@
+//! axum's own WebSockets, as in its documentation; they are tokio-tungstenite's, behind hyper.
+
+use std::error::Error;
+use std::io;
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::routing::any;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use websocket_bench::echo;
+use websocket_bench::server::{self, MAX_MESSAGE, Mode, Options, SMALL_BUFFER};
+
+/// Its default, which its documentation gives for high load.
+const READ_BUFFER: usize = 128 * 1024;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::read();
+    match options.mode {
+        Mode::Plain => server::run(&options, |listener| serve(listener, false, READ_BUFFER)),
+        Mode::Batched => server::run(&options, |listener| serve(listener, true, READ_BUFFER)),
+        Mode::Small => server::run(&options, |listener| serve(listener, false, SMALL_BUFFER)),
+        mode => mode.refuse(),
+    }
+}
+
+async fn serve(listener: TcpListener, batched: bool, read_buffer: usize) -> io::Result<()> {
+    let upgrade = move |ws: WebSocketUpgrade| async move {
+        let ws = ws.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).read_buffer_size(read_buffer);
+        ws.on_upgrade(move |socket| async move {
+            if batched { echo::batched(socket, is_data).await } else { echo::plain(socket, is_data).await }
+        })
+    };
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, Router::new().route("/", any(upgrade))).await
+}
+
+fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_))
+}

@@ -1,0 +1,71 @@
+//! sockudo-ws: its stream, as in its example `simple_echo`, with the handshake by its own functions.
+
+use std::error::Error;
+
+use bytes::BytesMut;
+use sockudo_ws::deflate::{DeflateConfig, negotiate_server_deflate};
+use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
+use sockudo_ws::protocol::{Message, Role};
+use sockudo_ws::{CompressedWebSocketStream, Config, WebSocketStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use websocket_bench::echo;
+use websocket_bench::server::{self, MAX_MESSAGE, Mode, Options};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::read();
+    let mode = options.mode;
+    if !matches!(mode, Mode::Plain | Mode::Batched | Mode::Deflate) {
+        return mode.refuse();
+    }
+    let config = Config::builder()
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .max_backpressure(MAX_MESSAGE)
+        .build();
+    server::run(&options, |listener| {
+        server::connections(listener, move |stream| {
+            let config = config.clone();
+            async move {
+                let _ = serve(stream, config, mode).await;
+            }
+        })
+    })
+}
+
+async fn serve(mut stream: TcpStream, config: Config, mode: Mode) -> sockudo_ws::Result<()> {
+    let mut head = BytesMut::with_capacity(4096);
+    let (used, deflate) = loop {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+        if let Some((request, used)) = parse_request(&head)? {
+            let offer = request.extensions.filter(|_| mode == Mode::Deflate);
+            let agreed = offer.and_then(|offer| negotiate_server_deflate(offer, &DeflateConfig::default()));
+            let header = agreed.as_ref().map(|agreed| agreed.to_response_header());
+            let answer = build_response(&generate_accept_key(request.key), None, header.as_deref());
+            stream.write_all(&answer).await?;
+            break (used, agreed.map(|agreed| agreed.config));
+        }
+    };
+    let rest = head.split_off(used).freeze();
+    let rest = (!rest.is_empty()).then_some(rest);
+    match deflate {
+        Some(deflate) => {
+            let socket = CompressedWebSocketStream::server_with_leftover(stream, config, deflate, rest);
+            echo::plain(socket, is_data).await;
+        }
+        None => {
+            let socket = WebSocketStream::from_raw_with_leftover(stream, Role::Server, config, rest);
+            match mode {
+                Mode::Batched => echo::batched(socket, is_data).await,
+                _ => echo::plain(socket, is_data).await,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_))
+}

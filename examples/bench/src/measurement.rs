@@ -1,0 +1,92 @@
+//! What one run of the load generator comes to.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What one run of the load generator comes to: as it prints it, a line for each number.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Measurement {
+    /// Whole messages that came back while it was measured; in a broadcast those delivered, else handshakes done.
+    pub messages: u64,
+    /// For how long it was measured.
+    pub seconds: f64,
+    /// What the server spent in its own code meanwhile.
+    pub server_user: f64,
+    /// What it spent in the kernel.
+    pub server_system: f64,
+    /// What the load generator spent itself.
+    pub load: f64,
+    /// By how much the server's memory grew for each idle connection.
+    pub idle_bytes: f64,
+    /// The same after each connection has echoed one message.
+    pub used_bytes: f64,
+}
+
+impl Measurement {
+    /// Messages per second.
+    pub fn rate(&self) -> f64 {
+        self.messages as f64 / self.seconds
+    }
+
+    /// What the server spent on a message, in nanoseconds.
+    pub fn cost(&self) -> f64 {
+        (self.server_user + self.server_system) / self.messages as f64 * 1e9
+    }
+
+    /// The part of it in the server's own code.
+    pub fn user_cost(&self) -> f64 {
+        self.server_user / self.messages as f64 * 1e9
+    }
+
+    fn fields(&mut self) -> [(&'static str, &mut f64); 6] {
+        [
+            ("seconds", &mut self.seconds),
+            ("server-user", &mut self.server_user),
+            ("server-system", &mut self.server_system),
+            ("load", &mut self.load),
+            ("idle-bytes", &mut self.idle_bytes),
+            ("used-bytes", &mut self.used_bytes),
+        ]
+    }
+}
+
+impl fmt::Display for Measurement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "messages {}", self.messages)?;
+        let mut copy = *self;
+        copy.fields().into_iter().try_for_each(|(name, value)| writeln!(f, "{name} {value}"))
+    }
+}
+
+impl FromStr for Measurement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut read = Self::default();
+        for line in text.lines() {
+            let (name, value) = line.split_once(' ').ok_or_else(|| line.to_owned())?;
+            let number: f64 = value.parse().map_err(|_| line.to_owned())?;
+            if name == "messages" {
+                read.messages = number as u64;
+            } else {
+                let mut fields = read.fields();
+                let field = fields.iter_mut().find(|(other, _)| *other == name).ok_or_else(|| line.to_owned())?;
+                *field.1 = number;
+            }
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_can_be_read() {
+        let measured = Measurement { messages: 3, seconds: 0.5, idle_bytes: 1.25, ..Measurement::default() };
+        assert_eq!(measured.to_string().parse(), Ok(measured));
+        assert_eq!("messages x".parse::<Measurement>(), Err("messages x".into()));
+        assert_eq!("sum 1".parse::<Measurement>(), Err("sum 1".into()));
+    }
+}

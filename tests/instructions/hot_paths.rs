@@ -1,0 +1,205 @@
+//! What is run. Each path is a closure that leaves everything as it was, so that a thousand turns cost a thousand times
+//! as much as one.
+
+use std::hint::black_box;
+
+use bytes::{Buf, Bytes};
+use http::Uri;
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{Config, Driver, Event, Version};
+use websocket_driver_extensions::{Extension, Message, Params, Room, Session, parse_header};
+use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
+
+pub(crate) struct HotPath {
+    pub(crate) name: &'static str,
+    /// How many operations a turn has: messages, mostly.
+    pub(crate) operations: usize,
+    /// How many turns are enough for a number that stands still.
+    pub(crate) turns: usize,
+    pub(crate) prepare: fn() -> Turn,
+}
+
+type Turn = Box<dyn FnMut()>;
+
+const fn path(name: &'static str, operations: usize, turns: usize, prepare: fn() -> Turn) -> HotPath {
+    HotPath { name, operations, turns, prepare }
+}
+
+pub(crate) const ALL: &[HotPath] = &[
+    path("echo-text-32", 64, 100, || echo(Version::Hybi13, Frame::text([b'x'; 32]).bytes().repeat(64))),
+    path("echo-binary-1k", 16, 200, || echo(Version::Hybi13, Frame::binary([7; 1024]).bytes().repeat(16))),
+    path("echo-mixed-16k", 4, 100, || echo(Version::Hybi13, Frame::text(mixed(16 * 1024)).bytes().repeat(4))),
+    path("echo-fragments-64k", 1, 50, || echo(Version::Hybi13, fragments(64 * 1024, 16))),
+    path("echo-hixie-32", 64, 100, || echo(Version::Hixie75, hixie_text([b'x'; 32]).repeat(64))),
+    path("header-decode", 1000, 20, || receive(Frame::binary([]).bytes().repeat(1000))),
+    path("client-send-1k", 16, 200, client_send),
+    path("client-receive-1k", 16, 200, client_receive),
+    path("handshake-request", 1, 500, handshake_request),
+    path("handshake-head", 1, 500, handshake_head),
+    path("extension-header", 1, 1000, extension_header),
+    path("deflate-1k", 16, 5, deflate),
+];
+
+/// A server that sends back what it gets.
+fn echo(version: Version, input: Vec<u8>) -> Turn {
+    let request = Handshake::of(version).request();
+    let mut server = Driver::from_request(&request, Config::server().allow_drafts(true));
+    server.accept().expect("a handshake");
+    assert_eq!(server.poll_event(), Some(Event::Open));
+    Box::new(move || {
+        server.input().extend_from_slice(&input);
+        while let Some(event) = server.poll_event() {
+            let Event::Message(message) = event else { panic!("{event:?}") };
+            server.send(message).expect("an open connection");
+        }
+        discard(&mut server);
+    })
+}
+
+/// A server that only takes what it gets.
+fn receive(input: Vec<u8>) -> Turn {
+    let mut server = Driver::from_request(&Handshake::of(Version::Hybi13).request(), Config::server());
+    server.accept().expect("a handshake");
+    assert_eq!(server.poll_event(), Some(Event::Open));
+    Box::new(move || {
+        server.input().extend_from_slice(&input);
+        while let Some(event) = server.poll_event() {
+            black_box(event);
+        }
+    })
+}
+
+/// A client that masks.
+fn client_send() -> Turn {
+    let (mut client, _) = connected();
+    let message = Bytes::from_static(&[7; 1024]);
+    Box::new(move || {
+        for _ in 0..16 {
+            client.send(message.clone()).expect("an open connection");
+        }
+        discard(&mut client);
+    })
+}
+
+fn client_receive() -> Turn {
+    let (mut client, _) = connected();
+    let input = Frame::binary([7; 1024]).unmasked().bytes().repeat(16);
+    Box::new(move || {
+        client.input().extend_from_slice(&input);
+        while let Some(event) = client.poll_event() {
+            black_box(event);
+        }
+    })
+}
+
+/// Behind an HTTP stack.
+fn handshake_request() -> Turn {
+    let request = browser().request();
+    let config = Config::server().protocols(["chat"]);
+    Box::new(move || {
+        let mut server = Driver::from_request(&request, config.clone());
+        black_box(server.accept().expect("a handshake"));
+    })
+}
+
+/// On bare TCP.
+fn handshake_head() -> Turn {
+    let head = browser().bytes();
+    let config = Config::server().protocols(["chat"]);
+    Box::new(move || {
+        let mut server = Driver::server(config.clone());
+        server.receive(&head[..]);
+        assert_eq!(server.poll_event(), Some(Event::Connect));
+        server.start().expect("a handshake");
+        assert_eq!(server.poll_event(), Some(Event::Open));
+        discard(&mut server);
+    })
+}
+
+fn extension_header() -> Turn {
+    let line = b"permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; \
+        server_no_context_takeover; client_no_context_takeover, x-trace; id=\"4711\"; sampled";
+    Box::new(|| {
+        black_box(parse_header([black_box(line.as_slice())]).expect("it follows the grammar"));
+    })
+}
+
+/// There and back, each message by itself.
+fn deflate() -> Turn {
+    let config = PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true);
+    let agree = || config.accept(&[Params::new()]).expect("an agreement").1;
+    let (mut compressor, mut inflater): (Box<dyn Session>, Box<dyn Session>) = (agree(), agree());
+    let messages: Vec<Bytes> = (0..16).map(|number| json(1024, number).into()).collect();
+    Box::new(move || {
+        for text in &messages {
+            let mut message = Message::new(true, text.clone());
+            compressor.encode(&mut message).expect("it compresses");
+            let mut inspect = |_: &[u8]| Ok(());
+            inflater.decode(&mut message, &mut Room::new(1 << 20, &mut inspect)).expect("it inflates");
+            assert_eq!(message.data.len(), text.len());
+        }
+    })
+}
+
+fn discard(driver: &mut Driver) {
+    let output = driver.output();
+    output.advance(output.remaining());
+}
+
+fn connected() -> (Driver, Driver) {
+    let mut client = Driver::client(&Uri::from_static("ws://example.com/"), Config::client()).expect("a URL");
+    let mut server = Driver::server(Config::server());
+    client.start().expect("a request");
+    hand_over(&mut client, &mut server);
+    assert_eq!(server.poll_event(), Some(Event::Connect));
+    server.start().expect("an answer");
+    assert_eq!(server.poll_event(), Some(Event::Open));
+    hand_over(&mut server, &mut client);
+    assert_eq!(client.poll_event(), Some(Event::Open));
+    (client, server)
+}
+
+fn hand_over(from: &mut Driver, to: &mut Driver) {
+    let output = from.output();
+    to.receive(&output.copy_to_bytes(output.remaining())[..]);
+}
+
+/// A request with all that a browser adds.
+fn browser() -> Handshake {
+    Handshake::of(Version::Hybi13)
+        .with("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        .with("Accept-Language", "en-US,en;q=0.5")
+        .with("Accept-Encoding", "gzip, deflate")
+        .with("Cache-Control", "no-cache")
+        .with("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
+        .with("Sec-WebSocket-Protocol", "chat")
+}
+
+fn fragments(size: usize, count: usize) -> Vec<u8> {
+    let piece = vec![7; size / count];
+    let more = (2..count).map(|_| Frame::continuation(&piece).more());
+    frames([Frame::binary(&piece).more()].into_iter().chain(more).chain([Frame::continuation(&piece)]))
+}
+
+/// Text of so many bytes, a third of them in characters of two to four.
+fn mixed(size: usize) -> String {
+    let mut text = "the quick brown fox, größe, naïve café, привет, 日本語, 数据 🚀 ".repeat(size / 64 + 1);
+    let end = (0..=size).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text.truncate(end);
+    text + &".".repeat(size - end)
+}
+
+/// Text of so many bytes, as services send it.
+fn json(size: usize, number: usize) -> String {
+    let mut text = String::from("[");
+    for at in number.. {
+        if text.len() >= size {
+            break;
+        }
+        let (symbol, side) = (["BTC-USD", "ETH-USD", "EUR-USD"][at % 3], ["buy", "sell"][at % 2]);
+        let (id, price) = (at * 7919 % 100_003, at * 104_729 % 9973);
+        text += &format!(r#"{{"id":{id},"symbol":"{symbol}","side":"{side}","price":{price}.25}},"#);
+    }
+    text.truncate(size);
+    text
+}
