@@ -59,6 +59,11 @@ impl Authority {
         self.issue(Self::params(&["localhost"]), &[alpn])
     }
 
+    /// A server for `localhost` that knows nothing of ALPN.
+    pub(crate) fn without_alpn(&self) -> TlsAcceptor {
+        self.issue(Self::params(&["localhost"]), &[])
+    }
+
     fn params(hosts: &[&str]) -> CertificateParams {
         let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
         CertificateParams::new(hosts).expect("names of hosts")

@@ -167,7 +167,7 @@ fn a_server_that_resets_the_connection_is_an_io_error() {
         }
         let (error, ()) = tokio::join!(failure(connect), server);
         let ConnectError::Io { host, error } = error else { panic!("{error:?}") };
-        assert_eq!(host, "127.0.0.1");
+        assert_eq!(host, format!("127.0.0.1:{port}"));
         assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error:?}");
     });
 }

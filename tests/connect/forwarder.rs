@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
-use crate::peer::serve;
+use crate::peer::{Transport, serve};
 
 /// Runs as long as the test does.
 pub(crate) struct Forwarder {
@@ -16,22 +17,33 @@ pub(crate) struct Forwarder {
 impl Forwarder {
     /// Forwards for everybody.
     pub(crate) async fn start() -> Self {
-        Self::with_credentials(None).await
+        Self::new(None, None).await
     }
 
     /// Forwards for whoever sends this as `Proxy-Authorization`.
     pub(crate) async fn wanting(credentials: &'static str) -> Self {
-        Self::with_credentials(Some(credentials)).await
+        Self::new(Some(credentials), None).await
     }
 
-    async fn with_credentials(credentials: Option<&'static str>) -> Self {
+    /// The same, behind TLS.
+    pub(crate) async fn behind_tls(credentials: Option<&'static str>, acceptor: TlsAcceptor) -> Self {
+        Self::new(credentials, Some(acceptor)).await
+    }
+
+    async fn new(credentials: Option<&'static str>, acceptor: Option<TlsAcceptor>) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let told = requests.clone();
         let port = serve(move |stream| {
-            let told = told.clone();
+            let (told, acceptor) = (told.clone(), acceptor.clone());
             async move {
                 // How a connection ends is what its client sees.
-                let _ = forward(stream, credentials, &told).await;
+                let _ = match acceptor {
+                    None => forward(stream, credentials, &told).await,
+                    Some(acceptor) => match acceptor.accept(stream).await {
+                        Ok(stream) => forward(stream, credentials, &told).await,
+                        Err(error) => Err(error),
+                    },
+                };
             }
         })
         .await;
@@ -45,7 +57,7 @@ impl Forwarder {
 }
 
 async fn forward(
-    mut stream: TcpStream,
+    mut stream: impl Transport,
     credentials: Option<&str>,
     requests: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
@@ -65,11 +77,14 @@ async fn forward(
     if credentials.is_some() && sent != credentials {
         let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"out\"\r\n\
                       Content-Length: 4\r\n\r\nwho?";
-        return stream.write_all(answer.as_bytes()).await;
+        stream.write_all(answer.as_bytes()).await?;
+        return stream.flush().await;
     }
     let Ok(mut server) = TcpStream::connect(authority).await else {
-        return stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").await;
+        stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").await?;
+        return stream.flush().await;
     };
     stream.write_all(b"HTTP/1.1 200 Connection established\r\nVia: 1.1 forwarder\r\n\r\n").await?;
+    stream.flush().await?;
     copy_bidirectional(&mut stream, &mut server).await.map(drop)
 }

@@ -1,15 +1,31 @@
 //! `tower_websocket::connect` over real sockets: to this project's own servers, to servers and proxies that do as the test
 //! says, and through TLS with certificates made here.
 
+mod attempts;
 mod cancellation;
 mod certificates;
 mod closing;
+mod connectors;
 mod environment;
 mod failures;
 mod forwarder;
+mod http2;
+mod http2_cancellation;
+mod http2_ends;
+mod http2_failures;
+mod http2_flow;
+mod http2_frames;
+mod http2_peer;
+mod http2_refusals;
+mod http2_servers;
+mod http2_sharing;
+mod http2_tunnels;
+mod http2_wire;
 mod peer;
 mod proxies;
 mod proxy_failures;
+mod reconnect;
+mod reconnect_ends;
 mod refusals;
 #[path = "../sockets/run.rs"]
 mod run;
@@ -17,4 +33,6 @@ mod servers;
 mod streams;
 mod timeouts;
 mod tls;
+mod tls_proxies;
 mod tls_streams;
+mod transient;

@@ -83,11 +83,16 @@ impl Connecting {
     /// The request, for an HTTP/2 stack.
     pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Prepared(mut asked) => {
-                let request = asked.extended_connect();
-                self.stage = Stage::Elsewhere(asked);
-                Ok(request)
-            }
+            Stage::Prepared(mut asked) => match asked.extended_connect() {
+                Ok(request) => {
+                    self.stage = Stage::Elsewhere(asked);
+                    Ok(request)
+                }
+                Err(name) => {
+                    self.stage = Stage::Prepared(asked);
+                    Err(HandshakeError::ReservedHeader(name))
+                }
+            },
             stage => {
                 self.stage = stage;
                 Err(HandshakeError::AlreadyAnswered)

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 use websocket_driver::{Config, Driver, Event, ProtocolError};
 
+use super::address::host_and_port;
 use super::connector::Connector;
 use super::dial::{self, Route};
 use super::error::ConnectError;
@@ -217,7 +218,7 @@ impl Connect {
             }
             (Http::Shared(connection), _) => (connection.open(&url, &mut driver, deadline).await?, driver),
         };
-        let host = url.host().unwrap_or_default().to_owned();
+        let host = host_and_port(&url);
         open(Connection::new(io, driver), host, deadline).await
     }
 

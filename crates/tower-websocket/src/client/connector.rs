@@ -90,7 +90,11 @@ impl fmt::Display for Wrapped {
     }
 }
 
-impl Error for Wrapped {}
+impl Error for Wrapped {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use h2::client::{self, SendRequest};
@@ -8,9 +9,10 @@ use http::{Response, Uri};
 use tokio::time::{Instant, timeout_at};
 use websocket_driver::Driver;
 
-use super::address::{host_and_port, is_secure};
+use super::address::{bare_host, host_and_port, is_secure};
 use super::error::ConnectError;
-use super::http2_stream::{Http2Stream, io_error};
+use super::http2_stream::{Chunk, Http2Stream, io_error};
+use super::slots::Slots;
 use crate::upgraded::Upgraded;
 
 /// How much may have come on a stream and was not read: RFC 9113 §6.9.2 begins with 64 KiB, which is slow over long ways.
@@ -19,6 +21,9 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 /// How much on all streams together: as much as there can be (RFC 9113 §6.9.1), as a socket that nobody reads shall not stop
 /// the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// How large the head of an answer may be: as one by HTTP/1.1 by default.
+const MAX_HEADERS: u32 = 16 * 1024;
 
 /// How much of the body of a refusal is told: as much as of one by HTTP/1.1.
 const REFUSAL: usize = 4 * 1024;
@@ -38,7 +43,8 @@ const REFUSAL: usize = 4 * 1024;
 /// ```
 #[derive(Clone)]
 pub struct Http2Connection {
-    requests: SendRequest<Bytes>,
+    requests: SendRequest<Chunk>,
+    slots: Arc<Slots>,
     is_secure: bool,
     host: String,
 }
@@ -49,27 +55,31 @@ impl Http2Connection {
         let host = host_and_port(url);
         // What is no HTTP/2 breaks its rules at once.
         let failed = |error: h2::Error| match error.is_library() {
-            true => ConnectError::NoHttp2 { host: host.clone() },
+            true => ConnectError::NoHttp2 { host: bare_host(url).to_owned() },
             false => ConnectError::Io { host: host.clone(), error: io_error(error) },
         };
         let (requests, mut connection) = client::Builder::new()
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(MAX_HEADERS)
             .enable_push(false)
-            .handshake::<_, Bytes>(io)
+            .handshake::<_, Chunk>(io)
             .await
             .map_err(failed)?;
         let pings = connection.ping_pong();
-        // Its failure is met by the streams as well.
-        tokio::spawn(async move { drop(connection.await) });
+        // Its failure is met by the streams as well, but only once there are any.
+        let (ends, end) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move { drop(ends.send(connection.await)) });
         // The settings are the first that a server sends (RFC 9113 §3.4), so they are here when it answers a ping.
-        if let Some(mut pings) = pings {
-            pings.ping(Ping::opaque()).await.map_err(failed)?;
+        if let Some(mut pings) = pings
+            && let Err(error) = pings.ping(Ping::opaque()).await
+        {
+            return Err(failed(end.await.ok().and_then(Result::err).unwrap_or(error)));
         }
         if !requests.is_extended_connect_protocol_enabled() {
             return Err(ConnectError::NoExtendedConnect { host });
         }
-        Ok(Self { requests, is_secure: is_secure(url), host })
+        Ok(Self { requests, slots: Arc::default(), is_secure: is_secure(url), host })
     }
 
     /// Sends a driver's request, and gives its answer to it.
@@ -84,15 +94,15 @@ impl Http2Connection {
             return Err(ConnectError::OtherServer { connected: self.host.clone() });
         }
         let failed = |error| ConnectError::Io { host: host.clone(), error: io_error(error) };
+        let slot = self.slots.take(|| self.requests.current_max_send_streams()).await;
         let mut request = driver.extended_connect()?;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
-        // Waits where the server takes no more streams at the moment.
         let mut requests = self.requests.clone().ready().await.map_err(failed)?;
         let (response, send) = requests.send_request(request, false).map_err(failed)?;
         let (parts, mut receive) = response.await.map_err(failed)?.into_parts();
         let refusal = if parts.status.is_success() { Bytes::new() } else { read_refusal(&mut receive, deadline).await };
         driver.receive_response(Response::from_parts(parts, refusal))?;
-        Ok(Upgraded::from_boxed(Box::new(Http2Stream::new(send, receive))))
+        Ok(Upgraded::from_boxed(Box::new(Http2Stream::new(send, receive, slot))))
     }
 }
 
@@ -109,7 +119,7 @@ async fn read_refusal(receive: &mut RecvStream, deadline: Instant) -> Bytes {
 
 impl fmt::Debug for Http2Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { requests: _, is_secure, host } = self;
+        let Self { is_secure, host, .. } = self;
         f.debug_struct("Http2Connection").field("host", host).field("is_secure", is_secure).finish_non_exhaustive()
     }
 }

@@ -2,36 +2,101 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::slots::Slot;
+use crate::lock::lock;
+
+/// At most so much is handed to h2 at once.
+const CHUNK: usize = 64 * 1024;
+
+/// What h2 is given to send. It drops it when it is written, or when it never will be.
+pub(super) struct Chunk {
+    data: Bytes,
+    pending: Arc<Pending>,
+}
+
+/// Whether h2 is not done yet with what it was given last, and who waits for that.
+#[derive(Default)]
+struct Pending(Mutex<(bool, Option<Waker>)>);
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.data.advance(count);
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        let (is_pending, waker) = &mut *lock(&self.pending.0);
+        *is_pending = false;
+        if let Some(waker) = waker.take() {
+            waker.wake();
+        }
+    }
+}
+
 /// The two halves of a CONNECT (RFC 8441 §5). Dropped before its end, it resets the stream, as a TCP connection would be.
+///
+/// h2 throws away what it has not written when a stream is reset, so that flushing waits for it. And nothing is reserved:
+/// what is reserved for a write that is given up is taken from the other streams.
 pub(super) struct Http2Stream {
-    send: SendStream<Bytes>,
+    send: SendStream<Chunk>,
     receive: RecvStream,
     /// What has come and was not read yet.
     read: Bytes,
+    pending: Arc<Pending>,
+    has_sent_end: bool,
+    has_read_end: bool,
+    /// Given back when both ends are there.
+    slot: Option<Slot>,
 }
 
 impl Http2Stream {
-    pub(super) fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
-        Self { send, receive, read: Bytes::new() }
+    pub(super) fn new(send: SendStream<Chunk>, receive: RecvStream, slot: Slot) -> Self {
+        Self {
+            send,
+            receive,
+            read: Bytes::new(),
+            pending: Arc::default(),
+            has_sent_end: false,
+            has_read_end: false,
+            slot: Some(slot),
+        }
     }
 
-    /// How many bytes can be sent now, of so many: at least one.
-    fn poll_capacity(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
-        self.send.reserve_capacity(wanted);
-        while self.send.capacity() == 0 {
-            match ready!(self.send.poll_capacity(cx)) {
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            }
+    /// Waits until h2 is done with what it was given.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (is_pending, waker) = &mut *lock(&self.pending.0);
+        if *is_pending {
+            *waker = Some(cx.waker().clone());
+            return Poll::Pending;
         }
-        Poll::Ready(Ok(self.send.capacity().min(wanted)))
+        Poll::Ready(())
+    }
+
+    fn give(&mut self, data: Bytes, is_end: bool) -> io::Result<()> {
+        lock(&self.pending.0).0 = true;
+        self.send.send_data(Chunk { data, pending: self.pending.clone() }, is_end).map_err(io_error)
+    }
+
+    fn give_slot_back(&mut self) {
+        if self.has_sent_end && self.has_read_end {
+            self.slot = None;
+        }
     }
 }
 
@@ -40,9 +105,14 @@ impl AsyncRead for Http2Stream {
         while self.read.is_empty() {
             self.read = match ready!(self.receive.poll_data(cx)) {
                 Some(Ok(data)) => data,
-                Some(Err(error)) if error.reason() == Some(Reason::NO_ERROR) => return Poll::Ready(Ok(())),
-                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
-                None => return Poll::Ready(Ok(())),
+                Some(Err(error)) if error.reason() != Some(Reason::NO_ERROR) => {
+                    return Poll::Ready(Err(io_error(error)));
+                }
+                _ => {
+                    self.has_read_end = true;
+                    self.give_slot_back();
+                    return Poll::Ready(Ok(()));
+                }
             };
         }
         let length = self.read.len().min(buf.remaining());
@@ -64,17 +134,18 @@ impl AsyncWrite for Http2Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
         if wanted == 0 {
             return Poll::Ready(Ok(0));
         }
-        let length = ready!(self.poll_capacity(cx, wanted))?;
+        ready!(self.poll_written(cx));
+        let length = wanted.min(CHUNK);
         let mut data = BytesMut::with_capacity(length);
         for buf in bufs {
             let room = length - data.len();
             data.extend_from_slice(&buf[..buf.len().min(room)]);
         }
-        self.send.send_data(data.freeze(), false).map_err(io_error)?;
+        self.give(data.freeze(), false)?;
         Poll::Ready(Ok(length))
     }
 
@@ -82,13 +153,17 @@ impl AsyncWrite for Http2Stream {
         true
     }
 
-    /// The task of the connection writes.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// What is dropped before it is written is lost.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_written(cx).map(Ok)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.send.send_data(Bytes::new(), true).map_err(io_error))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_written(cx));
+        let given = if self.has_sent_end { Ok(()) } else { self.give(Bytes::new(), true) };
+        self.has_sent_end = true;
+        self.give_slot_back();
+        Poll::Ready(given)
     }
 }
 

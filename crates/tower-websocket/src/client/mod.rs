@@ -10,6 +10,7 @@ mod http2_stream;
 pub(crate) mod reconnect;
 #[cfg(feature = "tls")]
 mod roots;
+mod slots;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 pub(crate) mod tls;
 mod tunnel;

@@ -77,7 +77,14 @@ pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectErr
 }
 
 pub(super) async fn wrap(io: Upgraded, host: &str, config: &TlsConfig, alpn: Alpn) -> Result<Upgraded, ConnectError> {
-    let failed = |error| ConnectError::Tls { host: host.to_owned(), error };
+    let failed = |error: std::io::Error| {
+        let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        let refused = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
+        if alpn == Alpn::Http2 && cause == Some(&refused) {
+            return ConnectError::NoHttp2 { host: host.to_owned() };
+        }
+        ConnectError::Tls { host: host.to_owned(), error }
+    };
     let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(std::io::Error::other(error)))?;
     let mut config = config.0.clone();
     if config.alpn_protocols != [alpn.name()] {

@@ -170,7 +170,9 @@ impl Driver {
     #[inline]
     pub fn has_frame(&mut self) -> bool {
         match &mut self.state {
-            State::Open(protocol) => protocol.has_frame(&mut self.input, self.config.settings()),
+            State::Open(protocol) if !self.input.is_empty() => {
+                protocol.has_frame(&mut self.input, self.config.settings())
+            }
             _ => false,
         }
     }
@@ -277,7 +279,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server.
+    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server, and
+    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
     pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
         match &mut self.state {
             State::Connecting(connecting) => connecting.extended_connect(),

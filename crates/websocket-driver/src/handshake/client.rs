@@ -1,6 +1,6 @@
 //! A client's side of the opening handshake (RFC 6455 §4.1, RFC 8441 §5).
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use websocket_driver_extensions::{Offered, Pipeline, is_token, parse_header};
 
@@ -67,7 +67,16 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<As
 
 impl Asked {
     /// The same request for HTTP/2: its pseudo-headers stand for the headers that are left out (RFC 8441 §5).
-    pub(crate) fn extended_connect(&mut self) -> Request<()> {
+    ///
+    /// # Errors
+    ///
+    /// The header that HTTP/2 has no place for (RFC 9113 §8.2.2).
+    pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, HeaderName> {
+        for name in ["keep-alive", "proxy-connection", "te"] {
+            if self.request.headers().get_all(name).iter().any(|value| value != "trailers") {
+                return Err(HeaderName::from_static(name));
+            }
+        }
         let mut request = std::mem::take(&mut self.request);
         *request.method_mut() = Method::CONNECT;
         *request.version_mut() = Version::HTTP_2;
@@ -75,7 +84,7 @@ impl Asked {
         for name in [header::HOST, header::UPGRADE, header::CONNECTION, header::SEC_WEBSOCKET_KEY] {
             request.headers_mut().remove(name);
         }
-        request
+        Ok(request)
     }
 
     /// Checks the response to [`extended_connect`](Self::extended_connect): any 2xx will do (RFC 8441 §5).

@@ -14,24 +14,23 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
-    /// Begins a message with its first fragment.
-    pub(crate) fn new(is_text: bool, rsv: Rsv, first: &[u8]) -> Self {
-        // A copy, since the read buffer that the fragment stands in is soon needed for the next ones. With room for
-        // some more of its size, as messages are mostly cut into equal parts.
-        let room = first.len().saturating_mul(8).min(64 * 1024).max(first.len());
-        let mut data = BytesMut::with_capacity(room);
-        data.extend_from_slice(first);
-        Self { is_text, rsv, data, fragments: 1 }
+    /// Begins a message whose first fragment has this length: with room for more of that size, as messages are mostly cut
+    /// into equal parts.
+    pub(crate) fn new(is_text: bool, rsv: Rsv, len: usize) -> Self {
+        let room = len.saturating_mul(16).min(64 * 1024).max(len);
+        Self { is_text, rsv, data: BytesMut::with_capacity(room), fragments: 0 }
     }
 
-    /// Adds a fragment.
-    pub(crate) fn push(&mut self, fragment: &[u8], max_fragments: usize) -> Result<(), ProtocolError> {
+    /// Adds a fragment, and gives it where it is now: a copy, since the read buffer that it stands in is soon needed for the
+    /// next ones.
+    pub(crate) fn push(&mut self, fragment: &[u8], max_fragments: usize) -> Result<&mut [u8], ProtocolError> {
         self.fragments += 1;
         if self.fragments > max_fragments {
             return Err(ProtocolError::TooManyFragments { limit: max_fragments });
         }
+        let start = self.data.len();
         self.data.extend_from_slice(fragment);
-        Ok(())
+        Ok(&mut self.data[start..])
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -272,43 +272,54 @@ impl Hybi {
         input: &mut BytesMut,
         settings: &Settings,
     ) -> Result<Option<Event>, ProtocolError> {
+        if !header.fin || header.opcode == Opcode::Continuation {
+            return self.finish_fragment(header, seen, input, settings);
+        }
         let is_opaque = self.is_opaque(header);
-        let alone = header.fin && seen == 0 && !is_opaque;
         let mut payload = input.split_to(header.len);
         apply_mask(&mut payload[seen..], header.mask, seen);
         match header.opcode {
-            Opcode::Ping => return Ok(Some(Event::Ping(payload.freeze()))),
-            Opcode::Pong => return Ok(Some(Event::Pong(payload.freeze()))),
-            Opcode::Close => return close_event(&payload).map(Some),
-            Opcode::Binary if header.fin && !is_opaque => {
-                return Ok(Some(Event::Message(Message::Binary(payload.freeze()))));
-            }
-            Opcode::Text if alone => return text_event(payload.freeze()).map(Some),
-            _ => {}
-        }
-        // A text of several fragments, or one that came in several pieces; or a binary one of several fragments.
-        if self.is_text(header) {
-            self.utf8.feed(&payload[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
-        }
-        match &mut self.message {
-            Some(message) => message.push(&payload, settings.max_fragments)?,
-            None if header.fin => {
-                let is_text = header.opcode == Opcode::Text;
-                return self.finish_message(is_text, header.rsv, payload.freeze(), settings).map(Some);
-            }
-            None => {
-                let is_text = header.opcode == Opcode::Text;
-                self.message = Some(Box::new(Assembler::new(is_text, header.rsv, &payload)));
+            Opcode::Ping => Ok(Some(Event::Ping(payload.freeze()))),
+            Opcode::Pong => Ok(Some(Event::Pong(payload.freeze()))),
+            Opcode::Close => close_event(&payload).map(Some),
+            Opcode::Binary if !is_opaque => Ok(Some(Event::Message(Message::Binary(payload.freeze())))),
+            Opcode::Text if !is_opaque && seen == 0 => text_event(payload.freeze()).map(Some),
+            opcode => {
+                let is_text = opcode == Opcode::Text;
+                // A text that came in several pieces.
+                if is_text && !is_opaque {
+                    self.utf8.feed(&payload[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
+                }
+                self.finish_message(is_text, header.rsv, payload.freeze(), settings).map(Some)
             }
         }
-        if !header.fin {
-            return Ok(None);
+    }
+
+    fn finish_fragment(
+        &mut self,
+        header: Header,
+        seen: usize,
+        input: &mut BytesMut,
+        settings: &Settings,
+    ) -> Result<Option<Event>, ProtocolError> {
+        let is_text = self.is_text(header);
+        let message = self
+            .message
+            .get_or_insert_with(|| Box::new(Assembler::new(header.opcode == Opcode::Text, header.rsv, header.len)));
+        // Copied first, so that the read buffer, which is soon read into again, is not written to.
+        let fragment = message.push(&input[..header.len], settings.max_fragments)?;
+        apply_mask(&mut fragment[seen..], header.mask, seen);
+        if is_text {
+            self.utf8.feed(&fragment[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
         }
-        let Some(message) = self.message.take() else {
-            return Ok(None);
-        };
-        let (is_text, rsv) = (message.is_text, message.rsv);
-        self.finish_message(is_text, rsv, message.finish().freeze(), settings).map(Some)
+        input.advance(header.len);
+        match self.message.take_if(|_| header.fin) {
+            Some(message) => {
+                let (is_text, rsv) = (message.is_text, message.rsv);
+                self.finish_message(is_text, rsv, message.finish().freeze(), settings).map(Some)
+            }
+            None => Ok(None),
+        }
     }
 
     /// Whether the frame is text as it stands, or goes on with one.

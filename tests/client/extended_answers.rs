@@ -1,0 +1,215 @@
+//! What a client makes of the answer to its request on HTTP/2 (RFC 8441 §5).
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, Version as Http};
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{CloseCode, Config, Event, ReadyState, ResponseError, ResponseFault, SendError, Version};
+use websocket_tests::wire::{Frame, frames};
+
+use crate::extended_connect::{asked, ok};
+use crate::session::{Client, closed, config, mask, refusal, text};
+
+fn status(status: u16) -> Response<Bytes> {
+    let mut response = ok();
+    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+    *response.version_mut() = Http::HTTP_2;
+    response
+}
+
+fn with(mut response: Response<Bytes>, headers: &[(&'static str, &str)]) -> Response<Bytes> {
+    for (name, value) in headers {
+        response.headers_mut().append(*name, HeaderValue::from_str(value).expect("a value"));
+    }
+    response
+}
+
+fn refused(config: Config, response: Response<Bytes>) -> (ResponseError, u16) {
+    let name = format!("{response:?}");
+    let mut client = asked(config);
+    client.driver.text("never").unwrap();
+    client.driver.receive_response(response).expect("an answer is waited for");
+    let refusal = refusal(&name, &client.events());
+    assert!(client.driver.is_closed() && !client.driver.expects_eof(), "{name}");
+    assert_eq!(client.written(), b"", "{name}");
+    assert_eq!(client.driver.text("late"), Err(SendError::Closed), "{name}");
+    refusal
+}
+
+fn fault(config: Config, headers: &[(&'static str, &str)]) -> (ResponseFault, u16) {
+    let (error, code) = refused(config, with(status(200), headers));
+    assert_eq!(error.status, Some(StatusCode::OK));
+    (error.fault, code)
+}
+
+#[test]
+fn any_2xx_opens() {
+    for code in [200, 201, 202, 204, 206, 226, 299] {
+        let mut client = asked(config());
+        assert_eq!(client.driver.ready_state(), ReadyState::Connecting);
+        client.driver.receive_response(with(status(code), &[("x-one", "1")])).unwrap();
+        assert_eq!(client.events(), [Event::Open], "{code}");
+        assert_eq!(client.driver.ready_state(), ReadyState::Open);
+        assert_eq!((client.driver.version(), client.driver.protocol()), (Some(Version::Hybi13), None));
+        let response = client.driver.take_response().expect("the response");
+        assert_eq!((response.status().as_u16(), response.version()), (code, Http::HTTP_2));
+        assert_eq!(response.headers()["x-one"], "1");
+        assert!(client.driver.response().is_none());
+        assert_eq!(client.written(), b"");
+    }
+}
+
+/// RFC 8441 §5 has neither key nor `Upgrade`, and the answer to no key is not looked at.
+#[test]
+fn what_an_answer_of_http_1_1_needs_is_not_asked_for() {
+    let mut client = asked(config());
+    client.driver.receive_response(with(status(200), &[("sec-websocket-accept", "whatever")])).unwrap();
+    assert_eq!(client.events(), [Event::Open]);
+}
+
+#[test]
+fn any_other_status_refuses_with_its_headers_and_body() {
+    for code in [101, 199, 300, 301, 304, 400, 401, 403, 404, 426, 429, 500, 503, 599] {
+        let (parts, _) = with(status(code), &[("x-one", "1"), ("set-cookie", "a"), ("set-cookie", "b")]).into_parts();
+        let (error, close) = refused(config(), Response::from_parts(parts, Bytes::from_static(b"keep out")));
+        assert_eq!((error.fault, close), (ResponseFault::Status, 1002), "{code}");
+        assert_eq!((error.status.unwrap().as_u16(), error.version), (code, Some(Http::HTTP_2)));
+        assert_eq!(error.headers["x-one"], "1");
+        assert_eq!(error.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(error.body, "keep out");
+    }
+}
+
+#[test]
+fn a_refusal_that_agrees_is_one_all_the_same() {
+    let config = config().protocols(["chat"]);
+    let (error, _) = refused(config, with(status(403), &[("sec-websocket-protocol", "chat")]));
+    assert_eq!(error.fault, ResponseFault::Status);
+}
+
+#[test]
+fn of_a_long_body_4_kib_are_kept() {
+    for length in [0, 1, 4095, 4096, 4097, 100_000] {
+        let long: Vec<u8> = (0..length).map(|i: usize| i as u8).collect();
+        let (parts, _) = status(500).into_parts();
+        let (error, _) = refused(config(), Response::from_parts(parts, long.clone().into()));
+        assert_eq!(error.body[..], long[..length.min(4096)]);
+    }
+}
+
+#[test]
+fn a_refusal_says_what_a_user_needs_to_know() {
+    let told = |response| refused(config(), response).0.to_string();
+    assert!(told(status(404)).contains("404 Not Found"));
+    assert!(told(with(status(401), &[("www-authenticate", "Basic realm=\"x\"")])).contains("Basic realm=\"x\""));
+    assert!(told(with(status(302), &[("location", "https://example.org/")])).contains("https://example.org/"));
+    assert!(told(with(status(426), &[("sec-websocket-version", "8")])).contains("versions 8"));
+}
+
+#[test]
+fn a_subprotocol_must_be_one_that_was_offered() {
+    let wrong = |offered: &[&str], headers: &[(&'static str, &str)]| {
+        assert_eq!(fault(config().protocols(offered.iter().copied()), headers), (ResponseFault::Protocol, 1002));
+    };
+    let name = "sec-websocket-protocol";
+    wrong(&[], &[(name, "chat")]);
+    wrong(&["chat"], &[(name, "Chat")]);
+    wrong(&["chat"], &[(name, "")]);
+    wrong(&["chat", "mqtt"], &[(name, "chat, mqtt")]);
+    wrong(&["chat", "mqtt"], &[(name, "chat"), (name, "mqtt")]);
+    for agreed in ["chat", "mqtt"] {
+        let mut client = asked(config().protocols(["chat", "mqtt"]));
+        client.driver.receive_response(with(status(200), &[(name, agreed)])).unwrap();
+        assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], Some(agreed)));
+    }
+}
+
+#[test]
+fn an_extension_must_be_one_that_was_offered() {
+    let deflate = || config().extension(PermessageDeflate::new()).unwrap();
+    let name = "sec-websocket-extensions";
+    let rows = [
+        (config(), "permessage-deflate"),
+        (deflate(), "x-unknown"),
+        (deflate(), "permessage-deflate, permessage-deflate"),
+        (deflate(), "permessage-deflate; server_max_window_bits=16"),
+        (deflate(), "permessage-deflate; unknown"),
+    ];
+    for (config, value) in rows {
+        let (fault, code) = fault(config, &[(name, value)]);
+        assert!(matches!(fault, ResponseFault::Extension(_)) && code == 1010, "{value}: {fault:?}, {code}");
+    }
+    let (fault, code) = fault(deflate(), &[(name, "permessage-deflate; =")]);
+    assert!(matches!(fault, ResponseFault::ExtensionHeader(_)) && code == 1010, "{fault:?}, {code}");
+}
+
+#[test]
+fn an_extension_that_was_agreed_to_is_used() {
+    for agrees in [true, false] {
+        let mut client = asked(config().extension(PermessageDeflate::new()).unwrap());
+        client.driver.text("a".repeat(1000)).unwrap();
+        let headers = [("sec-websocket-extensions", "permessage-deflate")];
+        client.driver.receive_response(with(status(200), if agrees { &headers } else { &[] })).unwrap();
+        assert_eq!(client.events(), [Event::Open]);
+        let frame = client.frames().remove(0);
+        assert_eq!(frame.first, if agrees { 0xc1 } else { 0x81 });
+        assert_eq!(frame.payload.len() < 100, agrees);
+    }
+}
+
+#[test]
+fn what_is_sent_before_the_open_goes_out_behind_it_masked_and_in_its_order() {
+    let mut client = Client::new(config());
+    client.driver.text("before the request").unwrap();
+    client.driver.extended_connect().unwrap();
+    client.driver.ping("a ping").unwrap();
+    client.driver.binary(vec![7; 20_000]).unwrap();
+    assert_eq!((client.events(), client.written()), (vec![], vec![]), "nothing goes out before the answer");
+    client.driver.receive_response(status(200)).unwrap();
+    client.driver.text("last").unwrap();
+    assert_eq!(client.events(), [Event::Open]);
+    let frames = client.frames();
+    assert!(frames.iter().map(|frame| frame.key).eq((0..4).map(mask)));
+    let sent: Vec<(u8, &[u8])> = frames.iter().map(|frame| (frame.first, &frame.payload[..])).collect();
+    let large = [7; 20_000];
+    assert_eq!(sent, [(0x81, &b"before the request"[..]), (0x89, b"a ping"), (0x82, &large[..]), (0x81, b"last")]);
+}
+
+/// Whoever drives the stream may be faster than who brings the head.
+#[test]
+fn frames_that_come_before_the_answer_are_told_behind_it() {
+    let mut client = asked(config());
+    let early = frames([Frame::text("one").unmasked(), Frame::text("two").unmasked()]);
+    assert_eq!(client.feed(&early[..7]), []);
+    client.driver.receive_response(status(200)).unwrap();
+    assert_eq!(client.events(), [Event::Open, text("one")]);
+    assert_eq!(client.feed(&early[7..]), [text("two")]);
+}
+
+#[test]
+fn a_stream_that_ends_before_the_answer_is_a_refusal() {
+    let mut client = asked(config());
+    client.driver.text("never").unwrap();
+    let (error, code) = refusal("ended", &client.eof());
+    assert_eq!((error.fault, error.status, code), (ResponseFault::Ended, None, 1006));
+    assert!(client.driver.receive_response(status(200)).is_err());
+    assert_eq!((client.events(), client.written()), (vec![], vec![]));
+}
+
+#[test]
+fn the_frames_of_an_open_connection_are_those_of_rfc_6455() {
+    let mut client = asked(config());
+    client.driver.receive_response(status(200)).unwrap();
+    assert_eq!(client.events(), [Event::Open]);
+    assert_eq!(client.feed_slowly(Frame::ping("x").unmasked().bytes()), [Event::Ping("x".into())]);
+    assert_eq!(client.sent(), [(10, b"x".to_vec())]);
+    client.driver.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(client.sent(), [(8, 1000_u16.to_be_bytes().to_vec())]);
+    assert_eq!(client.feed(Frame::close(1000, "").unmasked().bytes()), [closed(1000, "")]);
+    assert!(client.driver.expects_eof(), "the server ends the stream first, here too");
+    // Masks stay in use, and the server has none.
+    let mut client = asked(config());
+    client.driver.receive_response(status(200)).unwrap();
+    assert_eq!(client.events(), [Event::Open]);
+    let error = websocket_driver::ProtocolError::MaskedFrame;
+    assert_eq!(client.feed(Frame::text("x").bytes()), crate::session::failed(error, 1002));
+}

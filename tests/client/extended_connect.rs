@@ -1,0 +1,206 @@
+//! The request that a client opens with on HTTP/2, for another stack to send (RFC 8441 §5), and when it can be had.
+
+use bytes::{Buf, Bytes};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{CloseCode, Config, Driver, Event, HandshakeError, UrlError, is_handshake};
+use websocket_tests::wire::Handshake;
+
+use crate::session::{Client, Reply, closed, config, uri};
+
+/// The request for a URL.
+pub(crate) fn request(url: &str, config: Config) -> Request<()> {
+    let mut driver = Driver::client(&uri(url), config).expect("a URL");
+    let request = driver.extended_connect().expect("the first call");
+    assert!(!driver.output().has_remaining(), "somebody else sends it");
+    request
+}
+
+/// A client whose request is on its way, by whomever.
+pub(crate) fn asked(config: Config) -> Client {
+    let mut client = Client::new(config);
+    client.driver.extended_connect().expect("the first call");
+    client
+}
+
+/// The answer that agrees to nothing.
+pub(crate) fn ok() -> Response<Bytes> {
+    Response::new(Bytes::new())
+}
+
+/// All headers, in their order.
+fn headers(request: &Request<()>) -> Vec<(&str, &str)> {
+    request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect()
+}
+
+#[test]
+fn a_plain_request_has_the_version_and_no_more() {
+    let request = request("ws://example.com/chat?x=1&y=%20", config());
+    assert_eq!(request.method(), Method::CONNECT);
+    assert_eq!(request.version(), Version::HTTP_2);
+    assert_eq!(request.uri(), "http://example.com/chat?x=1&y=%20");
+    // Neither Host nor Upgrade nor Connection nor a key.
+    assert_eq!(headers(&request), [("sec-websocket-version", "13")]);
+    assert!(request.extensions().is_empty(), "`:protocol` is the stack's");
+    assert!(is_handshake(&request));
+}
+
+#[test]
+fn protocols_and_offers_and_credentials_and_own_headers_are_as_on_http_1_1() {
+    let config = config().protocols(["chat.v2", "chat.v1"]).extension(PermessageDeflate::new()).unwrap();
+    let mut driver = Driver::client(&uri("wss://user:secret@example.com/chat"), config).unwrap();
+    for (name, value) in [("origin", "https://example.com"), ("x-own", "1"), ("x-own", "2")] {
+        driver.set_header(HeaderName::from_static(name), HeaderValue::from_static(value)).unwrap();
+    }
+    let request = driver.extended_connect().unwrap();
+    let mut all = headers(&request);
+    // A map need not keep the order, but that of one name.
+    all.sort_by_key(|(name, _)| *name);
+    assert_eq!(
+        all,
+        [
+            ("authorization", "Basic dXNlcjpzZWNyZXQ="),
+            ("origin", "https://example.com"),
+            ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits"),
+            ("sec-websocket-protocol", "chat.v2, chat.v1"),
+            ("sec-websocket-version", "13"),
+            ("x-own", "1"),
+            ("x-own", "2"),
+        ]
+    );
+    assert!(request.headers()[header::AUTHORIZATION].is_sensitive(), "never in a table of HPACK (RFC 7541 §7.1.3)");
+    assert_eq!(request.uri(), "https://example.com/chat");
+}
+
+#[test]
+fn the_url_becomes_one_of_http_without_user_and_default_port() {
+    let rows = [
+        ("ws://example.com", "http://example.com/"),
+        ("wss://example.com", "https://example.com/"),
+        ("http://example.com/a", "http://example.com/a"),
+        ("https://example.com/a", "https://example.com/a"),
+        ("WSS://example.com/a", "https://example.com/a"),
+        ("Ws://example.com/a", "http://example.com/a"),
+        ("ws://example.com:80/", "http://example.com/"),
+        ("ws://example.com:443/", "http://example.com:443/"),
+        ("wss://example.com:443/", "https://example.com/"),
+        ("wss://example.com:80/", "https://example.com:80/"),
+        ("ws://127.0.0.1:9001/", "http://127.0.0.1:9001/"),
+        ("ws://[::1]/", "http://[::1]/"),
+        ("ws://[::1]:80/", "http://[::1]/"),
+        ("wss://[2001:db8::7]:8443/a", "https://[2001:db8::7]:8443/a"),
+        ("ws://user:secret@example.com:81/a", "http://example.com:81/a"),
+        ("ws://user@[::1]:81/a", "http://[::1]:81/a"),
+        ("ws://example.com?x=1", "http://example.com/?x=1"),
+        ("ws://example.com/a/../b//c;d?e=%26&f=?", "http://example.com/a/../b//c;d?e=%26&f=?"),
+    ];
+    for (url, expected) in rows {
+        let request = request(url, config());
+        let (uri, expected) = (request.uri(), uri(expected));
+        assert_eq!(uri.to_string(), expected.to_string(), "{url}");
+        assert_eq!(uri.authority().map(|authority| authority.as_str()), expected.authority().map(|a| a.as_str()));
+        assert_eq!(uri.path_and_query(), expected.path_and_query(), "{url}");
+    }
+}
+
+#[test]
+fn an_own_authorization_replaces_that_of_the_url() {
+    let mut driver = Driver::client(&uri("ws://user:secret@example.com/"), config()).unwrap();
+    driver.set_header(header::AUTHORIZATION, HeaderValue::from_static("Bearer one")).unwrap();
+    let request = driver.extended_connect().unwrap();
+    assert_eq!(request.headers().get_all(header::AUTHORIZATION).iter().collect::<Vec<_>>(), ["Bearer one"]);
+}
+
+#[test]
+fn headers_that_http_2_has_no_place_for_cannot_be_set() {
+    let mut client = Client::new(config());
+    for name in ["host", "upgrade", "connection", "transfer-encoding", "content-length", "sec-websocket-key"] {
+        let name = HeaderName::from_static(name);
+        let error = client.driver.set_header(name.clone(), HeaderValue::from_static("x")).unwrap_err();
+        assert_eq!(error, HandshakeError::ReservedHeader(name));
+    }
+    assert_eq!(headers(&client.driver.extended_connect().unwrap()), [("sec-websocket-version", "13")]);
+}
+
+#[test]
+fn what_is_wrong_with_the_url_is_told_before() {
+    let error = Driver::client(&uri("ftp://example.com/"), config()).unwrap_err();
+    assert!(matches!(error, UrlError::Scheme { .. }));
+}
+
+#[test]
+fn it_is_had_once() {
+    let mut client = asked(config());
+    assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!(client.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    let error = client.driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap_err();
+    assert_eq!(error, HandshakeError::AlreadyAnswered);
+    assert_eq!(client.written(), b"");
+    // None of that has changed anything.
+    client.driver.receive_response(ok()).unwrap();
+    assert_eq!(client.events(), [Event::Open]);
+    assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
+}
+
+#[test]
+fn it_is_not_had_after_a_start_which_goes_on_undisturbed() {
+    let mut client = Client::started(config());
+    assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.events(), []);
+    assert_eq!(client.feed(&Reply::right().bytes()[..20]), []);
+    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.feed(&Reply::right().bytes()[20..]), [Event::Open]);
+}
+
+#[test]
+fn an_answer_is_taken_once_and_only_where_one_is_waited_for() {
+    let mut client = Client::new(config());
+    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    client.driver.extended_connect().expect("still possible");
+    client.driver.receive_response(ok()).unwrap();
+    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.events(), [Event::Open], "told once");
+    let mut refusal = ok();
+    *refusal.status_mut() = StatusCode::FORBIDDEN;
+    assert_eq!(client.driver.receive_response(refusal), Err(HandshakeError::NotRequested));
+    assert_eq!(client.events(), [], "and still open");
+    client.driver.text("hello").unwrap();
+}
+
+#[test]
+fn a_connection_that_was_closed_before_the_answer_takes_none() {
+    for asks in [false, true] {
+        let mut client = if asks { asked(config()) } else { Client::new(config()) };
+        client.driver.close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
+        assert_eq!(client.events(), [closed(1001, "changed my mind")]);
+        assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
+        assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+        assert_eq!((client.events(), client.written()), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn a_server_asks_for_nothing_and_takes_no_answer() {
+    let request = Handshake::hybi("13").request();
+    for mut driver in [Driver::server(Config::server()), Driver::from_request(&request, Config::server())] {
+        assert_eq!(driver.extended_connect().unwrap_err(), HandshakeError::NotRequested);
+        assert_eq!(driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+        assert!(!driver.is_closed());
+    }
+    let mut driver = Driver::from_request(&request, Config::server());
+    driver.accept().expect("a handshake");
+    assert_eq!(driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!(driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.poll_event(), Some(Event::Open));
+}
+
+#[test]
+fn the_password_is_in_no_debug_output() {
+    let mut driver = Driver::client(&uri("ws://user:secret@example.com/"), config()).unwrap();
+    let request = driver.extended_connect().unwrap();
+    for debug in [format!("{driver:?}"), format!("{request:?}")] {
+        assert!(!debug.contains("dXNlcjpzZWNyZXQ") && !debug.contains("secret"), "{debug}");
+    }
+}

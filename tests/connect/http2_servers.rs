@@ -1,0 +1,192 @@
+//! This project's own servers of HTTP/2, each with the same echo behind it.
+
+use std::convert::Infallible;
+use std::error::Error;
+
+use axum::Router;
+use axum_websocket::WebSocketUpgrade;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tower::{Service, ServiceBuilder, service_fn};
+use tower_websocket::{CloseFrame, Config, Connect, Event, TlsConfig, WebSocket, WebSocketLayer, connect};
+
+use crate::certificates::Authority;
+use crate::peer::{Transport, listen, serve};
+
+/// How HTTP/2 is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// The extractor, under an unmodified `axum::serve`.
+    Axum,
+    /// The extractor, under hyper-util's `auto`, behind TLS.
+    AxumTls,
+    /// The layer, under hyper-util's `auto`.
+    Auto,
+    /// The layer, under hyper-util's `auto`, behind TLS.
+    AutoTls,
+    /// The layer, under hyper's `http2`.
+    Hyper,
+    /// The layer, under hyper's `http2`, behind TLS.
+    HyperTls,
+}
+
+/// How many messages come for a "flood", and how large they are: some megabytes together.
+pub(crate) const FLOOD: usize = 50;
+pub(crate) const FLOOD_MESSAGE: usize = 100_000;
+
+/// A server that runs, and tells how each socket ended.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    authority: Option<Authority>,
+    ends: UnboundedReceiver<Option<CloseFrame>>,
+}
+
+impl Stack {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Axum, Self::AxumTls, Self::Auto, Self::AutoTls, Self::Hyper, Self::HyperTls];
+
+    /// One without TLS and one with.
+    pub(crate) const TWO: [Self; 2] = [Self::Axum, Self::AutoTls];
+
+    pub(crate) async fn serve(self, config: Config) -> Server {
+        println!("{self:?}"); // Shown where the test fails.
+        let authority = Authority::new("good");
+        let is_secure = matches!(self, Self::AxumTls | Self::AutoTls | Self::HyperTls);
+        let acceptor = is_secure.then(|| authority.speaking(b"h2"));
+        let config = config.secure(is_secure);
+        let (sender, ends) = unbounded_channel();
+        let port = match self {
+            Self::Axum => {
+                let (listener, port) = listen().await;
+                tokio::spawn(async move { axum::serve(listener, extractor(config, sender)).await });
+                port
+            }
+            _ => {
+                serve(move |stream| {
+                    let (acceptor, config, sender) = (acceptor.clone(), config.clone(), sender.clone());
+                    async move {
+                        match acceptor {
+                            None => self.serve_connection(Box::new(stream), config, sender).await,
+                            Some(acceptor) => {
+                                // Who does not go through with it is let go.
+                                let Ok(stream) = acceptor.accept(stream).await else { return };
+                                self.serve_connection(Box::new(stream), config, sender).await;
+                            }
+                        }
+                    }
+                })
+                .await
+            }
+        };
+        Server { port, authority: is_secure.then_some(authority), ends }
+    }
+
+    pub(crate) fn serve_connection(
+        self,
+        io: Box<dyn Transport>,
+        config: Config,
+        ends: UnboundedSender<Option<CloseFrame>>,
+    ) -> BoxFuture<'static, ()> {
+        let is_auto = self != Self::Hyper && self != Self::HyperTls;
+        if self == Self::AxumTls {
+            return drive(io, extractor(config, ends), is_auto);
+        }
+        let layer = WebSocketLayer::new(move |socket, _| echo(socket, ends.clone()).boxed()).config(config);
+        let inner = service_fn(inner);
+        drive(io, ServiceBuilder::new().layer(layer).service(inner), is_auto)
+    }
+}
+
+/// Serves one connection, by hyper-util's `auto` or by hyper's `http2`. How it ends is what its client sees.
+fn drive<S, B>(io: Box<dyn Transport>, service: S, is_auto: bool) -> BoxFuture<'static, ()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let (io, service) = (TokioIo::new(io), TowerToHyperService::new(service));
+    if is_auto {
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server.http2().enable_connect_protocol();
+        async move { drop(server.serve_connection_with_upgrades(io, service).await) }.boxed()
+    } else {
+        let mut server = http2::Builder::new(TokioExecutor::new());
+        server.enable_connect_protocol().serve_connection(io, service).map(drop).boxed()
+    }
+}
+
+async fn inner(_: Request<Incoming>) -> Result<Response<axum::body::Body>, Infallible> {
+    Ok(Response::new(axum::body::Body::empty()))
+}
+
+fn extractor(config: Config, ends: UnboundedSender<Option<CloseFrame>>) -> Router {
+    Router::new().route(
+        "/echo",
+        axum::routing::any(async move |ws: WebSocketUpgrade| {
+            ws.config(config.clone()).on_upgrade(move |socket| echo(socket, ends))
+        }),
+    )
+}
+
+/// Echoes. Told to "close", it closes with 4000 and "bye"; told to "drop", it lets go of the socket; told to "ping" or to
+/// "flood", it does.
+async fn echo(mut socket: WebSocket, ends: UnboundedSender<Option<CloseFrame>>) {
+    while let Some(Ok(event)) = socket.next_event().await {
+        let Event::Message(message) = event else { continue };
+        let done = match message.as_text() {
+            Some("close") => socket.close(4000.into(), "bye").await,
+            Some("drop") => return,
+            Some("ping") => socket.ping("are you there?").await,
+            Some("flood") => flood(&mut socket).await,
+            _ => socket.send(message).await,
+        };
+        if done.is_err() {
+            break;
+        }
+    }
+    let _ = ends.send(socket.close_frame().cloned());
+}
+
+async fn flood(socket: &mut WebSocket) -> Result<(), tower_websocket::Error> {
+    for _ in 0..FLOOD {
+        socket.send(vec![7; FLOOD_MESSAGE]).await?;
+    }
+    Ok(())
+}
+
+impl Server {
+    pub(crate) fn url(&self) -> String {
+        format!("{}://localhost:{}/echo", if self.authority.is_some() { "wss" } else { "ws" }, self.port)
+    }
+
+    /// A client that speaks HTTP/2, to be made more of.
+    pub(crate) fn connect(&self) -> Connect {
+        let connect = connect(self.url()).http2();
+        match &self.authority {
+            Some(authority) => connect.tls(authority.trusted()),
+            None => connect,
+        }
+    }
+
+    /// What a client is told that trusts this server, and others of another authority.
+    pub(crate) fn trusted_with(&self, other: CertificateDer<'static>) -> TlsConfig {
+        let own = self.authority.iter().map(Authority::der);
+        TlsConfig::with_authorities(own.chain([other])).expect("certificates")
+    }
+
+    /// How the next socket ended.
+    pub(crate) async fn end(&mut self) -> Option<CloseFrame> {
+        self.ends.recv().await.expect("the server runs")
+    }
+}

@@ -1,0 +1,267 @@
+//! One session after the other: how long a server wants to be left alone, and what ends it all.
+
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use tower_websocket::{CloseCode, ConnectError, Error, ProtocolError};
+use websocket_tests::wire::Frame;
+
+use crate::attempts::{Act, Attempts, is_about, is_within, session};
+use crate::peer::{Peer, sample_config, upgraded};
+use crate::run::{run, run_paused};
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn retry_after(status: u16, value: &str) -> Act {
+    Act::Refuse(status, format!("Retry-After: {value}\r\n"))
+}
+
+/// How long is waited after this, of which a session is no part.
+async fn delay_after(act: Act) -> f64 {
+    let (is_session, lasts) = match &act {
+        Act::Close(lasts, _) | Act::Break(lasts) => (true, *lasts),
+        _ => (false, Duration::ZERO),
+    };
+    let attempts = Attempts::new([act, Act::Stay]);
+    let mut sessions = attempts.reconnect();
+    if is_session {
+        session(&mut sessions).await;
+    }
+    sessions.next().await.expect("another session").expect("no error");
+    attempts.delays()[0] - lasts.as_secs_f64()
+}
+
+#[test]
+fn a_server_that_says_how_long_is_left_alone_so_long() {
+    run_paused(async || {
+        for status in [408, 425, 429, 500, 502, 503, 504] {
+            for (value, least) in [("30", 30.0), ("0", 0.0), ("1", 1.0), ("3600", 3600.0), ("3601", 3600.0)] {
+                let delay = delay_after(retry_after(status, value)).await;
+                assert!(is_within(delay, least + 0.5, least + 1.0), "{status}, {value}: {delay}");
+            }
+        }
+        // An hour at most.
+        for value in ["99999999", "18446744073709551615"] {
+            let delay = delay_after(retry_after(503, value)).await;
+            assert!(is_within(delay, 3600.5, 3601.0), "{value}: {delay}");
+        }
+    });
+}
+
+#[test]
+fn a_date_will_do_as_well() {
+    run_paused(async || {
+        for (ahead, least) in [(100, 100.0), (3600, 3600.0), (100_000, 3600.0)] {
+            let date = httpdate::fmt_http_date(SystemTime::now() + secs(ahead));
+            let delay = delay_after(retry_after(503, &date)).await;
+            // A date has no fractions of a second, and the test takes time of its own.
+            assert!(is_within(delay, least + 0.5 - 3.0, least + 1.0), "{date}: {delay}");
+        }
+    });
+}
+
+#[test]
+fn what_is_no_time_or_over_is_no_wish() {
+    run_paused(async || {
+        let past = httpdate::fmt_http_date(SystemTime::now() - secs(100));
+        for value in ["soon", "", "-5", "1.5", "5 seconds", "18446744073709551616", "Sun, 06 Nov 1994", &past] {
+            let delay = delay_after(retry_after(503, value)).await;
+            assert!(is_about(delay, 1.0), "{value}: {delay}");
+        }
+        assert!(is_about(delay_after(Act::Refuse(503, String::new())).await, 1.0));
+    });
+}
+
+#[test]
+fn the_wish_of_one_answer_counts_once() {
+    run_paused(async || {
+        let attempts = Attempts::new([retry_after(503, "100"), Act::Fail, Act::Stay]);
+        attempts.reconnect().next().await.unwrap().unwrap();
+        let delays = attempts.delays();
+        assert!(is_within(delays[0], 100.5, 101.0) && is_about(delays[1], 2.0), "{delays:?}");
+    });
+}
+
+/// IANA's registry of close codes: 5 to 30 seconds, by chance.
+#[test]
+fn a_server_that_restarts_is_left_alone_for_5_to_30_seconds_more() {
+    run_paused(async || {
+        let (mut low, mut high) = (0, 0);
+        for _ in 0..200 {
+            let delay = delay_after(Act::Close(secs(1), 1012)).await;
+            assert!(is_within(delay, 5.5, 31.0), "{delay}");
+            if delay < 18.0 { low += 1 } else { high += 1 }
+        }
+        assert!(low > 50 && high > 50, "{low} short ones, {high} long ones");
+    });
+}
+
+#[test]
+fn a_server_that_says_later_is_left_alone_for_the_longest_delay() {
+    run_paused(async || {
+        let delay = delay_after(Act::Close(secs(1), 1013)).await;
+        assert!(is_within(delay, 60.5, 61.0), "{delay}");
+        let attempts = Attempts::new([Act::Close(secs(1), 1013), Act::Stay]);
+        let mut sessions = attempts.reconnect().delays(secs(2)..secs(10));
+        session(&mut sessions).await;
+        sessions.next().await.unwrap().unwrap();
+        assert!(is_within(attempts.delays()[0], 12.0, 13.0), "{:?}", attempts.delays());
+    });
+}
+
+#[test]
+fn after_other_codes_it_goes_on() {
+    run_paused(async || {
+        for code in [1001, 1011, 1014, 3000, 3999, 4000, 4999] {
+            let delay = delay_after(Act::Close(secs(1), code)).await;
+            assert!(is_about(delay, 1.0), "{code}: {delay}");
+        }
+        assert!(is_about(delay_after(Act::Break(secs(1))).await, 1.0));
+    });
+}
+
+#[test]
+fn a_code_that_would_come_again_or_says_that_all_is_done_ends_it() {
+    run_paused(async || {
+        for code in [1000, 1002, 1003, 1007, 1008, 1009, 1010] {
+            let attempts = Attempts::new([Act::Close(secs(1), code), Act::Stay]);
+            let mut sessions = attempts.reconnect();
+            session(&mut sessions).await;
+            for _ in 0..3 {
+                assert!(sessions.next().await.is_none(), "{code}");
+            }
+            assert_eq!(attempts.times(), [0.0], "{code}");
+        }
+    });
+}
+
+#[test]
+fn who_closes_for_good_has_done_so() {
+    run_paused(async || {
+        let attempts = Attempts::new([Act::Close(Duration::ZERO, 1000), Act::Stay]);
+        let mut sessions = attempts.reconnect();
+        let (socket, _) = sessions.next().await.unwrap().unwrap();
+        socket.close(CloseCode::NORMAL, "").await.unwrap();
+        assert!(sessions.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_ends_it() {
+    run(async || {
+        let (io, other) = tokio::io::duplex(4096);
+        let mut io = Some(io);
+        let mut sessions = tower_websocket::Reconnect::new(move || {
+            let io = io.take().expect("one attempt");
+            tower_websocket::connect("ws://example.com/").config(sample_config()).over(io)
+        });
+        let mut peer = Peer::new(other);
+        let server = async {
+            peer.head().await;
+            peer.write([upgraded("").as_bytes(), &Frame::text("masked").bytes()].concat()).await;
+        };
+        let (opened, ()) = tokio::join!(sessions.next(), server);
+        let (socket, _) = opened.unwrap().unwrap();
+        assert!(matches!(socket.recv().await, Some(Err(Error::Protocol(_)))));
+        assert!(socket.recv().await.is_none());
+        assert!(sessions.next().await.is_none());
+    });
+}
+
+#[test]
+fn who_asks_is_asked() {
+    run_paused(async || {
+        let acts = [1000, 1011, 4001, 1002, 4002].map(|code| Act::Close(secs(1), code));
+        let attempts = Attempts::new(acts.into_iter().chain([Act::Break(secs(1)), Act::Stay]));
+        let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+        let mut sessions = attempts.reconnect().reconnect_on(move |close| {
+            told.send(close.code).unwrap();
+            true
+        });
+        for code in [1000, 1011, 4001, 1002, 4002, 1006] {
+            session(&mut sessions).await;
+            assert!(tells.try_recv().is_err(), "before the next is asked for");
+            let asking = async { drop(tokio::time::timeout(Duration::ZERO, sessions.next()).await) };
+            asking.await;
+            assert_eq!(tells.try_recv().unwrap(), CloseCode::from(code));
+        }
+        assert!(sessions.next().await.unwrap().is_ok());
+        assert!(tells.try_recv().is_err(), "each once");
+    });
+}
+
+#[test]
+fn who_asks_may_say_no_to_all() {
+    run_paused(async || {
+        for act in [Act::Close(secs(1), 1011), Act::Close(secs(1), 1012), Act::Break(secs(1))] {
+            let attempts = Attempts::new([act]);
+            let mut sessions = attempts.reconnect().reconnect_on(|_| false);
+            session(&mut sessions).await;
+            assert!(sessions.next().await.is_none());
+            assert!(sessions.next().await.is_none());
+            assert_eq!(attempts.times().len(), 1);
+        }
+        // A session that nobody has ended was not closed.
+        let attempts = Attempts::new([Act::Stay, Act::Stay]);
+        let mut sessions = attempts.reconnect().reconnect_on(|_| false);
+        sessions.next().await.unwrap().unwrap();
+        sessions.next().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn what_will_not_heal_is_told_once() {
+    run_paused(async || {
+        for (act, made) in [
+            (Act::Never, 2),
+            (Act::Refuse(401, String::new()), 2),
+            (retry_after(404, "5"), 2),
+            (Act::Refuse(301, "Location: /\r\n".to_owned()), 2),
+        ] {
+            let attempts = Attempts::new([Act::Fail, act, Act::Stay]);
+            let mut sessions = attempts.reconnect().max_attempts(100);
+            let error = sessions.next().await.unwrap().unwrap_err();
+            assert!(!error.is_transient(), "{error:?}");
+            for _ in 0..3 {
+                assert!(sessions.next().await.is_none());
+            }
+            assert_eq!(attempts.times().len(), made);
+            // Nobody has waited for anything but the first.
+            assert!(is_about(attempts.times()[1], 1.0));
+        }
+    });
+}
+
+#[test]
+fn so_many_attempts_in_a_row_and_no_more() {
+    run_paused(async || {
+        for most in 1..5 {
+            let attempts = Attempts::new(vec![Act::Refuse(503, String::new()); 10]);
+            let mut sessions = attempts.reconnect().max_attempts(most);
+            let error = sessions.next().await.unwrap().unwrap_err();
+            let ConnectError::Refused(ProtocolError::Response(error)) = error else { panic!("{error:?}") };
+            assert_eq!(error.status, Some(StatusCode::SERVICE_UNAVAILABLE), "the error of the last");
+            assert!(sessions.next().await.is_none() && sessions.next().await.is_none());
+            assert_eq!(attempts.times().len(), most as usize);
+            // And it is told at once.
+            assert_eq!(attempts.now(), *attempts.times().last().unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_session_makes_the_count_of_attempts_begin_again() {
+    run_paused(async || {
+        let broken = || Act::Break(secs(1));
+        let acts = [Act::Fail, Act::Fail, broken(), Act::Fail, Act::Fail, broken(), Act::Fail, Act::Fail, Act::Fail];
+        let attempts = Attempts::new(acts);
+        let mut sessions = attempts.reconnect().max_attempts(3);
+        session(&mut sessions).await;
+        session(&mut sessions).await;
+        assert!(sessions.next().await.unwrap().is_err());
+        assert!(sessions.next().await.is_none());
+        assert_eq!(attempts.times().len(), 9);
+    });
+}

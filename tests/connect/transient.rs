@@ -1,0 +1,147 @@
+//! Which failures may heal by themselves.
+
+use std::future::ready;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use hyper_util::rt::TokioIo;
+use tower::service_fn;
+use tower_websocket::{
+    ConnectError, HandshakeError, HeadError, ProtocolError, ProxyError, ResponseError, ResponseFault, UrlError, connect,
+};
+
+use crate::certificates::{Authority, tls_echo_server};
+use crate::peer::{Peer, listen, serve};
+use crate::run::run;
+
+/// RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: those that speak of the moment.
+const OF_THE_MOMENT: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
+
+fn refused(fault: ResponseFault, status: Option<u16>) -> ConnectError {
+    ConnectError::Refused(ProtocolError::from(ResponseError {
+        fault,
+        status: status.map(|status| StatusCode::from_u16(status).expect("a status")),
+        version: None,
+        headers: HeaderMap::new(),
+        body: Default::default(),
+    }))
+}
+
+#[test]
+fn of_all_statuses_those_of_the_moment_may_heal() {
+    for status in 100..1000 {
+        let is_transient = OF_THE_MOMENT.contains(&status);
+        assert_eq!(refused(ResponseFault::Status, Some(status)).is_transient(), is_transient, "{status}");
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(ConnectError::Proxy(ProxyError::Refused { status }).is_transient(), is_transient, "{status}");
+    }
+}
+
+#[test]
+fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
+    let host = || "example.com:80".to_owned();
+    let io = |kind: ErrorKind| ConnectError::Io { host: host(), error: kind.into() };
+    let tls = |kind: ErrorKind| ConnectError::Tls { host: host(), error: io::Error::new(kind, "x") };
+    let malformed_url = || http::Uri::try_from("ws://").expect_err("no URL").into();
+    let rows = [
+        (io(ErrorKind::ConnectionRefused), true),
+        (io(ErrorKind::ConnectionReset), true),
+        (io(ErrorKind::TimedOut), true),
+        (io(ErrorKind::UnexpectedEof), true),
+        (io(ErrorKind::Other), true),
+        (ConnectError::TimedOut, true),
+        // The transport below TLS.
+        (tls(ErrorKind::UnexpectedEof), true),
+        (tls(ErrorKind::ConnectionReset), true),
+        (tls(ErrorKind::BrokenPipe), true),
+        // TLS itself, and the name.
+        (tls(ErrorKind::InvalidData), false),
+        (tls(ErrorKind::Other), false),
+        (refused(ResponseFault::Ended, None), true),
+        (refused(ResponseFault::NotHttp, None), false),
+        (refused(ResponseFault::Head(HeadError::Malformed), None), false),
+        (refused(ResponseFault::Protocol, Some(503)), false),
+        (refused(ResponseFault::Accept, Some(101)), false),
+        (refused(ResponseFault::Upgrade, Some(101)), false),
+        (refused(ResponseFault::Connection, Some(101)), false),
+        (refused(ResponseFault::HttpVersion, Some(101)), false),
+        (refused(ResponseFault::Status, None), false),
+        (ConnectError::Proxy(ProxyError::Ended), true),
+        (ConnectError::Proxy(ProxyError::Authentication { challenge: None }), false),
+        (ConnectError::Proxy(ProxyError::Head(HeadError::Malformed)), false),
+        (ConnectError::Url(UrlError::Host), false),
+        (ConnectError::Protocol("a b".to_owned()), false),
+        (ConnectError::MalformedUrl(malformed_url()), false),
+        (ConnectError::MalformedHeader(malformed_url()), false),
+        (ConnectError::Header(HandshakeError::AlreadyAnswered), false),
+        (ConnectError::NoTls, false),
+        (ConnectError::NoHttp2 { host: host() }, false),
+        (ConnectError::NoExtendedConnect { host: host() }, false),
+        (ConnectError::OtherServer { connected: host() }, false),
+    ];
+    for (error, is_transient) in rows {
+        assert_eq!(error.is_transient(), is_transient, "{error:?}");
+        assert_eq!(error.retry_after(), None);
+    }
+}
+
+#[test]
+fn a_port_without_a_server_and_a_name_without_a_host_may_heal() {
+    run(async || {
+        let (listener, port) = listen().await;
+        drop(listener);
+        for url in [format!("ws://127.0.0.1:{port}/"), format!("ws://{}.invalid/", "a".repeat(64))] {
+            let error = connect(url).await.unwrap_err();
+            assert!(error.is_transient(), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_server_that_ends_in_the_middle_of_tls_may_heal_and_a_certificate_may_not() {
+    run(async || {
+        let authority = Authority::new("good");
+        for reset in [false, true] {
+            let port = serve(move |stream| async move {
+                let _ = stream.peek(&mut [0]).await;
+                if reset {
+                    let _ = stream.set_zero_linger();
+                } else {
+                    let _ = Peer::new(stream).some().await;
+                }
+            })
+            .await;
+            let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Tls { .. }) && error.is_transient(), "{error:?}");
+        }
+        for acceptor in [Authority::new("other").acceptor(&["localhost"]), authority.expired()] {
+            let port = tls_echo_server(acceptor).await;
+            let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Tls { .. }) && !error.is_transient(), "{error:?}");
+        }
+        // A name that no certificate can have.
+        let (io, _other) = tokio::io::duplex(4096);
+        let mut io = Some(TokioIo::new(io));
+        let connector = service_fn(move |_: http::Uri| ready(Ok::<_, io::Error>(io.take().expect("called once"))));
+        let error = connect("wss://a..b/").tls(authority.trusted()).connector(connector).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Tls { .. }) && !error.is_transient(), "{error:?}");
+    });
+}
+
+#[test]
+fn the_wish_of_a_server_is_told() {
+    run(async || {
+        for (value, expected) in [("7", Some(7)), ("0", Some(0)), ("never", None)] {
+            let (listener, port) = listen().await;
+            let server = async {
+                let mut peer = Peer::of(&listener).await;
+                peer.head().await;
+                peer.write(format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n")).await;
+            };
+            let (opened, ()) = tokio::join!(connect(format!("ws://127.0.0.1:{port}/")).into_future(), server);
+            let error = opened.unwrap_err();
+            assert_eq!((error.retry_after(), error.is_transient()), (expected.map(Duration::from_secs), true));
+        }
+    });
+}
