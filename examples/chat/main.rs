@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::http::Version;
 use axum::response::{Html, Response};
 use axum::routing::{any, get};
-use axum_websocket::{Config, WebSocketUpgrade};
+use axum_websocket::{CloseCode, Config, Shutdown, WebSocketUpgrade};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -34,11 +34,11 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let room = Arc::new(Room::new());
+    let shutdown = Shutdown::new();
     let app = Router::new()
         .route("/", get(|| async { Html(include_str!("index.html")) }))
         .route("/chat", any(chat))
-        .with_state(room.clone());
+        .with_state((Arc::new(Room::new()), shutdown.clone()));
 
     // Listened for from the start, so that no signal is missed.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
@@ -52,11 +52,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         result = axum::serve(listener, app) => result?,
         result = interrupted => result?,
     }
-    room.close(Duration::from_secs(3)).await;
+    shutdown.begin(CloseCode::GOING_AWAY, "the server is going down")?;
+    shutdown.wait(Duration::from_secs(3)).await;
     Ok(())
 }
 
-async fn chat(State(room): State<Arc<Room>>, version: Version, ws: WebSocketUpgrade) -> Response {
+type Shared = (Arc<Room>, Shutdown);
+
+async fn chat(State((room, shutdown)): State<Shared>, version: Version, ws: WebSocketUpgrade) -> Response {
     ws.config(Config::server().allow_drafts(true).max_message_size(16 * 1024))
+        .shutdown(&shutdown)
         .on_upgrade(move |socket| room.join(socket, version))
 }

@@ -1,16 +1,13 @@
 //! Who is in the room, and what is said there.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::Version;
-use axum_websocket::{CloseCode, Error, Message, Utf8Bytes, WebSocket};
+use axum_websocket::{Error, Message, Utf8Bytes, WebSocket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// How far behind a slow reader may be before it misses messages.
 const BACKLOG: usize = 256;
@@ -21,8 +18,6 @@ const MAX_TEXT: usize = 4000;
 pub(super) struct Room {
     people: Mutex<People>,
     news: broadcast::Sender<News>,
-    closing: CancellationToken,
-    sockets: TaskTracker,
 }
 
 #[derive(Debug, Default)]
@@ -66,40 +61,26 @@ enum Reply<'a> {
 
 impl Room {
     pub(super) fn new() -> Self {
-        Self {
-            people: Mutex::default(),
-            news: broadcast::Sender::new(BACKLOG),
-            closing: CancellationToken::new(),
-            sockets: TaskTracker::new(),
-        }
+        Self { people: Mutex::default(), news: broadcast::Sender::new(BACKLOG) }
     }
 
     /// Serves one socket until it ends.
-    pub(super) fn join(self: Arc<Self>, socket: WebSocket, http: Version) -> impl Future<Output = ()> + Send {
-        self.sockets.clone().track_future(async move {
-            let mut person = {
-                let mut people = self.people();
-                people.next_id += 1;
-                Person {
-                    id: people.next_id,
-                    name: String::new(),
-                    version: socket.version().as_str(),
-                    http: format!("{http:?}"),
-                }
-            };
-            // Whichever way the conversation ends, the person leaves.
-            let _ = self.talk(socket, &mut person).await;
-            if self.people().present.remove(&person.id).is_some() {
-                self.tell(News::People);
+    pub(super) async fn join(self: Arc<Self>, socket: WebSocket, http: Version) {
+        let mut person = {
+            let mut people = self.people();
+            people.next_id += 1;
+            Person {
+                id: people.next_id,
+                name: String::new(),
+                version: socket.version().as_str(),
+                http: format!("{http:?}"),
             }
-        })
-    }
-
-    /// Closes every socket with 1001, and waits until they are closed, but no longer than `limit`.
-    pub(super) async fn close(&self, limit: Duration) {
-        self.closing.cancel();
-        self.sockets.close();
-        let _ = tokio::time::timeout(limit, self.sockets.wait()).await;
+        };
+        // Whichever way the conversation ends, the person leaves.
+        let _ = self.talk(socket, &mut person).await;
+        if self.people().present.remove(&person.id).is_some() {
+            self.tell(News::People);
+        }
     }
 
     async fn talk(&self, mut socket: WebSocket, person: &mut Person) -> Result<(), Error> {
@@ -107,9 +88,6 @@ impl Room {
         socket.send(self.people_for(person)).await?;
         loop {
             tokio::select! {
-                () = self.closing.cancelled() => {
-                    return socket.close(CloseCode::GOING_AWAY, "the server is going down").await;
-                }
                 message = socket.recv() => match message {
                     None => return Ok(()),
                     Some(message) => {

@@ -8,9 +8,11 @@ use http::request::Parts;
 use http::{HeaderValue, Request};
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
-use tower_websocket::{Config, UpgradeError, WebSocket, check, is_handshake, requested_protocols, upgrade};
+use tower_websocket::{
+    Config, Shutdown, UpgradeError, UpgradeRefusal, WebSocket, check, is_handshake, requested_protocols, upgrade,
+};
 
-use crate::rejection::WebSocketUpgradeRejection;
+use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 
 /// Extractor of a WebSocket handshake, in place of `axum::extract::ws::WebSocketUpgrade` and with its methods.
 ///
@@ -44,6 +46,7 @@ pub struct WebSocketUpgrade {
     requested: Vec<HeaderValue>,
     selected: Option<HeaderValue>,
     on_failed_upgrade: Option<Box<OnFailedUpgrade>>,
+    shutdown: Option<Shutdown>,
 }
 
 type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
@@ -84,10 +87,38 @@ impl WebSocketUpgrade {
         self.selected.as_ref()
     }
 
+    /// Goes on only where the guard lets the page connect that asks. Without one, every page may.
+    ///
+    /// ```
+    /// use axum::{extract::State, response::Response};
+    /// use axum_websocket::{OriginGuard, WebSocketUpgrade, rejection::OriginRejection};
+    ///
+    /// async fn handler(ws: WebSocketUpgrade, State(guard): State<OriginGuard>) -> Result<Response, OriginRejection> {
+    ///     Ok(ws.check_origin(&guard)?.on_upgrade(|mut socket| async move {
+    ///         let _ = socket.send("hello").await;
+    ///     }))
+    /// }
+    /// ```
+    ///
+    /// The guard is a Tower layer as well: `Router::layer` has it check all WebSockets of a router.
+    ///
+    /// # Errors
+    ///
+    /// The answer, 403 with the reason.
+    pub fn check_origin(self, guard: &OriginGuard) -> Result<Self, OriginRejection> {
+        guard.check(&self.request)?;
+        Ok(self)
+    }
+
     /// Sets what is called where no socket comes of a handshake that was accepted: the peer was gone, or too slow, or the
     /// server does not serve connections with upgrades. By default nobody is told.
     pub fn on_failed_upgrade(self, callback: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
         Self { on_failed_upgrade: Some(Box::new(callback)), ..self }
+    }
+
+    /// Puts the socket among those that a shutdown closes. Once it was begun, the response is 503.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Self {
+        Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
     /// Accepts the handshake: gives the response, which must be returned, and runs the callback with the socket, in a task
@@ -100,8 +131,14 @@ impl WebSocketUpgrade {
         C: FnOnce(WebSocket) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
+        if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
+            return WebSocketUpgradeRejection::from(UpgradeRefusal::ShuttingDown).into_response();
+        }
         match upgrade(&mut self.request, self.config) {
-            Ok((response, upgrade)) => {
+            Ok((response, mut upgrade)) => {
+                if let Some(shutdown) = &self.shutdown {
+                    upgrade = upgrade.shutdown(shutdown);
+                }
                 let on_failed_upgrade = self.on_failed_upgrade;
                 tokio::spawn(async move {
                     match upgrade.await {
@@ -163,7 +200,14 @@ fn extract(mut request: Request<()>, parts: &mut Parts) -> Result<WebSocketUpgra
     check(&request, Config::server().allow_drafts(true))?;
     let requested = requested_protocols(&request).into_iter().filter_map(|name| HeaderValue::from_str(name).ok());
     let requested = requested.collect();
-    Ok(WebSocketUpgrade { request, config: Config::server(), requested, selected: None, on_failed_upgrade: None })
+    Ok(WebSocketUpgrade {
+        request,
+        config: Config::server(),
+        requested,
+        selected: None,
+        on_failed_upgrade: None,
+        shutdown: None,
+    })
 }
 
 impl fmt::Debug for WebSocketUpgrade {

@@ -1,12 +1,12 @@
 //! Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request: one type per reason.
 //!
 //! Each answers with a status and a line of plain text: 426 and the version spoken where the version is the reason, 500
-//! where the server is set up wrong, else 400.
+//! where the server is set up wrong, 503 where it is about to end, else 400.
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
-use tower_websocket::{HandshakeError, UpgradeRefusal};
+use tower_websocket::{HandshakeError, OriginRefusal, UpgradeRefusal};
 
 macro_rules! rejections {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -86,6 +86,8 @@ rejections! {
     BodyNotSupported,
     /// hyper's upgrade is missing: a middleware has dropped the request's extensions, or the server is not hyper.
     ConnectionNotUpgradable,
+    /// The server is about to end: see `tower_websocket::Shutdown`.
+    ServerShuttingDown,
 }
 
 impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
@@ -93,6 +95,7 @@ impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
         let UpgradeRefusal::Handshake { error, is_http1 } = refusal else {
             return match refusal {
                 UpgradeRefusal::DeclaredBody => BodyNotSupported(refusal).into(),
+                UpgradeRefusal::ShuttingDown => ServerShuttingDown(refusal).into(),
                 _ => ConnectionNotUpgradable(refusal).into(),
             };
         };
@@ -111,5 +114,29 @@ impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
             // What is left cannot come from a request that an HTTP stack has read.
             _ => InvalidHostHeader(refusal).into(),
         }
+    }
+}
+
+/// The [`OriginGuard`](crate::OriginGuard) lets nobody open a WebSocket by this request. The answer is 403, or 400 where the
+/// `Host` is malformed, and a line of plain text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct OriginRejection(#[from] OriginRefusal);
+
+impl OriginRejection {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// Why.
+    pub fn refusal(&self) -> OriginRefusal {
+        self.0
+    }
+}
+
+impl IntoResponse for OriginRejection {
+    fn into_response(self) -> Response {
+        self.0.to_response().map(Body::from)
     }
 }

@@ -5,13 +5,13 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
-use websocket_driver::{Batch, CloseCode, Driver, Event, Message, ReadyState, SendError};
+use websocket_driver::{Batch, CloseCode, Driver, Event, Message, PreparedMessage, ReadyState, SendError};
 
 use crate::error::Error;
 use crate::pool;
@@ -31,6 +31,10 @@ pub(crate) struct Connection<T> {
     is_deferred: bool,
     /// The socket was dropped; what waits is all that there is left to do.
     is_abandoned: bool,
+    /// Someone else than who receives may act, so that this one may have to be woken.
+    is_watched: bool,
+    /// Who receives, and waits.
+    receiver: Option<Waker>,
     /// Who waits for the transport to take more, where it has not taken all.
     slow: Option<Arc<Waiting>>,
     ending: Ending,
@@ -70,7 +74,17 @@ struct Limit {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     pub(crate) fn new(io: T, driver: Driver) -> Self {
-        Self { io, driver, unflushed: false, is_deferred: false, is_abandoned: false, slow: None, ending: Ending::None }
+        Self {
+            io,
+            driver,
+            unflushed: false,
+            is_deferred: false,
+            is_abandoned: false,
+            is_watched: false,
+            receiver: None,
+            slow: None,
+            ending: Ending::None,
+        }
     }
 
     pub(crate) fn driver(&self) -> &Driver {
@@ -90,6 +104,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// transport is shut down. Before it waits for the peer, it writes what is queued.
     #[inline]
     pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Batch,
+    ) -> Poll<Option<io::Result<Option<Event>>>> {
+        let next = self.poll_next_unwatched(cx, batch);
+        if next.is_pending() && self.is_watched && !self.receiver.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            self.receiver = Some(cx.waker().clone());
+        }
+        next
+    }
+
+    #[inline]
+    fn poll_next_unwatched(
         &mut self,
         cx: &mut Context<'_>,
         batch: &mut Batch,
@@ -149,7 +176,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Takes a short message, if nothing is in its way.
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
-        matches!(self.ending, Ending::None) && self.driver.output().has_buffer() && self.driver.send_short(message)
+        !self.is_abandoned
+            && matches!(self.ending, Ending::None)
+            && self.driver.output().has_buffer()
+            && self.driver.send_short(message)
     }
 
     /// Takes a message, to be written with the next flush.
@@ -158,8 +188,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.writable()?.send(message)
     }
 
-    pub(crate) fn start_ping(&mut self, data: Bytes) -> Result<(), SendError> {
-        self.writable()?.ping(data)
+    /// Takes a message, to be written by the helper, to which the connection must be given.
+    pub(crate) fn start_send_deferred(&mut self, message: Message) -> Result<(), SendError> {
+        self.start_send(message)?;
+        self.is_deferred = true;
+        Ok(())
+    }
+
+    /// Takes a ping, if it was not taken before, once it can be.
+    pub(crate) fn poll_ping(&mut self, cx: &mut Context<'_>, data: &mut Option<Bytes>) -> Poll<Result<(), Error>> {
+        if data.is_some() {
+            ready!(self.poll_ready(cx))?;
+        }
+        if let Some(data) = data.take() {
+            self.writable()?.ping(data)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a prepared message, if it was not taken before, once it can be.
+    pub(crate) fn poll_prepared(
+        &mut self,
+        cx: &mut Context<'_>,
+        prepared: &mut Option<&PreparedMessage>,
+    ) -> Poll<Result<(), Error>> {
+        if prepared.is_some() {
+            ready!(self.poll_ready(cx))?;
+        }
+        if let Some(prepared) = prepared.take() {
+            self.writable()?.send_prepared(prepared)?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(crate) fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
@@ -167,7 +226,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if matches!(self.ending, Ending::None) {
             self.limit_ending(None);
         }
+        self.wake_receiver();
         Ok(())
+    }
+
+    /// Gives up the connection, whatever is still to be sent or received.
+    pub(crate) fn cut(&mut self) {
+        self.end();
+        // It does not wait: on most transports it is done at once, and else nothing is owed to anyone any more.
+        let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        self.wake_receiver();
+        if let Some(slow) = self.slow.take() {
+            slow.wake_all();
+        }
+    }
+
+    /// Takes a close, to be written by the helper, to which the connection must be given.
+    pub(crate) fn start_close_deferred(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.start_close(code, reason)?;
+        self.is_deferred = true;
+        Ok(())
+    }
+
+    /// Tells that someone else than who receives may act from here on.
+    pub(crate) fn watch(&mut self) {
+        self.is_watched = true;
+    }
+
+    fn wake_receiver(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            receiver.wake();
+        }
     }
 
     /// Limits a close that was begun on the driver itself.
@@ -418,7 +507,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// The driver, with a buffer to write to.
     #[inline]
     pub(crate) fn writable(&mut self) -> Result<&mut Driver, SendError> {
-        if matches!(self.ending, Ending::Failed(_) | Ending::Done) {
+        if self.is_abandoned || matches!(self.ending, Ending::Failed(_) | Ending::Done) {
             return Err(SendError::Closed);
         }
         let output = self.driver.output();

@@ -15,6 +15,8 @@ use crate::deferred::defer;
 use crate::error::Error;
 use crate::lock::lock;
 use crate::replies::Replies;
+use crate::sender::WebSocketSender;
+use crate::shutdown::{Entry, Shutdown};
 use crate::upgraded::Upgraded;
 
 /// An open WebSocket.
@@ -40,7 +42,7 @@ use crate::upgraded::Upgraded;
 /// ```
 #[derive(Debug)]
 pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
-    /// Shared with the helper of [`deferred`](crate::deferred), and with nobody else.
+    /// Shared with the helper of [`deferred`](crate::deferred), and for moments with a [`WebSocketSender`].
     connection: Arc<Mutex<Connection<T>>>,
     /// What has come already and can be had without taking the lock.
     batch: Batch,
@@ -48,6 +50,8 @@ pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgrad
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
+    /// Its place in a [`Shutdown`](crate::Shutdown).
+    entry: Option<Box<Entry>>,
     /// `None` was given out.
     is_finished: bool,
 }
@@ -60,6 +64,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             protocol: driver.protocol().map(Into::into),
             request: driver.take_request().map(Box::new),
             close_frame: None,
+            entry: None,
             is_finished: false,
             batch: Batch::default(),
             connection: Arc::new(Mutex::new(connection)),
@@ -173,12 +178,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         let mut prepared = Some(prepared);
         poll_fn(move |cx| {
             let mut connection = lock(&self.connection);
-            if prepared.is_some() {
-                ready!(connection.poll_ready(cx))?;
-            }
-            if let Some(prepared) = prepared.take() {
-                connection.writable()?.send_prepared(prepared)?;
-            }
+            ready!(connection.poll_prepared(cx, &mut prepared))?;
             self.poll_sent(cx, connection)
         })
     }
@@ -223,13 +223,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| {
-            if data.is_some() {
-                ready!(self.connection().poll_ready(cx))?;
-            }
-            if let Some(data) = data.take() {
-                self.connection().start_ping(data)?;
-            }
-            self.poll_flush(cx)
+            let mut connection = lock(&self.connection);
+            ready!(connection.poll_ping(cx, &mut data))?;
+            connection.poll_flush(cx).map_err(Error::Io)
         })
     }
 
@@ -265,10 +261,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         Ok(self.connection().start_close(code, reason)?)
     }
 
+    /// What sends on this socket while it is received from, in other tasks as well.
+    pub fn sender(&self) -> WebSocketSender<T> {
+        WebSocketSender::new(&self.connection)
+    }
+
     /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message
     /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
         self.connection().driver_mut().set_compression(may_compress);
+    }
+
+    /// Puts it among the sockets that a shutdown closes. If that was begun, it is closed at once.
+    pub fn shutdown(&mut self, shutdown: &Shutdown) {
+        self.enter(shutdown.enter());
+    }
+
+    pub(crate) fn enter(&mut self, entry: Entry) {
+        entry.fill(&self.connection);
+        self.entry = Some(Box::new(entry));
     }
 
     /// The subprotocol that was agreed to.

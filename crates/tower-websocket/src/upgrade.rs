@@ -13,6 +13,7 @@ use websocket_driver::{Config, Driver, Event, HandshakeError, Version};
 
 use crate::connection::Connection;
 use crate::server::case;
+use crate::shutdown::{Entry, Shutdown};
 use crate::socket::WebSocket;
 use crate::upgraded::Upgraded;
 
@@ -83,7 +84,7 @@ pub(crate) fn prepare<B>(request: &mut Request<B>, config: Config) -> Result<(Re
     let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Err(UpgradeRefusal::NotUpgradable);
     };
-    let upgrade = Upgrade { on_upgrade, driver, limit };
+    let upgrade = Upgrade { on_upgrade, driver, limit, entry: None };
     let version = upgrade.version();
     if version.is_hixie() {
         response.extensions_mut().extend(case::extensions());
@@ -119,9 +120,16 @@ pub struct Upgrade {
     on_upgrade: OnUpgrade,
     driver: Driver,
     limit: std::time::Duration,
+    entry: Option<Entry>,
 }
 
 impl Upgrade {
+    /// Puts the socket among those that a shutdown closes, from here on. Where that [has begun](Shutdown::has_begun), send
+    /// [`UpgradeRefusal::ShuttingDown`] instead of the response.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Self {
+        Self { entry: Some(shutdown.enter()), ..self }
+    }
+
     /// The protocol that will be spoken.
     pub fn version(&self) -> Version {
         self.driver.version().unwrap_or(Version::Hybi13)
@@ -161,7 +169,11 @@ impl Upgrade {
         match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Open)) => {
                 poll_fn(|cx| connection.poll_flush(cx)).await?;
-                Ok(WebSocket::new(connection))
+                let mut socket = WebSocket::new(connection);
+                if let Some(entry) = self.entry {
+                    socket.enter(entry);
+                }
+                Ok(socket)
             }
             Some(Err(error)) => Err(error.into()),
             _ => Err(UpgradeError::Io(io::ErrorKind::UnexpectedEof.into())),
@@ -208,15 +220,20 @@ pub enum UpgradeRefusal {
     /// [`accept`](crate::accept) can read them there.
     #[error("the 8 bytes of a hixie-76 handshake cannot be read here from a declared body (Content-Length)")]
     DeclaredBody,
+    /// The server is about to end, see [`Shutdown`].
+    #[error("this server is shutting down")]
+    ShuttingDown,
 }
 
 impl UpgradeRefusal {
-    /// The status of the answer: 426 for a version, 500 where the server itself is set up wrong, else 400.
+    /// The status of the answer: 426 for a version, 500 where the server itself is set up wrong, 503 where it is about to
+    /// end, else 400.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Handshake { error, .. } => error.status(),
             Self::NotUpgradable => StatusCode::INTERNAL_SERVER_ERROR,
             Self::DeclaredBody => StatusCode::BAD_REQUEST,
+            Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

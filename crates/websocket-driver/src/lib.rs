@@ -33,6 +33,7 @@ pub use driver::Driver;
 pub use error::{HandshakeError, HeadError, ProtocolError, SendError};
 pub use event::Event;
 pub use handshake::{is_handshake, requested_protocols};
+pub use hybi::check_close;
 pub use message::{Message, MessageRef};
 pub use output::Output;
 pub use prepared::PreparedMessage;

@@ -5,6 +5,7 @@ use tower_layer::Layer;
 use websocket_driver::Config;
 
 use super::service::{FailedUpgrade, WebSocketService};
+use crate::shutdown::Shutdown;
 use crate::upgrade::UpgradeError;
 
 /// Hands WebSocket handshakes to a handler, and every other request, untouched, to the inner service.
@@ -46,17 +47,23 @@ pub struct WebSocketLayer<H> {
     handler: H,
     config: Config,
     on_failed_upgrade: Option<Arc<FailedUpgrade>>,
+    shutdown: Option<Shutdown>,
 }
 
 impl<H> WebSocketLayer<H> {
     /// A layer with this handler, `async fn(WebSocket, Request<()>)`, which is cloned for every connection.
     pub fn new(handler: H) -> Self {
-        Self { handler, config: Config::server(), on_failed_upgrade: None }
+        Self { handler, config: Config::server(), on_failed_upgrade: None, shutdown: None }
     }
 
     /// Limits, subprotocols and drafts: [`Config::server`] by default.
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
+    }
+
+    /// Puts the sockets among those that a shutdown closes. Once it was begun, handshakes are answered with 503.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Self {
+        Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
     /// What is called where no socket comes of a handshake that was accepted: the peer was gone, or too slow, or the
@@ -75,6 +82,7 @@ impl<S, H: Clone> Layer<S> for WebSocketLayer<H> {
             handler: self.handler.clone(),
             config: self.config.clone(),
             on_failed_upgrade: self.on_failed_upgrade.clone(),
+            shutdown: self.shutdown.clone(),
         }
     }
 }

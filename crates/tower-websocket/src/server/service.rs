@@ -10,8 +10,9 @@ use websocket_driver::Config;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
+use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
-use crate::upgrade::{Upgrade, UpgradeError, is_handshake, prepare};
+use crate::upgrade::{Upgrade, UpgradeError, UpgradeRefusal, is_handshake, prepare};
 
 pub(super) type FailedUpgrade = dyn Fn(UpgradeError) + Send + Sync;
 
@@ -22,6 +23,7 @@ pub struct WebSocketService<S, H> {
     pub(super) handler: H,
     pub(super) config: Config,
     pub(super) on_failed_upgrade: Option<Arc<FailedUpgrade>>,
+    pub(super) shutdown: Option<Shutdown>,
 }
 
 impl<S, H, F, B, R> Service<Request<B>> for WebSocketService<S, H>
@@ -44,8 +46,14 @@ where
         if !is_handshake(&request) {
             return ResponseFuture::inner(self.inner.call(request));
         }
+        if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
+            return ResponseFuture::own(UpgradeRefusal::ShuttingDown.to_response().map(ResponseBody::text));
+        }
         match prepare(&mut request, self.config.clone()) {
-            Ok((response, upgrade)) => {
+            Ok((response, mut upgrade)) => {
+                if let Some(shutdown) = &self.shutdown {
+                    upgrade = upgrade.shutdown(shutdown);
+                }
                 self.spawn(upgrade, request);
                 ResponseFuture::own(response.map(|()| ResponseBody::empty()))
             }

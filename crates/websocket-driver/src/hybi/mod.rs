@@ -415,8 +415,12 @@ fn close_event(body: &[u8]) -> Result<Event, ProtocolError> {
     Ok(Event::Close(close))
 }
 
-/// Whether a close can be sent (RFC 6455 §5.5.1, §7.4).
-pub(crate) fn check_close(close: &CloseFrame) -> Result<(), SendError> {
+/// Whether a close can be sent (RFC 6455 §5.5.1, §7.4): [`CloseCode::NO_STATUS`] can, without a reason.
+///
+/// # Errors
+///
+/// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
+pub fn check_close(close: &CloseFrame) -> Result<(), SendError> {
     if close.code == CloseCode::NO_STATUS && close.reason.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,148 @@
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::{Arc, Mutex, Weak};
+use std::task::ready;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_driver::{CloseCode, Message, PreparedMessage, SendError};
+
+use crate::connection::Connection;
+use crate::deferred::defer;
+use crate::error::Error;
+use crate::lock::lock;
+use crate::upgraded::Upgraded;
+
+/// Sends on a [`WebSocket`](crate::WebSocket) that someone else receives from: [`WebSocket::sender`](crate::WebSocket::sender)
+/// gives it. It is cheap to clone, and can be used by several tasks at a time; what each of them sends keeps its order.
+///
+/// The socket stays with whoever receives, and drives the connection. When it is dropped, the connection is, and sending is
+/// refused with [`SendError::Closed`].
+///
+/// ```
+/// # use tower_websocket::WebSocket;
+/// async fn tick(mut socket: WebSocket) {
+///     let sender = socket.sender();
+///     tokio::spawn(async move {
+///         while sender.send("tick").await.is_ok() {
+///             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+///         }
+///     });
+///     while let Some(Ok(message)) = socket.recv().await {
+///         println!("{message:?}");
+///     }
+/// }
+/// ```
+pub struct WebSocketSender<T = Upgraded> {
+    connection: Weak<Mutex<Connection<T>>>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
+    pub(crate) fn new(connection: &Arc<Mutex<Connection<T>>>) -> Self {
+        lock(connection).watch();
+        Self { connection: Arc::downgrade(connection) }
+    }
+
+    /// Sends a message, and writes it. Where [`Config::max_output`](crate::Config::max_output) bytes wait to be written, it
+    /// waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] where the connection is closing or gone, or knows no binary messages; [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the message is sent whole or not at all.
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            let connection = self.connection()?;
+            let mut connection = lock(&connection);
+            ready!(connection.poll_feed(cx, &mut message))?;
+            connection.poll_flush(cx).map_err(Error::Io)
+        })
+    }
+
+    /// Sends a message that others send as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the message is sent whole or not at all.
+    pub fn send_prepared<'a>(&'a self, prepared: &'a PreparedMessage) -> impl Future<Output = Result<(), Error>> + 'a {
+        let mut prepared = Some(prepared);
+        poll_fn(move |cx| {
+            let connection = self.connection()?;
+            let mut connection = lock(&connection);
+            ready!(connection.poll_prepared(cx, &mut prepared))?;
+            connection.poll_flush(cx).map_err(Error::Io)
+        })
+    }
+
+    /// Sends a message if there is room for it now, and waits for nothing; it is written in the background. For who would
+    /// rather drop a message than be held up by a slow peer. It needs a tokio runtime to be called in.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutputFull`] where [`Config::max_output`](crate::Config::max_output) bytes wait to be written, and those of
+    /// [`send`](Self::send).
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let connection = self.connection.upgrade().ok_or(SendError::Closed)?;
+        lock(&connection).start_send_deferred(message.into())?;
+        defer(connection);
+        Ok(())
+    }
+
+    /// Sends a ping of at most 125 bytes. The pong comes to who receives, as [`Event::Pong`](crate::Event::Pong).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and where there are more than 125 bytes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the ping is sent whole or not at all.
+    pub fn ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut data = Some(data.into());
+        poll_fn(move |cx| {
+            let connection = self.connection()?;
+            let mut connection = lock(&connection);
+            ready!(connection.poll_ping(cx, &mut data))?;
+            connection.poll_flush(cx).map_err(Error::Io)
+        })
+    }
+
+    /// Begins to close, and writes that. Who receives sees the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for a code that may not be sent, a reason over 123 bytes, or a connection that is gone;
+    /// [`Error::Io`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: once polled, the close is under way.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        lock(&*self.connection()?).start_close(code, reason)?;
+        poll_fn(|cx| lock(&*self.connection()?).poll_flush(cx).map_err(Error::Io)).await
+    }
+
+    fn connection(&self) -> Result<Arc<Mutex<Connection<T>>>, Error> {
+        self.connection.upgrade().ok_or(Error::Send(SendError::Closed))
+    }
+}
+
+impl<T> Clone for WebSocketSender<T> {
+    fn clone(&self) -> Self {
+        Self { connection: self.connection.clone() }
+    }
+}
+
+impl<T> fmt::Debug for WebSocketSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketSender").finish_non_exhaustive()
+    }
+}

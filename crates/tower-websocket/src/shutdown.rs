@@ -1,0 +1,225 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use websocket_driver::{CloseCode, CloseFrame, SendError, check_close};
+
+use crate::connection::Connection;
+use crate::deferred::defer;
+use crate::lock::lock;
+
+/// Ends all the WebSockets of a server, or of a client, in an orderly way. It is a handle to be cloned: given to
+/// [`WebSocketLayer::shutdown`](crate::WebSocketLayer::shutdown), to the extractor of `axum-websocket`, or to any socket by
+/// [`WebSocket::shutdown`](crate::WebSocket::shutdown).
+///
+/// ```no_run
+/// # async fn example(listener: tokio::net::TcpListener) -> std::io::Result<()> {
+/// use std::time::Duration;
+///
+/// use tower_websocket::{CloseCode, Shutdown};
+///
+/// let shutdown = Shutdown::new();
+/// // Serve with it, then, when the process is told to end:
+/// shutdown.begin(CloseCode::GOING_AWAY, "the server restarts")?;
+/// shutdown.wait(Duration::from_secs(10)).await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// On HTTP/1.1 a server's own graceful shutdown knows nothing of connections that were upgraded: it does not wait for them.
+/// On HTTP/2 it does, for as long as a WebSocket is open. So begin here first, or at the same time, then wait for both.
+#[derive(Clone, Default)]
+pub struct Shutdown(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    state: Mutex<State>,
+    /// The last socket is gone.
+    empty: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Once it was begun, what sockets are closed with.
+    close: Option<(CloseCode, Arc<str>)>,
+    next: u64,
+    /// Sockets, and handshakes that may become some.
+    sockets: HashMap<u64, Option<Weak<dyn Drain>>>,
+}
+
+/// A connection, whatever its transport.
+trait Drain: Send + Sync {
+    fn close(self: Arc<Self>, code: CloseCode, reason: &str);
+    fn cut(&self);
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drain for Mutex<Connection<T>> {
+    fn close(self: Arc<Self>, code: CloseCode, reason: &str) {
+        // The code was checked before, and a socket that is closing is what is wanted.
+        let _ = lock(&self).start_close_deferred(code, reason);
+        defer(self);
+    }
+
+    fn cut(&self) {
+        lock(self).cut();
+    }
+}
+
+impl Shutdown {
+    /// A handle of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends a close to every socket, in the way that its protocol has, and refuses those that come from here on. It waits
+    /// for nothing. What the sockets' owners receive ends soon after; sending is refused at once. A second call does nothing.
+    ///
+    /// It must be called in a tokio runtime, which writes the closes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
+    pub fn begin(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        for socket in self.refuse_more(code, reason)? {
+            self.close(&socket);
+        }
+        Ok(())
+    }
+
+    /// As [`begin`](Self::begin), with the closes spread by chance over so much time, so that not all clients come back to
+    /// another server at once. It waits until the last was sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    ///
+    /// # Cancel safety
+    ///
+    /// The sockets whose turn has not come stay open where it is dropped; [`wait`](Self::wait) cuts them.
+    pub async fn begin_over(&self, time: Duration, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let sockets = self.refuse_more(code, reason)?;
+        let mut turns: Vec<_> =
+            sockets.into_iter().map(|socket| (time.mul_f64(rand::rng().random_range(0.0..=1.0)), socket)).collect();
+        turns.sort_by_key(|(turn, _)| *turn);
+        let mut passed = Duration::ZERO;
+        for (turn, socket) in turns {
+            if turn > passed {
+                sleep(turn - passed).await;
+                passed = turn;
+            }
+            self.close(&socket);
+        }
+        Ok(())
+    }
+
+    /// Whether it was begun.
+    pub fn has_begun(&self) -> bool {
+        lock(&self.0.state).close.is_some()
+    }
+
+    /// How many sockets are open, with the handshakes that may become some.
+    pub fn open(&self) -> usize {
+        lock(&self.0.state).sockets.len()
+    }
+
+    /// Waits until all sockets are gone, dropped by their owners, but no longer than this: then their transports are ended.
+    /// Tells how many that were.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn wait(&self, limit: Duration) -> usize {
+        let gone = async {
+            loop {
+                let empty = self.0.empty.notified();
+                if self.open() == 0 {
+                    return;
+                }
+                empty.await;
+            }
+        };
+        if timeout(limit, gone).await.is_ok() {
+            return 0;
+        }
+        let left: Vec<_> = lock(&self.0.state).sockets.values().flatten().filter_map(Weak::upgrade).collect();
+        left.iter().for_each(|socket| socket.cut());
+        left.len()
+    }
+
+    /// A place for a socket, or for a handshake that may become one.
+    pub(crate) fn enter(&self) -> Entry {
+        let mut state = lock(&self.0.state);
+        state.next += 1;
+        let id = state.next;
+        state.sockets.insert(id, None);
+        Entry { inner: self.0.clone(), id }
+    }
+
+    fn refuse_more(&self, code: CloseCode, reason: &str) -> Result<Vec<Arc<dyn Drain>>, SendError> {
+        check_close(&CloseFrame { code, reason: reason.into() })?;
+        let mut state = lock(&self.0.state);
+        if state.close.is_some() {
+            return Ok(Vec::new());
+        }
+        state.close = Some((code, reason.into()));
+        Ok(state.sockets.values().flatten().filter_map(Weak::upgrade).collect())
+    }
+
+    fn close(&self, socket: &Arc<dyn Drain>) {
+        let close = lock(&self.0.state).close.clone();
+        if let Some((code, reason)) = close {
+            socket.clone().close(code, &reason);
+        }
+    }
+}
+
+/// A socket's place among those that a [`Shutdown`] closes.
+pub(crate) struct Entry {
+    inner: Arc<Inner>,
+    id: u64,
+}
+
+impl Entry {
+    /// Puts a connection there. If the shutdown was begun meanwhile, it is closed.
+    pub(crate) fn fill<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        connection: &Arc<Mutex<Connection<T>>>,
+    ) {
+        lock(connection).watch();
+        let drain: Arc<dyn Drain> = connection.clone();
+        let mut state = lock(&self.inner.state);
+        state.sockets.insert(self.id, Some(Arc::downgrade(&drain)));
+        let close = state.close.clone();
+        drop(state);
+        if let Some((code, reason)) = close {
+            drain.close(code, &reason);
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut state = lock(&self.inner.state);
+        state.sockets.remove(&self.id);
+        if state.sockets.is_empty() {
+            self.inner.empty.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown").field("has_begun", &self.has_begun()).field("open", &self.open()).finish()
+    }
+}

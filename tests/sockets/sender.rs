@@ -1,0 +1,154 @@
+//! Senders beside the one who receives.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tower_websocket::{CloseCode, Config, Error, Message, PreparedMessage, SendError, Version};
+use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
+
+use crate::pair::{over_memory, over_tcp};
+use crate::run::{run, run_paused};
+
+#[test]
+fn what_each_sender_sends_keeps_its_order() {
+    run(async || {
+        for version in VERSIONS {
+            let (mut socket, mut client) = over_tcp(version, Config::server()).await;
+            let sender = socket.sender();
+            let tasks: Vec<_> = (0..4)
+                .map(|task| {
+                    let sender = sender.clone();
+                    tokio::spawn(async move {
+                        for number in 0..100 {
+                            sender.send(format!("{task} {number}")).await.unwrap();
+                        }
+                    })
+                })
+                .collect();
+            let receiving = tokio::spawn(async move {
+                while let Some(Ok(message)) = socket.recv().await {
+                    socket.send(message).await.unwrap();
+                }
+            });
+            let mut next = [0; 4];
+            for _ in 0..400 {
+                let text = client.text().await;
+                let (task, number) = text.split_once(' ').unwrap();
+                let next = &mut next[task.parse::<usize>().unwrap()];
+                assert_eq!(number.parse(), Ok(*next), "{version}");
+                *next += 1;
+            }
+            // The one who receives sends as well.
+            client.send(&["echo"]).await;
+            assert_eq!(client.text().await, "echo");
+            for task in tasks {
+                task.await.unwrap();
+            }
+            client.close().await;
+            receiving.await.unwrap();
+            assert!(matches!(sender.send("late").await, Err(Error::Send(SendError::Closed))), "{version}");
+        }
+    });
+}
+
+#[test]
+fn senders_that_wait_for_a_slow_client_are_all_woken_and_bounded() {
+    run_paused(async || {
+        let config = Config::server().max_output(1000);
+        let (mut socket, mut client) = over_memory(256, Version::Hybi13, config).await;
+        let sender = socket.sender();
+        let tasks: Vec<_> = (0..5)
+            .map(|_| {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    for _ in 0..20 {
+                        sender.send("x".repeat(500)).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        let receiving = tokio::spawn(async move { socket.recv().await.is_none() });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(tasks.iter().all(|task| !task.is_finished()), "the client has read nothing");
+        assert_eq!(sender.try_send("no room"), Err(SendError::OutputFull));
+        for _ in 0..100 {
+            assert_eq!(timeout(Duration::from_secs(60), client.text()).await.unwrap().len(), 500);
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(sender.try_send("room"), Ok(()));
+        assert_eq!(client.text().await, "room");
+        client.close().await;
+        assert!(receiving.await.unwrap());
+    });
+}
+
+#[test]
+fn a_sender_that_closes_ends_the_one_who_receives() {
+    run_paused(async || {
+        // With a client that answers the close, and one that does not.
+        for answers in [true, false] {
+            let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+            let sender = socket.sender();
+            let receiving = tokio::spawn(async move {
+                assert!(socket.recv().await.is_none());
+                socket.close_frame().map(|close| close.code)
+            });
+            tokio::task::yield_now().await;
+            let begun = tokio::time::Instant::now();
+            sender.close(CloseCode::GOING_AWAY, "bye").await.unwrap();
+            assert_eq!(client.wire.frame().await, ServerFrame::close(1001, "bye"));
+            assert!(matches!(sender.send("late").await, Err(Error::Send(SendError::Closed))));
+            if answers {
+                client.wire.write(Frame::close(1001, "").bytes()).await;
+            }
+            let expected = if answers { CloseCode::GOING_AWAY } else { CloseCode::ABNORMAL };
+            assert_eq!(receiving.await.unwrap(), Some(expected));
+            assert_eq!(begun.elapsed() >= Config::server().get_close_timeout(), !answers);
+        }
+    });
+}
+
+#[test]
+fn everything_there_is_can_be_sent() {
+    run(async || {
+        let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
+        let sender = socket.sender();
+        let receiving = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
+        sender.ping("p").await.unwrap();
+        sender.send_prepared(&PreparedMessage::new("prepared")).await.unwrap();
+        sender.send(vec![1; 100_000]).await.unwrap();
+        sender.try_send("tried").unwrap();
+        assert!(matches!(sender.ping([0; 126].to_vec()).await, Err(Error::Send(SendError::ControlTooLong))));
+        assert!(matches!(
+            sender.close(CloseCode::ABNORMAL, "").await,
+            Err(Error::Send(SendError::InvalidCloseCode(_)))
+        ));
+        assert_eq!(client.wire.frame().await, ServerFrame::new(9, "p"));
+        assert_eq!(client.wire.frame().await, ServerFrame::text("prepared"));
+        assert_eq!(client.wire.frame().await, ServerFrame::new(2, [1; 100_000]));
+        assert_eq!(client.wire.frame().await, ServerFrame::text("tried"));
+        client.close().await;
+        receiving.await.unwrap();
+    });
+}
+
+#[test]
+fn a_socket_that_is_dropped_takes_the_connection_with_it() {
+    run(async || {
+        let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
+        let sender = socket.sender();
+        sender.send("before").await.unwrap();
+        // Two have come, so that the reply waits for the second to be received.
+        client.send(&["one", "two"]).await;
+        assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("one"));
+        socket.send("reply").await.unwrap();
+        drop(socket);
+        assert!(matches!(sender.send("late").await, Err(Error::Send(SendError::Closed))));
+        assert_eq!(sender.try_send("late"), Err(SendError::Closed));
+        assert_eq!(client.text().await, "before");
+        assert_eq!(client.text().await, "reply");
+        client.wire.eof().await;
+    });
+}
