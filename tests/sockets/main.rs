@@ -12,6 +12,7 @@ mod for_each;
 mod hixie76_body;
 mod http2;
 mod http2_frames;
+mod keepalive;
 mod layer;
 mod pair;
 mod prepared;

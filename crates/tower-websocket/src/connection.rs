@@ -11,8 +11,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
-use websocket_driver::{Batch, CloseCode, Driver, Event, Message, PreparedMessage, ReadyState, SendError};
+use websocket_driver::{Batch, CloseCode, Driver, Due, Event, Message, PreparedMessage, ReadyState, SendError};
 
+use crate::alive::Alive;
 use crate::error::Error;
 use crate::pool;
 use crate::waiting::Waiting;
@@ -37,6 +38,8 @@ pub(crate) struct Connection<T> {
     receiver: Option<Waker>,
     /// Who waits for the transport to take more, where it has not taken all.
     slow: Option<Arc<Waiting>>,
+    /// Where a peer that says nothing is looked after, from the end of the handshake on.
+    alive: Option<Box<Alive>>,
     ending: Ending,
 }
 
@@ -83,6 +86,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             is_watched: false,
             receiver: None,
             slow: None,
+            alive: None,
             ending: Ending::None,
         }
     }
@@ -128,19 +132,57 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
             self.driver.lend(batch);
             if batch.has_next() {
+                self.used();
                 return Poll::Ready(Some(Ok(None)));
             }
             if let Some(event) = self.driver.poll_event() {
+                if matches!(event, Event::Message(_)) {
+                    self.used();
+                }
                 if !self.driver.is_closed() {
                     return Poll::Ready(Some(Ok(Some(event))));
                 }
                 self.limit_ending(Some(event));
                 continue;
             }
-            if let Err(error) = ready!(self.poll_exchange(cx)) {
-                return Poll::Ready(Some(Err(error)));
+            match self.poll_exchange(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Poll::Pending if self.alive.is_none() => return Poll::Pending,
+                Poll::Pending => ready!(self.poll_alive(cx)),
             }
         }
+    }
+
+    /// Does what is due for a peer that says nothing; `Pending` while nothing is.
+    fn poll_alive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(alive) = &mut self.alive else {
+            return Poll::Pending;
+        };
+        match ready!(alive.poll(cx)) {
+            // Where the output is full, the peer is not reading, and a ping would tell nothing more.
+            Due::Ping => drop(self.writable().map(|driver| driver.ping(Bytes::new()))),
+            Due::Idle => {
+                self.alive = None;
+                // A code and a reason that can be sent.
+                let _ = self.start_close(CloseCode::GOING_AWAY, "idle for too long");
+            }
+            _ => self.end(),
+        }
+        Poll::Ready(())
+    }
+
+    /// A message came or goes.
+    #[inline]
+    fn used(&mut self) {
+        if let Some(alive) = &mut self.alive {
+            alive.used();
+        }
+    }
+
+    /// Looks after the peer from here on, if the configuration says so.
+    pub(crate) fn opened(&mut self) {
+        self.alive = Alive::new(self.driver.config(), self.driver.version());
     }
 
     /// Waits for the outcome of the handshake, before which there are no messages.
@@ -176,6 +218,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Takes a short message, if nothing is in its way.
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
+        self.used();
         !self.is_abandoned
             && matches!(self.ending, Ending::None)
             && self.driver.output().has_buffer()
@@ -185,6 +228,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Takes a message, to be written with the next flush.
     #[inline]
     pub(crate) fn start_send(&mut self, message: Message) -> Result<(), SendError> {
+        self.used();
         self.writable()?.send(message)
     }
 
@@ -216,6 +260,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             ready!(self.poll_ready(cx))?;
         }
         if let Some(prepared) = prepared.take() {
+            self.used();
             self.writable()?.send_prepared(prepared)?;
         }
         Poll::Ready(Ok(()))
@@ -397,7 +442,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         pool::make_room(input, missing);
         match poll_read_buf(Pin::new(&mut self.io), cx, input) {
             Poll::Ready(Ok(0)) => self.driver.receive_eof(),
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => {
+                if let Some(alive) = &mut self.alive {
+                    alive.heard();
+                }
+            }
             Poll::Ready(Err(error)) => {
                 self.end();
                 return Poll::Ready(Err(error));

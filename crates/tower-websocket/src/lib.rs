@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod alive;
 mod client;
 mod connection;
 mod deferred;

@@ -58,6 +58,7 @@ pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgrad
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub(crate) fn new(mut connection: Connection<T>) -> Self {
+        connection.opened();
         let driver = connection.driver_mut();
         Self {
             version: driver.version().unwrap_or(Version::Hybi13),

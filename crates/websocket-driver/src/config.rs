@@ -44,6 +44,9 @@ pub(crate) struct Settings {
     pub(crate) random: Arc<Random>,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) pong_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl Config {
@@ -74,6 +77,9 @@ impl Config {
             random: Arc::new(|bytes| rand::rng().fill_bytes(bytes)),
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
+            ping_interval: None,
+            pong_timeout: Duration::from_secs(20),
+            idle_timeout: None,
         }))
     }
 
@@ -198,6 +204,26 @@ impl Config {
         self.with(|settings| settings.close_timeout = limit)
     }
 
+    /// After how long without anything from the peer it is pinged: never, by default. 20 s keep most proxies and address
+    /// translators from forgetting a connection, and find dead ones. The hixie drafts have no pings.
+    ///
+    /// The driver has no clock; the async types above it keep to it, while they are received from, with a
+    /// [`Keepalive`](crate::Keepalive).
+    pub fn ping_interval(self, interval: Option<Duration>) -> Self {
+        self.with(|settings| settings.ping_interval = interval)
+    }
+
+    /// How long the peer may then say nothing, before the connection counts as dead: 20 s by default.
+    pub fn pong_timeout(self, limit: Duration) -> Self {
+        self.with(|settings| settings.pong_timeout = limit)
+    }
+
+    /// After how long without a message in either direction the connection is closed, with 1001: never, by default. Pings
+    /// and pongs are no messages.
+    pub fn idle_timeout(self, limit: Option<Duration>) -> Self {
+        self.with(|settings| settings.idle_timeout = limit)
+    }
+
     /// What [`handshake_timeout`](Self::handshake_timeout) was set to.
     pub fn get_handshake_timeout(&self) -> Duration {
         self.0.handshake_timeout
@@ -236,6 +262,9 @@ impl fmt::Debug for Config {
             .field("decline_extensions", &settings.decline_extensions.is_some())
             .field("handshake_timeout", &settings.handshake_timeout)
             .field("close_timeout", &settings.close_timeout)
+            .field("ping_interval", &settings.ping_interval)
+            .field("pong_timeout", &settings.pong_timeout)
+            .field("idle_timeout", &settings.idle_timeout)
             .finish()
     }
 }
