@@ -83,7 +83,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     }
 
     /// Sends a message if there is room for it now, and waits for nothing; it is written in the background. For who would
-    /// rather drop a message than be held up by a slow peer. It needs a tokio runtime to be called in.
+    /// rather drop a message than be held up by a slow peer. Called outside of a tokio runtime, it leaves the message to the next
+    /// flush.
     ///
     /// # Errors
     ///
@@ -92,7 +93,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let connection = self.connection.upgrade().ok_or(SendError::Closed)?;
         lock(&connection).start_send_deferred(message.into())?;
-        defer(connection);
+        if !defer(connection.clone()) {
+            lock(&connection).undefer();
+        }
         Ok(())
     }
 

@@ -62,7 +62,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drain for Mutex<Connect
     fn close(self: Arc<Self>, code: CloseCode, reason: &str) {
         // The code was checked before, and a socket that is closing is what is wanted.
         let _ = lock(&self).start_close_deferred(code, reason);
-        defer(self);
+        if !defer(self.clone()) {
+            lock(&self).undefer();
+        }
     }
 
     fn cut(&self) {
