@@ -3,6 +3,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::close::CloseCode;
+use crate::head_error::HeadError;
 use crate::response_error::ResponseError;
 
 /// What a peer did that its protocol forbids, or that goes beyond a limit.
@@ -129,27 +130,6 @@ impl ProtocolError {
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
-}
-
-/// Why the head of an HTTP message could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HeadError {
-    /// The head is longer than [`Config::max_head_size`](crate::Config::max_head_size).
-    #[error("the head of the message exceeds {limit} bytes")]
-    TooLarge {
-        /// The limit.
-        limit: usize,
-    },
-    /// The head has more fields than [`Config::max_headers`](crate::Config::max_headers).
-    #[error("the message has more than {limit} header fields")]
-    TooManyHeaders {
-        /// The limit.
-        limit: usize,
-    },
-    /// The bytes are no HTTP/1 head (RFC 9112 §2).
-    #[error("the message is malformed")]
-    Malformed,
 }
 
 /// Why a handshake was refused, or a command that belongs to it could not be carried out.

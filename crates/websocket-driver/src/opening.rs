@@ -4,8 +4,9 @@ use http::{Request, Response};
 use websocket_driver_extensions::Pipeline;
 
 use crate::config::{Config, Settings};
-use crate::error::{HandshakeError, HeadError};
+use crate::error::HandshakeError;
 use crate::handshake::{self, Answer, hixie};
+use crate::head_error::HeadError;
 use crate::http::head::{self, HeadReader};
 use crate::output::Output;
 use crate::queue::Queue;

@@ -3,8 +3,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 
 use crate::driver::Driver;
-use crate::error::{HandshakeError, HeadError};
+use crate::error::HandshakeError;
 use crate::handshake::is_reserved;
+use crate::head_error::HeadError;
 use crate::http::head::{self, ResponseReadError, ResponseReader};
 use crate::output::Output;
 use crate::url::{Target, UrlError};

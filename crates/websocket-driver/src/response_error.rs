@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, Version, header};
 use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::close::CloseCode;
-use crate::error::HeadError;
+use crate::head_error::HeadError;
 
 /// Why a client did not take the server's answer to its handshake (RFC 6455 §4.1), with what there is of that answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

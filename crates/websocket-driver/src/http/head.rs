@@ -4,7 +4,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use memchr::memmem;
 
 use crate::config::Settings;
-use crate::error::HeadError;
+use crate::head_error::HeadError;
 use crate::output::Output;
 
 /// Reads the head of a message, bounded in size.
