@@ -47,25 +47,30 @@ pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgrad
     /// What has come already and can be had without taking the lock.
     batch: Batch,
     version: Version,
-    protocol: Option<Box<str>>,
-    request: Option<Box<Request<()>>>,
-    close_frame: Option<Box<CloseFrame>>,
-    /// Its place in a [`Shutdown`](crate::Shutdown).
-    entry: Option<Box<Entry>>,
+    /// Boxed, since most sockets have nothing of it while they live, and each has a place for it.
+    details: Option<Box<Details>>,
     /// `None` was given out.
     is_finished: bool,
+}
+
+#[derive(Debug, Default)]
+struct Details {
+    protocol: Option<Box<str>>,
+    request: Option<Request<()>>,
+    close_frame: Option<CloseFrame>,
+    /// Its place in a [`Shutdown`].
+    entry: Option<Entry>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub(crate) fn new(mut connection: Connection<T>) -> Self {
         connection.opened();
         let driver = connection.driver_mut();
+        let (protocol, request) = (driver.protocol().map(Into::into), driver.take_request());
+        let has_details = protocol.is_some() || request.is_some();
         Self {
             version: driver.version().unwrap_or(Version::Hybi13),
-            protocol: driver.protocol().map(Into::into),
-            request: driver.take_request().map(Box::new),
-            close_frame: None,
-            entry: None,
+            details: has_details.then(|| Box::new(Details { protocol, request, ..Details::default() })),
             is_finished: false,
             batch: Batch::default(),
             connection: Arc::new(Mutex::new(connection)),
@@ -280,12 +285,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     pub(crate) fn enter(&mut self, entry: Entry) {
         entry.fill(&self.connection);
-        self.entry = Some(Box::new(entry));
+        self.details_mut().entry = Some(entry);
     }
 
     /// The subprotocol that was agreed to.
     pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+        self.details.as_ref()?.protocol.as_deref()
     }
 
     /// The protocol that is spoken.
@@ -296,18 +301,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// How the connection was closed, once it was: the peer's code and reason, or
     /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.close_frame.as_deref()
+        self.details.as_ref()?.close_frame.as_ref()
     }
 
     /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
     pub fn request(&self) -> Option<&Request<()>> {
-        self.request.as_deref()
+        self.details.as_ref()?.request.as_ref()
     }
 
     /// Takes that request, for who wants to keep it elsewhere, or has seen enough of it: its headers are most of what an idle
     /// socket holds.
     pub fn take_request(&mut self) -> Option<Request<()>> {
-        self.request.take().map(|request| *request)
+        let details = self.details.as_mut()?;
+        let request = details.request.take();
+        if details.protocol.is_none() && details.close_frame.is_none() && details.entry.is_none() {
+            self.details = None;
+        }
+        request
+    }
+
+    fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_default()
     }
 
     #[inline]
@@ -321,7 +335,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
         match &next {
             None => self.is_finished = true,
-            Some(Ok(Some(Event::Close(close)))) => self.close_frame = Some(Box::new(close.clone())),
+            Some(Ok(Some(Event::Close(close)))) => self.details_mut().close_frame = Some(close.clone()),
             Some(_) => {}
         }
         Poll::Ready(next.map(|next| next.map_err(Error::Io)))
@@ -363,21 +377,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
     ) -> Poll<Result<(), Error>> {
         loop {
-            let mut connection = lock(&self.connection);
-            if let Ok(driver) = connection.writable() {
-                while !driver.is_output_full()
-                    && let Some(message) = self.batch.next_borrowed()
-                {
-                    handle(message, &mut Replies::new(driver));
-                }
+            if self.batch.has_next() {
+                let mut connection = lock(&self.connection);
+                let is_open = connection.writable().is_ok_and(|driver| {
+                    while !driver.is_output_full()
+                        && let Some(message) = self.batch.next_borrowed()
+                    {
+                        handle(message, &mut Replies::new(driver));
+                    }
+                    true
+                });
                 connection.note_closing();
+                // Those that are left over had no room for their answers.
+                if is_open && self.batch.has_next() {
+                    ready!(connection.poll_flush(cx))?;
+                    continue;
+                }
             }
-            // Those that are left over had no room for their answers.
-            if self.batch.has_next() && connection.writable().is_ok() {
-                ready!(connection.poll_flush(cx))?;
-                continue;
-            }
-            drop(connection);
             match ready!(self.poll_batch(cx)) {
                 Some(Ok(Some(Event::Message(message)))) => {
                     let mut connection = lock(&self.connection);
