@@ -14,6 +14,7 @@ mod http2;
 mod http2_frames;
 mod keepalive;
 mod layer;
+mod origin;
 mod pair;
 mod prepared;
 mod refusals;

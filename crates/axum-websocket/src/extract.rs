@@ -9,7 +9,8 @@ use http::{HeaderValue, Request};
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use tower_websocket::{
-    Config, Shutdown, UpgradeError, UpgradeRefusal, WebSocket, check, is_handshake, requested_protocols, upgrade,
+    Config, OriginGuard, Shutdown, UpgradeError, UpgradeRefusal, WebSocket, check, is_handshake, requested_protocols,
+    upgrade,
 };
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};

@@ -5,6 +5,7 @@ pub mod rejection;
 
 pub use extract::WebSocketUpgrade;
 pub use tower_websocket::{
-    CloseCode, CloseFrame, Config, Error, Event, Message, MessageRef, OriginGuard, OriginRefusal, PatternError, PreparedMessage, ProtocolError, Replies,
-    SendError, Shutdown, UpgradeError, Utf8Bytes, Version, WebSocket, WebSocketSender,
+    CloseCode, CloseFrame, Config, Error, Event, Message, MessageRef, OriginGuard, OriginRefusal, PatternError,
+    PreparedMessage, ProtocolError, Replies, SendError, Shutdown, UpgradeError, Utf8Bytes, Version, WebSocket,
+    WebSocketSender,
 };

@@ -1,7 +1,7 @@
 //! Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request: one type per reason.
 //!
 //! Each answers with a status and a line of plain text: 426 and the version spoken where the version is the reason, 500
-//! where the server is set up wrong, 503 where it is about to end, else 400.
+//! where the server is set up wrong, 503 where it is about to end, else 400. [`OriginRejection`] stands by itself: 403.
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};

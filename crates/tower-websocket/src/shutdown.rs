@@ -18,7 +18,7 @@ use crate::lock::lock;
 /// [`WebSocket::shutdown`](crate::WebSocket::shutdown).
 ///
 /// ```no_run
-/// # async fn example(listener: tokio::net::TcpListener) -> std::io::Result<()> {
+/// # async fn example() -> Result<(), tower_websocket::SendError> {
 /// use std::time::Duration;
 ///
 /// use tower_websocket::{CloseCode, Shutdown};

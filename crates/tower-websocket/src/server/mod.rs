@@ -1,7 +1,8 @@
-//! The Tower layer.
+//! The Tower layers.
 
 pub(crate) mod body;
 pub(crate) mod case;
 pub(crate) mod future;
 pub(crate) mod layer;
+pub(crate) mod origin;
 pub(crate) mod service;
