@@ -6,7 +6,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that went through [`WebSocketLayer`](crate::WebSocketLayer): the inner service's, or the
+    /// The body of a response that went through [`WebSocketLayer`](crate::WebSocketLayer) or
+    /// [`OriginGuard`](crate::OriginGuard): the inner service's, or the
     /// line of text that refuses a handshake, or nothing.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
