@@ -31,6 +31,7 @@ mod refusals;
 mod run;
 mod servers;
 mod streams;
+mod threats;
 mod timeouts;
 mod tls;
 mod tls_proxies;

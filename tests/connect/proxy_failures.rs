@@ -1,7 +1,8 @@
 //! Proxies that do as the test says, and make no tunnel, or one that is not to be trusted.
 
+use futures_util::FutureExt;
 use http::{StatusCode, Uri};
-use tower_websocket::{ConnectError, HeadError, ProxyError, UrlError, connect};
+use tower_websocket::{ConnectError, HeadError, ProxyError, TlsConfig, UrlError, connect};
 use websocket_tests::wire::Frame;
 
 use crate::certificates::Authority;
@@ -173,6 +174,20 @@ fn what_a_proxy_says_before_tls_is_not_the_servers() {
         let (opened, ()) = tokio::join!(connect.into_future(), proxy);
         if let Ok((_, response)) = opened {
             panic!("the answer was changed: {:?}", response.headers());
+        }
+    });
+}
+
+#[test]
+fn a_proxys_url_that_cannot_be_used_is_told_without_a_connection() {
+    run(async || {
+        for scheme in ["http", "https"] {
+            let (listener, port) = listen().await;
+            let proxy: Uri = format!("{scheme}://user%0a@127.0.0.1:{port}").parse().unwrap();
+            let tls = TlsConfig::with_authorities([]).unwrap();
+            let error = connect("ws://example.com/").proxy(proxy).tls(tls).await.map(drop).expect_err("no proxy");
+            assert!(matches!(error, ConnectError::Url(UrlError::Characters)), "{error:?}");
+            assert!(listener.accept().now_or_never().is_none(), "nobody comes");
         }
     });
 }

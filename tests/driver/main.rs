@@ -17,3 +17,4 @@ mod queueing;
 mod session;
 mod subprotocols;
 mod threats;
+mod threats_linear;

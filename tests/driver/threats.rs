@@ -1,7 +1,5 @@
 //! Published faults of this library's ancestor and of its peers, each shown not to be here. What concerns clients,
-//! compression and timers is elsewhere.
-//!
-//! Also: CVE-2026-1527 in [`crate::handshake_answers`], RUSTSEC-2020-0043 in [`crate::limits`].
+//! compression and timers is elsewhere: `tests/threats/README.md` has them all, with their tests.
 
 use bytes::{Buf, BytesMut};
 use proptest::prelude::*;

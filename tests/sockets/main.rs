@@ -26,6 +26,7 @@ mod shutdown;
 mod socket;
 mod stacks;
 mod stream_sink;
+mod threats;
 mod tls;
 mod transports;
 mod upgrade;

@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use http::Uri;
 use tokio::io::AsyncReadExt;
-use websocket_driver::{Driver, UrlError};
+use websocket_driver::{Driver, Proxy, UrlError};
 
 use super::address::{bare_host, host_and_port, is_secure};
 use super::connector::Connector;
@@ -23,6 +23,12 @@ pub(super) struct Route {
     pub(super) tls: Option<TlsConfig>,
 }
 
+/// What goes over the first stream: what the driver says, or what makes a tunnel for it, to the proxy at this URL.
+enum Way {
+    Straight(Driver),
+    Through(Box<Proxy>, Uri),
+}
+
 impl Route {
     /// Connects to the server, or to the proxy and through it, and does TLS. The driver comes back with what followed the
     /// proxy's answer.
@@ -37,20 +43,25 @@ impl Route {
         // Before anything is sent to anyone.
         let tls = if is_secure(url) || is_proxy_secure { Some(tls::resolve(self.tls)?) } else { None };
 
-        let first = hop.as_ref().map_or(url, |hop| &hop.url);
-        let first_host = host_and_port(first);
+        let first_host = host_and_port(hop.as_ref().map_or(url, |hop| &hop.url));
+        let way = match hop {
+            Some(hop) => Way::Through(Box::new(hop.prepare(driver, url)?), hop.url),
+            None => Way::Straight(driver),
+        };
         let connector = self.connector.unwrap_or_else(Connector::tcp);
         let uri = Uri::builder().scheme("http").authority(first_host.as_str()).path_and_query("/").build();
         let uri = uri.map_err(|_| UrlError::Host)?;
         let made = connector.connect(uri).await;
         let mut io = made.map_err(|error| ConnectError::Io { host: first_host, error })?;
-        let mut driver = driver;
-        if let Some(hop) = hop {
-            if let (true, Some(tls)) = (is_proxy_secure, &tls) {
-                io = tls::wrap(io, bare_host(&hop.url), tls, Alpn::Http1).await?;
+        let mut driver = match way {
+            Way::Straight(driver) => driver,
+            Way::Through(tunnel, proxy) => {
+                if let (true, Some(tls)) = (is_proxy_secure, &tls) {
+                    io = tls::wrap(io, bare_host(&proxy), tls, Alpn::Http1).await?;
+                }
+                tunnel::open(&mut io, &proxy, *tunnel, self.on_tunnel).await?
             }
-            driver = tunnel::open(&mut io, hop, driver, url, self.on_tunnel).await?;
-        }
+        };
         if let (true, Some(tls)) = (is_secure(url), &tls) {
             // Nobody vouches for what came before TLS.
             if !driver.input().is_empty() {

@@ -47,20 +47,26 @@ impl ProxyChoice {
     }
 }
 
+impl Hop {
+    /// What will ask for the tunnel.
+    pub(super) fn prepare(&self, driver: Driver, url: &Uri) -> Result<Proxy, ConnectError> {
+        let mut proxy = Proxy::new(driver, url, &self.url)?;
+        if let Some(authorization) = &self.authorization {
+            proxy.set_header(http::header::PROXY_AUTHORIZATION, authorization.clone())?;
+        }
+        Ok(proxy)
+    }
+}
+
 /// Opens the tunnel over a connection to the proxy. The driver comes back with what followed the proxy's answer.
 pub(super) async fn open(
     stream: &mut Upgraded,
-    hop: Hop,
-    driver: Driver,
     url: &Uri,
+    mut proxy: Proxy,
     told: Option<OnTunnel>,
 ) -> Result<Driver, ConnectError> {
-    let mut proxy = Proxy::new(driver, url, &hop.url)?;
-    if let Some(authorization) = hop.authorization {
-        proxy.set_header(http::header::PROXY_AUTHORIZATION, authorization)?;
-    }
     // Without the password that the URL may hold.
-    let host = host_and_port(&hop.url);
+    let host = host_and_port(url);
     let failed = |error: io::Error| ConnectError::Io { host: host.clone(), error };
     proxy.start();
     while proxy.output().has_remaining() {

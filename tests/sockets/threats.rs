@@ -1,0 +1,147 @@
+//! What is tried on a socket by way of its timers, and around its close, which the other tests do not show. The list of all is in
+//! `tests/threats/README.md`.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant, sleep};
+use tower_websocket::{Config, Version, WebSocket};
+use websocket_tests::wire::{Frame, HIXIE76_CLOSE, ServerFrame, VERSIONS};
+
+use crate::client::Client;
+use crate::pair::{over_memory, over_tcp};
+use crate::run::{run, run_paused};
+
+/// Open, by a handshake on a runtime that has ended since: only that had timers.
+fn without_timers(version: Version) -> (WebSocket<DuplexStream>, Client) {
+    let (sender, receiver) = mpsc::channel();
+    run(async move || sender.send(over_memory(64 * 1024, version, Config::server()).await).expect("the test waits"));
+    receiver.recv().expect("an open socket")
+}
+
+#[test]
+fn no_message_registers_a_timer() {
+    // To make a timer is a panic there.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for version in VERSIONS {
+        let (mut socket, mut client) = without_timers(version);
+        runtime.block_on(async {
+            for number in 0..100 {
+                let texts = ["one", "two", "three", &"long ".repeat(1000 * (number % 3))];
+                client.send(&texts).await;
+                for text in texts {
+                    let message = socket.recv().await.unwrap().unwrap();
+                    assert_eq!(message.as_text(), Some(text));
+                    socket.send(message).await.unwrap();
+                }
+                for text in texts {
+                    // Also those that wait for others to leave with.
+                    assert_eq!(tokio::join!(client.text(), tokio::task::yield_now()).0, text);
+                }
+                if !version.is_hixie() {
+                    client.wire.write(Frame::ping("?").bytes()).await;
+                    assert!(socket.next_event().await.unwrap().is_ok());
+                    socket.ping("!").await.unwrap();
+                    assert_eq!(client.wire.frame().await, ServerFrame::pong("?"));
+                    assert_eq!(client.wire.frame().await, ServerFrame::new(9, "!"));
+                }
+                socket.feed("fed").await.unwrap();
+                assert!(socket.recv().now_or_never().is_none());
+                assert_eq!(client.text().await, "fed");
+            }
+        });
+        // A close has its limit: where a timer is made, it is found out.
+        let close = AssertUnwindSafe(|| runtime.block_on(socket.close(4000.into(), "bye")).is_ok());
+        assert!(catch_unwind(close).is_err(), "{version}");
+    }
+}
+
+#[test]
+fn no_message_sets_the_timer_of_the_pings_again() {
+    run_paused(async || {
+        let second = Duration::from_secs(1);
+        let config = Config::server().ping_interval(Some(20 * second));
+        let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, config).await;
+        let begin = Instant::now();
+        let (sender, mut polled) = unbounded_channel();
+        let server = tokio::spawn(async move {
+            let mut received = 0;
+            poll_fn(|cx| {
+                sender.send(begin.elapsed()).expect("the test waits");
+                while let Poll::Ready(message) = socket.poll_next_unpin(cx) {
+                    let Some(Ok(_)) = message else { return Poll::Ready(()) };
+                    received += 1;
+                }
+                Poll::Pending
+            })
+            .await;
+            received
+        });
+        for _ in 1..=10 {
+            sleep(second).await;
+            client.send(&["here"]).await;
+        }
+        assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+        assert_eq!(begin.elapsed(), 30 * second);
+        client.close().await;
+        assert_eq!(server.await.unwrap(), 10);
+        let times: Vec<_> = std::iter::from_fn(|| polled.try_recv().ok()).map(|time| time.as_secs()).collect();
+        // It fires when it was to before anything came, and finds that it is too early.
+        assert!(times.contains(&20), "{times:?}");
+    });
+}
+
+/// What a client reads of a close with 4000 and "bye".
+fn close_of(version: Version) -> Vec<u8> {
+    match version {
+        Version::Hixie75 => Vec::new(),
+        Version::Hixie76 => HIXIE76_CLOSE.into(),
+        _ => b"\x88\x05\x0f\xa0bye".into(),
+    }
+}
+
+#[test]
+fn a_socket_that_is_dropped_in_the_middle_of_its_close_has_said_so() {
+    run(async || {
+        for version in VERSIONS {
+            let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
+            socket.feed("last").await.unwrap();
+            let _ = socket.close(4000.into(), "bye").now_or_never();
+            drop(socket);
+            assert_eq!(client.text().await, "last");
+            assert_eq!(client.wire.rest().await, close_of(version), "{version}");
+
+            let (mut socket, mut client) = over_tcp(version, Config::server()).await;
+            socket.feed("last").await.unwrap();
+            let _ = socket.close(4000.into(), "bye").now_or_never();
+            drop(socket);
+            assert_eq!(client.text().await, "last");
+            assert_eq!(client.wire.rest().await, close_of(version), "{version}");
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_is_dropped_after_its_close_says_nothing_more() {
+    run(async || {
+        for version in VERSIONS {
+            for is_late in [false, true] {
+                let (mut socket, client) = over_tcp(version, Config::server()).await;
+                let (closed, ()) = tokio::join!(socket.close(4000.into(), "bye"), client.expect_close(4000, "bye"));
+                closed.unwrap();
+                if is_late {
+                    // With what was refused, there is nothing to be written behind the end.
+                    assert!(socket.send("late").await.is_err());
+                    assert!(socket.recv().await.is_none());
+                }
+                drop(socket);
+            }
+        }
+    });
+}
