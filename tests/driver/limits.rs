@@ -84,6 +84,18 @@ fn fragments_are_limited_even_where_they_are_empty() {
 }
 
 #[test]
+fn a_fragment_too_many_fails_at_its_header_whatever_is_in_it() {
+    // What follows is no text, which must not be what is told where it comes in pieces.
+    let header = Frame::continuation(b"\xff\xff").more().bytes();
+    for cut in 6..=header.len() {
+        let mut session = with(|config| config.max_fragments(1));
+        assert_eq!(session.feed(Frame::text("a").more().bytes()), []);
+        let events = session.feed(&header[..cut]);
+        session.assert_failed(&events, E::TooManyFragments { limit: 1 }, 1009);
+    }
+}
+
+#[test]
 fn a_text_of_1_mib_in_65536_fragments_is_joined_in_linear_time() {
     let message = "sixteen bytes €".repeat(1 << 16);
     assert_eq!("sixteen bytes €".len(), 17);

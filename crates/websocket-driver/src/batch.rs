@@ -60,10 +60,10 @@ impl Batch {
         self.next.is_some()
     }
 
-    /// Whether the driver's input is here.
+    /// Whether the driver's input is here, or what came of it is still to be told.
     #[inline]
     pub fn is_lent(&self) -> bool {
-        self.input.capacity() > 0
+        self.input.capacity() > 0 || self.is_invalid
     }
 
     /// Leaves behind what was looked at.
@@ -88,5 +88,40 @@ impl Iterator for Batch {
             Err(_) => (None, true),
         };
         message.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Driver, Event, ProtocolError};
+
+    #[test]
+    fn a_text_that_is_not_utf8_is_told_though_nothing_is_left_of_the_buffer() {
+        for len in [1, 48, 49, 125, 126, 65_535] {
+            let mut driver = Driver::server(Config::server());
+            driver.receive(
+                &b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"[..],
+            );
+            assert_eq!(driver.poll_event(), Some(Event::Connect));
+            driver.start().unwrap();
+            assert_eq!(driver.poll_event(), Some(Event::Open));
+            let mut frame = vec![0x81];
+            match len {
+                0..=125 => frame.push(0x80 | len as u8),
+                _ => frame.extend([0xfe, (len >> 8) as u8, len as u8]),
+            }
+            frame.extend([0; 4]);
+            frame.extend(vec![0xff; len]);
+            // A buffer with room for nothing else.
+            *driver.input() = BytesMut::from(bytes::Bytes::from(frame.into_boxed_slice()));
+            let mut batch = Batch::default();
+            driver.lend(&mut batch);
+            assert!(batch.has_next());
+            assert_eq!(batch.next(), None, "{len} bytes");
+            driver.take_back(&mut batch);
+            assert_eq!(driver.poll_event(), Some(Event::Error(ProtocolError::InvalidUtf8)), "{len} bytes");
+        }
     }
 }

@@ -1,8 +1,6 @@
 use bytes::BytesMut;
 use websocket_driver_extensions::Rsv;
 
-use crate::error::ProtocolError;
-
 /// A fragmented message whose end is still to come: one buffer, however many fragments (RFC 6455 §5.4).
 #[derive(Debug)]
 pub(crate) struct Assembler {
@@ -23,14 +21,15 @@ impl Assembler {
 
     /// Adds a fragment, and gives it where it is now: a copy, since the read buffer that it stands in is soon needed for the
     /// next ones.
-    pub(crate) fn push(&mut self, fragment: &[u8], max_fragments: usize) -> Result<&mut [u8], ProtocolError> {
+    pub(crate) fn push(&mut self, fragment: &[u8]) -> &mut [u8] {
         self.fragments += 1;
-        if self.fragments > max_fragments {
-            return Err(ProtocolError::TooManyFragments { limit: max_fragments });
-        }
         let start = self.data.len();
         self.data.extend_from_slice(fragment);
-        Ok(&mut self.data[start..])
+        &mut self.data[start..]
+    }
+
+    pub(crate) fn fragments(&self) -> usize {
+        self.fragments
     }
 
     pub(crate) fn len(&self) -> usize {

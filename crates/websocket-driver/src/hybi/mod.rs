@@ -236,6 +236,10 @@ impl Hybi {
         let Some((header, len)) = Header::decode(input, self.expect(settings))? else {
             return Ok(None);
         };
+        let is_fragment = !header.fin || header.opcode == Opcode::Continuation;
+        if is_fragment && self.message.as_ref().map_or(0, |message| message.fragments()) >= settings.max_fragments {
+            return Err(ProtocolError::TooManyFragments { limit: settings.max_fragments });
+        }
         input.advance(len);
         Ok(Some(Current { header, seen: 0 }))
     }
@@ -307,7 +311,7 @@ impl Hybi {
             .message
             .get_or_insert_with(|| Box::new(Assembler::new(header.opcode == Opcode::Text, header.rsv, header.len)));
         // Copied first, so that the read buffer, which is soon read into again, is not written to.
-        let fragment = message.push(&input[..header.len], settings.max_fragments)?;
+        let fragment = message.push(&input[..header.len]);
         apply_mask(&mut fragment[seen..], header.mask, seen);
         if is_text {
             self.utf8.feed(&fragment[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;

@@ -1,0 +1,133 @@
+//! What a server answers a client, through a proxy or not, and sends behind it.
+
+#![no_main]
+
+use bytes::{Buf, Bytes};
+use common::{Cut, Edits, Frames, Mask, Options, by_event, check_frames, check_request, edited, run};
+use http::Uri;
+use libfuzzer_sys::fuzz_target;
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{Config, Driver, Event, ProtocolError, Proxy, ProxyError, ResponseFault};
+
+#[derive(Debug, arbitrary::Arbitrary)]
+struct Input {
+    offers_deflate: bool,
+    options: Options,
+    cut: Cut,
+    proxy_answer: u8,
+    proxy_edits: Edits,
+    answer: u8,
+    edits: Edits,
+    frames: Frames,
+}
+
+/// The randomness of a client, of which come the key that RFC 6455 §1.3 has, and the mask of every frame.
+const RANDOM: &[u8; 16] = b"the sample nonce";
+const MASK: Mask = *b"the ";
+
+const ANSWERS: [&str; 9] = [
+    "",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+    "HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: b\r\n\
+     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+     Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits=9\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP/1.1 101 Switching Protocols\n\
+     Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\n\n",
+    "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 5\r\n\r\nhello",
+    "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n",
+    "HTTP/1.0 200 OK\r\n\r\n<html>",
+];
+
+/// The first for no proxy at all.
+const PROXY_ANSWERS: [&str; 5] = [
+    "",
+    "HTTP/1.1 200 Connection established\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\nContent-Length: 5\n\n",
+    "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
+    "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+];
+
+fn client(input: &Input) -> (Driver, Uri) {
+    let url = Uri::from_static("ws://user:secret@example.com/chat");
+    let config = input.options.limit(Config::client()).protocols(["a", "b"]);
+    let mut config = config.random(|bytes| bytes.copy_from_slice(&RANDOM[..bytes.len()]));
+    if input.offers_deflate {
+        config = config.extension(PermessageDeflate::new().threshold(0)).expect("the first of its name");
+    }
+    (Driver::client(&url, config).expect("a URL"), url)
+}
+
+/// Opens a tunnel, and tells how long the proxy's answer was, and how much has come with it.
+fn tunnel((driver, url): (Driver, Uri), bytes: &[u8], cut: &Cut) -> Result<(Driver, usize, usize), ProxyError> {
+    let mut proxy = Proxy::new(driver, &url, &Uri::from_static("http://user:secret@proxy:3128")).expect("URLs");
+    proxy.start();
+    let output = proxy.output();
+    assert!(check_request(&output.copy_to_bytes(output.remaining())).is_empty());
+    let mut come = 0;
+    let mut told = cut.pieces(bytes).find_map(|piece| {
+        come += piece.len();
+        proxy.receive(piece);
+        proxy.poll()
+    });
+    if told.is_none() {
+        proxy.receive_eof();
+        told = proxy.poll();
+    }
+    assert_eq!(proxy.poll(), None);
+    told.expect("an outcome")?;
+    let mut driver = proxy.into_driver().expect("a tunnel");
+    let len = come - driver.input().len();
+    assert_eq!(driver.input(), &bytes[len..come]);
+    Ok((driver, len, come))
+}
+
+/// What a server that speaks something else has sent until that was clear, which may be less in pieces.
+fn take_body(events: &mut [Event]) -> Bytes {
+    for event in events {
+        if let Event::Error(ProtocolError::Response(error)) = event {
+            assert!(error.body.len() <= 4096);
+            if matches!(error.fault, ResponseFault::NotHttp | ResponseFault::Head(_)) {
+                return std::mem::take(&mut error.body);
+            }
+        }
+    }
+    Bytes::new()
+}
+
+fuzz_target!(|input: Input| {
+    let Input { options, cut, .. } = &input;
+    let proxy_answer = PROXY_ANSWERS[usize::from(input.proxy_answer) % PROXY_ANSWERS.len()];
+    let mut bytes = Vec::new();
+    if !proxy_answer.is_empty() {
+        bytes.extend(edited(proxy_answer.as_bytes(), &input.proxy_edits));
+    }
+    bytes.extend(edited(ANSWERS[usize::from(input.answer) % ANSWERS.len()].as_bytes(), &input.edits));
+    input.frames.write(false, &mut bytes);
+
+    let connect = |cut: &Cut| -> Result<_, ProxyError> {
+        let (mut driver, len, come) = match proxy_answer {
+            "" => (client(&input).0, 0, 0),
+            _ => tunnel(client(&input), &bytes, cut)?,
+        };
+        driver.start().expect("a request to write");
+        let (mut events, written) = run(driver, &bytes[come..], cut, options, by_event);
+        let body = take_body(&mut events);
+        Ok((body, (len, events, written)))
+    };
+    match (connect(&Cut::NONE), connect(cut)) {
+        (Ok((whole_body, whole)), Ok((body, in_pieces))) => {
+            assert_eq!(in_pieces, whole);
+            assert!(whole_body.starts_with(&body));
+            check_frames(check_request(&whole.2), Some(MASK), input.offers_deflate);
+            // The edits may have brought a frame of their own.
+            if input.proxy_edits.is_empty() && input.edits.is_empty() && whole.1[0] == Event::Open {
+                assert!(whole.1[1..].starts_with(&input.frames.messages(options.max_size())));
+            }
+        }
+        (whole, in_pieces) => assert_eq!(in_pieces, whole),
+    }
+});

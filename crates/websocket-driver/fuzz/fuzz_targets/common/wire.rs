@@ -1,0 +1,252 @@
+use arbitrary::{Arbitrary, Result, Unstructured};
+use bytes::BytesMut;
+use websocket_driver::{Driver, Event, Message};
+
+/// When this much has been sent, no further frame is, so that a run takes no longer than it must.
+const MAX_SENT: usize = 64 * 1024;
+
+/// Behind so many pieces the rest comes at once, for the same reason.
+const MAX_PIECES: usize = 1000;
+
+/// What a peer sends.
+#[derive(Debug)]
+pub struct Frames(Vec<Frame>);
+
+/// A key for frames: the one that a client's `Config::random` gives here.
+pub type Mask = [u8; 4];
+
+/// A frame that is well formed on the outside, or bytes.
+#[derive(Debug)]
+enum Frame {
+    Raw(Vec<u8>),
+    /// Of the hybi drafts and RFC 6455, masked as this side should.
+    Hybi {
+        first: u8,
+        mask: Mask,
+        payload: Vec<u8>,
+    },
+    /// One that is masked where it should not be, or the other way round.
+    WronglyMasked {
+        first: u8,
+        mask: Mask,
+        payload: Vec<u8>,
+    },
+    /// What a hixie client ends with FF.
+    HixieText {
+        kind: u8,
+        text: Vec<u8>,
+    },
+    /// A hixie frame with a length, and with more bytes of it than it needs.
+    HixieSkipped {
+        kind: u8,
+        zeros: u8,
+        payload: Vec<u8>,
+    },
+}
+
+/// One byte for the kind, and few for what is in it, so that a seed is easily written: see `seeds/make.py`.
+impl<'a> Arbitrary<'a> for Frame {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(match u.arbitrary::<u8>()? % 7 {
+            0 => Self::Raw(bytes(u)?),
+            1 => Self::Hybi { first: u.arbitrary()?, mask: u.arbitrary()?, payload: bytes(u)? },
+            2 => Self::Hybi { first: u.arbitrary()?, mask: u.arbitrary()?, payload: long(u)? },
+            3 => Self::Hybi { first: u.arbitrary()?, mask: u.arbitrary()?, payload: stored(&bytes(u)?) },
+            4 => Self::WronglyMasked { first: u.arbitrary()?, mask: u.arbitrary()?, payload: bytes(u)? },
+            5 => Self::HixieText { kind: u.arbitrary::<u8>()? & 0x7f, text: long(u)? },
+            _ => Self::HixieSkipped { kind: u.arbitrary::<u8>()? | 0x80, zeros: u.arbitrary()?, payload: long(u)? },
+        })
+    }
+}
+
+pub(crate) fn bytes(u: &mut Unstructured) -> Result<Vec<u8>> {
+    let len = usize::from(u.arbitrary::<u8>()?).min(u.len());
+    Ok(u.bytes(len)?.to_vec())
+}
+
+/// Some bytes over and over, a little more than 64 KiB at most.
+fn long(u: &mut Unstructured) -> Result<Vec<u8>> {
+    let (more, piece) = (usize::from(u.arbitrary::<u16>()?), bytes(u)?);
+    Ok(piece.iter().copied().cycle().take(piece.len() + more).collect())
+}
+
+/// A block of deflate that is only copied (RFC 1951 §3.2.4), as a message (RFC 7692 §7.2.1).
+fn stored(payload: &[u8]) -> Vec<u8> {
+    let len = payload.len() as u16;
+    [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), payload, &[0]].concat()
+}
+
+impl Frame {
+    fn write(&self, by_client: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Raw(bytes) => out.extend(bytes),
+            Self::Hybi { first, mask, payload } => put(*first, by_client.then_some(*mask), payload, out),
+            Self::WronglyMasked { first, mask, payload } => put(*first, (!by_client).then_some(*mask), payload, out),
+            Self::HixieText { kind, text } => {
+                out.push(*kind);
+                out.extend(text);
+                out.push(0xff);
+            }
+            Self::HixieSkipped { kind, zeros, payload } => {
+                out.push(*kind);
+                out.extend((0..zeros % 12).map(|_| 0x80));
+                let len = payload.len();
+                out.extend((1..3).rev().filter(|i| len >> (7 * i) > 0).map(|i| 0x80 | (len >> (7 * i)) as u8));
+                out.push(len as u8 & 0x7f);
+                out.extend(payload);
+            }
+        }
+    }
+}
+
+fn put(first: u8, mask: Option<Mask>, payload: &[u8], out: &mut Vec<u8>) {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
+    out.push(first);
+    match payload.len() {
+        len @ 0..=125 => out.push(masked | len as u8),
+        len @ 126..=0xffff => out.extend([masked | 126, (len >> 8) as u8, len as u8]),
+        len => {
+            out.push(masked | 127);
+            out.extend((len as u64).to_be_bytes());
+        }
+    }
+    out.extend(mask.into_iter().flatten());
+    let key = mask.unwrap_or_default();
+    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+}
+
+impl<'a> Arbitrary<'a> for Frames {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let (mut frames, mut sent) = (Vec::new(), Vec::new());
+        while sent.len() < MAX_SENT && u.arbitrary()? {
+            let frame: Frame = u.arbitrary()?;
+            frame.write(true, &mut sent);
+            frames.push(frame);
+        }
+        Ok(Self(frames))
+    }
+}
+
+impl Frames {
+    pub fn write(&self, by_client: bool, out: &mut Vec<u8>) {
+        self.0.iter().for_each(|frame| frame.write(by_client, out));
+    }
+
+    /// The messages in the first frames, up to one that is anything else, or longer than the limit.
+    pub fn messages(&self, limit: usize) -> Vec<Event> {
+        let message = |frame: &Frame| match frame {
+            Frame::Hybi { payload, .. } if payload.len() > limit => None,
+            Frame::Hybi { first: 0x81, payload, .. } => String::from_utf8(payload.clone()).ok().map(Message::from),
+            Frame::Hybi { first: 0x82, payload, .. } => Some(Message::from(payload.clone())),
+            _ => None,
+        };
+        self.0.iter().map_while(message).map(Event::Message).collect()
+    }
+
+    /// The same of the hixie drafts.
+    pub fn hixie_messages(&self, limit: usize) -> Vec<Event> {
+        let message = |frame: &Frame| match frame {
+            Frame::HixieText { text, .. } if text.len() <= limit && !text.contains(&0xff) => {
+                Some(Message::from(String::from_utf8_lossy(text).into_owned()))
+            }
+            _ => None,
+        };
+        self.0.iter().map_while(message).map(Event::Message).collect()
+    }
+}
+
+/// A size of up to 129 KiB.
+pub(crate) fn size(byte: u8) -> usize {
+    match usize::from(byte) {
+        byte @ ..128 => byte,
+        byte => (byte - 127) * 1024,
+    }
+}
+
+/// How bytes come: in pieces of these sizes, over and over, but for the zeros; in a buffer of the driver's or of the caller's.
+#[derive(Debug, Arbitrary)]
+pub struct Cut {
+    sizes: [u8; 4],
+    buffer: u8,
+}
+
+impl Cut {
+    /// All at once.
+    pub const NONE: Self = Self { sizes: [0; 4], buffer: 0 };
+
+    pub fn pieces<'a>(&self, mut rest: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let mut sizes = self.sizes.iter().filter(|size| **size > 0).cycle().take(MAX_PIECES);
+        std::iter::from_fn(move || {
+            let size = sizes.next().map_or(usize::MAX, |size| self::size(*size));
+            let (piece, after) = rest.split_at(size.min(rest.len()));
+            rest = after;
+            (!piece.is_empty()).then_some(piece)
+        })
+    }
+
+    pub(crate) fn receive(&self, driver: &mut Driver, piece: &[u8]) {
+        match self.buffer % 3 {
+            0 => driver.receive(piece),
+            1 => driver.input().extend_from_slice(piece),
+            _ => {
+                if driver.input().is_empty() {
+                    *driver.input() = BytesMut::with_capacity(2 * piece.len());
+                }
+                driver.input().extend_from_slice(piece);
+            }
+        }
+    }
+}
+
+/// Whole frames in their shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in
+/// UTF-8, and nothing behind a close.
+pub fn check_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) {
+    while let [first, second, rest @ ..] = written {
+        let is_compressed = matches!(first, 0xc1 | 0xc2) && may_compress;
+        assert!(is_compressed || matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a), "{first:#x}");
+        assert_eq!(second & 0x80 != 0, key.is_some());
+        let (len, rest) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            127 => (u64::from_be_bytes(rest[..8].try_into().expect("8 bytes")), &rest[8..]),
+            len => (u64::from(len), rest),
+        };
+        let least = [0, 126, 0x1_0000][usize::from((second & 0x7f).saturating_sub(125))];
+        assert!(len >= least && (first & 8 == 0 || len <= 125), "{first:#x} of {len}");
+        let rest = match key {
+            Some(key) => rest.strip_prefix(&key).expect("the key"),
+            None => rest,
+        };
+        let (payload, rest) = rest.split_at(len as usize);
+        let key = key.unwrap_or_default();
+        let payload: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        match (first, &payload[..]) {
+            (0x81, text) => assert!(std::str::from_utf8(text).is_ok()),
+            (0x88, body) => {
+                assert!(rest.is_empty(), "{} bytes behind a close", rest.len());
+                check_close(body);
+            }
+            _ => {}
+        }
+        written = rest;
+    }
+    assert!(written.is_empty());
+}
+
+fn check_close(body: &[u8]) {
+    if let [high, low, reason @ ..] = body {
+        assert!(websocket_driver::CloseCode::from(u16::from_be_bytes([*high, *low])).is_sendable());
+        assert!(std::str::from_utf8(reason).is_ok());
+    } else {
+        assert!(body.is_empty());
+    }
+}
+
+/// Texts, and one closing frame where the draft has one.
+pub fn check_hixie_frames(mut written: &[u8], may_close: bool) {
+    while let [0x00, rest @ ..] = written {
+        let end = rest.iter().position(|byte| *byte == 0xff).expect("an end");
+        assert!(std::str::from_utf8(&rest[..end]).is_ok());
+        written = &rest[end + 1..];
+    }
+    assert!(written.is_empty() || (may_close && written == [0xff, 0x00]), "{written:?}");
+}

@@ -1,0 +1,101 @@
+//! Bytes as the head of a request: one of a handshake, with changes.
+
+#![no_main]
+
+use common::{Cut, Edits, Frames, Options, by_event, check_frames, check_hixie_frames, check_response, edited, run};
+use libfuzzer_sys::fuzz_target;
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{Config, Driver, Event, Version, is_handshake, requested_protocols};
+
+#[derive(Debug, arbitrary::Arbitrary)]
+struct Input {
+    allow_drafts: bool,
+    max_head_size: u16,
+    max_headers: u8,
+    options: Options,
+    cut: Cut,
+    head: u8,
+    edits: Edits,
+    frames: Frames,
+}
+
+const HEADS: [&str; 7] = [
+    "",
+    "GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET /chat?a=b HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+     Origin: http://example.com\r\nSec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c\r\n\
+     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x; y=\"z\"\r\nContent-Length: 0\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    "GET / HTTP/1.1\nHost: example.com\nConnection: Upgrade\nUpgrade: websocket\n\
+     Sec-WebSocket-Version: 8\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\n",
+    "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n\
+     Origin: http://example.com\r\nWebSocket-Protocol: b\r\n\r\n",
+    "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n\
+     Origin: http://example.com\r\nSec-WebSocket-Protocol: b\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+     Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U",
+    "POST http://example.com/ HTTP/1.0\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n",
+];
+
+/// Somebody else who reads the same request answers it the same.
+fn check_request(driver: &Driver, config: &Config, status: u16) {
+    let request = driver.request().expect("a request");
+    requested_protocols(request);
+    let mut given = Driver::from_request(request, config.clone());
+    assert_eq!((given.version(), given.protocol()), (driver.version(), driver.protocol()));
+    let answer = match given.accept() {
+        Ok(response) => response.status(),
+        Err(error) => error.status(),
+    };
+    assert!(is_handshake(request) || answer != 101);
+    // Of a body in chunks this one knows nothing, since somebody else has taken it apart.
+    assert!(answer == status || request.headers().contains_key("Transfer-Encoding"), "{answer}, not {status}");
+}
+
+fuzz_target!(|input: Input| {
+    let Input { options, cut, .. } = &input;
+    let mut bytes = edited(HEADS[usize::from(input.head) % HEADS.len()].as_bytes(), &input.edits);
+    input.frames.write(true, &mut bytes);
+    // Less than an empty line is no head at all.
+    let max_head_size = usize::from(input.max_head_size.clamp(2, 16 * 1024));
+    let config = options
+        .limit(Config::server())
+        .allow_drafts(input.allow_drafts)
+        .max_head_size(max_head_size)
+        .max_headers(input.max_headers.into())
+        .protocols(["a", "b"])
+        .extension(PermessageDeflate::new().threshold(0))
+        .expect("the first of its name");
+
+    let whole = run(Driver::server(config.clone()), &bytes, &Cut::NONE, options, by_event);
+    assert_eq!(run(Driver::server(config.clone()), &bytes, cut, options, by_event), whole);
+
+    // Who takes it for plain HTTP finds what is behind the head, and no head is longer than the limit.
+    let mut driver = Driver::server(config.clone());
+    driver.receive(&bytes[..]);
+    if driver.poll_event() == Some(Event::Connect) {
+        assert_eq!(whole.0[0], Event::Connect);
+        let behind = driver.input().clone();
+        assert!(bytes.ends_with(&behind));
+        let head = bytes.len() - behind.len();
+        let lines = bytes.iter().position(|byte| !b"\r\n".contains(byte)).expect("a line");
+        assert!(head - lines <= max_head_size);
+    }
+
+    if whole.1.is_empty() {
+        // Nothing was answered, as the head had no end.
+        assert!(!whole.0.contains(&Event::Connect) && whole.0.len() == 1);
+        return;
+    }
+    let (status, frames) = check_response(&whole.1);
+    if whole.0[0] == Event::Connect {
+        check_request(&driver, &config, status);
+    }
+    match (status, driver.version()) {
+        (101, Some(Version::Hixie75)) => check_hixie_frames(frames, false),
+        (101, Some(Version::Hixie76)) if whole.0.contains(&Event::Open) => check_hixie_frames(&frames[16..], true),
+        (101, Some(Version::Hixie76)) => assert!(frames.is_empty()),
+        (101, Some(_)) => check_frames(frames, None, true),
+        _ => assert!(frames.is_empty()),
+    }
+});
