@@ -179,7 +179,7 @@ impl Session {
         if !self.room().await? {
             return Ok(());
         }
-        let sent = match at_once(self.socket.ping(data.clone())).await {
+        let sent = match at_once(self.socket.send_ping(data.clone())).await {
             Some(sent) => sent,
             // Taken, and on its way.
             None => Ok(()),

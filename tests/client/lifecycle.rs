@@ -12,7 +12,7 @@ fn what_is_sent_before_the_open_goes_out_behind_it_in_its_order() {
     client.driver.ping("a ping").unwrap();
     assert_eq!(client.written(), b"", "nothing goes out before the request");
     client.driver.start().unwrap();
-    client.driver.binary(vec![7; 20_000]).unwrap();
+    client.driver.binary(vec![7; 10_000]).unwrap();
     client.driver.pong("a pong").unwrap();
     let request = client.written();
     assert!(request.starts_with(b"GET ") && request.ends_with(b"\r\n\r\n"), "nor with it");
@@ -23,7 +23,7 @@ fn what_is_sent_before_the_open_goes_out_behind_it_in_its_order() {
     let frames = client.frames();
     assert!(frames.iter().map(|frame| frame.key).eq((0..5).map(mask)));
     let sent: Vec<(u8, &[u8])> = frames.iter().map(|frame| (frame.first, &frame.payload[..])).collect();
-    let large = [7; 20_000];
+    let large = [7; 10_000];
     assert_eq!(
         sent,
         [(0x81, &b"before the start"[..]), (0x89, b"a ping"), (0x82, &large[..]), (0x8a, b"a pong"), (0x81, b"last")]

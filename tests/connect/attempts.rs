@@ -83,7 +83,9 @@ impl Attempts {
             act => {
                 let (io, other) = duplex(64 * 1024);
                 tokio::spawn(serve(Peer::new(other), act));
-                connect("ws://example.com/").config(sample_config()).over(io).into_future()
+                // The server answers no pings.
+                let config = sample_config().ping_interval(None);
+                connect("ws://example.com/").config(config).over(io).into_future()
             }
         }
     }

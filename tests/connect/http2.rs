@@ -168,7 +168,7 @@ fn pings_are_answered_on_either_side() {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
             let (mut socket, _) = server.connect().await.unwrap();
-            socket.ping("hello?").await.unwrap();
+            socket.send_ping("hello?").await.unwrap();
             assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Pong(Bytes::from_static(b"hello?")));
             socket.send("ping").await.unwrap();
             assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Ping(Bytes::from_static(b"are you there?")));

@@ -147,7 +147,7 @@ async fn echo(mut socket: WebSocket, ends: UnboundedSender<Option<CloseFrame>>) 
         let done = match message.as_text() {
             Some("close") => socket.close(4000.into(), "bye").await,
             Some("drop") => return,
-            Some("ping") => socket.ping("are you there?").await,
+            Some("ping") => socket.send_ping("are you there?").await,
             Some("flood") => flood(&mut socket).await,
             _ => socket.send(message).await,
         };

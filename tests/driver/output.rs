@@ -104,9 +104,13 @@ fn mixed() -> (Session, Vec<ServerFrame>) {
 
 #[test]
 fn the_order_is_kept_over_small_and_large_messages() {
-    let (mut session, expected) = mixed();
+    let (mut session, sent) = mixed();
     assert!(chunks(&mut session.driver).len() > 4);
-    assert_eq!(session.frames(), expected);
+    let frames = session.frames();
+    assert_eq!(frames.len(), sent.len());
+    // Pings may go ahead of messages.
+    let messages = |frames: Vec<ServerFrame>| frames.into_iter().filter(|frame| frame.opcode < 8).collect::<Vec<_>>();
+    assert_eq!(messages(frames), messages(sent));
     assert!(!session.driver.output().has_remaining());
 }
 

@@ -1,7 +1,7 @@
 //! RFC 6455 §5.5.2 and §5.5.3: pings and pongs.
 
 use bytes::Buf;
-use websocket_driver::{Config, Event, SendError, Version};
+use websocket_driver::{CloseCode, Config, Event, SendError, Version};
 use websocket_tests::wire::{Frame, HYBI, ServerFrame, frames, server_frames};
 
 use crate::session::{Session, ping};
@@ -43,6 +43,48 @@ fn pings_that_are_answered_stand_between_the_messages_sent_around_them() {
     session.driver.text("behind").unwrap();
     let order = [ServerFrame::text("before"), ServerFrame::pong("1"), ServerFrame::text("behind")];
     assert_eq!(session.frames(), order);
+}
+
+#[test]
+fn pings_and_pongs_go_ahead_of_much_that_is_queued_wherever_the_transport_stands() {
+    // In the one buffer, as segments of their own, and in the buffer behind them.
+    let lens = [100, 40_000, 100, 100_000, 100, 30_000];
+    let sizes = lens.map(|len| {
+        if len > 65_535 {
+            len + 10
+        } else if len > 125 {
+            len + 4
+        } else {
+            len + 2
+        }
+    });
+    let sent = lens.map(|len| ServerFrame::new(2, vec![7; len]));
+    for written in [0, 1, 2, 50, 101, 102, 103, 105, 106, 20_000, 40_106, 40_107, 60_000, 140_000, 140_309] {
+        let mut session = Session::open(Version::Hybi13);
+        sent.iter().for_each(|frame| session.driver.binary(frame.payload.clone()).unwrap());
+        let mut bytes = session.driver.output().copy_to_bytes(written).to_vec();
+        session.feed(Frame::ping("theirs").bytes());
+        assert!(session.driver.output().has_remaining());
+        session.driver.ping("ours").unwrap();
+        session.driver.ping("and again").unwrap();
+        bytes.extend(session.written());
+        let begun = (0..).find(|&count| sizes[..count].iter().sum::<usize>() >= written).unwrap();
+        let controls = [ServerFrame::pong("theirs"), ServerFrame::new(9, "ours"), ServerFrame::new(9, "and again")];
+        let expected = [&sent[..begun], &controls, &sent[begun..]].concat();
+        let frames = server_frames(&bytes);
+        let kinds =
+            |frames: &[ServerFrame]| frames.iter().map(|frame| (frame.opcode, frame.payload.len())).collect::<Vec<_>>();
+        assert_eq!(kinds(&frames), kinds(&expected), "with {written} bytes written");
+        assert!(frames == expected, "not behind {begun} of the frames, with {written} bytes written");
+    }
+}
+
+#[test]
+fn a_close_stays_behind_what_was_sent_before_it() {
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.binary(vec![7; 100_000]).unwrap();
+    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 100_000]), ServerFrame::close(1000, "")]);
 }
 
 #[test]

@@ -211,7 +211,12 @@ fn compressing(bits: u8, mem_level: u8) -> i64 {
     let bits = WindowBits::new(bits).expect("8 to 15");
     settled(|| {
         let mut pipeline = pipeline(PermessageDeflate::new().max_window_bits(bits).mem_level(mem_level), true);
-        cost(|| pipeline.encode(&mut Message::new(true, prose(300))).unwrap()).2
+        let before = pipeline.memory();
+        let held = cost(|| pipeline.encode(&mut Message::new(true, prose(300))).unwrap()).2;
+        let told = (pipeline.memory() - before) as i64;
+        // One that the thread had left over is held as well, and was not made for it.
+        assert!(held < 1000 || (held - told).abs() < 1000, "{held} are held, the session tells of {told}");
+        held
     })
 }
 
@@ -220,11 +225,16 @@ fn inflating(bits: u8) -> i64 {
     let bits = WindowBits::new(bits).expect("8 to 15");
     settled(|| {
         let mut pipeline = pipeline(PermessageDeflate::new().request_max_window_bits(bits), false);
-        cost(|| {
+        let before = pipeline.memory();
+        let held = cost(|| {
             let mut message = Message { rsv: Rsv::RSV1, ..Message::new(true, sent.clone()) };
             pipeline.decode(&mut message, 1000, &mut |_| Ok(())).unwrap();
         })
-        .2
+        .2;
+        let told = (pipeline.memory() - before) as i64;
+        // One that the thread had left over is held as well, and was not made for it.
+        assert!(held < 1000 || (held - told).abs() < 1000, "{held} are held, the session tells of {told}");
+        held
     })
 }
 

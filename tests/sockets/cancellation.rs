@@ -204,7 +204,7 @@ fn a_cancelled_ping_is_sent_whole() {
             let (mut socket, trickle) = open(Version::Hybi13, Config::server()).await;
             insist!(times, socket.flush()).unwrap();
             let head = trickle.written().0.len();
-            if let Some(result) = polled(times, socket.ping("are you there?")) {
+            if let Some(result) = polled(times, socket.send_ping("are you there?")) {
                 result.unwrap();
             }
             insist!(times, socket.flush()).unwrap();

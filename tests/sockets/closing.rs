@@ -100,7 +100,7 @@ fn nothing_is_sent_after_a_close() {
             assert!(is_closed(socket.send("late").await));
             assert!(is_closed(socket.feed("late").await));
             // What a hixie draft does not have, it does not have when it is closed either; the error says one of them.
-            assert!(matches!(socket.ping("late").await, Err(Error::Send(_))));
+            assert!(matches!(socket.send_ping("late").await, Err(Error::Send(_))));
             socket.flush().await.unwrap();
         }
     });
@@ -113,7 +113,7 @@ fn nothing_is_sent_while_a_close_is_under_way() {
         // Cancelled, once it has begun.
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
         assert!(is_closed(socket.send("late").await));
-        assert!(is_closed(socket.ping("late").await));
+        assert!(is_closed(socket.send_ping("late").await));
         client.wire.write(frames([Frame::text("still"), Frame::ping("not answered")])).await;
         assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("still"));
         assert!(socket.recv().now_or_never().is_none());

@@ -119,7 +119,7 @@ fn replies_keep_their_order_with_whatever_else_is_sent() {
         socket.recv().await.unwrap().unwrap();
         socket.send("1").await.unwrap();
         socket.feed("2").await.unwrap();
-        socket.ping("3").await.unwrap();
+        socket.send_ping("3").await.unwrap();
         socket.recv().await.unwrap().unwrap();
         socket.send("4").await.unwrap();
         socket.send(vec![5; 100_000]).await.unwrap();

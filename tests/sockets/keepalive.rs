@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tower_websocket::{CloseCode, Config, Message, Version};
+use tower_websocket::{CloseCause, CloseCode, Config, Message, Timeout, Version};
 use websocket_tests::wire::{Frame, HYBI, ServerFrame, VERSIONS};
 
 use crate::pair::over_memory;
@@ -101,8 +101,8 @@ fn a_connection_without_messages_is_closed_with_1001() {
                     client.wire.write([0xff, 0x00]).await;
                 }
             } else {
-                // At 30 s, when it is received from again, and at 50 and 70 s.
-                for _ in 0..3 {
+                // At 50 and 70 s: while nobody received, nobody was held to say anything.
+                for _ in 0..2 {
                     assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
                     client.wire.write(Frame::pong("").bytes()).await;
                 }
@@ -117,9 +117,28 @@ fn a_connection_without_messages_is_closed_with_1001() {
 }
 
 #[test]
-fn without_a_word_of_it_nothing_is_pinged() {
+fn by_default_a_silent_peer_is_pinged_after_20_s_and_given_up_after_40() {
     run_paused(async || {
-        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+        for config in [Config::server(), Config::client()] {
+            let (mut socket, mut client) = over_memory(1024, Version::Hybi13, config).await;
+            let begun = Instant::now();
+            let server = tokio::spawn(async move {
+                assert!(socket.recv().await.is_none());
+                socket.close_cause()
+            });
+            assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+            assert_eq!(begun.elapsed(), 20 * SECOND);
+            assert_eq!(server.await.unwrap(), Some(CloseCause::Timeout(Timeout::Pong)));
+            assert_eq!(begun.elapsed(), 40 * SECOND);
+        }
+    });
+}
+
+#[test]
+fn nothing_is_pinged_where_the_configuration_says_so() {
+    run_paused(async || {
+        let config = Config::server().ping_interval(None);
+        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, config).await;
         let server = tokio::spawn(async move { socket.recv().await });
         sleep(3600 * 24 * SECOND).await;
         client.send(&["still here"]).await;

@@ -116,11 +116,11 @@ fn everything_there_is_can_be_sent() {
         let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
         let sender = socket.sender();
         let receiving = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
-        sender.ping("p").await.unwrap();
+        sender.send_ping("p").await.unwrap();
         sender.send_prepared(&PreparedMessage::new("prepared")).await.unwrap();
         sender.send(vec![1; 100_000]).await.unwrap();
         sender.try_send("tried").unwrap();
-        assert!(matches!(sender.ping([0; 126].to_vec()).await, Err(Error::Send(SendError::ControlTooLong))));
+        assert!(matches!(sender.send_ping([0; 126].to_vec()).await, Err(Error::Send(SendError::ControlTooLong))));
         assert!(matches!(
             sender.close(CloseCode::ABNORMAL, "").await,
             Err(Error::Send(SendError::InvalidCloseCode(_)))

@@ -162,7 +162,8 @@ fn closes_can_be_spread_over_time() {
         let shutdown = Shutdown::new();
         let mut clients = Vec::new();
         for _ in 0..50 {
-            let (mut socket, client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+            let config = Config::server().ping_interval(None);
+            let (mut socket, client) = over_memory(1024, Version::Hybi13, config).await;
             socket.shutdown(&shutdown);
             tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
             clients.push(client);

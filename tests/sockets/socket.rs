@@ -140,7 +140,7 @@ fn pings_and_closes_are_answered_while_a_message_is_waited_for() {
 fn next_event_tells_pings_pongs_and_the_close() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
-        socket.ping("are you there?").await.unwrap();
+        socket.send_ping("are you there?").await.unwrap();
         assert_eq!(client.wire.frame().await, ServerFrame::new(9, "are you there?"));
         client.wire.write(frames([Frame::pong("are you there?"), Frame::ping("and you?"), Frame::text("yes")])).await;
         client.wire.write(Frame::close(3000, "bye").bytes()).await;
@@ -162,9 +162,9 @@ fn next_event_tells_pings_pongs_and_the_close() {
 fn a_ping_that_is_too_long_is_refused_and_the_socket_goes_on() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
-        let error = socket.ping(vec![7; 126]).await.unwrap_err();
+        let error = socket.send_ping(vec![7; 126]).await.unwrap_err();
         assert!(matches!(error, Error::Send(SendError::ControlTooLong)), "{error:?}");
-        socket.ping(vec![7; 125]).await.unwrap();
+        socket.send_ping(vec![7; 125]).await.unwrap();
         assert_eq!(client.wire.frame().await, ServerFrame::new(9, [7; 125]));
         socket.send("on").await.unwrap();
         assert_eq!(client.text().await, "on");
@@ -177,7 +177,7 @@ fn what_a_hixie_draft_does_not_have_is_refused_and_the_socket_goes_on() {
         for version in [Version::Hixie76, Version::Hixie75] {
             let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
             for result in
-                [socket.send(vec![1, 2, 3]).await, socket.feed(vec![1, 2, 3]).await, socket.ping("ping").await]
+                [socket.send(vec![1, 2, 3]).await, socket.feed(vec![1, 2, 3]).await, socket.send_ping("ping").await]
             {
                 assert!(matches!(result, Err(Error::Send(SendError::NotSupported { .. }))), "{result:?}");
             }

@@ -211,7 +211,7 @@ fn pings_of_a_socket_that_nobody_answers_are_kept_in_no_table() {
         let mut read = vec![0; 64 * 1024];
         let mut before = 0;
         for i in 0..50_000 {
-            socket.ping(format!("{i:0125}")).await.unwrap();
+            socket.send_ping(format!("{i:0125}")).await.unwrap();
             assert_eq!(peer.read(&mut read).await.unwrap(), 127);
             if i == 10 {
                 before = held();

@@ -63,6 +63,13 @@ impl Compressor {
         self.effort
     }
 
+    /// The bytes it holds: zlib-rs's state, of which the table of hashes is most, twice the window and as much for its chains,
+    /// and 7 bytes for each symbol that a block may have.
+    pub(crate) fn memory(&self) -> usize {
+        let Effort { mem_level, window, .. } = self.effort;
+        134_272 + (4 << window) + (7 << (mem_level + 6))
+    }
+
     /// Forgets what was compressed.
     pub(crate) fn reset(&mut self) {
         self.deflate.reset();
@@ -111,6 +118,11 @@ impl Decompressor {
 
     pub(crate) fn window(&self) -> u8 {
         self.window
+    }
+
+    /// The bytes it holds: zlib-rs's state, with the largest window in any case.
+    pub(crate) fn memory(&self) -> usize {
+        47_552
     }
 
     /// Forgets what was inflated.

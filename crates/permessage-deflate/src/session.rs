@@ -89,6 +89,11 @@ impl Session for DeflateSession {
         let number = u64::from_be_bytes([0, level, mem_level, window, 0, 0, 0, 0]) | u64::from(threshold);
         if self.own.takeover { None } else { Some(number) }
     }
+
+    fn memory(&self) -> usize {
+        let compressor = self.compressor.as_ref().map_or(0, Compressor::memory);
+        size_of::<Self>() + compressor + self.decompressor.as_ref().map_or(0, Decompressor::memory)
+    }
 }
 
 fn borrow_compressor(effort: Effort) -> Compressor {

@@ -1,13 +1,17 @@
-use std::future::poll_fn;
+use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
+use std::pin::Pin;
 
 use bytes::BytesMut;
-use http::Request;
+use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{Config, Driver, Event, ProtocolError, is_handshake};
 
 use crate::connection::Connection;
+use crate::server::origin::guard::OriginGuard;
+use crate::shutdown::{Entry, Shutdown};
 use crate::socket::WebSocket;
+use crate::upgrade::UpgradeRefusal;
 
 /// Makes a WebSocket of a connection that nothing was read from, such as a `TcpStream` or a TLS stream over one: reads
 /// the request, bounded in size and time, and answers it. There is no HTTP stack behind it, and it speaks HTTP/1.1.
@@ -43,42 +47,122 @@ use crate::socket::WebSocket;
 /// # Cancel safety
 ///
 /// Dropping the future closes the connection.
-pub async fn accept<T>(io: T, config: Config) -> Result<WebSocket<T>, AcceptError<T>>
+pub fn accept<T>(io: T, config: Config) -> Accept<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let limit = config.get_handshake_timeout();
-    let mut connection = Connection::new(io, Driver::server(config));
-    let opened = async {
-        loop {
-            match poll_fn(|cx| connection.poll_opening(cx)).await {
-                Some(Ok(Event::Connect)) => {
-                    if !connection.driver().request().is_some_and(is_handshake) {
-                        return Ok(false);
-                    }
-                    // It can fail only before `Connect`, or when called twice.
-                    let _ = connection.driver_mut().start();
-                }
-                Some(Ok(Event::Open)) => {
-                    poll_fn(|cx| connection.poll_flush(cx)).await?;
-                    return Ok(true);
-                }
-                Some(Ok(Event::Error(error))) => return Err(AcceptError::Refused(error)),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => return Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
-            }
-        }
-    };
-    let is_websocket = tokio::time::timeout(limit, opened).await.map_err(|_| AcceptError::TimedOut)??;
-    if is_websocket {
-        return Ok(WebSocket::new(connection));
+    Accept { io, config, shutdown: None, guard: None }
+}
+
+/// A connection to be made a WebSocket of; see [`accept`].
+#[derive(Debug)]
+#[must_use = "nothing is read before this is awaited"]
+pub struct Accept<T> {
+    io: T,
+    config: Config,
+    shutdown: Option<Shutdown>,
+    guard: Option<OriginGuard>,
+}
+
+impl<T> Accept<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    /// Puts the socket among those that a shutdown closes. Once it was begun, handshakes are answered with 503.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Self {
+        Self { shutdown: Some(shutdown.clone()), ..self }
     }
-    let request = connection.driver_mut().take_request();
-    let (io, read) = connection.into_parts();
-    match request {
-        Some(request) => Err(AcceptError::PlainHttp(Box::new(PlainHttp { request, io, read }))),
-        None => Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
+
+    /// Lets in only what the guard does; others are answered with 403 and the reason.
+    pub fn check_origin(self, guard: &OriginGuard) -> Self {
+        Self { guard: Some(guard.clone()), ..self }
+    }
+
+    async fn run(self) -> Result<WebSocket<T>, AcceptError<T>> {
+        let limit = self.config.get_handshake_timeout();
+        let mut connection = Connection::new(self.io, Driver::server(self.config));
+        let gate = Gate { shutdown: self.shutdown, guard: self.guard };
+        let opened =
+            tokio::time::timeout(limit, open(&mut connection, &gate)).await.map_err(|_| AcceptError::TimedOut)??;
+        if let Some(entry) = opened {
+            let mut socket = WebSocket::new(connection);
+            if let Some(entry) = entry {
+                socket.enter(entry);
+            }
+            return Ok(socket);
+        }
+        let request = connection.driver_mut().take_request();
+        let (io, read) = connection.into_parts();
+        match request {
+            Some(request) => Err(AcceptError::PlainHttp(Box::new(PlainHttp { request, io, read }))),
+            None => Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
+impl<T> IntoFuture for Accept<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Output = Result<WebSocket<T>, AcceptError<T>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// Who keeps handshakes out that could be accepted.
+struct Gate {
+    shutdown: Option<Shutdown>,
+    guard: Option<OriginGuard>,
+}
+
+impl Gate {
+    /// The place among the sockets of a shutdown, where there is one.
+    fn pass(&self, request: &Request<()>) -> Result<Option<Entry>, Response<String>> {
+        if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
+            return Err(UpgradeRefusal::ShuttingDown.to_response());
+        }
+        if let Some(guard) = &self.guard {
+            guard.check(request).map_err(|refusal| refusal.to_response())?;
+        }
+        Ok(self.shutdown.as_ref().map(Shutdown::enter))
+    }
+}
+
+/// Reads the request and answers it. `None` where it asks for something else.
+async fn open<T>(connection: &mut Connection<T>, gate: &Gate) -> Result<Option<Option<Entry>>, AcceptError<T>>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut entry = None;
+    loop {
+        match poll_fn(|cx| connection.poll_opening(cx)).await {
+            Some(Ok(Event::Connect)) => {
+                let Some(request) = connection.driver().request().filter(|request| is_handshake(request)) else {
+                    return Ok(None);
+                };
+                let passed = gate.pass(request);
+                let driver = connection.driver_mut();
+                // Either can fail only before `Connect`, or when called twice.
+                let _ = match passed {
+                    Ok(passed) => {
+                        entry = passed;
+                        driver.start()
+                    }
+                    Err(response) => driver.refuse(response),
+                };
+            }
+            Some(Ok(Event::Open)) => {
+                poll_fn(|cx| connection.poll_flush(cx)).await?;
+                return Ok(Some(entry));
+            }
+            Some(Ok(Event::Error(error))) => return Err(AcceptError::Refused(error)),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
+        }
     }
 }
 

@@ -46,6 +46,15 @@ pub(crate) fn defer(connection: Arc<dyn Deferred>) -> bool {
     pushed.is_ok()
 }
 
+/// Sees to it that what a connection has taken is written soon, though nobody waits for it. Without a runtime it is left to the
+/// next flush.
+pub(crate) fn write_soon<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(connection: &Arc<Mutex<Connection<T>>>) {
+    lock(connection).set_deferred(true);
+    if !defer(connection.clone()) {
+        lock(connection).set_deferred(false);
+    }
+}
+
 thread_local! {
     static HELPER: RefCell<Option<Helper>> = const { RefCell::new(None) };
 }

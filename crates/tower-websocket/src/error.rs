@@ -13,6 +13,9 @@ pub enum Error {
     /// The peer broke the protocol or a limit. It has been told so, and the connection is closed.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// No pong came to a ping in time.
+    #[error("the peer did not answer a ping")]
+    NoPong,
     /// What was to be sent was not taken.
     #[error(transparent)]
     Send(#[from] SendError),

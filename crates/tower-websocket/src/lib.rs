@@ -7,17 +7,19 @@ mod connection;
 mod deferred;
 mod error;
 mod lock;
+mod pings;
 mod pool;
 mod replies;
 mod sender;
 mod server;
 mod shutdown;
 mod socket;
+mod tcp;
 mod upgrade;
 mod upgraded;
 mod waiting;
 
-pub use accept::{AcceptError, PlainHttp, accept};
+pub use accept::{Accept, AcceptError, PlainHttp, accept};
 pub use client::connect::{Connect, connect};
 pub use client::error::ConnectError;
 pub use client::http2::Http2Connection;
@@ -39,7 +41,7 @@ pub use socket::WebSocket;
 pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
 pub use upgraded::Upgraded;
 pub use websocket_driver::{
-    CloseCode, CloseFrame, Config, Event, HandshakeError, HeadError, Message, MessageRef, PreparedMessage,
-    ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, UrlError, Utf8Bytes, Version,
-    requested_protocols,
+    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Event, Exceeded, HandshakeError, HeadError,
+    Limit, Message, MessageRef, Observer, Opened, PreparedMessage, ProtocolError, ProxyError, ResponseError,
+    ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version, requested_protocols,
 };

@@ -1,14 +1,17 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, Weak};
-use std::task::ready;
+use std::task::{Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use websocket_driver::{CloseCode, Message, PreparedMessage, SendError};
 
 use crate::connection::Connection;
-use crate::deferred::defer;
+use crate::deferred::write_soon;
 use crate::error::Error;
 use crate::lock::lock;
 use crate::upgraded::Upgraded;
@@ -92,14 +95,45 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let connection = self.connection.upgrade().ok_or(SendError::Closed)?;
-        lock(&connection).start_send_deferred(message.into())?;
-        if !defer(connection.clone()) {
-            lock(&connection).undefer();
-        }
+        lock(&connection).start_send(message.into())?;
+        write_soon(&connection);
         Ok(())
     }
 
-    /// Sends a ping of at most 125 bytes. The pong comes to who receives, as [`Event::Pong`](crate::Event::Pong).
+    /// Pings the peer, and waits for the pong to that very ping, or to a later one: how long it took. Somebody must be receiving
+    /// meanwhile, since the pong comes with what is received.
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, WebSocketSender};
+    /// async fn is_near(sender: &WebSocketSender) -> Result<bool, Error> {
+    ///     Ok(sender.ping().await? < std::time::Duration::from_millis(20))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`Error::NoPong`] where none comes within [`Config::pong_timeout`](crate::Config::pong_timeout),
+    /// and where 16 others wait already, which pushes out the oldest.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: the ping is sent whole or not at all.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        let (answered, pong) = oneshot::channel();
+        let mut answered = Some(answered);
+        let limit = poll_fn(|cx| {
+            let connection = self.connection()?;
+            let mut connection = lock(&connection);
+            ready!(connection.poll_timed_ping(cx, &mut answered))?;
+            ready!(connection.poll_flush(cx))?;
+            Poll::Ready(Ok::<_, Error>(connection.driver().config().get_pong_timeout()))
+        })
+        .await?;
+        timeout(limit, pong).await.ok().and_then(Result::ok).ok_or(Error::NoPong)
+    }
+
+    /// Sends a ping of at most 125 bytes, and does not wait for the pong. It comes to who receives, as
+    /// [`Event::Pong`](crate::Event::Pong).
     ///
     /// # Errors
     ///
@@ -108,7 +142,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// # Cancel safety
     ///
     /// Safe: the ping is sent whole or not at all.
-    pub fn ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+    pub fn send_ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| {
             let connection = self.connection()?;

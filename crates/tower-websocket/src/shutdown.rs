@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use websocket_driver::{CloseCode, CloseFrame, SendError, check_close};
 
 use crate::connection::Connection;
-use crate::deferred::defer;
+use crate::deferred::write_soon;
 use crate::lock::lock;
 
 /// Ends all the WebSockets of a server, or of a client, in an orderly way. It is a handle to be cloned: given to
@@ -61,10 +61,8 @@ trait Drain: Send + Sync {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drain for Mutex<Connection<T>> {
     fn close(self: Arc<Self>, code: CloseCode, reason: &str) {
         // The code was checked before, and a socket that is closing is what is wanted.
-        let _ = lock(&self).start_close_deferred(code, reason);
-        if !defer(self.clone()) {
-            lock(&self).undefer();
-        }
+        let _ = lock(&self).start_close(code, reason);
+        write_soon(&self);
     }
 
     fn cut(&self) {

@@ -1,14 +1,18 @@
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Batch, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version};
+use websocket_driver::{
+    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version,
+};
 
 use crate::connection::{Connection, Defer};
 use crate::deferred::defer;
@@ -17,6 +21,7 @@ use crate::lock::lock;
 use crate::replies::Replies;
 use crate::sender::WebSocketSender;
 use crate::shutdown::{Entry, Shutdown};
+use crate::tcp;
 use crate::upgraded::Upgraded;
 
 /// An open WebSocket.
@@ -60,11 +65,19 @@ struct Details {
     close_frame: Option<CloseFrame>,
     /// Its place in a [`Shutdown`].
     entry: Option<Entry>,
+    /// What came before a pong that was waited for.
+    kept: VecDeque<Result<Event, Error>>,
+    kept_bytes: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub(crate) fn new(mut connection: Connection<T>) -> Self {
         connection.opened();
+        if let Some(interval) = connection.driver().config().get_ping_interval()
+            && connection.driver().version().is_some_and(Version::is_hixie)
+        {
+            tcp::keep_alive(connection.io(), interval);
+        }
         let driver = connection.driver_mut();
         let (protocol, request) = (driver.protocol().map(Into::into), driver.take_request());
         let has_details = protocol.is_some() || request.is_some();
@@ -217,7 +230,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         poll_fn(|cx| self.poll_flush(cx))
     }
 
-    /// Sends a ping of at most 125 bytes. The pong comes as [`Event::Pong`].
+    /// Pings the peer, and waits for the pong to that very ping, or to a later one: how long it took. What comes before the pong
+    /// is kept for [`recv`](Self::recv), up to [`Config::max_output`](crate::Config::max_output) bytes; more is not read. Where
+    /// somebody else receives, ping by a [`sender`](Self::sender).
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, WebSocket};
+    /// async fn is_near(socket: &mut WebSocket) -> Result<bool, Error> {
+    ///     Ok(socket.ping().await? < std::time::Duration::from_millis(20))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`Error::NoPong`] where none comes within [`Config::pong_timeout`](crate::Config::pong_timeout).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: no message is lost, and the ping is sent whole or not at all.
+    pub async fn ping(&mut self) -> Result<Duration, Error> {
+        let sender = self.sender();
+        let mut pong = pin!(sender.ping());
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(time) = pong.as_mut().poll(cx) {
+                    return Poll::Ready(time);
+                }
+                ready!(self.poll_keep(cx));
+            }
+        })
+        .await
+    }
+
+    /// Sends a ping of at most 125 bytes, and does not wait for the pong, which comes as [`Event::Pong`].
     ///
     /// # Errors
     ///
@@ -226,7 +271,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// # Cancel safety
     ///
     /// Safe: the ping is sent whole or not at all.
-    pub fn ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+    pub fn send_ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| {
             let mut connection = lock(&self.connection);
@@ -304,6 +349,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.details.as_ref()?.close_frame.as_ref()
     }
 
+    /// Why the connection ended: once it has, or is about to, where this side closes. It tells more than
+    /// [`close_frame`](Self::close_frame): which limit, which timeout, which rule of the protocol.
+    ///
+    /// ```
+    /// # use tower_websocket::WebSocket;
+    /// async fn log(mut socket: WebSocket) {
+    ///     while let Some(Ok(message)) = socket.recv().await {
+    ///         println!("{message:?}");
+    ///     }
+    ///     if let Some(cause) = socket.close_cause() {
+    ///         println!("{cause}");
+    ///     }
+    /// }
+    /// ```
+    pub fn close_cause(&self) -> Option<CloseCause> {
+        self.connection().driver().close_cause().cloned()
+    }
+
+    /// How many bytes the connection holds, see [`Driver::memory`](websocket_driver::Driver::memory).
+    pub fn memory(&self) -> usize {
+        self.connection().driver().memory()
+    }
+
     /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
     pub fn request(&self) -> Option<&Request<()>> {
         self.details.as_ref()?.request.as_ref()
@@ -314,7 +382,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn take_request(&mut self) -> Option<Request<()>> {
         let details = self.details.as_mut()?;
         let request = details.request.take();
-        if details.protocol.is_none() && details.close_frame.is_none() && details.entry.is_none() {
+        let is_empty = details.protocol.is_none() && details.close_frame.is_none() && details.kept.is_empty();
+        if is_empty && details.entry.is_none() {
             self.details = None;
         }
         request
@@ -332,6 +401,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// The next event, or none where messages came, which are in the batch.
     #[inline]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
+        if self.details.is_some()
+            && let Some(event) = self.take_kept()
+        {
+            return Poll::Ready(Some(event.map(Some)));
+        }
+        self.poll_connection(cx)
+    }
+
+    /// As [`poll_batch`](Self::poll_batch), of what was not kept.
+    #[inline]
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
         match &next {
             None => self.is_finished = true,
@@ -339,6 +419,43 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             Some(_) => {}
         }
         Poll::Ready(next.map(|next| next.map_err(Error::Io)))
+    }
+
+    /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
+    fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.connection().driver().config().get_max_output();
+        if self.is_finished || self.details_mut().kept_bytes >= limit {
+            return Poll::Pending;
+        }
+        if !self.batch.has_next()
+            && let Some(event) = ready!(self.poll_connection(cx)).and_then(Result::transpose)
+        {
+            self.keep(event);
+        }
+        // All of it, as it comes behind what is kept.
+        while let Some(message) = self.batch.next() {
+            self.keep(Ok(Event::Message(message)));
+        }
+        Poll::Ready(())
+    }
+
+    fn keep(&mut self, event: Result<Event, Error>) {
+        let details = self.details_mut();
+        details.kept_bytes += size_of::<Event>();
+        if let Ok(Event::Message(message)) = &event {
+            details.kept_bytes += message.len();
+        }
+        details.kept.push_back(event);
+    }
+
+    #[cold]
+    fn take_kept(&mut self) -> Option<Result<Event, Error>> {
+        let details = self.details.as_mut()?;
+        let event = details.kept.pop_front();
+        if details.kept.is_empty() {
+            details.kept_bytes = 0;
+        }
+        event
     }
 
     fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {

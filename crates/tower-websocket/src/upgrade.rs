@@ -69,7 +69,7 @@ pub fn upgrade<B>(request: &mut Request<B>, config: Config) -> Result<(Response<
 ///
 /// As [`upgrade`].
 pub fn check<B>(request: &Request<B>, config: Config) -> Result<Option<String>, UpgradeRefusal> {
-    let (_, driver) = answer(request, config)?;
+    let (_, driver) = answer(request, config.unobserved())?;
     if request.extensions().get::<OnUpgrade>().is_none() {
         return Err(UpgradeRefusal::NotUpgradable);
     }

@@ -45,6 +45,13 @@ impl Upgraded {
         Self(Transport::Tcp(stream))
     }
 
+    pub(crate) fn tcp_stream(&self) -> Option<&TcpStream> {
+        match &self.0 {
+            Transport::Tcp(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// Of a client, over something else.
     pub(crate) fn from_boxed(io: Box<dyn Transmit>) -> Self {
         Self(Transport::Boxed(io))

@@ -55,4 +55,9 @@ pub trait Session: Debug + Send {
     fn encoding(&self) -> Option<u64> {
         None
     }
+
+    /// The bytes it holds for its connection, which count against `Config::max_memory`: none, by default.
+    fn memory(&self) -> usize {
+        0
+    }
 }

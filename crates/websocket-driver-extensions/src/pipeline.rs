@@ -78,6 +78,12 @@ impl Pipeline {
         self.stages.iter_mut().try_for_each(|stage| stage.run(|session| session.encode(message)))
     }
 
+    /// The bytes that the sessions hold.
+    pub fn memory(&self) -> usize {
+        let sessions = self.stages.iter().map(|stage| stage.session.memory()).sum::<usize>();
+        size_of::<Self>() + self.stages.capacity() * size_of::<Stage>() + sessions
+    }
+
     /// What determines how a message that leaves is encoded, where that is nothing else: see [`Session::encoding`].
     pub fn encoding(&self) -> Option<Encoding> {
         match &*self.stages {

@@ -6,6 +6,9 @@ use http::HeaderMap;
 use rand::Rng;
 use websocket_driver_extensions::{DuplicateExtension, Extension, Extensions};
 
+use crate::budget::Budget;
+use crate::observer::Observer;
+
 /// What a connection may cost, and what it agrees to. Cheap to clone: it is one reference.
 ///
 /// ```
@@ -35,6 +38,11 @@ pub(crate) struct Settings {
     pub(crate) max_head_size: usize,
     pub(crate) max_headers: usize,
     pub(crate) max_output: usize,
+    pub(crate) max_memory: usize,
+    pub(crate) max_frame_rate: Option<u32>,
+    pub(crate) max_control_rate: Option<u32>,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) allow_drafts: bool,
     pub(crate) secure: Option<bool>,
     pub(crate) protocols: Vec<String>,
@@ -68,6 +76,11 @@ impl Config {
             max_head_size: 16 * 1024,
             max_headers: 100,
             max_output: 256 * 1024,
+            max_memory: 256 * 1024 * 1024,
+            max_frame_rate: None,
+            max_control_rate: None,
+            budget: None,
+            observer: None,
             allow_drafts: false,
             secure: None,
             protocols: Vec::new(),
@@ -77,7 +90,7 @@ impl Config {
             random: Arc::new(|bytes| rand::rng().fill_bytes(bytes)),
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
-            ping_interval: None,
+            ping_interval: Some(Duration::from_secs(20)),
             pong_timeout: Duration::from_secs(20),
             idle_timeout: None,
         }))
@@ -120,6 +133,41 @@ impl Config {
     /// that a large one can be sent at all.
     pub fn max_output(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_output = bytes)
+    }
+
+    /// How much memory a connection may hold, in bytes, by what [`Driver::memory`](crate::Driver::memory) counts: 256 MiB by
+    /// default, which the other limits, as they are by default, keep it below. More closes it with 1009. It is looked at before
+    /// each wait for more input. The buffer that is read into, of 128 KiB in the async types above, counts while the beginning of
+    /// a frame is in it.
+    pub fn max_memory(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_memory = bytes)
+    }
+
+    /// How many frames may come in a second, on average, and at once: any number, by default. More close the connection with
+    /// 1008. The driver has no clock: it must be [told the time](crate::Driver::tick), as the async types above it do.
+    pub fn max_frame_rate(self, limit: Option<u32>) -> Self {
+        self.with(|settings| settings.max_frame_rate = limit)
+    }
+
+    /// As [`max_frame_rate`](Self::max_frame_rate), of control frames alone: pings, pongs and closes. Any number, by default:
+    /// pings are answered by the latest alone where the peer does not read, so that they cost no more than other frames.
+    pub fn max_control_rate(self, limit: Option<u32>) -> Self {
+        self.with(|settings| settings.max_control_rate = limit)
+    }
+
+    /// What all connections may hold together; no bound by default.
+    pub fn budget(self, budget: &Budget) -> Self {
+        self.with(|settings| settings.budget = Some(budget.clone()))
+    }
+
+    /// Who is told what happens on the connections: nobody, by default.
+    pub fn observer(self, observer: impl Observer) -> Self {
+        self.with(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+
+    /// Without an observer, for who looks at a handshake that somebody else will answer.
+    pub fn unobserved(self) -> Self {
+        self.with(|settings| settings.observer = None)
     }
 
     /// Whether to serve the protocols older than RFC 6455: hybi-7 and -8, hixie-76 and hixie-75. Off by default; a
@@ -204,8 +252,9 @@ impl Config {
         self.with(|settings| settings.close_timeout = limit)
     }
 
-    /// After how long without anything from the peer it is pinged: never, by default. 20 s keep most proxies and address
-    /// translators from forgetting a connection, and find dead ones. The hixie drafts have no pings.
+    /// After how long without anything from the peer it is pinged: 20 s by default, which keeps most proxies and address
+    /// translators from forgetting a connection, and finds dead ones. `None` for never. The hixie drafts have no pings: where
+    /// their transport is TCP, its own keep-alive takes this interval.
     ///
     /// The driver has no clock; the async types above it keep to it, while they are received from, with a
     /// [`Keepalive`](crate::Keepalive).
@@ -224,6 +273,11 @@ impl Config {
         self.with(|settings| settings.idle_timeout = limit)
     }
 
+    /// What [`max_output`](Self::max_output) was set to.
+    pub fn get_max_output(&self) -> usize {
+        self.0.max_output
+    }
+
     /// What [`handshake_timeout`](Self::handshake_timeout) was set to.
     pub fn get_handshake_timeout(&self) -> Duration {
         self.0.handshake_timeout
@@ -232,6 +286,26 @@ impl Config {
     /// What [`close_timeout`](Self::close_timeout) was set to.
     pub fn get_close_timeout(&self) -> Duration {
         self.0.close_timeout
+    }
+
+    /// What [`ping_interval`](Self::ping_interval) was set to.
+    pub fn get_ping_interval(&self) -> Option<Duration> {
+        self.0.ping_interval
+    }
+
+    /// What [`pong_timeout`](Self::pong_timeout) was set to.
+    pub fn get_pong_timeout(&self) -> Duration {
+        self.0.pong_timeout
+    }
+
+    /// What [`idle_timeout`](Self::idle_timeout) was set to.
+    pub fn get_idle_timeout(&self) -> Option<Duration> {
+        self.0.idle_timeout
+    }
+
+    /// Whether there is a limit on frames a second, so that the driver must be told the time.
+    pub fn is_rate_limited(&self) -> bool {
+        self.0.max_frame_rate.is_some() || self.0.max_control_rate.is_some()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -254,6 +328,11 @@ impl fmt::Debug for Config {
             .field("max_head_size", &settings.max_head_size)
             .field("max_headers", &settings.max_headers)
             .field("max_output", &settings.max_output)
+            .field("max_memory", &settings.max_memory)
+            .field("max_frame_rate", &settings.max_frame_rate)
+            .field("max_control_rate", &settings.max_control_rate)
+            .field("budget", &settings.budget)
+            .field("observer", &settings.observer.is_some())
             .field("allow_drafts", &settings.allow_drafts)
             .field("secure", &settings.secure)
             .field("protocols", &settings.protocols)

@@ -1,9 +1,10 @@
 use http::header::HeaderName;
 use http::{HeaderValue, Response, StatusCode, header};
-use websocket_driver_extensions::{ExtensionError, HeaderError};
+use websocket_driver_extensions::{ExtensionError, HeaderError, Reason};
 
 use crate::close::CloseCode;
 use crate::head_error::HeadError;
+use crate::limit::{Exceeded, Limit};
 use crate::response_error::ResponseError;
 
 /// What a peer did that its protocol forbids, or that goes beyond a limit.
@@ -76,6 +77,26 @@ pub enum ProtocolError {
         /// The limit.
         limit: usize,
     },
+    /// A connection that holds more than [`Config::max_memory`](crate::Config::max_memory).
+    #[error("the connection holds {size} bytes, over the limit of {limit}")]
+    TooMuchMemory {
+        /// What it holds.
+        size: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// More frames a second than [`Config::max_frame_rate`](crate::Config::max_frame_rate).
+    #[error("more than {limit} frames came in a second")]
+    TooManyFrames {
+        /// The limit.
+        limit: u32,
+    },
+    /// More control frames a second than [`Config::max_control_rate`](crate::Config::max_control_rate).
+    #[error("more than {limit} control frames came in a second")]
+    TooManyControlFrames {
+        /// The limit.
+        limit: u32,
+    },
     /// The length of a hixie frame is written with more bytes than any length within the limits needs.
     #[error("the length of a frame does not end (draft-hixie-76 §5.3)")]
     LengthUnterminated,
@@ -121,14 +142,55 @@ impl ProtocolError {
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::FrameTooBig { .. } | Self::MessageTooBig { .. } | Self::TooManyFragments { .. } => {
-                CloseCode::MESSAGE_TOO_BIG
-            }
+            Self::FrameTooBig { .. }
+            | Self::MessageTooBig { .. }
+            | Self::TooManyFragments { .. }
+            | Self::TooMuchMemory { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::TooManyFrames { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY_VIOLATION,
             Self::Undeliverable { .. } => CloseCode::UNSUPPORTED_DATA,
             Self::Extension(error) => error.close_code().into(),
             Self::Response(error) => error.close_code(),
             _ => CloseCode::PROTOCOL_ERROR,
         }
+    }
+
+    /// The limit that was exceeded, where it is one and no rule of the protocol.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        let (limit, max, size) = match *self {
+            Self::FrameTooBig { size, limit } => (Limit::FrameSize, limit as u64, size),
+            Self::MessageTooBig { size, limit } => (Limit::MessageSize, limit as u64, size),
+            Self::TooManyFragments { limit } => (Limit::Fragments, limit as u64, limit as u64 + 1),
+            Self::TooMuchMemory { size, limit } => (Limit::Memory, limit as u64, size),
+            Self::TooManyFrames { limit } => (Limit::FrameRate, limit.into(), u64::from(limit) + 1),
+            Self::TooManyControlFrames { limit } => (Limit::ControlRate, limit.into(), u64::from(limit) + 1),
+            Self::Extension(ref error) => match error.reason {
+                Reason::MessageTooBig { limit } => (Limit::MessageSize, limit as u64, limit as u64 + 1),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(Exceeded { limit, max, size })
+    }
+
+    /// Where the rule is written that was broken; `None` for limits, and for handshakes, whose reason names it.
+    pub fn section(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::UnmaskedFrame | Self::MaskedFrame => "RFC 6455 §5.1",
+            Self::ReservedBits | Self::UnknownOpcode(_) | Self::LengthNotMinimal | Self::LengthTopBit => {
+                "RFC 6455 §5.2"
+            }
+            Self::UnexpectedContinuation | Self::ExpectedContinuation => "RFC 6455 §5.4",
+            Self::FragmentedControl | Self::ControlTooLong => "RFC 6455 §5.5",
+            Self::TruncatedCloseCode | Self::InvalidCloseReason => "RFC 6455 §5.5.1",
+            Self::InvalidCloseCode(_) => "RFC 6455 §7.4",
+            Self::InvalidUtf8 => "RFC 6455 §8.1",
+            Self::LengthUnterminated => "draft-hixie-76 §5.3",
+            Self::Extension(error) => match error.reason {
+                Reason::InvalidUtf8 => "RFC 6455 §8.1",
+                _ => return None,
+            },
+            _ => return None,
+        })
     }
 }
 
@@ -180,6 +242,15 @@ pub enum HandshakeError {
     /// The head of the request could not be read.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The [`Budget`](crate::Budget) of the server is spent.
+    #[error("this server has no room for another connection now")]
+    Busy {
+        /// What the client is told to wait, in seconds.
+        retry_after: u64,
+    },
+    /// The application has [refused](crate::Driver::refuse) a request that could be accepted.
+    #[error("the application refuses it: {0}")]
+    Refused(StatusCode),
     /// [`set_header`](crate::Driver::set_header) was given a name that the handshake itself writes.
     #[error("the header {0} belongs to the handshake")]
     ReservedHeader(HeaderName),
@@ -192,16 +263,18 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The status of the answer: 426 for a version (RFC 6455 §4.4), 500 for a mistake of the caller's, else 400.
+    /// The status of the answer: 426 for a version (RFC 6455 §4.4), 503 where there is no room, 500 for a mistake of the caller's, else 400.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::UnsupportedVersion { .. } => StatusCode::UPGRADE_REQUIRED,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused(status) => *status,
             Self::ReservedHeader(_) | Self::NotRequested | Self::AlreadyAnswered => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
     }
 
-    /// The HTTP answer: the status, a line of plain text, and with 426 the versions that are spoken.
+    /// The HTTP answer: the status, a line of plain text, with 426 the versions that are spoken, and with 503 how long to wait.
     ///
     /// `Content-Length` is left to who sends it. `Upgrade` and `Connection`, which a 426 has (RFC 9110 §15.5.22), are
     /// to be left out on HTTP/2.
@@ -214,6 +287,9 @@ impl HandshakeError {
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(supported));
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        }
+        if let Self::Busy { retry_after } = *self {
+            headers.insert(header::RETRY_AFTER, retry_after.into());
         }
         response
     }

@@ -1,5 +1,7 @@
 //! The framing of both hixie drafts (draft-hixie-76 §5.3, draft-hixie-75 §4.2).
 
+use std::time::Instant;
+
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
@@ -9,6 +11,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::message::Message;
 use crate::output::Output;
+use crate::rate::Rates;
 use crate::utf8::Utf8Bytes;
 use crate::version::Version;
 
@@ -19,6 +22,7 @@ const MAX_LENGTH_BYTES: u8 = 10;
 pub(crate) struct Hixie {
     version: Version,
     state: State,
+    rates: Option<Box<Rates>>,
 }
 
 #[derive(Debug)]
@@ -34,8 +38,14 @@ enum State {
 }
 
 impl Hixie {
-    pub(crate) fn new(version: Version) -> Self {
-        Self { version, state: State::Type }
+    pub(crate) fn new(version: Version, rates: Option<Box<Rates>>) -> Self {
+        Self { version, state: State::Type, rates }
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant) {
+        if let Some(rates) = &mut self.rates {
+            rates.tick(now);
+        }
     }
 
     /// Parses until there is something to tell, or no more input. The closing frame comes as [`Event::Close`].
@@ -43,6 +53,9 @@ impl Hixie {
         while !input.is_empty() {
             match &mut self.state {
                 State::Type => {
+                    if let Some(rates) = &mut self.rates {
+                        rates.admit(false)?;
+                    }
                     let type_byte = input.get_u8();
                     self.state = if type_byte & 0x80 == 0 {
                         State::Text { searched: 0 }

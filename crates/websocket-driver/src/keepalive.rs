@@ -1,20 +1,25 @@
 use std::time::{Duration, Instant};
 
+use crate::cause::Timeout;
 use crate::config::Config;
+use crate::version::Version;
 
-/// When to ping a peer that says nothing, and when to give it up: a machine over instants, without a clock. Who has one
-/// tells it what was [heard](Self::heard), and [asks](Self::poll) when the time has come.
+/// The times of a connection: how long its handshake and its closing may take, when to ping a peer that says nothing, when to
+/// give it up, and when to close for want of messages. It is a machine over instants, without a clock: who has one tells it what
+/// happened, and [asks](Self::poll) when the time has come.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
 ///
-/// use websocket_driver::{Config, Due, Keepalive};
+/// use websocket_driver::{Config, Due, Keepalive, Timeout, Version};
 ///
 /// let second = Duration::from_secs(1);
 /// let begun = Instant::now();
 /// let config = Config::server().ping_interval(Some(20 * second)).pong_timeout(10 * second);
-/// let mut keepalive = Keepalive::new(&config, begun).unwrap();
+/// let mut keepalive = Keepalive::new(&config, begun);
+/// assert_eq!(keepalive.poll(begun), Due::At(begun + 10 * second));
 ///
+/// keepalive.opened(Version::Hybi13, begun);
 /// assert_eq!(keepalive.poll(begun), Due::At(begun + 20 * second));
 /// assert_eq!(keepalive.poll(begun + 20 * second), Due::Ping);
 /// assert_eq!(keepalive.poll(begun + 20 * second), Due::At(begun + 30 * second));
@@ -22,58 +27,64 @@ use crate::config::Config;
 /// keepalive.heard(begun + 21 * second);
 /// assert_eq!(keepalive.poll(begun + 30 * second), Due::At(begun + 41 * second));
 /// assert_eq!(keepalive.poll(begun + 41 * second), Due::Ping);
-/// assert_eq!(keepalive.poll(begun + 51 * second), Due::Dead);
+/// assert_eq!(keepalive.poll(begun + 51 * second), Due::Expired(Timeout::Pong));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Keepalive {
-    ping_interval: Option<Duration>,
-    pong_timeout: Duration,
-    idle_timeout: Option<Duration>,
+    config: Config,
+    phase: Phase,
+    /// When the phase began; in the open one, when there was a sign of life last.
     heard: Instant,
     /// The last message, in either direction.
     used: Instant,
     pinged: Option<Instant>,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Opening,
+    Open { has_pings: bool },
+    Closing,
+}
+
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Due {
+    /// Nothing, whatever the time is, before something is told.
+    Never,
     /// Nothing before then: ask again.
     At(Instant),
     /// Ping the peer. It is told once.
     Ping,
-    /// The peer has said nothing for too long, not even a pong: drop the transport.
-    Dead,
-    /// There was no message for too long: close.
-    Idle,
+    /// A time is over: see [`Driver::expire`](crate::Driver::expire).
+    Expired(Timeout),
 }
 
 impl Keepalive {
-    /// For a connection that opens now; `None` where the configuration has nothing to look after.
-    pub fn new(config: &Config, now: Instant) -> Option<Self> {
-        let settings = config.settings();
-        if settings.ping_interval.is_none() && settings.idle_timeout.is_none() {
-            return None;
-        }
-        Some(Self {
-            ping_interval: settings.ping_interval,
-            pong_timeout: settings.pong_timeout,
-            idle_timeout: settings.idle_timeout,
-            heard: now,
-            used: now,
-            pinged: None,
-        })
+    /// For a connection whose handshake begins now.
+    pub fn new(config: &Config, now: Instant) -> Self {
+        Self { config: config.clone(), phase: Phase::Opening, heard: now, used: now, pinged: None }
     }
 
-    /// Without pings, for a protocol that has none: the hixie drafts.
-    pub fn without_pings(self) -> Self {
-        Self { ping_interval: None, ..self }
+    /// The handshake is done. The hixie drafts have no pings, so with those there will be none.
+    pub fn opened(&mut self, version: Version, now: Instant) {
+        self.phase = Phase::Open { has_pings: !version.is_hixie() };
+        (self.heard, self.used) = (now, now);
+    }
+
+    /// This side has begun to close.
+    pub fn closing(&mut self, now: Instant) {
+        self.phase = Phase::Closing;
+        self.heard = now;
     }
 
     /// Something came, whatever it was.
     pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
-        self.pinged = None;
+        if let Phase::Open { .. } = self.phase {
+            self.heard = now;
+            self.pinged = None;
+        }
     }
 
     /// A message came or went.
@@ -83,25 +94,47 @@ impl Keepalive {
 
     /// What is due now.
     pub fn poll(&mut self, now: Instant) -> Due {
-        let idle = self.idle_timeout.map(|limit| self.used + limit);
-        if idle.is_some_and(|idle| idle <= now) {
-            return Due::Idle;
-        }
-        let next = match (self.ping_interval, self.pinged) {
-            (None, _) => None,
-            (Some(_), Some(pinged)) if pinged + self.pong_timeout <= now => return Due::Dead,
-            (Some(_), Some(pinged)) => Some(pinged + self.pong_timeout),
-            (Some(interval), None) if self.heard + interval <= now => {
-                self.pinged = Some(now);
-                return Due::Ping;
-            }
-            (Some(interval), None) => Some(self.heard + interval),
+        let settings = self.config.settings();
+        let has_pings = match self.phase {
+            Phase::Opening => return expire(Timeout::Handshake, self.heard, settings.handshake_timeout, now),
+            Phase::Closing => return expire(Timeout::Close, self.heard, settings.close_timeout, now),
+            Phase::Open { has_pings } => has_pings,
         };
-        match (next, idle) {
-            (Some(next), Some(idle)) => Due::At(next.min(idle)),
-            (Some(next), None) | (None, Some(next)) => Due::At(next),
-            // Where both are off there is nothing to wait for.
-            (None, None) => Due::At(now + Duration::from_secs(60 * 60 * 24)),
+        let idle = match settings.idle_timeout {
+            Some(limit) => expire(Timeout::Idle, self.used, limit, now),
+            None => Due::Never,
+        };
+        let ping = match (settings.ping_interval.filter(|_| has_pings), self.pinged) {
+            (None, _) => Due::Never,
+            (Some(_), Some(pinged)) => expire(Timeout::Pong, pinged, settings.pong_timeout, now),
+            (Some(interval), None) => match after(self.heard, interval) {
+                Some(at) if at <= now => Due::Ping,
+                Some(at) => Due::At(at),
+                None => Due::Never,
+            },
+        };
+        match (idle, ping) {
+            (Due::Expired(_), _) => idle,
+            (_, Due::Ping) => {
+                self.pinged = Some(now);
+                Due::Ping
+            }
+            (Due::At(idle), Due::At(ping)) => Due::At(idle.min(ping)),
+            (_, Due::Never) => idle,
+            (_, ping) => ping,
         }
     }
+}
+
+fn expire(timeout: Timeout, since: Instant, limit: Duration, now: Instant) -> Due {
+    match after(since, limit) {
+        Some(at) if at <= now => Due::Expired(timeout),
+        Some(at) => Due::At(at),
+        None => Due::Never,
+    }
+}
+
+/// `None` where that is never: an application may say so by a duration without end.
+fn after(since: Instant, duration: Duration) -> Option<Instant> {
+    since.checked_add(duration)
 }

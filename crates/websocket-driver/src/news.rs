@@ -1,4 +1,4 @@
-use crate::close::CloseFrame;
+use crate::end::End;
 use crate::error::ProtocolError;
 use crate::event::Event;
 
@@ -14,8 +14,8 @@ pub(crate) struct News {
 impl News {
     /// The next of them.
     #[inline]
-    pub(crate) fn next(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
-        if self.is_empty() { None } else { self.next_cold(close_frame) }
+    pub(crate) fn next(&mut self, end: &Option<Box<End>>) -> Option<Event> {
+        if self.is_empty() { None } else { self.next_cold(end) }
     }
 
     /// Whether there are none. An error never comes without a close.
@@ -25,7 +25,7 @@ impl News {
     }
 
     #[cold]
-    fn next_cold(&mut self, close_frame: &Option<Box<CloseFrame>>) -> Option<Event> {
+    fn next_cold(&mut self, end: &Option<Box<End>>) -> Option<Event> {
         if std::mem::take(&mut self.connect) {
             return Some(Event::Connect);
         }
@@ -36,6 +36,6 @@ impl News {
             return Some(Event::Error(*error));
         }
         self.close = false;
-        close_frame.as_deref().cloned().map(Event::Close)
+        end.as_ref()?.frame().cloned().map(Event::Close)
     }
 }

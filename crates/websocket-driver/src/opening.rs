@@ -1,6 +1,6 @@
 use bytes::{Buf, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use websocket_driver_extensions::Pipeline;
 
 use crate::config::{Config, Settings};
@@ -142,12 +142,14 @@ pub(crate) fn write_answer(output: &mut Output, response: &Response<()>, version
 
 /// Writes the answer that refuses one, after which the connection ends.
 pub(crate) fn write_refusal(output: &mut Output, error: &HandshakeError) {
-    let mut response = error.to_response();
-    let length = response.body().len().into();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, length);
+    let response = error.to_response();
+    write_last_response(output, response.status(), response.headers().clone(), response.body().as_bytes());
+}
+
+/// Writes a response with a body, behind which the connection is closed.
+pub(crate) fn write_last_response(output: &mut Output, status: StatusCode, mut headers: HeaderMap, body: &[u8]) {
+    headers.insert(header::CONTENT_LENGTH, body.len().into());
     headers.append(header::CONNECTION, HeaderValue::from_static("close"));
-    let status = response.status();
-    head::write_response(output, status, status.canonical_reason().unwrap_or_default(), response.headers());
-    output.put_slice(response.body().as_bytes());
+    head::write_response(output, status, status.canonical_reason().unwrap_or_default(), &headers);
+    output.put_slice(body);
 }

@@ -11,6 +11,9 @@ use crate::message::Message;
 /// below, copying it next to its header costs less than a second segment in the system call.
 const OWN_SEGMENT: usize = 16 * 1024;
 
+/// Control frames do not wait behind more than this.
+const LONG: usize = 16 * 1024;
+
 /// A frame that others send as well is a segment of its own from this size on: who reads slowly then holds no copy.
 const SHARED_SEGMENT: usize = 512;
 
@@ -27,6 +30,11 @@ pub struct Output {
     queued: usize,
     /// How many bytes were written in all.
     written: u64,
+    /// After how many bytes in all the first frame begins of which nothing is written yet, or all that there are end; `None` for
+    /// bytes that are no frames of RFC 6455.
+    boundary: Option<u64>,
+    /// When so many bytes were written in all, no control frame is ahead of others any more.
+    ahead_until: u64,
     tail: BytesMut,
 }
 
@@ -47,19 +55,45 @@ impl Output {
         std::mem::take(&mut self.tail)
     }
 
-    /// How much will have been written when all that waits now is.
-    pub(crate) fn end(&self) -> u64 {
-        self.written + self.remaining() as u64
-    }
-
     /// How many bytes were written in all.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
+    /// The bytes it holds, room that is not used yet among them.
+    pub(crate) fn memory(&self) -> usize {
+        // An empty buffer is lent by somebody, and may be taken away.
+        let tail = if self.has_remaining() { self.tail.capacity() } else { 0 };
+        self.queued + self.segments.capacity() * size_of::<Bytes>() + tail
+    }
+
     /// Whether it has a buffer to gather small frames in.
     pub fn has_buffer(&self) -> bool {
         self.tail.capacity() > 0
+    }
+
+    /// From here on there are only frames of RFC 6455.
+    pub(crate) fn begin_frames(&mut self) {
+        self.boundary = Some(self.written + self.remaining() as u64);
+    }
+
+    /// Whether so much waits to be written that control frames do not wait behind it.
+    pub(crate) fn is_long(&self) -> bool {
+        self.remaining() >= LONG
+    }
+
+    /// Whether a control frame was put ahead of others, and was not written yet.
+    pub(crate) fn has_ahead(&self) -> bool {
+        self.written < self.ahead_until
+    }
+
+    /// Puts a ping or pong: ahead of what is queued where that is much, so that a peer that reads slowly is not taken for dead.
+    /// It may stand between any two frames (RFC 6455 §5.4).
+    pub(crate) fn put_control(&mut self, frame: &[u8]) {
+        match self.first_place().filter(|_| self.is_long()) {
+            Some(place) => self.insert(place, frame),
+            None => self.put_slice(frame),
+        }
     }
 
     #[inline]
@@ -127,6 +161,83 @@ impl Output {
     }
 }
 
+/// Where frames begin: it is found by their headers, and only where a transport has not taken all at once.
+impl Output {
+    /// Before so much is written: finds the boundary behind that.
+    #[inline]
+    fn pass_frames(&mut self, written: usize) {
+        if let Some(boundary) = self.boundary {
+            let end = self.written + written as u64;
+            self.boundary = Some(if written == self.remaining() { end } else { self.boundary_from(boundary, end) });
+        }
+    }
+
+    #[cold]
+    fn boundary_from(&self, mut boundary: u64, end: u64) -> u64 {
+        while boundary < end {
+            let (_, size) = self.frame_at((boundary - self.written) as usize);
+            boundary += size as u64;
+        }
+        boundary
+    }
+
+    /// Where a frame can be put ahead of the others: behind the control frames that are.
+    fn first_place(&self) -> Option<usize> {
+        let mut place = (self.boundary? - self.written) as usize;
+        while place < self.remaining() {
+            match self.frame_at(place) {
+                (first, size) if first & 0x08 != 0 => place += size,
+                _ => break,
+            }
+        }
+        Some(place)
+    }
+
+    /// The first byte of the frame that begins there, and its size.
+    fn frame_at(&self, place: usize) -> (u8, usize) {
+        let mut header = [0; 10];
+        let (mut skip, mut filled) = (place, 0);
+        for bytes in self.segments.iter().map(|segment| &segment[..]).chain([&self.tail[..]]) {
+            let (skipped, bytes) = bytes.split_at(skip.min(bytes.len()));
+            skip -= skipped.len();
+            let len = bytes.len().min(header.len() - filled);
+            header[filled..filled + len].copy_from_slice(&bytes[..len]);
+            filled += len;
+        }
+        let mask = if header[1] & 0x80 != 0 { 4 } else { 0 };
+        let (len, at) = match (header[1] & 0x7f, header) {
+            (126, [_, _, high, low, ..]) => (u64::from(u16::from_be_bytes([high, low])), 4),
+            (127, [_, _, len @ ..]) => (u64::from_be_bytes(len), 10),
+            (len, _) => (u64::from(len), 2),
+        };
+        (header[0], at + mask + len as usize)
+    }
+
+    fn insert(&mut self, mut place: usize, frame: &[u8]) {
+        self.ahead_until = self.written + (place + frame.len()) as u64;
+        if place == self.remaining() {
+            return self.put_slice(frame);
+        }
+        self.queued += frame.len();
+        let frame = Bytes::copy_from_slice(frame);
+        for (index, segment) in self.segments.iter_mut().enumerate() {
+            if place < segment.len() {
+                let behind = segment.split_off(place);
+                self.segments.insert(index + 1, frame);
+                self.segments.insert(index + 2, behind);
+                self.segments.retain(|segment| !segment.is_empty());
+                return;
+            }
+            place -= segment.len();
+        }
+        if place > 0 {
+            self.queued += place;
+            self.segments.push_back(self.tail.split_to(place).freeze());
+        }
+        self.segments.push_back(frame);
+    }
+}
+
 impl Buf for Output {
     fn remaining(&self) -> usize {
         self.queued + self.tail.len()
@@ -149,6 +260,7 @@ impl Buf for Output {
     }
 
     fn advance(&mut self, mut written: usize) {
+        self.pass_frames(written);
         self.written += written as u64;
         while let Some(front) = self.segments.front_mut() {
             let taken = written.min(front.len());

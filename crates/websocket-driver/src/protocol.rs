@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use bytes::BytesMut;
 use websocket_driver_extensions::Pipeline;
 
@@ -10,6 +12,7 @@ use crate::hybi::{Hybi, Role};
 use crate::message::Message;
 use crate::output::Output;
 use crate::prepared::PreparedMessage;
+use crate::rate::Rates;
 use crate::version::Version;
 
 /// The framing of an open connection: a closed set, so that nothing above needs to be generic.
@@ -20,8 +23,28 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) fn new(version: Version, role: Role, pipeline: Option<Box<Pipeline>>) -> Self {
-        if version.is_hixie() { Self::Hixie(Hixie::new(version)) } else { Self::Hybi(Hybi::new(role, pipeline)) }
+    pub(crate) fn new(version: Version, role: Role, pipeline: Option<Box<Pipeline>>, settings: &Settings) -> Self {
+        let rates = Rates::new(settings);
+        if version.is_hixie() {
+            Self::Hixie(Hixie::new(version, rates))
+        } else {
+            Self::Hybi(Hybi::new(role, pipeline, rates, settings.observer.is_some()))
+        }
+    }
+
+    /// The bytes it holds beside input and output.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Hybi(hybi) => hybi.memory(),
+            Self::Hixie(_) => 0,
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant) {
+        match self {
+            Self::Hybi(hybi) => hybi.tick(now),
+            Self::Hixie(hixie) => hixie.tick(now),
+        }
     }
 
     #[inline]

@@ -40,6 +40,19 @@ impl Queue {
         Ok(())
     }
 
+    /// How many messages were kept, and the bytes of their payloads.
+    pub(crate) fn messages(&self) -> (u64, usize) {
+        self.commands.iter().fold((0, 0), |(count, bytes), command| match command {
+            Command::Message { message, .. } => (count + 1, bytes + message.len()),
+            _ => (count, bytes),
+        })
+    }
+
+    /// The bytes it holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.size
+    }
+
     /// Sends what was kept.
     pub(crate) fn drain(
         self,

@@ -21,6 +21,7 @@ use super::http2::Http2Connection;
 use super::tls::{Alpn, TlsConfig};
 use super::tunnel::ProxyChoice;
 use crate::connection::Connection;
+use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
 use crate::upgraded::{Transmit, Upgraded};
 
@@ -50,6 +51,7 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
         io: None,
         http: Http::One,
         timeout: None,
+        shutdown: None,
     }
 }
 
@@ -63,6 +65,7 @@ pub struct Connect {
     io: Option<Box<dyn Transmit>>,
     http: Http,
     timeout: Option<Duration>,
+    shutdown: Option<Shutdown>,
 }
 
 /// The HTTP to ask by.
@@ -197,7 +200,16 @@ impl Connect {
         Self { timeout: Some(limit), ..self }
     }
 
+    /// Puts the socket among those that a shutdown closes. Once it was begun, nothing is connected.
+    pub fn shutdown(self, shutdown: &Shutdown) -> Self {
+        Self { shutdown: Some(shutdown.clone()), ..self }
+    }
+
     async fn run(self, deadline: Instant) -> Result<(WebSocket, Response<()>), ConnectError> {
+        if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
+            return Err(ConnectError::ShuttingDown);
+        }
+        let entry = self.shutdown.as_ref().map(Shutdown::enter);
         let url = self.url?;
         let mut driver = Driver::client(&url, self.config)?;
         for (name, value) in self.headers {
@@ -219,7 +231,11 @@ impl Connect {
             (Http::Shared(connection), _) => (connection.open(&url, &mut driver, deadline).await?, driver),
         };
         let host = host_and_port(&url);
-        open(Connection::new(io, driver), host, deadline).await
+        let (mut socket, response) = open(Connection::new(io, driver), host, deadline).await?;
+        if let Some(entry) = entry {
+            socket.enter(entry);
+        }
+        Ok((socket, response))
     }
 
     fn limit(&self) -> Duration {

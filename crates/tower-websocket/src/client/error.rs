@@ -71,6 +71,9 @@ pub enum ConnectError {
     /// The server's answer is none that opens a WebSocket: [`ProtocolError::Response`] has all of it.
     #[error(transparent)]
     Refused(ProtocolError),
+    /// The [`Shutdown`](crate::Shutdown) that it would belong to has begun.
+    #[error("it is shutting down")]
+    ShuttingDown,
     /// It took longer than [`Connect::timeout`](crate::Connect::timeout).
     #[error("connecting took too long")]
     TimedOut,

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
-use websocket_driver::Event;
+use websocket_driver::{CloseCause, Event, Timeout};
 
 use super::{Connection, Ending, Limit};
 use crate::pool;
@@ -21,7 +21,7 @@ const DISCARDED: usize = 1024 * 1024;
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Gives up the connection, whatever is still to be sent or received.
     pub(crate) fn cut(&mut self) {
-        self.end();
+        self.end(CloseCause::Cut);
         // It does not wait: on most transports it is done at once, and else nothing is owed to anyone any more.
         let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         self.wake_receiver();
@@ -41,6 +41,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let event = self.driver.poll_event();
                 if event.is_none() {
                     pool::put(mem::take(self.driver.input()));
+                    self.driver.conclude();
                 }
                 return Poll::Ready(event.map(Ok));
             };
@@ -52,7 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 let Ending::Limited(mut limit) = mem::replace(&mut self.ending, Ending::Done) else {
                     continue;
                 };
-                self.end();
+                self.end(CloseCause::Ended);
                 if let Some(event) = limit.last.take() {
                     return Poll::Ready(Some(Ok(event)));
                 }
@@ -62,7 +63,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             // the task yields.
             if limit.deadline.as_mut().poll(cx).is_ready() || limit.deadline.deadline() <= Instant::now() {
                 // The peer has not answered in time: as if it were gone.
-                self.end();
+                self.end(CloseCause::Timeout(Timeout::Close));
                 continue;
             }
             if let Some(event) = self.driver.poll_event() {
@@ -135,8 +136,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 
     /// Gives up the transport. What has come already can still be had from the driver, and how it ended.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, cause: CloseCause) {
         self.ending = Ending::Done;
-        self.driver.receive_eof();
+        self.pings = None;
+        self.driver.receive_end(cause);
     }
 }

@@ -1,9 +1,10 @@
 //! What the driver does on its own account: open, answer pings and closes, fail, end.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use websocket_driver_extensions::Pipeline;
 
-use super::{Driver, HeldPong, State};
+use super::{Driver, State};
+use crate::cause::CloseCause;
 use crate::client::Outcome;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{HandshakeError, ProtocolError};
@@ -11,10 +12,6 @@ use crate::hybi::{self, Role};
 use crate::opening::{self, Answered};
 use crate::protocol::Protocol;
 use crate::version::Version;
-
-/// While more than this waits to be written, pings are not answered one by one: the latest is, when there is room
-/// again (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
-const PONGS_WAIT: usize = 16 * 1024;
 
 impl Driver {
     pub(super) fn learn_agreement(&mut self) {
@@ -49,6 +46,7 @@ impl Driver {
         };
         match opening.read_head(&mut self.input, &self.config) {
             Ok(Some(request)) => {
+                self.set_path(request.uri().path());
                 self.request = Some(Box::new(request));
                 self.news.connect = true;
                 self.learn_agreement();
@@ -97,9 +95,14 @@ impl Driver {
                 return;
             }
         };
-        let mut protocol = Protocol::new(version, role, pipeline);
+        let mut protocol = Protocol::new(version, role, pipeline, self.config.settings());
+        if !version.is_hixie() {
+            self.output.begin_frames();
+        }
+        let (messages, bytes) = queue.messages();
         let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
         self.state = State::Open(protocol);
+        self.count_sent(messages, bytes);
         self.news.open = true;
         if drained.is_err() {
             self.fail(ProtocolError::Undeliverable { version: version.as_str() });
@@ -110,12 +113,11 @@ impl Driver {
         if self.close_sent {
             return;
         }
-        if let Some(held) = &mut self.held_pong {
-            held.data = Bytes::copy_from_slice(data);
-        } else if self.output.remaining() >= PONGS_WAIT {
+        // Where much waits to be written, pings are not answered one by one: the latest is, once the answer before it has left
+        // (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
+        if self.output.is_long() || self.held_pong.is_some() {
             // Copied, since it would hold the read buffer.
-            let data = Bytes::copy_from_slice(data);
-            self.held_pong = Some(Box::new(HeldPong { data, due: self.output.end() }));
+            self.held_pong = Some(Box::new(Bytes::copy_from_slice(data)));
         } else if let State::Open(protocol) = &self.state {
             // A ping has no more bytes than a pong may have, and only protocols with pings come here.
             let _ = protocol.pong(data, self.config.settings(), &mut self.output);
@@ -123,11 +125,13 @@ impl Driver {
     }
 
     pub(super) fn release_pong(&mut self) {
-        let has_room = self.output.remaining() < PONGS_WAIT;
+        if self.output.has_ahead() && self.output.is_long() {
+            return;
+        }
         if let State::Open(protocol) = &self.state
-            && let Some(held) = self.held_pong.take_if(|held| has_room || self.output.written() >= held.due)
+            && let Some(data) = self.held_pong.take()
         {
-            let _ = protocol.pong(&held.data, self.config.settings(), &mut self.output);
+            let _ = protocol.pong(&data, self.config.settings(), &mut self.output);
         }
     }
 
@@ -140,7 +144,25 @@ impl Driver {
         }
         // RFC 6455 §7.1.1: the server is the first to end the transport.
         self.expects_eof = matches!(&self.state, State::Open(protocol) if protocol.is_client());
-        self.end(close);
+        self.end(close.clone(), CloseCause::Remote(close));
+    }
+
+    /// Begins to close, with a code and a reason that can be sent.
+    pub(super) fn begin_to_close(&mut self, close: CloseFrame, cause: CloseCause) {
+        match &self.state {
+            State::Opening(_) | State::Connecting(_) => self.end(close, cause),
+            State::Open(protocol) if !self.close_sent => {
+                protocol.close(&close, self.config.settings(), &mut self.output);
+                let has_closing_handshake = protocol.has_closing_handshake();
+                self.end.get_or_insert_default().set_cause(cause.clone());
+                self.close_sent = true;
+                self.held_pong = None;
+                if !has_closing_handshake {
+                    self.end(close, cause);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// RFC 6455 §7.1.7: the peer is told why, and nothing is read any more.
@@ -157,23 +179,33 @@ impl Driver {
     }
 
     pub(super) fn end_of_transport(&mut self) {
+        let cause = self.close_cause().cloned().unwrap_or(CloseCause::Ended);
         let close = match &self.state {
-            State::Open(protocol) => protocol.end_of_transport(),
+            State::Open(protocol) if cause == CloseCause::Ended => protocol.end_of_transport(),
             _ => CloseCode::ABNORMAL.into(),
         };
-        self.end(close);
+        // Where an end is the protocol's way to close.
+        let is_close = close.code != CloseCode::ABNORMAL;
+        let cause = if is_close { CloseCause::Remote(close.clone()) } else { cause };
+        self.end(close, cause);
     }
 
     pub(super) fn end_with_error(&mut self, error: ProtocolError) {
         let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
-        self.news.error = Some(Box::new(error));
-        self.end(close);
+        if !matches!(self.state, State::Open(_)) {
+            self.tell_refused(&error);
+        }
+        self.news.error = Some(Box::new(error.clone()));
+        self.end(close, error.into());
     }
 
-    pub(super) fn end(&mut self, close: CloseFrame) {
+    /// The last step of all ends. An earlier cause holds.
+    pub(super) fn end(&mut self, close: CloseFrame, cause: CloseCause) {
         self.state = State::Closed;
         self.held_pong = None;
-        self.close_frame = Some(Box::new(close));
+        let end = self.end.get_or_insert_default();
+        end.set_frame(close);
+        end.set_cause(cause);
         self.news.close = true;
     }
 }

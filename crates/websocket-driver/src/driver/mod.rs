@@ -1,3 +1,4 @@
+mod accounts;
 mod lifecycle;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -5,9 +6,12 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 
 use crate::batch::Batch;
+use crate::budget::Charge;
+use crate::cause::{CloseCause, Timeout};
 use crate::client::Connecting;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
+use crate::end::End;
 use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::event::Event;
 use crate::handshake;
@@ -15,6 +19,7 @@ use crate::handshake::client::ask;
 use crate::hybi;
 use crate::message::{Message, MessageRef};
 use crate::news::News;
+use crate::observer::Observed;
 use crate::opening::{self, Answered, Opening};
 use crate::output::Output;
 use crate::prepared::PreparedMessage;
@@ -75,22 +80,18 @@ pub struct Driver {
     close_sent: bool,
     may_compress: bool,
     news: News,
-    held_pong: Option<Box<HeldPong>>,
+    /// The payload of the answer to the latest ping, where it could not be given yet.
+    held_pong: Option<Box<Bytes>>,
     version: Option<Version>,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     response: Option<Box<Response<()>>>,
     /// A client whose closing handshake is done.
     expects_eof: bool,
-    close_frame: Option<Box<CloseFrame>>,
-}
-
-/// The answer to the latest ping, where it could not be given yet.
-#[derive(Debug)]
-struct HeldPong {
-    data: Bytes,
-    /// When so much was written, it leaves in any case, so that no stream of messages holds it up.
-    due: u64,
+    end: Option<Box<End>>,
+    /// Its part of a budget.
+    charge: Option<Charge>,
+    observed: Option<Box<Observed>>,
 }
 
 #[derive(Debug)]
@@ -117,6 +118,7 @@ impl Driver {
     pub fn from_request<B>(request: &Request<B>, config: Config) -> Self {
         let answer = handshake::answer(request, &config);
         let mut driver = Self::new(config, Opening::requested(answer));
+        driver.set_path(request.uri().path());
         driver.learn_agreement();
         driver
     }
@@ -134,7 +136,9 @@ impl Driver {
         let mut nonce = [0; 16];
         (config.settings().random)(&mut nonce);
         let asked = ask(Target::websocket(url)?, &config, nonce)?;
-        Ok(Self::with_state(config, State::Connecting(Box::new(Connecting::new(asked)))))
+        let mut driver = Self::with_state(config, State::Connecting(Box::new(Connecting::new(asked))));
+        driver.set_path(url.path());
+        Ok(driver)
     }
 
     /// Takes bytes from the transport.
@@ -198,7 +202,26 @@ impl Driver {
 
     /// Takes the end of the transport.
     pub fn receive_eof(&mut self) {
+        self.receive_end(CloseCause::Ended);
+    }
+
+    /// Takes another end of the transport than one in order: one that failed, or that the caller gives up, since a time was
+    /// over for instance. What came before still counts: a close in it is the cause then.
+    pub fn receive_end(&mut self, cause: CloseCause) {
         self.eof = true;
+        self.end.get_or_insert_default().set_transport(cause);
+    }
+
+    /// Takes it that a time is over: a connection without messages is closed, with 1001; any other that a peer let pass is given
+    /// up, as by [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive) tells when that is.
+    pub fn expire(&mut self, timeout: Timeout) {
+        let cause = CloseCause::Timeout(timeout);
+        if timeout == Timeout::Idle {
+            let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle for too long".into() };
+            self.begin_to_close(close, cause);
+        } else {
+            self.receive_end(cause);
+        }
     }
 
     /// Adds a header to a server's response or a client's request.
@@ -242,6 +265,22 @@ impl Driver {
                 Ok(())
             }
         }
+    }
+
+    /// Refuses a request that could be accepted, in place of [`start`](Self::start): writes this answer to the output, and closes.
+    /// [`Event::Error`] and [`Event::Close`] follow. Where an HTTP stack answers, it is left to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), HandshakeError> {
+        if let Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) = self.answer() {
+            return Err(error);
+        }
+        let (head, body) = response.into_parts();
+        opening::write_last_response(&mut self.output, head.status, head.headers, body.as_ref());
+        self.end_with_error(HandshakeError::Refused(head.status).into());
+        Ok(())
     }
 
     /// Answers the handshake by a response for an HTTP stack to send, 101 or on HTTP/2 200; nothing is written to the
@@ -314,7 +353,10 @@ impl Driver {
         let (message, may_compress) = (message.into(), self.may_compress);
         match &mut self.state {
             State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                protocol.send(message, may_compress, self.config.settings(), &mut self.output)
+                let len = message.len();
+                protocol.send(message, may_compress, self.config.settings(), &mut self.output)?;
+                self.count_sent(1, len);
+                Ok(())
             }
             _ => self.command(Command::Message { message, may_compress }),
         }
@@ -328,7 +370,9 @@ impl Driver {
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         match &mut self.state {
             State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                protocol.send_prepared(prepared, self.may_compress, self.config.settings(), &mut self.output)
+                protocol.send_prepared(prepared, self.may_compress, self.config.settings(), &mut self.output)?;
+                self.count_sent(1, prepared.message().len());
+                Ok(())
             }
             _ => self.send(prepared.message().clone()),
         }
@@ -400,18 +444,7 @@ impl Driver {
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
         hybi::check_close(&close)?;
-        match &self.state {
-            State::Opening(_) | State::Connecting(_) => self.end(close),
-            State::Open(protocol) if !self.close_sent => {
-                protocol.close(&close, self.config.settings(), &mut self.output);
-                self.close_sent = true;
-                self.held_pong = None;
-                if !protocol.has_closing_handshake() {
-                    self.end(close);
-                }
-            }
-            _ => {}
-        }
+        self.begin_to_close(close.clone(), CloseCause::Local(close));
         Ok(())
     }
 
@@ -420,11 +453,21 @@ impl Driver {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.news.next(&self.close_frame) {
+            if let Some(event) = self.news.next(&self.end) {
+                if event == Event::Open {
+                    self.tell_opened();
+                }
                 return Some(event);
             }
             let parsed = match &mut self.state {
-                State::Open(protocol) => protocol.poll(&mut self.input, self.config.settings()),
+                State::Open(protocol) => {
+                    let before = self.input.len();
+                    let parsed = protocol.poll(&mut self.input, self.config.settings());
+                    if let Some(observed) = &mut self.observed {
+                        observed.parsed(before - self.input.len(), &parsed);
+                    }
+                    parsed
+                }
                 State::Opening(_) | State::Connecting(_) => {
                     if self.open_further() {
                         continue;
@@ -445,7 +488,10 @@ impl Driver {
                 Ok(Some(Event::Close(close))) => self.answer_close(close),
                 Ok(Some(event)) => return Some(event),
                 Ok(None) if self.eof => self.end_of_transport(),
-                Ok(None) => return None,
+                Ok(None) => match self.settle() {
+                    Ok(()) => return None,
+                    Err(error) => self.fail(error),
+                },
                 Err(error) => self.fail(error),
             }
         }
@@ -519,7 +565,12 @@ impl Driver {
 
     /// What the connection was closed with, once [`Event::Close`] has come.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.close_frame.as_deref()
+        self.end.as_ref()?.frame()
+    }
+
+    /// Why the connection ended, once it has, or is about to, where this side closes.
+    pub fn close_cause(&self) -> Option<&CloseCause> {
+        self.end.as_ref()?.cause()
     }
 
     /// What the driver was made with.
@@ -532,6 +583,9 @@ impl Driver {
     }
 
     fn with_state(config: Config, state: State) -> Self {
+        let settings = config.settings();
+        let charge = settings.budget.as_ref().map(Charge::new);
+        let observed = settings.observer.as_ref().map(|_| Observed::new(""));
         Self {
             config,
             state,
@@ -547,7 +601,9 @@ impl Driver {
             request: None,
             response: None,
             expects_eof: false,
-            close_frame: None,
+            end: None,
+            charge,
+            observed,
         }
     }
 

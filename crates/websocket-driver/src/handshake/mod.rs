@@ -51,6 +51,9 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
 /// Answers a request that asks for a WebSocket.
 pub(crate) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer, HandshakeError> {
     check_request_line(request)?;
+    if let Some(budget) = config.settings().budget.as_ref().filter(|budget| budget.is_spent()) {
+        return Err(HandshakeError::Busy { retry_after: budget.retry_after_seconds() });
+    }
     if is_multiplexed(request.version()) {
         return rfc6455::answer_connect(request, config);
     }

@@ -36,6 +36,11 @@ impl Assembler {
         self.data.len()
     }
 
+    /// The bytes it holds, room that is not used yet among them.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + self.data.capacity()
+    }
+
     pub(crate) fn finish(self) -> BytesMut {
         self.data
     }

@@ -4,6 +4,8 @@ mod assembler;
 mod frame;
 mod plain;
 
+use std::time::Instant;
+
 use bytes::{Buf, Bytes, BytesMut};
 use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
 
@@ -19,10 +21,14 @@ use crate::mask::apply_mask;
 use crate::message::Message;
 use crate::output::Output;
 use crate::prepared::PreparedMessage;
+use crate::rate::Rates;
 use crate::utf8::{InvalidUtf8, Utf8Bytes, Validator};
 
 /// The longest reason beside a close code (RFC 6455 §5.5.1).
 const MAX_REASON: usize = MAX_CONTROL - 2;
+
+/// The longest control frame: two bytes of header, and a mask.
+const MAX_CONTROL_FRAME: usize = MAX_CONTROL + 6;
 
 /// One side of the framing.
 #[derive(Debug)]
@@ -35,7 +41,10 @@ pub(crate) struct Hybi {
     utf8: Validator,
     /// The extensions, where some were agreed to.
     pipeline: Option<Box<Pipeline>>,
+    rates: Option<Box<Rates>>,
     role: Role,
+    /// Whether a message in one frame may be taken and written as it stands, where no other is under way.
+    is_plain: bool,
 }
 
 /// Whose side it is. A client masks what it sends, a server does not (RFC 6455 §5.1).
@@ -53,8 +62,14 @@ struct Current {
 }
 
 impl Hybi {
-    pub(crate) fn new(role: Role, pipeline: Option<Box<Pipeline>>) -> Self {
-        Self { current: None, message: None, utf8: Validator::default(), pipeline, role }
+    pub(crate) fn new(
+        role: Role,
+        pipeline: Option<Box<Pipeline>>,
+        rates: Option<Box<Rates>>,
+        is_observed: bool,
+    ) -> Self {
+        let is_plain = role == Role::Server && pipeline.is_none() && rates.is_none() && !is_observed;
+        Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, is_plain }
     }
 
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
@@ -106,7 +121,7 @@ impl Hybi {
     /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
     #[inline]
     pub(crate) fn plain_limit(&self, settings: &Settings) -> Option<usize> {
-        if self.current.is_some() || self.message.is_some() || self.pipeline.is_some() || self.role == Role::Client {
+        if !self.is_plain || self.current.is_some() || self.message.is_some() {
             return None;
         }
         Some(settings.max_frame_size.min(settings.max_message_size))
@@ -115,6 +130,18 @@ impl Hybi {
     /// How many bytes are missing of the frame that is coming, as far as that is known.
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
         self.current.as_ref().map_or(0, |current| current.header.len.saturating_sub(input.len()))
+    }
+
+    /// The bytes held by what is under way, and by the extensions.
+    pub(crate) fn memory(&self) -> usize {
+        let message = self.message.as_ref().map_or(0, |message| message.memory());
+        message + self.pipeline.as_ref().map_or(0, |pipeline| pipeline.memory())
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant) {
+        if let Some(rates) = &mut self.rates {
+            rates.tick(now);
+        }
     }
 
     /// Writes a message as one frame.
@@ -172,7 +199,7 @@ impl Hybi {
     /// Writes a message of this kind, if there is nothing to be done to it but to copy it.
     #[inline]
     pub(crate) fn send_copy(&self, is_text: bool, payload: &[u8], output: &mut Output) -> bool {
-        if self.role == Role::Client || self.pipeline.is_some() {
+        if !self.is_plain {
             return false;
         }
         output.put_short(if is_text { Opcode::Text } else { Opcode::Binary } as u8, payload)
@@ -180,13 +207,13 @@ impl Hybi {
 
     pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         check_control(data)?;
-        self.put_control(Opcode::Ping, data, settings, output);
+        output.put_control(self.control(Opcode::Ping, data, settings, &mut [0; MAX_CONTROL_FRAME]));
         Ok(())
     }
 
     pub(crate) fn pong(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         check_control(data)?;
-        self.put_control(Opcode::Pong, data, settings, output);
+        output.put_control(self.control(Opcode::Pong, data, settings, &mut [0; MAX_CONTROL_FRAME]));
         Ok(())
     }
 
@@ -199,20 +226,30 @@ impl Hybi {
             body[..2].copy_from_slice(&u16::from(close.code).to_be_bytes());
             body[2..len].copy_from_slice(&close.reason.as_bytes()[..len - 2]);
         }
-        self.put_control(Opcode::Close, &body[..len], settings, output);
+        // Behind all that was sent before it (RFC 6455 §5.5.1).
+        output.put_slice(self.control(Opcode::Close, &body[..len], settings, &mut [0; MAX_CONTROL_FRAME]));
     }
 
     pub(crate) fn is_client(&self) -> bool {
         self.role == Role::Client
     }
 
-    fn put_control(&self, opcode: Opcode, data: &[u8], settings: &Settings, output: &mut Output) {
+    /// A control frame.
+    fn control<'a>(
+        &self,
+        opcode: Opcode,
+        data: &[u8],
+        settings: &Settings,
+        buf: &'a mut [u8; MAX_CONTROL_FRAME],
+    ) -> &'a [u8] {
         let mask = self.mask(settings);
-        output.put_slice(frame::encode(opcode, Rsv::NONE, data.len(), mask, &mut [0; MAX_HEADER]));
-        let mut masked = [0; MAX_CONTROL];
-        masked[..data.len()].copy_from_slice(data);
-        apply_mask(&mut masked[..data.len()], mask.unwrap_or(NO_MASK), 0);
-        output.put_slice(&masked[..data.len()]);
+        let mut header = [0; MAX_HEADER];
+        let header = frame::encode(opcode, Rsv::NONE, data.len(), mask, &mut header);
+        let (start, len) = (header.len(), header.len() + data.len());
+        buf[..start].copy_from_slice(header);
+        buf[start..len].copy_from_slice(data);
+        apply_mask(&mut buf[start..len], mask.unwrap_or(NO_MASK), 0);
+        &buf[..len]
     }
 
     /// A new mask for a frame, where this side masks (RFC 6455 §5.3).
@@ -239,6 +276,9 @@ impl Hybi {
         let is_fragment = !header.fin || header.opcode == Opcode::Continuation;
         if is_fragment && self.message.as_ref().map_or(0, |message| message.fragments()) >= settings.max_fragments {
             return Err(ProtocolError::TooManyFragments { limit: settings.max_fragments });
+        }
+        if let Some(rates) = &mut self.rates {
+            rates.admit(header.opcode.is_control())?;
         }
         input.advance(len);
         Ok(Some(Current { header, seen: 0 }))

@@ -1,0 +1,69 @@
+//! What is done for a peer that says nothing, and for those who ask how far away it is.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_driver::{CloseCause, Due, Timeout, Version};
+
+use super::{Connection, Ending};
+use crate::alive::Alive;
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Looks after the peer from here on, if the configuration says so.
+    pub(crate) fn opened(&mut self) {
+        let config = self.driver.config();
+        self.alive = Alive::new(config, self.driver.version().unwrap_or(Version::Hybi13));
+        self.counts_use = self.alive.is_some() && config.get_idle_timeout().is_some();
+        self.needs_time = config.is_rate_limited();
+    }
+
+    /// A message came or goes.
+    #[inline]
+    pub(super) fn used(&mut self) {
+        if self.counts_use
+            && let Some(alive) = &mut self.alive
+        {
+            alive.as_mut().used();
+        }
+    }
+
+    /// A pong came.
+    pub(super) fn take_pong(&mut self, data: &[u8]) {
+        if let Some(pings) = &mut self.pings
+            && let Some(time) = pings.answer(data)
+        {
+            self.driver.report_round_trip(time);
+        }
+    }
+
+    /// Does what is due for a peer that says nothing; `Pending` while nothing is.
+    pub(super) fn poll_alive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(alive) = &mut self.alive else {
+            return Poll::Pending;
+        };
+        match ready!(alive.as_mut().poll(cx)) {
+            Due::Ping => {
+                // With a number, so that the answer is known, only where somebody is told of it.
+                let is_observed = self.driver.is_observed();
+                let data = if is_observed { self.pings.get_or_insert_default().start(None) } else { Bytes::new() };
+                // Where the output is full, the peer is not reading, and a ping would tell nothing more.
+                drop(self.writable().map(|driver| driver.ping(data)));
+            }
+            Due::Expired(timeout) => self.expire(timeout),
+            _ => {}
+        }
+        Poll::Ready(())
+    }
+
+    fn expire(&mut self, timeout: Timeout) {
+        self.alive = None;
+        if timeout != Timeout::Idle {
+            return self.end(CloseCause::Timeout(timeout));
+        }
+        self.driver.expire(timeout);
+        if matches!(self.ending, Ending::None) {
+            self.limit_ending(None);
+        }
+    }
+}

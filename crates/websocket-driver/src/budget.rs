@@ -1,0 +1,95 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The memory that all connections of a server may hold together, by what each says of [itself](crate::Driver::memory): given
+/// to [`Config::budget`](crate::Config::budget). Once it is spent, handshakes are refused with 503 and a `Retry-After`; the
+/// connections that are there go on, each within its own limits. It is a handle to be cloned.
+///
+/// ```
+/// use websocket_driver::{Budget, Config};
+///
+/// let budget = Budget::new(512 * 1024 * 1024);
+/// let config = Config::server().budget(&budget);
+/// assert_eq!(budget.used(), 0);
+/// ```
+#[derive(Clone)]
+pub struct Budget(Arc<Inner>);
+
+struct Inner {
+    max: usize,
+    used: AtomicUsize,
+    retry_after: Duration,
+}
+
+impl Budget {
+    /// So many bytes for all.
+    pub fn new(bytes: usize) -> Self {
+        Self::with(bytes, Duration::from_secs(10))
+    }
+
+    /// What those who are refused are told to wait, in whole seconds: 10 s by default. It makes a budget of its own.
+    pub fn retry_after(self, time: Duration) -> Self {
+        Self::with(self.0.max, time)
+    }
+
+    /// The bytes that are held now.
+    pub fn used(&self) -> usize {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that may be.
+    pub fn max(&self) -> usize {
+        self.0.max
+    }
+
+    /// Whether nobody else is let in.
+    pub fn is_spent(&self) -> bool {
+        self.used() >= self.0.max
+    }
+
+    pub(crate) fn retry_after_seconds(&self) -> u64 {
+        self.0.retry_after.as_secs()
+    }
+
+    fn with(max: usize, retry_after: Duration) -> Self {
+        Self(Arc::new(Inner { max, used: AtomicUsize::new(0), retry_after }))
+    }
+}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget").field("used", &self.used()).field("max", &self.max()).finish()
+    }
+}
+
+/// A connection's part of a budget, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Charge {
+    pub(crate) fn new(budget: &Budget) -> Self {
+        Self { budget: budget.clone(), bytes: 0 }
+    }
+
+    /// What the connection holds now. Only changes touch what is shared.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        let used = &self.budget.0.used;
+        if bytes > self.bytes {
+            used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}

@@ -1,0 +1,119 @@
+//! What the driver keeps account of: the memory it holds, the time it is told, and what its observer is.
+
+use std::time::{Duration, Instant};
+
+use super::{Driver, State};
+use crate::cause::CloseCause;
+use crate::error::ProtocolError;
+use crate::protocol::Protocol;
+
+impl Driver {
+    /// How many bytes the connection holds: itself, what came and was not taken yet, fragments, what the extensions keep, and
+    /// what waits to be written. What was handed out in events is the caller's.
+    pub fn memory(&self) -> usize {
+        let held = match &self.state {
+            State::Open(protocol) => protocol.memory(),
+            State::Opening(opening) => opening.queue.memory(),
+            State::Connecting(connecting) => connecting.queue.memory(),
+            State::Closed => 0,
+        };
+        // An empty buffer is lent by somebody, and may be taken away.
+        let input = if self.input.is_empty() { 0 } else { self.input.capacity() };
+        size_of::<Self>() + input + held + self.output.memory()
+    }
+
+    /// Charges the [`Budget`](crate::Budget), if there is one, with what the connection holds now.
+    /// [`poll_event`](Self::poll_event) does so before it asks for more input; this is for who changes the buffers after that.
+    pub fn charge(&mut self) {
+        if self.charge.is_some() {
+            self.charge_with(self.memory());
+        }
+    }
+
+    /// Tells the time, by which the limits on frames a second go: before events are polled of what has come.
+    pub fn tick(&mut self, now: Instant) {
+        if let State::Open(protocol) = &mut self.state {
+            protocol.tick(now);
+        }
+    }
+
+    /// Tells the observer, if there is one, what has passed. [`poll_event`](Self::poll_event) does so before it asks for more
+    /// input; this is for who has written something since.
+    pub fn report(&mut self) {
+        if let Some(observed) = &mut self.observed {
+            observed.report(self.output.written());
+        }
+    }
+
+    /// Tells the observer, if there is one, how long a ping took to be answered, which who has the clock knows.
+    pub fn report_round_trip(&mut self, time: Duration) {
+        if let Some(observed) = &mut self.observed {
+            observed.answered(time);
+        }
+    }
+
+    /// Tells the observer, if there is one, that the connection has ended, and why. It is told when the driver is dropped, at
+    /// the latest; this is for who keeps it though the transport is gone.
+    pub fn conclude(&mut self) {
+        if let Some(mut observed) = self.observed.take() {
+            observed.report(self.output.written());
+            observed.closed(self.close_cause().unwrap_or(&CloseCause::Dropped));
+        }
+    }
+
+    /// Whether there is an observer.
+    pub fn is_observed(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    /// Before more input is asked for: what the connection holds is charged, held against the limit, and told.
+    pub(super) fn settle(&mut self) -> Result<(), ProtocolError> {
+        let size = self.memory();
+        self.charge_with(size);
+        self.report();
+        let limit = self.config.settings().max_memory;
+        if size > limit { Err(ProtocolError::TooMuchMemory { size: size as u64, limit }) } else { Ok(()) }
+    }
+
+    fn charge_with(&mut self, size: usize) {
+        if let Some(charge) = &mut self.charge {
+            charge.set(size);
+        }
+    }
+
+    pub(super) fn set_path(&mut self, path: &str) {
+        if let Some(observed) = &mut self.observed {
+            observed.set_path(path);
+        }
+    }
+
+    #[inline]
+    pub(super) fn count_sent(&mut self, messages: u64, bytes: usize) {
+        if let Some(observed) = &mut self.observed {
+            observed.sent(messages, bytes);
+        }
+    }
+
+    #[cold]
+    pub(super) fn tell_opened(&mut self) {
+        let settings = self.config.settings();
+        if let (Some(observed), Some(observer), Some(version)) = (&mut self.observed, &settings.observer, self.version)
+        {
+            let is_client = matches!(&self.state, State::Open(Protocol::Hybi(hybi)) if hybi.is_client());
+            observed.opened(&**observer, is_client, version, self.protocol.as_deref());
+        }
+    }
+
+    pub(super) fn tell_refused(&self, error: &ProtocolError) {
+        if let (Some(_), Some(observer)) = (&self.observed, &self.config.settings().observer) {
+            observer.refused(error);
+        }
+    }
+}
+
+/// The observer is told of every end, also where nobody polls for it.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.conclude();
+    }
+}

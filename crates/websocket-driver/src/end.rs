@@ -1,0 +1,41 @@
+use crate::cause::CloseCause;
+use crate::close::CloseFrame;
+
+/// How a connection ended, or is about to.
+#[derive(Debug, Default)]
+pub(crate) struct End {
+    /// What it was closed with.
+    frame: Option<CloseFrame>,
+    /// The first thing that led to it.
+    cause: Option<CloseCause>,
+    /// What became of the transport, which counts where nothing was said before.
+    transport: Option<CloseCause>,
+}
+
+impl End {
+    pub(crate) fn frame(&self) -> Option<&CloseFrame> {
+        self.frame.as_ref()
+    }
+
+    pub(crate) fn cause(&self) -> Option<&CloseCause> {
+        self.cause.as_ref().or(self.transport.as_ref())
+    }
+
+    pub(crate) fn set_frame(&mut self, frame: CloseFrame) {
+        self.frame = Some(frame);
+    }
+
+    /// Only the first counts.
+    pub(crate) fn set_cause(&mut self, cause: CloseCause) {
+        self.cause.get_or_insert(cause);
+    }
+
+    /// Only the first counts. A close of this side that came to nothing is none.
+    pub(crate) fn set_transport(&mut self, cause: CloseCause) {
+        let is_given_up = matches!(cause, CloseCause::Timeout(_) | CloseCause::Cut);
+        if is_given_up && self.frame.is_none() {
+            self.cause.take_if(|cause| matches!(cause, CloseCause::Local(_)));
+        }
+        self.transport.get_or_insert(cause);
+    }
+}

@@ -1,0 +1,62 @@
+use std::time::Instant;
+
+use crate::config::Settings;
+use crate::error::ProtocolError;
+
+/// Holds the frames that come against the limits by the second, where there are any. It is a bucket of tokens for each: a
+/// second's worth may come at once, and what was taken comes back with time.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    frames: Option<Bucket>,
+    controls: Option<Bucket>,
+    now: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    limit: u32,
+    tokens: f64,
+}
+
+impl Rates {
+    pub(crate) fn new(settings: &Settings) -> Option<Box<Self>> {
+        let bucket = |limit: Option<u32>| limit.map(|limit| Bucket { limit, tokens: limit.into() });
+        let (frames, controls) = (bucket(settings.max_frame_rate), bucket(settings.max_control_rate));
+        if frames.is_none() && controls.is_none() { None } else { Some(Box::new(Self { frames, controls, now: None })) }
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant) {
+        let before = self.now.replace(now).unwrap_or(now);
+        let seconds = now.saturating_duration_since(before).as_secs_f64();
+        for bucket in [&mut self.frames, &mut self.controls].into_iter().flatten() {
+            let limit = f64::from(bucket.limit);
+            bucket.tokens = (bucket.tokens + seconds * limit).min(limit);
+        }
+    }
+
+    /// Takes a frame.
+    pub(crate) fn admit(&mut self, is_control: bool) -> Result<(), ProtocolError> {
+        if let Some(frames) = &mut self.frames
+            && !frames.take()
+        {
+            return Err(ProtocolError::TooManyFrames { limit: frames.limit });
+        }
+        if is_control
+            && let Some(controls) = &mut self.controls
+            && !controls.take()
+        {
+            return Err(ProtocolError::TooManyControlFrames { limit: controls.limit });
+        }
+        Ok(())
+    }
+}
+
+impl Bucket {
+    fn take(&mut self) -> bool {
+        let has_token = self.tokens >= 1.0;
+        if has_token {
+            self.tokens -= 1.0;
+        }
+        has_token
+    }
+}
