@@ -15,6 +15,8 @@ mod server;
 mod shutdown;
 mod socket;
 mod tcp;
+#[cfg(any(test, feature = "test-util"))]
+pub mod test;
 mod upgrade;
 mod upgraded;
 mod waiting;

@@ -1,0 +1,509 @@
+use std::fmt::{self, Display};
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use websocket_driver::{CloseCode, Version};
+
+use super::frame::{self, Frame, HIXIE_CLOSE, Shown};
+use super::handshake::{self, HIXIE76_DIGEST, Handshake};
+use super::head;
+use super::patience::wait_for;
+use super::transport::Transport;
+
+/// The other end of a socket, which does as the test says: it writes and reads frames byte by byte, answers nothing by
+/// itself, and can make the transport fail. It shares no code with the stack it tests.
+///
+/// Sending takes effect at once and waits for nothing. What expects, waits for it, and panics where something else
+/// comes, where it is not what the protocol allows, or where nothing comes for 10 seconds (on a paused clock: within a
+/// day). The message says what was expected, what came, and where in the test that was.
+///
+/// It is a client once it has [opened](Self::open) a connection, and a server once it has [accepted](Self::accept) one;
+/// [`server`](super::server), [`client`](super::client) and [`open`](super::open()) give it open.
+///
+/// ```
+/// # use tower_websocket::test;
+/// use tower_websocket::{CloseCode, Config};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (mut socket, mut peer) = test::server("/", Config::server()).await;
+/// peer.send_ping("are you there?");
+/// peer.send_text("hello");
+/// assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("hello"));
+/// let closing = tokio::spawn(async move { socket.close(CloseCode::GOING_AWAY, "bye").await });
+/// peer.expect_pong("are you there?").await;
+/// assert_eq!(peer.expect_close(1001).await, "bye");
+/// peer.send_close(1001, "");
+/// peer.expect_eof().await;
+/// closing.await.unwrap().unwrap();
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Peer {
+    io: Transport,
+    /// What has come and is not read as a frame yet.
+    read: Vec<u8>,
+    version: Version,
+    is_client: bool,
+}
+
+impl Peer {
+    /// A peer on a transport that nothing has gone over.
+    pub fn new(io: Transport) -> Self {
+        Self { io, read: Vec::new(), version: Version::Hybi13, is_client: true }
+    }
+
+    /// Opens the connection, as a client, and gives the answer.
+    ///
+    /// # Panics
+    ///
+    /// Where the answer is not the one that a client of the handshake's version accepts.
+    #[track_caller]
+    pub fn open(&mut self, handshake: impl Into<Handshake>) -> impl Future<Output = Response<()>> {
+        let (handshake, at) = (handshake.into(), Location::caller());
+        self.ask(&handshake);
+        async move { self.confirm(&handshake, at).await }
+    }
+
+    /// Accepts a connection, as a server by RFC 6455, with this subprotocol, and gives the request.
+    ///
+    /// ```
+    /// # use tower_websocket::test;
+    /// use tower_websocket::connect;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (io, other) = test::transport();
+    /// let mut peer = test::Peer::new(other);
+    /// let connecting = tokio::spawn(connect("ws://localhost/feed").protocols(["chat"]).over(io).into_future());
+    /// assert_eq!(peer.accept(Some("chat")).await.uri(), "/feed");
+    /// let (mut socket, _response) = connecting.await.unwrap().unwrap();
+    /// peer.send_text("hello");
+    /// assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("hello"));
+    /// # }
+    /// # use std::future::IntoFuture;
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where the request is none that a server may accept, or does not offer the subprotocol.
+    #[track_caller]
+    pub fn accept<'a>(&'a mut self, protocol: Option<&'a str>) -> impl Future<Output = Request<()>> + 'a {
+        self.answer(protocol, Location::caller())
+    }
+
+    /// Sends a text message.
+    pub fn send_text(&mut self, text: impl AsRef<str>) {
+        let text = text.as_ref().as_bytes();
+        if self.version.is_hixie() { self.send_raw(frame::encode_hixie(text)) } else { self.send(1, text) }
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Panics
+    ///
+    /// In the hixie drafts, which know none.
+    #[track_caller]
+    pub fn send_binary(&mut self, data: impl AsRef<[u8]>) {
+        self.send_hybi(2, data.as_ref());
+    }
+
+    /// Sends a ping.
+    ///
+    /// # Panics
+    ///
+    /// In the hixie drafts, which know none.
+    #[track_caller]
+    pub fn send_ping(&mut self, data: impl AsRef<[u8]>) {
+        self.send_hybi(9, data.as_ref());
+    }
+
+    /// Sends a pong.
+    ///
+    /// # Panics
+    ///
+    /// In the hixie drafts, which know none.
+    #[track_caller]
+    pub fn send_pong(&mut self, data: impl AsRef<[u8]>) {
+        self.send_hybi(10, data.as_ref());
+    }
+
+    /// Sends a close, with any code and reason, right or wrong, or none with [`CloseCode::NO_STATUS`]. In hixie-76 it has
+    /// neither, and in hixie-75 the output just [ends](Self::end).
+    pub fn send_close(&mut self, code: impl Into<CloseCode>, reason: &str) {
+        match self.version {
+            Version::Hixie75 => self.end(),
+            Version::Hixie76 => self.send_raw(HIXIE_CLOSE),
+            _ => self.send(8, &frame::close_payload(code.into(), reason)),
+        }
+    }
+
+    /// Sends bytes as they are: half a frame, a wrong one, or several at once.
+    pub fn send_raw(&mut self, bytes: impl AsRef<[u8]>) {
+        self.io.write.push(bytes.as_ref());
+    }
+
+    /// Expects a text message.
+    #[track_caller]
+    pub fn expect_text(&mut self, text: &str) -> impl Future<Output = ()> {
+        self.expect(Frame::Text(text.into()), Location::caller())
+    }
+
+    /// Expects a binary message.
+    #[track_caller]
+    pub fn expect_binary(&mut self, data: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        self.expect(Frame::Binary(data.as_ref().into()), Location::caller())
+    }
+
+    /// Expects a ping.
+    #[track_caller]
+    pub fn expect_ping(&mut self, data: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        self.expect(Frame::Ping(data.as_ref().into()), Location::caller())
+    }
+
+    /// Expects a pong.
+    #[track_caller]
+    pub fn expect_pong(&mut self, data: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        self.expect(Frame::Pong(data.as_ref().into()), Location::caller())
+    }
+
+    /// Expects a close with this code, [`CloseCode::NO_STATUS`] for none, and gives its reason. It is not answered. In
+    /// hixie-76 any close is expected, whatever the code, and in hixie-75 the end of the transport.
+    #[track_caller]
+    pub fn expect_close(&mut self, code: impl Into<CloseCode>) -> impl Future<Output = String> {
+        let (code, at) = (code.into(), Location::caller());
+        async move {
+            if self.version == Version::Hixie75 {
+                self.eof(at).await;
+                return String::new();
+            }
+            self.close_frame(code, at).await
+        }
+    }
+
+    /// Expects exactly these bytes next.
+    #[track_caller]
+    pub fn expect_raw(&mut self, bytes: impl AsRef<[u8]>) -> impl Future<Output = ()> {
+        let (expected, at) = (bytes.as_ref().to_vec(), Location::caller());
+        async move {
+            let got = self.bytes(expected.len(), &Shown(&expected), at).await;
+            if got != expected {
+                fail(at, format_args!("expected {}, got {}", Shown(&expected), Shown(&got)));
+            }
+        }
+    }
+
+    /// Expects the transport to end, with nothing more before that.
+    #[track_caller]
+    pub fn expect_eof(&mut self) -> impl Future<Output = ()> {
+        self.eof(Location::caller())
+    }
+
+    /// Expects nothing at all, not even the end, for so long.
+    #[track_caller]
+    pub fn expect_nothing(&mut self, duration: Duration) -> impl Future<Output = ()> {
+        let at = Location::caller();
+        async move {
+            if self.io.read.is_stalled() {
+                fail_stalled(&"nothing", at);
+            }
+            let mut sleep = pin!(tokio::time::sleep(duration));
+            let came = poll_fn(|cx| match self.io.read.poll_take(cx) {
+                Poll::Ready(came) => Poll::Ready(Some(came.unwrap_or_default())),
+                Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+            });
+            let has_ended = match came.await {
+                Some(came) => {
+                    self.read.extend_from_slice(&came);
+                    came.is_empty()
+                }
+                None => false,
+            };
+            if !self.read.is_empty() {
+                fail(at, format_args!("expected nothing for {duration:?}, got {}", self.unread()));
+            }
+            if has_ended {
+                fail(at, format_args!("expected nothing for {duration:?}, but the transport has ended"));
+            }
+        }
+    }
+
+    /// The next frame, for a look at it.
+    #[track_caller]
+    pub fn next_frame(&mut self) -> impl Future<Output = Frame> {
+        let at = Location::caller();
+        async move { self.frame(&"a frame", at).await }
+    }
+
+    /// All bytes that come until the transport ends.
+    #[track_caller]
+    pub fn rest(&mut self) -> impl Future<Output = Vec<u8>> {
+        let at = Location::caller();
+        async move {
+            while self.more(&"the end", at).await {}
+            std::mem::take(&mut self.read)
+        }
+    }
+
+    /// Closes the connection in order: sends a close, expects it back, and the end of the transport. In hixie-75 it is the
+    /// end alone.
+    #[track_caller]
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> impl Future<Output = ()> {
+        let (code, at) = (code.into(), Location::caller());
+        self.send_close(code, reason);
+        async move {
+            if self.version != Version::Hixie75 {
+                self.close_frame(code, at).await;
+            }
+            if !self.is_client {
+                // A client lets the server be the first to end the transport (RFC 6455 §7.1.1).
+                self.end();
+            }
+            self.eof(at).await;
+        }
+    }
+
+    /// Cuts everything into pieces of so many bytes, from here on: the other side reads no more at once, and what it
+    /// writes is taken no more at once, with a turn for all other tasks between two pieces. [`usize::MAX`] ends it.
+    ///
+    /// ```
+    /// # use tower_websocket::{Config, test};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (mut socket, mut peer) = test::server("/", Config::server()).await;
+    /// peer.chop(1);
+    /// peer.send_text("byte by byte");
+    /// assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("byte by byte"));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For pieces of 0 bytes.
+    #[track_caller]
+    pub fn chop(&mut self, bytes: usize) {
+        assert!(bytes > 0, "pieces of no bytes");
+        self.io.write.set_piece(bytes);
+        self.io.read.set_piece(bytes);
+    }
+
+    /// Stops reading: what the other side writes is not taken any more, and it waits.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_websocket::{Config, test};
+    /// use tokio::time::timeout;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let (mut socket, mut peer) = test::server("/", Config::server()).await;
+    /// peer.stall();
+    /// assert!(timeout(Duration::from_secs(60), socket.send("hello")).await.is_err());
+    /// peer.resume();
+    /// socket.flush().await.unwrap();
+    /// peer.expect_text("hello").await;
+    /// # }
+    /// ```
+    pub fn stall(&mut self) {
+        self.io.read.set_stalled(true);
+    }
+
+    /// Reads again, after a [`stall`](Self::stall).
+    pub fn resume(&mut self) {
+        self.io.read.set_stalled(false);
+    }
+
+    /// Sets how much of what the other side writes is held until something is expected: 1 MiB by default. Beyond it,
+    /// writing waits.
+    pub fn capacity(&mut self, bytes: usize) {
+        self.io.read.set_capacity(bytes);
+    }
+
+    /// Ends the output: the other side reads what was sent, and then the end. The peer goes on reading.
+    pub fn end(&mut self) {
+        self.io.write.end();
+    }
+
+    /// Cuts the connection, without a close: the other side reads what was sent, and then the end, and fails to write with
+    /// `BrokenPipe`. So does a peer that is dropped.
+    pub fn cut(&mut self) {
+        self.io.write.end();
+        self.io.read.leave();
+    }
+
+    /// Makes the transport fail: the other side reads what was sent, and then an error, `ConnectionReset`, which it gets
+    /// for writing at once.
+    ///
+    /// ```
+    /// # use std::io::ErrorKind;
+    /// # use tower_websocket::{Config, Error, test};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let (mut socket, mut peer) = test::server("/", Config::server()).await;
+    /// peer.reset();
+    /// let error = socket.recv().await.unwrap().unwrap_err();
+    /// assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::ConnectionReset));
+    /// # }
+    /// ```
+    pub fn reset(&mut self) {
+        self.io.write.reset();
+        self.io.read.reset();
+    }
+
+    /// Reads a request, and answers it.
+    pub(super) async fn answer(&mut self, protocol: Option<&str>, at: At) -> Request<()> {
+        self.is_client = false;
+        let head = self.head("a request", at).await;
+        let wrong = |fault| -> ! { fail(at, format_args!("the client asked with {fault}:\n{}", lossy(&head))) };
+        let request = head::request(&head).unwrap_or_else(|fault| wrong(fault));
+        let answer = handshake::answer(&request, protocol).unwrap_or_else(|fault| wrong(fault));
+        self.send_raw(answer);
+        request
+    }
+
+    /// Writes a handshake.
+    pub(super) fn ask(&mut self, handshake: &Handshake) {
+        self.version = handshake.get_version();
+        self.is_client = true;
+        self.send_raw(handshake.bytes());
+    }
+
+    /// Reads the answer to it.
+    pub(super) async fn confirm(&mut self, handshake: &Handshake, at: At) -> Response<()> {
+        let head = self.head("an answer", at).await;
+        let wrong = |fault| -> ! { fail(at, format_args!("the server answered with {fault}:\n{}", lossy(&head))) };
+        let response = head::response(&head).unwrap_or_else(|fault| wrong(fault));
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            fail(at, format_args!("the handshake was refused:\n{}{}", lossy(&head), lossy(&self.read)));
+        }
+        handshake.confirm(&head, &response).unwrap_or_else(|fault| wrong(fault));
+        if self.version == Version::Hixie76 {
+            let digest = self.bytes(HIXIE76_DIGEST.len(), &"the digest of hixie-76", at).await;
+            if digest != HIXIE76_DIGEST {
+                fail(at, format_args!("the digest of hixie-76 is {}", Shown(&digest)));
+            }
+        }
+        response
+    }
+
+    #[track_caller]
+    fn send_hybi(&mut self, opcode: u8, payload: &[u8]) {
+        assert!(!self.version.is_hixie(), "{} knows only text", self.version);
+        self.send(opcode, payload);
+    }
+
+    fn send(&mut self, opcode: u8, payload: &[u8]) {
+        self.send_raw(frame::encode(opcode, payload, self.is_client));
+    }
+
+    async fn expect(&mut self, expected: Frame, at: At) {
+        let got = self.frame(&expected, at).await;
+        if got != expected {
+            fail(at, format_args!("expected {expected}, got {got}"));
+        }
+    }
+
+    /// Reads a close, and gives its reason. Hixie-76 transmits no code.
+    async fn close_frame(&mut self, code: CloseCode, at: At) -> String {
+        let code = if self.version.is_hixie() { CloseCode::NO_STATUS } else { code };
+        let expected = format!("a close with {code}");
+        match self.frame(&expected, at).await {
+            Frame::Close(close) if close.code == code => close.reason.as_str().into(),
+            other => fail(at, format_args!("expected {expected}, got {other}")),
+        }
+    }
+
+    async fn eof(&mut self, at: At) {
+        while self.read.is_empty() && self.more(&"the end", at).await {}
+        if !self.read.is_empty() {
+            fail(at, format_args!("expected the end, got {}", self.unread()));
+        }
+    }
+
+    /// The next frame.
+    async fn frame(&mut self, expected: &dyn Display, at: At) -> Frame {
+        loop {
+            match frame::decode(&self.read, self.version, !self.is_client) {
+                Ok(Some((frame, length))) => {
+                    self.read.drain(..length);
+                    return frame;
+                }
+                Ok(None) => self.more_of(expected, at).await,
+                Err(fault) => fail(at, format_args!("expected {expected}, got {fault}")),
+            }
+        }
+    }
+
+    async fn head(&mut self, expected: &str, at: At) -> Vec<u8> {
+        loop {
+            if let Some(length) = head::length(&self.read) {
+                return self.read.drain(..length).collect();
+            }
+            self.more_of(&expected, at).await;
+        }
+    }
+
+    async fn bytes(&mut self, count: usize, expected: &dyn Display, at: At) -> Vec<u8> {
+        while self.read.len() < count {
+            self.more_of(expected, at).await;
+        }
+        self.read.drain(..count).collect()
+    }
+
+    /// Waits for bytes, which must come.
+    async fn more_of(&mut self, expected: &dyn Display, at: At) {
+        if !self.more(expected, at).await {
+            fail(at, format_args!("expected {expected}, but the transport has ended{}", self.behind()));
+        }
+    }
+
+    /// Waits for bytes; `false` at the end.
+    async fn more(&mut self, expected: &dyn Display, at: At) -> bool {
+        let came = poll_fn(|cx| match self.io.read.poll_take(cx) {
+            // What was written before that can be had.
+            Poll::Pending if self.io.read.is_stalled() => Poll::Ready(None),
+            came => came.map(Some),
+        });
+        match wait_for(came).await {
+            Some(Some(came)) => {
+                // It fails only where this end has reset it.
+                let came = came.unwrap_or_default();
+                self.read.extend_from_slice(&came);
+                !came.is_empty()
+            }
+            Some(None) => fail_stalled(expected, at),
+            None => fail(at, format_args!("waited in vain for {expected}{}", self.behind())),
+        }
+    }
+
+    /// What was read and not made use of.
+    fn unread(&self) -> String {
+        match frame::decode(&self.read, self.version, !self.is_client) {
+            Ok(Some((frame, _))) => frame.to_string(),
+            _ => Shown(&self.read).to_string(),
+        }
+    }
+
+    fn behind(&self) -> String {
+        if self.read.is_empty() { String::new() } else { format!(", behind {}", Shown(&self.read)) }
+    }
+}
+
+pub(super) type At = &'static Location<'static>;
+
+/// Fails the test, where it called.
+pub(super) fn fail(at: At, message: fmt::Arguments<'_>) -> ! {
+    panic!("{at}: {message}")
+}
+
+fn fail_stalled(expected: &dyn Display, at: At) -> ! {
+    fail(at, format_args!("expected {expected}, but this peer is stalled, and reads nothing before `resume`"))
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
