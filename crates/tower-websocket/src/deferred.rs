@@ -128,42 +128,24 @@ fn poll_list(list: &Mutex<List>, connections: &mut Vec<Arc<dyn Deferred>>, cx: &
 mod tests {
     use std::time::Duration;
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use websocket_driver::Config;
 
-    use crate::accept::accept;
     use crate::socket::WebSocket;
+    use crate::test::{self, Peer};
 
-    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-    /// "hi", masked with zeros.
-    const HI: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
-
-    /// A socket that has `messages` messages waiting behind the handshake, and its peer, past the handshake.
-    async fn open(messages: usize, buffer: usize) -> (WebSocket<DuplexStream>, DuplexStream) {
-        let (server, mut client) = duplex(buffer);
-        let config = Config::server().close_timeout(Duration::from_secs(5));
-        let bytes = [REQUEST, &HI.repeat(messages)].concat();
-        let (socket, written) = tokio::join!(accept(server, config), client.write_all(&bytes));
-        written.unwrap();
-        let mut socket = socket.unwrap();
-        socket.flush().await.unwrap();
-        let mut head = [0; 129];
-        client.read_exact(&mut head).await.unwrap();
-        assert!(head.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&head));
-        (socket, client)
-    }
-
-    async fn read(client: &mut DuplexStream, len: usize) -> Vec<u8> {
-        let mut bytes = vec![0; len];
-        tokio::time::timeout(Duration::from_secs(1), client.read_exact(&mut bytes)).await.unwrap().unwrap();
-        bytes
+    /// A socket that has `messages` messages waiting, and its peer, which holds so much unread.
+    async fn open(messages: usize, capacity: usize) -> (WebSocket, Peer) {
+        let (socket, mut peer) = test::server("/", Config::server().close_timeout(Duration::from_secs(5))).await;
+        peer.capacity(capacity);
+        for _ in 0..messages {
+            peer.send_text("hi");
+        }
+        (socket, peer)
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_sent_while_messages_wait_is_on_the_wire_when_the_task_waits_for_something_else() {
-        let (mut socket, mut client) = open(3, 64 * 1024).await;
+        let (mut socket, mut peer) = open(3, 64 * 1024).await;
         let handler = tokio::spawn(async move {
             socket.recv().await.unwrap().unwrap();
             socket.send("1").await.unwrap();
@@ -171,41 +153,40 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3600)).await;
             socket
         });
-        assert_eq!(read(&mut client, 6).await, b"\x81\x011\x81\x012");
+        peer.expect_text("1").await;
+        peer.expect_text("2").await;
+        assert!(!handler.is_finished());
         handler.abort();
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_written_even_when_the_socket_is_dropped() {
-        let (mut socket, mut client) = open(3, 64 * 1024).await;
+        let (mut socket, mut peer) = open(3, 64 * 1024).await;
         socket.recv().await.unwrap().unwrap();
         socket.send("1").await.unwrap();
         drop(socket);
-        assert_eq!(read(&mut client, 3).await, b"\x81\x011");
-        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        peer.expect_text("1").await;
+        peer.expect_eof().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_does_not_read_holds_a_dropped_socket_no_longer_than_the_limit() {
-        let (mut socket, mut client) = open(20, 256).await;
+        let (mut socket, mut peer) = open(20, 256).await;
         socket.recv().await.unwrap().unwrap();
         socket.send("x".repeat(1000)).await.unwrap();
-        let begun = tokio::time::Instant::now();
         drop(socket);
         tokio::time::sleep(Duration::from_secs(6)).await;
-        let mut rest = Vec::new();
-        client.read_to_end(&mut rest).await.unwrap();
-        assert_eq!(rest.len(), 256, "it was given up after {:?}", begun.elapsed());
+        assert_eq!(peer.rest().await.len(), 256);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_reads_late_gets_all_of_it() {
-        let (mut socket, mut client) = open(20, 256).await;
+        let (mut socket, mut peer) = open(20, 256).await;
         socket.recv().await.unwrap().unwrap();
         socket.send("x".repeat(1000)).await.unwrap();
         drop(socket);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(read(&mut client, 1004).await.len(), 1004);
+        peer.expect_text(&"x".repeat(1000)).await;
     }
 
     #[test]
@@ -213,22 +194,22 @@ mod tests {
         for _ in 0..3 {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let (mut socket, mut client) = open(2, 64 * 1024).await;
+                let (mut socket, mut peer) = open(2, 64 * 1024).await;
                 socket.recv().await.unwrap().unwrap();
                 socket.send("1").await.unwrap();
-                assert_eq!(read(&mut client, 3).await, b"\x81\x011");
+                peer.expect_text("1").await;
             });
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn replies_to_a_batch_leave_in_one_write() {
-        let (mut socket, mut client) = open(100, 64 * 1024).await;
+        let (mut socket, mut peer) = open(100, 64 * 1024).await;
         for _ in 0..99 {
             let message = socket.recv().await.unwrap().unwrap();
             socket.send(message).await.unwrap();
         }
         // Nothing has yielded yet, so nothing was written.
-        assert!(tokio::time::timeout(Duration::ZERO, client.read_u8()).await.is_err());
+        peer.expect_nothing(Duration::ZERO).await;
     }
 }

@@ -425,7 +425,7 @@ impl Peer {
     }
 
     /// The next frame.
-    async fn frame(&mut self, expected: &dyn Display, at: At) -> Frame {
+    async fn frame(&mut self, expected: &(dyn Display + Sync), at: At) -> Frame {
         loop {
             match frame::decode(&self.read, self.version, !self.is_client) {
                 Ok(Some((frame, length))) => {
@@ -447,7 +447,7 @@ impl Peer {
         }
     }
 
-    async fn bytes(&mut self, count: usize, expected: &dyn Display, at: At) -> Vec<u8> {
+    async fn bytes(&mut self, count: usize, expected: &(dyn Display + Sync), at: At) -> Vec<u8> {
         while self.read.len() < count {
             self.more_of(expected, at).await;
         }
@@ -455,14 +455,14 @@ impl Peer {
     }
 
     /// Waits for bytes, which must come.
-    async fn more_of(&mut self, expected: &dyn Display, at: At) {
+    async fn more_of(&mut self, expected: &(dyn Display + Sync), at: At) {
         if !self.more(expected, at).await {
             fail(at, format_args!("expected {expected}, but the transport has ended{}", self.behind()));
         }
     }
 
     /// Waits for bytes; `false` at the end.
-    async fn more(&mut self, expected: &dyn Display, at: At) -> bool {
+    async fn more(&mut self, expected: &(dyn Display + Sync), at: At) -> bool {
         let came = poll_fn(|cx| match self.io.read.poll_take(cx) {
             // What was written before that can be had.
             Poll::Pending if self.io.read.is_stalled() => Poll::Ready(None),
@@ -500,7 +500,7 @@ pub(super) fn fail(at: At, message: fmt::Arguments<'_>) -> ! {
     panic!("{at}: {message}")
 }
 
-fn fail_stalled(expected: &dyn Display, at: At) -> ! {
+fn fail_stalled(expected: &(dyn Display + Sync), at: At) -> ! {
     fail(at, format_args!("expected {expected}, but this peer is stalled, and reads nothing before `resume`"))
 }
 

@@ -1,0 +1,206 @@
+//! A test fails where it should, and says why. The frames that are wrong come from this package's own wire.
+
+use std::time::{Duration, Instant};
+
+use tower_websocket::Version;
+use tower_websocket::test::{self, Handshake, Peer};
+use websocket_tests::wire::{Frame, LengthForm};
+
+/// A peer whose other end sends these bytes, and nothing else.
+fn sent(bytes: impl AsRef<[u8]>) -> (Peer, Peer) {
+    let (io, other) = test::transport();
+    let (peer, mut other) = (Peer::new(io), Peer::new(other));
+    other.send_raw(bytes);
+    (peer, other)
+}
+
+/// A frame of a server.
+fn text(text: &str) -> Vec<u8> {
+    Frame::text(text).unmasked().bytes()
+}
+
+#[tokio::test]
+#[should_panic = "expected the text \"hello\", got the text \"hullo\""]
+async fn another_text_than_the_expected_one_fails() {
+    sent(text("hullo")).0.expect_text("hello").await;
+}
+
+#[tokio::test]
+#[should_panic = "expected the text \"hello\", got the binary message \"hello\""]
+async fn a_binary_message_is_no_text() {
+    sent(Frame::binary("hello").unmasked().bytes()).0.expect_text("hello").await;
+}
+
+#[tokio::test]
+#[should_panic = "expected the binary message \"\\x00\\x01\", got a ping with \"\""]
+async fn a_ping_between_is_not_passed_over() {
+    sent(Frame::ping("").unmasked().bytes()).0.expect_binary([0, 1]).await;
+}
+
+#[tokio::test]
+#[should_panic = "expected a close with 1000, got a close with 1001 and \"bye\""]
+async fn another_close_code_fails() {
+    sent(Frame::close(1001, "bye").unmasked().bytes()).0.expect_close(1000).await;
+}
+
+#[tokio::test]
+#[should_panic = "expected \"\\x81\\x01a\", got \"\\x81\\x01b\""]
+async fn other_bytes_fail() {
+    sent(text("b")).0.expect_raw(text("a")).await;
+}
+
+#[tokio::test]
+#[should_panic = "expected the end, got the text \"more\""]
+async fn a_frame_before_the_end_fails() {
+    sent(text("more")).0.expect_eof().await;
+}
+
+#[tokio::test]
+#[should_panic = "expected the text \"hello\", but the transport has ended, behind \"\\x81\\x05hel\""]
+async fn an_end_within_a_frame_fails() {
+    let (mut peer, mut other) = sent(&text("hello")[..5]);
+    other.cut();
+    peer.expect_text("hello").await;
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic = "expected nothing for 60s, got the text \"something\""]
+async fn something_where_nothing_is_expected_fails() {
+    let (mut peer, mut other) = sent("");
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        other.send_raw(text("something"));
+    });
+    peer.expect_nothing(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+#[should_panic = "expected nothing for 60s, but the transport has ended"]
+async fn the_end_is_not_nothing() {
+    let (mut peer, mut other) = sent("");
+    other.cut();
+    peer.expect_nothing(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_comes_is_given_up_at_once_on_a_paused_clock() {
+    let begun = Instant::now();
+    let waiting = tokio::spawn(async {
+        let (mut peer, _other) = sent(&text("hello")[..3]);
+        peer.expect_text("hello").await;
+    });
+    let panic = waiting.await.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.ends_with("waited in vain for the text \"hello\", behind \"\\x81\\x05h\""), "{message}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_on_a_paused_clock_is_waited_for() {
+    let (mut peer, mut other) = sent("");
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(23 * 3600)).await;
+        other.send_raw(text("late"));
+        other.end();
+        other.rest().await;
+    });
+    peer.expect_text("late").await;
+}
+
+#[tokio::test]
+async fn the_place_in_the_test_is_told() {
+    let place = concat!(file!(), ":");
+    let waiting = tokio::spawn(async { sent(text("a")).0.expect_text("b").await });
+    let panic = waiting.await.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.starts_with(place), "{message}");
+}
+
+#[tokio::test]
+async fn frames_that_a_server_may_not_send_fail() {
+    for (frame, fault) in [
+        (Frame::text("a"), "a masked frame of a server"),
+        (Frame::text("a").unmasked().rsv(0x40), "reserved bits"),
+        (Frame::text("a").unmasked().more(), "a fragment"),
+        (Frame::continuation("a").unmasked(), "a fragment"),
+        (Frame::new(3, "a").unmasked(), "the opcode 3"),
+        (Frame::new(11, "a").unmasked(), "the opcode 11"),
+        (Frame::text("a").unmasked().length_form(LengthForm::Bits16), "more than it takes"),
+        (Frame::text("a".repeat(126)).unmasked().length_form(LengthForm::Bits64), "more than it takes"),
+        (Frame::text(b"\xff").unmasked(), "utf-8"),
+        (Frame::ping("a".repeat(126)).unmasked(), "a control frame of 126 bytes"),
+        (Frame::new(8, "a").unmasked(), "half a close code"),
+        (Frame::close(1005, "").unmasked(), "the close code 1005"),
+        (Frame::close(1000, b"\xff").unmasked(), "utf-8"),
+    ] {
+        let waiting = tokio::spawn(async move { sent(frame.bytes()).0.next_frame().await });
+        let panic = waiting.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(fault), "{message}");
+    }
+}
+
+#[tokio::test]
+#[should_panic = "a frame without a mask"]
+async fn a_client_that_does_not_mask_fails() {
+    let (io, other) = test::transport();
+    let (mut client, mut server) = (Peer::new(io), Peer::new(other));
+    tokio::join!(client.open("/"), server.accept(None));
+    client.send_raw(text("a"));
+    server.next_frame().await;
+}
+
+#[tokio::test]
+#[should_panic = "the handshake was refused"]
+async fn a_refused_handshake_fails() {
+    sent("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").0.open("/").await;
+}
+
+#[tokio::test]
+async fn answers_that_a_client_may_not_accept_fail() {
+    const RIGHT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+    let answers = [
+        (RIGHT.replace("HTTP/1.1", "HTTP/1.0"), "no status line"),
+        (RIGHT.replace("Upgrade: websocket", "Upgrade: h2c"), "no upgrade"),
+        (RIGHT.replace("Connection: Upgrade", "Connection: close"), "no upgrade"),
+        (RIGHT.replace("s3pP", "S3pP"), "the Sec-WebSocket-Accept"),
+        (format!("{RIGHT}Sec-WebSocket-Protocol: b\r\n"), "the subprotocol"),
+        (format!("{RIGHT}Sec-WebSocket-Extensions: permessage-deflate\r\n"), "the extensions"),
+        (format!("{RIGHT}Content-Length: 0\r\n"), "a 101 with a body"),
+    ];
+    for (answer, fault) in answers {
+        let waiting = tokio::spawn(async move {
+            let (mut peer, _other) = sent(format!("{answer}\r\n"));
+            peer.open(Handshake::new("/").protocols("a")).await;
+        });
+        let panic = waiting.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(fault), "{message}");
+    }
+    let (mut peer, _other) = sent(format!("{RIGHT}Sec-WebSocket-Protocol: a\r\n\r\n"));
+    let response = peer.open(Handshake::new("/").protocols("b, a")).await;
+    assert_eq!(response.headers()["sec-websocket-protocol"], "a");
+}
+
+#[tokio::test]
+async fn requests_that_a_server_may_not_accept_fail() {
+    let with = |name, value| Handshake::new("/").header(name, value);
+    for (handshake, fault) in [
+        (with("Upgrade", "h2c"), "no request to upgrade"),
+        (with("Connection", "close"), "no request to upgrade"),
+        (with("Sec-WebSocket-Version", "8"), "the version \"8\""),
+        (with("Sec-WebSocket-Key", "c2hvcnQ="), "the key"),
+        (Handshake::new("/").version(Version::Hixie75), "no Sec-WebSocket-Version"),
+        (Handshake::new("/").protocols("chat"), "no offer of the subprotocol \"other\""),
+    ] {
+        let waiting = tokio::spawn(async move {
+            let (io, other) = test::transport();
+            drop(Peer::new(other).open(handshake));
+            Peer::new(io).accept(Some("other")).await;
+        });
+        let panic = waiting.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(fault), "{message}");
+    }
+}
