@@ -3,29 +3,31 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
-use tower_websocket::{CloseCode, Config, Error, Message, accept, connect};
+use tokio::time::Instant;
+use tower_websocket::test::{Peer, client};
+use tower_websocket::{CloseCode, Config, Error, Message, WebSocket, accept, connect};
 use websocket_tests::wire::Frame;
 
-use crate::peer::{listen, open, sample_config};
+use crate::peer::listen;
 use crate::run::{run, run_paused};
 
 const LIMIT: Duration = Duration::from_secs(3);
 const SHORT: Duration = Duration::from_secs(1);
 
-fn config() -> Config {
-    sample_config().close_timeout(LIMIT)
+async fn open() -> (WebSocket, Peer) {
+    client(Config::client().close_timeout(LIMIT)).await
 }
 
 #[test]
 fn a_client_that_closes_waits_for_the_server_to_end_the_transport() {
     run_paused(async || {
-        let (mut socket, mut peer) = open(config()).await;
+        let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
         let server = async {
-            assert_eq!(peer.close_code().await, 1000);
-            peer.write(Frame::close(1000, "").unmasked().bytes()).await;
-            assert!(timeout(SHORT, peer.more()).await.is_err(), "the client does not end first");
+            peer.expect_close(1000).await;
+            peer.send_close(1000, "");
+            // The client does not end first.
+            peer.expect_nothing(SHORT).await;
             drop(peer);
         };
         let (closed, ()) = tokio::join!(socket.close(CloseCode::NORMAL, ""), server);
@@ -38,12 +40,12 @@ fn a_client_that_closes_waits_for_the_server_to_end_the_transport() {
 #[test]
 fn a_client_that_is_closed_answers_and_waits_for_the_server_to_end_the_transport() {
     run_paused(async || {
-        let (mut socket, mut peer) = open(config()).await;
+        let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
         let server = async {
-            peer.write(Frame::close(4000, "bye").unmasked().bytes()).await;
-            assert_eq!(peer.close_code().await, 4000);
-            assert!(timeout(SHORT, peer.more()).await.is_err(), "the client does not end first");
+            peer.send_close(4000, "bye");
+            peer.expect_close(4000).await;
+            peer.expect_nothing(SHORT).await;
             drop(peer);
         };
         let (end, ()) = tokio::join!(socket.recv(), server);
@@ -57,33 +59,31 @@ fn a_client_that_is_closed_answers_and_waits_for_the_server_to_end_the_transport
 #[test]
 fn a_server_that_does_not_end_the_transport_is_waited_for_no_longer_than_the_limit() {
     run_paused(async || {
-        let (mut socket, mut peer) = open(config()).await;
+        let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
         let server = async {
-            assert_eq!(peer.close_code().await, 1001);
-            peer.write(Frame::close(1001, "").unmasked().bytes()).await;
+            peer.expect_close(1001).await;
+            peer.send_close(1001, "");
         };
         let (closed, ()) = tokio::join!(socket.close(CloseCode::GOING_AWAY, ""), server);
         closed.unwrap();
         assert_eq!(begin.elapsed().as_secs(), LIMIT.as_secs());
         assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::GOING_AWAY));
         drop(socket);
-        assert!(peer.rest().await.is_empty());
+        peer.expect_eof().await;
     });
 }
 
 #[test]
 fn a_server_that_sends_on_after_its_close_is_waited_for_no_longer_than_the_limit() {
     run_paused(async || {
-        let (mut socket, mut peer) = open(config()).await;
+        let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
         let server = async {
-            peer.write(Frame::close(1000, "").unmasked().bytes()).await;
+            peer.send_close(1000, "");
             for _ in 0..100 {
                 tokio::time::sleep(SHORT / 10).await;
-                if peer.try_write(Frame::text("more").unmasked().bytes()).await.is_err() {
-                    break;
-                }
+                peer.send_text("more");
             }
         };
         let client = async {
@@ -98,7 +98,7 @@ fn a_server_that_sends_on_after_its_close_is_waited_for_no_longer_than_the_limit
 #[test]
 fn a_server_that_does_not_answer_the_close_counts_as_gone() {
     run_paused(async || {
-        let (mut socket, _peer) = open(config()).await;
+        let (mut socket, _peer) = open().await;
         let begin = Instant::now();
         socket.close(CloseCode::NORMAL, "").await.unwrap();
         assert_eq!(begin.elapsed().as_secs(), LIMIT.as_secs());
@@ -109,8 +109,8 @@ fn a_server_that_does_not_answer_the_close_counts_as_gone() {
 #[test]
 fn a_server_that_ends_without_a_close_is_an_abnormal_end() {
     run(async || {
-        let (mut socket, mut peer) = open(config()).await;
-        peer.write(Frame::text("last").unmasked().bytes()).await;
+        let (mut socket, mut peer) = open().await;
+        peer.send_text("last");
         drop(peer);
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("last"));
         assert!(socket.recv().await.is_none());
@@ -121,12 +121,11 @@ fn a_server_that_ends_without_a_close_is_an_abnormal_end() {
 #[test]
 fn a_masked_frame_fails_the_connection_and_is_told() {
     run(async || {
-        let (mut socket, mut peer) = open(config()).await;
+        let (mut socket, mut peer) = open().await;
         let server = async {
-            peer.write(Frame::text("masked").bytes()).await;
-            let close = peer.rest().await;
-            assert_eq!(close[0], 0x88);
-            assert_eq!([close[6] ^ close[2], close[7] ^ close[3]], 1002_u16.to_be_bytes());
+            peer.send_raw(Frame::text("masked").bytes());
+            peer.expect_close(1002).await;
+            peer.expect_eof().await;
         };
         let client = async {
             assert!(matches!(socket.recv().await, Some(Err(Error::Protocol(_)))));

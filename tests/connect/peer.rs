@@ -5,8 +5,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::{Config, WebSocket, accept, connect};
-use websocket_tests::wire::{ACCEPT, KEY};
+use tower_websocket::{Config, WebSocket, accept};
+use websocket_tests::wire::ACCEPT;
 
 /// What a connection goes over: TCP, TLS, or memory.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -157,17 +157,4 @@ pub(crate) fn upgraded(headers: &str) -> String {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {ACCEPT}\r\n{headers}\r\n"
     )
-}
-
-/// An open client over memory, and what is on its other end.
-pub(crate) async fn open(config: Config) -> (WebSocket, Peer) {
-    let (io, other) = tokio::io::duplex(64 * 1024);
-    let mut peer = Peer::new(other);
-    let server = async {
-        let head = peer.head().await;
-        assert!(head.contains(KEY), "{head}");
-        peer.write(upgraded("")).await;
-    };
-    let (opened, ()) = tokio::join!(connect("ws://example.com/").config(config).over(io).into_future(), server);
-    (opened.expect("an open socket").0, peer)
 }

@@ -4,17 +4,25 @@ use std::io::Write;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::io::DuplexStream;
 use tokio::time::{Instant, sleep, timeout};
+use tower_websocket::test::Peer;
 use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, SendError, Version, WebSocket, accept};
-use websocket_tests::wire::{Frame, HIXIE76_CLOSE, HYBI, Handshake, ServerFrame, VERSIONS, frames};
+use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
 
-use crate::client::{Client, texts_of};
-use crate::pair::{over_memory, tcp};
+use crate::client::texts_of;
+use crate::pair::{tcp, with_peer};
 use crate::run::{run, run_paused};
 
-async fn open(version: Version) -> (WebSocket<DuplexStream>, Client) {
-    over_memory(64 * 1024, version, Config::server()).await
+async fn open(version: Version) -> (WebSocket, Peer) {
+    with_peer(version, Config::server()).await
+}
+
+/// The server closes with 4000 and "bye", and is answered.
+async fn expect_close(mut peer: Peer, version: Version) {
+    let reason = peer.expect_close(4000).await;
+    assert_eq!(reason, if version.is_hixie() { "" } else { "bye" });
+    peer.send_close(4000, "");
+    peer.expect_eof().await;
 }
 
 fn is_closed<T>(result: Result<T, Error>) -> bool {
@@ -25,11 +33,11 @@ fn is_closed<T>(result: Result<T, Error>) -> bool {
 fn a_close_waits_for_its_answer_and_tells_what_it_was() {
     run(async || {
         for version in HYBI {
-            let (mut socket, mut client) = open(version).await;
+            let (mut socket, mut peer) = open(version).await;
             let client = async {
-                assert_eq!(client.wire.frame().await, ServerFrame::close(4000, "enough"));
-                client.wire.write(Frame::close(4001, "well").bytes()).await;
-                client.wire.eof().await;
+                assert_eq!(peer.expect_close(4000).await, "enough");
+                peer.send_close(4001, "well");
+                peer.expect_eof().await;
             };
             let (result, ()) = tokio::join!(socket.close(4000.into(), "enough"), client);
             result.unwrap();
@@ -42,11 +50,11 @@ fn a_close_waits_for_its_answer_and_tells_what_it_was() {
 #[test]
 fn a_close_without_a_code_has_no_body() {
     run(async || {
-        let (mut socket, mut client) = open(Version::Hybi13).await;
+        let (mut socket, mut peer) = open(Version::Hybi13).await;
         let client = async {
-            assert_eq!(client.wire.frame().await, ServerFrame::new(8, ""));
-            client.wire.write(Frame::new(8, "").bytes()).await;
-            client.wire.eof().await;
+            peer.expect_close(CloseCode::NO_STATUS).await;
+            peer.send_close(CloseCode::NO_STATUS, "");
+            peer.expect_eof().await;
         };
         let (result, ()) = tokio::join!(socket.close(CloseCode::NO_STATUS, ""), client);
         result.unwrap();
@@ -58,13 +66,13 @@ fn a_close_without_a_code_has_no_body() {
 fn what_was_fed_before_a_close_leaves_before_it_and_what_comes_after_it_is_dropped() {
     run(async || {
         for version in VERSIONS {
-            let (mut socket, client) = open(version).await;
+            let (mut socket, mut peer) = open(version).await;
             socket.feed("first").await.unwrap();
             let client = async {
-                let mut client = client;
-                client.send(&["one", "two"]).await;
-                assert_eq!(client.text().await, "first");
-                client.expect_close(4000, "bye").await;
+                peer.send_text("one");
+                peer.send_text("two");
+                peer.expect_text("first").await;
+                expect_close(peer, version).await;
             };
             let (result, ()) = tokio::join!(socket.close(4000.into(), "bye"), client);
             result.unwrap();
@@ -76,17 +84,17 @@ fn what_was_fed_before_a_close_leaves_before_it_and_what_comes_after_it_is_dropp
 #[test]
 fn a_code_or_reason_that_may_not_be_sent_is_refused_and_the_socket_goes_on() {
     run(async || {
-        let (mut socket, mut client) = open(Version::Hybi13).await;
+        let (mut socket, mut peer) = open(Version::Hybi13).await;
         for code in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000] {
             let error = socket.close(code.into(), "reason").await.unwrap_err();
             assert!(matches!(error, Error::Send(SendError::InvalidCloseCode(_))), "{code}: {error:?}");
         }
         let error = socket.close(CloseCode::NORMAL, &"x".repeat(124)).await.unwrap_err();
         assert!(matches!(error, Error::Send(SendError::ReasonTooLong)), "{error:?}");
-        client.send(&["on"]).await;
+        peer.send_text("on");
         let message = socket.recv().await.unwrap().unwrap();
         socket.send(message).await.unwrap();
-        assert_eq!(client.text().await, "on");
+        peer.expect_text("on").await;
     });
 }
 
@@ -94,8 +102,8 @@ fn a_code_or_reason_that_may_not_be_sent_is_refused_and_the_socket_goes_on() {
 fn nothing_is_sent_after_a_close() {
     run(async || {
         for version in VERSIONS {
-            let (mut socket, client) = open(version).await;
-            let (result, ()) = tokio::join!(socket.close(4000.into(), "bye"), client.expect_close(4000, "bye"));
+            let (mut socket, peer) = open(version).await;
+            let (result, ()) = tokio::join!(socket.close(4000.into(), "bye"), expect_close(peer, version));
             result.unwrap();
             assert!(is_closed(socket.send("late").await));
             assert!(is_closed(socket.feed("late").await));
@@ -109,15 +117,16 @@ fn nothing_is_sent_after_a_close() {
 #[test]
 fn nothing_is_sent_while_a_close_is_under_way() {
     run(async || {
-        let (mut socket, mut client) = open(Version::Hybi13).await;
+        let (mut socket, mut peer) = open(Version::Hybi13).await;
         // Cancelled, once it has begun.
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
         assert!(is_closed(socket.send("late").await));
         assert!(is_closed(socket.send_ping("late").await));
-        client.wire.write(frames([Frame::text("still"), Frame::ping("not answered")])).await;
+        peer.send_text("still");
+        peer.send_ping("not answered");
         assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("still"));
         assert!(socket.recv().now_or_never().is_none());
-        let rest = tokio::join!(socket.recv(), client.expect_close(4000, "bye")).0;
+        let rest = tokio::join!(socket.recv(), expect_close(peer, Version::Hybi13)).0;
         assert!(rest.is_none());
     });
 }
@@ -126,19 +135,21 @@ fn nothing_is_sent_while_a_close_is_under_way() {
 fn a_second_close_and_one_after_the_end_are_no_harm() {
     run(async || {
         for version in VERSIONS {
-            let (mut socket, client) = open(version).await;
+            let (mut socket, peer) = open(version).await;
             assert_eq!(socket.close(4000.into(), "bye").now_or_never().is_some(), version == Version::Hixie75);
             // It waits for the end of the first.
-            let (result, ()) = tokio::join!(socket.close(1000.into(), "again"), client.expect_close(4000, "bye"));
+            let (result, ()) = tokio::join!(socket.close(1000.into(), "again"), expect_close(peer, version));
             result.unwrap();
             socket.close(1000.into(), "and again").await.unwrap();
             assert!(socket.recv().await.is_none() && socket.next_event().await.is_none());
 
             // By the client's close, and by its mere end.
-            for bytes in [[Frame::close(1000, "").bytes(), HIXIE76_CLOSE.into()].concat(), Vec::new()] {
-                let (mut socket, mut client) = open(version).await;
-                client.wire.write(bytes).await;
-                drop(client);
+            for is_closed_first in [true, false] {
+                let (mut socket, mut peer) = open(version).await;
+                if is_closed_first {
+                    peer.send_close(1000, "");
+                }
+                drop(peer);
                 while let Some(Ok(_)) = socket.recv().await {}
                 assert!(socket.recv().await.is_none());
                 let close = socket.close_frame().cloned();
@@ -154,12 +165,12 @@ fn a_second_close_and_one_after_the_end_are_no_harm() {
 #[test]
 fn two_closes_that_cross_are_one() {
     run(async || {
-        let (mut socket, mut client) = open(Version::Hybi13).await;
-        client.wire.write(Frame::close(1001, "mine").bytes()).await;
+        let (mut socket, mut peer) = open(Version::Hybi13).await;
+        peer.send_close(1001, "mine");
         socket.close(1000.into(), "mine").await.unwrap();
         assert_eq!(socket.close_frame(), Some(&CloseFrame { code: 1001.into(), reason: "mine".into() }));
-        assert_eq!(client.wire.frame().await, ServerFrame::close(1000, "mine"));
-        client.wire.eof().await;
+        assert_eq!(peer.expect_close(1000).await, "mine");
+        peer.expect_eof().await;
     });
 }
 
@@ -167,9 +178,9 @@ fn two_closes_that_cross_are_one() {
 fn a_close_that_was_cancelled_is_completed_by_recv() {
     run(async || {
         for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie75) {
-            let (mut socket, client) = open(version).await;
+            let (mut socket, peer) = open(version).await;
             assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
-            let (end, ()) = tokio::join!(socket.recv(), client.expect_close(4000, "bye"));
+            let (end, ()) = tokio::join!(socket.recv(), expect_close(peer, version));
             assert!(end.is_none());
         }
     });
@@ -180,7 +191,7 @@ fn a_client_that_does_not_answer_a_close_is_waited_for_only_so_long() {
     run_paused(async || {
         for (config, seconds) in [(Config::server(), 10), (Config::server().close_timeout(Duration::from_secs(3)), 3)] {
             for version in VERSIONS {
-                let (mut socket, mut client) = over_memory(64 * 1024, version, config.clone()).await;
+                let (mut socket, mut peer) = with_peer(version, config.clone()).await;
                 let start = Instant::now();
                 socket.close(4000.into(), "bye").await.unwrap();
                 let expected = if version == Version::Hixie75 { 0 } else { seconds };
@@ -188,7 +199,7 @@ fn a_client_that_does_not_answer_a_close_is_waited_for_only_so_long() {
                 let code = if version == Version::Hixie75 { 4000.into() } else { CloseCode::ABNORMAL };
                 assert_eq!(socket.close_frame().map(|close| close.code), Some(code));
                 drop(socket);
-                client.wire.rest().await;
+                peer.rest().await;
             }
         }
     });
@@ -198,7 +209,8 @@ fn a_client_that_does_not_answer_a_close_is_waited_for_only_so_long() {
 fn so_is_one_that_does_not_even_read() {
     run_paused(async || {
         for version in VERSIONS {
-            let (mut socket, _client) = over_memory(1024, version, Config::server()).await;
+            let (mut socket, mut peer) = open(version).await;
+            peer.stall();
             socket.feed("x".repeat(10_000)).await.unwrap();
             let start = Instant::now();
             socket.close(4000.into(), "bye").await.unwrap();
@@ -212,10 +224,10 @@ fn so_is_one_that_does_not_even_read() {
 fn so_is_one_that_does_not_read_the_answer_to_its_own_close() {
     run_paused(async || {
         for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie75) {
-            let (mut socket, mut client) = over_memory(1024, version, Config::server()).await;
-            client.send(&["before"]).await;
-            let close = if version.is_hixie() { HIXIE76_CLOSE.into() } else { Frame::close(1000, "").bytes() };
-            client.wire.write(close).await;
+            let (mut socket, mut peer) = open(version).await;
+            peer.stall();
+            peer.send_text("before");
+            peer.send_close(1000, "");
             assert!(socket.recv().await.is_some());
             socket.feed("x".repeat(10_000)).await.unwrap();
             let start = Instant::now();
@@ -252,7 +264,8 @@ fn so_is_one_that_goes_on_sending_instead() {
 fn a_send_is_refused_at_once_while_a_close_waits_for_a_client_that_does_not_read() {
     run_paused(async || {
         let config = Config::server().max_output(1000);
-        let (mut socket, _client) = over_memory(1024, Version::Hybi13, config).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
+        peer.stall();
         socket.feed("x".repeat(10_000)).await.unwrap();
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
         // The queue is full, but nothing would be taken were it empty.
@@ -264,12 +277,12 @@ fn a_send_is_refused_at_once_while_a_close_waits_for_a_client_that_does_not_read
 #[test]
 fn a_close_that_the_client_answers_late_but_in_time_is_in_order() {
     run_paused(async || {
-        let (mut socket, mut client) = open(Version::Hybi13).await;
+        let (mut socket, mut peer) = open(Version::Hybi13).await;
         let client = async {
-            assert_eq!(client.wire.frame().await.close_code(), Some(4000));
+            peer.expect_close(4000).await;
             sleep(Duration::from_secs(9)).await;
-            client.wire.write(Frame::close(4000, "").bytes()).await;
-            client.wire.eof().await;
+            peer.send_close(4000, "");
+            peer.expect_eof().await;
         };
         let (result, ()) = tokio::join!(socket.close(4000.into(), "bye"), client);
         result.unwrap();
@@ -280,9 +293,9 @@ fn a_close_that_the_client_answers_late_but_in_time_is_in_order() {
 #[test]
 fn next_event_tells_a_close_of_ones_own_when_it_is_done() {
     run(async || {
-        let (mut socket, client) = open(Version::Hybi13).await;
+        let (mut socket, peer) = open(Version::Hybi13).await;
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
-        let (event, ()) = tokio::join!(socket.next_event(), client.expect_close(4000, "bye"));
+        let (event, ()) = tokio::join!(socket.next_event(), expect_close(peer, Version::Hybi13));
         assert_eq!(event.unwrap().unwrap(), Event::Close(CloseFrame { code: 4000.into(), reason: "".into() }));
         assert!(socket.next_event().await.is_none());
     });

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower_websocket::{CloseCause, CloseCode, Config, Message, Timeout, Version};
-use websocket_tests::wire::{Frame, HYBI, ServerFrame, VERSIONS};
+use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
-use crate::pair::over_memory;
+use crate::pair::with_peer;
 use crate::run::run_paused;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,17 +19,17 @@ fn pinging() -> Config {
 fn a_silent_peer_is_pinged_and_then_given_up() {
     run_paused(async || {
         for version in HYBI {
-            let (mut socket, mut client) = over_memory(1024, version, pinging()).await;
+            let (mut socket, mut peer) = with_peer(version, pinging()).await;
             let begun = Instant::now();
             let server = tokio::spawn(async move {
                 assert!(socket.recv().await.is_none());
                 socket.close_frame().map(|close| close.code)
             });
-            assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+            peer.expect_ping("").await;
             assert_eq!(begun.elapsed(), 20 * SECOND);
             assert_eq!(server.await.unwrap(), Some(CloseCode::ABNORMAL));
             assert_eq!(begun.elapsed(), 30 * SECOND);
-            client.wire.eof().await;
+            peer.expect_eof().await;
         }
     });
 }
@@ -37,15 +37,15 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
 #[test]
 fn a_peer_that_answers_is_kept_for_ever_and_pinged_once_an_interval() {
     run_paused(async || {
-        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, pinging()).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let begun = Instant::now();
         let server = tokio::spawn(async move { socket.recv().await.is_none() });
         for turn in 1..=100 {
-            assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+            peer.expect_ping("").await;
             assert_eq!(begun.elapsed(), 20 * SECOND * turn);
-            client.wire.write(Frame::pong("").bytes()).await;
+            peer.send_pong("");
         }
-        client.close().await;
+        peer.close(4321, "done").await;
         assert!(server.await.unwrap());
     });
 }
@@ -53,7 +53,7 @@ fn a_peer_that_answers_is_kept_for_ever_and_pinged_once_an_interval() {
 #[test]
 fn whatever_comes_counts_as_a_sign_of_life() {
     run_paused(async || {
-        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, pinging()).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let server = tokio::spawn(async move {
             let mut received = 0;
             while let Some(Ok(_)) = socket.recv().await {
@@ -63,18 +63,18 @@ fn whatever_comes_counts_as_a_sign_of_life() {
         });
         for _ in 0..10 {
             sleep(19 * SECOND).await;
-            client.wire.write(Frame::text("here").bytes()).await;
+            peer.send_text("here");
         }
         let heard = Instant::now();
-        assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+        peer.expect_ping("").await;
         assert_eq!(heard.elapsed(), 20 * SECOND);
         // Half a frame is one, too.
         sleep(9 * SECOND).await;
         let frame = Frame::text("late").bytes();
-        client.wire.write(&frame[..3]).await;
+        peer.send_raw(&frame[..3]);
         sleep(15 * SECOND).await;
-        client.wire.write(&frame[3..]).await;
-        client.close().await;
+        peer.send_raw(&frame[3..]);
+        peer.close(4321, "done").await;
         assert_eq!(server.await.unwrap(), 11);
     });
 }
@@ -84,7 +84,7 @@ fn a_connection_without_messages_is_closed_with_1001() {
     run_paused(async || {
         for version in VERSIONS {
             let config = pinging().idle_timeout(Some(60 * SECOND));
-            let (mut socket, mut client) = over_memory(1024, version, config).await;
+            let (mut socket, mut peer) = with_peer(version, config).await;
             let begun = Instant::now();
             let server = tokio::spawn(async move {
                 assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("one"));
@@ -92,24 +92,19 @@ fn a_connection_without_messages_is_closed_with_1001() {
                 socket.send("two").await.unwrap();
                 assert!(socket.recv().await.is_none());
             });
-            client.send(&["one"]).await;
-            assert_eq!(client.text().await, "two");
-            if version.is_hixie() {
-                // No pings there; hixie-75 has no close, either.
-                if version == Version::Hixie76 {
-                    assert_eq!(client.wire.bytes(2).await, [0xff, 0x00]);
-                    client.wire.write([0xff, 0x00]).await;
-                }
-            } else {
+            peer.send_text("one");
+            peer.expect_text("two").await;
+            if !version.is_hixie() {
                 // At 50 and 70 s: while nobody received, nobody was held to say anything.
                 for _ in 0..2 {
-                    assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
-                    client.wire.write(Frame::pong("").bytes()).await;
+                    peer.expect_ping("").await;
+                    peer.send_pong("");
                 }
-                assert_eq!(client.wire.frame().await, ServerFrame::close(1001, "idle for too long"));
-                client.wire.write(Frame::close(1001, "").bytes()).await;
             }
-            client.wire.eof().await;
+            let reason = peer.expect_close(1001).await;
+            assert_eq!(reason, if version.is_hixie() { "" } else { "idle for too long" });
+            peer.send_close(1001, "");
+            peer.expect_eof().await;
             server.await.unwrap();
             assert_eq!(begun.elapsed(), 90 * SECOND, "{version}");
         }
@@ -120,13 +115,13 @@ fn a_connection_without_messages_is_closed_with_1001() {
 fn by_default_a_silent_peer_is_pinged_after_20_s_and_given_up_after_40() {
     run_paused(async || {
         for config in [Config::server(), Config::client()] {
-            let (mut socket, mut client) = over_memory(1024, Version::Hybi13, config).await;
+            let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
             let begun = Instant::now();
             let server = tokio::spawn(async move {
                 assert!(socket.recv().await.is_none());
                 socket.close_cause()
             });
-            assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+            peer.expect_ping("").await;
             assert_eq!(begun.elapsed(), 20 * SECOND);
             assert_eq!(server.await.unwrap(), Some(CloseCause::Timeout(Timeout::Pong)));
             assert_eq!(begun.elapsed(), 40 * SECOND);
@@ -137,11 +132,10 @@ fn by_default_a_silent_peer_is_pinged_after_20_s_and_given_up_after_40() {
 #[test]
 fn nothing_is_pinged_where_the_configuration_says_so() {
     run_paused(async || {
-        let config = Config::server().ping_interval(None);
-        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, config).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server().ping_interval(None)).await;
         let server = tokio::spawn(async move { socket.recv().await });
-        sleep(3600 * 24 * SECOND).await;
-        client.send(&["still here"]).await;
+        peer.expect_nothing(3600 * 24 * SECOND).await;
+        peer.send_text("still here");
         assert_eq!(server.await.unwrap().unwrap().unwrap(), Message::text("still here"));
     });
 }
@@ -149,11 +143,11 @@ fn nothing_is_pinged_where_the_configuration_says_so() {
 #[test]
 fn a_recv_that_moves_to_another_task_takes_the_timer_along() {
     run_paused(async || {
-        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, pinging()).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let waited = tokio::time::timeout(5 * SECOND, socket.recv()).await;
         assert!(waited.is_err());
         let server = tokio::spawn(async move { socket.recv().await.is_none() });
-        assert_eq!(client.wire.frame().await, ServerFrame::new(9, ""));
+        peer.expect_ping("").await;
         assert!(server.await.unwrap());
     });
 }

@@ -2,11 +2,17 @@
 
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
+use tower_websocket::test::{self, Handshake, Peer};
 use tower_websocket::{Config, Version, WebSocket, accept};
 
 use crate::client::{Client, Opening};
 use crate::transports::{Probe, Probed};
 use crate::wire::{Transport, Wire};
+
+/// Over memory, with a client that does as the test says.
+pub(crate) async fn with_peer(version: Version, config: Config) -> (WebSocket, Peer) {
+    test::server(Handshake::new("/chat").version(version), config.allow_drafts(true)).await
+}
 
 /// Over memory that holds so much in each direction.
 pub(crate) async fn over_memory(size: usize, version: Version, config: Config) -> (WebSocket<DuplexStream>, Client) {
