@@ -9,7 +9,7 @@
 //! A [`Peer`] is the other end of a connection, and does as the test says, frame by frame. This is a whole test, of a
 //! service with a [`WebSocketLayer`](crate::WebSocketLayer) here; an axum `Router` goes in its place as it is.
 //!
-//! ```
+//! ```test_harness
 //! # use std::convert::Infallible;
 //! # use std::time::Duration;
 //! # use http::{Request, Response};
@@ -25,10 +25,7 @@
 //! }
 //! # async fn not_found(_: Request<Incoming>) -> Result<Response<String>, Infallible> { Ok(Response::default()) }
 //!
-//! # /*
 //! #[tokio::test(start_paused = true)]
-//! # */
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! async fn a_chat_ends_after_an_hour_of_silence() {
 //!     let app = WebSocketLayer::new(chat).layer(service_fn(not_found));
 //!     let mut peer = test::open(app, "/chat").await;
@@ -37,7 +34,6 @@
 //!     peer.expect_nothing(Duration::from_secs(3599)).await;
 //!     assert_eq!(peer.expect_close(1001).await, "nobody is here");
 //! }
-//! # fn main() { a_chat_ends_after_an_hour_of_silence() }
 //! ```
 //!
 //! # Ways to a connection
