@@ -31,7 +31,7 @@ async fn chopping_delivers_in_pieces_with_a_turn_for_others_between() {
     let mut pieces = Vec::new();
     for _ in 0..3 {
         let mut piece = [0; 100];
-        let read = io.read(&mut piece).await.unwrap();
+        let read = timeout(Duration::from_secs(5), io.read(&mut piece)).await.expect("a piece").unwrap();
         pieces.push(piece[..read].to_vec());
         if pieces.len() < 3 {
             assert!(io.read(&mut [0; 100]).now_or_never().is_none());

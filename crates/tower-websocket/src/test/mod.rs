@@ -59,6 +59,7 @@
 //! [`Peer::chop`] cuts what goes over the transport into pieces, [`Peer::stall`] makes writes wait, [`Peer::cut`] ends it
 //! without a close, and [`Peer::reset`] makes it fail.
 
+mod faults;
 mod frame;
 mod handshake;
 mod head;
