@@ -210,7 +210,7 @@ fn so_is_one_that_does_not_even_read() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut peer) = open(version).await;
-            peer.stall();
+            peer.capacity(1024);
             socket.feed("x".repeat(10_000)).await.unwrap();
             let start = Instant::now();
             socket.close(4000.into(), "bye").await.unwrap();
@@ -225,7 +225,7 @@ fn so_is_one_that_does_not_read_the_answer_to_its_own_close() {
     run_paused(async || {
         for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie75) {
             let (mut socket, mut peer) = open(version).await;
-            peer.stall();
+            peer.capacity(1024);
             peer.send_text("before");
             peer.send_close(1000, "");
             assert!(socket.recv().await.is_some());
@@ -265,7 +265,7 @@ fn a_send_is_refused_at_once_while_a_close_waits_for_a_client_that_does_not_read
     run_paused(async || {
         let config = Config::server().max_output(1000);
         let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
-        peer.stall();
+        peer.capacity(1024);
         socket.feed("x".repeat(10_000)).await.unwrap();
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
         // The queue is full, but nothing would be taken were it empty.
