@@ -60,7 +60,7 @@ async fn it_sends_and_sees_whatever_else_there_is() {
         peer.send_pong("pong");
         assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Ping("ping".into()));
         assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Pong("pong".into()));
-        socket.ping("other ping").await.unwrap();
+        socket.send_ping("other ping").await.unwrap();
         peer.expect_pong("ping").await;
         peer.expect_ping("other ping").await;
         socket.send("text").await.unwrap();
