@@ -9,11 +9,12 @@ mod stacks;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use tokio::net::TcpListener;
-use tower_websocket::Config;
+use tower_websocket::{CloseCode, Config, Shutdown};
 
 use crate::echo::Echo;
 
@@ -104,13 +105,24 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
                 .request_no_context_takeover(deflate.request_no_context_takeover),
         )?;
     }
+    // Listened for from the start, so that no signal is missed.
+    let interrupted = tokio::signal::ctrl_c();
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
+    let shutdown = Shutdown::new();
     let echo = Echo { for_each: options.for_each };
-    match options.stack {
-        Stack::Axum => stacks::axum(listener, config, echo).await?,
-        Stack::Tower => stacks::tower(listener, config, echo).await,
-        Stack::Tcp => stacks::tcp(listener, config, echo).await,
+    let serve = async {
+        match options.stack {
+            Stack::Axum => stacks::axum(listener, config, echo, shutdown.clone()).await,
+            Stack::Tower => stacks::tower(listener, config, echo, shutdown.clone()).await,
+            Stack::Tcp => stacks::tcp(listener, config, echo, shutdown.clone()).await,
+        }
+    };
+    tokio::select! {
+        served = serve => served?,
+        interrupted = interrupted => interrupted?,
     }
+    shutdown.begin(CloseCode::GOING_AWAY, "the server is going down")?;
+    shutdown.wait(Duration::from_secs(3)).await;
     Ok(())
 }

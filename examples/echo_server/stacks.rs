@@ -18,26 +18,27 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{AcceptError, Config, WebSocketLayer, accept};
+use tower_websocket::{AcceptError, Config, Shutdown, WebSocketLayer, accept};
 
 use crate::echo::Echo;
 
 const PAGE: &str = "This is an echo server: open a WebSocket here, on any path, and it sends back what you send.\n";
 
 /// Through the extractor of axum.
-pub(super) async fn axum(listener: TcpListener, config: Config, echo: Echo) -> io::Result<()> {
-    async fn handler(State((config, echo)): State<(Config, Echo)>, ws: Option<WebSocketUpgrade>) -> Response {
+pub(super) async fn axum(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
+    type Shared = (Config, Echo, Shutdown);
+    async fn handler(State((config, echo, shutdown)): State<Shared>, ws: Option<WebSocketUpgrade>) -> Response {
         match ws {
-            Some(ws) => ws.config(config).on_upgrade(move |socket| echo.serve(socket)),
+            Some(ws) => ws.config(config).shutdown(&shutdown).on_upgrade(move |socket| echo.serve(socket)),
             None => PAGE.into_response(),
         }
     }
-    axum::serve(listener, Router::new().fallback(handler).with_state((config, echo))).await
+    axum::serve(listener, Router::new().fallback(handler).with_state((config, echo, shutdown))).await
 }
 
 /// Through the Tower layer, over a plain loop of hyper-util.
-pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo) {
-    let layer = WebSocketLayer::new(move |socket, _request| echo.serve(socket)).config(config);
+pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
+    let layer = WebSocketLayer::new(move |socket, _request| echo.serve(socket)).config(config).shutdown(&shutdown);
     let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(PAGE.as_bytes()))))
     }));
@@ -53,12 +54,12 @@ pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo) {
 }
 
 /// On TCP alone: the driver reads the request itself.
-pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo) {
+pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
     loop {
         let stream = next(&listener).await;
-        let config = config.clone();
+        let accept = accept(stream, config.clone()).shutdown(&shutdown);
         tokio::spawn(async move {
-            match accept(stream, config).await {
+            match accept.await {
                 Ok(mut socket) => {
                     // An echo has no use for its headers.
                     socket.take_request();

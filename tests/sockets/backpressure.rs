@@ -189,7 +189,8 @@ fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
 fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
     run_paused(async || {
         let (socket, mut reader, _writer) = open(Version::Hybi13).await;
-        let (mut sink, mut stream) = socket.split();
+        // By a lock of their own, where either half may be dropped.
+        let (mut sink, mut stream) = StreamExt::split(socket);
         let sending = tokio::spawn(async move {
             for _ in 0..20 {
                 sink.send(Message::text("x".repeat(10_000))).await.unwrap();

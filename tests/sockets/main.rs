@@ -24,6 +24,7 @@ mod sender;
 mod serve;
 mod shutdown;
 mod socket;
+mod split;
 mod stacks;
 mod stream_sink;
 mod threats;

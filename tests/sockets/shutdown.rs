@@ -1,14 +1,22 @@
 //! All sockets of a server ended in order.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::any;
 use axum_websocket::WebSocketUpgrade;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
-use tower_websocket::{CloseCode, Config, SendError, Shutdown, Version, connect};
+use tower::Layer;
+use tower_websocket::{CloseCode, Config, SendError, Shutdown, Version, WebSocket, WebSocketLayer, connect};
 use websocket_tests::wire::{Answer, Frame, Handshake, ServerFrame, VERSIONS};
 
 use crate::client::Opening;
@@ -121,6 +129,51 @@ fn a_graceful_shutdown_of_axum_ends_on_http_2_as_well() {
         assert_eq!(shutdown.wait(Duration::from_secs(5)).await, 0);
         drop((one, two));
         tokio::time::timeout(Duration::from_secs(5), server).await.expect("it ends").unwrap();
+    });
+}
+
+#[test]
+fn a_graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_versions_of_http() {
+    run(async || {
+        let shutdown = Shutdown::new();
+        let layer = WebSocketLayer::new(async |mut socket: WebSocket, _: Request<()>| {
+            while let Some(Ok(message)) = socket.recv().await {
+                let _ = socket.send(message).await;
+            }
+        });
+        let inner = tower::service_fn(async |_: Request<Incoming>| Ok::<_, Infallible>(Response::new(String::new())));
+        let service = layer.shutdown(&shutdown).layer(inner);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let graceful = GracefulShutdown::new();
+        let (connections, mut accepted) = tokio::sync::mpsc::unbounded_channel();
+        let accepting = tokio::spawn(async move {
+            let mut server = auto::Builder::new(TokioExecutor::new());
+            server.http2().enable_connect_protocol();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = TowerToHyperService::new(service.clone());
+                let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+                let _ = connections.send(connection);
+            }
+        });
+        let connecting = tokio::spawn(async move {
+            let (one, _) = connect(format!("ws://{addr}/")).await.unwrap();
+            (one, connect(format!("ws://{addr}/")).http2().await.unwrap().0)
+        });
+        for _ in 0..2 {
+            tokio::spawn(graceful.watch(accepted.recv().await.unwrap()));
+        }
+        let (mut one, mut two) = connecting.await.unwrap();
+        accepting.abort();
+        shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
+        for socket in [&mut one, &mut two] {
+            assert!(socket.recv().await.is_none());
+            assert_eq!(socket.close_frame().unwrap().code, CloseCode::GOING_AWAY);
+        }
+        assert_eq!(shutdown.wait(Duration::from_secs(5)).await, 0);
+        drop((one, two));
+        tokio::time::timeout(Duration::from_secs(5), graceful.shutdown()).await.expect("it ends");
     });
 }
 

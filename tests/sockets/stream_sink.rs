@@ -98,7 +98,7 @@ fn the_halves_of_a_split_socket_echo_by_forward() {
 fn the_halves_of_a_split_socket_work_in_two_tasks() {
     run(async || {
         let (socket, mut client) = open(Version::Hybi13).await;
-        let (mut sink, stream) = socket.split();
+        let (sink, stream) = socket.split();
         let reader = tokio::spawn(stream.try_collect::<Vec<_>>());
         // One waits in the reader all the while.
         for text in ["one", "two"] {

@@ -9,6 +9,7 @@ mod error;
 mod lock;
 mod pings;
 mod pool;
+mod reader;
 mod replies;
 mod sender;
 mod server;
@@ -17,6 +18,8 @@ mod socket;
 mod tcp;
 #[cfg(any(test, feature = "test-util"))]
 pub mod test;
+#[cfg(feature = "tracing")]
+mod trace;
 mod upgrade;
 mod upgraded;
 mod waiting;
@@ -28,6 +31,7 @@ pub use client::http2::Http2Connection;
 pub use client::reconnect::Reconnect;
 pub use client::tls::TlsConfig;
 pub use error::Error;
+pub use reader::WebSocketReader;
 pub use replies::Replies;
 pub use sender::WebSocketSender;
 pub use server::body::ResponseBody;
@@ -40,6 +44,8 @@ pub use server::origin::service::OriginGuardService;
 pub use server::service::WebSocketService;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
+#[cfg(feature = "tracing")]
+pub use trace::Trace;
 pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
 pub use upgraded::Upgraded;
 pub use websocket_driver::{

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -169,6 +171,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
 
     fn connection(&self) -> Result<Arc<Mutex<Connection<T>>>, Error> {
         self.connection.upgrade().ok_or(Error::Send(SendError::Closed))
+    }
+}
+
+/// As [`WebSocketSender::send`], and [`WebSocketSender::close`] with [`CloseCode::NORMAL`].
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocketSender<T> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        lock(&*self.connection()?).poll_ready(cx).map_err(Error::Io)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Ok(lock(&*self.connection()?).start_send(message)?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        lock(&*self.connection()?).poll_flush(cx).map_err(Error::Io)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        lock(&*self.connection()?).start_close(CloseCode::NORMAL, "")?;
+        self.poll_flush(cx)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::connection::{Connection, Defer};
 use crate::deferred::defer;
 use crate::error::Error;
 use crate::lock::lock;
+use crate::reader::WebSocketReader;
 use crate::replies::Replies;
 use crate::sender::WebSocketSender;
 use crate::shutdown::{Entry, Shutdown};
@@ -310,6 +311,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// [`Error::Send`], as of [`close`](Self::close).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         Ok(self.connection().start_close(code, reason)?)
+    }
+
+    /// Parts the socket into what sends and what receives, for two tasks. They are a [`Sink`] and a [`Stream`] as well, so this is
+    /// found in place of `StreamExt::split`, which has a lock of its own. More [senders](WebSocketReader::sender) can be had of the
+    /// reader, and the [whole socket](WebSocketReader::into_inner) again.
+    pub fn split(self) -> (WebSocketSender<T>, WebSocketReader<T>) {
+        (self.sender(), WebSocketReader::new(self))
     }
 
     /// What sends on this socket while it is received from, in other tasks as well.

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::cause::CloseCause;
@@ -36,6 +37,8 @@ use crate::version::Version;
 ///
 /// let config = Config::server().observer(Open::default());
 /// ```
+///
+/// A pair of observers is one as well, for who has two.
 ///
 /// Connections that are observed take the long way for short messages, so as to count them; those that are not pay nothing.
 pub trait Observer: Send + Sync + 'static {
@@ -88,6 +91,46 @@ pub struct Traffic {
     pub wire_received: u64,
     /// The bytes that were written, of frames and, where the driver writes it itself, of the handshake.
     pub wire_sent: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.messages_received += other.messages_received;
+        self.messages_sent += other.messages_sent;
+        self.payload_received += other.payload_received;
+        self.payload_sent += other.payload_sent;
+        self.wire_received += other.wire_received;
+        self.wire_sent += other.wire_sent;
+    }
+}
+
+/// Two are told, one after the other.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+        Box::new((self.0.opened(opened), self.1.opened(opened)))
+    }
+
+    fn refused(&self, error: &ProtocolError) {
+        self.0.refused(error);
+        self.1.refused(error);
+    }
+}
+
+impl ConnectionObserver for (Box<dyn ConnectionObserver>, Box<dyn ConnectionObserver>) {
+    fn passed(&mut self, traffic: &Traffic) {
+        self.0.passed(traffic);
+        self.1.passed(traffic);
+    }
+
+    fn answered(&mut self, round_trip: Duration) {
+        self.0.answered(round_trip);
+        self.1.answered(round_trip);
+    }
+
+    fn closed(&mut self, cause: &CloseCause) {
+        self.0.closed(cause);
+        self.1.closed(cause);
+    }
 }
 
 /// An observer at work on one connection.

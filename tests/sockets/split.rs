@@ -1,0 +1,110 @@
+//! A socket in two halves, and `Trace`, which tells what they do.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tower_websocket::test::{self, Frame, Peer};
+use tower_websocket::{CloseCause, CloseCode, Config, Error, Message, SendError, WebSocket};
+
+use crate::run::run_paused;
+
+async fn open() -> (WebSocket, Peer) {
+    test::server("/", Config::server()).await
+}
+
+#[test]
+fn one_half_sends_while_the_other_receives_and_what_each_task_sends_keeps_its_order() {
+    run_paused(async || {
+        let (socket, mut peer) = open().await;
+        let (sender, mut reader) = socket.split();
+        let tasks: Vec<_> = ["a", "b", "c"]
+            .map(|name| {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    for number in 0..100 {
+                        sender.send(format!("{name}{number}")).await.unwrap();
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .into();
+        let receiver = tokio::spawn(async move {
+            let mut received = 0;
+            while let Some(message) = reader.recv().await {
+                message.unwrap();
+                received += 1;
+            }
+            (received, reader.close_cause())
+        });
+        let mut next = [0; 3];
+        for _ in 0..300 {
+            peer.send_text("up");
+            let Frame::Text(text) = peer.next_frame().await else { panic!("no text") };
+            let (name, number) = text.split_at(1);
+            let of = ["a", "b", "c"].iter().position(|other| *other == name).unwrap();
+            assert_eq!(number.parse(), Ok(next[of]), "{text}");
+            next[of] += 1;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        sender.close(CloseCode::NORMAL, "done").await.unwrap();
+        assert_eq!(peer.expect_close(1000).await, "done");
+        peer.send_close(1000, "");
+        let (received, cause) = receiver.await.unwrap();
+        assert_eq!(received, 300);
+        assert!(matches!(cause, Some(CloseCause::Local(close)) if close.reason.as_str() == "done"));
+        assert!(matches!(sender.send("late").await, Err(Error::Send(SendError::Closed))));
+    });
+}
+
+#[test]
+fn the_halves_are_a_sink_and_a_stream_and_can_be_one_socket_again() {
+    run_paused(async || {
+        let (socket, mut peer) = open().await;
+        let (sender, reader) = socket.split();
+        let echo = tokio::spawn(async move {
+            let mut reader = reader;
+            let mut sender = sender;
+            sender.send_all(&mut reader.by_ref().take(2)).await.unwrap();
+            reader.into_inner()
+        });
+        for text in ["one", "two"] {
+            peer.send_text(text);
+            peer.expect_text(text).await;
+        }
+        let mut socket = echo.await.unwrap();
+        peer.send_text("three");
+        assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("three"));
+    });
+}
+
+#[test]
+fn the_connection_ends_with_the_reader_and_not_with_a_sender() {
+    run_paused(async || {
+        let (socket, mut peer) = open().await;
+        let (sender, reader) = socket.split();
+        let other = reader.sender();
+        drop(sender);
+        other.send("still there").await.unwrap();
+        peer.expect_text("still there").await;
+        drop(reader);
+        peer.expect_eof().await;
+        assert!(matches!(other.ping().await, Err(Error::Send(SendError::Closed))));
+    });
+}
+
+#[test]
+fn a_sender_pings_while_the_reader_receives() {
+    run_paused(async || {
+        let (socket, mut peer) = open().await;
+        let (sender, mut reader) = socket.split();
+        let reading = tokio::spawn(async move { reader.recv().await.is_none() });
+        let ping = tokio::spawn(async move { sender.ping().await });
+        let Frame::Ping(payload) = peer.next_frame().await else { panic!("no ping") };
+        tokio::time::sleep(Duration::from_millis(70)).await;
+        peer.send_pong(&payload);
+        assert_eq!(ping.await.unwrap().unwrap(), Duration::from_millis(70));
+        reading.abort();
+    });
+}
