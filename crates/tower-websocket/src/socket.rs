@@ -62,13 +62,18 @@ pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgrad
 #[derive(Debug, Default)]
 struct Details {
     protocol: Option<Box<str>>,
-    request: Option<Request<()>>,
-    close_frame: Option<CloseFrame>,
+    request: Option<Box<Request<()>>>,
+    close_frame: Option<Box<CloseFrame>>,
     /// Its place in a [`Shutdown`].
     entry: Option<Entry>,
-    /// What came before a pong that was waited for.
-    kept: VecDeque<Result<Event, Error>>,
-    kept_bytes: usize,
+    kept: Option<Box<Kept>>,
+}
+
+/// What came before a pong that was waited for.
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<Result<Event, Error>>,
+    bytes: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
@@ -80,7 +85,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             tcp::keep_alive(connection.io(), interval);
         }
         let driver = connection.driver_mut();
-        let (protocol, request) = (driver.protocol().map(Into::into), driver.take_request());
+        let (protocol, request) = (driver.protocol().map(Into::into), driver.take_request().map(Box::new));
         let has_details = protocol.is_some() || request.is_some();
         Self {
             version: driver.version().unwrap_or(Version::Hybi13),
@@ -354,7 +359,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// How the connection was closed, once it was: the peer's code and reason, or
     /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.details.as_ref()?.close_frame.as_ref()
+        self.details.as_ref()?.close_frame.as_deref()
     }
 
     /// Why the connection ended: once it has, or is about to, where this side closes. It tells more than
@@ -382,7 +387,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
     pub fn request(&self) -> Option<&Request<()>> {
-        self.details.as_ref()?.request.as_ref()
+        self.details.as_ref()?.request.as_deref()
     }
 
     /// Takes that request, for who wants to keep it elsewhere, or has seen enough of it: its headers are most of what an idle
@@ -390,11 +395,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn take_request(&mut self) -> Option<Request<()>> {
         let details = self.details.as_mut()?;
         let request = details.request.take();
-        let is_empty = details.protocol.is_none() && details.close_frame.is_none() && details.kept.is_empty();
+        let is_empty = details.protocol.is_none() && details.close_frame.is_none() && details.kept.is_none();
         if is_empty && details.entry.is_none() {
             self.details = None;
         }
-        request
+        request.map(|request| *request)
     }
 
     fn details_mut(&mut self) -> &mut Details {
@@ -423,7 +428,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
         match &next {
             None => self.is_finished = true,
-            Some(Ok(Some(Event::Close(close)))) => self.details_mut().close_frame = Some(close.clone()),
+            Some(Ok(Some(Event::Close(close)))) => self.details_mut().close_frame = Some(Box::new(close.clone())),
             Some(_) => {}
         }
         Poll::Ready(next.map(|next| next.map_err(Error::Io)))
@@ -432,7 +437,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
     fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.connection().driver().config().get_max_output();
-        if self.is_finished || self.details_mut().kept_bytes >= limit {
+        if self.is_finished || self.kept().bytes >= limit {
             return Poll::Pending;
         }
         if !self.batch.has_next()
@@ -448,21 +453,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 
     fn keep(&mut self, event: Result<Event, Error>) {
-        let details = self.details_mut();
-        details.kept_bytes += size_of::<Event>();
+        let kept = self.kept();
+        kept.bytes += size_of::<Event>();
         if let Ok(Event::Message(message)) = &event {
-            details.kept_bytes += message.len();
+            kept.bytes += message.len();
         }
-        details.kept.push_back(event);
+        kept.events.push_back(event);
+    }
+
+    fn kept(&mut self) -> &mut Kept {
+        self.details_mut().kept.get_or_insert_default()
     }
 
     #[cold]
     fn take_kept(&mut self) -> Option<Result<Event, Error>> {
-        let details = self.details.as_mut()?;
-        let event = details.kept.pop_front();
-        if details.kept.is_empty() {
-            details.kept_bytes = 0;
-        }
+        let kept = &mut self.details.as_mut()?.kept;
+        let event = kept.as_mut()?.events.pop_front();
+        kept.take_if(|kept| kept.events.is_empty());
         event
     }
 

@@ -5,7 +5,7 @@ use websocket_driver_extensions::{ExtensionError, HeaderError, Reason};
 use crate::close::CloseCode;
 use crate::head_error::HeadError;
 use crate::limit::{Exceeded, Limit};
-use crate::response_error::ResponseError;
+use crate::response_error::{ResponseError, ResponseFault};
 
 /// What a peer did that its protocol forbids, or that goes beyond a limit.
 ///
@@ -165,6 +165,14 @@ impl ProtocolError {
             Self::TooManyControlFrames { limit } => (Limit::ControlRate, limit.into(), u64::from(limit) + 1),
             Self::Extension(ref error) => match error.reason {
                 Reason::MessageTooBig { limit } => (Limit::MessageSize, limit as u64, limit as u64 + 1),
+                _ => return None,
+            },
+            Self::Handshake(ref error) => match &**error {
+                HandshakeError::Head(error) => return error.exceeded(),
+                _ => return None,
+            },
+            Self::Response(ref error) => match &error.fault {
+                ResponseFault::Head(error) => return error.exceeded(),
                 _ => return None,
             },
             _ => return None,

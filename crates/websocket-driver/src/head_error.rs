@@ -1,3 +1,5 @@
+use crate::limit::{Exceeded, Limit};
+
 /// Why the head of an HTTP message could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,4 +19,16 @@ pub enum HeadError {
     /// The bytes are no HTTP/1 head (RFC 9112 §2).
     #[error("the message is malformed")]
     Malformed,
+}
+
+impl HeadError {
+    /// The limit that was exceeded, where it is one.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        let (limit, max) = match *self {
+            Self::TooLarge { limit } => (Limit::HeadSize, limit as u64),
+            Self::TooManyHeaders { limit } => (Limit::Headers, limit as u64),
+            Self::Malformed => return None,
+        };
+        Some(Exceeded { limit, max, size: max + 1 })
+    }
 }

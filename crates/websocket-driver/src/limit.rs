@@ -10,6 +10,10 @@ pub enum Limit {
     MessageSize,
     /// [`max_fragments`](crate::Config::max_fragments).
     Fragments,
+    /// [`max_head_size`](crate::Config::max_head_size), in bytes.
+    HeadSize,
+    /// [`max_headers`](crate::Config::max_headers).
+    Headers,
     /// [`max_memory`](crate::Config::max_memory), in bytes.
     Memory,
     /// [`max_frame_rate`](crate::Config::max_frame_rate), in frames a second.
@@ -25,6 +29,8 @@ impl Limit {
             Self::FrameSize => "frame size",
             Self::MessageSize => "message size",
             Self::Fragments => "fragments",
+            Self::HeadSize => "head size",
+            Self::Headers => "header fields",
             Self::Memory => "memory",
             Self::FrameRate => "frame rate",
             Self::ControlRate => "control frame rate",

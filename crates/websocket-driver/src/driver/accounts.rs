@@ -100,7 +100,8 @@ impl Driver {
         if let (Some(observed), Some(observer), Some(version)) = (&mut self.observed, &settings.observer, self.version)
         {
             let is_client = matches!(&self.state, State::Open(Protocol::Hybi(hybi)) if hybi.is_client());
-            observed.opened(&**observer, is_client, version, self.protocol.as_deref());
+            let protocol = self.heads.as_ref().and_then(|heads| heads.protocol.as_deref());
+            observed.opened(&**observer, is_client, version, protocol);
         }
     }
 

@@ -19,7 +19,9 @@ impl Driver {
             && let Some((version, protocol)) = opening.agreed()
         {
             self.version = Some(version);
-            self.protocol = protocol.map(Into::into);
+            if let Some(protocol) = protocol.map(Into::into) {
+                self.heads_mut().protocol = Some(protocol);
+            }
         }
     }
 
@@ -47,7 +49,7 @@ impl Driver {
         match opening.read_head(&mut self.input, &self.config) {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
-                self.request = Some(Box::new(request));
+                self.heads_mut().request = Some(request);
                 self.news.connect = true;
                 self.learn_agreement();
                 return true;
@@ -75,8 +77,8 @@ impl Driver {
         match outcome {
             Outcome::Agreed(response, agreed) => {
                 self.version = Some(Version::Hybi13);
-                self.protocol = agreed.protocol;
-                self.response = Some(Box::new(response));
+                let heads = self.heads_mut();
+                (heads.protocol, heads.response) = (agreed.protocol, Some(response));
                 self.open(agreed.pipeline);
             }
             Outcome::Failed(error) => self.end_with_error(error.into()),

@@ -83,15 +83,21 @@ pub struct Driver {
     /// The payload of the answer to the latest ping, where it could not be given yet.
     held_pong: Option<Box<Bytes>>,
     version: Option<Version>,
-    protocol: Option<Box<str>>,
-    request: Option<Box<Request<()>>>,
-    response: Option<Box<Response<()>>>,
+    heads: Option<Box<Heads>>,
     /// A client whose closing handshake is done.
     expects_eof: bool,
     end: Option<Box<End>>,
-    /// Its part of a budget.
-    charge: Option<Charge>,
+    /// Boxed, as what else many connections do without.
+    charge: Option<Box<Charge>>,
     observed: Option<Box<Observed>>,
+}
+
+/// What a handshake leaves behind, mostly to be taken.
+#[derive(Debug, Default)]
+struct Heads {
+    protocol: Option<Box<str>>,
+    request: Option<Request<()>>,
+    response: Option<Response<()>>,
 }
 
 #[derive(Debug)]
@@ -534,27 +540,31 @@ impl Driver {
 
     /// The subprotocol agreed to (RFC 6455 §1.9).
     pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+        self.heads.as_ref()?.protocol.as_deref()
     }
 
     /// The request that [`Driver::server`] has read, from [`Event::Connect`] on.
     pub fn request(&self) -> Option<&Request<()>> {
-        self.request.as_deref()
+        self.heads.as_ref()?.request.as_ref()
     }
 
     /// Takes that request, for who wants to keep it longer than the driver, or not at all.
     pub fn take_request(&mut self) -> Option<Request<()>> {
-        self.request.take().map(|request| *request)
+        let request = self.heads.as_mut()?.request.take();
+        self.tidy_heads();
+        request
     }
 
     /// The response that a client has read, from [`Event::Open`] on.
     pub fn response(&self) -> Option<&Response<()>> {
-        self.response.as_deref()
+        self.heads.as_ref()?.response.as_ref()
     }
 
     /// Takes that response.
     pub fn take_response(&mut self) -> Option<Response<()>> {
-        self.response.take().map(|response| *response)
+        let response = self.heads.as_mut()?.response.take();
+        self.tidy_heads();
+        response
     }
 
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
@@ -584,7 +594,7 @@ impl Driver {
 
     fn with_state(config: Config, state: State) -> Self {
         let settings = config.settings();
-        let charge = settings.budget.as_ref().map(Charge::new);
+        let charge = settings.budget.as_ref().map(|budget| Box::new(Charge::new(budget)));
         let observed = settings.observer.as_ref().map(|_| Observed::new(""));
         Self {
             config,
@@ -597,14 +607,21 @@ impl Driver {
             news: News::default(),
             held_pong: None,
             version: None,
-            protocol: None,
-            request: None,
-            response: None,
+            heads: None,
             expects_eof: false,
             end: None,
             charge,
             observed,
         }
+    }
+
+    fn heads_mut(&mut self) -> &mut Heads {
+        self.heads.get_or_insert_default()
+    }
+
+    /// Lets go of what is empty.
+    fn tidy_heads(&mut self) {
+        self.heads.take_if(|heads| heads.protocol.is_none() && heads.request.is_none() && heads.response.is_none());
     }
 
     #[inline]
