@@ -11,7 +11,7 @@ use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{
-    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version,
+    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Scratch, Version,
 };
 
 use crate::connection::{Connection, Defer};
@@ -489,6 +489,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     #[inline]
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        match self.batch.next_short() {
+            Some(text) => Poll::Ready(Some(Ok(Message::Text(text)))),
+            None => self.poll_recv_any(cx),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         loop {
             if let Some(message) = self.batch.next() {
                 return Poll::Ready(Some(Ok(message)));
@@ -508,12 +516,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         cx: &mut Context<'_>,
         handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
     ) -> Poll<Result<(), Error>> {
+        let scratch = &mut Scratch::default();
         loop {
             if self.batch.has_next() {
                 let mut connection = lock(&self.connection);
                 let is_open = connection.writable().is_ok_and(|driver| {
                     while !driver.is_output_full()
-                        && let Some(message) = self.batch.next_borrowed()
+                        && let Some(message) = self.batch.next_borrowed(scratch)
                     {
                         handle(message, &mut Replies::new(driver));
                     }

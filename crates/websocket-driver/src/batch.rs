@@ -2,6 +2,8 @@ use bytes::{Buf, BytesMut};
 
 use crate::hybi::Plain;
 use crate::message::{Message, MessageRef};
+use crate::short::Short;
+use crate::utf8::{InvalidUtf8, Utf8Bytes};
 
 /// Messages that have come whole, each in one frame, and can be had without their [`Driver`](crate::Driver): it
 /// [lends](crate::Driver::lend) its input to this, and must have it [back](crate::Driver::take_back) before it is asked for
@@ -11,12 +13,23 @@ use crate::message::{Message, MessageRef};
 #[derive(Debug, Default)]
 pub struct Batch {
     input: BytesMut,
+    /// How much of the input was given out.
+    at: usize,
     limit: usize,
+    /// What comes next, at `at`.
     next: Option<Plain>,
-    /// How much of the input was given out to be looked at.
-    viewed: usize,
     /// A text was not UTF-8; that is the driver's to tell.
     is_invalid: bool,
+}
+
+/// A place for [`Batch::next_borrowed`] to work in.
+#[derive(Debug)]
+pub struct Scratch(Short);
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self(Short::EMPTY)
+    }
 }
 
 impl Batch {
@@ -38,20 +51,31 @@ impl Batch {
         std::mem::take(&mut self.is_invalid)
     }
 
-    /// The next message, where it lies. `None` where the driver must be asked.
+    /// The next message, in the input or in `scratch`. `None` where the driver must be asked.
     #[inline]
-    pub fn next_borrowed(&mut self) -> Option<MessageRef<'_>> {
-        self.pass_by();
-        let next = self.next?;
-        self.viewed = next.size();
-        self.next = Plain::peek(&self.input[self.viewed..], self.limit);
-        match next.view(&mut self.input) {
+    pub fn next_borrowed<'a>(&'a mut self, scratch: &'a mut Scratch) -> Option<MessageRef<'a>> {
+        let (next, start) = (self.next?, self.at);
+        self.go_on(next);
+        match next.view(&mut self.input[start..], &mut scratch.0) {
             Ok(message) => Some(message),
-            Err(_) => {
+            Err(InvalidUtf8) => {
                 (self.next, self.is_invalid) = (None, true);
                 None
             }
         }
+    }
+
+    /// The next message, if it is a short text. Else, and for all others, there is [`next`](Self::next); this one saves moving
+    /// them about.
+    #[inline(always)]
+    pub fn next_short(&mut self) -> Option<Utf8Bytes> {
+        let next = self.next.filter(|next| next.is_short_text())?;
+        let text = next.short_text(&self.input[self.at..]);
+        self.go_on(next);
+        if text.is_err() {
+            (self.next, self.is_invalid) = (None, true);
+        }
+        text.ok()
     }
 
     /// Whether there is a next message.
@@ -66,12 +90,17 @@ impl Batch {
         self.input.capacity() > 0 || self.is_invalid
     }
 
-    /// Leaves behind what was looked at.
+    /// Goes on to what follows, without taking this one off the input.
+    #[inline]
+    fn go_on(&mut self, next: Plain) {
+        self.at += next.size();
+        self.next = Plain::peek(&self.input[self.at..], self.limit);
+    }
+
+    /// Takes off the input what was given out.
     #[inline]
     fn pass_by(&mut self) {
-        if self.viewed > 0 {
-            self.input.advance(std::mem::take(&mut self.viewed));
-        }
+        self.input.advance(std::mem::take(&mut self.at));
     }
 }
 
@@ -79,10 +108,11 @@ impl Iterator for Batch {
     type Item = Message;
 
     /// The next message. `None` where the driver must be asked.
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<Message> {
+        let next = self.next?;
         self.pass_by();
-        let message = self.next?.take(&mut self.input);
+        let message = next.take(&mut self.input);
         (self.next, self.is_invalid) = match message {
             Ok(_) => (Plain::peek(&self.input, self.limit), false),
             Err(_) => (None, true),

@@ -30,11 +30,12 @@ mod queue;
 mod rate;
 mod ready_state;
 mod response_error;
+mod short;
 mod url;
 mod utf8;
 mod version;
 
-pub use batch::Batch;
+pub use batch::{Batch, Scratch};
 pub use budget::Budget;
 pub use cause::{CloseCause, Timeout};
 pub use close::{CloseCode, CloseFrame};

@@ -2,10 +2,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::mask::apply_mask;
 use crate::message::Message;
+use crate::short::Short;
 
 /// A payload from this size on is a segment of its own where nothing else is queued, else from twice the size:
 /// below, copying it next to its header costs less than a second segment in the system call.
@@ -122,15 +123,24 @@ impl Output {
     #[inline]
     pub(crate) fn put_short(&mut self, opcode: u8, payload: &[u8]) -> bool {
         match payload.len() {
-            len @ 0..=125 => self.tail.put_u16(u16::from_be_bytes([0x80 | opcode, len as u8])),
+            len @ 0..=125 => self.put_slice(&[0x80 | opcode, len as u8]),
             len if len < OWN_SEGMENT => {
                 let [high, low] = (len as u16).to_be_bytes();
-                self.tail.put_slice(&[0x80 | opcode, 126, high, low]);
+                self.put_slice(&[0x80 | opcode, 126, high, low]);
             }
             _ => return false,
         }
         self.tail.extend_from_slice(payload);
         true
+    }
+
+    /// Puts a short text as a frame that is not masked. It is copied with what is behind it, since that takes no call.
+    #[inline]
+    pub(crate) fn put_text(&mut self, opcode: u8, text: &Short, len: usize) {
+        self.put_slice(&[0x80 | opcode, len as u8]);
+        let end = self.tail.len() + len;
+        self.put_slice(text.as_bytes());
+        self.tail.truncate(end);
     }
 
     /// Puts a frame that others send as well.

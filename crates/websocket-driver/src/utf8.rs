@@ -4,37 +4,55 @@ use bytes::Bytes;
 use faststr::FastStr;
 use simdutf8::basic::from_utf8;
 
+use crate::short::{SHORT, Short};
+
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not UTF-8")]
 pub struct InvalidUtf8;
 
-/// How long a text may be to be held in the value itself, without a buffer behind it. It makes the type 64 bytes.
-pub(crate) const INLINE: usize = 48;
-
 /// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
 #[derive(Clone)]
 pub struct Utf8Bytes(Repr);
 
-// A copy of up to 48 bytes costs less than the reference counting of `Bytes`. All is in words, the tag as well, since a move
-// in odd pieces makes the next one wait: a load of what several stores wrote cannot be forwarded.
+// A copy of up to 48 bytes costs less than the reference counting of `Bytes`.
 #[derive(Clone)]
-#[repr(u64)]
 enum Repr {
-    Inline { len: usize, bytes: Inline },
+    Inline(Inline),
     Shared(FastStr),
 }
 
+/// The length stands behind the text, and leaves room in its word for the tags of all enums around it. So a move is of whole
+/// pieces, see [`Short`].
 #[derive(Clone, Copy)]
-#[repr(align(8))]
-struct Inline([[u8; 8]; INLINE / 8]);
+#[repr(C)]
+struct Inline {
+    text: Short,
+    len: Len,
+}
+
+/// A number up to [`SHORT`], one by one, so that the compiler knows which values are free.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+#[rustfmt::skip]
+enum Len {
+    L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24,
+    L25, L26, L27, L28, L29, L30, L31, L32, L33, L34, L35, L36, L37, L38, L39, L40, L41, L42, L43, L44, L45, L46, L47, L48,
+}
+
+#[rustfmt::skip]
+const LENS: [Len; SHORT + 1] = {
+    use Len::*;
+    [
+        L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24,
+        L25, L26, L27, L28, L29, L30, L31, L32, L33, L34, L35, L36, L37, L38, L39, L40, L41, L42, L43, L44, L45, L46, L47, L48,
+    ]
+};
 
 impl Inline {
-    const EMPTY: Self = Self([[0; 8]; INLINE / 8]);
-
     #[inline]
-    fn first(&self, len: usize) -> &[u8] {
-        &self.0.as_flattened()[..len]
+    fn as_bytes(&self) -> &[u8] {
+        &self.text.as_bytes()[..self.len as usize]
     }
 }
 
@@ -48,7 +66,7 @@ impl Utf8Bytes {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             // The bytes were checked when they came. Without unsafe code they are looked at again, at most 48.
-            Repr::Inline { len, bytes } => str::from_utf8(bytes.first(*len)).unwrap_or_default(),
+            Repr::Inline(Inline { text, len }) => text.as_str(*len as usize).unwrap_or_default(),
             Repr::Shared(text) => text.as_str(),
         }
     }
@@ -57,7 +75,7 @@ impl Utf8Bytes {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, bytes } => bytes.first(*len),
+            Repr::Inline(text) => text.as_bytes(),
             Repr::Shared(text) => text.as_ref(),
         }
     }
@@ -66,7 +84,7 @@ impl Utf8Bytes {
     #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
-            Repr::Inline { len, .. } => *len,
+            Repr::Inline(text) => text.len as usize,
             Repr::Shared(text) => text.len(),
         }
     }
@@ -76,57 +94,22 @@ impl Utf8Bytes {
         self.len() == 0
     }
 
-    /// A short text, of at most [`INLINE`] bytes, from the first `len` of masked ones, and whether it is one.
+    /// A text from the first `len` of masked bytes, at most [`SHORT`].
     #[inline(always)]
-    pub(crate) fn inline(masked: &[u8], len: usize, mask: [u8; 4]) -> (Self, bool) {
-        // Where more bytes have come they are taken along: a copy of a fixed size is cheaper.
-        let padded;
-        let masked = match masked.first_chunk::<INLINE>() {
-            Some(masked) => masked,
-            None => {
-                padded = pad(masked);
-                &padded
-            }
-        };
-        let high_bits = HIGH_BITS[INLINE - len..].as_chunks().0;
-        let [a, b, c, d] = mask;
-        let mask = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-        let mut bytes = Inline::EMPTY;
-        let mut seen = 0;
-        for ((to, from), high_bits) in bytes.0.iter_mut().zip(masked.as_chunks().0).zip(high_bits) {
-            let word = u64::from_ne_bytes(*from) ^ mask;
-            seen |= word & u64::from_ne_bytes(*high_bits);
-            *to = word.to_ne_bytes();
+    pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
+        let mut text = Short::EMPTY;
+        text.unmask(masked, len, mask)?;
+        Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
+    }
+
+    /// Its length and place, if it is short.
+    #[inline]
+    pub(crate) fn as_short(&self) -> Option<(&Short, usize)> {
+        match &self.0 {
+            Repr::Inline(Inline { text, len }) => Some((text, *len as usize)),
+            Repr::Shared(_) => None,
         }
-        let is_utf8 = seen == 0 || is_utf8(bytes, len);
-        (Self(Repr::Inline { len, bytes }), is_utf8)
     }
-}
-
-/// A window on this, `len` bytes before its middle, has the high bits of the first `len` bytes, which tell whether there is
-/// more than ASCII.
-static HIGH_BITS: [u8; 2 * INLINE] = {
-    let mut bits = [0; 2 * INLINE];
-    let mut at = 0;
-    while at < INLINE {
-        bits[at] = 0x80;
-        at += 1;
-    }
-    bits
-};
-
-/// By value, so that the bytes can otherwise stay in registers.
-#[inline(never)]
-fn is_utf8(bytes: Inline, len: usize) -> bool {
-    from_utf8(bytes.first(len)).is_ok()
-}
-
-#[cold]
-fn pad(bytes: &[u8]) -> [u8; INLINE] {
-    let mut padded = [0; INLINE];
-    let len = bytes.len().min(INLINE);
-    padded[..len].copy_from_slice(&bytes[..len]);
-    padded
 }
 
 impl Default for Utf8Bytes {
@@ -157,14 +140,10 @@ impl AsRef<[u8]> for Utf8Bytes {
 
 impl From<&str> for Utf8Bytes {
     fn from(text: &str) -> Self {
-        let mut bytes = Inline::EMPTY;
-        match bytes.0.as_flattened_mut().get_mut(..text.len()) {
-            Some(start) => {
-                start.copy_from_slice(text.as_bytes());
-                Self(Repr::Inline { len: text.len(), bytes })
-            }
-            None => Self(Repr::Shared(FastStr::new(text))),
-        }
+        Self(match Short::copy(text) {
+            Some(short) => Repr::Inline(Inline { text: short, len: LENS[text.len()] }),
+            None => Repr::Shared(FastStr::new(text)),
+        })
     }
 }
 
@@ -188,7 +167,7 @@ impl TryFrom<Bytes> for Utf8Bytes {
 impl From<Utf8Bytes> for Bytes {
     fn from(text: Utf8Bytes) -> Self {
         match text.0 {
-            Repr::Inline { len, bytes } => Self::copy_from_slice(bytes.first(len)),
+            Repr::Inline(text) => Self::copy_from_slice(text.as_bytes()),
             Repr::Shared(text) => text.into_bytes(),
         }
     }

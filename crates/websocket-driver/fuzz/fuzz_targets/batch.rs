@@ -4,7 +4,7 @@
 
 use common::{App, Cut, Frames, Options, by_event, check_frames, check_response, run};
 use libfuzzer_sys::fuzz_target;
-use websocket_driver::{Batch, Config, Driver, Event};
+use websocket_driver::{Batch, Config, Driver, Event, Scratch};
 
 #[derive(Debug, arbitrary::Arbitrary)]
 struct Input {
@@ -43,7 +43,7 @@ const HEAD: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r
 fn next(driver: &mut Driver, app: &mut App, batch: &mut Batch, is_borrowed: bool) -> bool {
     let has_next = batch.has_next();
     let had = if is_borrowed {
-        batch.next_borrowed().map(|message| app.look(driver, message)).is_some()
+        batch.next_borrowed(&mut Scratch::default()).map(|message| app.look(driver, message)).is_some()
     } else {
         batch.next().map(|message| app.take(driver, Event::Message(message))).is_some()
     };

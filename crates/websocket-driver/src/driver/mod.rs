@@ -403,6 +403,14 @@ impl Driver {
     /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
     #[inline]
     pub fn send_short(&mut self, message: &Message) -> bool {
+        if let Message::Text(text) = message
+            && let State::Open(Protocol::Hybi(hybi)) = &self.state
+            && !self.close_sent
+            && !is_full(&self.output, &self.config)
+            && hybi.send_text(text, &mut self.output)
+        {
+            return true;
+        }
         self.send_copy(matches!(message, Message::Text(_)), message.as_bytes())
     }
 

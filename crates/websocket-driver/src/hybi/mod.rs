@@ -205,6 +205,19 @@ impl Hybi {
         output.put_short(if is_text { Opcode::Text } else { Opcode::Binary } as u8, payload)
     }
 
+    /// Writes a short text, if there is nothing to be done to it but to copy it.
+    #[inline]
+    pub(crate) fn send_text(&self, text: &Utf8Bytes, output: &mut Output) -> bool {
+        if self.role == Role::Client || self.pipeline.is_some() {
+            return false;
+        }
+        let Some((text, len)) = text.as_short() else {
+            return false;
+        };
+        output.put_text(Opcode::Text as u8, text, len);
+        true
+    }
+
     pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {
         check_control(data)?;
         output.put_control(self.control(Opcode::Ping, data, settings, &mut [0; MAX_CONTROL_FRAME]));

@@ -3,7 +3,8 @@ use simdutf8::basic::from_utf8;
 
 use crate::mask::apply_mask;
 use crate::message::{Message, MessageRef};
-use crate::utf8::{INLINE, InvalidUtf8, Utf8Bytes};
+use crate::short::{SHORT, Short};
+use crate::utf8::{InvalidUtf8, Utf8Bytes};
 
 /// A whole message from a client in one frame of at most 65,535 bytes, as most messages are: what its header says.
 #[derive(Debug, Clone, Copy)]
@@ -19,15 +20,17 @@ impl Plain {
     /// wrong, is left to who knows the whole protocol.
     #[inline]
     pub(crate) fn peek(input: &[u8], limit: usize) -> Option<Self> {
-        let (first, len, header, mask) = match *input {
-            [first, second @ 0x80..=0xfd, a, b, c, d, ..] => (first, usize::from(second & 0x7f), 6, [a, b, c, d]),
-            [first, 0xfe, high, low, a, b, c, d, ..] => {
-                let len = u16::from_be_bytes([high, low]);
+        let (&[first, second], rest) = input.split_first_chunk()?;
+        let (len, header, mask) = match second {
+            0x80..=0xfd => (usize::from(second & 0x7f), 6, rest.first_chunk()?),
+            0xfe => {
+                let (high_low, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*high_low);
                 // RFC 6455 §5.2: the shortest way to write a length is the only one.
                 if len < 126 {
                     return None;
                 }
-                (first, usize::from(len), 8, [a, b, c, d])
+                (usize::from(len), 8, rest.first_chunk()?)
             }
             _ => return None,
         };
@@ -35,7 +38,7 @@ impl Plain {
         if !matches!(first, 0x81 | 0x82) || len > limit || input.len() < header + len {
             return None;
         }
-        Some(Self { is_text: first == 0x81, header: header as u8, mask, len: len as u32 })
+        Some(Self { is_text: first == 0x81, header: header as u8, mask: *mask, len: len as u32 })
     }
 
     /// How many bytes of the input it is.
@@ -44,10 +47,15 @@ impl Plain {
         usize::from(self.header) + self.len as usize
     }
 
-    /// Unmasks it where it lies, which is to be done once.
+    /// Unmasks it where it lies, which is to be done once, or in `scratch`, where that is faster.
     #[inline]
-    pub(crate) fn view(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
-        let payload = &mut input[usize::from(self.header)..self.size()];
+    pub(crate) fn view<'a>(self, input: &'a mut [u8], scratch: &'a mut Short) -> Result<MessageRef<'a>, InvalidUtf8> {
+        let (header, len) = (usize::from(self.header), self.len as usize);
+        if self.is_short_text() {
+            scratch.unmask(&input[header..], len, self.mask)?;
+            return scratch.as_str(len).map(MessageRef::Text).ok_or(InvalidUtf8);
+        }
+        let payload = &mut input[header..header + len];
         apply_mask(payload, self.mask, 0);
         if self.is_text {
             from_utf8(payload).map(MessageRef::Text).map_err(|_| InvalidUtf8)
@@ -56,21 +64,31 @@ impl Plain {
         }
     }
 
-    /// Takes it off the input.
+    /// Whether it is a text that is better copied.
+    #[inline]
+    pub(crate) fn is_short_text(self) -> bool {
+        self.is_text && self.len as usize <= SHORT
+    }
+
+    /// A short text, copied, so that it holds no part of the read buffer.
     #[inline(always)]
+    pub(crate) fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
+        Utf8Bytes::unmask(&input[usize::from(self.header)..], self.len as usize, self.mask)
+    }
+
+    /// Takes it off the input.
+    #[inline]
     pub(crate) fn take(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
-        let (header, len) = (usize::from(self.header), self.len as usize);
-        if !self.is_text || len > INLINE {
+        if !self.is_short_text() {
             return self.take_long(input);
         }
-        // Copied out, so that it holds no part of the read buffer.
-        let (text, is_utf8) = Utf8Bytes::inline(&input[header..], len, self.mask);
-        input.advance(header + len);
-        if is_utf8 { Ok(Message::Text(text)) } else { Err(InvalidUtf8) }
+        let text = self.short_text(input);
+        input.advance(self.size());
+        text.map(Message::Text)
     }
 
     #[inline(never)]
-    fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
+    pub(crate) fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
         let mut payload = input.split_to(self.len as usize);
         apply_mask(&mut payload, self.mask, 0);

@@ -1,0 +1,128 @@
+//! Short texts, in a place of a fixed size: what is done to all of it needs no loop and no call, and every store is as wide as
+//! the load that follows. A load of what several narrower stores have just written waits for the cache, some 4 ns each time.
+
+use std::str;
+
+use simdutf8::basic::from_utf8;
+
+use crate::utf8::InvalidUtf8;
+
+/// How long a text may be.
+pub(crate) const SHORT: usize = 48;
+
+/// A text of at most [`SHORT`] bytes, and zeros behind it.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(8))]
+pub(crate) struct Short([[u8; 16]; SHORT / 16]);
+
+impl Short {
+    pub(crate) const EMPTY: Self = Self([[0; 16]; SHORT / 16]);
+
+    /// Takes a text that is no longer than this, or leaves it.
+    #[inline]
+    pub(crate) fn copy(text: &str) -> Option<Self> {
+        let mut short = Self::EMPTY;
+        short.0.as_flattened_mut().get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(short)
+    }
+
+    /// Becomes the first `len` of masked bytes, if they are UTF-8.
+    #[inline(always)]
+    pub(crate) fn unmask(&mut self, masked: &[u8], len: usize, mask: [u8; 4]) -> Result<(), InvalidUtf8> {
+        // Where more bytes have come they are read along: they cost nothing.
+        let is_ascii = match masked.first_chunk() {
+            Some(masked) => self.fill(masked, len, mask),
+            None => self.fill(&pad(masked), len, mask),
+        };
+        if is_ascii || self.is_utf8() { Ok(()) } else { Err(InvalidUtf8) }
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8; SHORT] {
+        self.0.as_flattened().first_chunk().unwrap_or(&[0; SHORT])
+    }
+
+    /// The text, which is looked at once more: in whole words, with the zeros behind it, that takes next to nothing.
+    #[inline]
+    pub(crate) fn as_str(&self, len: usize) -> Option<&str> {
+        let words = self.0.as_flattened().get(..len.next_multiple_of(16))?;
+        str::from_utf8(words).ok()?.get(..len)
+    }
+
+    /// Tells whether it is ASCII. Not inlined, where the compiler would take the stores apart.
+    #[inline(never)]
+    fn fill(&mut self, masked: &[u8; SHORT], len: usize, mask: [u8; 4]) -> bool {
+        let mask = u32::from_ne_bytes(mask);
+        let words = self.0.as_flattened_mut().as_chunks_mut::<4>().0;
+        let window = WINDOW[SHORT - len..].as_chunks::<4>().0;
+        let mut seen = 0;
+        for ((word, masked), window) in words.iter_mut().zip(masked.as_chunks::<4>().0).zip(window) {
+            let unmasked = (u32::from_ne_bytes(*masked) ^ mask) & u32::from_ne_bytes(*window);
+            seen |= unmasked;
+            *word = unmasked.to_ne_bytes();
+        }
+        seen & 0x8080_8080 == 0
+    }
+
+    /// With more zeros, as that is where the fast way begins.
+    #[inline(never)]
+    fn is_utf8(&self) -> bool {
+        let mut padded = [0; 64];
+        padded[..SHORT].copy_from_slice(self.as_bytes());
+        from_utf8(&padded).is_ok()
+    }
+}
+
+/// A part of this that begins `len` bytes before its middle keeps the first `len` bytes.
+static WINDOW: [u8; 2 * SHORT] = {
+    let mut window = [0; 2 * SHORT];
+    let mut at = 0;
+    while at < SHORT {
+        window[at] = 0xff;
+        at += 1;
+    }
+    window
+};
+
+#[cold]
+fn pad(bytes: &[u8]) -> [u8; SHORT] {
+    let mut padded = [0; SHORT];
+    let len = bytes.len().min(SHORT);
+    padded[..len].copy_from_slice(&bytes[..len]);
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_any_length_come_out_as_they_are_and_others_do_not() {
+        let mask = [0x37, 0xfa, 0x21, 0x3d];
+        let masked =
+            |bytes: &[u8]| -> Vec<u8> { bytes.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect() };
+        for len in 0..=SHORT {
+            let ascii: String = ('0'..).take(len).collect();
+            let mixed = format!("{}{}{}", "é".repeat(len / 3), "x".repeat(len % 3), "x".repeat(len / 3));
+            for text in [&ascii, &mixed] {
+                // With and without something behind it.
+                for rest in [0, 7, 100] {
+                    let mut frame = masked(text.as_bytes());
+                    frame.extend(vec![0xff; rest]);
+                    let mut short = Short::EMPTY;
+                    assert_eq!(short.unmask(&frame, len, mask), Ok(()));
+                    assert_eq!(short.as_str(len), Some(&text[..]));
+                    assert_eq!(short.as_bytes()[len..], [0; SHORT][len..]);
+                    assert_eq!(Short::copy(text).unwrap().as_bytes(), short.as_bytes());
+                }
+            }
+            // A character that is cut off by the end.
+            if let Some(last) = len.checked_sub(1) {
+                let frame = masked(&[&ascii.as_bytes()[..last], &[0xc3, 0xa9]].concat());
+                let mut short = Short::EMPTY;
+                assert_eq!(short.unmask(&frame, len, mask), Err(InvalidUtf8), "{len} bytes");
+                assert!(len == SHORT || short.unmask(&frame, len + 1, mask).is_ok(), "{len} bytes");
+            }
+        }
+    }
+}
