@@ -8,9 +8,9 @@ use crate::mask::apply_mask;
 use crate::message::Message;
 use crate::short::Short;
 
-/// A payload from this size on is a segment of its own where nothing else is queued, else from twice the size:
-/// below, copying it next to its header costs less than a second segment in the system call.
-const OWN_SEGMENT: usize = 16 * 1024;
+/// A payload from this size on is a segment of its own: below, copying it next to its header costs less than a second
+/// segment in the system call.
+pub(crate) const OWN_SEGMENT: usize = 16 * 1024;
 
 /// Control frames do not wait behind more than this.
 const LONG: usize = 16 * 1024;
@@ -119,18 +119,18 @@ impl Output {
         self.segments.push_back(payload.freeze());
     }
 
-    /// Puts a message of at most 65,535 bytes as a frame that is not masked, if its payload is no segment of its own.
+    /// Puts a copy of a message as a frame that is not masked, if it is of at most 65,535 bytes.
     #[inline]
-    pub(crate) fn put_short(&mut self, opcode: u8, payload: &[u8]) -> bool {
+    pub(crate) fn put_copy(&mut self, opcode: u8, payload: &[u8]) -> bool {
         match payload.len() {
             len @ 0..=125 => self.put_slice(&[0x80 | opcode, len as u8]),
-            len if len < OWN_SEGMENT => {
+            len @ 126..=0xffff => {
                 let [high, low] = (len as u16).to_be_bytes();
                 self.put_slice(&[0x80 | opcode, 126, high, low]);
             }
             _ => return false,
         }
-        self.tail.extend_from_slice(payload);
+        self.put_slice(payload);
         true
     }
 
@@ -159,9 +159,8 @@ impl Output {
     /// Puts a message's payload behind the header of its frame.
     #[inline]
     pub(crate) fn put_message(&mut self, header: &[u8], message: Message) {
-        let own_segment = if self.has_remaining() { 2 * OWN_SEGMENT } else { OWN_SEGMENT };
         self.put_slice(header);
-        if message.len() < own_segment {
+        if message.len() < OWN_SEGMENT {
             self.put_slice(message.as_bytes());
         } else {
             self.queued += self.tail.len() + message.len();

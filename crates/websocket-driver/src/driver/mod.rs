@@ -16,7 +16,7 @@ use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::event::Event;
 use crate::handshake;
 use crate::handshake::client::ask;
-use crate::hybi;
+use crate::hybi::{self, Hybi, Opcode};
 use crate::message::{Message, MessageRef};
 use crate::news::News;
 use crate::observer::Observed;
@@ -392,26 +392,19 @@ impl Driver {
     #[inline]
     pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
         let message = message.into();
-        let (is_text, payload) = match message {
-            MessageRef::Text(text) => (true, text.as_bytes()),
-            MessageRef::Binary(bytes) => (false, bytes),
+        let (opcode, payload) = match message {
+            MessageRef::Text(text) => (Opcode::Text, text.as_bytes()),
+            MessageRef::Binary(bytes) => (Opcode::Binary, bytes),
         };
-        if self.send_copy(is_text, payload) { Ok(()) } else { self.send(message) }
+        let is_sent = self.open_hybi().is_some_and(|(hybi, output)| hybi.send_copy(opcode, payload, output));
+        if is_sent { Ok(()) } else { self.send(message) }
     }
 
     /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
     /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
     #[inline]
     pub fn send_short(&mut self, message: &Message) -> bool {
-        if let Message::Text(text) = message
-            && let State::Open(Protocol::Hybi(hybi)) = &self.state
-            && !self.close_sent
-            && !is_full(&self.output, &self.config)
-            && hybi.send_text(text, &mut self.output)
-        {
-            return true;
-        }
-        self.send_copy(matches!(message, Message::Text(_)), message.as_bytes())
+        self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
     }
 
     /// Sends a text message, as [`send`](Self::send) does.
@@ -632,13 +625,14 @@ impl Driver {
         self.heads.take_if(|heads| heads.protocol.is_none() && heads.request.is_none() && heads.response.is_none());
     }
 
+    /// What sends a message, if nothing is in its way.
     #[inline]
-    fn send_copy(&mut self, is_text: bool, payload: &[u8]) -> bool {
+    fn open_hybi(&mut self) -> Option<(&Hybi, &mut Output)> {
         match &self.state {
             State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                hybi.send_copy(is_text, payload, &mut self.output)
+                Some((hybi, &mut self.output))
             }
-            _ => false,
+            _ => None,
         }
     }
 

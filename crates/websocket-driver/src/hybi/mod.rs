@@ -11,7 +11,8 @@ use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
 
 use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
-use self::frame::{Expect, Header, MAX_HEADER, NO_MASK, Opcode};
+pub(crate) use self::frame::Opcode;
+use self::frame::{Expect, Header, MAX_HEADER, NO_MASK};
 pub(crate) use self::plain::Plain;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
@@ -19,7 +20,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::mask::apply_mask;
 use crate::message::Message;
-use crate::output::Output;
+use crate::output::{OWN_SEGMENT, Output};
 use crate::prepared::PreparedMessage;
 use crate::rate::Rates;
 use crate::utf8::{InvalidUtf8, Utf8Bytes, Validator};
@@ -196,26 +197,23 @@ impl Hybi {
         Ok(())
     }
 
-    /// Writes a message of this kind, if there is nothing to be done to it but to copy it.
+    /// Writes a message that is copied in any case, if there is nothing else to be done to it.
     #[inline]
-    pub(crate) fn send_copy(&self, is_text: bool, payload: &[u8], output: &mut Output) -> bool {
-        if !self.is_plain {
-            return false;
+    pub(crate) fn send_short(&self, message: &Message, output: &mut Output) -> bool {
+        if let Message::Text(text) = message
+            && let Some((text, len)) = text.as_short()
+            && self.is_plain
+        {
+            output.put_text(Opcode::Text as u8, text, len);
+            return true;
         }
-        output.put_short(if is_text { Opcode::Text } else { Opcode::Binary } as u8, payload)
+        message.len() < OWN_SEGMENT && self.send_copy(opcode(message), message.as_bytes(), output)
     }
 
-    /// Writes a short text, if there is nothing to be done to it but to copy it.
+    /// Writes a copy of a message, if it is not too long, and there is nothing else to be done to it.
     #[inline]
-    pub(crate) fn send_text(&self, text: &Utf8Bytes, output: &mut Output) -> bool {
-        if self.role == Role::Client || self.pipeline.is_some() {
-            return false;
-        }
-        let Some((text, len)) = text.as_short() else {
-            return false;
-        };
-        output.put_text(Opcode::Text as u8, text, len);
-        true
+    pub(crate) fn send_copy(&self, opcode: Opcode, payload: &[u8], output: &mut Output) -> bool {
+        self.is_plain && output.put_copy(opcode as u8, payload)
     }
 
     pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {

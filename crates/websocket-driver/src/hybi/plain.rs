@@ -88,11 +88,14 @@ impl Plain {
     }
 
     #[inline(never)]
-    pub(crate) fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
+    fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
         let mut payload = input.split_to(self.len as usize);
         apply_mask(&mut payload, self.mask, 0);
-        let payload = payload.freeze();
-        Ok(if self.is_text { Message::Text(payload.try_into()?) } else { Message::Binary(payload) })
+        if self.is_text {
+            return Ok(Message::Text(payload.freeze().try_into()?));
+        }
+        // Apart from the other, so that it is built where it goes.
+        Ok(Message::Binary(payload.freeze()))
     }
 }
