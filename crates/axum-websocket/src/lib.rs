@@ -4,10 +4,13 @@ mod extract;
 pub mod rejection;
 
 pub use extract::WebSocketUpgrade;
+#[cfg(feature = "tracing")]
+pub use tower_websocket::Trace;
 #[cfg(feature = "test-util")]
 pub use tower_websocket::test;
 pub use tower_websocket::{
-    CloseCode, CloseFrame, Config, Error, Event, Message, MessageRef, OriginGuard, OriginRefusal, PatternError,
-    PreparedMessage, ProtocolError, Replies, SendError, Shutdown, UpgradeError, Utf8Bytes, Version, WebSocket,
+    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Error, Event, Exceeded, Limit, Message,
+    MessageRef, Observer, Opened, OriginGuard, OriginRefusal, PatternError, PreparedMessage, ProtocolError, Replies,
+    SendError, Shutdown, Timeout, Traffic, UpgradeError, Utf8Bytes, Version, WebSocket, WebSocketReader,
     WebSocketSender,
 };
