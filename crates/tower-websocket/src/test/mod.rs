@@ -18,7 +18,7 @@
 //! use tower_websocket::{CloseCode, WebSocket, WebSocketLayer, test};
 //!
 //! async fn chat(mut socket: WebSocket, _request: Request<()>) {
-//!     while let Ok(Some(Ok(message))) = tokio::time::timeout(Duration::from_secs(3600), socket.recv()).await {
+//!     while let Ok(Some(Ok(message))) = tokio::time::timeout(Duration::from_secs(15), socket.recv()).await {
 //!         if socket.send(message).await.is_err() { return }
 //!     }
 //!     let _ = socket.close(CloseCode::GOING_AWAY, "nobody is here").await;
@@ -26,7 +26,7 @@
 //! # async fn not_found(_: Request<Incoming>) -> Result<Response<String>, Infallible> { Ok(Response::default()) }
 //!
 //! #[tokio::test(start_paused = true)]
-//! async fn a_chat_ends_after_an_hour_of_silence() {
+//! async fn a_chat_ends_after_15_seconds_of_silence() {
 //!     let app = WebSocketLayer::new(chat).layer(service_fn(not_found));
 //!     let mut peer = test::open(app, "/chat").await;
 //!     peer.send_text("anybody?");
@@ -51,7 +51,7 @@
 //! # Virtual time
 //!
 //! Nothing here needs real time. Under `#[tokio::test(start_paused = true)]`, with tokio's feature `test-util`, its clock
-//! stands still while anything can go on, and jumps to the next timer when all wait: the hour above takes a millisecond. The
+//! stands still while anything can go on, and jumps to the next timer when all wait: the time above takes a millisecond. The
 //! pings, timeouts and limits of [`Config`](crate::Config) go by the same clock.
 //!
 //! # Transports that fail
