@@ -5,8 +5,6 @@ use std::str;
 
 use simdutf8::basic::from_utf8;
 
-use crate::utf8::InvalidUtf8;
-
 /// How long a text may be.
 pub(crate) const SHORT: usize = 48;
 
@@ -26,15 +24,22 @@ impl Short {
         Some(short)
     }
 
-    /// Becomes the first `len` of masked bytes, if they are UTF-8.
+    /// Becomes the first `len` of masked bytes, and tells whether they are ASCII.
     #[inline(always)]
-    pub(crate) fn unmask(&mut self, masked: &[u8], len: usize, mask: [u8; 4]) -> Result<(), InvalidUtf8> {
+    pub(crate) fn unmask(&mut self, masked: &[u8], len: usize, mask: [u8; 4]) -> bool {
         // Where more bytes have come they are read along: they cost nothing.
-        let is_ascii = match masked.first_chunk() {
+        match masked.first_chunk() {
             Some(masked) => self.fill(masked, len, mask),
             None => self.fill(&pad(masked), len, mask),
-        };
-        if is_ascii || self.is_utf8() { Ok(()) } else { Err(InvalidUtf8) }
+        }
+    }
+
+    /// Whether it is a text, which ASCII always is. With more zeros, as that is where the fast way begins.
+    #[inline(never)]
+    pub(crate) fn is_utf8(&self) -> bool {
+        let mut padded = [0; 64];
+        padded[..SHORT].copy_from_slice(self.as_bytes());
+        from_utf8(&padded).is_ok()
     }
 
     #[inline]
@@ -42,14 +47,14 @@ impl Short {
         self.0.as_flattened().first_chunk().unwrap_or(&[0; SHORT])
     }
 
-    /// The text, which is looked at once more: in whole words, with the zeros behind it, that takes next to nothing.
+    /// The text, if it is one. That is looked at again: in whole words, with the zeros behind it, that takes next to nothing.
     #[inline]
     pub(crate) fn as_str(&self, len: usize) -> Option<&str> {
         let words = self.0.as_flattened().get(..len.next_multiple_of(16))?;
         str::from_utf8(words).ok()?.get(..len)
     }
 
-    /// Tells whether it is ASCII. Not inlined, where the compiler would take the stores apart.
+    /// As `unmask`. Not inlined, where the compiler would take the stores apart.
     #[inline(never)]
     fn fill(&mut self, masked: &[u8; SHORT], len: usize, mask: [u8; 4]) -> bool {
         let mask = u32::from_ne_bytes(mask);
@@ -62,14 +67,6 @@ impl Short {
             *word = unmasked.to_ne_bytes();
         }
         seen & 0x8080_8080 == 0
-    }
-
-    /// With more zeros, as that is where the fast way begins.
-    #[inline(never)]
-    fn is_utf8(&self) -> bool {
-        let mut padded = [0; 64];
-        padded[..SHORT].copy_from_slice(self.as_bytes());
-        from_utf8(&padded).is_ok()
     }
 }
 
@@ -110,7 +107,8 @@ mod tests {
                     let mut frame = masked(text.as_bytes());
                     frame.extend(vec![0xff; rest]);
                     let mut short = Short::EMPTY;
-                    assert_eq!(short.unmask(&frame, len, mask), Ok(()));
+                    assert_eq!(short.unmask(&frame, len, mask), text.is_ascii());
+                    assert!(short.is_utf8());
                     assert_eq!(short.as_str(len), Some(&text[..]));
                     assert_eq!(short.as_bytes()[len..], [0; SHORT][len..]);
                     assert_eq!(Short::copy(text).unwrap().as_bytes(), short.as_bytes());
@@ -120,8 +118,8 @@ mod tests {
             if let Some(last) = len.checked_sub(1) {
                 let frame = masked(&[&ascii.as_bytes()[..last], &[0xc3, 0xa9]].concat());
                 let mut short = Short::EMPTY;
-                assert_eq!(short.unmask(&frame, len, mask), Err(InvalidUtf8), "{len} bytes");
-                assert!(len == SHORT || short.unmask(&frame, len + 1, mask).is_ok(), "{len} bytes");
+                assert!(!short.unmask(&frame, len, mask) && !short.is_utf8(), "{len} bytes");
+                assert_eq!(short.as_str(len), None);
             }
         }
     }

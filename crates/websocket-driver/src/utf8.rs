@@ -98,7 +98,9 @@ impl Utf8Bytes {
     #[inline(always)]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
         let mut text = Short::EMPTY;
-        text.unmask(masked, len, mask)?;
+        if !text.unmask(masked, len, mask) && !text.is_utf8() {
+            return Err(InvalidUtf8);
+        }
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 

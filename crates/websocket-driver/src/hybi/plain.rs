@@ -52,8 +52,10 @@ impl Plain {
     pub(crate) fn view<'a>(self, input: &'a mut [u8], scratch: &'a mut Short) -> Result<MessageRef<'a>, InvalidUtf8> {
         let (header, len) = (usize::from(self.header), self.len as usize);
         if self.is_short_text() {
-            scratch.unmask(&input[header..], len, self.mask)?;
-            return scratch.as_str(len).map(MessageRef::Text).ok_or(InvalidUtf8);
+            let is_ascii = scratch.unmask(&input[header..], len, self.mask);
+            // The zeros behind it are only in the way of other texts.
+            let text = if is_ascii { scratch.as_str(len) } else { from_utf8(&scratch.as_bytes()[..len]).ok() };
+            return text.map(MessageRef::Text).ok_or(InvalidUtf8);
         }
         let payload = &mut input[header..header + len];
         apply_mask(payload, self.mask, 0);
