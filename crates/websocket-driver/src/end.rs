@@ -18,7 +18,7 @@ impl End {
     }
 
     pub(crate) fn cause(&self) -> Option<&CloseCause> {
-        self.cause.as_ref().or(self.transport.as_ref())
+        if self.is_given_up() { self.transport.as_ref() } else { self.cause.as_ref().or(self.transport.as_ref()) }
     }
 
     pub(crate) fn set_frame(&mut self, frame: CloseFrame) {
@@ -30,12 +30,22 @@ impl End {
         self.cause.get_or_insert(cause);
     }
 
-    /// Only the first counts. A close of this side that came to nothing is none.
+    /// Only the first counts.
     pub(crate) fn set_transport(&mut self, cause: CloseCause) {
-        let is_given_up = matches!(cause, CloseCause::Timeout(_) | CloseCause::Cut);
-        if is_given_up && self.frame.is_none() {
-            self.cause.take_if(|cause| matches!(cause, CloseCause::Local(_)));
-        }
         self.transport.get_or_insert(cause);
+    }
+
+    /// The transport has ended, and no close was in what came before.
+    pub(crate) fn set_unanswered(&mut self) {
+        if self.is_given_up() {
+            self.cause = None;
+        }
+    }
+
+    /// A close of this side that came to nothing is no cause.
+    fn is_given_up(&self) -> bool {
+        self.frame.is_none()
+            && matches!(self.cause, Some(CloseCause::Local(_)))
+            && matches!(self.transport, Some(CloseCause::Timeout(_) | CloseCause::Cut))
     }
 }

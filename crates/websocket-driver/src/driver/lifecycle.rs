@@ -181,6 +181,7 @@ impl Driver {
     }
 
     pub(super) fn end_of_transport(&mut self) {
+        self.end.get_or_insert_default().set_unanswered();
         let cause = self.close_cause().cloned().unwrap_or(CloseCause::Ended);
         let close = match &self.state {
             State::Open(protocol) if cause == CloseCause::Ended => protocol.end_of_transport(),
