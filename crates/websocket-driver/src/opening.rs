@@ -149,6 +149,8 @@ pub(crate) fn write_refusal(output: &mut Output, error: &HandshakeError) {
 /// Writes a response with a body, behind which the connection is closed.
 pub(crate) fn write_last_response(output: &mut Output, status: StatusCode, mut headers: HeaderMap, body: &[u8]) {
     headers.insert(header::CONTENT_LENGTH, body.len().into());
+    // A second way to tell the length is a way to smuggle (RFC 9112 §6.1).
+    headers.remove(header::TRANSFER_ENCODING);
     headers.append(header::CONNECTION, HeaderValue::from_static("close"));
     head::write_response(output, status, status.canonical_reason().unwrap_or_default(), &headers);
     output.put_slice(body);
