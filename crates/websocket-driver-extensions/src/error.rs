@@ -39,7 +39,7 @@ pub enum Reason {
         limit: usize,
     },
     /// A text message is not UTF-8 once it is decoded.
-    #[error("the text is not UTF-8")]
+    #[error("the text is not UTF-8 (RFC 6455 §8.1)")]
     InvalidUtf8,
     /// The payload cannot be decoded.
     #[error("the payload cannot be decoded: {0}")]
