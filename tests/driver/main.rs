@@ -1,6 +1,8 @@
 //! The sans-I/O core as a server, over no socket: bytes in, events and bytes out.
 
+mod accounts;
 mod arbitrary;
+mod causes;
 mod chunking;
 mod handshake;
 mod handshake_answers;
@@ -10,10 +12,14 @@ mod http_head;
 mod hybi_closing;
 mod hybi_framing;
 mod hybi_text;
+mod keepalive;
 mod limits;
+mod observing;
 mod output;
 mod pings;
 mod queueing;
+mod rates;
+mod refusing;
 mod session;
 mod subprotocols;
 mod threats;

@@ -1,0 +1,225 @@
+//! What a connection holds: counted, bounded, and charged to a budget that all share.
+
+use bytes::{Buf, BytesMut};
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{Budget, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, Version};
+use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS, hixie_text};
+
+use crate::session::Session;
+
+const KIB: usize = 1024;
+
+/// Open, with this budget, and what that alone has charged.
+fn open(version: Version, config: Config) -> (Session, Budget, usize) {
+    let budget = Budget::new(1 << 30);
+    let mut session = Session::open_with(version, config.budget(&budget));
+    // The digest of draft 76 is written.
+    session.events();
+    let idle = budget.used();
+    assert_eq!(idle, session.driver.memory(), "{version}");
+    (session, budget, idle)
+}
+
+fn compressed(budget: &Budget) -> Session {
+    let config = Config::server().extension(PermessageDeflate::new()).unwrap().budget(budget);
+    let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
+    let mut driver = Driver::from_request(&handshake.request(), config);
+    driver.accept().unwrap();
+    let mut session = Session { driver };
+    assert_eq!(session.events(), [Event::Open]);
+    session
+}
+
+#[test]
+fn an_idle_connection_holds_itself_and_no_more() {
+    for version in VERSIONS {
+        let (_, _, idle) = open(version, Config::server());
+        assert!((100..2 * KIB).contains(&idle), "{version}: {idle}");
+    }
+}
+
+#[test]
+fn fragments_are_charged_as_they_come_and_given_back_with_the_message() {
+    let (mut session, budget, idle) = open(Version::Hybi13, Config::server());
+    session.feed(Frame::binary(vec![0; 100 * KIB]).more().bytes());
+    assert!((100 * KIB..300 * KIB).contains(&(budget.used() - idle)), "{}", budget.used());
+    for _ in 0..9 {
+        session.feed(Frame::continuation(vec![0; 100 * KIB]).more().bytes());
+    }
+    assert!((1000 * KIB..3000 * KIB).contains(&(budget.used() - idle)), "{}", budget.used());
+    assert_eq!(session.feed(Frame::continuation("").bytes()).len(), 1);
+    // It is the application's now.
+    assert_eq!(budget.used(), idle);
+}
+
+#[test]
+fn input_that_is_not_whole_yet_is_charged() {
+    for version in VERSIONS {
+        let (mut session, budget, idle) = open(version, Config::server());
+        let whole = if version.is_hixie() {
+            hixie_text("x".repeat(50 * KIB))
+        } else {
+            Frame::text("x".repeat(50 * KIB)).bytes()
+        };
+        session.feed(&whole[..40 * KIB]);
+        assert!((39 * KIB..200 * KIB).contains(&(budget.used() - idle)), "{version}: {}", budget.used());
+        session.feed(&whole[40 * KIB..]);
+        assert_eq!(budget.used(), idle, "{version}");
+    }
+}
+
+#[test]
+fn an_empty_buffer_that_somebody_lends_is_not_charged() {
+    let (mut session, budget, idle) = open(Version::Hybi13, Config::server());
+    *session.driver.input() = BytesMut::with_capacity(128 * KIB);
+    session.driver.output().lend(BytesMut::with_capacity(128 * KIB));
+    assert_eq!(session.events(), []);
+    assert_eq!(budget.used(), idle);
+    // With the beginning of a frame in it it cannot be taken away.
+    session.driver.input().extend_from_slice(b"\x81");
+    session.events();
+    assert!(budget.used() >= idle + 128 * KIB, "{}", budget.used());
+    *session.driver.input() = BytesMut::from(&b"\x81"[..]);
+    session.driver.charge();
+    assert!(budget.used() <= idle + 64, "{}", budget.used());
+}
+
+#[test]
+fn output_is_charged_until_it_is_written() {
+    for version in VERSIONS {
+        let (mut session, budget, idle) = open(version, Config::server());
+        session.driver.text("x".repeat(100 * KIB)).unwrap();
+        session.driver.text("short").unwrap();
+        session.driver.charge();
+        assert!(budget.used() >= idle + 100 * KIB, "{version}: {}", budget.used());
+        let output = session.driver.output();
+        output.advance(60 * KIB);
+        session.driver.charge();
+        assert!((40 * KIB..60 * KIB).contains(&(budget.used() - idle)), "{version}: {}", budget.used() - idle);
+        session.written();
+        session.driver.output().reclaim();
+        session.driver.charge();
+        assert_eq!(budget.used(), idle, "{version}");
+    }
+}
+
+#[test]
+fn what_is_sent_before_the_handshake_is_done_is_charged() {
+    let budget = Budget::new(1 << 30);
+    let mut session = Session::reading(Config::server().budget(&budget));
+    session.driver.text("x".repeat(100 * KIB)).unwrap();
+    session.events();
+    assert!(budget.used() >= 100 * KIB, "{}", budget.used());
+    let mut client = Driver::client(&"ws://example.com/".parse().unwrap(), Config::client().budget(&budget)).unwrap();
+    let before = budget.used();
+    client.text("x".repeat(100 * KIB)).unwrap();
+    client.poll_event();
+    assert!(budget.used() >= before + 100 * KIB, "{}", budget.used());
+    drop((session, client));
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn what_deflate_keeps_is_charged() {
+    let budget = Budget::new(1 << 30);
+    let mut session = compressed(&budget);
+    let idle = budget.used();
+    session.driver.text("hello ".repeat(100)).unwrap();
+    session.written();
+    session.driver.charge();
+    let deflating = budget.used();
+    // 32 KiB of window, and what zlib finds matches with.
+    assert!(deflating > idle + 64 * KIB, "{idle}, then {deflating}");
+    session.feed(Frame::text(b"\xf2\x48\xcd\xc9\xc9\x07\x00").rsv(0x40).bytes());
+    assert!(budget.used() > deflating + 16 * KIB, "{deflating}, then {}", budget.used());
+    drop(session);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
+    let budget = Budget::new(1 << 30);
+    let config = || Config::server().budget(&budget).allow_drafts(true);
+    for version in VERSIONS {
+        let handshake = Handshake::of(version);
+        let mut reading = Session::reading(config());
+        reading.feed(&handshake.bytes()[..30]);
+        let requested = Driver::from_request(&handshake.request(), config());
+        let mut refused = Session::reading(config());
+        refused.feed(b"no HTTP\r\n\r\n");
+        let open = Session::open_with(version, config());
+        let mut closing = Session::open_with(version, config());
+        closing.driver.close(CloseCode::NORMAL, "").unwrap();
+        closing.events();
+        let mut failed = Session::open_with(version, config());
+        failed.feed(Frame::binary(vec![0; 1000]).unmasked().bytes());
+        let mut ended = Session::open_with(version, config());
+        ended.eof();
+        drop((reading, requested, refused, open, closing, failed, ended));
+        assert_eq!(budget.used(), 0, "{version}");
+    }
+    // A copy of the configuration charges nothing.
+    drop(config());
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
+fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_on() {
+    for version in VERSIONS {
+        let budget = Budget::new(64 * KIB).retry_after(std::time::Duration::from_millis(7900));
+        let config = || Config::server().allow_drafts(true).budget(&budget);
+        let mut session = Session::open_with(version, config());
+        assert!(!budget.is_spent());
+        session.driver.text("x".repeat(64 * KIB)).unwrap();
+        session.events();
+        session.driver.charge();
+        assert!(budget.is_spent());
+        let error = HandshakeError::Busy { retry_after: 7 };
+        let refused = Driver::from_request(&Handshake::of(version).request(), config()).accept().unwrap_err();
+        assert_eq!(refused, error, "{version}");
+        assert_eq!(refused.to_response().headers()["retry-after"], "7");
+        let mut reading = Session::reading(config());
+        let events = reading.feed(Handshake::of(version).bytes());
+        assert_eq!(events[1], Event::Error(ProtocolError::from(error)), "{version}");
+        let written = reading.written();
+        let (answer, _) = Answer::read(&written).unwrap();
+        assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]));
+        drop(reading);
+        // The one that is there is none the worse for it.
+        session.driver.text("more").unwrap();
+        session.written();
+        let sent = if version.is_hixie() { hixie_text("hi") } else { Frame::text("hi").bytes() };
+        assert_eq!(session.feed(sent).len(), 1);
+        session.driver.output().reclaim();
+        session.driver.charge();
+        assert!(!budget.is_spent());
+        Session::open_with(version, config());
+    }
+}
+
+#[test]
+fn a_budget_of_nothing_lets_nobody_in() {
+    let budget = Budget::new(0);
+    let mut driver = Driver::from_request(&Handshake::of(Version::Hybi13).request(), Config::server().budget(&budget));
+    assert!(matches!(driver.accept(), Err(HandshakeError::Busy { retry_after: 10 })));
+    assert_eq!((budget.used(), budget.max()), (0, 0));
+}
+
+#[test]
+fn memory_is_bounded_for_a_single_connection() {
+    let limit = 200 * KIB;
+    let mut session = Session::open_with(Version::Hybi13, Config::server().max_memory(limit));
+    // As much as that may be held.
+    session.feed(Frame::binary(vec![0; 90 * KIB]).more().bytes());
+    assert!(!session.driver.is_closed());
+    // Also by what waits to be written.
+    session.driver.binary(vec![0; 150 * KIB]).unwrap();
+    let events = session.events();
+    let Some(Event::Error(ProtocolError::TooMuchMemory { size, limit: 204_800 })) = events.first() else {
+        panic!("{events:?}")
+    };
+    assert!(*size > limit as u64);
+    assert_eq!(session.driver.close_frame().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
+    // What was sent before is sent.
+    assert_eq!(session.frames().last().unwrap().close_code(), Some(1009));
+}

@@ -1,0 +1,387 @@
+//! Why a connection ended: more than the close frame can say, and the first thing counts.
+
+use std::io::ErrorKind;
+
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::extensions::{ExtensionError, Reason};
+use websocket_driver::{
+    CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Exceeded, Limit, ProtocolError as E, Timeout, Version,
+};
+use websocket_tests::wire::{Frame, HIXIE76_CLOSE, HYBI, Handshake, LengthForm, VERSIONS, frames, hixie_text};
+
+use crate::session::{Session, closed, text};
+
+fn frame(code: u16, reason: &str) -> CloseFrame {
+    CloseFrame { code: code.into(), reason: reason.into() }
+}
+
+fn cause(session: &Session) -> &CloseCause {
+    session.driver.close_cause().expect("it is over")
+}
+
+/// What a limit is told as.
+fn limit(limit: Limit, max: u64, size: u64) -> CloseCause {
+    CloseCause::Limit(Exceeded { limit, max, size })
+}
+
+#[test]
+fn an_open_connection_has_no_cause() {
+    for version in VERSIONS {
+        assert_eq!(Session::open(version).driver.close_cause(), None, "{version}");
+    }
+}
+
+#[test]
+fn a_close_of_ours_is_the_cause_from_its_beginning_and_whatever_comes_of_it() {
+    let ours = CloseCause::Local(frame(4000, "bye"));
+    for version in VERSIONS {
+        for end in ["an answer", "a close of the peer's own", "the end of the transport", "a reset", "a violation"] {
+            let mut session = Session::open(version);
+            session.driver.close(4000.into(), "bye").unwrap();
+            assert_eq!(*cause(&session), ours, "{version}");
+            match (end, version.is_hixie()) {
+                ("an answer", true) => drop(session.feed(HIXIE76_CLOSE)),
+                ("an answer", false) => drop(session.feed(Frame::close(4000, "").bytes())),
+                ("a close of the peer's own", false) => drop(session.feed(Frame::close(3000, "mine").bytes())),
+                ("a reset", _) => session.driver.receive_end(CloseCause::Reset),
+                ("a violation", false) => drop(session.feed(Frame::text("").unmasked().bytes())),
+                _ => session.driver.receive_eof(),
+            }
+            session.events();
+            assert!(session.driver.is_closed(), "{version}, {end}");
+            assert_eq!(*cause(&session), ours, "{version}, {end}");
+        }
+    }
+}
+
+#[test]
+fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
+    for version in VERSIONS.into_iter().filter(|&version| version != Version::Hixie75) {
+        for given_up in [CloseCause::Timeout(Timeout::Close), CloseCause::Cut] {
+            let mut session = Session::open(version);
+            session.driver.close(CloseCode::NORMAL, "").unwrap();
+            session.driver.receive_end(given_up.clone());
+            assert_eq!(session.events(), [closed(1006, "")], "{version}");
+            assert_eq!(*cause(&session), given_up, "{version}");
+        }
+    }
+    // One that is done with its frame has no answer to wait for.
+    let mut session = Session::open(Version::Hixie75);
+    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.receive_end(CloseCause::Cut);
+    session.events();
+    assert_eq!(*cause(&session), CloseCause::Local(frame(1000, "")));
+}
+
+#[test]
+fn an_answer_that_came_before_the_time_was_over_counts() {
+    for version in HYBI {
+        let mut session = Session::open(version);
+        session.driver.close(4000.into(), "bye").unwrap();
+        session.driver.receive(&Frame::close(4000, "").bytes()[..]);
+        session.driver.expire(Timeout::Close);
+        assert_eq!(session.events(), [closed(4000, "")], "{version}");
+        assert_eq!(*cause(&session), CloseCause::Local(frame(4000, "bye")), "{version}");
+    }
+}
+
+#[test]
+fn a_close_of_the_peer_is_told_with_code_and_reason() {
+    for version in HYBI {
+        for (sent, expected) in [(Frame::close(4000, "bye"), frame(4000, "bye")), (Frame::new(8, ""), frame(1005, ""))]
+        {
+            let mut session = Session::open(version);
+            session.feed(sent.bytes());
+            assert_eq!(*cause(&session), CloseCause::Remote(expected), "{version}");
+        }
+    }
+    let mut session = Session::open(Version::Hixie76);
+    session.feed(HIXIE76_CLOSE);
+    assert_eq!(*cause(&session), CloseCause::Remote(frame(1005, "")));
+    // Its way to close.
+    let mut session = Session::open(Version::Hixie75);
+    session.eof();
+    assert_eq!(*cause(&session), CloseCause::Remote(frame(1005, "")));
+}
+
+#[test]
+fn closes_that_cross_are_one_of_ours() {
+    for version in HYBI {
+        let mut session = Session::open(version);
+        // It is there already, and was not looked at.
+        session.driver.receive(&Frame::close(3000, "mine").bytes()[..]);
+        session.driver.close(4000.into(), "bye").unwrap();
+        assert_eq!(session.events(), [closed(3000, "mine")], "{version}");
+        assert_eq!(*cause(&session), CloseCause::Local(frame(4000, "bye")), "{version}");
+    }
+}
+
+#[test]
+fn a_close_that_came_before_the_transport_failed_is_the_cause() {
+    for version in VERSIONS {
+        let close = match version {
+            Version::Hixie75 => continue,
+            Version::Hixie76 => HIXIE76_CLOSE.to_vec(),
+            _ => Frame::close(4000, "bye").bytes(),
+        };
+        for end in [CloseCause::Reset, CloseCause::Truncated, CloseCause::Timeout(Timeout::Pong), CloseCause::Cut] {
+            let mut session = Session::open(version);
+            session.driver.receive(&close[..]);
+            session.driver.receive_end(end);
+            session.events();
+            let expected = if version.is_hixie() { frame(1005, "") } else { frame(4000, "bye") };
+            assert_eq!(*cause(&session), CloseCause::Remote(expected), "{version}");
+        }
+    }
+}
+
+#[test]
+fn what_becomes_of_the_transport_is_the_cause_where_nothing_was_said_and_messages_before_are_delivered() {
+    for version in VERSIONS {
+        for end in [
+            CloseCause::Ended,
+            CloseCause::Reset,
+            CloseCause::Truncated,
+            CloseCause::Failed(ErrorKind::Other),
+            CloseCause::Timeout(Timeout::Pong),
+            CloseCause::Timeout(Timeout::Close),
+            CloseCause::Dropped,
+            CloseCause::Cut,
+        ] {
+            let mut session = Session::open(version);
+            let sent = if version.is_hixie() { hixie_text("before") } else { Frame::text("before").bytes() };
+            session.driver.receive(&sent[..]);
+            session.driver.receive_end(end.clone());
+            // Only the first end counts.
+            session.driver.receive_end(CloseCause::Failed(ErrorKind::WouldBlock));
+            let is_close = version == Version::Hixie75 && end == CloseCause::Ended;
+            let code = if is_close { 1005 } else { 1006 };
+            assert_eq!(session.events(), [text("before"), closed(code, "")], "{version}, {end}");
+            let expected = if is_close { CloseCause::Remote(frame(1005, "")) } else { end };
+            assert_eq!(*cause(&session), expected, "{version}");
+            assert_eq!(session.written(), [], "{version}");
+        }
+    }
+}
+
+#[test]
+fn an_end_inside_a_frame_is_no_close_of_hixie_75() {
+    let mut session = Session::open(Version::Hixie75);
+    session.feed(b"\x00half");
+    assert_eq!(session.eof(), [closed(1006, "")]);
+    assert_eq!(*cause(&session), CloseCause::Ended);
+}
+
+#[test]
+fn a_connection_that_is_idle_for_too_long_is_closed_for_that_whether_the_peer_answers_or_not() {
+    for version in VERSIONS {
+        for end in [Timeout::Idle, Timeout::Close] {
+            let mut session = Session::open(version);
+            session.driver.expire(Timeout::Idle);
+            assert_eq!(*cause(&session), CloseCause::Timeout(Timeout::Idle), "{version}");
+            if !version.is_hixie() {
+                assert_eq!(session.frames()[0].close_code(), Some(1001));
+            }
+            match end {
+                Timeout::Idle => session.driver.receive_eof(),
+                _ => session.driver.expire(end),
+            }
+            session.events();
+            assert!(session.driver.is_closed());
+            assert_eq!(*cause(&session), CloseCause::Timeout(Timeout::Idle), "{version}");
+        }
+    }
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_is_given_up_for_that() {
+    let mut session = Session::reading(Config::server());
+    session.feed(b"GET / HTTP/1.1\r\nHost: ex");
+    session.driver.expire(Timeout::Handshake);
+    session.events();
+    assert!(session.driver.is_closed());
+    assert_eq!(*cause(&session), CloseCause::Timeout(Timeout::Handshake));
+}
+
+#[test]
+fn a_handshake_that_is_wrong_is_told_as_what_was_wrong_with_it() {
+    let mut session = Session::reading(Config::server());
+    session.feed(Handshake::of(Version::Hybi13).without("Sec-WebSocket-Key").bytes());
+    assert!(matches!(cause(&session), CloseCause::Protocol(E::Handshake(_))), "{:?}", cause(&session));
+    let mut client = Driver::client(&"ws://example.com/".parse().unwrap(), Config::client()).unwrap();
+    client.start().unwrap();
+    client.receive(&b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"[..]);
+    while client.poll_event().is_some() {}
+    assert!(matches!(client.close_cause(), Some(CloseCause::Protocol(E::Response(_)))), "{:?}", client.close_cause());
+}
+
+/// Every breach of a rule that a client can commit on the wire, and where that rule is written.
+fn breaches() -> Vec<(Vec<u8>, E, &'static str)> {
+    let close = |bytes: &[u8]| Frame::new(8, bytes).bytes();
+    vec![
+        (Frame::text("").rsv(0x40).bytes(), E::ReservedBits, "RFC 6455 §5.2"),
+        (Frame::new(3, "").bytes(), E::UnknownOpcode(3), "RFC 6455 §5.2"),
+        (Frame::ping("").more().bytes(), E::FragmentedControl, "RFC 6455 §5.5"),
+        (Frame::ping([0; 126]).bytes(), E::ControlTooLong, "RFC 6455 §5.5"),
+        (Frame::text("").unmasked().bytes(), E::UnmaskedFrame, "RFC 6455 §5.1"),
+        (Frame::text("x").length_form(LengthForm::Bits16).bytes(), E::LengthNotMinimal, "RFC 6455 §5.2"),
+        (Frame::text("").announcing(1 << 63).bytes(), E::LengthTopBit, "RFC 6455 §5.2"),
+        (Frame::continuation("").bytes(), E::UnexpectedContinuation, "RFC 6455 §5.4"),
+        (frames([Frame::text("").more(), Frame::text("")]), E::ExpectedContinuation, "RFC 6455 §5.4"),
+        (Frame::text(b"\xff").bytes(), E::InvalidUtf8, "RFC 6455 §8.1"),
+        (close(b"\x03"), E::TruncatedCloseCode, "RFC 6455 §5.5.1"),
+        (close(b"\x03\xed"), E::InvalidCloseCode(1005.into()), "RFC 6455 §7.4"),
+        (close(b"\x03\xe8\xff"), E::InvalidCloseReason, "RFC 6455 §5.5.1"),
+    ]
+}
+
+#[test]
+fn a_breach_of_the_protocol_is_told_with_its_section_and_messages_before_it_are_delivered() {
+    for version in HYBI {
+        for (bytes, error, section) in breaches() {
+            let mut session = Session::open(version);
+            let events = session.feed([Frame::text("before").bytes(), bytes].concat());
+            assert_eq!(events[..2], [text("before"), Event::Error(error.clone())], "{version}");
+            assert_eq!(*cause(&session), CloseCause::Protocol(error.clone()), "{version}");
+            assert_eq!(error.section(), Some(section), "{error}");
+            assert_eq!(error.exceeded(), None, "{error}");
+            assert!(cause(&session).to_string().contains(section), "{error}");
+        }
+    }
+    let mut session = Session::open(Version::Hixie76);
+    session.feed([&hixie_text("before")[..], &[0x80], &[0x80; 10]].concat());
+    let error = E::LengthUnterminated;
+    assert_eq!(*cause(&session), CloseCause::Protocol(error.clone()));
+    assert_eq!(error.section(), Some("draft-hixie-76 §5.3"));
+    assert!(error.to_string().contains("draft-hixie-76 §5.3"));
+}
+
+#[test]
+fn what_only_a_client_or_an_extension_can_find_has_its_section_too() {
+    let not_utf8 = E::from(ExtensionError::new("permessage-deflate", Reason::InvalidUtf8));
+    for (error, section) in [(E::MaskedFrame, "RFC 6455 §5.1"), (not_utf8, "RFC 6455 §8.1")] {
+        assert_eq!(error.section(), Some(section), "{error}");
+        assert!(error.to_string().contains(section), "{error}");
+    }
+    for error in [
+        E::TooManyFragments { limit: 1 },
+        E::Undeliverable { version: "hixie-76" },
+        E::from(ExtensionError::new("permessage-deflate", Reason::InvalidData("garbage"))),
+    ] {
+        assert_eq!(error.section(), None, "{error}");
+    }
+}
+
+#[test]
+fn each_limit_is_told_with_what_it_was_and_what_met_it() {
+    let binary = |size| Frame::binary(vec![0; size]).bytes();
+    let fragments = frames([Frame::text("").more(), Frame::continuation("").more(), Frame::continuation("")]);
+    let message = frames([Frame::text([b'x'; 60]).more(), Frame::continuation([b'x'; 41])]);
+    let texts = Frame::text("").bytes().repeat(4);
+    let pings = Frame::ping("").bytes().repeat(4);
+    let config = Config::server;
+    for (config, bytes, expected, code) in [
+        (config().max_frame_size(100), binary(101), limit(Limit::FrameSize, 100, 101), 1009),
+        (config().max_frame_size(100), binary(70_000), limit(Limit::FrameSize, 100, 70_000), 1009),
+        (config().max_message_size(100), message, limit(Limit::MessageSize, 100, 101), 1009),
+        (config().max_fragments(2), fragments, limit(Limit::Fragments, 2, 3), 1009),
+        (config().max_frame_rate(Some(3)), texts, limit(Limit::FrameRate, 3, 4), 1008),
+        (config().max_control_rate(Some(3)), pings, limit(Limit::ControlRate, 3, 4), 1008),
+    ] {
+        let mut session = Session::open_with(Version::Hybi13, config);
+        session.feed(bytes);
+        assert_eq!(*cause(&session), expected);
+        assert_eq!(session.frames().last().unwrap().close_code(), Some(code), "{expected}");
+        assert_eq!(session.driver.close_frame().unwrap().code, code.into());
+        let CloseCause::Limit(exceeded) = expected else { unreachable!() };
+        assert!(exceeded.size > exceeded.max);
+        for number in [exceeded.size, exceeded.max] {
+            assert!(cause(&session).to_string().contains(&number.to_string()), "{}", cause(&session));
+        }
+    }
+}
+
+#[test]
+fn the_limits_of_the_hixie_drafts_are_told_in_the_same_way() {
+    for version in [Version::Hixie75, Version::Hixie76] {
+        let long = [&[0x00], &[b'x'; 101][..]].concat();
+        for (config, bytes, expected) in [
+            (Config::server().max_frame_size(100), &long[..], limit(Limit::FrameSize, 100, 101)),
+            (Config::server().max_message_size(100), &long, limit(Limit::MessageSize, 100, 101)),
+            // Of a frame that is skipped.
+            (Config::server().max_frame_size(100), b"\x80\x81\x00", limit(Limit::FrameSize, 100, 128)),
+            (Config::server().max_frame_rate(Some(2)), b"\x00\xff\x00\xff\x00", limit(Limit::FrameRate, 2, 3)),
+        ] {
+            let mut session = Session::open_with(version, config);
+            session.feed(bytes);
+            assert_eq!(*cause(&session), expected, "{version}");
+        }
+    }
+}
+
+#[test]
+fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
+    let config = Config::server().max_message_size(100).extension(PermessageDeflate::new()).unwrap();
+    let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
+    let mut session = Session { driver: Driver::from_request(&handshake.request(), config) };
+    session.driver.accept().unwrap();
+    session.events();
+    // 300 bytes of "a", deflated.
+    let deflated = b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00";
+    session.feed(Frame::binary(deflated).rsv(0x40).bytes());
+    assert_eq!(*cause(&session), limit(Limit::MessageSize, 100, 101));
+}
+
+#[test]
+fn more_memory_than_is_allowed_is_told_with_what_was_held() {
+    let config = Config::server().max_memory(20_000);
+    let mut session = Session::open_with(Version::Hybi13, config);
+    session.feed(Frame::binary(vec![0; 30_000]).more().bytes());
+    let CloseCause::Limit(Exceeded { limit: Limit::Memory, max: 20_000, size }) = *cause(&session) else {
+        panic!("{}", cause(&session))
+    };
+    assert!((30_000..100_000).contains(&size), "{size}");
+    assert_eq!(session.frames()[0].close_code(), Some(1009));
+}
+
+#[test]
+fn what_a_transport_reports_is_told_by_its_kind() {
+    for (kind, expected) in [
+        (ErrorKind::ConnectionReset, CloseCause::Reset),
+        (ErrorKind::ConnectionAborted, CloseCause::Reset),
+        (ErrorKind::BrokenPipe, CloseCause::Reset),
+        (ErrorKind::UnexpectedEof, CloseCause::Truncated),
+        (ErrorKind::TimedOut, CloseCause::Failed(ErrorKind::TimedOut)),
+        (ErrorKind::WriteZero, CloseCause::Failed(ErrorKind::WriteZero)),
+    ] {
+        assert_eq!(CloseCause::from(kind), expected);
+    }
+}
+
+#[test]
+fn each_kind_has_a_word_of_its_own() {
+    let exceeded = Exceeded { limit: Limit::Memory, max: 1, size: 2 };
+    let causes = [
+        (CloseCause::Local(frame(1000, "")), "local"),
+        (CloseCause::Remote(frame(1000, "")), "remote"),
+        (CloseCause::Protocol(E::InvalidUtf8), "protocol"),
+        (CloseCause::Limit(exceeded), "limit"),
+        (CloseCause::Timeout(Timeout::Idle), "timeout"),
+        (CloseCause::Ended, "ended"),
+        (CloseCause::Reset, "reset"),
+        (CloseCause::Truncated, "truncated"),
+        (CloseCause::Failed(ErrorKind::Other), "failed"),
+        (CloseCause::Dropped, "dropped"),
+        (CloseCause::Cut, "cut"),
+    ];
+    for (cause, kind) in &causes {
+        assert_eq!(cause.kind(), *kind);
+        // A line for a log, that no other has.
+        let line = cause.to_string();
+        assert!(!line.is_empty() && !line.contains('\n'));
+        assert_eq!(causes.iter().filter(|(other, _)| other.to_string() == line).count(), 1, "{line}");
+    }
+    let timeouts =
+        [Timeout::Handshake, Timeout::Idle, Timeout::Pong, Timeout::Close].map(|timeout| timeout.to_string());
+    assert!((1..4).all(|at| !timeouts[..at].contains(&timeouts[at])));
+}

@@ -1,0 +1,117 @@
+//! Handshakes that could be accepted, and that the application refuses.
+
+use bytes::Buf;
+use http::{HeaderValue, Response, StatusCode, header};
+use websocket_driver::{CloseCause, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, SendError};
+use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
+
+use crate::session::Session;
+
+fn forbidden() -> Response<&'static str> {
+    let mut response = Response::new("not you\n");
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// One that has read its request.
+fn requested(handshake: &Handshake) -> Session {
+    let mut session = Session::reading(Config::server().allow_drafts(true));
+    session.driver.receive(&handshake.bytes()[..]);
+    assert_eq!(session.driver.poll_event(), Some(Event::Connect));
+    session
+}
+
+#[test]
+fn the_answer_is_what_the_application_says_and_closes_the_connection() {
+    for version in VERSIONS {
+        let mut session = requested(&Handshake::of(version));
+        session.driver.refuse(forbidden()).unwrap();
+        let error = ProtocolError::from(HandshakeError::Refused(StatusCode::FORBIDDEN));
+        assert_eq!(session.driver.poll_event(), Some(Event::Error(error.clone())), "{version}");
+        let Some(Event::Close(close)) = session.driver.poll_event() else { panic!("no close") };
+        assert_eq!(close.code, CloseCode::PROTOCOL_ERROR);
+        assert_eq!(session.events(), [], "{version}");
+        assert!(session.driver.is_closed());
+        assert_eq!(session.driver.close_cause(), Some(&CloseCause::Protocol(error)));
+        let written = session.written();
+        let (answer, length) = Answer::read(&written).unwrap();
+        assert_eq!((answer.status, answer.reason.as_str()), (403, "Forbidden"));
+        assert_eq!(answer.all("content-type"), ["text/plain"]);
+        assert_eq!(answer.all("content-length"), ["8"]);
+        assert_eq!(answer.all("connection"), ["close"]);
+        assert_eq!(answer.headers.len(), 3, "{answer:?}");
+        assert_eq!(written[length..], *b"not you\n");
+    }
+}
+
+#[test]
+fn nothing_is_sent_or_received_behind_it() {
+    let mut session = requested(&Handshake::of(websocket_driver::Version::Hybi13));
+    session.driver.text("too early").unwrap();
+    session.driver.refuse(forbidden()).unwrap();
+    session.driver.receive(&Frame::text("hello").bytes()[..]);
+    assert!(!session.events().iter().any(|event| matches!(event, Event::Open | Event::Message(_))));
+    assert_eq!(session.driver.text("too late"), Err(SendError::Closed));
+    assert!(session.written().ends_with(b"\r\n\r\nnot you\n"));
+}
+
+#[test]
+fn it_comes_once_and_neither_too_early_nor_too_late() {
+    let mut session = Session::reading(Config::server());
+    assert_eq!(session.driver.refuse(forbidden()), Err(HandshakeError::NotRequested));
+    assert_eq!(session.written(), []);
+    // The request is read all the same.
+    let hybi = Handshake::of(websocket_driver::Version::Hybi13);
+    assert_eq!(session.feed(hybi.bytes()), [Event::Connect, Event::Open]);
+    session.written();
+    assert_eq!(session.driver.refuse(forbidden()), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(session.written(), []);
+    assert!(!session.driver.is_closed());
+    let mut session = requested(&hybi);
+    session.driver.refuse(forbidden()).unwrap();
+    assert_eq!(session.driver.refuse(forbidden()), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(session.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    let answers = session.written().windows(9).filter(|bytes| bytes == b"HTTP/1.1 ").count();
+    assert_eq!(answers, 1);
+    let mut client = Driver::client(&"ws://example.com/".parse().unwrap(), Config::client()).unwrap();
+    assert!(client.refuse(forbidden()).is_err());
+    assert!(!client.output().has_remaining());
+}
+
+#[test]
+fn a_request_that_cannot_be_accepted_is_refused_in_the_same_way() {
+    let handshake = Handshake::of(websocket_driver::Version::Hybi13).without("Sec-WebSocket-Key");
+    let mut session = requested(&handshake);
+    session.driver.refuse(forbidden()).unwrap();
+    assert!(session.written().starts_with(b"HTTP/1.1 403 "));
+}
+
+#[test]
+fn the_framing_of_the_answer_is_that_of_its_body_whatever_the_application_says() {
+    let mut response = forbidden();
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
+    response.headers_mut().append(header::CONTENT_LENGTH, HeaderValue::from_static("2"));
+    response.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    let mut session = requested(&Handshake::of(websocket_driver::Version::Hybi13));
+    session.driver.refuse(response).unwrap();
+    let written = session.written();
+    let (answer, length) = Answer::read(&written).unwrap();
+    assert_eq!(answer.all("content-length"), ["8"]);
+    // Beside a length it is a way to smuggle (RFC 9112 §6.1).
+    assert!(answer.all("transfer-encoding").is_empty(), "{answer:?}");
+    assert_eq!(answer.all("connection"), ["close"]);
+    assert_eq!(written[length..], *b"not you\n");
+}
+
+#[test]
+fn a_refusal_of_the_drivers_own_is_framed_as_well() {
+    let mut session = Session::reading(Config::server());
+    session.feed(Handshake::hybi("99").bytes());
+    let written = session.written();
+    let (answer, length) = Answer::read(&written).unwrap();
+    assert_eq!(answer.status, 426);
+    assert_eq!(answer.all("content-length"), [(written.len() - length).to_string()]);
+    // RFC 9110 §15.5.22 wants the one and the end of the connection the other.
+    assert_eq!(answer.all("connection"), ["Upgrade", "close"]);
+}
