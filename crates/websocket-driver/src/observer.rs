@@ -167,9 +167,14 @@ impl Observed {
         self.traffic.payload_sent += bytes as u64;
     }
 
+    /// So many bytes were taken off the input.
+    pub(crate) fn took(&mut self, bytes: usize) {
+        self.traffic.wire_received += bytes as u64;
+    }
+
     /// So many bytes of the input were parsed, and this came of it.
     pub(crate) fn parsed(&mut self, bytes: usize, parsed: &Result<Option<Event>, ProtocolError>) {
-        self.traffic.wire_received += bytes as u64;
+        self.took(bytes);
         if let Ok(Some(Event::Message(message))) = parsed {
             self.traffic.messages_received += 1;
             self.traffic.payload_received += message.len() as u64;

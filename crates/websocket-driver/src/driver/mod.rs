@@ -181,7 +181,12 @@ impl Driver {
     pub fn has_frame(&mut self) -> bool {
         match &mut self.state {
             State::Open(protocol) if !self.input.is_empty() => {
-                protocol.has_frame(&mut self.input, self.config.settings())
+                let before = self.input.len();
+                let has_frame = protocol.has_frame(&mut self.input, self.config.settings());
+                if let Some(observed) = &mut self.observed {
+                    observed.took(before - self.input.len());
+                }
+                has_frame
             }
             _ => false,
         }
