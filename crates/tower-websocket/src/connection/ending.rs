@@ -39,6 +39,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
             let Ending::Limited(limit) = &mut self.ending else {
                 let event = self.driver.poll_event();
+                    self.driver.charge();
                 if event.is_none() {
                     pool::put(mem::take(self.driver.input()));
                     self.driver.conclude();

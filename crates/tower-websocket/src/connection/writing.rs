@@ -87,15 +87,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     fn poll_write_slowly(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let slow = self.slow.get_or_insert_default().clone();
         slow.add(cx.waker());
-        let before = self.driver.output().remaining();
-        let written = self.poll_write_to(&mut Context::from_waker(&slow.clone().into()));
-        // What it takes after it has taken nothing, the peer has read: a slow one is not dead.
-        if let Some(alive) = &mut self.alive
-            && self.driver.output().remaining() < before
-        {
-            alive.as_mut().heard();
-        }
-        let written = ready!(written);
+        let Poll::Ready(written) = self.poll_write_to(&mut Context::from_waker(&slow.clone().into())) else {
+            // What waits now is held until the peer reads, however long that is.
+            self.driver.charge();
+            return Poll::Pending;
+        };
         self.slow = None;
         slow.wake_all();
         Poll::Ready(written)
@@ -130,3 +126,4 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(Ok(()))
     }
 }
+            self.driver.charge();
