@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use websocket_driver::{CloseCause, Due, Timeout, Version};
 
 use super::{Connection, Ending};
@@ -16,6 +17,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.alive = Alive::new(config, self.driver.version().unwrap_or(Version::Hybi13));
         self.counts_use = self.alive.is_some() && config.get_idle_timeout().is_some();
         self.needs_time = config.is_rate_limited();
+        if self.needs_time {
+            // What has come already is made up for from here on.
+            self.driver.tick(Instant::now().into());
+        }
     }
 
     /// A message came or goes.
