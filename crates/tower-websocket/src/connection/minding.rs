@@ -52,7 +52,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 // With a number, so that the answer is known, only where somebody is told of it.
                 let is_observed = self.driver.is_observed();
                 let data = if is_observed { self.pings.get_or_insert_default().start(None) } else { Bytes::new() };
-                // Where the output is full, the peer is not reading, and a ping would tell nothing more.
+                // Where the output is full and stays so, the peer is not reading, and a ping would tell nothing more; where it
+                // is written, that is the sign of life.
                 drop(self.writable().map(|driver| driver.ping(data)));
             }
             Due::Expired(timeout) => self.expire(timeout),

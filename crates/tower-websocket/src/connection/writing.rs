@@ -126,4 +126,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Poll::Ready(Ok(()))
     }
 }
+            // A transport that was full has room again: the peer reads, though a ping of ours may be far behind.
+            if self.slow.is_some()
+                && let Some(alive) = &mut self.alive
+            {
+                alive.as_mut().heard();
+            }
             self.driver.charge();
