@@ -454,10 +454,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     fn keep(&mut self, event: Result<Event, Error>) {
         let kept = self.kept();
-        kept.bytes += size_of::<Event>();
-        if let Ok(Event::Message(message)) = &event {
-            kept.bytes += message.len();
-        }
+        kept.bytes += size_kept(&event);
         kept.events.push_back(event);
     }
 
@@ -469,6 +466,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     fn take_kept(&mut self) -> Option<Result<Event, Error>> {
         let kept = &mut self.details.as_mut()?.kept;
         let event = kept.as_mut()?.events.pop_front();
+        if let (Some(kept), Some(event)) = (kept.as_mut(), &event) {
+            kept.bytes -= size_kept(event);
+        }
         kept.take_if(|kept| kept.events.is_empty());
         event
     }
@@ -582,6 +582,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.connection().poll_flush(cx).map_err(Error::Io)
     }
+}
+
+/// The bytes that something takes which is kept for later.
+fn size_kept(event: &Result<Event, Error>) -> usize {
+    let payload = if let Ok(Event::Message(message)) = event { message.len() } else { 0 };
+    size_of::<Event>() + payload
 }
 
 /// What [`WebSocket::send`] has deferred is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
