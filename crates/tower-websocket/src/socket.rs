@@ -593,8 +593,9 @@ fn size_kept(event: &Result<Event, Error>) -> usize {
 /// What [`WebSocket::send`] has deferred is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for WebSocket<T> {
     fn drop(&mut self) {
+        // Also for senders that wait for the transport.
+        self.connection().abandon();
         if Arc::strong_count(&self.connection) > 1 {
-            self.connection().abandon();
             // Wakes the helper, which lets go of the connection when it is written.
             defer(self.connection.clone());
         }

@@ -25,9 +25,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         // It does not wait: on most transports it is done at once, and else nothing is owed to anyone any more.
         let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         self.wake_receiver();
-        if let Some(slow) = self.slow.take() {
-            slow.wake_all();
-        }
     }
 
     /// As `poll_next`, once a close is under way.
@@ -39,10 +36,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
             let Ending::Limited(limit) = &mut self.ending else {
                 let event = self.driver.poll_event();
-                    self.driver.charge();
                 if event.is_none() {
                     pool::put(mem::take(self.driver.input()));
                     self.driver.conclude();
+                    self.driver.charge();
                 }
                 return Poll::Ready(event.map(Ok));
             };
@@ -141,5 +138,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.ending = Ending::Done;
         self.pings = None;
         self.driver.receive_end(cause);
+        self.wake_senders();
     }
 }

@@ -19,6 +19,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         match &self.ending {
             Ending::Done => return Poll::Ready(Ok(())),
             Ending::Failed(_) => return Poll::Ready(self.take_failure()),
+            // The helper goes on, if there is anything to go on with.
+            _ if self.is_abandoned => return Poll::Ready(Ok(())),
             _ => {}
         }
         self.poll_write(cx).map_err(|error| {
@@ -60,6 +62,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Tells that nobody will read or write any more.
     pub(crate) fn abandon(&mut self) {
         self.is_abandoned = true;
+        self.wake_senders();
+    }
+
+    /// The transport wakes nobody any more, once it is given up.
+    pub(super) fn wake_senders(&mut self) {
+        if let Some(slow) = self.slow.take() {
+            slow.wake_all();
+        }
     }
 
     /// Writes all that is queued, for someone who waits for it.
@@ -116,20 +126,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;
-        }
-        if self.unflushed {
-            pool::put(self.driver.output().reclaim());
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-            self.unflushed = false;
-            self.driver.report();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
             // A transport that was full has room again: the peer reads, though a ping of ours may be far behind.
             if self.slow.is_some()
                 && let Some(alive) = &mut self.alive
             {
                 alive.as_mut().heard();
             }
+        }
+        if self.unflushed {
+            pool::put(self.driver.output().reclaim());
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+            self.driver.report();
             self.driver.charge();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
