@@ -4,7 +4,7 @@
 //! polled so many times and dropped, for all small numbers, is dropped at each of its points; and the outcome must be
 //! the same as without all that.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -290,6 +290,176 @@ fn a_socket_that_is_sent_to_another_task_halfway_goes_on() {
             texts.retain(|message| message.as_text() != Some("again"));
             assert_eq!(texts.len(), 5);
             assert!(trickle.written().1);
+        }
+    });
+}
+
+/// What a client sends which answers the first pings before they were sent, between messages.
+fn ponging() -> Vec<u8> {
+    let pong = |number: u64| Frame::pong(number.to_be_bytes());
+    let body = frames([
+        Frame::text("one"),
+        Frame::text("tw").more(),
+        pong(1),
+        Frame::continuation("o"),
+        pong(2),
+        Frame::binary([7; 300]),
+        pong(3),
+        Frame::text("three"),
+        Frame::close(3000, "bye"),
+    ]);
+    [Handshake::of(Version::Hybi13).bytes(), body].concat()
+}
+
+#[test]
+fn a_cancelled_wait_for_a_pong_loses_no_message_and_leaves_no_half_frame() {
+    run(async || {
+        let mut undisturbed = None;
+        for times in [FOREVER].into_iter().chain(1..=60).chain([100, 200, 400, 800]) {
+            for by_sender in [false, true] {
+                let trickle = Trickle::new(ponging());
+                let mut socket = accept(trickle.clone(), Config::server()).await.expect("a handshake");
+                insist!(times, socket.flush()).unwrap();
+                let head = trickle.written().0.len();
+                let mut messages = Vec::new();
+                for _ in 0..3 {
+                    if by_sender {
+                        let sender = socket.sender();
+                        // Nobody receives, so no pong comes.
+                        let polls = times.min(1000);
+                        assert!(polled(polls, sender.ping()).is_none());
+                    } else {
+                        // It may come to the close before it has come to its pong.
+                        let _ = polled(times, socket.ping());
+                    }
+                }
+                while let Some(message) = insist!(times, socket.recv()) {
+                    messages.push(message.unwrap());
+                }
+                let outcome = (messages, socket.close_frame().cloned(), trickle.written().1);
+                assert_eq!(outcome.0.len(), 4);
+                assert_eq!(undisturbed.get_or_insert_with(|| outcome.clone()), &outcome, "{times} polls");
+                // Whole frames: up to three pings, and the answer to the close.
+                let written = server_frames(&trickle.written().0[head..]);
+                let (close, pings) = written.split_last().unwrap();
+                assert_eq!(close.close_code(), Some(3000));
+                assert!((1..=3).contains(&pings.len()) && pings.iter().all(|ping| ping.opcode == 9), "{written:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_sender_that_is_cancelled_sends_whole_messages_or_none() {
+    run(async || {
+        for times in (1..=60).chain([200]) {
+            let (mut socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
+            insist!(times, socket.flush()).unwrap();
+            let head = trickle.written().0.len();
+            let sender = socket.sender();
+            let mut done = Vec::new();
+            for number in 0..20 {
+                let text = format!("message {number:02}, which is more than half of what may be queued");
+                let prepared = tower_websocket::PreparedMessage::new(text.as_str());
+                let result = match number % 3 {
+                    0 => polled(times, sender.send(text.clone())),
+                    1 => polled(times, sender.send_prepared(&prepared)),
+                    _ => polled(times, socket.send_prepared(&prepared)),
+                };
+                if let Some(result) = result {
+                    result.unwrap();
+                    done.push(text);
+                }
+                // Between them, to be whole as well.
+                let _ = polled(times, sender.send_ping("ping"));
+            }
+            insist!(times, socket.flush()).unwrap();
+            let sent: Vec<_> = server_frames(&trickle.written().0[head..])
+                .into_iter()
+                .filter(|frame| frame.opcode == 1)
+                .map(|frame| String::from_utf8(frame.payload).unwrap())
+                .collect();
+            assert!(sent.is_sorted_by(|one, next| one < next), "{times} polls: {sent:?}");
+            assert!(done.iter().all(|text| sent.contains(text)), "{times} polls: {sent:?}, but done: {done:?}");
+            assert!(!sent.is_empty(), "{times} polls");
+        }
+    });
+}
+
+#[test]
+fn a_cancelled_close_of_a_sender_is_under_way() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let sender = socket.sender();
+            if let Some(result) = polled(times, sender.close(4000.into(), "bye")) {
+                result.unwrap();
+            }
+            while insist!(times, socket.recv()).is_some() {}
+            Outcome::default().of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_for_each_hands_out_every_message_once() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            insist!(
+                times,
+                socket.for_each(|message, replies| {
+                    outcome.messages.push(message.into());
+                    replies.send_borrowed(message).unwrap();
+                })
+            )
+            .unwrap();
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
+    crate::run::run_paused(async || {
+        let shutdown = tower_websocket::Shutdown::new();
+        let (mut socket, mut peer) = crate::pair::with_peer(Version::Hybi13, Config::server()).await;
+        socket.shutdown(&shutdown);
+        let limit = std::time::Duration::from_secs(5);
+        for times in 1..=5 {
+            assert!(polled(times, shutdown.wait(limit)).is_none());
+        }
+        // Nobody was cut.
+        peer.send_text("hello");
+        assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("hello"));
+        let waiting = tokio::spawn(async move { shutdown.wait(limit).await });
+        tokio::task::yield_now().await;
+        drop(socket);
+        assert_eq!(waiting.await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_cancelled_handshake_ends_the_connection_and_its_place_in_a_shutdown() {
+    crate::run::run_paused(async || {
+        for times in 1..=3 {
+            let shutdown = tower_websocket::Shutdown::new();
+            let (io, other) = tower_websocket::test::transport();
+            let mut peer = tower_websocket::test::Peer::new(other);
+            peer.capacity(10);
+            peer.send_raw(Handshake::of(Version::Hybi13).bytes());
+            assert!(polled(times, accept(io, Config::server()).shutdown(&shutdown).into_future()).is_none());
+            assert_eq!(shutdown.open(), 0);
+            assert!(peer.rest().await.len() <= 10);
+            let (io, other) = tower_websocket::test::transport();
+            let mut peer = tower_websocket::test::Peer::new(other);
+            let connecting = tower_websocket::connect("ws://example.com/").over(io).shutdown(&shutdown);
+            assert!(polled(times, connecting.into_future()).is_none());
+            assert_eq!(shutdown.open(), 0);
+            assert!(peer.rest().await.starts_with(b"GET / HTTP/1.1\r\n"));
         }
     });
 }

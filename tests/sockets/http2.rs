@@ -15,26 +15,26 @@ use crate::stacks::{INNER, Seen, Server, Stack, config};
 use crate::wire::Wire;
 
 /// A connection that carries many streams.
-struct Connection {
+pub(crate) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
 }
 
 /// What answered a request that opened no WebSocket.
-struct Refusal {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Connection {
-    async fn to(server: &Server) -> Self {
+    pub(crate) async fn to(server: &Server) -> Self {
         let io = TokioIo::new(server.connect_http2().await);
         let (sender, connection) = handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
         tokio::spawn(connection);
         Self { sender }
     }
 
-    async fn open(&mut self, request: Request<Empty<Bytes>>, protocol: Option<&str>) -> Client {
+    pub(crate) async fn open(&mut self, request: Request<Empty<Bytes>>, protocol: Option<&str>) -> Client {
         let mut response = self.sender.send_request(request).await.expect("a response");
         assert_eq!(response.status(), 200);
         // RFC 8441 §5: these have no place on HTTP/2.
@@ -47,7 +47,7 @@ impl Connection {
         Client { wire: Wire::new(TokioIo::new(upgraded)), version: Version::Hybi13 }
     }
 
-    async fn refused(&mut self, request: Request<Empty<Bytes>>) -> Refusal {
+    pub(crate) async fn refused(&mut self, request: Request<Empty<Bytes>>) -> Refusal {
         let response = self.sender.send_request(request).await.expect("a response");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
@@ -57,7 +57,7 @@ impl Connection {
 }
 
 /// A CONNECT with this `:protocol` and `Sec-WebSocket-Version`.
-fn connect(protocol: Option<&'static str>, version: Option<&str>) -> Request<Empty<Bytes>> {
+pub(crate) fn connect(protocol: Option<&'static str>, version: Option<&str>) -> Request<Empty<Bytes>> {
     // Without `:protocol` there is neither scheme nor path (RFC 9113 §8.5).
     let uri = if protocol.is_some() { "https://example.com/chat?room=1" } else { "example.com:443" };
     let mut request = Request::new(Empty::new());
@@ -72,7 +72,7 @@ fn connect(protocol: Option<&'static str>, version: Option<&str>) -> Request<Emp
     request
 }
 
-fn websocket() -> Request<Empty<Bytes>> {
+pub(crate) fn websocket() -> Request<Empty<Bytes>> {
     connect(Some("websocket"), Some("13"))
 }
 

@@ -1,0 +1,245 @@
+//! The memory of all connections together, and of one.
+
+use std::time::Duration;
+
+use axum_websocket::WebSocketUpgrade;
+use futures_util::FutureExt;
+use permessage_deflate::PermessageDeflate;
+use tokio::time::sleep;
+use tower_websocket::test::{self, Handshake};
+use tower_websocket::{Budget, CloseCause, CloseCode, Config, Limit, Message, Version, WebSocket, WebSocketLayer};
+use websocket_tests::wire::{Answer, Frame, Handshake as Head, VERSIONS};
+
+use crate::pair::{over_memory, with_peer};
+use crate::run::{run, run_paused};
+use crate::stacks::{Server, Stack, config, on_every_stack};
+
+const KIB: usize = 1024;
+
+on_every_stack! {
+    once_it_is_spent_handshakes_are_refused_and_come_through_again_when_there_is_room
+}
+
+/// The answer to a handshake, on a connection of its own or on one that is there.
+async fn answered(server: &Server, version: Version) -> Answer {
+    let mut wire = server.connect().await;
+    wire.write(Head::of(version).bytes()).await;
+    wire.response().await.0
+}
+
+async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_there_is_room(stack: Stack) {
+    let budget = Budget::new(128 * KIB).retry_after(Duration::from_secs(7));
+    let server = stack.serve(config().budget(&budget)).await;
+    let mut holding = server.open(Version::Hybi13).await;
+    // Fragments that the server holds.
+    holding.wire.write(Frame::text("x".repeat(200 * KIB)).more().bytes()).await;
+    while !budget.is_spent() {
+        tokio::task::yield_now().await;
+    }
+    for version in VERSIONS {
+        let answer = answered(&server, version).await;
+        assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]), "{version}");
+    }
+    // The one that is there goes on, and is no smaller for it.
+    holding.wire.write(Frame::continuation("").bytes()).await;
+    assert_eq!(holding.text().await.len(), 200 * KIB);
+    holding.echo(&["goes on"]).await;
+    while budget.is_spent() {
+        tokio::task::yield_now().await;
+    }
+    let other = server.open(Version::Hybi13).await;
+    other.close().await;
+    holding.close().await;
+    while budget.used() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn on_http_2_a_stream_is_refused_and_the_connection_goes_on() {
+    run(async || {
+        for stack in Stack::HTTP2 {
+            let budget = Budget::new(0);
+            let server = stack.serve(config().budget(&budget)).await;
+            let mut connection = crate::http2::Connection::to(&server).await;
+            for _ in 0..2 {
+                let refusal = connection.refused(crate::http2::websocket()).await;
+                assert_eq!(refusal.status, 503);
+                assert_eq!(refusal.headers["retry-after"], "10");
+            }
+        }
+    });
+}
+
+#[test]
+fn through_the_upgrade_and_the_kit_as_well() {
+    run_paused(async || {
+        let budget = Budget::new(0);
+        let config = Config::server().budget(&budget);
+        let layer = WebSocketLayer::new(|_: WebSocket, _| async {}.boxed()).config(config.clone());
+        let app = ::tower::ServiceBuilder::new().layer(layer).service(::tower::service_fn(async |_| {
+            Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+        }));
+        let (request, _) = test::request::<http_body_util::Empty<bytes::Bytes>>("/").await;
+        let response = ::tower::ServiceExt::oneshot(app, request).await.unwrap();
+        assert_eq!(response.status(), 503);
+        let (mut request, _) = test::request::<()>("/").await;
+        let refusal = tower_websocket::upgrade(&mut request, config.clone()).unwrap_err();
+        assert_eq!(refusal.status(), 503);
+        assert_eq!(refusal.to_response().headers()["retry-after"], "10");
+        assert_eq!(tower_websocket::check(&request, config.clone()).unwrap_err().status(), 503);
+        let router = ::axum::Router::new()
+            .fallback(async move |ws: WebSocketUpgrade| ws.config(config.clone()).on_upgrade(async |_| {}));
+        let (request, _) = test::request::<::axum::body::Body>("/").await;
+        let response = ::tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"10".parse().unwrap()));
+    });
+}
+
+#[test]
+fn an_idle_connection_is_charged_what_it_holds_and_nothing_of_a_buffer_that_it_is_lent() {
+    run_paused(async || {
+        for version in VERSIONS {
+            let budget = Budget::new(1 << 30);
+            let (mut socket, mut peer) = with_peer(version, Config::server().budget(&budget)).await;
+            let server = tokio::spawn(async move {
+                while let Some(Ok(message)) = socket.recv().await {
+                    let _ = socket.send(message).await;
+                }
+            });
+            sleep(Duration::from_secs(1)).await;
+            assert!((1..2 * KIB).contains(&budget.used()), "{version}: {}", budget.used());
+            peer.send_text("hello");
+            peer.expect_text("hello").await;
+            // The first byte of a header.
+            peer.send_raw(if version.is_hixie() { [0x00] } else { [0x81] });
+            sleep(Duration::from_secs(1)).await;
+            assert!((1..2 * KIB).contains(&budget.used()), "{version}: {}", budget.used());
+            drop(peer);
+            server.await.unwrap();
+            assert_eq!(budget.used(), 0, "{version}");
+        }
+    });
+}
+
+#[test]
+fn what_is_half_there_is_charged() {
+    run_paused(async || {
+        for version in VERSIONS {
+            let budget = Budget::new(1 << 30);
+            let (mut socket, mut peer) = with_peer(version, Config::server().budget(&budget)).await;
+            let server = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
+            if version.is_hixie() {
+                peer.send_raw([&[0x00], &[b'x'; 300 * KIB][..]].concat());
+            } else {
+                peer.send_raw(Frame::binary(vec![7; 300 * KIB]).more().bytes());
+            }
+            sleep(Duration::from_secs(1)).await;
+            assert!((300 * KIB..1000 * KIB).contains(&budget.used()), "{version}: {}", budget.used());
+            // It is given back though the socket is still there.
+            if version.is_hixie() {
+                peer.send_raw([0xff])
+            } else {
+                peer.send_raw(Frame::continuation("").bytes())
+            }
+            sleep(Duration::from_secs(1)).await;
+            assert!(budget.used() < 2 * KIB, "{version}: {}", budget.used());
+            drop(peer);
+            server.await.unwrap();
+            assert_eq!(budget.used(), 0);
+        }
+    });
+}
+
+#[test]
+fn what_a_slow_reader_has_yet_to_read_is_charged_whoever_sent_it() {
+    run_paused(async || {
+        for by_sender in [false, true] {
+            let budget = Budget::new(1 << 30);
+            let config = Config::server().budget(&budget);
+            let (mut socket, mut client) = over_memory(1000, Version::Hybi13, config).await;
+            let server = if by_sender {
+                let sender = socket.sender();
+                tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
+                sleep(Duration::from_secs(1)).await;
+                tokio::spawn(async move { sender.send("x".repeat(200 * KIB)).await.unwrap() })
+            } else {
+                tokio::spawn(async move {
+                    socket.send("x".repeat(200 * KIB)).await.unwrap();
+                    while let Some(Ok(_)) = socket.recv().await {}
+                })
+            };
+            sleep(Duration::from_secs(1)).await;
+            assert!(budget.used() > 190 * KIB, "by a sender: {by_sender}, {}", budget.used());
+            assert_eq!(client.text().await.len(), 200 * KIB);
+            sleep(Duration::from_secs(1)).await;
+            assert!(budget.used() < 2 * KIB, "by a sender: {by_sender}, {}", budget.used());
+            drop(client);
+            server.await.unwrap();
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(budget.used(), 0, "by a sender: {by_sender}");
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_has_ended_and_is_kept_holds_nothing_of_what_it_did() {
+    run_paused(async || {
+        let budget = Budget::new(1 << 30);
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server().budget(&budget)).await;
+        peer.send_raw(Frame::binary(vec![7; 300 * KIB]).more().bytes());
+        let server = tokio::spawn(async move {
+            assert!(socket.recv().await.is_none());
+            socket
+        });
+        sleep(Duration::from_secs(1)).await;
+        assert!(budget.used() > 300 * KIB);
+        peer.end();
+        let socket = server.await.unwrap();
+        assert!(budget.used() < 2 * KIB, "{}", budget.used());
+        drop(socket);
+        assert_eq!(budget.used(), 0);
+    });
+}
+
+#[test]
+fn what_deflate_keeps_is_charged_for_as_long_as_the_connection_is_open() {
+    run_paused(async || {
+        let budget = Budget::new(1 << 30);
+        let config = Config::server().extension(PermessageDeflate::new()).unwrap().budget(&budget);
+        let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
+        let (mut socket, peer) = test::server(offer, config).await;
+        let server = tokio::spawn(async move {
+            socket.send("hello ".repeat(100)).await.unwrap();
+            assert!(socket.recv().await.is_none());
+            socket
+        });
+        sleep(Duration::from_secs(1)).await;
+        assert!(budget.used() > 64 * KIB, "{}", budget.used());
+        drop(peer);
+        let socket = server.await.unwrap();
+        assert!(budget.used() < 2 * KIB, "{}", budget.used());
+        drop(socket);
+        assert_eq!(budget.used(), 0);
+    });
+}
+
+#[test]
+fn a_connection_that_holds_too_much_is_closed_with_1009_and_others_are_not() {
+    run_paused(async || {
+        let config = Config::server().max_memory(400 * KIB);
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, config.clone()).await;
+        let (mut other, mut other_peer) = with_peer(Version::Hybi13, config).await;
+        peer.send_raw(Frame::binary("").more().bytes());
+        for _ in 0..10 {
+            peer.send_raw(Frame::continuation(vec![7; 60 * KIB]).more().bytes());
+        }
+        assert!(socket.recv().await.unwrap().is_err());
+        assert!(socket.recv().await.is_none());
+        let Some(CloseCause::Limit(exceeded)) = socket.close_cause() else { panic!("{:?}", socket.close_cause()) };
+        assert_eq!((exceeded.limit, exceeded.max), (Limit::Memory, 400 * KIB as u64));
+        peer.expect_close(CloseCode::MESSAGE_TOO_BIG).await;
+        other_peer.send_raw(Frame::binary(vec![7; 200 * KIB]).bytes());
+        assert_eq!(other.recv().await.unwrap().unwrap(), Message::binary(vec![7; 200 * KIB]));
+    });
+}

@@ -1,0 +1,376 @@
+//! What an observer is told, by every way to a socket: each connection once, from its opening to its end.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use permessage_deflate::PermessageDeflate;
+use tokio::time::sleep;
+use tower_websocket::test::{self, Frame as Got, Handshake, Peer};
+use tower_websocket::{
+    AcceptError, CloseCause, CloseCode, Config, ConnectionObserver, Message, Observer, Opened, ProtocolError, Traffic,
+    Version, accept, connect,
+};
+use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
+
+use crate::client::texts_of;
+use crate::pair::{over_memory, with_peer};
+use crate::run::{run, run_paused};
+use crate::stacks::{Stack, config, on_every_stack};
+
+on_every_stack! {
+    every_connection_is_opened_counted_and_closed_once
+    a_refusal_is_told_once_and_opens_nothing
+}
+
+#[derive(Debug, Default, Clone)]
+struct Told {
+    opened: Vec<(bool, Version, Option<String>, String)>,
+    refused: Vec<String>,
+    answered: Vec<Duration>,
+    closed: Vec<&'static str>,
+    traffic: Traffic,
+    late: usize,
+}
+
+/// Of one connection at a time.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Told>>);
+
+impl Observer for Notes {
+    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+        let Opened { is_client, version, protocol, path, .. } = *opened;
+        self.0.lock().unwrap().opened.push((is_client, version, protocol.map(Into::into), path.into()));
+        Box::new(self.clone())
+    }
+
+    fn refused(&self, error: &ProtocolError) {
+        self.0.lock().unwrap().refused.push(error.to_string());
+    }
+}
+
+impl ConnectionObserver for Notes {
+    fn passed(&mut self, traffic: &Traffic) {
+        let mut told = self.0.lock().unwrap();
+        told.late += usize::from(!told.closed.is_empty());
+        let sum = &mut told.traffic;
+        sum.messages_received += traffic.messages_received;
+        sum.messages_sent += traffic.messages_sent;
+        sum.payload_received += traffic.payload_received;
+        sum.payload_sent += traffic.payload_sent;
+        sum.wire_received += traffic.wire_received;
+        sum.wire_sent += traffic.wire_sent;
+    }
+
+    fn answered(&mut self, time: Duration) {
+        self.0.lock().unwrap().answered.push(time);
+    }
+
+    fn closed(&mut self, cause: &CloseCause) {
+        self.0.lock().unwrap().closed.push(cause.kind());
+    }
+}
+
+impl Notes {
+    fn take(&self) -> Told {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn now(&self) -> Told {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn config(&self) -> Config {
+        Config::server().observer(self.clone())
+    }
+
+    /// Once it is closed.
+    async fn closed(&self) -> Told {
+        while self.0.lock().unwrap().closed.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        self.take()
+    }
+}
+
+async fn every_connection_is_opened_counted_and_closed_once(stack: Stack) {
+    let notes = Notes::default();
+    let server = stack.serve(config().observer(notes.clone())).await;
+    for version in VERSIONS {
+        let opening = server.opening(version).target("/room/1?secret=yes").protocol("chat", Some("chat"));
+        let mut client = opening.on(server.connect().await).await;
+        client.echo(&["hello", "Grüße"]).await;
+        client.close().await;
+        let told = notes.closed().await;
+        assert_eq!(told.opened, [(false, version, Some("chat".into()), "/room/1".into())]);
+        assert_eq!((told.closed, told.late), (vec!["remote"], 0), "{version}");
+        assert!(told.refused.is_empty() && told.answered.is_empty());
+        let Traffic { messages_received, messages_sent, payload_received, payload_sent, wire_received, .. } =
+            told.traffic;
+        assert_eq!((messages_received, payload_received), (2, 12), "{version}");
+        assert_eq!((messages_sent, payload_sent), (2, 12), "{version}");
+        let closing = match version {
+            Version::Hixie75 => 0,
+            Version::Hixie76 => 2,
+            _ => Frame::close(4321, "done").bytes().len(),
+        };
+        let texts = texts_of(version, &["hello", "Grüße"]).len();
+        assert_eq!(wire_received, (texts + closing) as u64, "{version}");
+    }
+}
+
+async fn a_refusal_is_told_once_and_opens_nothing(stack: Stack) {
+    let notes = Notes::default();
+    // Drafts are not allowed.
+    let server = stack.serve(notes.config()).await;
+    let mut wire = server.connect().await;
+    wire.write(Head::of(Version::Hybi8).bytes()).await;
+    assert_eq!(wire.response().await.0.status, 426);
+    let told = notes.take();
+    assert_eq!(told.refused.len(), 1, "{:?}", told.refused);
+    assert!(told.refused[0].contains("version"), "{:?}", told.refused);
+    assert!(told.opened.is_empty() && told.closed.is_empty());
+}
+
+#[test]
+fn clients_are_observed_as_such_on_http_1_and_2() {
+    run(async || {
+        let server = Notes::default();
+        let shutdown = ::axum::Router::new().fallback({
+            let config = server.config();
+            async move |ws: axum_websocket::WebSocketUpgrade| {
+                ws.config(config).on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {})
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/feed?secret=1", listener.local_addr().unwrap());
+        tokio::spawn(async move { ::axum::serve(listener, shutdown).await });
+        for is_http2 in [false, true] {
+            let notes = Notes::default();
+            let connect = connect(&url).config(Config::client().observer(notes.clone()));
+            let (mut socket, _) = if is_http2 { connect.http2().await.unwrap() } else { connect.await.unwrap() };
+            socket.send("hello").await.unwrap();
+            socket.close(CloseCode::NORMAL, "").await.unwrap();
+            drop(socket);
+            let told = notes.closed().await;
+            assert_eq!(told.opened, [(true, Version::Hybi13, None, "/feed".into())]);
+            assert_eq!((told.closed, told.late), (vec!["local"], 0));
+            assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (1, 5));
+            let told = server.closed().await;
+            assert_eq!((told.opened.len(), told.closed), (1, vec!["remote"]));
+            // Without a head: hyper answers. A masked text and a masked close.
+            assert_eq!((told.traffic.messages_received, told.traffic.wire_received), (1, 11 + 8));
+        }
+    });
+}
+
+#[test]
+fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
+    run_paused(async || {
+        for way in ["recv", "for_each", "next_event"] {
+            let notes = Notes::default();
+            let (mut socket, mut peer) = with_peer(Version::Hybi13, notes.config()).await;
+            // The answer to the handshake, which the driver writes itself.
+            let head = notes.now().traffic.wire_sent;
+            assert!((100..200).contains(&head), "{head}");
+            let sent = frames([
+                Frame::text("hello"),
+                Frame::ping("ping"),
+                Frame::binary([7; 300]),
+                Frame::text("frag").more(),
+                Frame::pong(""),
+                Frame::continuation("ment"),
+            ]);
+            peer.send_raw(&sent);
+            peer.send_close(1000, "");
+            match way {
+                "recv" => {
+                    while let Some(message) = socket.recv().await {
+                        socket.feed(message.unwrap()).await.unwrap_or_default();
+                    }
+                }
+                "for_each" => {
+                    let echo = socket.for_each(|message, replies| drop(replies.send_borrowed(message)));
+                    echo.await.unwrap();
+                }
+                _ => {
+                    while let Some(event) = socket.next_event().await {
+                        if let tower_websocket::Event::Message(message) = event.unwrap() {
+                            socket.send(message).await.unwrap_or_default();
+                        }
+                    }
+                }
+            }
+            let written = peer.rest().await.len() as u64;
+            let told = notes.closed().await;
+            let Traffic { messages_received, messages_sent, payload_received, payload_sent, .. } = told.traffic;
+            assert_eq!((messages_received, payload_received), (3, 313), "{way}");
+            assert_eq!((messages_sent, payload_sent), (3, 313), "{way}");
+            assert_eq!(told.traffic.wire_received, sent.len() as u64 + 8, "{way}");
+            assert_eq!(told.traffic.wire_sent, head + written, "{way}");
+            assert_eq!(written, 7 + 6 + 304 + 10 + 4, "{way}");
+        }
+    });
+}
+
+#[test]
+fn compressed_messages_count_inflated_and_as_they_went() {
+    run_paused(async || {
+        let notes = Notes::default();
+        let config = notes.config().extension(PermessageDeflate::new()).unwrap();
+        let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
+        let (mut socket, mut peer) = test::server(offer, config).await;
+        let head = notes.now().traffic.wire_sent;
+        // 300 bytes of "a", deflated.
+        let sent = Frame::binary(b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00").rsv(0x40).bytes();
+        peer.send_raw(&sent);
+        let message = socket.recv().await.unwrap().unwrap();
+        assert_eq!(message, Message::binary(vec![b'a'; 300]));
+        socket.send(message).await.unwrap();
+        drop(socket);
+        let written = peer.rest().await.len() as u64;
+        assert!(written < 30, "{written}");
+        let traffic = notes.closed().await.traffic;
+        assert_eq!((traffic.payload_received, traffic.wire_received), (300, sent.len() as u64));
+        assert_eq!((traffic.payload_sent, traffic.wire_sent), (300, head + written));
+    });
+}
+
+async fn pinged(peer: &mut Peer) -> Vec<u8> {
+    match peer.next_frame().await {
+        Got::Ping(data) => data.to_vec(),
+        other => panic!("no ping: {other}"),
+    }
+}
+
+#[test]
+fn round_trips_are_told_of_pings_of_both_kinds() {
+    run_paused(async || {
+        let notes = Notes::default();
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, notes.config()).await;
+        let sender = socket.sender();
+        let server = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
+        // One that keeps alive.
+        let data = pinged(&mut peer).await;
+        sleep(Duration::from_millis(30)).await;
+        peer.send_pong(data);
+        let ping = tokio::spawn(async move { sender.ping().await.unwrap() });
+        let data = pinged(&mut peer).await;
+        sleep(Duration::from_millis(70)).await;
+        // Not these.
+        peer.send_pong("");
+        peer.send_pong(data);
+        assert_eq!(ping.await.unwrap(), Duration::from_millis(70));
+        peer.close(1000, "").await;
+        server.await.unwrap();
+        assert_eq!(notes.closed().await.answered, [30, 70].map(Duration::from_millis));
+    });
+}
+
+#[test]
+fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
+    run_paused(async || {
+        for version in VERSIONS {
+            for state in ["open", "closing", "closed", "with writes pending", "blocked"] {
+                let notes = Notes::default();
+                let config = notes.config().close_timeout(Duration::from_secs(5));
+                let (mut socket, mut peer) = with_peer(version, config).await;
+                let expected = match state {
+                    "closing" => {
+                        socket.start_close(CloseCode::NORMAL, "").unwrap();
+                        "local"
+                    }
+                    "closed" => {
+                        peer.send_close(1000, "");
+                        assert!(socket.recv().await.is_none());
+                        // Though the socket is still there.
+                        assert_eq!(notes.now().closed, ["remote"], "{version}");
+                        "remote"
+                    }
+                    "with writes pending" | "blocked" => {
+                        peer.capacity(if state == "blocked" { 1 } else { 1000 });
+                        peer.send_raw(texts_of(version, &["one", "two", "three"]));
+                        let message = socket.recv().await.unwrap().unwrap();
+                        socket.send(message).await.unwrap();
+                        assert!(notes.now().closed.is_empty());
+                        "dropped"
+                    }
+                    _ => "dropped",
+                };
+                drop(socket);
+                sleep(Duration::from_secs(6)).await;
+                let told = notes.take();
+                assert_eq!((told.opened.len(), told.closed, told.late), (1, vec![expected], 0), "{version}, {state}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_end_of_a_runtime_is_one_of_its_sockets() {
+    let notes = Notes::default();
+    let config = notes.config();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async move {
+        let (mut socket, mut peer) = test::server("/", config).await;
+        let sender = socket.sender();
+        tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
+        sender.send("hello").await.unwrap();
+        peer.expect_text("hello").await;
+        std::mem::forget(peer);
+    });
+    assert!(notes.now().closed.is_empty());
+    drop(runtime);
+    let told = notes.take();
+    assert_eq!((told.opened.len(), told.closed, told.late), (1, vec!["dropped"], 0));
+}
+
+#[test]
+fn a_connection_whose_answer_cannot_be_written_was_opened_and_is_closed() {
+    run_paused(async || {
+        let notes = Notes::default();
+        let (io, other) = test::transport();
+        let mut peer = Peer::new(other);
+        peer.capacity(10);
+        peer.send_raw(Head::of(Version::Hybi13).bytes());
+        let config = notes.config().handshake_timeout(Duration::from_secs(3));
+        assert!(matches!(accept(io, config).await, Err(AcceptError::TimedOut)));
+        let told = notes.take();
+        assert_eq!((told.opened.len(), told.closed.len(), told.late), (1, 1, 0), "{told:?}");
+    });
+}
+
+#[test]
+fn a_handshake_that_never_comes_opens_and_closes_nothing() {
+    run_paused(async || {
+        let notes = Notes::default();
+        let (io, _peer) = test::transport();
+        assert!(accept(io, notes.config()).await.is_err());
+        let (mut request, _) = test::request::<()>("/").await;
+        // Neither does a look at one, nor one whose answer is thrown away.
+        tower_websocket::check(&request, notes.config()).unwrap();
+        drop(tower_websocket::upgrade(&mut request, notes.config()).unwrap());
+        let told = notes.take();
+        assert!(told.opened.is_empty() && told.closed.is_empty() && told.refused.is_empty(), "{told:?}");
+    });
+}
+
+#[test]
+fn what_passed_is_told_while_the_connection_is_open() {
+    run_paused(async || {
+        let notes = Notes::default();
+        let (mut socket, mut client) = over_memory(100_000, Version::Hybi13, notes.config()).await;
+        let server = tokio::spawn(async move {
+            while let Some(Ok(message)) = socket.recv().await {
+                socket.send(message).await.unwrap();
+            }
+        });
+        for count in 1..=3 {
+            client.echo(&["hello"]).await;
+            let traffic = notes.now().traffic;
+            assert_eq!((traffic.messages_received, traffic.messages_sent), (count, count));
+            assert_eq!(traffic.wire_received, count * 11);
+        }
+        client.close().await;
+        server.await.unwrap();
+    });
+}
