@@ -31,7 +31,7 @@
 //!     let mut peer = test::open(app, "/chat").await;
 //!     peer.send_text("anybody?");
 //!     peer.expect_text("anybody?").await;
-//!     peer.expect_nothing(Duration::from_secs(3599)).await;
+//!     peer.expect_nothing(Duration::from_secs(14)).await;
 //!     assert_eq!(peer.expect_close(1001).await, "nobody is here");
 //! }
 //! ```

@@ -49,7 +49,7 @@ impl Driver {
         match opening.read_head(&mut self.input, &self.config) {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
-                self.heads_mut().request = Some(request);
+                self.heads_mut().request = Some(Box::new(request));
                 self.news.connect = true;
                 self.learn_agreement();
                 return true;
@@ -78,7 +78,7 @@ impl Driver {
             Outcome::Agreed(response, agreed) => {
                 self.version = Some(Version::Hybi13);
                 let heads = self.heads_mut();
-                (heads.protocol, heads.response) = (agreed.protocol, Some(response));
+                (heads.protocol, heads.response) = (agreed.protocol, Some(Box::new(response)));
                 self.open(agreed.pipeline);
             }
             Outcome::Failed(error) => self.end_with_error(error.into()),

@@ -96,8 +96,8 @@ pub struct Driver {
 #[derive(Debug, Default)]
 struct Heads {
     protocol: Option<Box<str>>,
-    request: Option<Request<()>>,
-    response: Option<Response<()>>,
+    request: Option<Box<Request<()>>>,
+    response: Option<Box<Response<()>>>,
 }
 
 #[derive(Debug)]
@@ -551,26 +551,26 @@ impl Driver {
 
     /// The request that [`Driver::server`] has read, from [`Event::Connect`] on.
     pub fn request(&self) -> Option<&Request<()>> {
-        self.heads.as_ref()?.request.as_ref()
+        self.heads.as_ref()?.request.as_deref()
     }
 
     /// Takes that request, for who wants to keep it longer than the driver, or not at all.
     pub fn take_request(&mut self) -> Option<Request<()>> {
         let request = self.heads.as_mut()?.request.take();
         self.tidy_heads();
-        request
+        request.map(|request| *request)
     }
 
     /// The response that a client has read, from [`Event::Open`] on.
     pub fn response(&self) -> Option<&Response<()>> {
-        self.heads.as_ref()?.response.as_ref()
+        self.heads.as_ref()?.response.as_deref()
     }
 
     /// Takes that response.
     pub fn take_response(&mut self) -> Option<Response<()>> {
         let response = self.heads.as_mut()?.response.take();
         self.tidy_heads();
-        response
+        response.map(|response| *response)
     }
 
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
