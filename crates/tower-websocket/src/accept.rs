@@ -120,12 +120,12 @@ struct Gate {
 
 impl Gate {
     /// The place among the sockets of a shutdown, where there is one.
-    fn pass(&self, request: &Request<()>) -> Result<Option<Entry>, Response<String>> {
+    fn pass(&self, request: &Request<()>) -> Result<Option<Entry>, Box<Response<String>>> {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
-            return Err(UpgradeRefusal::ShuttingDown.to_response());
+            return Err(UpgradeRefusal::ShuttingDown.to_response().into());
         }
         if let Some(guard) = &self.guard {
-            guard.check(request).map_err(|refusal| refusal.to_response())?;
+            guard.check(request).map_err(|refusal| Box::new(refusal.to_response()))?;
         }
         Ok(self.shutdown.as_ref().map(Shutdown::enter))
     }
@@ -151,7 +151,7 @@ where
                         entry = passed;
                         driver.start()
                     }
-                    Err(response) => driver.refuse(response),
+                    Err(response) => driver.refuse(*response),
                 };
             }
             Some(Ok(Event::Open)) => {
