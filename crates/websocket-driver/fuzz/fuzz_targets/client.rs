@@ -2,12 +2,12 @@
 
 #![no_main]
 
-use bytes::{Buf, Bytes};
-use common::{Cut, Edits, Frames, Mask, Options, by_event, check_frames, check_request, edited, run};
+use bytes::Buf;
+use common::{App, Cut, Edits, Frames, MASK, Options, RANDOM, assert_same, by_event, check_request, edited};
 use http::Uri;
 use libfuzzer_sys::fuzz_target;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Config, Driver, Event, ProtocolError, Proxy, ProxyError, ResponseFault};
+use websocket_driver::{Config, Driver, Event, Proxy, ProxyError};
 
 #[derive(Debug, arbitrary::Arbitrary)]
 struct Input {
@@ -20,10 +20,6 @@ struct Input {
     edits: Edits,
     frames: Frames,
 }
-
-/// The randomness of a client, of which come the key that RFC 6455 §1.3 has, and the mask of every frame.
-const RANDOM: &[u8; 16] = b"the sample nonce";
-const MASK: Mask = *b"the ";
 
 const ANSWERS: [&str; 9] = [
     "",
@@ -51,12 +47,12 @@ const PROXY_ANSWERS: [&str; 5] = [
     "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
 ];
 
-fn client(input: &Input) -> (Driver, Uri) {
+fn client(input: &Input, app: &mut App) -> (Driver, Uri) {
     let url = Uri::from_static("ws://user:secret@example.com/chat");
-    let config = input.options.limit(Config::client()).protocols(["a", "b"]);
+    let config = app.config(Config::client()).protocols(["a", "b"]);
     let mut config = config.random(|bytes| bytes.copy_from_slice(&RANDOM[..bytes.len()]));
     if input.offers_deflate {
-        config = config.extension(PermessageDeflate::new().threshold(0)).expect("the first of its name");
+        config = app.deflate(config, PermessageDeflate::new().threshold(0));
     }
     (Driver::client(&url, config).expect("a URL"), url)
 }
@@ -85,19 +81,6 @@ fn tunnel((driver, url): (Driver, Uri), bytes: &[u8], cut: &Cut) -> Result<(Driv
     Ok((driver, len, come))
 }
 
-/// What a server that speaks something else has sent until that was clear, which may be less in pieces.
-fn take_body(events: &mut [Event]) -> Bytes {
-    for event in events {
-        if let Event::Error(ProtocolError::Response(error)) = event {
-            assert!(error.body.len() <= 4096);
-            if matches!(error.fault, ResponseFault::NotHttp | ResponseFault::Head(_)) {
-                return std::mem::take(&mut error.body);
-            }
-        }
-    }
-    Bytes::new()
-}
-
 fuzz_target!(|input: Input| {
     let Input { options, cut, .. } = &input;
     let proxy_answer = PROXY_ANSWERS[usize::from(input.proxy_answer) % PROXY_ANSWERS.len()];
@@ -109,25 +92,25 @@ fuzz_target!(|input: Input| {
     input.frames.write(false, &mut bytes);
 
     let connect = |cut: &Cut| -> Result<_, ProxyError> {
+        let mut app = App::new(options, cut);
+        let client = client(&input, &mut app);
         let (mut driver, len, come) = match proxy_answer {
-            "" => (client(&input).0, 0, 0),
-            _ => tunnel(client(&input), &bytes, cut)?,
+            "" => (client.0, 0, 0),
+            _ => tunnel(client, &bytes, cut)?,
         };
         driver.start().expect("a request to write");
-        let (mut events, written) = run(driver, &bytes[come..], cut, options, by_event);
-        let body = take_body(&mut events);
-        Ok((body, (len, events, written)))
+        Ok((len, app.run(driver, &bytes[come..], by_event)))
     };
     match (connect(&Cut::NONE), connect(cut)) {
-        (Ok((whole_body, whole)), Ok((body, in_pieces))) => {
-            assert_eq!(in_pieces, whole);
-            assert!(whole_body.starts_with(&body));
-            check_frames(check_request(&whole.2), Some(MASK), input.offers_deflate);
+        (Ok((whole_len, whole)), Ok((len, in_pieces))) => {
+            assert_eq!(len, whole_len);
+            assert_same(&in_pieces, &whole);
+            whole.check_frames(check_request(&whole.written), Some(MASK), input.offers_deflate);
             // The edits may have brought a frame of their own.
-            if input.proxy_edits.is_empty() && input.edits.is_empty() && whole.1[0] == Event::Open {
-                assert!(whole.1[1..].starts_with(&input.frames.messages(options.max_size())));
+            if input.proxy_edits.is_empty() && input.edits.is_empty() && whole.events[0] == Event::Open {
+                assert!(whole.events[1..].starts_with(&input.frames.messages(options)));
             }
         }
-        (whole, in_pieces) => assert_eq!(in_pieces, whole),
+        (whole, in_pieces) => assert_eq!(in_pieces.map(|_| ()), whole.map(|_| ())),
     }
 });

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use common::{Cut, Edits, Frames, Options, by_event, check_frames, check_hixie_frames, check_response, edited, run};
+use common::{App, Cut, Edits, Frames, Options, assert_same, by_event, check_hixie_frames, check_response, edited};
 use libfuzzer_sys::fuzz_target;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Driver, Event, Version, is_handshake, requested_protocols};
@@ -58,23 +58,25 @@ fuzz_target!(|input: Input| {
     input.frames.write(true, &mut bytes);
     // Less than an empty line is no head at all.
     let max_head_size = usize::from(input.max_head_size.clamp(2, 16 * 1024));
-    let config = options
-        .limit(Config::server())
-        .allow_drafts(input.allow_drafts)
-        .max_head_size(max_head_size)
-        .max_headers(input.max_headers.into())
-        .protocols(["a", "b"])
-        .extension(PermessageDeflate::new().threshold(0))
-        .expect("the first of its name");
-
-    let whole = run(Driver::server(config.clone()), &bytes, &Cut::NONE, options, by_event);
-    assert_eq!(run(Driver::server(config.clone()), &bytes, cut, options, by_event), whole);
+    let config = |app: &mut App| {
+        let config = app.config(Config::server()).allow_drafts(input.allow_drafts).protocols(["a", "b"]);
+        let config = config.max_head_size(max_head_size).max_headers(input.max_headers.into());
+        app.deflate(config, PermessageDeflate::new().threshold(0))
+    };
+    let serve = |cut: &Cut| {
+        let mut app = App::new(options, cut);
+        let driver = Driver::server(config(&mut app));
+        app.run(driver, &bytes, by_event)
+    };
+    let whole = serve(&Cut::NONE);
+    assert_same(&serve(cut), &whole);
 
     // Who takes it for plain HTTP finds what is behind the head, and no head is longer than the limit.
+    let config = config(&mut App::new(options, &Cut::NONE));
     let mut driver = Driver::server(config.clone());
     driver.receive(&bytes[..]);
     if driver.poll_event() == Some(Event::Connect) {
-        assert_eq!(whole.0[0], Event::Connect);
+        assert_eq!(whole.events[0], Event::Connect);
         let behind = driver.input().clone();
         assert!(bytes.ends_with(&behind));
         let head = bytes.len() - behind.len();
@@ -82,20 +84,20 @@ fuzz_target!(|input: Input| {
         assert!(head - lines <= max_head_size);
     }
 
-    if whole.1.is_empty() {
+    if whole.written.is_empty() {
         // Nothing was answered, as the head had no end.
-        assert!(!whole.0.contains(&Event::Connect) && whole.0.len() == 1);
+        assert!(!whole.events.contains(&Event::Connect) && whole.events.len() == 1);
         return;
     }
-    let (status, frames) = check_response(&whole.1);
-    if whole.0[0] == Event::Connect {
+    let (status, frames) = check_response(&whole.written);
+    if whole.events[0] == Event::Connect {
         check_request(&driver, &config, status);
     }
     match (status, driver.version()) {
-        (101, Some(Version::Hixie75)) => check_hixie_frames(frames, false),
-        (101, Some(Version::Hixie76)) if whole.0.contains(&Event::Open) => check_hixie_frames(&frames[16..], true),
+        (101, Some(Version::Hixie75)) => check_hixie_frames(frames, &whole.messages, false),
+        (101, Some(Version::Hixie76)) if whole.is_open() => check_hixie_frames(&frames[16..], &whole.messages, true),
         (101, Some(Version::Hixie76)) => assert!(frames.is_empty()),
-        (101, Some(_)) => check_frames(frames, None, true),
+        (101, Some(_)) => whole.check_frames(frames, None, true),
         _ => assert!(frames.is_empty()),
     }
 });

@@ -2,9 +2,10 @@
 
 #![no_main]
 
-use common::{Cut, Frames, Options, by_event, check_frames, check_hixie_frames, check_response, run};
+use common::{App, Cut, Frames, HIXIE_BODY, HIXIE_DIGEST, Options, VERSIONS, assert_same, by_event};
+use common::{check_hixie_frames, check_response, request_head, requested};
 use libfuzzer_sys::fuzz_target;
-use websocket_driver::{Config, Driver, Event, Version};
+use websocket_driver::{Config, Driver, Version};
 
 #[derive(Debug, arbitrary::Arbitrary)]
 struct Input {
@@ -18,78 +19,54 @@ struct Input {
     frames: Frames,
 }
 
-const BODY: &[u8; 8] = b"^n:ds[4U";
-const DIGEST: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
-
-fn head(version: Version) -> String {
-    let lines = match version {
-        Version::Hixie75 => "Origin: http://example.com\r\nWebSocket-Protocol: a\r\n",
-        Version::Hixie76 => {
-            "Origin: http://example.com\r\nSec-WebSocket-Protocol: a\r\n\
-             Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
-        }
-        Version::Hybi7 => "Sec-WebSocket-Version: 7\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-        _ => "Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-    };
-    format!("GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n{lines}\r\n")
-}
-
-fn early(mut driver: Driver, input: &Input) -> Driver {
-    if input.is_early {
-        driver.text("early").expect("a place in the queue");
-    }
-    driver
-}
-
-/// A driver that somebody else gives the request to.
-fn requested(head: &str, config: Config, input: &Input) -> Driver {
-    let mut reader = Driver::server(config.clone());
-    reader.receive(head.as_bytes());
-    assert_eq!(reader.poll_event(), Some(Event::Connect));
-    let mut driver = early(Driver::from_request(reader.request().expect("a request"), config), input);
-    assert_eq!(driver.accept().expect("a handshake").status(), 101);
-    driver
-}
-
 fuzz_target!(|input: Input| {
-    let Input { options, cut, .. } = &input;
-    let versions = [Version::Hixie75, Version::Hixie76, Version::Hybi7, Version::Hybi8];
-    let version = versions[usize::from(input.version % 4)];
-    let head = head(version);
-    // The queue is bounded as well, and here it must hold a text.
-    let config = options.limit(Config::server()).max_output(usize::MAX).allow_drafts(true).protocols(["a"]);
-
+    let Input { options, cut, frames, .. } = &input;
+    let version = VERSIONS[usize::from(input.version % 4)];
+    let head = request_head(version, "");
     let mut behind = Vec::new();
     if version == Version::Hixie76 {
-        behind.extend(BODY.iter().take(input.body.into()));
+        behind.extend(HIXIE_BODY.iter().take(input.body.into()));
     }
-    input.frames.write(true, &mut behind);
+    frames.write(true, &mut behind);
     let bytes = [head.as_bytes(), &behind].concat();
 
-    let driver = || early(Driver::server(config.clone()), &input);
-    let whole = run(driver(), &bytes, &Cut::NONE, options, by_event);
-    assert_eq!(run(driver(), &bytes, cut, options, by_event), whole);
+    let serve = |cut: &Cut, is_given: bool| {
+        let mut app = App::new(options, cut);
+        // The queue is bounded as well, and here it must hold a text.
+        let config = app.config(Config::server()).max_output(usize::MAX).allow_drafts(true).protocols(["a"]);
+        let mut driver = if is_given { requested(head.as_bytes(), config) } else { Driver::server(config) };
+        if input.is_early {
+            app.send(&mut driver, "early");
+        }
+        if !is_given {
+            return app.run(driver, &bytes, by_event);
+        }
+        assert_eq!(driver.accept().expect("a handshake").status(), 101);
+        app.run(driver, &behind, by_event)
+    };
+    let whole = serve(&Cut::NONE, false);
+    assert_same(&serve(cut, false), &whole);
 
-    let given = run(requested(&head, config.clone(), &input), &behind, cut, options, by_event);
-    assert_eq!(given.0, whole.0[1..]);
-    let (status, written) = check_response(&whole.1);
-    assert_eq!((status, written), (101, &given.1[..]));
-    let mut messages = input.frames.hixie_messages(options.max_size());
+    let given = serve(cut, true);
+    assert_eq!((&given.events[..], &given.cause), (&whole.events[1..], &whole.cause));
+    let (status, written) = check_response(&whole.written);
+    assert_eq!((status, written), (101, &given.written[..]));
+    let mut messages = frames.hixie_messages(options);
     match version {
         Version::Hixie75 => {
-            check_hixie_frames(written, false);
+            check_hixie_frames(written, &given.messages, false);
             // A close ends it, as the draft has no closing handshake.
             messages.truncate(options.close_behind().map_or(usize::MAX, |events| events - 1));
         }
-        Version::Hixie76 if behind.starts_with(BODY) => {
-            check_hixie_frames(written.strip_prefix(DIGEST).expect("the digest"), true);
+        Version::Hixie76 if behind.starts_with(HIXIE_BODY) => {
+            check_hixie_frames(written.strip_prefix(HIXIE_DIGEST).expect("the digest"), &given.messages, true);
         }
         // The body is what came in its place, if that was long enough.
-        Version::Hixie76 => return assert_eq!(given.0[0] == Event::Open, written.len() >= 16),
+        Version::Hixie76 => return assert_eq!(given.is_open(), written.len() >= 16),
         _ => {
-            check_frames(written, None, false);
-            messages = input.frames.messages(options.max_size());
+            given.check_frames(written, None, false);
+            messages = frames.messages(options);
         }
     }
-    assert!(given.0[1..].starts_with(&messages));
+    assert!(given.events[1..].starts_with(&messages));
 });

@@ -7,6 +7,9 @@ from pathlib import Path
 MASK = b"\x37\xfa\x21\x3d"
 
 
+NO_EDITS = b"\x00"
+
+
 def short(data):
     return bytes([len(data)]) + data
 
@@ -43,9 +46,9 @@ def hixie_skipped(kind, zeros, data):
     return b"\x06" + bytes([kind, zeros]) + long(len(data), data)
 
 
-def options(message=255, frame=255, fragments=255, output=255, close=0, write=0):
-    """Sizes are in bytes, from 128 on in KiB above 127."""
-    return bytes([message, frame, fragments, output, close, write])
+def options(message=255, frame=255, fragments=255, output=255, frames=0, controls=0, close=0, write=0, end=0):
+    """Sizes are in bytes, from 128 on in KiB above 127; rates are one more than the limit."""
+    return bytes([message, frame, fragments, output, frames, controls, close, write, end])
 
 
 def cut(*sizes, buffer=0):
@@ -56,11 +59,25 @@ def frames(*sent):
     return b"".join(b"\x01" + one for one in sent)
 
 
-NO_EDITS = b"\x00"
-
-
 def edit(at, cut, times, insert):
     return b"\x01" + struct.pack("<HBB", at, cut, times) + short(insert)
+
+
+def tagged(index, count):
+    """Which of so many variants of an enum."""
+    return struct.pack("<I", -(-(index << 32) // count))
+
+
+def sent(*steps):
+    """Steps of `output`, each a variant and its fields."""
+    return b"".join(b"\x01" + tagged(step[0], 10) + bytes(step[1:]) for step in steps)
+
+
+def either(version, *, given=0, deflate=0, fresh=0, early=0, options=options(), cuts, edits=NO_EDITS, frames):
+    """An input of `differential`; each of the two cuts with `None` or a way to read a batch."""
+    steps = bytes([255, 0, 1, 1, 2, 6, 1, 8])
+    ways = b"".join(cut + (b"\x00" if way is None else b"\x01" + tagged(way, 3)) for cut, way in cuts)
+    return bytes([version, given, deflate, fresh, early]) + options + steps + ways + edits + frames
 
 
 HELLO = frame(0x81, b"Hello")
@@ -99,6 +116,16 @@ SEEDS = {
         "no_tunnel": b"\x00" + options() + cut(11) + b"\x03" + NO_EDITS + b"\x01" + NO_EDITS,
         "http2": b"\x00" + options() + cut(1) + b"\x00" + NO_EDITS + b"\x00" + NO_EDITS + frames(raw(b"\x00\x00\x12\x04\x00")),
     },
+    "differential": {
+        **{
+            f"version{version}": either(version, given=given, cuts=[(cut(), None), (cut(1, buffer=3), 1)], frames=sent)
+            for version, given, sent in [(0, 1, HIXIE), (1, 0, HIXIE), (2, 0, FRAGMENTS), (3, 1, TALK), (4, 0, TALK), (5, 0, TALK)]
+        },
+        "batch": either(4, options=options(write=3), cuts=[(cut(255, buffer=1), 0), (cut(130), 2)], frames=LARGE),
+        "compressed": either(4, deflate=1, cuts=[(cut(buffer=3), None), (cut(7, buffer=2), None)], frames=COMPRESSED),
+        "client": either(5, deflate=1, fresh=1, early=1, cuts=[(cut(), None), (cut(1), None)], frames=COMPRESSED),
+        "rates": either(4, options=options(frames=3, controls=2), cuts=[(cut(), None), (cut(2), 2)], frames=FRAGMENTS),
+    },
     "head": {
         **{
             f"head{number}": b"\x01\xff\xff\x64" + options() + cut(50) + bytes([number]) + NO_EDITS + sent
@@ -115,6 +142,12 @@ SEEDS = {
         "hybi7": b"\x02\x00\x00" + options() + cut(40) + FRAGMENTS,
         "hybi8": b"\x03\x01\x00" + options(message=60) + cut(40) + TALK,
         "too_big": b"\x00\x00\x00" + options(frame=6) + cut(3) + HIXIE,
+    },
+    "output": {
+        "overtaken": b"\x00\x01\xff" + tagged(3, 4) + sent((0, 0, 1, 60), (0, 2, 0, 2), (4, 100), (1, 5), (3, 7), (3, 8), (4, 140), (2, 9), (6,)),
+        "masked": b"\x01\x00\xff" + tagged(0, 4) + sent((0, 3, 1, 30), (0, 0, 0, 30), (5, 2, 130), (1, 5), (3, 7), (5, 8, 200)),
+        "full": b"\x00\x00\x0a" + tagged(1, 4) + sent((7, 130), (0, 0, 1, 0), *[(0, 1, 1, 9)] * 9, (1, 0), (4, 10), (3, 125), (6,), (8,)),
+        "closing": b"\x01\x01\xff" + tagged(2, 4) + sent((0, 0, 1, 250), (3, 4), (9,), (1, 4), (3, 4), (0, 0, 1, 1)),
     },
     "server": {
         "talk": b"\x00" + options() + cut(3) + TALK,

@@ -1,63 +1,92 @@
-use arbitrary::Arbitrary;
-use bytes::Buf;
-use websocket_driver::{CloseCode, Config, Driver, Event, MessageRef, PreparedMessage, ReadyState};
+use std::time::{Duration, Instant};
 
-use crate::wire::{Cut, size};
+use bytes::{Buf, Bytes};
+use permessage_deflate::PermessageDeflate;
+use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Message, MessageRef};
+use websocket_driver::{PreparedMessage, ProtocolError, ReadyState, Traffic};
 
-/// The limits, and what the application does beside echoing.
-#[derive(Debug, Arbitrary)]
-pub struct Options {
-    max_message_size: u8,
-    max_frame_size: u8,
-    max_fragments: u8,
-    max_output: u8,
-    /// Behind which event it closes.
-    close_behind: u8,
-    /// Behind how many events it writes its output.
-    write_behind: u8,
-}
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::watch::Watch;
+use crate::wire::Cut;
 
 /// The longest head, the default of [`Config::max_head_size`].
 const MAX_HEAD: usize = 16 * 1024;
 
-impl Options {
-    pub fn limit(&self, config: Config) -> Config {
-        config
-            .max_message_size(self.max_message_size())
-            .max_frame_size(self.max_frame_size())
-            .max_fragments(self.max_fragments.into())
-            .max_output(size(self.max_output))
-    }
+/// What both codecs of a connection hold, at most.
+const CODECS: usize = 448 * 1024;
 
-    /// The longest message in one frame.
-    pub fn max_size(&self) -> usize {
-        self.max_message_size().min(self.max_frame_size())
-    }
+/// What the answer to a handshake takes, at most, and a control frame.
+const RESPONSE: usize = 1024;
+const CONTROL: usize = 131;
 
-    /// How many events come before the application closes.
-    pub fn close_behind(&self) -> Option<usize> {
-        (self.close_behind > 0).then_some(self.close_behind.into())
-    }
-
-    fn max_message_size(&self) -> usize {
-        size(self.max_message_size)
-    }
-
-    fn max_frame_size(&self) -> usize {
-        size(self.max_frame_size)
-    }
-}
-
-/// An application that echoes what it is told, and keeps it.
+/// An application that echoes what it is told, and keeps it. It watches over its connection, too.
 pub struct App<'a> {
     options: &'a Options,
+    cut: &'a Cut,
+    watch: Watch,
+    start: Instant,
     events: Vec<Event>,
+    /// What was taken to be sent.
+    messages: Vec<Message>,
+    pings: Vec<Bytes>,
     written: Vec<u8>,
     /// Without the one that a request has come, so that it does the same where someone else has read that.
     count: usize,
+    has_closed: bool,
+    codecs: usize,
+    /// The most that waited to be parsed, and to be written, and what the latter is now.
+    max_input: usize,
+    max_queued: usize,
+    queued: usize,
 }
 
-impl App<'_> {
+impl<'a> App<'a> {
+    pub fn new(options: &'a Options, cut: &'a Cut) -> Self {
+        Self {
+            options,
+            cut,
+            watch: Watch::new(cut.is_observed()),
+            start: Instant::now(),
+            events: Vec::new(),
+            messages: Vec::new(),
+            pings: Vec::new(),
+            written: Vec::new(),
+            count: 0,
+            has_closed: false,
+            codecs: 0,
+            max_input: 0,
+            max_queued: 0,
+            queued: RESPONSE,
+        }
+    }
+
+    /// Goes by the options.
+    pub fn config(&self, config: Config) -> Config {
+        self.watch.config(self.options.limit(config))
+    }
+
+    pub fn deflate(&mut self, config: Config, deflate: PermessageDeflate) -> Config {
+        self.codecs = CODECS;
+        config.extension(deflate).expect("the first of its name")
+    }
+
+    /// Sends a message, whatever becomes of it: the connection may be closing, or the output full.
+    pub fn send<'m>(&mut self, driver: &mut Driver, message: impl Into<MessageRef<'m>>) {
+        let message = message.into();
+        let sent = match self.count % 3 {
+            0 => driver.send(message),
+            1 => driver.send_borrowed(message),
+            _ => driver.send_prepared(&PreparedMessage::new(message)),
+        };
+        if sent.is_ok() {
+            let message = Message::from(message);
+            // What cannot be compressed becomes a little longer.
+            self.queue(message.len() + message.len() / 8 + 64);
+            self.messages.push(message);
+        }
+    }
+
     pub fn take(&mut self, driver: &mut Driver, event: Event) {
         match &event {
             Event::Connect => {
@@ -65,8 +94,16 @@ impl App<'_> {
                 return self.events.push(event);
             }
             Event::Message(message) => self.echo(driver, message.borrowed()),
-            Event::Ping(data) => assert!(data.len() <= 125),
-            Event::Pong(data) => _ = driver.ping(data.clone()),
+            Event::Ping(data) => {
+                assert!(data.len() <= 125);
+                self.queue(CONTROL);
+            }
+            Event::Pong(data) => {
+                if driver.ping(data.clone()).is_ok() {
+                    self.pings.push(data.clone());
+                    self.queue(CONTROL);
+                }
+            }
             _ => {}
         }
         self.keep(driver, event);
@@ -77,8 +114,54 @@ impl App<'_> {
         self.keep(driver, Event::Message(message.into()));
     }
 
-    /// Whatever becomes of it: the connection may be closing, or the output full.
-    fn echo(&self, driver: &mut Driver, message: MessageRef) {
+    /// Gives a driver bytes and their end, and tells what came of it.
+    pub fn run(mut self, mut driver: Driver, bytes: &[u8], mut read: impl FnMut(&mut Driver, &mut App)) -> Outcome {
+        read(&mut driver, &mut self);
+        let mut come = 0;
+        for piece in self.cut.pieces(bytes) {
+            self.cut.receive(&mut driver, piece);
+            come += piece.len();
+            self.max_input = self.max_input.max(driver.input().len());
+            read(&mut driver, &mut self);
+            self.check_held(&mut driver, come);
+        }
+        let is_told = driver.close_frame().is_some();
+        match self.options.end() {
+            CloseCause::Ended => driver.receive_eof(),
+            cause => driver.receive_end(cause),
+        }
+        read(&mut driver, &mut self);
+        self.write(&mut driver);
+
+        assert!(driver.is_closed() && !driver.expects_eof());
+        assert_eq!(driver.poll_event(), None);
+        let Some(Event::Close(close)) = self.events.last().cloned() else { panic!("no close at the end") };
+        assert_eq!(driver.close_frame(), Some(&close));
+        let cause = driver.close_cause().expect("a cause").clone();
+        let (is_open, error) = self.check_end(&close, &cause, is_told);
+        if let Some((is_client, path)) = self.watch.opened() {
+            assert_eq!(is_client, driver.response().is_some());
+            assert!(driver.request().is_none_or(|request| request.uri().path() == path));
+        }
+
+        drop(driver);
+        let traffic = self.traffic(bytes.len());
+        self.watch.check(is_open, error.as_ref(), &cause, &traffic);
+        let has_closed = self.has_closed;
+        let mut outcome = Outcome {
+            events: self.events,
+            written: self.written,
+            cause,
+            body: Bytes::new(),
+            messages: self.messages,
+            pings: self.pings,
+            has_closed,
+        };
+        outcome.take_body();
+        outcome
+    }
+
+    fn echo(&mut self, driver: &mut Driver, message: MessageRef) {
         let len = match message {
             MessageRef::Text(text) => text.len(),
             MessageRef::Binary(bytes) => bytes.len(),
@@ -86,27 +169,95 @@ impl App<'_> {
         // In the hixie drafts each wrong byte becomes a character of three.
         let growth = if driver.version().is_some_and(|version| version.is_hixie()) { 3 } else { 1 };
         assert!(len <= growth * self.options.max_message_size());
-        _ = match self.count % 3 {
-            0 => driver.send(message),
-            1 => driver.send_borrowed(message),
-            _ => driver.send_prepared(&PreparedMessage::new(message)),
-        };
+        self.send(driver, message);
     }
 
     fn keep(&mut self, driver: &mut Driver, event: Event) {
         self.events.push(event);
         self.count += 1;
         if Some(self.count) == self.options.close_behind() {
+            self.has_closed = !driver.is_closed();
             driver.close(CloseCode::NORMAL, "bye").expect("a code and a reason");
         }
-        if self.count.checked_rem(self.options.write_behind.into()) == Some(0) {
+        if self.options.writes_behind(self.count) {
             self.write(driver);
         }
+        driver.tick(self.start + Duration::from_millis(50) * self.count as u32);
     }
 
     fn write(&mut self, driver: &mut Driver) {
         let output = driver.output();
         self.written.extend(output.copy_to_bytes(output.remaining()));
+        // An answer to a ping may have been held back, and a close comes at the end.
+        self.queued = 2 * CONTROL;
+    }
+
+    fn queue(&mut self, bytes: usize) {
+        self.queued += bytes;
+        self.max_queued = self.max_queued.max(self.queued);
+    }
+
+    /// What a connection holds is bounded by what has come and what was sent; between two reads a part of one frame is left.
+    fn check_held(&self, driver: &mut Driver, come: usize) {
+        let held = match driver.ready_state() {
+            ReadyState::Connecting => MAX_HEAD,
+            ReadyState::Open | ReadyState::Closing => self.options.max_frame_size().max(125) + 14,
+            ReadyState::Closed => 0,
+        };
+        assert!(driver.input().len() <= held, "{} bytes held", driver.input().len());
+        self.watch.check_charge(driver);
+
+        // Room for sixteen fragments like the first, and twice as much when it grows.
+        let message = (16 * come).min(64 * 1024).max(2 * come.min(self.options.max_message_size()));
+        // Buffers double, and those that the targets make are twice as large as what comes.
+        let bound = size_of::<Driver>()
+            + 4 * self.max_input
+            + message
+            + self.codecs
+            + 4 * self.max_queued.max(RESPONSE + CONTROL);
+        assert!(driver.memory() <= bound, "{} bytes of memory, not {bound}", driver.memory());
+    }
+
+    /// What was told of the end, and why it came, go together. Tells whether there was a connection, and the error.
+    fn check_end(&self, close: &CloseFrame, cause: &CloseCause, is_told: bool) -> (bool, Option<ProtocolError>) {
+        let before = &self.events[..self.events.len() - 1];
+        assert!(before.iter().all(|event| !matches!(event, Event::Close(_))));
+        assert!(before.iter().rev().skip(1).all(|event| !matches!(event, Event::Error(_))));
+        let error = match before.last() {
+            Some(Event::Error(error)) => Some(error.clone()),
+            _ => None,
+        };
+        let end = self.options.end();
+        let is_given_up = matches!(end, CloseCause::Timeout(_) | CloseCause::Cut) && !is_told;
+        let expected = if self.has_closed && !is_given_up {
+            CloseCause::Local(CloseFrame { code: CloseCode::NORMAL, reason: "bye".into() })
+        } else if let Some(error) = &error {
+            assert_eq!(close.code, error.close_code());
+            error.clone().into()
+        } else if is_told || (end == CloseCause::Ended && close.code == CloseCode::NO_STATUS) {
+            // Draft 75 has no other close than an end between two frames.
+            CloseCause::Remote(close.clone())
+        } else {
+            assert_eq!(close.code, CloseCode::ABNORMAL);
+            end
+        };
+        assert_eq!(*cause, expected);
+        (before.contains(&Event::Open), error)
+    }
+
+    fn traffic(&self, come: usize) -> Traffic {
+        let received = self.events.iter().filter_map(|event| match event {
+            Event::Message(message) => Some(message.len() as u64),
+            _ => None,
+        });
+        let mut traffic = Traffic::default();
+        traffic.messages_received = received.clone().count() as u64;
+        traffic.payload_received = received.sum();
+        traffic.messages_sent = self.messages.len() as u64;
+        traffic.payload_sent = self.messages.iter().map(|message| message.len() as u64).sum();
+        traffic.wire_received = come as u64;
+        traffic.wire_sent = self.written.len() as u64;
+        traffic
     }
 }
 
@@ -115,37 +266,4 @@ pub fn by_event(driver: &mut Driver, app: &mut App) {
     while let Some(event) = driver.poll_event() {
         app.take(driver, event);
     }
-}
-
-/// Gives a driver bytes and their end, and gives the events and what was written.
-pub fn run(
-    mut driver: Driver,
-    bytes: &[u8],
-    cut: &Cut,
-    options: &Options,
-    mut read: impl FnMut(&mut Driver, &mut App),
-) -> (Vec<Event>, Vec<u8>) {
-    let mut app = App { options, events: Vec::new(), written: Vec::new(), count: 0 };
-    read(&mut driver, &mut app);
-    for piece in cut.pieces(bytes) {
-        cut.receive(&mut driver, piece);
-        read(&mut driver, &mut app);
-        let held = match driver.ready_state() {
-            ReadyState::Connecting => MAX_HEAD,
-            ReadyState::Open | ReadyState::Closing => options.max_frame_size().max(125) + 14,
-            ReadyState::Closed => 0,
-        };
-        assert!(driver.input().len() <= held, "{} bytes held", driver.input().len());
-    }
-    driver.receive_eof();
-    read(&mut driver, &mut app);
-    app.write(&mut driver);
-
-    assert!(driver.is_closed() && !driver.expects_eof());
-    assert_eq!(driver.poll_event(), None);
-    let [before @ .., Event::Close(close)] = &app.events[..] else { panic!("no close at the end") };
-    assert_eq!(driver.close_frame(), Some(close));
-    assert!(before.iter().all(|event| !matches!(event, Event::Close(_))));
-    assert!(before.iter().rev().skip(1).all(|event| !matches!(event, Event::Error(_))));
-    (app.events, app.written)
 }

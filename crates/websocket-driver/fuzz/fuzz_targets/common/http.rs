@@ -1,6 +1,47 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
+use websocket_driver::{Config, Driver, Event, Version};
 
 use crate::wire::bytes;
+
+pub const VERSIONS: [Version; 5] =
+    [Version::Hixie75, Version::Hixie76, Version::Hybi7, Version::Hybi8, Version::Hybi13];
+
+/// The randomness of a client, of which come the key that RFC 6455 §1.3 has, and the mask of every frame.
+pub const RANDOM: &[u8; 16] = b"the sample nonce";
+
+/// What a server answers to that key.
+pub const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+
+/// What a client of hixie-76 sends behind its head, and what it is answered.
+pub const HIXIE_BODY: &[u8; 8] = b"^n:ds[4U";
+pub const HIXIE_DIGEST: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
+
+/// The head of a handshake, with these lines beside what it must have.
+pub fn request_head(version: Version, more: &str) -> String {
+    let number = match version {
+        Version::Hybi7 => 7,
+        Version::Hybi8 => 8,
+        _ => 13,
+    };
+    let lines = match version {
+        Version::Hixie75 => "Origin: http://example.com\r\nWebSocket-Protocol: a\r\n",
+        Version::Hixie76 => {
+            "Origin: http://example.com\r\nSec-WebSocket-Protocol: a\r\n\
+             Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
+        }
+        _ => &format!("Sec-WebSocket-Version: {number}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
+    };
+    format!("GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n{lines}{more}\r\n")
+}
+
+/// A driver that somebody else gives the request to, to be [accepted](Driver::accept).
+pub fn requested(head: &[u8], config: Config) -> Driver {
+    let mut reader = Driver::server(config.clone().unobserved());
+    reader.receive(head);
+    assert_eq!(reader.poll_event(), Some(Event::Connect));
+    Driver::from_request(reader.request().expect("a request"), config)
+}
 
 /// What is changed in a head: up to three times something is cut out and something put in its place.
 #[derive(Debug)]

@@ -1,9 +1,22 @@
 //! What the targets share: what a peer sends and how it comes, an application that takes it, and what may be written.
 
 mod app;
+mod batch;
 mod http;
+mod options;
+mod outcome;
+mod watch;
 mod wire;
+mod written;
 
-pub use app::{App, Options, by_event, run};
-pub use http::{Edits, check_request, check_response, edited};
-pub use wire::{Cut, Frames, Mask, check_frames, check_hixie_frames};
+pub use app::{App, by_event};
+pub use batch::{Step, Way, by_batch};
+pub use http::{
+    ACCEPTED, Edits, HIXIE_BODY, HIXIE_DIGEST, RANDOM, check_request, check_response, edited, request_head,
+};
+pub use http::{VERSIONS, requested};
+pub use options::Options;
+pub use outcome::{Outcome, assert_same};
+pub use watch::Watch;
+pub use wire::{Cut, Frames, MASK, Mask, size};
+pub use written::{Frame, check_hixie_frames, read_frames};

@@ -2,6 +2,8 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::BytesMut;
 use websocket_driver::{Driver, Event, Message};
 
+use crate::options::Options;
+
 /// When this much has been sent, no further frame is, so that a run takes no longer than it must.
 const MAX_SENT: usize = 64 * 1024;
 
@@ -14,6 +16,9 @@ pub struct Frames(Vec<Frame>);
 
 /// A key for frames: the one that a client's `Config::random` gives here.
 pub type Mask = [u8; 4];
+
+/// The one that comes of [`RANDOM`](crate::RANDOM).
+pub const MASK: Mask = *b"the ";
 
 /// A frame that is well formed on the outside, or bytes.
 #[derive(Debug)]
@@ -132,38 +137,43 @@ impl Frames {
         self.0.iter().for_each(|frame| frame.write(by_client, out));
     }
 
-    /// The messages in the first frames, up to one that is anything else, or longer than the limit.
-    pub fn messages(&self, limit: usize) -> Vec<Event> {
+    /// The messages in the first frames, up to one that is anything else, or beyond a limit.
+    pub fn messages(&self, options: &Options) -> Vec<Event> {
+        let limit = options.max_size();
         let message = |frame: &Frame| match frame {
             Frame::Hybi { payload, .. } if payload.len() > limit => None,
             Frame::Hybi { first: 0x81, payload, .. } => String::from_utf8(payload.clone()).ok().map(Message::from),
             Frame::Hybi { first: 0x82, payload, .. } => Some(Message::from(payload.clone())),
             _ => None,
         };
-        self.0.iter().map_while(message).map(Event::Message).collect()
+        let most = options.max_frame_rate().map_or(usize::MAX, |rate| rate as usize);
+        self.0.iter().map_while(message).map(Event::Message).take(most).collect()
     }
 
     /// The same of the hixie drafts.
-    pub fn hixie_messages(&self, limit: usize) -> Vec<Event> {
+    pub fn hixie_messages(&self, options: &Options) -> Vec<Event> {
+        let limit = options.max_size();
         let message = |frame: &Frame| match frame {
             Frame::HixieText { text, .. } if text.len() <= limit && !text.contains(&0xff) => {
                 Some(Message::from(String::from_utf8_lossy(text).into_owned()))
             }
             _ => None,
         };
-        self.0.iter().map_while(message).map(Event::Message).collect()
+        let most = options.max_frame_rate().map_or(usize::MAX, |rate| rate as usize);
+        self.0.iter().map_while(message).map(Event::Message).take(most).collect()
     }
 }
 
 /// A size of up to 129 KiB.
-pub(crate) fn size(byte: u8) -> usize {
+pub fn size(byte: u8) -> usize {
     match usize::from(byte) {
         byte @ ..128 => byte,
         byte => (byte - 127) * 1024,
     }
 }
 
-/// How bytes come: in pieces of these sizes, over and over, but for the zeros; in a buffer of the driver's or of the caller's.
+/// How bytes come: in pieces of these sizes, over and over, but for the zeros; in a buffer of the driver's or of the caller's;
+/// on a connection that is observed or not.
 #[derive(Debug, Arbitrary)]
 pub struct Cut {
     sizes: [u8; 4],
@@ -184,6 +194,10 @@ impl Cut {
         })
     }
 
+    pub(crate) fn is_observed(&self) -> bool {
+        self.buffer / 3 % 2 == 1
+    }
+
     pub(crate) fn receive(&self, driver: &mut Driver, piece: &[u8]) {
         match self.buffer % 3 {
             0 => driver.receive(piece),
@@ -196,57 +210,4 @@ impl Cut {
             }
         }
     }
-}
-
-/// Whole frames in their shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in
-/// UTF-8, and nothing behind a close.
-pub fn check_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) {
-    while let [first, second, rest @ ..] = written {
-        let is_compressed = matches!(first, 0xc1 | 0xc2) && may_compress;
-        assert!(is_compressed || matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a), "{first:#x}");
-        assert_eq!(second & 0x80 != 0, key.is_some());
-        let (len, rest) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-            127 => (u64::from_be_bytes(rest[..8].try_into().expect("8 bytes")), &rest[8..]),
-            len => (u64::from(len), rest),
-        };
-        let least = [0, 126, 0x1_0000][usize::from((second & 0x7f).saturating_sub(125))];
-        assert!(len >= least && (first & 8 == 0 || len <= 125), "{first:#x} of {len}");
-        let rest = match key {
-            Some(key) => rest.strip_prefix(&key).expect("the key"),
-            None => rest,
-        };
-        let (payload, rest) = rest.split_at(len as usize);
-        let key = key.unwrap_or_default();
-        let payload: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-        match (first, &payload[..]) {
-            (0x81, text) => assert!(std::str::from_utf8(text).is_ok()),
-            (0x88, body) => {
-                assert!(rest.is_empty(), "{} bytes behind a close", rest.len());
-                check_close(body);
-            }
-            _ => {}
-        }
-        written = rest;
-    }
-    assert!(written.is_empty());
-}
-
-fn check_close(body: &[u8]) {
-    if let [high, low, reason @ ..] = body {
-        assert!(websocket_driver::CloseCode::from(u16::from_be_bytes([*high, *low])).is_sendable());
-        assert!(std::str::from_utf8(reason).is_ok());
-    } else {
-        assert!(body.is_empty());
-    }
-}
-
-/// Texts, and one closing frame where the draft has one.
-pub fn check_hixie_frames(mut written: &[u8], may_close: bool) {
-    while let [0x00, rest @ ..] = written {
-        let end = rest.iter().position(|byte| *byte == 0xff).expect("an end");
-        assert!(std::str::from_utf8(&rest[..end]).is_ok());
-        written = &rest[end + 1..];
-    }
-    assert!(written.is_empty() || (may_close && written == [0xff, 0x00]), "{written:?}");
 }

@@ -1,0 +1,85 @@
+use websocket_driver::{CloseCode, Message};
+
+use crate::wire::Mask;
+
+/// A frame that was written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub first: u8,
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    pub fn size(&self, key: Option<Mask>) -> usize {
+        let header = match self.payload.len() {
+            ..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        };
+        header + key.map_or(0, |key| key.len()) + self.payload.len()
+    }
+
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match (self.first, &self.payload[..]) {
+            (0x88, [high, low, ..]) => Some(u16::from_be_bytes([*high, *low]).into()),
+            (0x88, _) => Some(CloseCode::NO_STATUS),
+            _ => None,
+        }
+    }
+}
+
+/// Whole frames in their shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in
+/// UTF-8, and nothing behind a close.
+pub fn read_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let [first, second, rest @ ..] = written {
+        let is_compressed = matches!(first, 0xc1 | 0xc2) && may_compress;
+        assert!(is_compressed || matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a), "{first:#x}");
+        assert_eq!(second & 0x80 != 0, key.is_some());
+        let (len, rest) = match second & 0x7f {
+            126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            127 => (u64::from_be_bytes(rest[..8].try_into().expect("8 bytes")), &rest[8..]),
+            len => (u64::from(len), rest),
+        };
+        let least = [0, 126, 0x1_0000][usize::from((second & 0x7f).saturating_sub(125))];
+        assert!(len >= least && (first & 8 == 0 || len <= 125), "{first:#x} of {len}");
+        let rest = match key {
+            Some(key) => rest.strip_prefix(&key).expect("the key"),
+            None => rest,
+        };
+        let (payload, rest) = rest.split_at(len as usize);
+        let key = key.unwrap_or_default();
+        let payload: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        match (first, &payload[..]) {
+            (0x81, text) => assert!(std::str::from_utf8(text).is_ok()),
+            (0x88, body) => {
+                assert!(rest.is_empty(), "{} bytes behind a close", rest.len());
+                check_close(body);
+            }
+            _ => {}
+        }
+        frames.push(Frame { first: *first, payload });
+        written = rest;
+    }
+    assert!(written.is_empty());
+    frames
+}
+
+fn check_close(body: &[u8]) {
+    if let [high, low, reason @ ..] = body {
+        assert!(CloseCode::from(u16::from_be_bytes([*high, *low])).is_sendable());
+        assert!(std::str::from_utf8(reason).is_ok());
+    } else {
+        assert!(body.is_empty());
+    }
+}
+
+/// Texts, those that were sent, and one closing frame where the draft has one.
+pub fn check_hixie_frames(mut written: &[u8], sent: &[Message], may_close: bool) {
+    for message in sent {
+        let text = message.as_text().expect("a text");
+        let rest = written.strip_prefix(&[0x00]).and_then(|rest| rest.strip_prefix(text.as_bytes()));
+        written = rest.and_then(|rest| rest.strip_prefix(&[0xff])).expect("the text");
+    }
+    assert!(written.is_empty() || (may_close && written == [0xff, 0x00]), "{written:?}");
+}
