@@ -5,7 +5,7 @@
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
-use common::{ACCEPTED, MASK, Mask, RANDOM, Watch, read_frames, request_head, size};
+use common::{ACCEPTED, MASK, Mask, RANDOM, Watch, read_frame, read_frames, request_head, size};
 use http::Uri;
 use libfuzzer_sys::fuzz_target;
 use websocket_driver::{CloseCode, Config, Driver, Event, Message, PreparedMessage, SendError};
@@ -63,8 +63,9 @@ struct Wire<'a> {
     watch: Watch,
     driver: Driver,
     written: Vec<u8>,
-    /// How long the handshake before the frames is.
+    /// How long the handshake before the frames is, and where a frame begins that is behind all that were seen written.
     head: usize,
+    place: usize,
     messages: Vec<Message>,
     /// First bytes and payloads of the controls that were sent, and what the peer sent.
     controls: Vec<(u8, Vec<u8>)>,
@@ -103,6 +104,7 @@ impl<'a> Wire<'a> {
             driver,
             written: Vec::new(),
             head,
+            place: head,
             messages: Vec::new(),
             controls: Vec::new(),
             pings: Vec::new(),
@@ -180,14 +182,19 @@ impl<'a> Wire<'a> {
         let count = output.chunks_vectored(&mut slices);
         let mut all = self.written.clone();
         slices[..count].iter().for_each(|slice| all.extend_from_slice(slice));
-        let mut start = self.head;
-        let frames = read_frames(&all[self.head..], self.key(), false);
-        let mut ahead = frames.iter().take_while(|frame| {
-            let is_begun = start < self.written.len();
-            start += frame.size(self.key());
-            is_begun || frame.first & 0x08 != 0
-        });
-        assert!(ahead.any(|frame| (frame.first, &frame.payload[..]) == (first, payload)));
+        let (mut rest, mut unwritten) = (&all[self.place..], self.written.len().saturating_sub(self.place));
+        loop {
+            assert!(unwritten > 0 || rest[0] & 0x08 != 0, "it waits behind a message");
+            let (frame, behind) = read_frame(rest, self.key(), false);
+            if (frame.first, &frame.payload[..]) == (first, payload) {
+                return;
+            }
+            let size = rest.len() - behind.len();
+            if size <= unwritten {
+                self.place += size;
+            }
+            (rest, unwritten) = (behind, unwritten.saturating_sub(size));
+        }
     }
 
     fn pinged(&mut self, len: u8) {

@@ -93,6 +93,7 @@ NOT_UTF8 = frames(HELLO, frame(0x81, EURO[:2]), HELLO)
 NOT_UTF8_LONG = frames(large(0x81, 60, b"abc"), large(0x81, 62, EURO), HELLO)
 WRONG = frames(HELLO, wrongly_masked(0x81, b"Hello"), raw(b"\x81\xfe\x00\x05"))
 COMPRESSED = frames(stored(0xC1, b"Hello"), frame(0xC1, bytes.fromhex("f248cdc9c90700")), HELLO, stored(0xC2, b"\xff"))
+PINGS = frames(HELLO, *[frame(0x89, b"ping")] * 3)
 HIXIE = frames(hixie_text(b"Hello!"), hixie_skipped(0x81, 3, b"skipped!"), hixie_text(EURO * 2), raw(b"\xff\x00"), HELLO)
 
 SEEDS = {
@@ -124,7 +125,7 @@ SEEDS = {
         "batch": either(4, options=options(write=3), cuts=[(cut(255, buffer=1), 0), (cut(130), 2)], frames=LARGE),
         "compressed": either(4, deflate=1, cuts=[(cut(buffer=3), None), (cut(7, buffer=2), None)], frames=COMPRESSED),
         "client": either(5, deflate=1, fresh=1, early=1, cuts=[(cut(), None), (cut(1), None)], frames=COMPRESSED),
-        "rates": either(4, options=options(frames=3, controls=2), cuts=[(cut(), None), (cut(2), 2)], frames=FRAGMENTS),
+        "rates": either(4, options=options(frames=4, controls=2), cuts=[(cut(), None), (cut(), 2)], frames=PINGS),
     },
     "head": {
         **{

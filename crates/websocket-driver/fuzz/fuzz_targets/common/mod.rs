@@ -19,4 +19,4 @@ pub use options::Options;
 pub use outcome::{Outcome, assert_same};
 pub use watch::Watch;
 pub use wire::{Cut, Frames, MASK, Mask, size};
-pub use written::{Frame, check_hixie_frames, read_frames};
+pub use written::{Frame, check_hixie_frames, read_frame, read_frames};

@@ -10,15 +10,6 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn size(&self, key: Option<Mask>) -> usize {
-        let header = match self.payload.len() {
-            ..=125 => 2,
-            126..=0xffff => 4,
-            _ => 10,
-        };
-        header + key.map_or(0, |key| key.len()) + self.payload.len()
-    }
-
     pub fn close_code(&self) -> Option<CloseCode> {
         match (self.first, &self.payload[..]) {
             (0x88, [high, low, ..]) => Some(u16::from_be_bytes([*high, *low]).into()),
@@ -28,41 +19,52 @@ impl Frame {
     }
 }
 
-/// Whole frames in their shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in
-/// UTF-8, and nothing behind a close.
+/// Whole frames, and nothing behind a close.
 pub fn read_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) -> Vec<Frame> {
     let mut frames = Vec::new();
-    while let [first, second, rest @ ..] = written {
-        let is_compressed = matches!(first, 0xc1 | 0xc2) && may_compress;
-        assert!(is_compressed || matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a), "{first:#x}");
-        assert_eq!(second & 0x80 != 0, key.is_some());
-        let (len, rest) = match second & 0x7f {
-            126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-            127 => (u64::from_be_bytes(rest[..8].try_into().expect("8 bytes")), &rest[8..]),
-            len => (u64::from(len), rest),
-        };
-        let least = [0, 126, 0x1_0000][usize::from((second & 0x7f).saturating_sub(125))];
-        assert!(len >= least && (first & 8 == 0 || len <= 125), "{first:#x} of {len}");
-        let rest = match key {
-            Some(key) => rest.strip_prefix(&key).expect("the key"),
-            None => rest,
-        };
-        let (payload, rest) = rest.split_at(len as usize);
-        let key = key.unwrap_or_default();
-        let payload: Vec<u8> = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
-        match (first, &payload[..]) {
-            (0x81, text) => assert!(std::str::from_utf8(text).is_ok()),
-            (0x88, body) => {
-                assert!(rest.is_empty(), "{} bytes behind a close", rest.len());
-                check_close(body);
-            }
-            _ => {}
-        }
-        frames.push(Frame { first: *first, payload });
+    while !written.is_empty() {
+        let (frame, rest) = read_frame(written, key, may_compress);
+        assert!(frame.first != 0x88 || rest.is_empty(), "{} bytes behind a close", rest.len());
+        frames.push(frame);
         written = rest;
     }
-    assert!(written.is_empty());
     frames
+}
+
+/// A whole frame in its shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in UTF-8;
+/// and what is behind it.
+pub fn read_frame(written: &[u8], key: Option<Mask>, may_compress: bool) -> (Frame, &[u8]) {
+    let [first, second, rest @ ..] = written else { panic!("half a header") };
+    let is_compressed = matches!(first, 0xc1 | 0xc2) && may_compress;
+    assert!(is_compressed || matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a), "{first:#x}");
+    assert_eq!(second & 0x80 != 0, key.is_some());
+    let (len, rest) = match second & 0x7f {
+        126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+        127 => (u64::from_be_bytes(rest[..8].try_into().expect("8 bytes")), &rest[8..]),
+        len => (u64::from(len), rest),
+    };
+    let least = [0, 126, 0x1_0000][usize::from((second & 0x7f).saturating_sub(125))];
+    assert!(len >= least && (first & 8 == 0 || len <= 125), "{first:#x} of {len}");
+    let rest = match key {
+        Some(key) => rest.strip_prefix(&key).expect("the key"),
+        None => rest,
+    };
+    let (payload, rest) = rest.split_at(len as usize);
+    let mut payload = payload.to_vec();
+    if let Some(key) = key {
+        // All at a time, as this is where targets would be slow.
+        let (chunks, end) = payload.as_chunks_mut::<4>();
+        chunks
+            .iter_mut()
+            .for_each(|chunk| *chunk = (u32::from_ne_bytes(*chunk) ^ u32::from_ne_bytes(key)).to_ne_bytes());
+        end.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+    }
+    match (first, &payload[..]) {
+        (0x81, text) => assert!(std::str::from_utf8(text).is_ok()),
+        (0x88, body) => check_close(body),
+        _ => {}
+    }
+    (Frame { first: *first, payload }, rest)
 }
 
 fn check_close(body: &[u8]) {
