@@ -96,6 +96,18 @@ fn a_fragment_too_many_fails_at_its_header_whatever_is_in_it() {
 }
 
 #[test]
+fn a_control_frame_too_many_is_told_the_same_whether_or_not_it_was_asked_for_before() {
+    for asked in 0..3 {
+        let mut session = with(|config| config.max_frame_rate(Some(2)).max_control_rate(Some(1)));
+        assert_eq!(session.feed(Frame::pong("").bytes()).len(), 1);
+        session.driver.receive(&Frame::pong("").bytes()[..]);
+        assert!((0..asked).all(|_| session.driver.has_frame()));
+        let events = session.events();
+        session.assert_failed(&events, E::TooManyControlFrames { limit: 1 }, 1008);
+    }
+}
+
+#[test]
 fn a_text_of_1_mib_in_65536_fragments_is_joined_in_linear_time() {
     let message = "sixteen bytes €".repeat(1 << 16);
     assert_eq!("sixteen bytes €".len(), 17);

@@ -34,29 +34,28 @@ impl Rates {
         }
     }
 
-    /// Takes a frame.
+    /// Takes a frame. Where one of the limits is met, nothing is taken of the other, so that who asks again is told the same.
     pub(crate) fn admit(&mut self, is_control: bool) -> Result<(), ProtocolError> {
-        if let Some(frames) = &mut self.frames
-            && !frames.take()
+        let controls = self.controls.as_mut().filter(|_| is_control);
+        if let Some(frames) = &self.frames
+            && !frames.has_token()
         {
             return Err(ProtocolError::TooManyFrames { limit: frames.limit });
         }
-        if is_control
-            && let Some(controls) = &mut self.controls
-            && !controls.take()
+        if let Some(controls) = &controls
+            && !controls.has_token()
         {
             return Err(ProtocolError::TooManyControlFrames { limit: controls.limit });
+        }
+        for bucket in [self.frames.as_mut(), controls].into_iter().flatten() {
+            bucket.tokens -= 1.0;
         }
         Ok(())
     }
 }
 
 impl Bucket {
-    fn take(&mut self) -> bool {
-        let has_token = self.tokens >= 1.0;
-        if has_token {
-            self.tokens -= 1.0;
-        }
-        has_token
+    fn has_token(&self) -> bool {
+        self.tokens >= 1.0
     }
 }
