@@ -1,0 +1,150 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tower_websocket::{CloseCause, ConnectionObserver, Observer, Opened, ProtocolError, Traffic};
+
+use crate::kind::{Expected, Kind};
+use crate::script::Tally;
+
+/// Both sides of every connection: what the server's observer is told, and what the peer has seen. They find each other by
+/// the path, which is the peer's number.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    accounts: Mutex<HashMap<u64, Arc<Account>>>,
+    next: AtomicU64,
+    pub(super) opened: AtomicU64,
+    pub(super) refused: AtomicU64,
+    /// Sockets of no peer.
+    pub(super) unknown: AtomicU64,
+    pub(super) round_trips: Mutex<Vec<Duration>>,
+    /// The shutdown was begun.
+    pub(super) is_ending: AtomicBool,
+}
+
+/// One peer's.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) id: u64,
+    pub(super) kind: Kind,
+    pub(super) expected: Expected,
+    pub(super) server: Mutex<ServerSide>,
+    pub(super) peer: Mutex<Option<PeerSide>>,
+    /// The server has given it up.
+    pub(super) closed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ServerSide {
+    pub(super) opened: u32,
+    pub(super) traffic: Traffic,
+    pub(super) closed: Vec<Closed>,
+}
+
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) cause: CloseCause,
+    pub(super) at: Instant,
+    /// When the shutdown was under way.
+    pub(super) is_late: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct PeerSide {
+    pub(super) end: Result<End, String>,
+    pub(super) tally: Tally,
+    /// From when on it said nothing any more, where that is its way.
+    pub(super) silent: Option<Instant>,
+}
+
+/// How a connection ended, as the peer saw it. A code that was not transmitted is 1005.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// There was none, but an answer with this status.
+    Refused(u16),
+    /// It has closed, and the server answered that.
+    Closed(u16),
+    /// The server has closed.
+    ByServer(u16),
+    /// It cut the connection.
+    Cut,
+    /// It just ended.
+    Lost(String),
+}
+
+impl Ledger {
+    pub(super) fn enlist(&self, kind: Kind, expected: Expected) -> Arc<Account> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let account = Arc::new(Account {
+            id,
+            kind,
+            expected,
+            server: Mutex::default(),
+            peer: Mutex::default(),
+            closed: CancellationToken::new(),
+        });
+        lock(&self.accounts).insert(id, account.clone());
+        account
+    }
+
+    pub(super) fn accounts(&self) -> Vec<Arc<Account>> {
+        lock(&self.accounts).values().cloned().collect()
+    }
+}
+
+/// The server's observer.
+#[derive(Debug, Clone)]
+pub(super) struct Watch(pub(super) Arc<Ledger>);
+
+struct WatchOne {
+    ledger: Arc<Ledger>,
+    account: Option<Arc<Account>>,
+}
+
+impl Observer for Watch {
+    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+        let ledger = self.0.clone();
+        ledger.opened.fetch_add(1, Ordering::Relaxed);
+        let id = opened.path.trim_start_matches('/').parse().ok();
+        let account = id.and_then(|id: u64| lock(&ledger.accounts).get(&id).cloned());
+        match &account {
+            Some(account) => lock(&account.server).opened += 1,
+            None => _ = ledger.unknown.fetch_add(1, Ordering::Relaxed),
+        }
+        Box::new(WatchOne { ledger, account })
+    }
+
+    fn refused(&self, _: &ProtocolError) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl ConnectionObserver for WatchOne {
+    fn passed(&mut self, passed: &Traffic) {
+        let Some(account) = &self.account else { return };
+        let traffic = &mut lock(&account.server).traffic;
+        traffic.messages_received += passed.messages_received;
+        traffic.messages_sent += passed.messages_sent;
+        traffic.payload_received += passed.payload_received;
+        traffic.payload_sent += passed.payload_sent;
+        traffic.wire_received += passed.wire_received;
+        traffic.wire_sent += passed.wire_sent;
+    }
+
+    fn answered(&mut self, round_trip: Duration) {
+        lock(&self.ledger.round_trips).push(round_trip);
+    }
+
+    fn closed(&mut self, cause: &CloseCause) {
+        let Some(account) = &self.account else { return };
+        let is_late = self.ledger.is_ending.load(Ordering::SeqCst);
+        lock(&account.server).closed.push(Closed { cause: cause.clone(), at: Instant::now(), is_late });
+        account.closed.cancel();
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,180 @@
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::LazyLock;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// What messages are cut from: it compresses like prose, and its characters have one to four bytes.
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    const WORDS: [&str; 12] = [
+        "frame ",
+        "mask ",
+        "größer ",
+        "ping ",
+        "€ ",
+        "close ",
+        "𝄞 ",
+        "socket ",
+        "wire ",
+        "日本 ",
+        "echo ",
+        "0123456789 ",
+    ];
+    let mut rng = StdRng::seed_from_u64(1);
+    (0..40_000).map(|_| WORDS[rng.random_range(0..WORDS.len())]).collect()
+});
+
+/// The same for binary messages, which do not compress.
+static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut bytes = vec![0; 256 * 1024];
+    rand::Rng::fill_bytes(&mut StdRng::seed_from_u64(2), &mut bytes);
+    bytes
+});
+
+/// What a peer says: messages with its number, theirs, and a checksum, and what has come back of them.
+#[derive(Debug)]
+pub(super) struct Script {
+    id: u64,
+    style: Style,
+    rng: StdRng,
+    next: u64,
+    /// What was sent and has not come back.
+    awaited: VecDeque<Awaited>,
+    pub(super) tally: Tally,
+}
+
+/// What the messages are like.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    pub(super) text_only: bool,
+    pub(super) max_size: usize,
+}
+
+/// How much went and came back.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
+}
+
+#[derive(Debug)]
+struct Awaited {
+    is_text: bool,
+    len: usize,
+    checksum: u64,
+}
+
+/// A message to be sent.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) is_text: bool,
+    pub(super) data: Vec<u8>,
+}
+
+impl Script {
+    pub(super) fn new(id: u64, seed: u64, style: Style) -> Self {
+        Self { id, style, rng: StdRng::seed_from_u64(seed), next: 0, awaited: VecDeque::new(), tally: Tally::default() }
+    }
+
+    /// The next message to send. It counts as sent.
+    pub(super) fn line(&mut self) -> Line {
+        let is_text = self.style.text_only || self.rng.random_bool(0.5);
+        let size = self.size();
+        // An empty one has no number; its place tells which it is.
+        let mut data = Vec::new();
+        if size > 0 {
+            let body = self.body(is_text, size.min(self.style.max_size));
+            data.extend_from_slice(format!("{:x} {:x} {:x} ", self.id, self.next, checksum(body)).as_bytes());
+            data.extend_from_slice(body);
+        }
+        self.expect(is_text, &data);
+        Line { is_text, data }
+    }
+
+    /// One byte and no more, for floods of tiny messages.
+    pub(super) fn tiny(&mut self) -> Line {
+        let data = vec![b'a' + (self.next % 26) as u8];
+        self.expect(true, &data);
+        Line { is_text: true, data }
+    }
+
+    /// A message has come back: it must be the first of those that have not.
+    pub(super) fn came(&mut self, is_text: bool, data: &[u8]) -> Result<(), String> {
+        let Some(first) = self.awaited.pop_front() else {
+            return Err(format!("a message too many: {}", self.describe(data)));
+        };
+        if first.is_text != is_text || first.len != data.len() || first.checksum != checksum(data) {
+            let number = self.tally.received;
+            return Err(format!("in place of message {number} came {}", self.describe(data)));
+        }
+        self.tally.received += 1;
+        self.tally.bytes_received += data.len() as u64;
+        Ok(())
+    }
+
+    /// How many bytes are under way, with something for each message.
+    pub(super) fn outstanding(&self) -> usize {
+        (self.tally.bytes_sent - self.tally.bytes_received) as usize + 16 * self.awaited.len()
+    }
+
+    /// Whether all came back.
+    pub(super) fn is_complete(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    fn expect(&mut self, is_text: bool, data: &[u8]) {
+        self.next += 1;
+        self.tally.sent += 1;
+        self.tally.bytes_sent += data.len() as u64;
+        self.awaited.push_back(Awaited { is_text, len: data.len(), checksum: checksum(data) });
+    }
+
+    /// Mostly small, seldom large, as traffic is.
+    fn size(&mut self) -> usize {
+        match self.rng.random_range(0..100) {
+            0..5 => 0,
+            5..65 => self.rng.random_range(1..125),
+            65..90 => self.rng.random_range(125..4 * 1024),
+            90..98 => self.rng.random_range(4 * 1024..16 * 1024),
+            98 => self.rng.random_range(16 * 1024..64 * 1024),
+            _ => self.rng.random_range(64 * 1024..120 * 1024),
+        }
+    }
+
+    fn body(&mut self, is_text: bool, size: usize) -> &'static [u8] {
+        let source = if is_text { TEXT.as_bytes() } else { &BYTES };
+        let begin = self.rng.random_range(0..source.len() - size);
+        let (mut begin, mut end) = (begin, begin + size);
+        if is_text {
+            let is_within = |at: &usize| !TEXT.is_char_boundary(*at);
+            begin = (begin..).find(|at| !is_within(at)).unwrap_or(0);
+            end = (end..).find(|at| !is_within(at)).unwrap_or(begin);
+        }
+        &source[begin..end]
+    }
+
+    /// What a message says that it is.
+    fn describe(&self, data: &[u8]) -> String {
+        let mut fields = data.splitn(4, |byte| *byte == b' ');
+        let mut number = || u64::from_str_radix(str::from_utf8(fields.next()?).ok()?, 16).ok();
+        match (number(), number(), number()) {
+            (Some(id), Some(_), _) if id != self.id => format!("a message of peer {id}"),
+            (Some(_), Some(number), Some(sum)) => {
+                let is_whole = fields.next().is_some_and(|body| checksum(body) == sum);
+                let state = if is_whole { "whole" } else { "changed" };
+                let kind = if number < self.tally.received { "again" } else { "too early" };
+                format!("message {number}, {kind}, {state}, of {} bytes", data.len())
+            }
+            _ => format!("what is none of ours, of {} bytes", data.len()),
+        }
+    }
+}
+
+fn checksum(data: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(data);
+    hasher.finish()
+}

@@ -1,0 +1,140 @@
+//! A whole run: a server, and peers that come and go until the time is over.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tower_websocket::CloseCode;
+
+use crate::ledger::{Ledger, Watch};
+use crate::memory;
+use crate::own::Pool;
+use crate::peer;
+use crate::server::{Addresses, MAX_CONTROL_RATE, Server};
+
+/// What the peers of a run share.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) open: Addresses,
+    /// Where the rate of control frames is limited.
+    pub(super) guarded: Addresses,
+    /// HTTP/2 connections to the first two stacks.
+    pub(super) pools: [Pool; 2],
+    pub(super) seconds: u64,
+}
+
+/// How many, how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    pub(super) connections: usize,
+    pub(super) seconds: u64,
+    pub(super) seed: u64,
+}
+
+/// What was seen from outside of the connections.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) peak_open: usize,
+    pub(super) peak_budget: usize,
+    pub(super) peak_held: usize,
+    /// How long the shutdown took, and how many sockets had to be cut.
+    pub(super) drained_in: Duration,
+    pub(super) cut: usize,
+    /// What is left when all is over: it should be nothing.
+    pub(super) open: usize,
+    pub(super) budget: usize,
+    pub(super) tasks: usize,
+    pub(super) panics: usize,
+}
+
+/// How long the sockets have to end, and then the tasks.
+const DRAIN: Duration = Duration::from_secs(30);
+
+impl Run {
+    /// In a runtime of its own, so that everything is gone behind it.
+    pub(super) fn run(self, threads: Option<usize>) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = threads {
+            builder.worker_threads(threads);
+        }
+        let runtime = builder.enable_all().build()?;
+        let result = runtime.block_on(self.perform());
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        result
+    }
+
+    async fn perform(self) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
+        let ledger = Arc::new(Ledger::default());
+        let server = Server::new();
+        let config = server.config(Watch(ledger.clone()))?;
+        let open = server.start(&config)?;
+        let guarded = server.start(&config.max_control_rate(Some(MAX_CONTROL_RATE)))?;
+        let pools = Default::default();
+        let stage = Arc::new(Stage { ledger: ledger.clone(), open, guarded, pools, seconds: self.seconds });
+
+        let begun = Instant::now();
+        let until = begun + Duration::from_secs(self.seconds);
+        let mut places = JoinSet::new();
+        for place in 0..self.connections {
+            // They come over the first tenth of the time, not all at once.
+            let first = begun + Duration::from_millis(self.seconds * 100) * place as u32 / self.connections as u32;
+            places.spawn(fill(stage.clone(), self.seed.wrapping_add((place as u64) << 32), first, until));
+        }
+        drop(stage);
+
+        let mut outcome = Outcome::default();
+        while Instant::now() < until {
+            sleep(Duration::from_millis(50)).await;
+            outcome.peak_open = outcome.peak_open.max(server.shutdown.open());
+            outcome.peak_budget = outcome.peak_budget.max(server.budget.used());
+            outcome.peak_held = outcome.peak_held.max(memory::held());
+        }
+        let ending = Instant::now();
+        ledger.is_ending.store(true, Ordering::SeqCst);
+        server.shutdown.begin(CloseCode::GOING_AWAY, "the soak is over")?;
+        outcome.cut = server.shutdown.wait(DRAIN).await;
+        outcome.drained_in = ending.elapsed();
+        let drain = async {
+            while let Some(joined) = places.join_next().await {
+                outcome.panics += usize::from(joined.is_err())
+            }
+        };
+        if timeout(DRAIN * 2, drain).await.is_err() {
+            outcome.panics += places.len();
+        }
+        drop(places);
+        server.stop.cancel();
+        outcome.tasks = left(DRAIN).await;
+        (outcome.open, outcome.budget) = (server.shutdown.open(), server.budget.used());
+        Ok((ledger, outcome))
+    }
+}
+
+/// One peer after the other.
+async fn fill(stage: Arc<Stage>, seed: u64, first: Instant, until: Instant) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    sleep_until(first).await;
+    while Instant::now() < until {
+        peer::run(&stage, &mut rng).await;
+        sleep(Duration::from_millis(rng.random_range(0..20))).await;
+    }
+}
+
+/// Waits until all tasks are gone, and tells how many are not.
+async fn left(limit: Duration) -> usize {
+    let until = Instant::now() + limit;
+    loop {
+        let tasks = Handle::current().metrics().num_alive_tasks();
+        if tasks == 0 || Instant::now() >= until {
+            return tasks;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}

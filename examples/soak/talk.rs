@@ -1,0 +1,142 @@
+//! Conversations of peers that keep to the rules, by hand.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::time::Instant;
+use tower_websocket::Version;
+
+use crate::ledger::End;
+use crate::raw::{PATIENCE, Raw, Step};
+use crate::script::Script;
+use crate::wire::Incoming;
+
+/// How a peer talks.
+#[derive(Debug, Clone)]
+pub(super) struct Habit {
+    /// When it has said enough.
+    pub(super) until: Instant,
+    /// Between its messages, in milliseconds.
+    pub(super) gap: Range<u64>,
+    /// How many it sends at a time.
+    pub(super) burst: Range<u32>,
+    /// How many bytes may be under way.
+    pub(super) window: usize,
+    /// It waits for what is under way before it closes.
+    pub(super) is_patient: bool,
+    pub(super) reading: Reading,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reading {
+    /// All, at once.
+    Eager,
+    /// A little, now and then.
+    Sips,
+    /// Nothing for long, then much.
+    Gulps,
+}
+
+/// When there is something to read.
+#[derive(Debug)]
+struct Thirst {
+    reading: Reading,
+    begun: Instant,
+    next: Instant,
+}
+
+const SIP: usize = 4 * 1024;
+const GULP: Duration = Duration::from_millis(300);
+const DROUGHT: Duration = Duration::from_millis(2000);
+
+impl Habit {
+    pub(super) fn gap(&self, rng: &mut StdRng) -> Duration {
+        Duration::from_millis(rng.random_range(self.gap.clone()))
+    }
+
+    pub(super) fn burst(&self, rng: &mut StdRng) -> u32 {
+        rng.random_range(self.burst.clone())
+    }
+}
+
+impl Thirst {
+    fn new(reading: Reading) -> Self {
+        let now = Instant::now();
+        Self { reading, begun: now, next: now }
+    }
+
+    /// How much is read now, and when that changes.
+    fn room(&self, now: Instant) -> (usize, Option<Instant>) {
+        match self.reading {
+            Reading::Eager => (64 * 1024, None),
+            Reading::Sips if now >= self.next => (SIP, None),
+            Reading::Sips => (0, Some(self.next)),
+            Reading::Gulps => {
+                let period = (GULP + DROUGHT).as_millis() as u64;
+                let at = (now - self.begun).as_millis() as u64;
+                let begin = self.begun + Duration::from_millis(at / period * period);
+                if now < begin + GULP { (64 * 1024, Some(begin + GULP)) } else { (0, Some(begin + GULP + DROUGHT)) }
+            }
+        }
+    }
+
+    fn has_read(&mut self, rng: &mut StdRng) {
+        self.next = Instant::now() + Duration::from_millis(rng.random_range(20..100));
+    }
+}
+
+/// Says what the script has, checks what comes back, and closes.
+pub(super) async fn talk(raw: &mut Raw, script: &mut Script, habit: &Habit) -> Result<End, String> {
+    let mut thirst = Thirst::new(habit.reading);
+    let mut next = Instant::now();
+    let mut closed = None;
+    let limit = habit.until + PATIENCE;
+    loop {
+        let now = Instant::now();
+        let mut wake = limit;
+        if closed.is_none() && now < habit.until {
+            let has_room = script.outstanding() < habit.window;
+            if now >= next && has_room {
+                for _ in 0..habit.burst(&mut raw.rng) {
+                    raw.say(&script.line());
+                }
+                next = now + habit.gap(&mut raw.rng);
+            }
+            wake = if has_room { next.min(habit.until) } else { habit.until };
+        } else if closed.is_none() && (!habit.is_patient || script.is_complete()) {
+            let code = raw.close_code();
+            raw.close(code);
+            closed = Some(code);
+        }
+
+        let (room, changes) = thirst.room(now);
+        wake = changes.map_or(wake, |changes| wake.min(changes));
+        match raw.step(wake, room).await {
+            Ok(Step::Read(_)) => thirst.has_read(&mut raw.rng),
+            Ok(Step::Wrote) => {}
+            Ok(Step::Time) if Instant::now() >= limit => return Err(format!("stuck, closed by {closed:?}")),
+            Ok(Step::Time) => {}
+            Ok(Step::Ended) if raw.version() == Version::Hixie75 => {
+                return Ok(closed.map_or(End::ByServer(1005), End::Closed));
+            }
+            Ok(Step::Ended) => return Ok(End::Lost("ended without a close".into())),
+            Err(error) => return Ok(End::Lost(error.to_string())),
+        }
+        while let Some(incoming) = raw.take()? {
+            match incoming {
+                Incoming::Message { is_text, data } => script.came(is_text, &data)?,
+                Incoming::Close(code) => {
+                    let code = code.unwrap_or(1005);
+                    if closed.is_none() {
+                        raw.close(code);
+                    }
+                    raw.finish().await?;
+                    return Ok(if closed == Some(code) { End::Closed(code) } else { End::ByServer(code) });
+                }
+                Incoming::Ping(_) | Incoming::Pong(_) => {}
+            }
+        }
+    }
+}

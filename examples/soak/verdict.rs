@@ -1,0 +1,93 @@
+//! What must be so when all is over.
+
+use std::time::Duration;
+
+use tower_websocket::{CloseCause, CloseCode, Timeout};
+
+use crate::kind::Expected;
+use crate::ledger::{Account, Closed, End, PeerSide, ServerSide, lock};
+use crate::server::{PING_INTERVAL, PONG_TIMEOUT};
+
+/// How much later than they should timers may fire where all is busy.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// What is wrong with an account; nothing, mostly.
+pub(super) fn faults(account: &Account) -> Vec<String> {
+    let (server, peer) = (lock(&account.server), lock(&account.peer));
+    let Some(peer) = &*peer else { return vec!["it has not ended".into()] };
+    let mut faults = Vec::new();
+    if let Err(fault) = &peer.end {
+        faults.push(fault.clone());
+    }
+    match (server.opened, &server.closed[..]) {
+        (0, []) => faults.extend(judge_unopened(account, peer)),
+        (1, [closed]) => {
+            faults.extend(judge_cause(account, closed, peer));
+            faults.extend(judge_counts(account, &server, closed, peer));
+        }
+        (opened, closed) => {
+            let causes: Vec<_> = closed.iter().map(|closed| closed.cause.to_string()).collect();
+            faults.push(format!("opened {opened} times and closed {} times: {causes:?}", closed.len()));
+        }
+    }
+    faults
+}
+
+/// Only a cutter may go without a socket, or who comes when the server goes.
+fn judge_unopened(account: &Account, peer: &PeerSide) -> Option<String> {
+    match &peer.end {
+        Ok(End::Refused(503)) | Err(_) => None,
+        Ok(End::Cut) if account.expected == Expected::Gone => None,
+        Ok(end) => Some(format!("there was no socket: {end:?}")),
+    }
+}
+
+fn judge_cause(account: &Account, closed: &Closed, peer: &PeerSide) -> Option<String> {
+    let is_expected = match (account.expected, &closed.cause, &peer.end) {
+        (_, CloseCause::Local(close), Ok(end)) if closed.is_late && close.code == CloseCode::GOING_AWAY => {
+            // The peer has seen the same, or was about to go itself.
+            match (account.expected, end) {
+                (Expected::Closed, End::ByServer(code)) => matches!(code, 1001 | 1005),
+                (Expected::Closed, End::Closed(_)) => true,
+                (Expected::Closed, _) => false,
+                _ => true,
+            }
+        }
+        (Expected::NoPong | Expected::Gone, CloseCause::Timeout(Timeout::Close), _) => closed.is_late,
+        (Expected::Closed, CloseCause::Remote(close), Ok(End::Closed(code))) => u16::from(close.code) == *code,
+        // Both have closed at once.
+        (Expected::Closed, CloseCause::Remote(_), Ok(End::ByServer(1001))) => closed.is_late,
+        (Expected::NoPong, CloseCause::Timeout(Timeout::Pong), _) => peer.silent.is_some_and(|silent| {
+            // The pong is waited for from the ping on, and the ping sent some time after the last that came.
+            let time = closed.at.saturating_duration_since(silent);
+            time + SLACK / 10 >= PONG_TIMEOUT && time <= PING_INTERVAL + PONG_TIMEOUT + SLACK
+        }),
+        // The end of TCP is draft 75's way to close.
+        (Expected::Gone, CloseCause::Ended | CloseCause::Reset | CloseCause::Remote(_), _) => true,
+        (Expected::Limit(limits), CloseCause::Limit(exceeded), _) => limits.contains(&exceeded.limit),
+        (Expected::Protocol, CloseCause::Protocol(_), _) => true,
+        _ => false,
+    };
+    (!is_expected).then(|| {
+        let when = if closed.is_late { "in the shutdown" } else { "before the shutdown" };
+        format!("expected {:?}, and {when}: {}, while the peer saw {:?}", account.expected, closed.cause, peer.end)
+    })
+}
+
+/// What the peer sent, the server took and sent back, and the peer received.
+fn judge_counts(account: &Account, server: &ServerSide, closed: &Closed, peer: &PeerSide) -> Option<String> {
+    let (taken, echoed) = (server.traffic.messages_received, server.traffic.messages_sent);
+    let (sent, received) = (peer.tally.sent, peer.tally.received);
+    let is_right = match (&closed.cause, &peer.end) {
+        _ if !(received <= echoed && echoed <= taken && taken <= sent) => false,
+        // All of it.
+        (CloseCause::Remote(_), Ok(End::Closed(_))) if account.expected == Expected::Closed => received == sent,
+        // All that was echoed; where TCP is all there is to close by, what is under way may be lost.
+        (CloseCause::Local(_), Ok(End::ByServer(1001))) => received == echoed,
+        _ => true,
+    };
+    (!is_right).then(|| {
+        let end = &peer.end;
+        format!("sent {sent}, taken {taken}, echoed {echoed}, received {received}: {}, {end:?}", closed.cause)
+    })
+}
