@@ -1,5 +1,7 @@
 //! `for_each`: every message once, in order, where it lies, whatever stands between them.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use permessage_deflate::PermessageDeflate;
 use tower_websocket::{CloseCode, Config, Error, Message, MessageRef, ProtocolError, SendError, Version};
@@ -146,6 +148,27 @@ fn answers_beyond_the_limit_are_refused() {
         assert!(answers.now_or_never().is_none());
         assert_eq!(refused, Some(Err(SendError::OutputFull)));
         assert_eq!(client.text().await.len(), 2000);
+    });
+}
+
+/// What comes one by one and not in a batch: fragments here, all messages where there is an observer.
+#[test]
+fn nor_is_it_handed_messages_in_fragments() {
+    run(async || {
+        let config = Config::server().max_output(1000);
+        let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, config).await;
+        let bytes = frames((0..50).flat_map(|_| [Frame::text("x").more(), Frame::continuation("y")]));
+        client.wire.write(bytes).await;
+        let server = tokio::spawn(async move {
+            socket.for_each(|_, replies| replies.send("z".repeat(10_000)).unwrap()).await.unwrap();
+        });
+        // Time to answer more than there is room for.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for _ in 0..50 {
+            assert_eq!(client.text().await.len(), 10_000);
+        }
+        client.close().await;
+        server.await.unwrap();
     });
 }
 

@@ -535,6 +535,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
                     continue;
                 }
             }
+            // What comes next may be a message, too, whose answer needs room.
+            ready!(self.connection().poll_ready(cx))?;
             match ready!(self.poll_batch(cx)) {
                 Some(Ok(Some(Event::Message(message)))) => {
                     let mut connection = lock(&self.connection);
