@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -78,7 +79,7 @@ impl AsyncRead for Upgraded {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_read(cx, buf),
-            Transport::Hyper(io) => Pin::new(io).poll_read(cx, buf),
+            Transport::Hyper(io) => Pin::new(io).poll_read(cx, buf).map_err(as_reset),
             Transport::Boxed(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
@@ -88,7 +89,7 @@ impl AsyncWrite for Upgraded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write(cx, buf),
-            Transport::Hyper(io) => Pin::new(io).poll_write(cx, buf),
+            Transport::Hyper(io) => Pin::new(io).poll_write(cx, buf).map_err(as_reset),
             Transport::Boxed(io) => Pin::new(io).poll_write(cx, buf),
         }
     }
@@ -100,7 +101,7 @@ impl AsyncWrite for Upgraded {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Transport::Hyper(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Transport::Hyper(io) => Pin::new(io).poll_write_vectored(cx, bufs).map_err(as_reset),
             Transport::Boxed(io) => Pin::new(io).poll_write_vectored(cx, bufs),
         }
     }
@@ -116,7 +117,7 @@ impl AsyncWrite for Upgraded {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_flush(cx),
-            Transport::Hyper(io) => Pin::new(io).poll_flush(cx),
+            Transport::Hyper(io) => Pin::new(io).poll_flush(cx).map_err(as_reset),
             Transport::Boxed(io) => Pin::new(io).poll_flush(cx),
         }
     }
@@ -124,8 +125,37 @@ impl AsyncWrite for Upgraded {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_shutdown(cx),
-            Transport::Hyper(io) => Pin::new(io).poll_shutdown(cx),
+            Transport::Hyper(io) => Pin::new(io).poll_shutdown(cx).map_err(as_reset),
             Transport::Boxed(io) => Pin::new(io).poll_shutdown(cx),
         }
+    }
+}
+
+/// Where the peer resets a stream of HTTP/2 while something is written to it, hyper tells that as an error of no kind.
+fn as_reset(error: io::Error) -> io::Error {
+    let mut cause = error.get_ref().map(|error| error as &(dyn Error + 'static));
+    while let Some(inner) = cause {
+        if inner.downcast_ref::<h2::Error>().is_some_and(|error| error.reason().is_some()) {
+            return io::Error::new(io::ErrorKind::ConnectionReset, error);
+        }
+        cause = inner.source();
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_was_reset_is_told_as_such() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("as hyper's")]
+        struct Outer(#[source] h2::Error);
+
+        let error = io::Error::other(Outer(h2::Reason::CANCEL.into()));
+        assert_eq!(as_reset(error).kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(as_reset(io::Error::other("else")).kind(), io::ErrorKind::Other);
+        assert_eq!(as_reset(io::ErrorKind::BrokenPipe.into()).kind(), io::ErrorKind::BrokenPipe);
     }
 }
