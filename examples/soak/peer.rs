@@ -153,7 +153,7 @@ fn habit(stage: &Stage, kind: Kind, rng: &mut StdRng) -> Habit {
     let longest = (stage.seconds * 1000 / 2).max(1500);
     let until = Instant::now() + Duration::from_millis(rng.random_range(500..longest));
     let is_patient = rng.random_bool(0.7);
-    let habit = Habit { until, gap: 1000..6000, burst: 1..6, window: 256 * 1024, is_patient, reading: Reading::Eager };
+    let habit = Habit { until, gap: 2000..8000, burst: 1..6, window: 256 * 1024, is_patient, reading: Reading::Eager };
     match kind {
         Kind::Slow if rng.random_bool(0.2) => {
             Habit { gap: 2000..6000, burst: 50..200, window: 1024 * 1024, reading: Reading::Gulps, ..habit }

@@ -27,7 +27,9 @@ use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{Budget, Config, Observer, Shutdown, WebSocket, WebSocketLayer, accept};
 
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(2);
-pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(8);
+/// Long enough for a slow reader to take what waits for it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const MAX_MESSAGE: usize = 256 * 1024;
 pub(super) const MAX_FRAGMENTS: usize = 4096;
 /// How many control frames a second the guarded addresses take.
@@ -67,7 +69,7 @@ impl Server {
             .max_fragments(MAX_FRAGMENTS)
             .ping_interval(Some(PING_INTERVAL))
             .pong_timeout(PONG_TIMEOUT)
-            .close_timeout(Duration::from_secs(5))
+            .close_timeout(CLOSE_TIMEOUT)
             .handshake_timeout(Duration::from_secs(30))
             .budget(&self.budget)
             .observer(observer))

@@ -43,13 +43,17 @@ pub(super) enum Reading {
 #[derive(Debug)]
 struct Thirst {
     reading: Reading,
-    begun: Instant,
+    /// Nothing is read before then.
     next: Instant,
+    /// What is left of a gulp.
+    gulp: usize,
 }
 
 const SIP: usize = 4 * 1024;
-const GULP: Duration = Duration::from_millis(300);
-const DROUGHT: Duration = Duration::from_millis(2000);
+const GULP: usize = 512 * 1024;
+const DROUGHT: Duration = Duration::from_millis(1500);
+/// When nothing has come for so long, a gulp is over.
+const SWALLOW: Duration = Duration::from_millis(300);
 
 impl Habit {
     pub(super) fn gap(&self, rng: &mut StdRng) -> Duration {
@@ -63,27 +67,30 @@ impl Habit {
 
 impl Thirst {
     fn new(reading: Reading) -> Self {
-        let now = Instant::now();
-        Self { reading, begun: now, next: now }
+        Self { reading, next: Instant::now(), gulp: GULP }
     }
 
     /// How much is read now, and when that changes.
-    fn room(&self, now: Instant) -> (usize, Option<Instant>) {
+    fn room(&mut self, now: Instant) -> (usize, Option<Instant>) {
         match self.reading {
             Reading::Eager => (64 * 1024, None),
-            Reading::Sips if now >= self.next => (SIP, None),
-            Reading::Sips => (0, Some(self.next)),
-            Reading::Gulps => {
-                let period = (GULP + DROUGHT).as_millis() as u64;
-                let at = (now - self.begun).as_millis() as u64;
-                let begin = self.begun + Duration::from_millis(at / period * period);
-                if now < begin + GULP { (64 * 1024, Some(begin + GULP)) } else { (0, Some(begin + GULP + DROUGHT)) }
+            _ if now < self.next => (0, Some(self.next)),
+            Reading::Sips => (SIP, None),
+            Reading::Gulps if now >= self.next + SWALLOW || self.gulp == 0 => {
+                (self.next, self.gulp) = (now + DROUGHT, GULP);
+                (0, Some(self.next))
             }
+            Reading::Gulps => (self.gulp.min(64 * 1024), Some(self.next + SWALLOW)),
         }
     }
 
-    fn has_read(&mut self, rng: &mut StdRng) {
-        self.next = Instant::now() + Duration::from_millis(rng.random_range(20..100));
+    fn has_read(&mut self, bytes: usize, rng: &mut StdRng) {
+        let now = Instant::now();
+        match self.reading {
+            Reading::Eager => {}
+            Reading::Sips => self.next = now + Duration::from_millis(rng.random_range(20..100)),
+            Reading::Gulps => (self.next, self.gulp) = (now, self.gulp.saturating_sub(bytes)),
+        }
     }
 }
 
@@ -114,7 +121,7 @@ pub(super) async fn talk(raw: &mut Raw, script: &mut Script, habit: &Habit) -> R
         let (room, changes) = thirst.room(now);
         wake = changes.map_or(wake, |changes| wake.min(changes));
         match raw.step(wake, room).await {
-            Ok(Step::Read(_)) => thirst.has_read(&mut raw.rng),
+            Ok(Step::Read(bytes)) => thirst.has_read(bytes, &mut raw.rng),
             Ok(Step::Wrote) => {}
             Ok(Step::Time) if Instant::now() >= limit => return Err(format!("stuck, closed by {closed:?}")),
             Ok(Step::Time) => {}
