@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::{Router, serve};
+use axum::{Extension, Router, serve};
 use axum_websocket::{
     CloseCause, Config, ConnectionObserver, Observer, Opened, ProtocolError, Traffic, WebSocketUpgrade,
 };
@@ -42,15 +42,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .allow_drafts(true)
         .ping_interval(Some(Duration::from_millis(options.ping_interval)))
         .observer(Metrics::new(&registry)?);
-    let app =
-        Router::new().route("/echo", any(echo).with_state(config)).route("/metrics", get(metrics).with_state(registry));
+    // On the router rather than in the handler, so that the observer is told of refused handshakes as well.
+    let echo = any(echo).layer(Extension(config));
+    let app = Router::new().route("/echo", echo).route("/metrics", get(metrics).with_state(registry));
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     Ok(serve(listener, app).await?)
 }
 
-async fn echo(State(config): State<Config>, ws: WebSocketUpgrade) -> Response {
-    ws.config(config).on_upgrade(|mut socket| async move {
+async fn echo(ws: WebSocketUpgrade) -> Response {
+    ws.on_upgrade(|mut socket| async move {
         while let Some(Ok(message)) = socket.recv().await {
             if socket.send(message).await.is_err() {
                 break;

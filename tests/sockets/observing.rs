@@ -12,10 +12,10 @@ use tower_websocket::{
 };
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
-use crate::client::texts_of;
+use crate::client::{Opening, texts_of};
 use crate::pair::{over_memory, with_peer};
 use crate::run::{run, run_paused};
-use crate::stacks::{Stack, config, on_every_stack};
+use crate::stacks::{Stack, axum, config, on_every_stack};
 
 on_every_stack! {
     every_connection_is_opened_counted_and_closed_once
@@ -129,6 +129,33 @@ async fn a_refusal_is_told_once_and_opens_nothing(stack: Stack) {
     assert_eq!(told.refused.len(), 1, "{:?}", told.refused);
     assert!(told.refused[0].contains("version"), "{:?}", told.refused);
     assert!(told.opened.is_empty() && told.closed.is_empty());
+}
+
+#[test]
+fn the_config_of_a_router_holds_for_its_handlers_and_for_what_the_extractor_refuses() {
+    run(async || {
+        let notes = Notes::default();
+        let router = ::axum::Router::new()
+            .fallback(async |ws: axum_websocket::WebSocketUpgrade| {
+                assert_eq!(ws.selected_protocol().unwrap(), "chat");
+                ws.on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {})
+            })
+            .layer(::axum::Extension(notes.config().allow_drafts(true).protocols(["chat"])));
+        let port = axum(router).await;
+        let opening = Opening::of(Version::Hybi8).protocol("chat", Some("chat"));
+        opening.on(port.connect().await).await.close().await;
+        let told = notes.closed().await;
+        assert_eq!(told.opened.len(), 1);
+        assert!(told.refused.is_empty());
+
+        let mut wire = port.connect().await;
+        wire.write(Head::hybi("99").bytes()).await;
+        let (answer, _) = wire.response().await;
+        assert_eq!((answer.status, answer.all("sec-websocket-version")), (426, vec!["13, 8, 7"]));
+        let told = notes.take();
+        assert_eq!(told.refused.len(), 1, "{:?}", told.refused);
+        assert!(told.opened.is_empty() && told.closed.is_empty());
+    });
 }
 
 #[test]

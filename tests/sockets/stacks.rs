@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use axum::Router;
+use axum::{Extension, Router};
 use axum_websocket::WebSocketUpgrade;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -147,16 +147,14 @@ fn layer(
 }
 
 fn extractor(config: Config, seen: UnboundedSender<Seen>) -> Router {
-    Router::new().fallback(move |ws: WebSocketUpgrade| {
-        let (config, seen, failed) = (config.clone(), seen.clone(), seen.clone());
-        async move {
-            ws.config(config)
-                .on_failed_upgrade(move |error| {
-                    let _ = failed.send(Seen::Failed(error.to_string()));
-                })
-                .on_upgrade(move |socket| echo(socket, seen))
-        }
-    })
+    let handler = async move |ws: WebSocketUpgrade| {
+        let (seen, failed) = (seen.clone(), seen.clone());
+        ws.on_failed_upgrade(move |error| {
+            let _ = failed.send(Seen::Failed(error.to_string()));
+        })
+        .on_upgrade(move |socket| echo(socket, seen))
+    };
+    Router::new().fallback(handler).layer(Extension(config))
 }
 
 async fn inner(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -37,6 +37,10 @@ use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 /// let app: Router = Router::new().route("/echo", any(echo));
 /// ```
 ///
+/// Limits, drafts, an observer and all else are set by [`config`](Self::config) for one handler, or for all handlers of a
+/// router by `.layer(Extension(config))`. What is set there holds also for handshakes that come to no handler, as they are
+/// refused: the versions that the answer names, and the observer that is told.
+///
 /// With `Config::allow_drafts` it serves the drafts as well, but for hixie-76 handshakes whose 8 bytes are declared as a
 /// body (`Content-Length: 8`), as some proxies do: an extractor of request parts has no body, so use
 /// `tower_websocket::WebSocketLayer` for those.
@@ -53,11 +57,11 @@ pub struct WebSocketUpgrade {
 type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
 
 impl WebSocketUpgrade {
-    /// Sets limits, drafts and all else: `Config::server()` by default. Call it before [`protocols`](Self::protocols),
+    /// Sets limits, drafts and all else: by default what the request's extensions hold of this type, or else
+    /// `Config::server()`. Call it before [`protocols`](Self::protocols),
     /// since the subprotocols are part of it.
     pub fn config(self, config: Config) -> Self {
-        let protocol = check(&self.request, config.clone()).ok().flatten();
-        let selected = protocol.and_then(|protocol| HeaderValue::try_from(protocol).ok());
+        let selected = check(&self.request, config.clone()).ok().and_then(header_value);
         Self { config, selected, ..self }
     }
 
@@ -197,18 +201,30 @@ fn extract(mut request: Request<()>, parts: &mut Parts) -> Result<WebSocketUpgra
     if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
         request.extensions_mut().insert(on_upgrade);
     }
+    let config = parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server);
     // Whether drafts are allowed is known only later, in `on_upgrade`.
-    check(&request, Config::server().allow_drafts(true))?;
+    let protocol = match check(&request, config.clone().allow_drafts(true)) {
+        Ok(protocol) => protocol,
+        Err(refusal) => {
+            // Unlike `check`, this tells the observer, and a 426 names the versions that are really spoken.
+            let own = upgrade(&mut request, config).err().filter(|own| own.status() == refusal.status());
+            return Err(own.unwrap_or(refusal).into());
+        }
+    };
     let requested = requested_protocols(&request).into_iter().filter_map(|name| HeaderValue::from_str(name).ok());
     let requested = requested.collect();
     Ok(WebSocketUpgrade {
         request,
-        config: Config::server(),
+        config,
         requested,
-        selected: None,
+        selected: header_value(protocol),
         on_failed_upgrade: None,
         shutdown: None,
     })
+}
+
+fn header_value(protocol: Option<String>) -> Option<HeaderValue> {
+    HeaderValue::try_from(protocol?).ok()
 }
 
 impl fmt::Debug for WebSocketUpgrade {
