@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::cause::CloseCause;
 use crate::error::ProtocolError;
-use crate::event::Event;
 use crate::version::Version;
 
 /// Is told what happens on connections, to count it, log it or trace it: given to
@@ -172,13 +171,10 @@ impl Observed {
         self.traffic.wire_received += bytes as u64;
     }
 
-    /// So many bytes of the input were parsed, and this came of it.
-    pub(crate) fn parsed(&mut self, bytes: usize, parsed: &Result<Option<Event>, ProtocolError>) {
-        self.took(bytes);
-        if let Ok(Some(Event::Message(message))) = parsed {
-            self.traffic.messages_received += 1;
-            self.traffic.payload_received += message.len() as u64;
-        }
+    /// A message of so many bytes has come.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.traffic.messages_received += 1;
+        self.traffic.payload_received += bytes as u64;
     }
 
     /// Tells what has passed, of which so much was written in all.

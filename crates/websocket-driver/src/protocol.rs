@@ -47,7 +47,6 @@ impl Protocol {
         }
     }
 
-    #[inline]
     pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
         match self {
             Self::Hybi(hybi) => hybi.poll(input, settings),

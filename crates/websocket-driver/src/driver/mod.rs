@@ -16,7 +16,7 @@ use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::event::Event;
 use crate::handshake;
 use crate::handshake::client::ask;
-use crate::hybi::{self, Hybi, Opcode};
+use crate::hybi::{self, Hybi, Opcode, Plain};
 use crate::message::{Message, MessageRef};
 use crate::news::News;
 use crate::observer::Observed;
@@ -27,7 +27,7 @@ use crate::protocol::Protocol;
 use crate::queue::Command;
 use crate::ready_state::ReadyState;
 use crate::url::{Target, UrlError};
-use crate::utf8::Utf8Bytes;
+use crate::utf8::{InvalidUtf8, Utf8Bytes};
 use crate::version::Version;
 
 /// The protocol of one connection, from the first byte of its handshake to the last of its closing.
@@ -464,6 +464,21 @@ impl Driver {
     /// have their close frame in the output by the time they are told.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
+        // Apart from all else, so that the message is built where it goes.
+        if let State::Open(protocol) = &self.state
+            && self.news.is_empty()
+            && let Some(limit) = protocol.plain_limit(self.config.settings())
+            && let Some(plain) = Plain::peek(&self.input, limit)
+        {
+            match plain.take(&mut self.input) {
+                Ok(message) => return Some(Event::Message(message)),
+                Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
+            }
+        }
+        self.poll_any_event()
+    }
+
+    fn poll_any_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.news.next(&self.end) {
                 if event == Event::Open {
@@ -476,7 +491,7 @@ impl Driver {
                     let before = self.input.len();
                     let parsed = protocol.poll(&mut self.input, self.config.settings());
                     if let Some(observed) = &mut self.observed {
-                        observed.parsed(before - self.input.len(), &parsed);
+                        observed.took(before - self.input.len());
                     }
                     parsed
                 }
@@ -498,7 +513,12 @@ impl Driver {
                     return Some(Event::Ping(data));
                 }
                 Ok(Some(Event::Close(close))) => self.answer_close(close),
-                Ok(Some(event)) => return Some(event),
+                Ok(Some(event)) => {
+                    if let (Some(observed), Event::Message(message)) = (&mut self.observed, &event) {
+                        observed.received(message.len());
+                    }
+                    return Some(event);
+                }
                 Ok(None) if self.eof => self.end_of_transport(),
                 Ok(None) => match self.settle() {
                     Ok(()) => return None,

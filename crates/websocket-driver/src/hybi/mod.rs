@@ -23,7 +23,7 @@ use crate::message::Message;
 use crate::output::{OWN_SEGMENT, Output};
 use crate::prepared::PreparedMessage;
 use crate::rate::Rates;
-use crate::utf8::{InvalidUtf8, Utf8Bytes, Validator};
+use crate::utf8::{Utf8Bytes, Validator};
 
 /// The longest reason beside a close code (RFC 6455 §5.5.1).
 const MAX_REASON: usize = MAX_CONTROL - 2;
@@ -74,18 +74,7 @@ impl Hybi {
     }
 
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
-    #[inline]
     pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
-        if let Some(limit) = self.plain_limit(settings)
-            && let Some(plain) = Plain::peek(input, limit)
-        {
-            let message = plain.take(input).map_err(|InvalidUtf8| ProtocolError::InvalidUtf8)?;
-            return Ok(Some(Event::Message(message)));
-        }
-        self.poll_any(input, settings)
-    }
-
-    fn poll_any(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
         loop {
             let Some(Current { header, seen }) = self.next_header(input, settings)? else {
                 return Ok(None);
