@@ -13,9 +13,9 @@ use crate::utf8::{InvalidUtf8, Utf8Bytes};
 #[derive(Debug, Default)]
 pub struct Batch {
     input: BytesMut,
-    /// How much of the input was given out.
-    at: usize,
-    limit: usize,
+    /// How much of the input was given out. As small as it can be, since every socket has a place for this.
+    at: u32,
+    limit: u16,
     /// What comes next, at `at`.
     next: Option<Plain>,
     /// A text was not UTF-8; that is the driver's to tell.
@@ -35,8 +35,8 @@ impl Default for Scratch {
 impl Batch {
     /// Takes the input, where it begins with a message of at most `limit` bytes.
     #[inline]
-    pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: usize) {
-        self.next = Plain::peek(input, limit);
+    pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16) {
+        self.next = Plain::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
         if self.next.is_some() {
             self.limit = limit;
             std::mem::swap(&mut self.input, input);
@@ -54,7 +54,7 @@ impl Batch {
     /// The next message, in the input or in `scratch`. `None` where the driver must be asked.
     #[inline]
     pub fn next_borrowed<'a>(&'a mut self, scratch: &'a mut Scratch) -> Option<MessageRef<'a>> {
-        let (next, start) = (self.next?, self.at);
+        let (next, start) = (self.next?, self.at as usize);
         self.go_on(next);
         match next.view(&mut self.input[start..], &mut scratch.0) {
             Ok(message) => Some(message),
@@ -70,7 +70,7 @@ impl Batch {
     #[inline(always)]
     pub fn next_short(&mut self) -> Option<Utf8Bytes> {
         let next = self.next.filter(|next| next.is_short_text())?;
-        let text = next.short_text(&self.input[self.at..]);
+        let text = next.short_text(&self.input[self.at as usize..]);
         self.go_on(next);
         if text.is_err() {
             (self.next, self.is_invalid) = (None, true);
@@ -93,14 +93,14 @@ impl Batch {
     /// Goes on to what follows, without taking this one off the input.
     #[inline]
     fn go_on(&mut self, next: Plain) {
-        self.at += next.size();
-        self.next = Plain::peek(&self.input[self.at..], self.limit);
+        self.at += next.size() as u32;
+        self.next = Plain::peek(&self.input[self.at as usize..], self.limit);
     }
 
     /// Takes off the input what was given out.
     #[inline]
     fn pass_by(&mut self) {
-        self.input.advance(std::mem::take(&mut self.at));
+        self.input.advance(std::mem::take(&mut self.at) as usize);
     }
 }
 

@@ -24,11 +24,10 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     pub(crate) fn new(version: Version, role: Role, pipeline: Option<Box<Pipeline>>, settings: &Settings) -> Self {
-        let rates = Rates::new(settings);
         if version.is_hixie() {
-            Self::Hixie(Hixie::new(version, rates))
+            Self::Hixie(Hixie::new(version, Rates::new(settings)))
         } else {
-            Self::Hybi(Hybi::new(role, pipeline, rates, settings.observer.is_some()))
+            Self::Hybi(Hybi::new(role, pipeline, settings))
         }
     }
 
@@ -64,9 +63,9 @@ impl Protocol {
 
     /// See [`Hybi::plain_limit`].
     #[inline]
-    pub(crate) fn plain_limit(&self, settings: &Settings) -> Option<usize> {
+    pub(crate) fn plain_limit(&self) -> Option<u16> {
         match self {
-            Self::Hybi(hybi) => hybi.plain_limit(settings),
+            Self::Hybi(hybi) => hybi.plain_limit(),
             Self::Hixie(_) => None,
         }
     }

@@ -42,6 +42,10 @@ use crate::upgraded::{Transmit, Upgraded};
 /// ```
 ///
 /// `wss:` needs one of the crate's TLS features.
+///
+/// # Cancel safety
+///
+/// What is awaited can be dropped at any time, which drops the connection as well. There is nothing else to it.
 pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
     Connect {
         url: url.try_into().map_err(|error| ConnectError::MalformedUrl(error.into())),
@@ -184,6 +188,10 @@ impl Connect {
     /// # Errors
     ///
     /// As of a connection that is awaited, up to the server's settings.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`connect`]: the connection is dropped.
     pub async fn http2_connection(self) -> Result<Http2Connection, ConnectError> {
         let limit = self.limit();
         let connect = async move {

@@ -197,7 +197,7 @@ impl Driver {
     pub fn lend(&mut self, batch: &mut Batch) {
         if let State::Open(protocol) = &self.state
             && self.news.is_empty()
-            && let Some(limit) = protocol.plain_limit(self.config.settings())
+            && let Some(limit) = protocol.plain_limit()
         {
             batch.fill(&mut self.input, limit);
         }
@@ -467,7 +467,7 @@ impl Driver {
         // Apart from all else, so that the message is built where it goes.
         if let State::Open(protocol) = &self.state
             && self.news.is_empty()
-            && let Some(limit) = protocol.plain_limit(self.config.settings())
+            && let Some(limit) = protocol.plain_limit()
             && let Some(plain) = Plain::peek(&self.input, limit)
         {
             match plain.take(&mut self.input) {

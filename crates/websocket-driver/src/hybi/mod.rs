@@ -44,8 +44,8 @@ pub(crate) struct Hybi {
     pipeline: Option<Box<Pipeline>>,
     rates: Option<Box<Rates>>,
     role: Role,
-    /// Whether a message in one frame may be taken and written as it stands, where no other is under way.
-    is_plain: bool,
+    /// Where a message in one frame may be taken and written as it stands, and no other is under way: how long it may be.
+    plain: Option<u16>,
 }
 
 /// Whose side it is. A client masks what it sends, a server does not (RFC 6455 §5.1).
@@ -63,14 +63,12 @@ struct Current {
 }
 
 impl Hybi {
-    pub(crate) fn new(
-        role: Role,
-        pipeline: Option<Box<Pipeline>>,
-        rates: Option<Box<Rates>>,
-        is_observed: bool,
-    ) -> Self {
-        let is_plain = role == Role::Server && pipeline.is_none() && rates.is_none() && !is_observed;
-        Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, is_plain }
+    pub(crate) fn new(role: Role, pipeline: Option<Box<Pipeline>>, settings: &Settings) -> Self {
+        let rates = Rates::new(settings);
+        let is_plain = role == Role::Server && pipeline.is_none() && rates.is_none() && settings.observer.is_none();
+        let limit = settings.max_frame_size.min(settings.max_message_size);
+        let plain = is_plain.then(|| u16::try_from(limit).unwrap_or(Plain::MAX));
+        Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, plain }
     }
 
     /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
@@ -93,7 +91,7 @@ impl Hybi {
     /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
-        self.plain_limit(settings).is_some_and(|limit| Plain::peek(input, limit).is_some())
+        self.plain_limit().is_some_and(|limit| Plain::peek(input, limit).is_some())
             || self.has_any_frame(input, settings)
     }
 
@@ -110,11 +108,8 @@ impl Hybi {
 
     /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
     #[inline]
-    pub(crate) fn plain_limit(&self, settings: &Settings) -> Option<usize> {
-        if !self.is_plain || self.current.is_some() || self.message.is_some() {
-            return None;
-        }
-        Some(settings.max_frame_size.min(settings.max_message_size))
+    pub(crate) fn plain_limit(&self) -> Option<u16> {
+        self.plain.filter(|_| self.current.is_none() && self.message.is_none())
     }
 
     /// How many bytes are missing of the frame that is coming, as far as that is known.
@@ -191,7 +186,7 @@ impl Hybi {
     pub(crate) fn send_short(&self, message: &Message, output: &mut Output) -> bool {
         if let Message::Text(text) = message
             && let Some((text, len)) = text.as_short()
-            && self.is_plain
+            && self.plain.is_some()
         {
             output.put_text(Opcode::Text as u8, text, len);
             return true;
@@ -202,7 +197,7 @@ impl Hybi {
     /// Writes a copy of a message, if it is not too long, and there is nothing else to be done to it.
     #[inline]
     pub(crate) fn send_copy(&self, opcode: Opcode, payload: &[u8], output: &mut Output) -> bool {
-        self.is_plain && output.put_copy(opcode as u8, payload)
+        self.plain.is_some() && output.put_copy(opcode as u8, payload)
     }
 
     pub(crate) fn ping(&self, data: &[u8], settings: &Settings, output: &mut Output) -> Result<(), SendError> {

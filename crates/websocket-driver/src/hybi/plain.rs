@@ -9,20 +9,23 @@ use crate::utf8::{InvalidUtf8, Utf8Bytes};
 /// A whole message from a client in one frame of at most 65,535 bytes, as most messages are: what its header says.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plain {
-    is_text: bool,
-    header: u8,
     mask: [u8; 4],
-    len: u32,
+    len: u16,
+    header: u8,
+    is_text: bool,
 }
 
 impl Plain {
+    /// The longest.
+    pub(crate) const MAX: u16 = u16::MAX;
+
     /// The one that the input begins with, if it does, and it is no longer than the limit. What else there may be, right or
     /// wrong, is left to who knows the whole protocol.
     #[inline]
-    pub(crate) fn peek(input: &[u8], limit: usize) -> Option<Self> {
+    pub(crate) fn peek(input: &[u8], limit: u16) -> Option<Self> {
         let (&[first, second], rest) = input.split_first_chunk()?;
         let (len, header, mask) = match second {
-            0x80..=0xfd => (usize::from(second & 0x7f), 6, rest.first_chunk()?),
+            0x80..=0xfd => (u16::from(second & 0x7f), 6, rest.first_chunk()?),
             0xfe => {
                 let (high_low, rest) = rest.split_first_chunk()?;
                 let len = u16::from_be_bytes(*high_low);
@@ -30,27 +33,27 @@ impl Plain {
                 if len < 126 {
                     return None;
                 }
-                (usize::from(len), 8, rest.first_chunk()?)
+                (len, 8, rest.first_chunk()?)
             }
             _ => return None,
         };
         // FIN, no reserved bit, text or binary.
-        if !matches!(first, 0x81 | 0x82) || len > limit || input.len() < header + len {
+        if !matches!(first, 0x81 | 0x82) || len > limit || input.len() < usize::from(header) + usize::from(len) {
             return None;
         }
-        Some(Self { is_text: first == 0x81, header: header as u8, mask: *mask, len: len as u32 })
+        Some(Self { mask: *mask, len, header, is_text: first == 0x81 })
     }
 
     /// How many bytes of the input it is.
     #[inline]
     pub(crate) fn size(self) -> usize {
-        usize::from(self.header) + self.len as usize
+        usize::from(self.header) + usize::from(self.len)
     }
 
     /// Unmasks it where it lies, which is to be done once, or in `scratch`, where that is faster.
     #[inline]
     pub(crate) fn view<'a>(self, input: &'a mut [u8], scratch: &'a mut Short) -> Result<MessageRef<'a>, InvalidUtf8> {
-        let (header, len) = (usize::from(self.header), self.len as usize);
+        let (header, len) = (usize::from(self.header), usize::from(self.len));
         if self.is_short_text() {
             let is_ascii = scratch.unmask(&input[header..], len, self.mask);
             // The zeros behind it are only in the way of other texts.
@@ -69,13 +72,13 @@ impl Plain {
     /// Whether it is a text that is better copied.
     #[inline]
     pub(crate) fn is_short_text(self) -> bool {
-        self.is_text && self.len as usize <= SHORT
+        self.is_text && usize::from(self.len) <= SHORT
     }
 
     /// A short text, copied, so that it holds no part of the read buffer.
     #[inline(always)]
     pub(crate) fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
-        Utf8Bytes::unmask(&input[usize::from(self.header)..], self.len as usize, self.mask)
+        Utf8Bytes::unmask(&input[usize::from(self.header)..], usize::from(self.len), self.mask)
     }
 
     /// Takes it off the input.
@@ -92,7 +95,7 @@ impl Plain {
     #[inline(never)]
     fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
-        let mut payload = input.split_to(self.len as usize);
+        let mut payload = input.split_to(usize::from(self.len));
         apply_mask(&mut payload, self.mask, 0);
         if self.is_text {
             return Ok(Message::Text(payload.freeze().try_into()?));
