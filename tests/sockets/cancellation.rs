@@ -146,6 +146,53 @@ fn a_cancelled_send_leaves_no_half_frame_and_what_it_has_taken_goes_out() {
 }
 
 #[test]
+fn a_cancelled_send_of_a_prepared_message_is_as_any_other() {
+    run(async || {
+        nothing_changes(async |version, times| {
+            let (mut socket, trickle) = open(version, Config::server()).await;
+            let mut outcome = Outcome::default();
+            while let Some(message) = insist!(times, socket.recv()) {
+                let message = message.unwrap();
+                outcome.messages.push(message.clone());
+                // There is room, so it is taken with the first poll.
+                if let Some(result) = polled(times, socket.send_prepared(&message.into())) {
+                    result.unwrap();
+                }
+            }
+            outcome.of(&socket, &trickle)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_feed_that_is_cancelled_before_there_is_room_takes_nothing() {
+    run(async || {
+        for times in (1..=60).chain([200]) {
+            let (mut socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
+            insist!(times, socket.flush()).unwrap();
+            let head = trickle.written().0.len();
+            let (mut fed, mut refused) = (Vec::new(), 0);
+            for number in 0..20 {
+                let text = format!("message {number:02}, which is more than half of what may be queued");
+                match polled(times, socket.feed(text.clone())) {
+                    Some(result) => {
+                        result.unwrap();
+                        fed.push(text);
+                    }
+                    None => refused += 1,
+                }
+            }
+            assert!(times > 20 || refused > 0, "{times} polls");
+            insist!(times, socket.flush()).unwrap();
+            // Unlike a send, it is done as soon as the message is taken.
+            let sent = server_frames(&trickle.written().0[head..]).into_iter();
+            assert_eq!(sent.map(|frame| String::from_utf8(frame.payload).unwrap()).collect::<Vec<_>>(), fed);
+        }
+    });
+}
+
+#[test]
 fn a_cancelled_flush_goes_on_with_the_next() {
     run(async || {
         nothing_changes(async |version, times| {
@@ -439,6 +486,30 @@ fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
         tokio::task::yield_now().await;
         drop(socket);
         assert_eq!(waiting.await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
+    use std::time::Duration;
+    crate::run::run_paused(async || {
+        let shutdown = tower_websocket::Shutdown::new();
+        let mut pairs = Vec::new();
+        for _ in 0..50 {
+            let (mut socket, peer) = crate::pair::with_peer(Version::Hybi13, Config::server()).await;
+            socket.shutdown(&shutdown);
+            pairs.push((socket, peer));
+        }
+        let spread = shutdown.begin_over(Duration::from_secs(60), 1001.into(), "");
+        assert!(tokio::time::timeout(Duration::from_secs(30), spread).await.is_err());
+        let mut open = 0;
+        for (socket, _) in &pairs {
+            open += usize::from(socket.sender().try_send("still there").is_ok());
+        }
+        assert!((1..50).contains(&open), "{open} of 50");
+        // None comes in any more, and what is open can be cut.
+        assert!(shutdown.has_begun());
+        assert_eq!(shutdown.wait(Duration::ZERO).await, 50);
     });
 }
 
