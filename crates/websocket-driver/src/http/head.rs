@@ -1,7 +1,7 @@
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::config::Settings;
 use crate::head_error::HeadError;
@@ -101,6 +101,7 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Reads the head of a request, bounded in the number of its fields.
 pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
+    let head = &Bytes::copy_from_slice(head);
     let mut fields = fields(head, max_headers);
     let mut parsed = httparse::Request::new(&mut fields);
     check(parsed.parse(head), max_headers)?;
@@ -108,25 +109,26 @@ pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<(
     *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(malformed)?;
     *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
     *request.version_mut() = version(parsed.version);
-    fill(request.headers_mut(), parsed.headers, max_headers)?;
+    *request.headers_mut() = headers(head, parsed.headers, max_headers)?;
     Ok(request)
 }
 
 /// Reads the head of a response, bounded in the number of its fields.
 fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
+    let head = &Bytes::copy_from_slice(head);
     let mut fields = fields(head, max_headers);
     let mut parsed = httparse::Response::new(&mut fields);
     check(parsed.parse(head), max_headers)?;
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(malformed)?;
     *response.version_mut() = version(parsed.version);
-    fill(response.headers_mut(), parsed.headers, max_headers)?;
+    *response.headers_mut() = headers(head, parsed.headers, max_headers)?;
     Ok(response)
 }
 
-/// Room for the fields of a head. Each takes at least three bytes, so that a large limit costs nothing.
+/// Room for the fields of a head, which are no more than its lines.
 fn fields(head: &[u8], max_headers: usize) -> Vec<httparse::Header<'static>> {
-    vec![httparse::EMPTY_HEADER; max_headers.min(head.len() / 3)]
+    vec![httparse::EMPTY_HEADER; max_headers.min(memchr_iter(b'\n', head).count())]
 }
 
 fn check(parsed: httparse::Result<usize>, max_headers: usize) -> Result<(), HeadError> {
@@ -141,14 +143,18 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 }
 }
 
-fn fill(headers: &mut HeaderMap, fields: &[httparse::Header<'_>], max_headers: usize) -> Result<(), HeadError> {
+/// The fields of a head, which share its memory: that is one allocation, and a copy of the buffer that was read into, which
+/// is not to be held for as long as one of them.
+fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) -> Result<HeaderMap, HeadError> {
+    // The map has a limit of its own, of some 30,000.
+    let too_many = |_| HeadError::TooManyHeaders { limit: max_headers };
+    let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(too_many)?;
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(malformed)?;
-        // The map has a limit of its own, of some 30,000.
-        headers.try_append(name, value).map_err(|_| HeadError::TooManyHeaders { limit: max_headers })?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(malformed)?;
+        headers.try_append(name, value).map_err(too_many)?;
     }
-    Ok(())
+    Ok(headers)
 }
 
 fn malformed<E>(_: E) -> HeadError {
