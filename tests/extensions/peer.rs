@@ -44,6 +44,8 @@ impl Server {
             [line] => Some(line.to_owned()),
             _ => panic!("several lines"),
         };
+        // What is left is what an open connection holds.
+        server.driver.take_request();
         server
     }
 
