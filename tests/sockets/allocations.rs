@@ -284,3 +284,25 @@ fn a_large_message_leaves_nothing_behind() {
         }
     }
 }
+
+#[test]
+fn a_long_message_that_for_each_lends_is_sent_back_without_a_copy() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (mut socket, mut peer) = tower_websocket::test::server("/", Config::server()).await;
+        let long = vec![7; 1024 * 1024];
+        peer.send_binary(&long);
+        let mut spent = Vec::new();
+        let echo = socket.for_each(|message, replies| {
+            let before = GLOBAL.stats().bytes_allocated;
+            replies.send_borrowed(message).expect("an open connection");
+            spent.push(GLOBAL.stats().bytes_allocated - before);
+        });
+        tokio::select! {
+            _ = echo => panic!("it has ended"),
+            () = peer.expect_binary(&long) => {}
+        }
+        assert!(matches!(spent[..], [bytes] if bytes < 1024), "{spent:?}");
+    });
+}

@@ -1,17 +1,21 @@
+use std::ptr;
+
 use websocket_driver::{CloseCode, Driver, Message, MessageRef, PreparedMessage, SendError};
 
 /// What answers a message in [`WebSocket::for_each`](crate::WebSocket::for_each). It gathers; the socket writes.
 #[derive(Debug)]
 pub struct Replies<'a> {
     driver: &'a mut Driver,
+    /// The message that is answered, where there is more of it than what is lent.
+    owned: Option<&'a Message>,
 }
 
 impl<'a> Replies<'a> {
-    pub(crate) fn new(driver: &'a mut Driver) -> Self {
-        Self { driver }
+    pub(crate) fn new(driver: &'a mut Driver, owned: Option<&'a Message>) -> Self {
+        Self { driver, owned }
     }
 
-    /// Sends a message that is only borrowed, which copies it.
+    /// Sends a message that is only borrowed, which copies it; but not where it is long, and what was lent.
     ///
     /// # Errors
     ///
@@ -19,7 +23,11 @@ impl<'a> Replies<'a> {
     /// [`Config::max_output`](crate::Config::max_output) to one message.
     #[inline]
     pub fn send_borrowed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), SendError> {
-        self.driver.send_borrowed(message)
+        let message = message.into();
+        match self.owned {
+            Some(owned) if is_same(owned.borrowed(), message) => self.driver.send(owned.clone()),
+            _ => self.driver.send_borrowed(message),
+        }
     }
 
     /// Sends a message.
@@ -48,5 +56,14 @@ impl<'a> Replies<'a> {
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.driver.close(code, reason)
+    }
+}
+
+/// Whether it is one message, and not only an equal one.
+fn is_same(one: MessageRef<'_>, other: MessageRef<'_>) -> bool {
+    match (one, other) {
+        (MessageRef::Text(one), MessageRef::Text(other)) => ptr::eq(one, other),
+        (MessageRef::Binary(one), MessageRef::Binary(other)) => ptr::eq(one, other),
+        _ => false,
     }
 }

@@ -524,7 +524,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
                     while !driver.is_output_full()
                         && let Some(message) = self.batch.next_borrowed(scratch)
                     {
-                        handle(message, &mut Replies::new(driver));
+                        handle(message, &mut Replies::new(driver, None));
                     }
                     true
                 });
@@ -541,7 +541,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
                 Some(Ok(Some(Event::Message(message)))) => {
                     let mut connection = lock(&self.connection);
                     let _ = connection.writable();
-                    handle(message.borrowed(), &mut Replies::new(connection.driver_mut()));
+                    handle(message.borrowed(), &mut Replies::new(connection.driver_mut(), Some(&message)));
                     connection.note_closing();
                 }
                 Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Err(error.into())),
