@@ -116,8 +116,9 @@ impl<'a> App<'a> {
 
     /// Gives a driver bytes and their end, and tells what came of it.
     pub fn run(mut self, mut driver: Driver, bytes: &[u8], mut read: impl FnMut(&mut Driver, &mut App)) -> Outcome {
+        // Some may have come with what was before.
+        let mut come = driver.input().len();
         read(&mut driver, &mut self);
-        let mut come = 0;
         for piece in self.cut.pieces(bytes) {
             self.cut.receive(&mut driver, piece);
             come += piece.len();
@@ -145,7 +146,7 @@ impl<'a> App<'a> {
         }
 
         drop(driver);
-        let traffic = self.traffic(bytes.len());
+        let traffic = self.traffic(come);
         self.watch.check(is_open, error.as_ref(), &cause, &traffic);
         let has_closed = self.has_closed;
         let mut outcome = Outcome {
