@@ -50,6 +50,11 @@ pub(crate) fn put(mut buffer: BytesMut) {
 
 /// Makes room to read into, behind the beginning of a frame of which `missing` bytes are still to come.
 pub(crate) fn make_room(input: &mut BytesMut, missing: usize) {
+    // As after every rest.
+    if input.capacity() == 0 {
+        *input = take();
+        return;
+    }
     let room = input.capacity() - input.len();
     if room >= ROOM || (missing > 0 && room > missing) {
         return;

@@ -464,15 +464,20 @@ impl Driver {
     /// have their close frame in the output by the time they are told.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        // Apart from all else, so that the message is built where it goes.
         if let State::Open(protocol) = &self.state
             && self.news.is_empty()
             && let Some(limit) = protocol.plain_limit()
-            && let Some(plain) = Plain::peek(&self.input, limit)
         {
-            match plain.take(&mut self.input) {
-                Ok(message) => return Some(Event::Message(message)),
-                Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
+            // As before every wait for the peer.
+            if self.input.is_empty() && !self.eof && self.settle().is_ok() {
+                return None;
+            }
+            // Apart from all else, so that the message is built where it goes.
+            if let Some(plain) = Plain::peek(&self.input, limit) {
+                match plain.take(&mut self.input) {
+                    Ok(message) => return Some(Event::Message(message)),
+                    Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
+                }
             }
         }
         self.poll_any_event()

@@ -265,10 +265,6 @@ impl Hybi {
         if self.current.is_some() {
             return Ok(self.current.take());
         }
-        // As often as a peer waits for its answer.
-        if input.is_empty() {
-            return Ok(None);
-        }
         let Some((header, len)) = Header::decode(input, self.expect(settings))? else {
             return Ok(None);
         };
