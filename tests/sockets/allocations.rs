@@ -166,12 +166,13 @@ fn costs_nothing(stack: Stack, frame: &[u8], reply: &[u8], times: usize) {
 }
 
 #[test]
-fn a_small_text_costs_no_allocation() {
+fn a_text_of_up_to_512_bytes_costs_no_allocation() {
     let _alone = alone();
-    let text = "x".repeat(32);
     for stack in STACKS {
-        let reply = [b"\x81\x20", text.as_bytes()].concat();
-        costs_nothing(stack, &Frame::text(&text).bytes(), &reply, MESSAGES);
+        for len in [32, 48, 49, 125, 512] {
+            let frame = Frame::text("x".repeat(len));
+            costs_nothing(stack, &frame.bytes(), &frame.unmasked().bytes(), MESSAGES);
+        }
     }
 }
 

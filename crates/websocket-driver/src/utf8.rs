@@ -15,12 +15,18 @@ pub struct InvalidUtf8;
 #[derive(Clone)]
 pub struct Utf8Bytes(Repr);
 
-// A copy of up to 48 bytes costs less than the reference counting of `Bytes`.
 #[derive(Clone)]
 enum Repr {
+    /// A copy of up to 48 bytes costs less than the reference counting of `Bytes`.
     Inline(Inline),
+    /// As it came. Without unsafe code it is looked at again each time, which for so few costs less than the allocation that
+    /// `FastStr` makes.
+    Medium(Bytes),
     Shared(FastStr),
 }
+
+/// How long a medium text may be.
+const MEDIUM: usize = 512;
 
 /// The length stands behind the text, and leaves room in its word for the tags of all enums around it. So a move is of whole
 /// pieces, see [`Short`].
@@ -62,11 +68,12 @@ impl Utf8Bytes {
         Self(Repr::Shared(FastStr::from_static_str(text)))
     }
 
-    /// The text.
+    /// The text. Where it is of at most 512 bytes that is looked at again each time, in some nanoseconds: keep what comes of it.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // The bytes were checked when they came. Without unsafe code they are looked at again, at most 48.
+            // The bytes were checked when they came.
             Repr::Inline(Inline { text, len }) => text.as_str(*len as usize).unwrap_or_default(),
+            Repr::Medium(bytes) => from_utf8(bytes).unwrap_or_default(),
             Repr::Shared(text) => text.as_str(),
         }
     }
@@ -76,6 +83,7 @@ impl Utf8Bytes {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline(text) => text.as_bytes(),
+            Repr::Medium(bytes) => bytes,
             Repr::Shared(text) => text.as_ref(),
         }
     }
@@ -85,6 +93,7 @@ impl Utf8Bytes {
     pub fn len(&self) -> usize {
         match &self.0 {
             Repr::Inline(text) => text.len as usize,
+            Repr::Medium(bytes) => bytes.len(),
             Repr::Shared(text) => text.len(),
         }
     }
@@ -109,7 +118,7 @@ impl Utf8Bytes {
     pub(crate) fn as_short(&self) -> Option<(&Short, usize)> {
         match &self.0 {
             Repr::Inline(Inline { text, len }) => Some((text, *len as usize)),
-            Repr::Shared(_) => None,
+            Repr::Medium(_) | Repr::Shared(_) => None,
         }
     }
 }
@@ -159,10 +168,11 @@ impl TryFrom<Bytes> for Utf8Bytes {
     type Error = InvalidUtf8;
 
     fn try_from(bytes: Bytes) -> Result<Self, InvalidUtf8> {
-        match FastStr::from_bytes(bytes) {
-            Ok(text) => Ok(Self(Repr::Shared(text))),
-            Err(_) => Err(InvalidUtf8),
+        if bytes.len() > MEDIUM {
+            return FastStr::from_bytes(bytes).map(Repr::Shared).map(Self).map_err(|_| InvalidUtf8);
         }
+        from_utf8(&bytes).map_err(|_| InvalidUtf8)?;
+        Ok(Self(Repr::Medium(bytes)))
     }
 }
 
@@ -170,6 +180,7 @@ impl From<Utf8Bytes> for Bytes {
     fn from(text: Utf8Bytes) -> Self {
         match text.0 {
             Repr::Inline(text) => Self::copy_from_slice(text.as_bytes()),
+            Repr::Medium(bytes) => bytes,
             Repr::Shared(text) => text.into_bytes(),
         }
     }
@@ -285,6 +296,30 @@ mod tests {
             all.extend(last.iter().cloned());
         }
         all
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_what_it_was_made_of() {
+        for len in [0, 1, 48, 49, 511, 512, 513, 5000] {
+            let string: String = "aé€😀"
+                .chars()
+                .cycle()
+                .scan(0, |sum, c| {
+                    *sum += c.len_utf8();
+                    (*sum <= len).then_some(c)
+                })
+                .collect();
+            let string = format!("{string}{}", "x".repeat(len - string.len()));
+            let bytes = Bytes::from(string.clone());
+            for text in [Utf8Bytes::from(&string[..]), string.clone().into(), bytes.clone().try_into().unwrap()] {
+                assert_eq!((text.as_str(), text.as_bytes(), text.len()), (&string[..], string.as_bytes(), len));
+                assert_eq!(Bytes::from(text.clone()), bytes);
+                assert_eq!(text.to_string(), string);
+            }
+            let cut = bytes.slice(..len.saturating_sub(1));
+            assert_eq!(Utf8Bytes::try_from(cut.clone()).is_ok(), str::from_utf8(&cut).is_ok());
+            assert!(Utf8Bytes::try_from(Bytes::from([&bytes[..], b"\xff"].concat())).is_err());
+        }
     }
 
     #[test]
