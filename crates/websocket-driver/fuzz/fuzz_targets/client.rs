@@ -3,7 +3,7 @@
 #![no_main]
 
 use bytes::Buf;
-use common::{App, Cut, Edits, Frames, MASK, Options, RANDOM, assert_same, by_event, check_request, edited};
+use common::{App, Cut, Edits, Frames, MASK, Options, RANDOM, alone, assert_same, by_event, check_request, edited};
 use http::Uri;
 use libfuzzer_sys::fuzz_target;
 use permessage_deflate::PermessageDeflate;
@@ -101,7 +101,7 @@ fuzz_target!(|input: Input| {
         driver.start().expect("a request to write");
         Ok((len, app.run(driver, &bytes[come..], by_event)))
     };
-    match (connect(&Cut::NONE), connect(cut)) {
+    match (alone(|| connect(&Cut::NONE)), alone(|| connect(cut))) {
         (Ok((whole_len, whole)), Ok((len, in_pieces))) => {
             assert_eq!(len, whole_len);
             assert_same(&in_pieces, &whole);

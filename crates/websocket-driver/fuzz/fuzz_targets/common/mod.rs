@@ -16,7 +16,7 @@ pub use http::{
 };
 pub use http::{VERSIONS, requested};
 pub use options::Options;
-pub use outcome::{Outcome, assert_same};
+pub use outcome::{Outcome, alone, assert_same};
 pub use watch::Watch;
 pub use wire::{Cut, Frames, MASK, Mask, size};
 pub use written::{Frame, check_hixie_frames, read_frame, read_frames};
