@@ -125,43 +125,35 @@ fn a_cancelled_next_event_loses_nothing() {
     });
 }
 
+/// A message of each kind is sent back, by a send that is cancelled.
+async fn cancelled_sends_change_nothing(
+    send: impl AsyncFn(&mut WebSocket<Trickle>, Message) -> Result<(), tower_websocket::Error>,
+) {
+    nothing_changes(async |version, times| {
+        let (mut socket, trickle) = open(version, Config::server()).await;
+        let mut outcome = Outcome::default();
+        while let Some(message) = insist!(times, socket.recv()) {
+            let message = message.unwrap();
+            outcome.messages.push(message.clone());
+            // There is room, so it is taken with the first poll.
+            if let Some(result) = polled(times, send(&mut socket, message)) {
+                result.unwrap();
+            }
+        }
+        outcome.of(&socket, &trickle)
+    })
+    .await;
+}
+
 #[test]
 fn a_cancelled_send_leaves_no_half_frame_and_what_it_has_taken_goes_out() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            while let Some(message) = insist!(times, socket.recv()) {
-                let message = message.unwrap();
-                outcome.messages.push(message.clone());
-                // There is room, so it is taken with the first poll.
-                if let Some(result) = polled(times, socket.send(message)) {
-                    result.unwrap();
-                }
-            }
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
+    run(async || cancelled_sends_change_nothing(async |socket, message| socket.send(message).await).await);
 }
 
 #[test]
 fn a_cancelled_send_of_a_prepared_message_is_as_any_other() {
     run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            while let Some(message) = insist!(times, socket.recv()) {
-                let message = message.unwrap();
-                outcome.messages.push(message.clone());
-                // There is room, so it is taken with the first poll.
-                if let Some(result) = polled(times, socket.send_prepared(&message.into())) {
-                    result.unwrap();
-                }
-            }
-            outcome.of(&socket, &trickle)
-        })
-        .await;
+        cancelled_sends_change_nothing(async |socket, message| socket.send_prepared(&message.into()).await).await;
     });
 }
 
