@@ -107,7 +107,7 @@ fn a_refusal_comes_before_all_other_answers() {
             // Its own pages do.
             let outdated = Handshake { target: "/chat".into(), ..Handshake::hybi("12") };
             let (answer, _) = response(port, &outdated.with("Origin", "http://example.com")).await;
-            assert_eq!(answer.status, 426);
+            assert_eq!((answer.status, answer.all("Sec-WebSocket-Version")), (426, vec!["13, 8, 7"]));
         }
     });
 }

@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response as AxumResponse;
 use axum::routing::any;
+use axum::{Extension, Router};
 use axum_websocket::WebSocketUpgrade;
 use axum_websocket::rejection::OriginRejection;
 use bytes::Bytes;
@@ -55,8 +55,9 @@ impl Gate {
             Self::Http1 => serve(layered(), How::Http1).await,
             Self::Tls => serve(layered(), How::Tls).await,
             Self::Router => {
-                let handler = |ws: WebSocketUpgrade| async { ws.config(config()).on_upgrade(echo) };
-                axum(Router::new().route("/chat", any(handler)).fallback(plain).layer(guard)).await
+                let handler = async |ws: WebSocketUpgrade| ws.on_upgrade(echo);
+                let chat = any(handler).layer(Extension(config()));
+                axum(Router::new().route("/chat", chat).fallback(plain).layer(guard)).await
             }
             Self::Extractor => {
                 let router = Router::new().route("/chat", any(extract)).fallback(plain);
