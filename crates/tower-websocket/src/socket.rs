@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
@@ -55,6 +56,8 @@ pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgrad
     version: Version,
     /// Boxed, since most sockets have nothing of it while they live, and each has a place for it.
     details: Option<Box<Details>>,
+    /// Something is kept in the details, to be received before all else.
+    has_kept: bool,
     /// `None` was given out.
     is_finished: bool,
 }
@@ -90,6 +93,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         Self {
             version: driver.version().unwrap_or(Version::Hybi13),
             details: has_details.then(|| Box::new(Details { protocol, request, ..Details::default() })),
+            has_kept: false,
             is_finished: false,
             batch: Batch::default(),
             connection: Arc::new(Mutex::new(connection)),
@@ -414,7 +418,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// The next event, or none where messages came, which are in the batch.
     #[inline]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
-        if self.details.is_some()
+        if self.has_kept
             && let Some(event) = self.take_kept()
         {
             return Poll::Ready(Some(event.map(Some)));
@@ -426,12 +430,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     #[inline]
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
+        if let Some(Ok(None)) = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.note(next)) }
+    }
+
+    /// Keeps in mind how the connection has ended. Apart from where messages come in batches, which move no event.
+    #[inline(never)]
+    fn note(&mut self, next: Option<io::Result<Option<Event>>>) -> Option<Result<Option<Event>, Error>> {
         match &next {
             None => self.is_finished = true,
             Some(Ok(Some(Event::Close(close)))) => self.details_mut().close_frame = Some(Box::new(close.clone())),
             Some(_) => {}
         }
-        Poll::Ready(next.map(|next| next.map_err(Error::Io)))
+        next.map(|next| next.map_err(Error::Io))
     }
 
     /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
@@ -453,6 +463,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 
     fn keep(&mut self, event: Result<Event, Error>) {
+        self.has_kept = true;
         let kept = self.kept();
         kept.bytes += size_kept(&event);
         kept.events.push_back(event);
@@ -470,6 +481,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             kept.bytes -= size_kept(event);
         }
         kept.take_if(|kept| kept.events.is_empty());
+        self.has_kept = kept.is_some();
         event
     }
 
@@ -498,13 +510,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     #[inline(never)]
     fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         loop {
-            if let Some(message) = self.batch.next() {
+            if self.batch.has_next()
+                && let Some(message) = self.batch.next()
+            {
                 return Poll::Ready(Some(Ok(message)));
             }
             match ready!(self.poll_batch(cx)) {
+                Some(Ok(None)) => {}
                 Some(Ok(Some(Event::Message(message)))) => return Poll::Ready(Some(Ok(message))),
                 Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Some(Err(error.into()))),
-                Some(Ok(_)) => {}
+                Some(Ok(Some(_))) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }

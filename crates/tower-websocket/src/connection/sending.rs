@@ -53,10 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
         self.used();
-        !self.is_abandoned
-            && matches!(self.ending, Ending::None)
-            && self.driver.output().has_buffer()
-            && self.driver.send_short(message)
+        matches!(self.ending, Ending::None) && self.writable().is_ok_and(|driver| driver.send_short(message))
     }
 
     /// Takes a message, to be written with the next flush.

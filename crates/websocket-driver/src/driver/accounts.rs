@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Buf;
+
 use super::{Driver, State};
 use crate::cause::CloseCause;
 use crate::error::ProtocolError;
@@ -24,6 +26,7 @@ impl Driver {
 
     /// Charges the [`Budget`](crate::Budget), if there is one, with what the connection holds now.
     /// [`poll_event`](Self::poll_event) does so before it asks for more input; this is for who changes the buffers after that.
+    #[inline]
     pub fn charge(&mut self) {
         if self.charge.is_some() {
             self.charge_with(self.memory());
@@ -39,6 +42,7 @@ impl Driver {
 
     /// Tells the observer, if there is one, what has passed. [`poll_event`](Self::poll_event) does so before it asks for more
     /// input; this is for who has written something since.
+    #[inline]
     pub fn report(&mut self) {
         if let Some(observed) = &mut self.observed {
             observed.report(self.output.written());
@@ -64,6 +68,13 @@ impl Driver {
     /// Whether there is an observer.
     pub fn is_observed(&self) -> bool {
         self.observed.is_some()
+    }
+
+    /// Whether there is nothing to [settle](Self::settle): an empty input, no message that is under way, no extension and no
+    /// observer are for the caller to know.
+    #[inline]
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.charge.is_none() && !self.output.has_remaining()
     }
 
     /// Before more input is asked for: what the connection holds is charged, held against the limit, and told.

@@ -195,10 +195,13 @@ impl Driver {
     /// Lends the input to a batch, where it begins with messages that need no driver to be read; else does nothing.
     #[inline]
     pub fn lend(&mut self, batch: &mut Batch) {
-        if let State::Open(protocol) = &self.state
-            && self.news.is_empty()
-            && let Some(limit) = protocol.plain_limit()
-        {
+        if !self.input.is_empty() {
+            self.lend_input(batch);
+        }
+    }
+
+    fn lend_input(&mut self, batch: &mut Batch) {
+        if let Some(limit) = self.plain_limit() {
             batch.fill(&mut self.input, limit);
         }
     }
@@ -464,14 +467,13 @@ impl Driver {
     /// have their close frame in the output by the time they are told.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if let State::Open(protocol) = &self.state
-            && self.news.is_empty()
-            && let Some(limit) = protocol.plain_limit()
-        {
-            // As before every wait for the peer.
-            if self.input.is_empty() && !self.eof && self.settle().is_ok() {
-                return None;
-            }
+        // As before every wait for the peer.
+        let is_waiting = self.input.is_empty() && self.holds_nothing() && !self.eof && self.plain_limit().is_some();
+        if is_waiting { None } else { self.poll_next_event() }
+    }
+
+    fn poll_next_event(&mut self) -> Option<Event> {
+        if let Some(limit) = self.plain_limit() {
             // Apart from all else, so that the message is built where it goes.
             if let Some(plain) = Plain::peek(&self.input, limit) {
                 match plain.take(&mut self.input) {
@@ -481,6 +483,15 @@ impl Driver {
             }
         }
         self.poll_any_event()
+    }
+
+    /// How long a message in one frame may be that can be taken as it stands, if it is what comes next.
+    #[inline]
+    fn plain_limit(&self) -> Option<u16> {
+        match &self.state {
+            State::Open(protocol) if self.news.is_empty() => protocol.plain_limit(),
+            _ => None,
+        }
     }
 
     fn poll_any_event(&mut self) -> Option<Event> {
@@ -541,6 +552,12 @@ impl Driver {
             self.release_pong();
         }
         &mut self.output
+    }
+
+    /// Whether bytes wait to be written: [`output`](Self::output) has some.
+    #[inline]
+    pub fn wants_write(&self) -> bool {
+        self.output.has_remaining() || self.held_pong.is_some()
     }
 
     /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
