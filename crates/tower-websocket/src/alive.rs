@@ -1,72 +1,72 @@
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::mem;
+use std::sync::{Mutex, Weak};
 
-use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use websocket_driver::{Config, Due, Keepalive, Version};
 
-pin_project! {
-    /// Whether a peer is alive: the driver's machine, and the one timer of an open connection. The timer is set again only
-    /// when it fires, whatever came before.
-    #[derive(Debug)]
-    pub(crate) struct Alive {
-        keepalive: Keepalive,
-        // Something came since the clock was read last.
-        is_heard: bool,
-        #[pin]
-        timer: Sleep,
-        // Who is woken by the timer.
-        waker: Option<Waker>,
-    }
+use crate::connection::Connection;
+use crate::keeper::Seat;
+
+/// Whether a peer is alive: the driver's machine, which is told the time when the [keeper](crate::keeper) looks, and only then.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    keepalive: Keepalive,
+    _seat: Seat,
+    /// Something came since it was looked last.
+    is_heard: bool,
+    /// There is something to do.
+    is_due: bool,
 }
 
 impl Alive {
     /// For a connection that opens now, if the configuration has anything to look after.
-    pub(crate) fn new(config: &Config, version: Version) -> Option<Pin<Box<Self>>> {
-        let has_pings = config.get_ping_interval().is_some() && !version.is_hixie();
-        if !has_pings && config.get_idle_timeout().is_none() {
-            return None;
-        }
-        let now = Instant::now();
-        let mut keepalive = Keepalive::new(config, now.into());
-        keepalive.opened(version, now.into());
-        Some(Box::pin(Self { keepalive, is_heard: false, timer: sleep_until(now), waker: None }))
+    pub(crate) fn new<T>(connection: &Weak<Mutex<Connection<T>>>, config: &Config, version: Version) -> Option<Box<Self>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let ping_interval = config.get_ping_interval().filter(|_| !version.is_hixie());
+        let pings = ping_interval.map(|interval| interval.min(config.get_pong_timeout()));
+        let shortest = [pings, config.get_idle_timeout()].into_iter().flatten().min()?;
+        let now = Instant::now().into();
+        let mut keepalive = Keepalive::new(config, now);
+        keepalive.opened(version, now);
+        Some(Box::new(Self { keepalive, _seat: Seat::take(connection, shortest), is_heard: false, is_due: false }))
     }
 
     /// Something came.
-    pub(crate) fn heard(self: Pin<&mut Self>) {
-        *self.project().is_heard = true;
+    pub(crate) fn heard(&mut self) {
+        self.is_heard = true;
     }
 
     /// A message came or went.
-    pub(crate) fn used(self: Pin<&mut Self>) {
-        self.project().keepalive.used(Instant::now().into());
+    pub(crate) fn used(&mut self) {
+        self.keepalive.used(Instant::now().into());
     }
 
-    /// What is due; `Pending` while nothing is.
-    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Due> {
-        let mut this = self.project();
+    /// Tells whether there is something new to do.
+    pub(crate) fn look(&mut self, last: Instant, now: Instant) -> bool {
+        self.hear(last);
+        // Of a copy, as it is told once, and nobody may be there to do it.
+        let is_due = !matches!(self.keepalive.clone().poll(now.into()), Due::Never | Due::At(_));
+        is_due && !mem::replace(&mut self.is_due, true)
+    }
+
+    /// What there is to do, if anything.
+    #[inline]
+    pub(crate) fn due(&mut self) -> Option<Due> {
+        if !self.is_due {
+            return None;
+        }
+        self.is_due = false;
         let now = Instant::now();
-        if std::mem::take(this.is_heard) {
-            this.keepalive.heard(now.into());
-        }
-        // The timer is known to wake this task.
-        if this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) && now < this.timer.deadline() {
-            return Poll::Pending;
-        }
-        loop {
-            match this.keepalive.poll(Instant::now().into()) {
-                Due::Never => return Poll::Pending,
-                Due::At(instant) => this.timer.as_mut().reset(instant.into()),
-                due => {
-                    *this.waker = None;
-                    return Poll::Ready(due);
-                }
-            }
-            if this.timer.as_mut().poll(cx).is_pending() {
-                *this.waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
+        self.hear(now);
+        Some(self.keepalive.poll(now.into()))
+    }
+
+    fn hear(&mut self, at: Instant) {
+        if mem::take(&mut self.is_heard) {
+            self.keepalive.heard(at.into());
         }
     }
 }

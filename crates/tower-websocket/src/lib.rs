@@ -6,6 +6,7 @@ mod client;
 mod connection;
 mod deferred;
 mod error;
+mod keeper;
 mod lock;
 mod pings;
 mod pool;

@@ -81,7 +81,6 @@ struct Kept {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub(crate) fn new(mut connection: Connection<T>) -> Self {
-        connection.opened();
         if let Some(interval) = connection.driver().config().get_ping_interval()
             && connection.driver().version().is_some_and(Version::is_hixie)
         {
@@ -96,7 +95,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             has_kept: false,
             is_finished: false,
             batch: Batch::default(),
-            connection: Arc::new(Mutex::new(connection)),
+            connection: Arc::new_cyclic(|this| {
+                connection.opened(this);
+                Mutex::new(connection)
+            }),
         }
     }
 

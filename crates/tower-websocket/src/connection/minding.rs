@@ -1,6 +1,6 @@
 //! What is done for a peer that says nothing, and for those who ask how far away it is.
 
-use std::task::{Context, Poll, ready};
+use std::sync::{Mutex, Weak};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,16 +10,26 @@ use websocket_driver::{CloseCause, Due, Timeout, Version};
 use super::{Connection, Ending};
 use crate::alive::Alive;
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    /// Looks after the peer from here on, if the configuration says so.
-    pub(crate) fn opened(&mut self) {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
+    /// Looks after the peer from here on, if the configuration says so. `this` is where the connection will be.
+    pub(crate) fn opened(&mut self, this: &Weak<Mutex<Self>>) {
         let config = self.driver.config();
-        self.alive = Alive::new(config, self.driver.version().unwrap_or(Version::Hybi13));
+        self.alive = Alive::new(this, config, self.driver.version().unwrap_or(Version::Hybi13));
+        self.is_watched |= self.alive.is_some();
         self.counts_use = self.alive.is_some() && config.get_idle_timeout().is_some();
         self.needs_time = config.is_rate_limited();
         if self.needs_time {
             // What has come already is made up for from here on.
             self.driver.tick(Instant::now().into());
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Wakes who receives, if there is something to do for the peer.
+    pub(crate) fn look(&mut self, last: Instant, now: Instant) {
+        if self.alive.as_mut().is_some_and(|alive| alive.look(last, now)) {
+            self.wake_receiver();
         }
     }
 
@@ -29,7 +39,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if self.counts_use
             && let Some(alive) = &mut self.alive
         {
-            alive.as_mut().used();
+            alive.used();
         }
     }
 
@@ -42,12 +52,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         }
     }
 
-    /// Does what is due for a peer that says nothing; `Pending` while nothing is.
-    pub(super) fn poll_alive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(alive) = &mut self.alive else {
-            return Poll::Pending;
-        };
-        match ready!(alive.as_mut().poll(cx)) {
+    /// Does what is due for a peer that says nothing, and tells whether there was anything to do.
+    #[inline]
+    pub(super) fn mind(&mut self) -> bool {
+        let due = self.alive.as_mut().and_then(|alive| alive.due());
+        due.inspect(|due| self.mind_due(*due)).is_some()
+    }
+
+    #[cold]
+    fn mind_due(&mut self, due: Due) {
+        match due {
             Due::Ping => {
                 // With a number, so that the answer is known, only where somebody is told of it.
                 let is_observed = self.driver.is_observed();
@@ -57,9 +71,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 drop(self.writable().map(|driver| driver.ping(data)));
             }
             Due::Expired(timeout) => self.expire(timeout),
+            // Something came meanwhile.
             _ => {}
         }
-        Poll::Ready(())
     }
 
     fn expire(&mut self, timeout: Timeout) {

@@ -40,7 +40,7 @@ pub(crate) struct Connection<T> {
     /// Who waits for the transport to take more, where it has not taken all.
     slow: Option<Arc<Waiting>>,
     /// Where a peer that says nothing is looked after, from the end of the handshake on.
-    alive: Option<Pin<Box<Alive>>>,
+    alive: Option<Box<Alive>>,
     /// The pings whose pongs somebody waits for.
     pings: Option<Box<Pings>>,
     /// A message is told to it.
@@ -154,8 +154,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             match self.poll_exchange(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Poll::Pending if self.alive.is_none() => return Poll::Pending,
-                Poll::Pending => ready!(self.poll_alive(cx)),
+                Poll::Pending if self.mind() => {}
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -192,7 +192,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             Poll::Ready(Ok(0)) => self.driver.receive_eof(),
             Poll::Ready(Ok(_)) => {
                 if let Some(alive) = &mut self.alive {
-                    alive.as_mut().heard();
+                    alive.heard();
                 }
                 if self.needs_time {
                     self.driver.tick(Instant::now().into());

@@ -130,7 +130,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             if self.slow.is_some()
                 && let Some(alive) = &mut self.alive
             {
-                alive.as_mut().heard();
+                alive.heard();
             }
         }
         if self.unflushed {
