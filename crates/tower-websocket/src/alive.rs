@@ -21,7 +21,7 @@ pub(crate) struct Alive {
 
 impl Alive {
     /// For a connection that opens now, if the configuration has anything to look after.
-    pub(crate) fn new<T>(connection: &Weak<Mutex<Connection<T>>>, config: &Config, version: Version) -> Option<Box<Self>>
+    pub(crate) fn new<T>(connection: &Weak<Mutex<Connection<T>>>, config: &Config, version: Version) -> Option<Self>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -31,7 +31,7 @@ impl Alive {
         let now = Instant::now().into();
         let mut keepalive = Keepalive::new(config, now);
         keepalive.opened(version, now);
-        Some(Box::new(Self { keepalive, _seat: Seat::take(connection, shortest), is_heard: false, is_due: false }))
+        Some(Self { keepalive, _seat: Seat::take(connection, shortest), is_heard: false, is_due: false })
     }
 
     /// Something came.

@@ -1,5 +1,6 @@
 use crate::cause::CloseCause;
 use crate::close::CloseFrame;
+use crate::error::ProtocolError;
 
 /// How a connection ended, or is about to.
 #[derive(Debug, Default)]
@@ -10,6 +11,8 @@ pub(crate) struct End {
     cause: Option<CloseCause>,
     /// What became of the transport, which counts where nothing was said before.
     transport: Option<CloseCause>,
+    /// What is to be told before the close.
+    error: Option<ProtocolError>,
 }
 
 impl End {
@@ -33,6 +36,15 @@ impl End {
     /// Only the first counts.
     pub(crate) fn set_transport(&mut self, cause: CloseCause) {
         self.transport.get_or_insert(cause);
+    }
+
+    pub(crate) fn set_error(&mut self, error: ProtocolError) {
+        self.error = Some(error);
+    }
+
+    /// Gives it once.
+    pub(crate) fn take_error(&mut self) -> Option<ProtocolError> {
+        self.error.take()
     }
 
     /// The transport has ended, and no close was in what came before.

@@ -1,20 +1,18 @@
 use crate::end::End;
-use crate::error::ProtocolError;
 use crate::event::Event;
 
-/// Events that happened and were not told yet, in the order in which they are told.
+/// Events that happened and were not told yet, in the order in which they are told. Where there is an error, the end has it.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) connect: bool,
     pub(crate) open: bool,
-    pub(crate) error: Option<Box<ProtocolError>>,
     pub(crate) close: bool,
 }
 
 impl News {
     /// The next of them.
     #[inline]
-    pub(crate) fn next(&mut self, end: &Option<Box<End>>) -> Option<Event> {
+    pub(crate) fn next(&mut self, end: &mut Option<Box<End>>) -> Option<Event> {
         if self.is_empty() { None } else { self.next_cold(end) }
     }
 
@@ -25,17 +23,18 @@ impl News {
     }
 
     #[cold]
-    fn next_cold(&mut self, end: &Option<Box<End>>) -> Option<Event> {
+    fn next_cold(&mut self, end: &mut Option<Box<End>>) -> Option<Event> {
         if std::mem::take(&mut self.connect) {
             return Some(Event::Connect);
         }
         if std::mem::take(&mut self.open) {
             return Some(Event::Open);
         }
-        if let Some(error) = self.error.take() {
-            return Some(Event::Error(*error));
+        let end = end.as_mut()?;
+        if let Some(error) = end.take_error() {
+            return Some(Event::Error(error));
         }
         self.close = false;
-        end.as_ref()?.frame().cloned().map(Event::Close)
+        end.frame().cloned().map(Event::Close)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Connection<T> {
     /// Who waits for the transport to take more, where it has not taken all.
     slow: Option<Arc<Waiting>>,
     /// Where a peer that says nothing is looked after, from the end of the handshake on.
-    alive: Option<Box<Alive>>,
+    alive: Option<Alive>,
     /// The pings whose pongs somebody waits for.
     pings: Option<Box<Pings>>,
     /// A message is told to it.

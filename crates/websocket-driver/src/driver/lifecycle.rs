@@ -198,7 +198,7 @@ impl Driver {
         if !matches!(self.state, State::Open(_)) {
             self.tell_refused(&error);
         }
-        self.news.error = Some(Box::new(error.clone()));
+        self.end.get_or_insert_default().set_error(error.clone());
         self.end(close, error.into());
     }
 

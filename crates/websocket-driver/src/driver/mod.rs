@@ -496,7 +496,7 @@ impl Driver {
 
     fn poll_any_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.news.next(&self.end) {
+            if let Some(event) = self.news.next(&mut self.end) {
                 if event == Event::Open {
                     self.tell_opened();
                 }
