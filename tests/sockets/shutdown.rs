@@ -261,3 +261,28 @@ fn a_socket_that_joins_late_is_closed_at_once() {
         assert_eq!(shutdown.wait(Duration::from_secs(5)).await, 0);
     });
 }
+
+#[test]
+fn the_last_bytes_of_a_socket_that_was_dropped_are_waited_for() {
+    run_paused(async || {
+        let shutdown = Shutdown::new();
+        let (mut socket, mut client) = over_memory(256, Version::Hybi13, Config::server()).await;
+        socket.shutdown(&shutdown);
+        // The answer to the first waits until the second is received, which it never is.
+        client.send(&["one", "two"]).await;
+        assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("one"));
+        let answer = "x".repeat(1000);
+        socket.send(answer.as_str()).await.unwrap();
+        drop(socket);
+        assert_eq!(shutdown.open(), 1);
+        shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
+        let waiting = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.wait(Duration::from_secs(5)).await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!waiting.is_finished());
+        assert_eq!(client.text().await, answer);
+        assert_eq!(waiting.await.unwrap(), 0);
+    });
+}

@@ -127,8 +127,8 @@ impl Shutdown {
         lock(&self.0.state).sockets.len()
     }
 
-    /// Waits until all sockets are gone, dropped by their owners, but no longer than this: then their transports are ended.
-    /// Tells how many that were.
+    /// Waits until all sockets are gone, dropped by their owners and written to the last byte, but no longer than this: then their
+    /// transports are ended. Tells how many that were.
     ///
     /// # Cancel safety
     ///

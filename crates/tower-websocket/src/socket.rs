@@ -67,8 +67,6 @@ struct Details {
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
-    /// Its place in a [`Shutdown`].
-    entry: Option<Entry>,
     kept: Option<Box<Kept>>,
 }
 
@@ -349,7 +347,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     pub(crate) fn enter(&mut self, entry: Entry) {
         entry.fill(&self.connection);
-        self.details_mut().entry = Some(entry);
+        let before = self.connection().enter(entry);
+        drop(before);
     }
 
     /// The subprotocol that was agreed to.
@@ -401,8 +400,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn take_request(&mut self) -> Option<Request<()>> {
         let details = self.details.as_mut()?;
         let request = details.request.take();
-        let is_empty = details.protocol.is_none() && details.close_frame.is_none() && details.kept.is_none();
-        if is_empty && details.entry.is_none() {
+        if details.protocol.is_none() && details.close_frame.is_none() && details.kept.is_none() {
             self.details = None;
         }
         request.map(|request| *request)

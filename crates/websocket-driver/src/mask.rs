@@ -10,7 +10,11 @@ pub(crate) fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], at: usize) {
     let [a, b, c, d] = key;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, tail) = bytes.as_chunks_mut();
-    if words.len() < LONG / 8 { mask_words(words, wide) } else { mask_many(words, wide) }
+    if words.len() < LONG / 8 {
+        mask_words(words, wide)
+    } else {
+        mask_many(words, wide)
+    }
     for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
         *byte ^= key;
     }

@@ -18,12 +18,14 @@ const LONG: usize = 16 * 1024;
 /// A frame that others send as well is a segment of its own from this size on: who reads slowly then holds no copy.
 const SHARED_SEGMENT: usize = 512;
 
+/// The boundary among bytes that are no frames of RFC 6455.
+const NO_FRAMES: u64 = u64::MAX;
+
 /// The bytes that wait to be written to the transport, as a [`Buf`].
 ///
 /// Small frames stand one behind the other in one buffer, which holds its memory for the next ones until it is
 /// taken; large payloads are segments of their own and never copied, so write with
 /// [`chunks_vectored`](Buf::chunks_vectored) where the transport can.
-#[derive(Default)]
 pub struct Output {
     /// What comes before `tail`.
     segments: VecDeque<Bytes>,
@@ -31,12 +33,25 @@ pub struct Output {
     queued: usize,
     /// How many bytes were written in all.
     written: u64,
-    /// After how many bytes in all the first frame begins of which nothing is written yet, or all that there are end; `None` for
-    /// bytes that are no frames of RFC 6455.
-    boundary: Option<u64>,
+    /// After how many bytes in all the first frame begins of which nothing is written yet, or all that there are end. Without a
+    /// word for `Option`, as every connection has it.
+    boundary: u64,
     /// When so many bytes were written in all, no control frame is ahead of others any more.
     ahead_until: u64,
     tail: BytesMut,
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            segments: VecDeque::new(),
+            queued: 0,
+            written: 0,
+            boundary: NO_FRAMES,
+            ahead_until: 0,
+            tail: BytesMut::new(),
+        }
+    }
 }
 
 impl Output {
@@ -75,7 +90,7 @@ impl Output {
 
     /// From here on there are only frames of RFC 6455.
     pub(crate) fn begin_frames(&mut self) {
-        self.boundary = Some(self.written + self.remaining() as u64);
+        self.boundary = self.written + self.remaining() as u64;
     }
 
     /// Whether so much waits to be written that control frames do not wait behind it.
@@ -175,14 +190,15 @@ impl Output {
     /// Before so much is written: finds the boundary behind that.
     #[inline]
     fn pass_frames(&mut self, written: usize) {
-        if let Some(boundary) = self.boundary {
+        if self.boundary != NO_FRAMES {
             let end = self.written + written as u64;
-            self.boundary = Some(if written == self.remaining() { end } else { self.boundary_from(boundary, end) });
+            self.boundary = if written == self.remaining() { end } else { self.boundary_from(end) };
         }
     }
 
     #[cold]
-    fn boundary_from(&self, mut boundary: u64, end: u64) -> u64 {
+    fn boundary_from(&self, end: u64) -> u64 {
+        let mut boundary = self.boundary;
         while boundary < end {
             let (_, size) = self.frame_at((boundary - self.written) as usize);
             boundary += size as u64;
@@ -192,7 +208,10 @@ impl Output {
 
     /// Where a frame can be put ahead of the others: behind the control frames that are.
     fn first_place(&self) -> Option<usize> {
-        let mut place = (self.boundary? - self.written) as usize;
+        if self.boundary == NO_FRAMES {
+            return None;
+        }
+        let mut place = (self.boundary - self.written) as usize;
         while place < self.remaining() {
             match self.frame_at(place) {
                 (first, size) if first & 0x08 != 0 => place += size,

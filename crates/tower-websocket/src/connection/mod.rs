@@ -21,6 +21,7 @@ pub(crate) use self::sending::Defer;
 use crate::alive::Alive;
 use crate::pings::Pings;
 use crate::pool;
+use crate::shutdown::Entry;
 use crate::waiting::Waiting;
 
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Connection<T> {
     slow: Option<Arc<Waiting>>,
     /// Where a peer that says nothing is looked after, from the end of the handshake on.
     alive: Option<Alive>,
+    /// Its place in a [`Shutdown`](crate::Shutdown), which it has until the last bytes are written.
+    entry: Option<Entry>,
     /// The pings whose pongs somebody waits for.
     pings: Option<Box<Pings>>,
     /// A message is told to it.
@@ -84,6 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             receiver: None,
             slow: None,
             alive: None,
+            entry: None,
             pings: None,
             counts_use: false,
             needs_time: false,
@@ -158,6 +162,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// Gives it a place in a shutdown, in exchange for the one it had.
+    pub(crate) fn enter(&mut self, entry: Entry) -> Option<Entry> {
+        self.entry.replace(entry)
     }
 
     /// Tells that someone else than who receives may act from here on.
