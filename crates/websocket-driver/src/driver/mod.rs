@@ -472,6 +472,7 @@ impl Driver {
         if is_waiting { None } else { self.poll_next_event() }
     }
 
+    #[inline]
     fn poll_next_event(&mut self) -> Option<Event> {
         if let Some(limit) = self.plain_limit() {
             // Apart from all else, so that the message is built where it goes.
