@@ -144,7 +144,8 @@ where
                     return Ok(None);
                 };
                 let passed = gate.pass(request);
-                let driver = connection.driver_mut();
+                // Where the transport has failed, that is what comes next.
+                let Ok(driver) = connection.writable() else { continue };
                 // Either can fail only before `Connect`, or when called twice.
                 let _ = match passed {
                     Ok(passed) => {
