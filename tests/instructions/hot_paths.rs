@@ -6,7 +6,7 @@ use std::hint::black_box;
 use bytes::{Buf, Bytes};
 use http::Uri;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Config, Driver, Event, Version};
+use websocket_driver::{Batch, Config, Driver, Event, Scratch, Version};
 use websocket_driver_extensions::{Extension, Message, Params, Room, Session, parse_header};
 use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
@@ -31,6 +31,9 @@ pub(crate) const ALL: &[HotPath] = &[
     path("echo-mixed-16k", 4, 100, || echo(Version::Hybi13, Frame::text(mixed(16 * 1024)).bytes().repeat(4))),
     path("echo-fragments-64k", 1, 50, || echo(Version::Hybi13, fragments(64 * 1024, 16))),
     path("echo-hixie-32", 64, 100, || echo(Version::Hixie75, hixie_text([b'x'; 32]).repeat(64))),
+    path("batch-text-32", 64, 100, || batch(Frame::text([b'x'; 32]).bytes().repeat(64))),
+    path("borrowed-text-32", 64, 100, || borrowed(Frame::text([b'x'; 32]).bytes().repeat(64))),
+    path("borrowed-binary-1k", 16, 200, || borrowed(Frame::binary([7; 1024]).bytes().repeat(16))),
     path("header-decode", 1000, 20, || receive(Frame::binary([]).bytes().repeat(1000))),
     path("client-send-1k", 16, 200, client_send),
     path("client-receive-1k", 16, 200, client_receive),
@@ -56,11 +59,47 @@ fn echo(version: Version, input: Vec<u8>) -> Turn {
     })
 }
 
-/// A server that only takes what it gets.
-fn receive(input: Vec<u8>) -> Turn {
+/// A server that sends back what it gets, and lends its input meanwhile, as that of `WebSocket::recv` and `send` does.
+fn batch(input: Vec<u8>) -> Turn {
+    let mut server = server();
+    let mut batch = Batch::default();
+    Box::new(move || {
+        server.input().extend_from_slice(&input);
+        server.lend(&mut batch);
+        while let Some(text) = batch.next_short() {
+            assert!(server.send_short(&text.into()), "an open connection");
+        }
+        server.take_back(&mut batch);
+        discard(&mut server);
+    })
+}
+
+/// The same without owning a message, as that of `WebSocket::for_each`.
+fn borrowed(input: Vec<u8>) -> Turn {
+    let mut server = server();
+    let mut batch = Batch::default();
+    let mut scratch = Scratch::default();
+    Box::new(move || {
+        server.input().extend_from_slice(&input);
+        server.lend(&mut batch);
+        while let Some(message) = batch.next_borrowed(&mut scratch) {
+            server.send_borrowed(message).expect("an open connection");
+        }
+        server.take_back(&mut batch);
+        discard(&mut server);
+    })
+}
+
+fn server() -> Driver {
     let mut server = Driver::from_request(&Handshake::of(Version::Hybi13).request(), Config::server());
     server.accept().expect("a handshake");
     assert_eq!(server.poll_event(), Some(Event::Open));
+    server
+}
+
+/// A server that only takes what it gets.
+fn receive(input: Vec<u8>) -> Turn {
+    let mut server = server();
     Box::new(move || {
         server.input().extend_from_slice(&input);
         while let Some(event) = server.poll_event() {

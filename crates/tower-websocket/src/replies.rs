@@ -21,7 +21,7 @@ impl<'a> Replies<'a> {
     ///
     /// [`SendError::Closed`] where the connection is closing; [`SendError::OutputFull`] after answers of more than
     /// [`Config::max_output`](crate::Config::max_output) to one message.
-    #[inline]
+    #[inline(always)]
     pub fn send_borrowed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), SendError> {
         let message = message.into();
         match self.owned {

@@ -52,7 +52,7 @@ impl Batch {
     }
 
     /// The next message, in the input or in `scratch`. `None` where the driver must be asked.
-    #[inline]
+    #[inline(always)]
     pub fn next_borrowed<'a>(&'a mut self, scratch: &'a mut Scratch) -> Option<MessageRef<'a>> {
         let (next, start) = (self.next?, self.at as usize);
         self.go_on(next);

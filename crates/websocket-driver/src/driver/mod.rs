@@ -397,7 +397,7 @@ impl Driver {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    #[inline]
+    #[inline(always)]
     pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
         let message = message.into();
         let (opcode, payload) = match message {

@@ -51,15 +51,21 @@ impl Plain {
     }
 
     /// Unmasks it where it lies, which is to be done once, or in `scratch`, where that is faster.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn view<'a>(self, input: &'a mut [u8], scratch: &'a mut Short) -> Result<MessageRef<'a>, InvalidUtf8> {
-        let (header, len) = (usize::from(self.header), usize::from(self.len));
-        if self.is_short_text() {
-            let is_ascii = scratch.unmask(&input[header..], len, self.mask);
-            // The zeros behind it are only in the way of other texts.
-            let text = if is_ascii { scratch.as_str(len) } else { from_utf8(&scratch.as_bytes()[..len]).ok() };
-            return text.map(MessageRef::Text).ok_or(InvalidUtf8);
+        if !self.is_short_text() {
+            return self.view_long(input);
         }
+        let (header, len) = (usize::from(self.header), usize::from(self.len));
+        let is_ascii = scratch.unmask(&input[header..], len, self.mask);
+        // The zeros behind it are only in the way of other texts.
+        let text = if is_ascii { scratch.as_str(len) } else { from_utf8(&scratch.as_bytes()[..len]).ok() };
+        text.map(MessageRef::Text).ok_or(InvalidUtf8)
+    }
+
+    #[inline(never)]
+    fn view_long(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
+        let (header, len) = (usize::from(self.header), usize::from(self.len));
         let payload = &mut input[header..header + len];
         apply_mask(payload, self.mask, 0);
         if self.is_text {
