@@ -1,8 +1,9 @@
 mod accounts;
+mod handshaking;
 mod lifecycle;
+mod sending;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 
 use crate::batch::Batch;
@@ -12,22 +13,19 @@ use crate::client::Connecting;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
 use crate::end::End;
-use crate::error::{HandshakeError, ProtocolError, SendError};
+use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::handshake;
 use crate::handshake::client::ask;
-use crate::hybi::{self, Hybi, Opcode, Plain};
-use crate::message::{Message, MessageRef};
+use crate::hybi::Plain;
 use crate::news::News;
 use crate::observer::Observed;
-use crate::opening::{self, Answered, Opening};
+use crate::opening::Opening;
 use crate::output::Output;
-use crate::prepared::PreparedMessage;
 use crate::protocol::Protocol;
-use crate::queue::Command;
 use crate::ready_state::ReadyState;
 use crate::url::{Target, UrlError};
-use crate::utf8::{InvalidUtf8, Utf8Bytes};
+use crate::utf8::InvalidUtf8;
 use crate::version::Version;
 
 /// The protocol of one connection, from the first byte of its handshake to the last of its closing.
@@ -238,231 +236,6 @@ impl Driver {
         }
     }
 
-    /// Adds a header to a server's response or a client's request.
-    ///
-    /// # Errors
-    ///
-    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for those that the handshake itself writes, and
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
-    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
-        match &mut self.state {
-            State::Opening(opening) => opening.set_header(name, value),
-            State::Connecting(connecting) => connecting.set_header(name, value),
-            _ => Err(HandshakeError::AlreadyAnswered),
-        }
-    }
-
-    /// Writes this side's part of the handshake to the output: a client's request, a server's response.
-    ///
-    /// A request that cannot have a WebSocket is refused there, with [`Event::Error`] and [`Event::Close`].
-    ///
-    /// # Errors
-    ///
-    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`], and
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
-    pub fn start(&mut self) -> Result<(), HandshakeError> {
-        if let State::Connecting(connecting) = &mut self.state {
-            return connecting.start(&mut self.output);
-        }
-        match self.answer() {
-            Ok(Answered { response, pipeline, is_open }) => {
-                opening::write_answer(&mut self.output, &response, self.version);
-                if is_open {
-                    self.open(pipeline);
-                }
-                Ok(())
-            }
-            Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) => Err(error),
-            Err(error) => {
-                opening::write_refusal(&mut self.output, &error);
-                self.end_with_error(error.into());
-                Ok(())
-            }
-        }
-    }
-
-    /// Refuses a request that could be accepted, in place of [`start`](Self::start): writes this answer to the output, and closes.
-    /// [`Event::Error`] and [`Event::Close`] follow. Where an HTTP stack answers, it is left to that.
-    ///
-    /// # Errors
-    ///
-    /// As [`start`](Self::start).
-    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), HandshakeError> {
-        if let Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) = self.answer() {
-            return Err(error);
-        }
-        let (head, body) = response.into_parts();
-        opening::write_last_response(&mut self.output, head.status, head.headers, body.as_ref());
-        self.end_with_error(HandshakeError::Refused(head.status).into());
-        Ok(())
-    }
-
-    /// Answers the handshake by a response for an HTTP stack to send, 101 or on HTTP/2 200; nothing is written to the
-    /// output. On HTTP/1.1 the stack should send [`Version::reason_phrase`] with it.
-    ///
-    /// In hixie-76 the driver then still needs the 8 bytes that follow the head, as its first input, and is
-    /// [`Connecting`](ReadyState::Connecting) until they have come.
-    ///
-    /// # Errors
-    ///
-    /// Why the request is refused: send [`HandshakeError::to_response`]. The driver is closed then. Also those of
-    /// [`start`](Self::start).
-    pub fn accept(&mut self) -> Result<Response<()>, HandshakeError> {
-        match self.answer() {
-            Ok(Answered { response, pipeline, is_open }) => {
-                if is_open {
-                    self.open(pipeline);
-                }
-                Ok(response)
-            }
-            Err(error) => {
-                if !matches!(error, HandshakeError::NotRequested | HandshakeError::AlreadyAnswered) {
-                    self.end_with_error(error.clone().into());
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// A client's request for an HTTP/2 stack to send, in place of [`start`](Self::start): a CONNECT, to which the stack adds
-    /// the pseudo-header `:protocol` with the value `websocket` (RFC 8441 §5). Its answer goes to
-    /// [`receive_response`](Self::receive_response), and from there on the bytes of the stream are the transport.
-    ///
-    /// The stack must know that the server takes such requests (RFC 8441 §3).
-    ///
-    /// # Errors
-    ///
-    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server, and
-    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
-    pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
-        match &mut self.state {
-            State::Connecting(connecting) => connecting.extended_connect(),
-            State::Opening(_) => Err(HandshakeError::NotRequested),
-            _ => Err(HandshakeError::AlreadyAnswered),
-        }
-    }
-
-    /// Takes the answer to [`extended_connect`](Self::extended_connect): with the first bytes of its body where that is a
-    /// refusal, which has any status but 2xx. [`Event::Open`] or [`Event::Error`] come of it.
-    ///
-    /// # Errors
-    ///
-    /// [`NotRequested`](HandshakeError::NotRequested) where no answer is waited for.
-    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), HandshakeError> {
-        let State::Connecting(connecting) = &mut self.state else {
-            return Err(HandshakeError::NotRequested);
-        };
-        let outcome = connecting.answered(response)?;
-        self.connected(outcome);
-        Ok(())
-    }
-
-    /// Sends a message. Before the handshake is done, it is queued, to go out then.
-    ///
-    /// # Errors
-    ///
-    /// See [`SendError`]; nothing of the message was taken.
-    #[inline]
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let (message, may_compress) = (message.into(), self.may_compress);
-        match &mut self.state {
-            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                let len = message.len();
-                protocol.send(message, may_compress, self.config.settings(), &mut self.output)?;
-                self.count_sent(1, len);
-                Ok(())
-            }
-            _ => self.command(Command::Message { message, may_compress }),
-        }
-    }
-
-    /// Sends a message that others send as well, as [`send`](Self::send) does.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
-        match &mut self.state {
-            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                protocol.send_prepared(prepared, self.may_compress, self.config.settings(), &mut self.output)?;
-                self.count_sent(1, prepared.message().len());
-                Ok(())
-            }
-            _ => self.send(prepared.message().clone()),
-        }
-    }
-
-    /// Sends a message that is only borrowed, which copies it, as [`send`](Self::send) does with short ones in any case.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[inline(always)]
-    pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
-        let message = message.into();
-        let (opcode, payload) = match message {
-            MessageRef::Text(text) => (Opcode::Text, text.as_bytes()),
-            MessageRef::Binary(bytes) => (Opcode::Binary, bytes),
-        };
-        let is_sent = self.open_hybi().is_some_and(|(hybi, output)| hybi.send_copy(opcode, payload, output));
-        if is_sent { Ok(()) } else { self.send(message) }
-    }
-
-    /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
-    /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
-    #[inline]
-    pub fn send_short(&mut self, message: &Message) -> bool {
-        self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
-    }
-
-    /// Sends a text message, as [`send`](Self::send) does.
-    pub fn text(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), SendError> {
-        self.send(Message::text(text))
-    }
-
-    /// Sends a binary message, as [`send`](Self::send) does.
-    pub fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
-        self.send(Message::binary(bytes))
-    }
-
-    /// Whether the messages sent from here on may be compressed, where an extension does that: they may, by default. A
-    /// message that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
-    pub fn set_compression(&mut self, may_compress: bool) {
-        self.may_compress = may_compress;
-    }
-
-    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer comes as [`Event::Pong`].
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
-        self.command(Command::Ping(data.into()))
-    }
-
-    /// Sends a pong of at most 125 bytes that nobody asked for (RFC 6455 §5.5.3). Pings are answered without it.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
-        self.command(Command::Pong(data.into()))
-    }
-
-    /// Begins to close (RFC 6455 §7.1.2). [`Event::Close`] comes when the peer has answered, or at once where its
-    /// protocol has no answer or the handshake was not done. [`CloseCode::NO_STATUS`] sends a close frame without a
-    /// body. The hixie drafts transmit neither code nor reason. A second close does nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        let close = CloseFrame { code, reason: reason.into() };
-        hybi::check_close(&close)?;
-        self.begin_to_close(close.clone(), CloseCause::Local(close));
-        Ok(())
-    }
-
     /// What happened next, or `None` where more input is needed. Pings are answered, closes are completed, and errors
     /// have their close frame in the output by the time they are told.
     #[inline]
@@ -561,12 +334,6 @@ impl Driver {
         self.output.has_remaining() || self.held_pong.is_some()
     }
 
-    /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
-    #[inline]
-    pub fn is_output_full(&self) -> bool {
-        is_full(&self.output, &self.config)
-    }
-
     /// How far the connection is.
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
@@ -580,40 +347,6 @@ impl Driver {
     /// Whether the connection is over: the transport can be dropped when the output is written.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
-    }
-
-    /// The protocol spoken, once the request is known and can be served.
-    pub fn version(&self) -> Option<Version> {
-        self.version
-    }
-
-    /// The subprotocol agreed to (RFC 6455 §1.9).
-    pub fn protocol(&self) -> Option<&str> {
-        self.heads.as_ref()?.protocol.as_deref()
-    }
-
-    /// The request that [`Driver::server`] has read, from [`Event::Connect`] on.
-    pub fn request(&self) -> Option<&Request<()>> {
-        self.heads.as_ref()?.request.as_deref()
-    }
-
-    /// Takes that request, for who wants to keep it longer than the driver, or not at all.
-    pub fn take_request(&mut self) -> Option<Request<()>> {
-        let request = self.heads.as_mut()?.request.take();
-        self.tidy_heads();
-        request.map(|request| *request)
-    }
-
-    /// The response that a client has read, from [`Event::Open`] on.
-    pub fn response(&self) -> Option<&Response<()>> {
-        self.heads.as_ref()?.response.as_deref()
-    }
-
-    /// Takes that response.
-    pub fn take_response(&mut self) -> Option<Response<()>> {
-        let response = self.heads.as_mut()?.response.take();
-        self.tidy_heads();
-        response.map(|response| *response)
     }
 
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
@@ -663,44 +396,4 @@ impl Driver {
             observed,
         }
     }
-
-    fn heads_mut(&mut self) -> &mut Heads {
-        self.heads.get_or_insert_default()
-    }
-
-    /// Lets go of what is empty.
-    fn tidy_heads(&mut self) {
-        self.heads.take_if(|heads| heads.protocol.is_none() && heads.request.is_none() && heads.response.is_none());
-    }
-
-    /// What sends a message, if nothing is in its way.
-    #[inline]
-    fn open_hybi(&mut self) -> Option<(&Hybi, &mut Output)> {
-        match &self.state {
-            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                Some((hybi, &mut self.output))
-            }
-            _ => None,
-        }
-    }
-
-    fn command(&mut self, command: Command) -> Result<(), SendError> {
-        match &mut self.state {
-            State::Open(_) if self.close_sent => Err(SendError::Closed),
-            State::Open(protocol) => {
-                if is_full(&self.output, &self.config) {
-                    return Err(SendError::OutputFull);
-                }
-                command.write(protocol, self.config.settings(), &mut self.output)
-            }
-            State::Opening(opening) => opening.queue.push(command, self.version, self.config.settings()),
-            State::Connecting(connecting) => connecting.queue.push(command, self.version, self.config.settings()),
-            State::Closed => Err(SendError::Closed),
-        }
-    }
-}
-
-#[inline]
-fn is_full(output: &Output, config: &Config) -> bool {
-    output.remaining() >= config.settings().max_output
 }

@@ -1,21 +1,21 @@
-use std::collections::VecDeque;
+mod polling;
+mod traits;
+
 use std::future::{Future, poll_fn};
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_core::{FusedStream, Stream};
-use futures_sink::Sink;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{
-    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Scratch, Version,
+    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version,
 };
 
-use crate::connection::{Connection, Defer};
+use self::polling::Kept;
+use crate::connection::Connection;
 use crate::deferred::defer;
 use crate::error::Error;
 use crate::lock::lock;
@@ -29,7 +29,7 @@ use crate::upgraded::Upgraded;
 /// An open WebSocket.
 ///
 /// It is driven by whoever holds it: pings are answered and closes completed while [`recv`](Self::recv) (or
-/// [`next_event`](Self::next_event), or the [`Stream`]) is waited for. There is no task behind it, and between two polls
+/// [`next_event`](Self::next_event), or the [`Stream`](futures_core::Stream)) is waited for. There is no task behind it, and between two polls
 /// an idle one holds no buffer.
 ///
 /// Any of its futures may be dropped at any time (in `select!`, by a timeout): nothing is lost and no frame is cut. A
@@ -68,13 +68,6 @@ struct Details {
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
     kept: Option<Box<Kept>>,
-}
-
-/// What came before a pong that was waited for.
-#[derive(Debug, Default)]
-struct Kept {
-    events: VecDeque<Result<Event, Error>>,
-    bytes: usize,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
@@ -322,9 +315,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         Ok(self.connection().start_close(code, reason)?)
     }
 
-    /// Parts the socket into what sends and what receives, for two tasks. They are a [`Sink`] and a [`Stream`] as well, so this is
-    /// found in place of `StreamExt::split`, which has a lock of its own. More [senders](WebSocketReader::sender) can be had of the
-    /// reader, and the [whole socket](WebSocketReader::into_inner) again.
+    /// Parts the socket into what sends and what receives, for two tasks. They are a [`Sink`](futures_sink::Sink) and a
+    /// [`Stream`](futures_core::Stream) as well, so this is found in place of `StreamExt::split`, which has a lock of its own. More
+    /// [senders](WebSocketReader::sender) can be had of the reader, and the [whole socket](WebSocketReader::into_inner) again.
     pub fn split(self) -> (WebSocketSender<T>, WebSocketReader<T>) {
         (self.sender(), WebSocketReader::new(self))
     }
@@ -414,197 +407,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     fn connection(&self) -> MutexGuard<'_, Connection<T>> {
         lock(&self.connection)
     }
-
-    /// The next event, or none where messages came, which are in the batch.
-    #[inline]
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
-        if self.has_kept
-            && let Some(event) = self.take_kept()
-        {
-            return Poll::Ready(Some(event.map(Some)));
-        }
-        self.poll_connection(cx)
-    }
-
-    /// As [`poll_batch`](Self::poll_batch), of what was not kept.
-    #[inline]
-    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
-        let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
-        if let Some(Ok(None)) = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.note(next)) }
-    }
-
-    /// Keeps in mind how the connection has ended. Apart from where messages come in batches, which move no event.
-    #[inline(never)]
-    fn note(&mut self, next: Option<io::Result<Option<Event>>>) -> Option<Result<Option<Event>, Error>> {
-        match &next {
-            None => self.is_finished = true,
-            Some(Ok(Some(Event::Close(close)))) => self.details_mut().close_frame = Some(Box::new(close.clone())),
-            Some(_) => {}
-        }
-        next.map(|next| next.map_err(Error::Io))
-    }
-
-    /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
-    fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.connection().driver().config().get_max_output();
-        if self.is_finished || self.kept().bytes >= limit {
-            return Poll::Pending;
-        }
-        if !self.batch.has_next()
-            && let Some(event) = ready!(self.poll_connection(cx)).and_then(Result::transpose)
-        {
-            self.keep(event);
-        }
-        // All of it, as it comes behind what is kept.
-        while let Some(message) = self.batch.next() {
-            self.keep(Ok(Event::Message(message)));
-        }
-        Poll::Ready(())
-    }
-
-    fn keep(&mut self, event: Result<Event, Error>) {
-        self.has_kept = true;
-        let kept = self.kept();
-        kept.bytes += size_kept(&event);
-        kept.events.push_back(event);
-    }
-
-    fn kept(&mut self) -> &mut Kept {
-        self.details_mut().kept.get_or_insert_default()
-    }
-
-    #[cold]
-    fn take_kept(&mut self) -> Option<Result<Event, Error>> {
-        let kept = &mut self.details.as_mut()?.kept;
-        let event = kept.as_mut()?.events.pop_front();
-        if let (Some(kept), Some(event)) = (kept.as_mut(), &event) {
-            kept.bytes -= size_kept(event);
-        }
-        kept.take_if(|kept| kept.events.is_empty());
-        self.has_kept = kept.is_some();
-        event
-    }
-
-    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        loop {
-            if let Some(message) = self.batch.next() {
-                return Poll::Ready(Some(Ok(Event::Message(message))));
-            }
-            if let Some(event) = ready!(self.poll_batch(cx)).and_then(Result::transpose) {
-                return Poll::Ready(Some(event));
-            }
-            if self.is_finished {
-                return Poll::Ready(None);
-            }
-        }
-    }
-
-    #[inline]
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        match self.batch.next_short() {
-            Some(text) => Poll::Ready(Some(Ok(Message::Text(text)))),
-            None => self.poll_recv_any(cx),
-        }
-    }
-
-    #[inline(never)]
-    fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        loop {
-            if self.batch.has_next()
-                && let Some(message) = self.batch.next()
-            {
-                return Poll::Ready(Some(Ok(message)));
-            }
-            match ready!(self.poll_batch(cx)) {
-                Some(Ok(None)) => {}
-                Some(Ok(Some(Event::Message(message)))) => return Poll::Ready(Some(Ok(message))),
-                Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Some(Err(error.into()))),
-                Some(Ok(Some(_))) => {}
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-
-    fn poll_for_each(
-        &mut self,
-        cx: &mut Context<'_>,
-        handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
-    ) -> Poll<Result<(), Error>> {
-        let scratch = &mut Scratch::default();
-        loop {
-            if self.batch.has_next() {
-                let mut connection = lock(&self.connection);
-                let is_open = connection.writable().is_ok_and(|driver| {
-                    while !driver.is_output_full()
-                        && let Some(message) = self.batch.next_borrowed(scratch)
-                    {
-                        handle(message, &mut Replies::new(driver, None));
-                    }
-                    true
-                });
-                connection.note_closing();
-                // Those that are left over had no room for their answers.
-                if is_open && self.batch.has_next() {
-                    ready!(connection.poll_flush(cx))?;
-                    continue;
-                }
-            }
-            // What comes next may be a message, too, whose answer needs room.
-            ready!(self.connection().poll_ready(cx))?;
-            match ready!(self.poll_batch(cx)) {
-                Some(Ok(Some(Event::Message(message)))) => {
-                    let mut connection = lock(&self.connection);
-                    let _ = connection.writable();
-                    handle(message.borrowed(), &mut Replies::new(connection.driver_mut(), Some(&message)));
-                    connection.note_closing();
-                }
-                Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Err(error.into())),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Poll::Ready(Err(error)),
-                None => return Poll::Ready(Ok(())),
-            }
-        }
-    }
-
-    #[inline]
-    fn poll_send(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
-        let mut connection = lock(&self.connection);
-        ready!(connection.poll_feed(cx, message))?;
-        self.poll_sent(cx, connection)
-    }
-
-    /// Writes what was taken, or sees to it that it is written soon.
-    #[inline]
-    fn poll_sent<'a>(
-        &'a self,
-        cx: &mut Context<'_>,
-        mut connection: MutexGuard<'a, Connection<T>>,
-    ) -> Poll<Result<(), Error>> {
-        match connection.defer(self.batch.has_next()) {
-            Defer::Already => return Poll::Ready(Ok(())),
-            Defer::Now => {
-                drop(connection);
-                if defer(self.connection.clone()) {
-                    return Poll::Ready(Ok(()));
-                }
-                connection = self.connection();
-            }
-            Defer::No => {}
-        }
-        connection.poll_flush(cx).map_err(Error::Io)
-    }
-
-    #[inline]
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.connection().poll_flush(cx).map_err(Error::Io)
-    }
-}
-
-/// The bytes that something takes which is kept for later.
-fn size_kept(event: &Result<Event, Error>) -> usize {
-    let payload = if let Ok(Event::Message(message)) = event { message.len() } else { 0 };
-    size_of::<Event>() + payload
 }
 
 /// What [`WebSocket::send`] has deferred is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
@@ -616,46 +418,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for WebSocket<T> {
             // Wakes the helper, which lets go of the connection when it is written.
             defer(self.connection.clone());
         }
-    }
-}
-
-/// As [`WebSocket::recv`].
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for WebSocket<T> {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(cx)
-    }
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> FusedStream for WebSocket<T> {
-    fn is_terminated(&self) -> bool {
-        self.is_finished
-    }
-}
-
-/// As [`WebSocket::feed`], [`WebSocket::flush`], and [`WebSocket::close`] with [`CloseCode::NORMAL`].
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocket<T> {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().connection().poll_ready(cx).map_err(Error::Io)
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Ok(self.get_mut().connection().start_send(message)?)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_flush(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        this.connection().start_close(CloseCode::NORMAL, "")?;
-        while let Some(event) = ready!(this.poll_next_event(cx)) {
-            event?;
-        }
-        Poll::Ready(Ok(()))
     }
 }

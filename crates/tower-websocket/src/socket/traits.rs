@@ -1,0 +1,53 @@
+//! A socket as the traits of the futures crates have it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::{FusedStream, Stream};
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_driver::{CloseCode, Message};
+
+use super::WebSocket;
+use crate::error::Error;
+
+/// As [`WebSocket::recv`].
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for WebSocket<T> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_recv(cx)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> FusedStream for WebSocket<T> {
+    fn is_terminated(&self) -> bool {
+        self.is_finished
+    }
+}
+
+/// As [`WebSocket::feed`], [`WebSocket::flush`], and [`WebSocket::close`] with [`CloseCode::NORMAL`].
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocket<T> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().connection().poll_ready(cx).map_err(Error::Io)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Ok(self.get_mut().connection().start_send(message)?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        this.connection().start_close(CloseCode::NORMAL, "")?;
+        while let Some(event) = ready!(this.poll_next_event(cx)) {
+            event?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}

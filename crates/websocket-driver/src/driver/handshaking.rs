@@ -1,0 +1,174 @@
+//! The handshake, as far as the application has a part in it, and what it leaves behind.
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{Request, Response};
+
+use super::{Driver, Heads, State};
+use crate::error::HandshakeError;
+use crate::opening::{self, Answered};
+use crate::version::Version;
+
+impl Driver {
+    /// Adds a header to a server's response or a client's request.
+    ///
+    /// # Errors
+    ///
+    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for those that the handshake itself writes, and
+    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+        match &mut self.state {
+            State::Opening(opening) => opening.set_header(name, value),
+            State::Connecting(connecting) => connecting.set_header(name, value),
+            _ => Err(HandshakeError::AlreadyAnswered),
+        }
+    }
+
+    /// Writes this side's part of the handshake to the output: a client's request, a server's response.
+    ///
+    /// A request that cannot have a WebSocket is refused there, with [`Event::Error`](crate::Event::Error) and [`Event::Close`](crate::Event::Close).
+    ///
+    /// # Errors
+    ///
+    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
+    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
+    pub fn start(&mut self) -> Result<(), HandshakeError> {
+        if let State::Connecting(connecting) = &mut self.state {
+            return connecting.start(&mut self.output);
+        }
+        match self.answer() {
+            Ok(Answered { response, pipeline, is_open }) => {
+                opening::write_answer(&mut self.output, &response, self.version);
+                if is_open {
+                    self.open(pipeline);
+                }
+                Ok(())
+            }
+            Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) => Err(error),
+            Err(error) => {
+                opening::write_refusal(&mut self.output, &error);
+                self.end_with_error(error.into());
+                Ok(())
+            }
+        }
+    }
+
+    /// Refuses a request that could be accepted, in place of [`start`](Self::start): writes this answer to the output, and closes.
+    /// [`Event::Error`](crate::Event::Error) and [`Event::Close`](crate::Event::Close) follow. Where an HTTP stack answers, it is left to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), HandshakeError> {
+        if let Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) = self.answer() {
+            return Err(error);
+        }
+        let (head, body) = response.into_parts();
+        opening::write_last_response(&mut self.output, head.status, head.headers, body.as_ref());
+        self.end_with_error(HandshakeError::Refused(head.status).into());
+        Ok(())
+    }
+
+    /// Answers the handshake by a response for an HTTP stack to send, 101 or on HTTP/2 200; nothing is written to the
+    /// output. On HTTP/1.1 the stack should send [`Version::reason_phrase`] with it.
+    ///
+    /// In hixie-76 the driver then still needs the 8 bytes that follow the head, as its first input, and is
+    /// [`Connecting`](crate::ReadyState::Connecting) until they have come.
+    ///
+    /// # Errors
+    ///
+    /// Why the request is refused: send [`HandshakeError::to_response`]. The driver is closed then. Also those of
+    /// [`start`](Self::start).
+    pub fn accept(&mut self) -> Result<Response<()>, HandshakeError> {
+        match self.answer() {
+            Ok(Answered { response, pipeline, is_open }) => {
+                if is_open {
+                    self.open(pipeline);
+                }
+                Ok(response)
+            }
+            Err(error) => {
+                if !matches!(error, HandshakeError::NotRequested | HandshakeError::AlreadyAnswered) {
+                    self.end_with_error(error.clone().into());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A client's request for an HTTP/2 stack to send, in place of [`start`](Self::start): a CONNECT, to which the stack adds
+    /// the pseudo-header `:protocol` with the value `websocket` (RFC 8441 §5). Its answer goes to
+    /// [`receive_response`](Self::receive_response), and from there on the bytes of the stream are the transport.
+    ///
+    /// The stack must know that the server takes such requests (RFC 8441 §3).
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server, and
+    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
+    pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
+        match &mut self.state {
+            State::Connecting(connecting) => connecting.extended_connect(),
+            State::Opening(_) => Err(HandshakeError::NotRequested),
+            _ => Err(HandshakeError::AlreadyAnswered),
+        }
+    }
+
+    /// Takes the answer to [`extended_connect`](Self::extended_connect): with the first bytes of its body where that is a
+    /// refusal, which has any status but 2xx. [`Event::Open`](crate::Event::Open) or [`Event::Error`](crate::Event::Error) come of it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRequested`](HandshakeError::NotRequested) where no answer is waited for.
+    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), HandshakeError> {
+        let State::Connecting(connecting) = &mut self.state else {
+            return Err(HandshakeError::NotRequested);
+        };
+        let outcome = connecting.answered(response)?;
+        self.connected(outcome);
+        Ok(())
+    }
+
+    /// The protocol spoken, once the request is known and can be served.
+    pub fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// The subprotocol agreed to (RFC 6455 §1.9).
+    pub fn protocol(&self) -> Option<&str> {
+        self.heads.as_ref()?.protocol.as_deref()
+    }
+
+    /// The request that [`Driver::server`] has read, from [`Event::Connect`](crate::Event::Connect) on.
+    pub fn request(&self) -> Option<&Request<()>> {
+        self.heads.as_ref()?.request.as_deref()
+    }
+
+    /// Takes that request, for who wants to keep it longer than the driver, or not at all.
+    pub fn take_request(&mut self) -> Option<Request<()>> {
+        let request = self.heads.as_mut()?.request.take();
+        self.tidy_heads();
+        request.map(|request| *request)
+    }
+
+    /// The response that a client has read, from [`Event::Open`](crate::Event::Open) on.
+    pub fn response(&self) -> Option<&Response<()>> {
+        self.heads.as_ref()?.response.as_deref()
+    }
+
+    /// Takes that response.
+    pub fn take_response(&mut self) -> Option<Response<()>> {
+        let response = self.heads.as_mut()?.response.take();
+        self.tidy_heads();
+        response.map(|response| *response)
+    }
+
+    pub(super) fn heads_mut(&mut self) -> &mut Heads {
+        self.heads.get_or_insert_default()
+    }
+
+    /// Lets go of what is empty.
+    fn tidy_heads(&mut self) {
+        self.heads.take_if(|heads| heads.protocol.is_none() && heads.request.is_none() && heads.response.is_none());
+    }
+}

@@ -1,0 +1,161 @@
+//! What the application sends.
+
+use bytes::{Buf, Bytes};
+
+use super::{Driver, State};
+use crate::cause::CloseCause;
+use crate::close::{CloseCode, CloseFrame};
+use crate::config::Config;
+use crate::error::SendError;
+use crate::hybi::{self, Hybi, Opcode};
+use crate::message::{Message, MessageRef};
+use crate::output::Output;
+use crate::prepared::PreparedMessage;
+use crate::protocol::Protocol;
+use crate::queue::Command;
+use crate::utf8::Utf8Bytes;
+
+impl Driver {
+    /// Sends a message. Before the handshake is done, it is queued, to go out then.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; nothing of the message was taken.
+    #[inline]
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let (message, may_compress) = (message.into(), self.may_compress);
+        match &mut self.state {
+            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                let len = message.len();
+                protocol.send(message, may_compress, self.config.settings(), &mut self.output)?;
+                self.count_sent(1, len);
+                Ok(())
+            }
+            _ => self.command(Command::Message { message, may_compress }),
+        }
+    }
+
+    /// Sends a message that others send as well, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        match &mut self.state {
+            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                protocol.send_prepared(prepared, self.may_compress, self.config.settings(), &mut self.output)?;
+                self.count_sent(1, prepared.message().len());
+                Ok(())
+            }
+            _ => self.send(prepared.message().clone()),
+        }
+    }
+
+    /// Sends a message that is only borrowed, which copies it, as [`send`](Self::send) does with short ones in any case.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline(always)]
+    pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
+        let message = message.into();
+        let (opcode, payload) = match message {
+            MessageRef::Text(text) => (Opcode::Text, text.as_bytes()),
+            MessageRef::Binary(bytes) => (Opcode::Binary, bytes),
+        };
+        let is_sent = self.open_hybi().is_some_and(|(hybi, output)| hybi.send_copy(opcode, payload, output));
+        if is_sent { Ok(()) } else { self.send(message) }
+    }
+
+    /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
+    /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
+    #[inline]
+    pub fn send_short(&mut self, message: &Message) -> bool {
+        self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
+    }
+
+    /// Sends a text message, as [`send`](Self::send) does.
+    pub fn text(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), SendError> {
+        self.send(Message::text(text))
+    }
+
+    /// Sends a binary message, as [`send`](Self::send) does.
+    pub fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
+        self.send(Message::binary(bytes))
+    }
+
+    /// Whether the messages sent from here on may be compressed, where an extension does that: they may, by default. A
+    /// message that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
+    pub fn set_compression(&mut self, may_compress: bool) {
+        self.may_compress = may_compress;
+    }
+
+    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer comes as [`Event::Pong`](crate::Event::Pong).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+        self.command(Command::Ping(data.into()))
+    }
+
+    /// Sends a pong of at most 125 bytes that nobody asked for (RFC 6455 §5.5.3). Pings are answered without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+        self.command(Command::Pong(data.into()))
+    }
+
+    /// Begins to close (RFC 6455 §7.1.2). [`Event::Close`](crate::Event::Close) comes when the peer has answered, or at once where its
+    /// protocol has no answer or the handshake was not done. [`CloseCode::NO_STATUS`] sends a close frame without a
+    /// body. The hixie drafts transmit neither code nor reason. A second close does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let close = CloseFrame { code, reason: reason.into() };
+        hybi::check_close(&close)?;
+        self.begin_to_close(close.clone(), CloseCause::Local(close));
+        Ok(())
+    }
+
+    /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
+    #[inline]
+    pub fn is_output_full(&self) -> bool {
+        is_full(&self.output, &self.config)
+    }
+
+    /// What sends a message, if nothing is in its way.
+    #[inline]
+    fn open_hybi(&mut self) -> Option<(&Hybi, &mut Output)> {
+        match &self.state {
+            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
+                Some((hybi, &mut self.output))
+            }
+            _ => None,
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), SendError> {
+        match &mut self.state {
+            State::Open(_) if self.close_sent => Err(SendError::Closed),
+            State::Open(protocol) => {
+                if is_full(&self.output, &self.config) {
+                    return Err(SendError::OutputFull);
+                }
+                command.write(protocol, self.config.settings(), &mut self.output)
+            }
+            State::Opening(opening) => opening.queue.push(command, self.version, self.config.settings()),
+            State::Connecting(connecting) => connecting.queue.push(command, self.version, self.config.settings()),
+            State::Closed => Err(SendError::Closed),
+        }
+    }
+}
+
+#[inline]
+fn is_full(output: &Output, config: &Config) -> bool {
+    output.remaining() >= config.settings().max_output
+}
