@@ -1,12 +1,10 @@
 use std::mem;
-use std::sync::{Mutex, Weak};
+use std::sync::Weak;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use websocket_driver::{Config, Due, Keepalive, Version};
 
-use crate::connection::Connection;
-use crate::keeper::Seat;
+use crate::keeper::{Seat, Watched};
 
 /// Whether a peer is alive: the driver's machine, which is told the time when the [keeper](crate::keeper) looks, and only then.
 #[derive(Debug)]
@@ -21,10 +19,7 @@ pub(crate) struct Alive {
 
 impl Alive {
     /// For a connection that opens now, if the configuration has anything to look after.
-    pub(crate) fn new<T>(connection: &Weak<Mutex<Connection<T>>>, config: &Config, version: Version) -> Option<Self>
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub(crate) fn new(config: &Config, version: Version, connection: Weak<dyn Watched>) -> Option<Self> {
         let ping_interval = config.get_ping_interval().filter(|_| !version.is_hixie());
         let pings = ping_interval.map(|interval| interval.min(config.get_pong_timeout()));
         let shortest = [pings, config.get_idle_timeout()].into_iter().flatten().min()?;

@@ -1,6 +1,6 @@
-//! One timer for all the connections of a thread: a helper task looks at them from time to time, and wakes those for which
-//! something is due. A timer for each would take more memory than anything else that an idle connection has, and the clock would
-//! have to be read for every message.
+//! One timer for many connections: a helper task of each thread looks at them from time to time, and wakes those for which something
+//! is due. A timer for each would take more memory than anything else that an idle connection has, and the clock would have to
+//! be read for every message.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,31 +8,25 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use slab::Slab;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{self, Handle};
-use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::connection::Connection;
 use crate::lock::lock;
 
-/// How often it is looked within the shortest time that a connection goes by.
+/// How often it is looked, at least, within the shortest time that a connection goes by.
 const LOOKS: u32 = 8;
+
+/// It is looked once a day, where nobody goes by a shorter time than eight.
+const LONGEST: u64 = 24 * 60 * 60 * 1000;
 
 /// How many connections are looked at before other tasks have their turn.
 const CHUNK: usize = 256;
 
 /// A connection that is looked at.
-trait Watched: Send + Sync {
+pub(crate) trait Watched: Send + Sync {
     /// It is `now`, and was `last` when it was looked before.
     fn look(&self, last: Instant, now: Instant);
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watched for Mutex<Connection<T>> {
-    fn look(&self, last: Instant, now: Instant) {
-        lock(self).look(last, now);
-    }
 }
 
 /// A connection's place among those that are looked at, until it is dropped.
@@ -42,21 +36,17 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Sees to it that the connection is looked at, some times within `time`.
-    pub(crate) fn take<T>(connection: &Weak<Mutex<Connection<T>>>, time: Duration) -> Self
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        // Timers go by milliseconds.
-        let period = (time / LOOKS).max(Duration::from_millis(1));
-        let connection: Weak<dyn Watched> = connection.clone();
-        if let Some(keeper) = Keeper::known()
-            && let Some(key) = keeper.enter(&connection, period)
+    /// Sees to it that the connection is looked at, eight times within `time`, or more often.
+    pub(crate) fn take(connection: Weak<dyn Watched>, time: Duration) -> Self {
+        let period = period(time);
+        if let Some(keeper) = Keeper::known(period)
+            && let Some(key) = keeper.enter(&connection)
         {
             return Self { keeper, key };
         }
-        let keeper = Keeper::begin(period);
-        let key = lock(&keeper.state).connections.insert(connection);
+        let mut connections = Slab::new();
+        let key = connections.insert(connection);
+        let keeper = Arc::new(Keeper { period, state: Mutex::new(State { connections, is_over: false }) });
         keeper.clone().spawn();
         Self { keeper, key }
     }
@@ -74,40 +64,41 @@ impl fmt::Debug for Seat {
     }
 }
 
-thread_local! {
-    /// A thread may run one runtime after another, or one within another.
-    static KEEPER: RefCell<Option<(runtime::Id, Weak<Keeper>)>> = const { RefCell::new(None) };
+/// How long it is from one look to the next: so many milliseconds that there are few such numbers, and as many helpers. Times that
+/// are round are whole multiples.
+fn period(time: Duration) -> Duration {
+    let most = (time / LOOKS).as_millis().clamp(1, LONGEST.into()) as u64;
+    let unit = 10_u64.pow(most.ilog10());
+    Duration::from_millis([5, 2, 1].map(|times| times * unit).into_iter().find(|&period| period <= most).unwrap_or(1))
 }
 
-/// The connections that one helper looks at.
+thread_local! {
+    /// Those of this thread, which may run one runtime after another, or one within another.
+    static KEEPERS: RefCell<Vec<(runtime::Id, Weak<Keeper>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Those connections of a thread that are looked at together.
 struct Keeper {
+    period: Duration,
     state: Mutex<State>,
-    /// It must look more often than before.
-    hastened: Notify,
 }
 
 struct State {
     connections: Slab<Weak<dyn Watched>>,
-    /// How long it is from one look to the next.
-    period: Duration,
     /// The helper is gone, as there was nothing to look at.
     is_over: bool,
 }
 
 impl Keeper {
-    /// That of this thread.
-    fn known() -> Option<Arc<Self>> {
+    fn known(period: Duration) -> Option<Arc<Self>> {
         let runtime = Handle::current().id();
-        let known = KEEPER.try_with(|keeper| match &*keeper.borrow() {
-            Some((id, keeper)) if *id == runtime => keeper.upgrade(),
-            _ => None,
-        });
-        known.ok().flatten()
-    }
-
-    fn begin(period: Duration) -> Arc<Self> {
-        let state = Mutex::new(State { connections: Slab::new(), period, is_over: false });
-        Arc::new(Self { state, hastened: Notify::new() })
+        let find = |keepers: &RefCell<Vec<(_, Weak<Self>)>>| {
+            let keepers = keepers.borrow();
+            let mut keepers =
+                keepers.iter().filter(|(id, _)| *id == runtime).filter_map(|(_, keeper)| keeper.upgrade());
+            keepers.find(|keeper| keeper.period == period && !lock(&keeper.state).is_over)
+        };
+        KEEPERS.try_with(find).ok().flatten()
     }
 
     fn spawn(self: Arc<Self>) {
@@ -115,28 +106,26 @@ impl Keeper {
         drop(sleep(Duration::ZERO));
         let runtime = Handle::current();
         // Where the thread is ending, others do without it.
-        let _ = KEEPER.try_with(|known| *known.borrow_mut() = Some((runtime.id(), Arc::downgrade(&self))));
+        let _ = KEEPERS.try_with(|keepers| {
+            let mut keepers = keepers.borrow_mut();
+            keepers.retain(|(_, keeper)| keeper.strong_count() > 0);
+            keepers.push((runtime.id(), Arc::downgrade(&self)));
+        });
         runtime.spawn(self.keep());
     }
 
-    fn enter(&self, connection: &Weak<dyn Watched>, period: Duration) -> Option<usize> {
+    fn enter(&self, connection: &Weak<dyn Watched>) -> Option<usize> {
         let mut state = lock(&self.state);
-        if state.is_over {
-            return None;
-        }
-        if period < state.period {
-            state.period = period;
-            self.hastened.notify_one();
-        }
-        Some(state.connections.insert(connection.clone()))
+        (!state.is_over).then(|| state.connections.insert(connection.clone()))
     }
 
     /// The helper: looks, until there is nothing to look at.
     async fn keep(self: Arc<Self>) {
         let mut last = Instant::now();
-        while let Some(period) = self.period() {
-            if timeout_at(last + period, self.hastened.notified()).await.is_ok() {
-                continue;
+        loop {
+            sleep_until(last + self.period).await;
+            if self.is_over() {
+                return;
             }
             let now = Instant::now();
             let mut from = 0;
@@ -148,10 +137,10 @@ impl Keeper {
         }
     }
 
-    fn period(&self) -> Option<Duration> {
+    fn is_over(&self) -> bool {
         let mut state = lock(&self.state);
         state.is_over = state.connections.is_empty();
-        (!state.is_over).then_some(state.period)
+        state.is_over
     }
 
     /// Looks at some, and tells whether there may be more behind them.
@@ -159,7 +148,7 @@ impl Keeper {
         let state = lock(&self.state);
         let has_more = state.connections.capacity() > from + CHUNK;
         let some = (from..from + CHUNK).filter_map(|key| state.connections.get(key)?.upgrade());
-        // One that is dropped here, as nobody else has it any more, gives up its seat.
+        // To be dropped without the lock: one that nobody else has any more gives up its seat.
         let some: Vec<_> = some.collect();
         drop(state);
         for connection in some {
@@ -178,10 +167,22 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn known() -> Option<(usize, Duration)> {
-        let keeper = Keeper::known()?;
-        let state = lock(&keeper.state);
-        Some((state.connections.len(), state.period))
+    /// How many connections there are for each period.
+    fn known() -> Vec<(Duration, usize)> {
+        KEEPERS.with_borrow(|keepers| {
+            let keepers = keepers.iter().filter_map(|(_, keeper)| keeper.upgrade());
+            keepers.map(|keeper| (keeper.period, lock(&keeper.state).connections.len())).collect()
+        })
+    }
+
+    #[test]
+    fn there_are_few_periods_and_round_times_are_multiples_of_them() {
+        for (time, expected) in
+            [(0, 1), (7, 1), (15, 1), (16, 2), (1000, 100), (10_000, 1000), (20_000, 2000), (60_000, 5000)]
+        {
+            assert_eq!(period(Duration::from_millis(time)), Duration::from_millis(expected), "{time} ms");
+        }
+        assert!(period(Duration::MAX) > SECOND * 60 * 60);
     }
 
     #[tokio::test(start_paused = true)]
@@ -191,33 +192,33 @@ mod tests {
         for _ in 0..100 {
             sockets.push(test::server("/", config.clone()).await);
         }
-        assert_eq!(known(), Some((100, 20 * SECOND / LOOKS)));
+        assert_eq!(known(), [(2 * SECOND, 100)]);
         let metrics = Handle::current().metrics();
         let tasks = metrics.num_alive_tasks();
         sockets.truncate(1);
-        assert_eq!(known().map(|(count, _)| count), Some(1));
+        assert_eq!(known(), [(2 * SECOND, 1)]);
         sockets.clear();
         tokio::time::sleep(3 * SECOND).await;
-        assert_eq!(known(), None);
+        assert_eq!(known(), []);
         assert_eq!(metrics.num_alive_tasks(), tasks - 1);
         let _socket = test::server("/", config).await;
-        assert_eq!(known().map(|(count, _)| count), Some(1));
+        assert_eq!(known(), [(2 * SECOND, 1)]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_with_a_shorter_time_is_pinged_in_time() {
-        let (mut slow, _peer) = test::server("/", Config::server()).await;
-        let slow = tokio::spawn(async move { slow.recv().await.is_none() });
-        tokio::time::sleep(SECOND).await;
-        let config = Config::server().ping_interval(Some(SECOND));
-        let (mut fast, mut peer) = test::server("/", config).await;
+    async fn each_is_looked_at_as_often_as_its_times_want() {
+        let mut sockets = Vec::new();
+        for interval in [Duration::MAX, SECOND, 20 * SECOND, SECOND] {
+            let config = Config::server().ping_interval(Some(interval)).pong_timeout(Duration::MAX);
+            sockets.push(test::server("/", config).await);
+        }
+        let [longest, tenth, two, ..] = known()[..] else { panic!("{:?}", known()) };
+        assert_eq!((longest.1, tenth, two), (1, (SECOND / 10, 2), (2 * SECOND, 1)));
         let begun = Instant::now();
-        let fast = tokio::spawn(async move { fast.recv().await.is_none() });
+        let (mut socket, mut peer) = sockets.pop().unwrap();
+        tokio::spawn(async move { socket.recv().await.is_none() });
         peer.expect_ping("").await;
-        let time = begun.elapsed();
-        assert!(time >= SECOND && time <= SECOND + SECOND / LOOKS, "{time:?}");
-        fast.abort();
-        slow.abort();
+        assert_eq!(begun.elapsed(), SECOND);
     }
 
     #[tokio::test(start_paused = true)]

@@ -257,8 +257,8 @@ impl Config {
     /// their transport is TCP, its own keep-alive takes this interval.
     ///
     /// The driver has no clock; the async types above it keep to it, while they are received from, with a
-    /// [`Keepalive`](crate::Keepalive). They look eight times within the shortest of these times, this one,
-    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout), so that it may be so much more or less.
+    /// [`Keepalive`](crate::Keepalive). They look eight times or more within the shortest of these times: this one,
+    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout). So it may be an eighth more or less.
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.with(|settings| settings.ping_interval = interval)
     }

@@ -9,12 +9,14 @@ use websocket_driver::{CloseCause, Due, Timeout, Version};
 
 use super::{Connection, Ending};
 use crate::alive::Alive;
+use crate::keeper::Watched;
+use crate::lock::lock;
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     /// Looks after the peer from here on, if the configuration says so. `this` is where the connection will be.
     pub(crate) fn opened(&mut self, this: &Weak<Mutex<Self>>) {
         let config = self.driver.config();
-        self.alive = Alive::new(this, config, self.driver.version().unwrap_or(Version::Hybi13));
+        self.alive = Alive::new(config, self.driver.version().unwrap_or(Version::Hybi13), this.clone());
         self.is_watched |= self.alive.is_some();
         self.counts_use = self.alive.is_some() && config.get_idle_timeout().is_some();
         self.needs_time = config.is_rate_limited();
@@ -25,14 +27,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
-    /// Wakes who receives, if there is something to do for the peer.
-    pub(crate) fn look(&mut self, last: Instant, now: Instant) {
-        if self.alive.as_mut().is_some_and(|alive| alive.look(last, now)) {
-            self.wake_receiver();
+/// Who receives is woken, if there is something to do for the peer.
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Watched for Mutex<Connection<T>> {
+    fn look(&self, last: Instant, now: Instant) {
+        let mut connection = lock(self);
+        if connection.alive.as_mut().is_some_and(|alive| alive.look(last, now)) {
+            connection.wake_receiver();
         }
     }
+}
 
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// A message came or goes.
     #[inline]
     pub(super) fn used(&mut self) {
