@@ -241,19 +241,22 @@ impl Driver {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         // As before every wait for the peer.
-        let is_waiting = self.input.is_empty() && self.holds_nothing() && !self.eof && self.plain_limit().is_some();
+        let is_waiting = self.input.is_empty()
+            && !self.eof
+            && self.plain_limit().is_some()
+            && (self.holds_nothing() || self.settle().is_ok());
         if is_waiting { None } else { self.poll_next_event() }
     }
 
     #[inline]
     fn poll_next_event(&mut self) -> Option<Event> {
-        if let Some(limit) = self.plain_limit() {
-            // Apart from all else, so that the message is built where it goes.
-            if let Some(plain) = Plain::peek(&self.input, limit) {
-                match plain.take(&mut self.input) {
-                    Ok(message) => return Some(Event::Message(message)),
-                    Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
-                }
+        // Apart from all else, so that the message is built where it goes.
+        if let Some(limit) = self.plain_limit()
+            && let Some(plain) = Plain::peek(&self.input, limit)
+        {
+            match plain.take(&mut self.input) {
+                Ok(message) => return Some(Event::Message(message)),
+                Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
             }
         }
         self.poll_any_event()
