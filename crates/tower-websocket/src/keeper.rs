@@ -17,7 +17,7 @@ use crate::lock::lock;
 /// How often it is looked, at least, within the shortest time that a connection goes by.
 const LOOKS: u32 = 8;
 
-/// It is looked once a day, where nobody goes by a shorter time than eight.
+/// The longest time from one look to the next, in milliseconds: a day.
 const LONGEST: u64 = 24 * 60 * 60 * 1000;
 
 /// How many connections are looked at before other tasks have their turn.
@@ -39,10 +39,8 @@ impl Seat {
     /// Sees to it that the connection is looked at, eight times within `time`, or more often.
     pub(crate) fn take(connection: Weak<dyn Watched>, time: Duration) -> Self {
         let period = period(time);
-        if let Some(keeper) = Keeper::known(period)
-            && let Some(key) = keeper.enter(&connection)
-        {
-            return Self { keeper, key };
+        if let Some(seat) = Keeper::enter_known(&connection, period) {
+            return seat;
         }
         let mut connections = Slab::new();
         let key = connections.insert(connection);
@@ -69,7 +67,12 @@ impl fmt::Debug for Seat {
 fn period(time: Duration) -> Duration {
     let most = (time / LOOKS).as_millis().clamp(1, LONGEST.into()) as u64;
     let unit = 10_u64.pow(most.ilog10());
-    Duration::from_millis([5, 2, 1].map(|times| times * unit).into_iter().find(|&period| period <= most).unwrap_or(1))
+    let times = match most / unit {
+        5.. => 5,
+        2..=4 => 2,
+        _ => 1,
+    };
+    Duration::from_millis(times * unit)
 }
 
 thread_local! {
@@ -90,15 +93,15 @@ struct State {
 }
 
 impl Keeper {
-    fn known(period: Duration) -> Option<Arc<Self>> {
+    /// Among those that are looked at so often by a helper of this thread, if there is one.
+    fn enter_known(connection: &Weak<dyn Watched>, period: Duration) -> Option<Seat> {
         let runtime = Handle::current().id();
-        let find = |keepers: &RefCell<Vec<(_, Weak<Self>)>>| {
+        let enter = |keepers: &RefCell<Vec<(_, Weak<Self>)>>| {
             let keepers = keepers.borrow();
-            let mut keepers =
-                keepers.iter().filter(|(id, _)| *id == runtime).filter_map(|(_, keeper)| keeper.upgrade());
-            keepers.find(|keeper| keeper.period == period && !lock(&keeper.state).is_over)
+            let keepers = keepers.iter().filter(|(id, _)| *id == runtime).filter_map(|(_, keeper)| keeper.upgrade());
+            keepers.filter(|keeper| keeper.period == period).find_map(|keeper| keeper.enter(connection))
         };
-        KEEPERS.try_with(find).ok().flatten()
+        KEEPERS.try_with(enter).ok().flatten()
     }
 
     fn spawn(self: Arc<Self>) {
@@ -114,9 +117,11 @@ impl Keeper {
         runtime.spawn(self.keep());
     }
 
-    fn enter(&self, connection: &Weak<dyn Watched>) -> Option<usize> {
+    fn enter(self: Arc<Self>, connection: &Weak<dyn Watched>) -> Option<Seat> {
         let mut state = lock(&self.state);
-        (!state.is_over).then(|| state.connections.insert(connection.clone()))
+        let key = (!state.is_over).then(|| state.connections.insert(connection.clone()))?;
+        drop(state);
+        Some(Seat { keeper: self, key })
     }
 
     /// The helper: looks, until there is nothing to look at.

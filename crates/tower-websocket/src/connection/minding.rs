@@ -60,8 +60,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Does what is due for a peer that says nothing, and tells whether there was anything to do.
     #[inline]
     pub(super) fn mind(&mut self) -> bool {
-        let due = self.alive.as_mut().and_then(|alive| alive.due());
-        due.inspect(|due| self.mind_due(*due)).is_some()
+        let Some(due) = self.alive.as_mut().and_then(Alive::due) else {
+            return false;
+        };
+        self.mind_due(due);
+        true
     }
 
     #[cold]

@@ -340,6 +340,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     pub(crate) fn enter(&mut self, entry: Entry) {
         entry.fill(&self.connection);
+        // What it had is given up without the lock.
         let before = self.connection().enter(entry);
         drop(before);
     }
