@@ -45,10 +45,7 @@ pub(crate) const ALL: &[HotPath] = &[
 
 /// A server that sends back what it gets.
 fn echo(version: Version, input: Vec<u8>) -> Turn {
-    let request = Handshake::of(version).request();
-    let mut server = Driver::from_request(&request, Config::server().allow_drafts(true));
-    server.accept().expect("a handshake");
-    assert_eq!(server.poll_event(), Some(Event::Open));
+    let mut server = server(version);
     Box::new(move || {
         server.input().extend_from_slice(&input);
         while let Some(event) = server.poll_event() {
@@ -61,7 +58,7 @@ fn echo(version: Version, input: Vec<u8>) -> Turn {
 
 /// A server that sends back what it gets, and lends its input meanwhile, as that of `WebSocket::recv` and `send` does.
 fn batch(input: Vec<u8>) -> Turn {
-    let mut server = server();
+    let mut server = server(Version::Hybi13);
     let mut batch = Batch::default();
     Box::new(move || {
         server.input().extend_from_slice(&input);
@@ -76,7 +73,7 @@ fn batch(input: Vec<u8>) -> Turn {
 
 /// The same without owning a message, as that of `WebSocket::for_each`.
 fn borrowed(input: Vec<u8>) -> Turn {
-    let mut server = server();
+    let mut server = server(Version::Hybi13);
     let mut batch = Batch::default();
     let mut scratch = Scratch::default();
     Box::new(move || {
@@ -90,8 +87,9 @@ fn borrowed(input: Vec<u8>) -> Turn {
     })
 }
 
-fn server() -> Driver {
-    let mut server = Driver::from_request(&Handshake::of(Version::Hybi13).request(), Config::server());
+fn server(version: Version) -> Driver {
+    let request = Handshake::of(version).request();
+    let mut server = Driver::from_request(&request, Config::server().allow_drafts(true));
     server.accept().expect("a handshake");
     assert_eq!(server.poll_event(), Some(Event::Open));
     server
@@ -99,7 +97,7 @@ fn server() -> Driver {
 
 /// A server that only takes what it gets.
 fn receive(input: Vec<u8>) -> Turn {
-    let mut server = server();
+    let mut server = server(Version::Hybi13);
     Box::new(move || {
         server.input().extend_from_slice(&input);
         while let Some(event) = server.poll_event() {
