@@ -17,11 +17,11 @@ pub struct Upgraded(Transport);
 // Going through hyper's type costs little time, but memory per connection, and hides `set_nodelay`.
 enum Transport {
     Tcp(TcpStream),
-    Hyper(TokioIo<hyper::upgrade::Upgraded>),
-    Boxed(Box<dyn Transmit>),
+    /// Boxed, as those that are TCP alone would have to have the room.
+    Other(Box<dyn Transmit>),
 }
 
-/// What a client's connection can be over.
+/// What a connection can be over.
 pub(crate) trait Transmit: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transmit for T {}
@@ -35,7 +35,7 @@ impl Upgraded {
         };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => Self::tcp(parts.io, parts.read_buf),
-            Err(upgraded) => (Self(Transport::Hyper(TokioIo::new(upgraded))), BytesMut::new()),
+            Err(upgraded) => (Self::from_boxed(Box::new(TokioIo::new(upgraded))), BytesMut::new()),
         }
     }
 
@@ -53,9 +53,9 @@ impl Upgraded {
         }
     }
 
-    /// Of a client, over something else.
+    /// Over something else.
     pub(crate) fn from_boxed(io: Box<dyn Transmit>) -> Self {
-        Self(Transport::Boxed(io))
+        Self(Transport::Other(io))
     }
 
     fn tcp(io: TokioIo<TcpStream>, read: Bytes) -> (Self, BytesMut) {
@@ -68,8 +68,7 @@ impl fmt::Debug for Upgraded {
         let mut upgraded = f.debug_tuple("Upgraded");
         match &self.0 {
             Transport::Tcp(stream) => upgraded.field(stream),
-            Transport::Hyper(upgrade) => upgraded.field(upgrade),
-            Transport::Boxed(_) => upgraded.field(&format_args!("_")),
+            Transport::Other(_) => upgraded.field(&format_args!("_")),
         };
         upgraded.finish()
     }
@@ -79,8 +78,7 @@ impl AsyncRead for Upgraded {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_read(cx, buf),
-            Transport::Hyper(io) => Pin::new(io).poll_read(cx, buf).map_err(as_reset),
-            Transport::Boxed(io) => Pin::new(io).poll_read(cx, buf),
+            Transport::Other(io) => Pin::new(io).poll_read(cx, buf).map_err(as_reset),
         }
     }
 }
@@ -89,8 +87,7 @@ impl AsyncWrite for Upgraded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write(cx, buf),
-            Transport::Hyper(io) => Pin::new(io).poll_write(cx, buf).map_err(as_reset),
-            Transport::Boxed(io) => Pin::new(io).poll_write(cx, buf),
+            Transport::Other(io) => Pin::new(io).poll_write(cx, buf).map_err(as_reset),
         }
     }
 
@@ -101,32 +98,28 @@ impl AsyncWrite for Upgraded {
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Transport::Hyper(io) => Pin::new(io).poll_write_vectored(cx, bufs).map_err(as_reset),
-            Transport::Boxed(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Transport::Other(io) => Pin::new(io).poll_write_vectored(cx, bufs).map_err(as_reset),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match &self.0 {
             Transport::Tcp(io) => io.is_write_vectored(),
-            Transport::Hyper(io) => io.is_write_vectored(),
-            Transport::Boxed(io) => io.is_write_vectored(),
+            Transport::Other(io) => io.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_flush(cx),
-            Transport::Hyper(io) => Pin::new(io).poll_flush(cx).map_err(as_reset),
-            Transport::Boxed(io) => Pin::new(io).poll_flush(cx),
+            Transport::Other(io) => Pin::new(io).poll_flush(cx).map_err(as_reset),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_shutdown(cx),
-            Transport::Hyper(io) => Pin::new(io).poll_shutdown(cx).map_err(as_reset),
-            Transport::Boxed(io) => Pin::new(io).poll_shutdown(cx),
+            Transport::Other(io) => Pin::new(io).poll_shutdown(cx).map_err(as_reset),
         }
     }
 }
