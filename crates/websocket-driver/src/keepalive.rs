@@ -33,18 +33,25 @@ use crate::version::Version;
 pub struct Keepalive {
     config: Config,
     phase: Phase,
-    /// When the phase began; in the open one, when there was a sign of life last.
-    heard: Instant,
+    /// When the phase began; in the open one, when there was a sign of life last, or when it was asked for one.
+    since: Instant,
     /// The last message, in either direction.
     used: Instant,
-    pinged: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Opening,
-    Open { has_pings: bool },
+    Open(Pings),
     Closing,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Pings {
+    /// The protocol has none.
+    Unknown,
+    NotYet,
+    Unanswered,
 }
 
 /// What is due.
@@ -64,26 +71,28 @@ pub enum Due {
 impl Keepalive {
     /// For a connection whose handshake begins now.
     pub fn new(config: &Config, now: Instant) -> Self {
-        Self { config: config.clone(), phase: Phase::Opening, heard: now, used: now, pinged: None }
+        Self { config: config.clone(), phase: Phase::Opening, since: now, used: now }
     }
 
     /// The handshake is done. The hixie drafts have no pings, so with those there will be none.
     pub fn opened(&mut self, version: Version, now: Instant) {
-        self.phase = Phase::Open { has_pings: !version.is_hixie() };
-        (self.heard, self.used) = (now, now);
+        self.phase = Phase::Open(if version.is_hixie() { Pings::Unknown } else { Pings::NotYet });
+        (self.since, self.used) = (now, now);
     }
 
     /// This side has begun to close.
     pub fn closing(&mut self, now: Instant) {
         self.phase = Phase::Closing;
-        self.heard = now;
+        self.since = now;
     }
 
     /// Something came, whatever it was.
     pub fn heard(&mut self, now: Instant) {
-        if let Phase::Open { .. } = self.phase {
-            self.heard = now;
-            self.pinged = None;
+        if let Phase::Open(pings) = &mut self.phase {
+            self.since = now;
+            if let Pings::Unanswered = pings {
+                *pings = Pings::NotYet;
+            }
         }
     }
 
@@ -95,19 +104,19 @@ impl Keepalive {
     /// What is due now.
     pub fn poll(&mut self, now: Instant) -> Due {
         let settings = self.config.settings();
-        let has_pings = match self.phase {
-            Phase::Opening => return expire(Timeout::Handshake, self.heard, settings.handshake_timeout, now),
-            Phase::Closing => return expire(Timeout::Close, self.heard, settings.close_timeout, now),
-            Phase::Open { has_pings } => has_pings,
+        let pings = match self.phase {
+            Phase::Opening => return expire(Timeout::Handshake, self.since, settings.handshake_timeout, now),
+            Phase::Closing => return expire(Timeout::Close, self.since, settings.close_timeout, now),
+            Phase::Open(pings) => pings,
         };
         let idle = match settings.idle_timeout {
             Some(limit) => expire(Timeout::Idle, self.used, limit, now),
             None => Due::Never,
         };
-        let ping = match (settings.ping_interval.filter(|_| has_pings), self.pinged) {
-            (None, _) => Due::Never,
-            (Some(_), Some(pinged)) => expire(Timeout::Pong, pinged, settings.pong_timeout, now),
-            (Some(interval), None) => match after(self.heard, interval) {
+        let ping = match (pings, settings.ping_interval) {
+            (Pings::Unknown, _) | (_, None) => Due::Never,
+            (Pings::Unanswered, Some(_)) => expire(Timeout::Pong, self.since, settings.pong_timeout, now),
+            (Pings::NotYet, Some(interval)) => match after(self.since, interval) {
                 Some(at) if at <= now => Due::Ping,
                 Some(at) => Due::At(at),
                 None => Due::Never,
@@ -116,7 +125,8 @@ impl Keepalive {
         match (idle, ping) {
             (Due::Expired(_), _) => idle,
             (_, Due::Ping) => {
-                self.pinged = Some(now);
+                self.phase = Phase::Open(Pings::Unanswered);
+                self.since = now;
                 Due::Ping
             }
             (Due::At(idle), Due::At(ping)) => Due::At(idle.min(ping)),

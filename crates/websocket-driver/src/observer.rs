@@ -142,8 +142,8 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    pub(crate) fn new(path: &str) -> Box<Self> {
-        Box::new(Self { path: path.into(), connection: None, traffic: Traffic::default(), written: 0 })
+    pub(crate) fn new(path: &str) -> Self {
+        Self { path: path.into(), connection: None, traffic: Traffic::default(), written: 0 }
     }
 
     pub(crate) fn set_path(&mut self, path: &str) {

@@ -27,30 +27,47 @@ const NO_FRAMES: u64 = u64::MAX;
 /// taken; large payloads are segments of their own and never copied, so write with
 /// [`chunks_vectored`](Buf::chunks_vectored) where the transport can.
 pub struct Output {
-    /// What comes before `tail`.
-    segments: VecDeque<Bytes>,
-    /// The bytes in `segments`.
-    queued: usize,
+    /// What comes before `tail`. Boxed, as every connection has a place for it, and few send what is large.
+    backlog: Option<Box<Backlog>>,
     /// How many bytes were written in all.
     written: u64,
     /// After how many bytes in all the first frame begins of which nothing is written yet, or all that there are end. Without a
     /// word for `Option`, as every connection has it.
     boundary: u64,
+    tail: BytesMut,
+}
+
+#[derive(Default)]
+struct Backlog {
+    segments: VecDeque<Bytes>,
+    /// The bytes in them.
+    len: usize,
     /// When so many bytes were written in all, no control frame is ahead of others any more.
     ahead_until: u64,
-    tail: BytesMut,
+}
+
+impl Backlog {
+    fn push(&mut self, segment: Bytes) {
+        self.len += segment.len();
+        self.segments.push_back(segment);
+    }
+
+    /// Takes off what was written, which is no more than there is.
+    fn advance(&mut self, mut written: usize) {
+        self.len -= written;
+        while let Some(front) = self.segments.front_mut() {
+            if written < front.len() {
+                return front.advance(written);
+            }
+            written -= front.len();
+            self.segments.pop_front();
+        }
+    }
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Self {
-            segments: VecDeque::new(),
-            queued: 0,
-            written: 0,
-            boundary: NO_FRAMES,
-            ahead_until: 0,
-            tail: BytesMut::new(),
-        }
+        Self { backlog: None, written: 0, boundary: NO_FRAMES, tail: BytesMut::new() }
     }
 }
 
@@ -67,7 +84,7 @@ impl Output {
         if self.has_remaining() {
             return BytesMut::new();
         }
-        self.segments = VecDeque::new();
+        self.backlog = None;
         std::mem::take(&mut self.tail)
     }
 
@@ -80,7 +97,11 @@ impl Output {
     pub(crate) fn memory(&self) -> usize {
         // An empty buffer is lent by somebody, and may be taken away.
         let tail = if self.has_remaining() { self.tail.capacity() } else { 0 };
-        self.queued + self.segments.capacity() * size_of::<Bytes>() + tail
+        let backlog = self
+            .backlog
+            .as_ref()
+            .map_or(0, |backlog| size_of::<Backlog>() + backlog.len + backlog.segments.capacity() * size_of::<Bytes>());
+        backlog + tail
     }
 
     /// Whether it has a buffer to gather small frames in.
@@ -100,7 +121,7 @@ impl Output {
 
     /// Whether a control frame was put ahead of others, and was not written yet.
     pub(crate) fn has_ahead(&self) -> bool {
-        self.written < self.ahead_until
+        self.backlog.as_ref().is_some_and(|backlog| self.written < backlog.ahead_until)
     }
 
     /// Puts a ping or pong: ahead of what is queued where that is much, so that a peer that reads slowly is not taken for dead.
@@ -129,9 +150,7 @@ impl Output {
         }
         let mut payload = message.into_bytes().try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         apply_mask(&mut payload, mask, 0);
-        self.queued += self.tail.len() + payload.len();
-        self.segments.push_back(self.tail.split().freeze());
-        self.segments.push_back(payload.freeze());
+        self.put_segment(payload.freeze());
     }
 
     /// Puts a copy of a message as a frame that is not masked, if it is of at most 65,535 bytes.
@@ -164,11 +183,7 @@ impl Output {
             self.put_slice(&frame);
             return;
         }
-        self.queued += self.tail.len() + frame.len();
-        if !self.tail.is_empty() {
-            self.segments.push_back(self.tail.split().freeze());
-        }
-        self.segments.push_back(frame);
+        self.put_segment(frame);
     }
 
     /// Puts a message's payload behind the header of its frame.
@@ -178,10 +193,22 @@ impl Output {
         if message.len() < OWN_SEGMENT {
             self.put_slice(message.as_bytes());
         } else {
-            self.queued += self.tail.len() + message.len();
-            self.segments.push_back(self.tail.split().freeze());
-            self.segments.push_back(message.into_bytes());
+            self.put_segment(message.into_bytes());
         }
+    }
+
+    /// Puts bytes of their own behind all that there are.
+    fn put_segment(&mut self, segment: Bytes) {
+        let backlog = self.backlog.get_or_insert_default();
+        if !self.tail.is_empty() {
+            backlog.push(self.tail.split().freeze());
+        }
+        backlog.push(segment);
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        let segments = self.backlog.iter().flat_map(|backlog| &backlog.segments);
+        segments.map(|segment| &segment[..]).chain([&self.tail[..]])
     }
 }
 
@@ -225,7 +252,7 @@ impl Output {
     fn frame_at(&self, place: usize) -> (u8, usize) {
         let mut header = [0; 10];
         let (mut skip, mut filled) = (place, 0);
-        for bytes in self.segments.iter().map(|segment| &segment[..]).chain([&self.tail[..]]) {
+        for bytes in self.chunks() {
             let (skipped, bytes) = bytes.split_at(skip.min(bytes.len()));
             skip -= skipped.len();
             let len = bytes.len().min(header.len() - filled);
@@ -242,47 +269,44 @@ impl Output {
     }
 
     fn insert(&mut self, mut place: usize, frame: &[u8]) {
-        self.ahead_until = self.written + (place + frame.len()) as u64;
-        if place == self.remaining() {
+        let is_last = place == self.remaining();
+        let backlog = self.backlog.get_or_insert_default();
+        backlog.ahead_until = self.written + (place + frame.len()) as u64;
+        if is_last {
             return self.put_slice(frame);
         }
-        self.queued += frame.len();
         let frame = Bytes::copy_from_slice(frame);
-        for (index, segment) in self.segments.iter_mut().enumerate() {
+        for (index, segment) in backlog.segments.iter_mut().enumerate() {
             if place < segment.len() {
                 let behind = segment.split_off(place);
-                self.segments.insert(index + 1, frame);
-                self.segments.insert(index + 2, behind);
-                self.segments.retain(|segment| !segment.is_empty());
+                backlog.len += frame.len();
+                backlog.segments.insert(index + 1, frame);
+                backlog.segments.insert(index + 2, behind);
+                backlog.segments.retain(|segment| !segment.is_empty());
                 return;
             }
             place -= segment.len();
         }
         if place > 0 {
-            self.queued += place;
-            self.segments.push_back(self.tail.split_to(place).freeze());
+            backlog.push(self.tail.split_to(place).freeze());
         }
-        self.segments.push_back(frame);
+        backlog.push(frame);
     }
 }
 
 impl Buf for Output {
     fn remaining(&self) -> usize {
-        self.queued + self.tail.len()
+        self.backlog.as_ref().map_or(0, |backlog| backlog.len) + self.tail.len()
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.segments.front() {
-            Some(segment) => segment,
-            None => &self.tail,
-        }
+        self.chunks().next().unwrap_or_default()
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let chunks = self.segments.iter().map(|segment| &segment[..]).chain([&self.tail[..]]);
         slices
             .iter_mut()
-            .zip(chunks.filter(|chunk| !chunk.is_empty()))
+            .zip(self.chunks().filter(|chunk| !chunk.is_empty()))
             .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
             .count()
     }
@@ -290,15 +314,10 @@ impl Buf for Output {
     fn advance(&mut self, mut written: usize) {
         self.pass_frames(written);
         self.written += written as u64;
-        while let Some(front) = self.segments.front_mut() {
-            let taken = written.min(front.len());
-            written -= taken;
-            self.queued -= taken;
-            if taken < front.len() {
-                front.advance(taken);
-                return;
-            }
-            self.segments.pop_front();
+        if let Some(backlog) = &mut self.backlog {
+            let from_backlog = written.min(backlog.len);
+            backlog.advance(from_backlog);
+            written -= from_backlog;
         }
         if written == self.tail.len() {
             // `clear` keeps the whole buffer, `advance` would leave only what is behind.

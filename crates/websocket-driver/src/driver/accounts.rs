@@ -28,7 +28,7 @@ impl Driver {
     /// [`poll_event`](Self::poll_event) does so before it asks for more input; this is for who changes the buffers after that.
     #[inline]
     pub fn charge(&mut self) {
-        if self.charge.is_some() {
+        if self.extras.has_charge() {
             self.charge_with(self.memory());
         }
     }
@@ -44,14 +44,14 @@ impl Driver {
     /// input; this is for who has written something since.
     #[inline]
     pub fn report(&mut self) {
-        if let Some(observed) = &mut self.observed {
+        if let Some(observed) = self.extras.observed() {
             observed.report(self.output.written());
         }
     }
 
     /// Tells the observer, if there is one, how long a ping took to be answered, which who has the clock knows.
     pub fn report_round_trip(&mut self, time: Duration) {
-        if let Some(observed) = &mut self.observed {
+        if let Some(observed) = self.extras.observed() {
             observed.answered(time);
         }
     }
@@ -59,7 +59,7 @@ impl Driver {
     /// Tells the observer, if there is one, that the connection has ended, and why. It is told when the driver is dropped, at
     /// the latest; this is for who keeps it though the transport is gone.
     pub fn conclude(&mut self) {
-        if let Some(mut observed) = self.observed.take() {
+        if let Some(mut observed) = self.extras.take_observed() {
             observed.report(self.output.written());
             observed.closed(self.close_cause().unwrap_or(&CloseCause::Dropped));
         }
@@ -67,14 +67,14 @@ impl Driver {
 
     /// Whether there is an observer.
     pub fn is_observed(&self) -> bool {
-        self.observed.is_some()
+        self.extras.has_observed()
     }
 
     /// Whether there is nothing to [settle](Self::settle): an empty input, no message that is under way, no extension and no
     /// observer are for the caller to know.
     #[inline]
     pub(super) fn holds_nothing(&self) -> bool {
-        self.charge.is_none() && !self.output.has_remaining()
+        !self.extras.has_charge() && !self.output.has_remaining()
     }
 
     /// Before more input is asked for: what the connection holds is charged, held against the limit, and told.
@@ -87,20 +87,20 @@ impl Driver {
     }
 
     fn charge_with(&mut self, size: usize) {
-        if let Some(charge) = &mut self.charge {
+        if let Some(charge) = self.extras.charge() {
             charge.set(size);
         }
     }
 
     pub(super) fn set_path(&mut self, path: &str) {
-        if let Some(observed) = &mut self.observed {
+        if let Some(observed) = self.extras.observed() {
             observed.set_path(path);
         }
     }
 
     #[inline]
     pub(super) fn count_sent(&mut self, messages: u64, bytes: usize) {
-        if let Some(observed) = &mut self.observed {
+        if let Some(observed) = self.extras.observed() {
             observed.sent(messages, bytes);
         }
     }
@@ -108,7 +108,8 @@ impl Driver {
     #[cold]
     pub(super) fn tell_opened(&mut self) {
         let settings = self.config.settings();
-        if let (Some(observed), Some(observer), Some(version)) = (&mut self.observed, &settings.observer, self.version)
+        if let (Some(observed), Some(observer), Some(version)) =
+            (self.extras.observed(), &settings.observer, self.version)
         {
             let is_client = matches!(&self.state, State::Open(Protocol::Hybi(hybi)) if hybi.is_client());
             let protocol = self.heads.as_ref().and_then(|heads| heads.protocol.as_deref());
@@ -117,7 +118,7 @@ impl Driver {
     }
 
     pub(super) fn tell_refused(&self, error: &ProtocolError) {
-        if let (Some(_), Some(observer)) = (&self.observed, &self.config.settings().observer) {
+        if let Some(observer) = self.config.settings().observer.as_ref().filter(|_| self.is_observed()) {
             observer.refused(error);
         }
     }

@@ -117,9 +117,9 @@ impl Driver {
         }
         // Where much waits to be written, pings are not answered one by one: the latest is, once the answer before it has left
         // (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
-        if self.output.is_long() || self.held_pong.is_some() {
+        if self.output.is_long() || self.extras.holds_pong() {
             // Copied, since it would hold the read buffer.
-            self.held_pong = Some(Box::new(Bytes::copy_from_slice(data)));
+            self.extras.hold_pong(Bytes::copy_from_slice(data));
         } else if let State::Open(protocol) = &self.state {
             // A ping has no more bytes than a pong may have, and only protocols with pings come here.
             let _ = protocol.pong(data, self.config.settings(), &mut self.output);
@@ -131,7 +131,7 @@ impl Driver {
             return;
         }
         if let State::Open(protocol) = &self.state
-            && let Some(data) = self.held_pong.take()
+            && let Some(data) = self.extras.take_pong()
         {
             let _ = protocol.pong(&data, self.config.settings(), &mut self.output);
         }
@@ -158,7 +158,7 @@ impl Driver {
                 let has_closing_handshake = protocol.has_closing_handshake();
                 self.end.get_or_insert_default().set_cause(cause.clone());
                 self.close_sent = true;
-                self.held_pong = None;
+                self.extras.take_pong();
                 if !has_closing_handshake {
                     self.end(close, cause);
                 }
@@ -205,7 +205,7 @@ impl Driver {
     /// The last step of all ends. An earlier cause holds.
     pub(super) fn end(&mut self, close: CloseFrame, cause: CloseCause) {
         self.state = State::Closed;
-        self.held_pong = None;
+        self.extras.take_pong();
         let end = self.end.get_or_insert_default();
         end.set_frame(close);
         end.set_cause(cause);

@@ -1,13 +1,14 @@
 mod accounts;
+mod extras;
 mod handshaking;
 mod lifecycle;
 mod sending;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
+use self::extras::Extras;
 use crate::batch::Batch;
-use crate::budget::Charge;
 use crate::cause::{CloseCause, Timeout};
 use crate::client::Connecting;
 use crate::close::{CloseCode, CloseFrame};
@@ -19,7 +20,6 @@ use crate::handshake;
 use crate::handshake::client::ask;
 use crate::hybi::Plain;
 use crate::news::News;
-use crate::observer::Observed;
 use crate::opening::Opening;
 use crate::output::Output;
 use crate::protocol::Protocol;
@@ -78,16 +78,12 @@ pub struct Driver {
     close_sent: bool,
     may_compress: bool,
     news: News,
-    /// The payload of the answer to the latest ping, where it could not be given yet.
-    held_pong: Option<Box<Bytes>>,
     version: Option<Version>,
     heads: Option<Box<Heads>>,
     /// A client whose closing handshake is done.
     expects_eof: bool,
     end: Option<Box<End>>,
-    /// Boxed, as what else many connections do without.
-    charge: Option<Box<Charge>>,
-    observed: Option<Box<Observed>>,
+    extras: Extras,
 }
 
 /// What a handshake leaves behind, mostly to be taken.
@@ -181,7 +177,7 @@ impl Driver {
             State::Open(protocol) if !self.input.is_empty() => {
                 let before = self.input.len();
                 let has_frame = protocol.has_frame(&mut self.input, self.config.settings());
-                if let Some(observed) = &mut self.observed {
+                if let Some(observed) = self.extras.observed() {
                     observed.took(before - self.input.len());
                 }
                 has_frame
@@ -283,7 +279,7 @@ impl Driver {
                 State::Open(protocol) => {
                     let before = self.input.len();
                     let parsed = protocol.poll(&mut self.input, self.config.settings());
-                    if let Some(observed) = &mut self.observed {
+                    if let Some(observed) = self.extras.observed() {
                         observed.took(before - self.input.len());
                     }
                     parsed
@@ -307,7 +303,7 @@ impl Driver {
                 }
                 Ok(Some(Event::Close(close))) => self.answer_close(close),
                 Ok(Some(event)) => {
-                    if let (Some(observed), Event::Message(message)) = (&mut self.observed, &event) {
+                    if let (Some(observed), Event::Message(message)) = (self.extras.observed(), &event) {
                         observed.received(message.len());
                     }
                     return Some(event);
@@ -325,7 +321,7 @@ impl Driver {
     /// The bytes to write to the transport. Advance it by what was written.
     #[inline]
     pub fn output(&mut self) -> &mut Output {
-        if self.held_pong.is_some() {
+        if self.extras.holds_pong() {
             self.release_pong();
         }
         &mut self.output
@@ -334,7 +330,7 @@ impl Driver {
     /// Whether bytes wait to be written: [`output`](Self::output) has some.
     #[inline]
     pub fn wants_write(&self) -> bool {
-        self.output.has_remaining() || self.held_pong.is_some()
+        self.output.has_remaining() || self.extras.holds_pong()
     }
 
     /// How far the connection is.
@@ -378,9 +374,7 @@ impl Driver {
     }
 
     fn with_state(config: Config, state: State) -> Self {
-        let settings = config.settings();
-        let charge = settings.budget.as_ref().map(|budget| Box::new(Charge::new(budget)));
-        let observed = settings.observer.as_ref().map(|_| Observed::new(""));
+        let extras = Extras::new(config.settings());
         Self {
             config,
             state,
@@ -390,13 +384,11 @@ impl Driver {
             close_sent: false,
             may_compress: true,
             news: News::default(),
-            held_pong: None,
             version: None,
             heads: None,
             expects_eof: false,
             end: None,
-            charge,
-            observed,
+            extras,
         }
     }
 }

@@ -4,6 +4,7 @@ mod assembler;
 mod frame;
 mod plain;
 
+use std::num::NonZeroU16;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -45,7 +46,7 @@ pub(crate) struct Hybi {
     rates: Option<Box<Rates>>,
     role: Role,
     /// Where a message in one frame may be taken and written as it stands, and no other is under way: how long it may be.
-    plain: Option<u16>,
+    plain: Option<NonZeroU16>,
 }
 
 /// Whose side it is. A client masks what it sends, a server does not (RFC 6455 §5.1).
@@ -67,7 +68,7 @@ impl Hybi {
         let rates = Rates::new(settings);
         let is_plain = role == Role::Server && pipeline.is_none() && rates.is_none() && settings.observer.is_none();
         let limit = settings.max_frame_size.min(settings.max_message_size);
-        let plain = is_plain.then(|| u16::try_from(limit).unwrap_or(Plain::MAX));
+        let plain = NonZeroU16::new(u16::try_from(limit).unwrap_or(Plain::MAX)).filter(|_| is_plain);
         Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, plain }
     }
 
@@ -109,7 +110,7 @@ impl Hybi {
     /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
     #[inline]
     pub(crate) fn plain_limit(&self) -> Option<u16> {
-        self.plain.filter(|_| self.current.is_none() && self.message.is_none())
+        self.plain.filter(|_| self.current.is_none() && self.message.is_none()).map(NonZeroU16::get)
     }
 
     /// How many bytes are missing of the frame that is coming, as far as that is known.
