@@ -1,4 +1,3 @@
-use std::mem;
 use std::sync::Weak;
 
 use tokio::time::Instant;
@@ -11,10 +10,6 @@ use crate::keeper::{Seat, Watched};
 pub(crate) struct Alive {
     keepalive: Keepalive,
     _seat: Seat,
-    /// Something came since it was looked last.
-    is_heard: bool,
-    /// There is something to do.
-    is_due: bool,
 }
 
 impl Alive {
@@ -26,12 +21,12 @@ impl Alive {
         let now = Instant::now().into();
         let mut keepalive = Keepalive::new(config, now);
         keepalive.opened(version, now);
-        Some(Self { keepalive, _seat: Seat::take(connection, shortest), is_heard: false, is_due: false })
+        Some(Self { keepalive, _seat: Seat::take(connection, shortest) })
     }
 
     /// Something came.
-    pub(crate) fn heard(&mut self) {
-        self.is_heard = true;
+    pub(crate) fn heard(&mut self, at: Instant) {
+        self.keepalive.heard(at.into());
     }
 
     /// A message came or went.
@@ -39,29 +34,14 @@ impl Alive {
         self.keepalive.used(Instant::now().into());
     }
 
-    /// Tells whether there is something new to do.
-    pub(crate) fn look(&mut self, last: Instant, now: Instant) -> bool {
-        self.hear(last);
-        // Of a copy, as it is told once, and nobody may be there to do it.
-        let is_due = !matches!(self.keepalive.clone().poll(now.into()), Due::Never | Due::At(_));
-        is_due && !mem::replace(&mut self.is_due, true)
+    /// Whether there is something to do.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        // Of a copy, as it is told once.
+        !matches!(self.keepalive.clone().poll(now.into()), Due::Never | Due::At(_))
     }
 
-    /// What there is to do, if anything.
-    #[inline]
-    pub(crate) fn due(&mut self) -> Option<Due> {
-        if !self.is_due {
-            return None;
-        }
-        self.is_due = false;
-        let now = Instant::now();
-        self.hear(now);
-        Some(self.keepalive.poll(now.into()))
-    }
-
-    fn hear(&mut self, at: Instant) {
-        if mem::take(&mut self.is_heard) {
-            self.keepalive.heard(at.into());
-        }
+    /// What there is to do.
+    pub(crate) fn due(&mut self, now: Instant) -> Due {
+        self.keepalive.poll(now.into())
     }
 }

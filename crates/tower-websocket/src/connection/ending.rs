@@ -34,7 +34,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             if let Err(error) = self.take_failure() {
                 return Poll::Ready(Some(Err(error)));
             }
-            let Ending::Limited(limit) = &mut self.ending else {
+            let Some(Ending::Limited(limit)) = self.ending.as_deref_mut() else {
                 let event = self.driver.poll_event();
                 if event.is_none() {
                     pool::put(mem::take(self.driver.input()));
@@ -48,11 +48,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 if limit.deadline.as_mut().poll(cx).is_pending() {
                     ready!(self.poll_last_bytes(cx));
                 }
-                let Ending::Limited(mut limit) = mem::replace(&mut self.ending, Ending::Done) else {
-                    continue;
+                let last = match self.ending.as_deref_mut() {
+                    Some(Ending::Limited(limit)) => limit.last.take(),
+                    _ => None,
                 };
                 self.end(CloseCause::Ended);
-                if let Some(event) = limit.last.take() {
+                if let Some(event) = last {
                     return Poll::Ready(Some(Ok(event)));
                 }
                 continue;
@@ -91,7 +92,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 self.driver.receive_eof();
             }
         }
-        let Ending::Limited(limit) = &mut self.ending else {
+        let Some(Ending::Limited(limit)) = self.ending.as_deref_mut() else {
             return Poll::Ready(());
         };
         if !limit.is_shut_down {
@@ -114,30 +115,36 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Tells a failure that was not told yet.
     pub(super) fn take_failure(&mut self) -> io::Result<()> {
-        match mem::replace(&mut self.ending, Ending::Done) {
-            Ending::Failed(error) => Err(error),
-            ending => {
-                self.ending = ending;
-                Ok(())
+        match self.ending.take_if(|ending| matches!(**ending, Ending::Failed(_))).map(|ending| *ending) {
+            Some(Ending::Failed(error)) => {
+                self.ending = Some(Box::new(Ending::Done));
+                Err(error)
             }
+            _ => Ok(()),
         }
+    }
+
+    /// Whether nothing is read or written any more.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.ending.as_deref(), Some(Ending::Failed(_) | Ending::Done))
     }
 
     pub(super) fn limit_ending(&mut self, last: Option<Event>) {
         let limit = self.driver.config().get_close_timeout();
-        self.ending = Ending::Limited(Box::new(Limit {
+        self.ending = Some(Box::new(Ending::Limited(Limit {
             deadline: Box::pin(tokio::time::sleep(limit)),
             last,
             is_shut_down: false,
             discarded: 0,
-        }));
+        })));
     }
 
     /// Gives up the transport. What has come already can still be had from the driver, and how it ended.
     pub(super) fn end(&mut self, cause: CloseCause) {
-        self.ending = Ending::Done;
-        self.pings = None;
+        self.ending = Some(Box::new(Ending::Done));
         self.driver.receive_end(cause);
         self.wake_senders();
+        self.rare = None;
     }
 }

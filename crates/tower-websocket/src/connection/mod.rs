@@ -38,28 +38,37 @@ pub(crate) struct Connection<T> {
     is_watched: bool,
     /// Who receives, and waits.
     receiver: Option<Waker>,
-    /// Who waits for the transport to take more, where it has not taken all.
-    slow: Option<Arc<Waiting>>,
     /// Where a peer that says nothing is looked after, from the end of the handshake on.
     alive: Option<Alive>,
     /// Its place in a [`Shutdown`](crate::Shutdown), which it has until the last bytes are written.
     entry: Option<Entry>,
-    /// The pings whose pongs somebody waits for.
-    pings: Option<Box<Pings>>,
+    /// Boxed, since every connection has a place for it, and few have it.
+    rare: Option<Box<Rare>>,
     /// A message is told to it.
     counts_use: bool,
     /// The driver goes by the time.
     needs_time: bool,
-    ending: Ending,
+    /// Something came since the peer was looked after.
+    is_heard: bool,
+    /// There is something to do for the peer.
+    is_due: bool,
+    /// Boxed, since every connection has a place for it, and it is soon over then.
+    ending: Option<Box<Ending>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    /// Who waits for the transport to take more, where it has not taken all.
+    slow: Option<Arc<Waiting>>,
+    /// The pings whose pongs somebody waits for.
+    pings: Pings,
 }
 
 /// How far the end of the connection is.
 #[derive(Debug)]
 enum Ending {
-    /// Nothing of the kind.
-    None,
     /// A close is under way, and takes no longer than this.
-    Limited(Box<Limit>),
+    Limited(Limit),
     /// The transport failed while nobody was waiting for it, and it is to be told yet.
     Failed(io::Error),
     /// Nothing is read or written any more; what the driver still tells is told.
@@ -85,13 +94,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             is_abandoned: false,
             is_watched: false,
             receiver: None,
-            slow: None,
             alive: None,
             entry: None,
-            pings: None,
+            rare: None,
             counts_use: false,
             needs_time: false,
-            ending: Ending::None,
+            is_heard: false,
+            is_due: false,
+            ending: None,
         }
     }
 
@@ -135,7 +145,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     ) -> Poll<Option<io::Result<Option<Event>>>> {
         self.driver.take_back(batch);
         loop {
-            if !matches!(self.ending, Ending::None) {
+            if self.ending.is_some() {
                 return self.poll_ending(cx).map(|event| event.map(|event| event.map(Some)));
             }
             self.driver.lend(batch);
@@ -200,9 +210,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         match poll_read_buf(Pin::new(&mut self.io), cx, input) {
             Poll::Ready(Ok(0)) => self.driver.receive_eof(),
             Poll::Ready(Ok(_)) => {
-                if let Some(alive) = &mut self.alive {
-                    alive.heard();
-                }
+                self.is_heard = true;
                 if self.needs_time {
                     self.driver.tick(Instant::now().into());
                 }
@@ -218,5 +226,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::upgraded::Upgraded;
+
+    #[test]
+    fn a_connection_is_small_whatever_it_is_over() {
+        assert!(size_of::<Connection<()>>() <= 304, "{}", size_of::<Connection<()>>());
+        assert_eq!(size_of::<Upgraded>(), size_of::<TcpStream>());
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, ReadyState, SendError};
 
-use super::{Connection, Ending};
+use super::Connection;
 use crate::error::Error;
 use crate::pool;
 
@@ -53,7 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
         self.used();
-        matches!(self.ending, Ending::None) && self.writable().is_ok_and(|driver| driver.send_short(message))
+        self.ending.is_none() && self.writable().is_ok_and(|driver| driver.send_short(message))
     }
 
     /// Takes a message, to be written with the next flush.
@@ -91,7 +91,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             self.writable()?;
         }
         if answered.is_some() {
-            let data = self.pings.get_or_insert_default().start(answered.take());
+            let data = self.start_ping(answered.take());
             self.writable()?.ping(data)?;
         }
         Poll::Ready(Ok(()))
@@ -115,7 +115,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     pub(crate) fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.driver.close(code, reason)?;
-        if matches!(self.ending, Ending::None) {
+        if self.ending.is_none() {
             self.limit_ending(None);
         }
         self.wake_receiver();
@@ -125,7 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Limits a close that was begun on the driver itself.
     #[inline]
     pub(crate) fn note_closing(&mut self) {
-        if self.driver.ready_state() == ReadyState::Closing && matches!(self.ending, Ending::None) {
+        if self.driver.ready_state() == ReadyState::Closing && self.ending.is_none() {
             self.limit_ending(None);
         }
     }
@@ -135,7 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     #[inline]
     pub(crate) fn defer(&mut self, has_message: bool) -> Defer {
         let has_more = has_message || self.driver.has_frame();
-        if !has_more || !matches!(self.ending, Ending::None) || self.driver.is_output_full() {
+        if !has_more || self.ending.is_some() || self.driver.is_output_full() {
             return Defer::No;
         }
         if mem::replace(&mut self.is_deferred, true) { Defer::Already } else { Defer::Now }
@@ -144,7 +144,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// The driver, with a buffer to write to.
     #[inline]
     pub(crate) fn writable(&mut self) -> Result<&mut Driver, SendError> {
-        if self.is_abandoned || matches!(self.ending, Ending::Failed(_) | Ending::Done) {
+        if self.is_abandoned || self.is_over() {
             return Err(SendError::Closed);
         }
         let output = self.driver.output();

@@ -16,12 +16,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Writes all that is queued.
     #[inline]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.ending {
-            Ending::Done => return Poll::Ready(Ok(())),
-            Ending::Failed(_) => return Poll::Ready(self.take_failure()),
-            // The helper goes on, if there is anything to go on with.
-            _ if self.is_abandoned => return Poll::Ready(Ok(())),
-            _ => {}
+        if self.is_over() {
+            return Poll::Ready(self.take_failure());
+        }
+        // The helper goes on, if there is anything to go on with.
+        if self.is_abandoned {
+            return Poll::Ready(Ok(()));
         }
         self.poll_write(cx).map_err(|error| {
             self.end(error.kind().into());
@@ -34,27 +34,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         if !self.is_deferred {
             return Poll::Ready(());
         }
-        let written = match self.ending {
-            Ending::Failed(_) | Ending::Done => Poll::Ready(Ok(())),
-            _ => self.poll_write_out(cx),
-        };
+        let written = if self.is_over() { Poll::Ready(Ok(())) } else { self.poll_write_out(cx) };
         let Poll::Ready(written) = written else {
             if !self.is_abandoned {
                 return Poll::Pending;
             }
-            if matches!(self.ending, Ending::None) {
+            if self.ending.is_none() {
                 self.limit_ending(None);
             }
-            return match &mut self.ending {
-                Ending::Limited(limit) => limit.deadline.as_mut().poll(cx),
+            return match self.ending.as_deref_mut() {
+                Some(Ending::Limited(limit)) => limit.deadline.as_mut().poll(cx),
                 _ => Poll::Ready(()),
             };
         };
         self.is_deferred = false;
         // Once a close is under way, who waits for it meets the failure as well.
-        if let (Err(error), Ending::None) = (written, &self.ending) {
+        if let (Err(error), None) = (written, &self.ending) {
             self.end(error.kind().into());
-            self.ending = Ending::Failed(error);
+            self.ending = Some(Box::new(Ending::Failed(error)));
         }
         Poll::Ready(())
     }
@@ -65,11 +62,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.wake_senders();
     }
 
-    /// The transport wakes nobody any more, once it is given up.
+    /// Wakes all who wait for the transport: it has taken what waited, or is given up and will wake nobody any more.
     pub(super) fn wake_senders(&mut self) {
-        if let Some(slow) = self.slow.take() {
+        if let Some(slow) = self.rare.as_mut().and_then(|rare| rare.slow.take()) {
             slow.wake_all();
         }
+    }
+
+    #[inline]
+    fn is_slow(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.slow.is_some())
     }
 
     /// Writes all that is queued, for someone who waits for it.
@@ -84,7 +86,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     #[inline]
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.slow.is_none()
+        if !self.is_slow()
             && let Poll::Ready(written) = self.poll_write_to(cx)
         {
             return Poll::Ready(written);
@@ -95,15 +97,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Writes to a transport that others may wait for, too.
     #[cold]
     fn poll_write_slowly(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let slow = self.slow.get_or_insert_default().clone();
+        let slow = self.rare.get_or_insert_default().slow.get_or_insert_default().clone();
         slow.add(cx.waker());
         let Poll::Ready(written) = self.poll_write_to(&mut Context::from_waker(&slow.clone().into())) else {
             // What waits now is held until the peer reads, however long that is.
             self.driver.charge();
             return Poll::Pending;
         };
-        self.slow = None;
-        slow.wake_all();
+        self.wake_senders();
         Poll::Ready(written)
     }
 
@@ -127,11 +128,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             }
             self.unflushed = true;
             // A transport that was full has room again: the peer reads, though a ping of ours may be far behind.
-            if self.slow.is_some()
-                && let Some(alive) = &mut self.alive
-            {
-                alive.heard();
-            }
+            self.is_heard |= self.is_slow();
         }
         if self.unflushed {
             pool::put(self.driver.output().reclaim());
