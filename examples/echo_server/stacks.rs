@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum_websocket::WebSocketUpgrade;
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -17,8 +19,9 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{AcceptError, Config, Shutdown, WebSocketLayer, accept};
+use tower_websocket::{AcceptError, Config, Shutdown, WebSocket, WebSocketLayer, accept};
 
 use crate::echo::Echo;
 
@@ -57,21 +60,26 @@ pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo, shu
 pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
     loop {
         let stream = next(&listener).await;
-        let accept = accept(stream, config.clone()).shutdown(&shutdown);
-        tokio::spawn(async move {
-            match accept.await {
-                Ok(mut socket) => {
-                    // An echo has no use for its headers.
-                    socket.take_request();
-                    tokio::spawn(echo.serve(socket));
-                }
-                Err(AcceptError::PlainHttp(http)) => {
-                    let _ = answer_with_page(http.io).await;
-                }
-                Err(_) => {}
-            }
-        });
+        let accept = accept(stream, config.clone()).shutdown(&shutdown).into_future();
+        // No `async` block, which would keep room for all that it has waited for, as long as the connection lives.
+        tokio::spawn(accept.then(move |accepted| serve(accepted, echo)));
     }
+}
+
+fn serve(
+    accepted: Result<WebSocket<TcpStream>, AcceptError<TcpStream>>,
+    echo: Echo,
+) -> impl Future<Output = ()> + Send {
+    let page = match accepted {
+        Ok(mut socket) => {
+            // An echo has no use for its headers.
+            socket.take_request();
+            return Either::Left(echo.serve(socket));
+        }
+        Err(AcceptError::PlainHttp(http)) => Some(answer_with_page(http.io)),
+        Err(_) => None,
+    };
+    Either::Right(OptionFuture::from(page).map(drop))
 }
 
 async fn answer_with_page(mut stream: TcpStream) -> io::Result<()> {
