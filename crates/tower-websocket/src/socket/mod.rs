@@ -48,26 +48,25 @@ use crate::upgraded::Upgraded;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
+pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded>(
+    /// Boxed, as an `async` block or function holds what is moved into it twice.
+    Box<Inner<T>>,
+);
+
+#[derive(Debug)]
+struct Inner<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     /// Shared with the helper of [`deferred`](crate::deferred), and for moments with a [`WebSocketSender`].
     connection: Arc<Mutex<Connection<T>>>,
     /// What has come already and can be had without taking the lock.
     batch: Batch,
-    version: Version,
-    /// Boxed, since most sockets have nothing of it while they live, and each has a place for it.
-    details: Option<Box<Details>>,
-    /// Something is kept in the details, to be received before all else.
-    has_kept: bool,
-    /// `None` was given out.
-    is_finished: bool,
-}
-
-#[derive(Debug, Default)]
-struct Details {
+    /// What came while a pong was waited for, to be received before all else.
+    kept: Option<Box<Kept>>,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
-    kept: Option<Box<Kept>>,
+    version: Version,
+    /// `None` was given out.
+    is_finished: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
@@ -78,19 +77,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             tcp::keep_alive(connection.io(), interval);
         }
         let driver = connection.driver_mut();
-        let (protocol, request) = (driver.protocol().map(Into::into), driver.take_request().map(Box::new));
-        let has_details = protocol.is_some() || request.is_some();
-        Self {
-            version: driver.version().unwrap_or(Version::Hybi13),
-            details: has_details.then(|| Box::new(Details { protocol, request, ..Details::default() })),
-            has_kept: false,
-            is_finished: false,
+        Self(Box::new(Inner {
             batch: Batch::default(),
+            kept: None,
+            protocol: driver.protocol().map(Into::into),
+            request: driver.take_request().map(Box::new),
+            close_frame: None,
+            version: driver.version().unwrap_or(Version::Hybi13),
+            is_finished: false,
             connection: Arc::new_cyclic(|this| {
                 connection.opened(this);
                 Mutex::new(connection)
             }),
-        }
+        }))
     }
 
     /// The next message, or `None` when the connection has ended: [`close_frame`](Self::close_frame) tells how.
@@ -107,7 +106,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// Safe: no message is lost.
     pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
-        poll_fn(|cx| self.poll_recv(cx))
+        poll_fn(|cx| self.0.poll_recv(cx))
     }
 
     /// Hands every message that comes to `handle`, until the connection ends, with what it takes to answer. The message is
@@ -138,7 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     where
         F: FnMut(MessageRef<'_>, &mut Replies<'_>),
     {
-        poll_fn(move |cx| self.poll_for_each(cx, &mut handle))
+        poll_fn(move |cx| self.0.poll_for_each(cx, &mut handle))
     }
 
     /// The next event, for who wants to see pings and pongs, and the close as it happens. As [`recv`](Self::recv) else;
@@ -152,7 +151,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// Safe: no event is lost.
     pub fn next_event(&mut self) -> impl Future<Output = Option<Result<Event, Error>>> + '_ {
-        poll_fn(|cx| self.poll_next_event(cx))
+        poll_fn(|cx| self.0.poll_next_event(cx))
     }
 
     /// Sends a message.
@@ -171,7 +170,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
-        poll_fn(move |cx| self.poll_send(cx, &mut message))
+        poll_fn(move |cx| self.0.poll_send(cx, &mut message))
     }
 
     /// Sends a message that others send as well, as [`send`](Self::send) does.
@@ -199,9 +198,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ) -> impl Future<Output = Result<(), Error>> + 'a {
         let mut prepared = Some(prepared);
         poll_fn(move |cx| {
-            let mut connection = lock(&self.connection);
+            let mut connection = self.0.connection();
             ready!(connection.poll_prepared(cx, &mut prepared))?;
-            self.poll_sent(cx, connection)
+            self.0.poll_sent(cx, connection)
         })
     }
 
@@ -217,7 +216,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Safe: the message is taken whole or not at all.
     pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
-        poll_fn(move |cx| self.connection().poll_feed(cx, &mut message))
+        poll_fn(move |cx| self.0.connection().poll_feed(cx, &mut message))
     }
 
     /// Writes all that was taken.
@@ -230,7 +229,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// Safe: the next flush goes on.
     pub fn flush(&mut self) -> impl Future<Output = Result<(), Error>> + '_ {
-        poll_fn(|cx| self.poll_flush(cx))
+        poll_fn(|cx| self.0.poll_flush(cx))
     }
 
     /// Pings the peer, and waits for the pong to that very ping, or to a later one: how long it took. What comes before the pong
@@ -259,7 +258,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
                 if let Poll::Ready(time) = pong.as_mut().poll(cx) {
                     return Poll::Ready(time);
                 }
-                ready!(self.poll_keep(cx));
+                ready!(self.0.poll_keep(cx));
             }
         })
         .await
@@ -277,7 +276,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn send_ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| {
-            let mut connection = lock(&self.connection);
+            let mut connection = self.0.connection();
             ready!(connection.poll_ping(cx, &mut data))?;
             connection.poll_flush(cx).map_err(Error::Io)
         })
@@ -298,7 +297,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// Safe: once polled, the close is under way, and [`recv`](Self::recv) or another `close` completes it.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.connection().start_close(code, reason)?;
+        self.0.connection().start_close(code, reason)?;
         while let Some(event) = self.next_event().await {
             event?;
         }
@@ -312,7 +311,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// [`Error::Send`], as of [`close`](Self::close).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        Ok(self.connection().start_close(code, reason)?)
+        Ok(self.0.connection().start_close(code, reason)?)
     }
 
     /// Parts the socket into what sends and what receives, for two tasks. They are a [`Sink`](futures_sink::Sink) and a
@@ -324,13 +323,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     /// What sends on this socket while it is received from, in other tasks as well.
     pub fn sender(&self) -> WebSocketSender<T> {
-        WebSocketSender::new(&self.connection)
+        WebSocketSender::new(&self.0.connection)
     }
 
     /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message
     /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
-        self.connection().driver_mut().set_compression(may_compress);
+        self.0.connection().driver_mut().set_compression(may_compress);
     }
 
     /// Puts it among the sockets that a shutdown closes. If that was begun, it is closed at once.
@@ -339,26 +338,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 
     pub(crate) fn enter(&mut self, entry: Entry) {
-        entry.fill(&self.connection);
+        entry.fill(&self.0.connection);
         // What it had is given up without the lock.
-        let before = self.connection().enter(entry);
+        let before = self.0.connection().enter(entry);
         drop(before);
     }
 
     /// The subprotocol that was agreed to.
     pub fn protocol(&self) -> Option<&str> {
-        self.details.as_ref()?.protocol.as_deref()
+        self.0.protocol.as_deref()
     }
 
     /// The protocol that is spoken.
     pub fn version(&self) -> Version {
-        self.version
+        self.0.version
     }
 
     /// How the connection was closed, once it was: the peer's code and reason, or
     /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.details.as_ref()?.close_frame.as_deref()
+        self.0.close_frame.as_deref()
     }
 
     /// Why the connection ended: once it has, or is about to, where this side closes. It tells more than
@@ -376,34 +375,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// }
     /// ```
     pub fn close_cause(&self) -> Option<CloseCause> {
-        self.connection().driver().close_cause().cloned()
+        self.0.connection().driver().close_cause().cloned()
     }
 
     /// How many bytes the connection holds, see [`Driver::memory`](websocket_driver::Driver::memory).
     pub fn memory(&self) -> usize {
-        self.connection().driver().memory()
+        self.0.connection().driver().memory()
     }
 
     /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
     pub fn request(&self) -> Option<&Request<()>> {
-        self.details.as_ref()?.request.as_deref()
+        self.0.request.as_deref()
     }
 
     /// Takes that request, for who wants to keep it elsewhere, or has seen enough of it: its headers are most of what an idle
     /// socket holds.
     pub fn take_request(&mut self) -> Option<Request<()>> {
-        let details = self.details.as_mut()?;
-        let request = details.request.take();
-        if details.protocol.is_none() && details.close_frame.is_none() && details.kept.is_none() {
-            self.details = None;
-        }
-        request.map(|request| *request)
+        self.0.request.take().map(|request| *request)
     }
+}
 
-    fn details_mut(&mut self) -> &mut Details {
-        self.details.get_or_insert_default()
-    }
-
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     #[inline]
     fn connection(&self) -> MutexGuard<'_, Connection<T>> {
         lock(&self.connection)
@@ -411,7 +403,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 }
 
 /// What [`WebSocket::send`] has deferred is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for WebSocket<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Inner<T> {
     fn drop(&mut self) {
         // Also for senders that wait for the transport.
         self.connection().abandon();

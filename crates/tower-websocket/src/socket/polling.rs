@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{Event, Message, MessageRef, Scratch};
 
-use super::WebSocket;
+use super::Inner;
 use crate::connection::{Connection, Defer};
 use crate::deferred::defer;
 use crate::error::Error;
@@ -22,11 +22,11 @@ pub(super) struct Kept {
     bytes: usize,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     /// The next event, or none where messages came, which are in the batch.
     #[inline]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
-        if self.has_kept
+        if self.kept.is_some()
             && let Some(event) = self.take_kept()
         {
             return Poll::Ready(Some(event.map(Some)));
@@ -46,7 +46,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     fn note(&mut self, next: Option<io::Result<Option<Event>>>) -> Option<Result<Option<Event>, Error>> {
         match &next {
             None => self.is_finished = true,
-            Some(Ok(Some(Event::Close(close)))) => self.details_mut().close_frame = Some(Box::new(close.clone())),
+            Some(Ok(Some(Event::Close(close)))) => self.close_frame = Some(Box::new(close.clone())),
             Some(_) => {}
         }
         next.map(|next| next.map_err(Error::Io))
@@ -55,7 +55,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
     pub(super) fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.connection().driver().config().get_max_output();
-        if self.is_finished || self.kept().bytes >= limit {
+        if self.is_finished || self.kept.as_ref().is_some_and(|kept| kept.bytes >= limit) {
             return Poll::Pending;
         }
         if !self.batch.has_next()
@@ -71,26 +71,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 
     fn keep(&mut self, event: Result<Event, Error>) {
-        self.has_kept = true;
-        let kept = self.kept();
+        let kept = self.kept.get_or_insert_default();
         kept.bytes += size_kept(&event);
         kept.events.push_back(event);
     }
 
-    fn kept(&mut self) -> &mut Kept {
-        self.details_mut().kept.get_or_insert_default()
-    }
-
     #[cold]
     fn take_kept(&mut self) -> Option<Result<Event, Error>> {
-        let kept = &mut self.details.as_mut()?.kept;
-        let event = kept.as_mut()?.events.pop_front();
-        if let (Some(kept), Some(event)) = (kept.as_mut(), &event) {
-            kept.bytes -= size_kept(event);
-        }
-        kept.take_if(|kept| kept.events.is_empty());
-        self.has_kept = kept.is_some();
-        event
+        let kept = self.kept.as_mut()?;
+        let event = kept.events.pop_front()?;
+        kept.bytes -= size_kept(&event);
+        self.kept.take_if(|kept| kept.events.is_empty());
+        Some(event)
     }
 
     pub(super) fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {

@@ -16,13 +16,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for WebSocket<T>
     type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(cx)
+        self.get_mut().0.poll_recv(cx)
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> FusedStream for WebSocket<T> {
     fn is_terminated(&self) -> bool {
-        self.is_finished
+        self.0.is_finished
     }
 }
 
@@ -31,19 +31,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().connection().poll_ready(cx).map_err(Error::Io)
+        self.get_mut().0.connection().poll_ready(cx).map_err(Error::Io)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Ok(self.get_mut().connection().start_send(message)?)
+        Ok(self.get_mut().0.connection().start_send(message)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_flush(cx)
+        self.get_mut().0.poll_flush(cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
+        let this = &mut self.get_mut().0;
         this.connection().start_close(CloseCode::NORMAL, "")?;
         while let Some(event) = ready!(this.poll_next_event(cx)) {
             event?;
