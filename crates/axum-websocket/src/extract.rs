@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::sync::OnceLock;
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -49,7 +50,8 @@ pub struct WebSocketUpgrade {
     request: Request<()>,
     config: Config,
     requested: Vec<HeaderValue>,
-    selected: Option<HeaderValue>,
+    /// Found out where somebody asks for it.
+    selected: OnceLock<Option<HeaderValue>>,
     on_failed_upgrade: Option<Box<OnFailedUpgrade>>,
     shutdown: Option<Shutdown>,
 }
@@ -61,8 +63,7 @@ impl WebSocketUpgrade {
     /// `Config::server()`. Call it before [`protocols`](Self::protocols),
     /// since the subprotocols are part of it.
     pub fn config(self, config: Config) -> Self {
-        let selected = check(&self.request, config.clone()).ok().and_then(header_value);
-        Self { config, selected, ..self }
+        Self { config, selected: OnceLock::new(), ..self }
     }
 
     /// Sets the subprotocols that the application speaks, best first. The first that the client offered is agreed to.
@@ -82,14 +83,15 @@ impl WebSocketUpgrade {
 
     /// Chooses the subprotocol. One that the client did not offer counts as none, as it would fail the connection.
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
-        self.selected = self.requested.contains(&protocol).then(|| protocol.clone());
+        self.selected = self.requested.contains(&protocol).then(|| protocol.clone()).into();
         self.config =
             self.config.clone().select_protocol(move |offered| offered.iter().copied().find(|name| protocol == name));
     }
 
     /// The subprotocol that will be agreed to.
     pub fn selected_protocol(&self) -> Option<&HeaderValue> {
-        self.selected.as_ref()
+        let select = || HeaderValue::try_from(check(&self.request, self.config.clone()).ok()??).ok();
+        self.selected.get_or_init(select).as_ref()
     }
 
     /// Goes on only where the guard lets the page connect that asks. Without one, every page may.
@@ -203,28 +205,21 @@ fn extract(mut request: Request<()>, parts: &mut Parts) -> Result<WebSocketUpgra
     }
     let config = parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server);
     // Whether drafts are allowed is known only later, in `on_upgrade`.
-    let protocol = match check(&request, config.clone().allow_drafts(true)) {
-        Ok(protocol) => protocol,
-        Err(refusal) => {
-            // Unlike `check`, this tells the observer, and a 426 names the versions that are really spoken.
-            let own = upgrade(&mut request, config).err().filter(|own| own.status() == refusal.status());
-            return Err(own.unwrap_or(refusal).into());
-        }
-    };
+    if let Err(refusal) = check(&request, config.clone().allow_drafts(true)) {
+        // Unlike `check`, this tells the observer, and a 426 names the versions that are really spoken.
+        let own = upgrade(&mut request, config).err().filter(|own| own.status() == refusal.status());
+        return Err(own.unwrap_or(refusal).into());
+    }
     let requested = requested_protocols(&request).into_iter().filter_map(|name| HeaderValue::from_str(name).ok());
     let requested = requested.collect();
     Ok(WebSocketUpgrade {
         request,
         config,
         requested,
-        selected: header_value(protocol),
+        selected: OnceLock::new(),
         on_failed_upgrade: None,
         shutdown: None,
     })
-}
-
-fn header_value(protocol: Option<String>) -> Option<HeaderValue> {
-    HeaderValue::try_from(protocol?).ok()
 }
 
 impl fmt::Debug for WebSocketUpgrade {
@@ -232,7 +227,7 @@ impl fmt::Debug for WebSocketUpgrade {
         f.debug_struct("WebSocketUpgrade")
             .field("config", &self.config)
             .field("requested", &self.requested)
-            .field("selected", &self.selected)
+            .field("selected", &self.selected_protocol())
             .finish_non_exhaustive()
     }
 }
