@@ -53,7 +53,10 @@ fn settled(measure: impl Fn() -> i64) -> i64 {
 /// Makes what a thread makes once.
 fn warm_up() {
     let mut server = Server::deflate(fresh());
-    exchange(&mut server, &Deflater::new().no_takeover().binary(prose(300)));
+    // Short and long messages have compressors of their own.
+    for len in [300, 3000] {
+        exchange(&mut server, &Deflater::new().no_takeover().binary(prose(len)));
+    }
 }
 
 fn fresh() -> PermessageDeflate {

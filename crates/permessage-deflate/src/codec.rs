@@ -42,6 +42,19 @@ pub(crate) struct Effort {
     pub(crate) window: u8,
 }
 
+/// The memory level for short messages, and how long those are: of no more bytes than a block has symbols.
+const SHORT_MEM_LEVEL: u8 = 5;
+const SHORT: usize = (1 << (SHORT_MEM_LEVEL + 6)) - 2;
+
+impl Effort {
+    /// The same for a message that is compressed by itself. A short one comes out the same with less memory, all of which
+    /// zlib-rs zeroes twice for each message.
+    pub(crate) fn for_one_of(self, len: usize) -> Self {
+        let most = if len <= SHORT { SHORT_MEM_LEVEL } else { self.mem_level };
+        Self { mem_level: self.mem_level.min(most), ..self }
+    }
+}
+
 pub(crate) struct Compressor {
     effort: Effort,
     deflate: Deflate,
@@ -284,6 +297,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_short_message_by_itself_comes_out_the_same_with_less_memory() {
+        let noise = |len| {
+            let step = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+            std::iter::successors(Some(7), step).map(|state| (state >> 56) as u8).take(len).collect::<Vec<_>>()
+        };
+        for level in 0..=9 {
+            for message in [1, 100, SHORT - 1, SHORT].into_iter().flat_map(|len| [text(len), noise(len), vec![0; len]])
+            {
+                let effort = Effort { level, ..EFFORT };
+                let short = effort.for_one_of(message.len());
+                assert!(short.mem_level < effort.mem_level);
+                let [expected, compressed] =
+                    [effort, short].map(|effort| Compressor::new(effort).compress(&message).unwrap());
+                assert!(compressed == expected, "level {level}, {} bytes", message.len());
+            }
+        }
+        assert_eq!(EFFORT.for_one_of(SHORT + 1), EFFORT);
+        let least = Effort { mem_level: 1, ..EFFORT };
+        assert_eq!(least.for_one_of(1), least);
     }
 
     #[test]

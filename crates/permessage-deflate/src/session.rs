@@ -41,7 +41,8 @@ impl DeflateSession {
     }
 
     fn compress(&mut self, message: &mut Message) -> Result<(), Reason> {
-        let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(self.effort));
+        let effort = if self.own.takeover { self.effort } else { self.effort.for_one_of(message.data.len()) };
+        let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(effort));
         let compressed = compressor.compress(&message.data)?;
         if self.own.takeover {
             self.compressor = Some(compressor);
