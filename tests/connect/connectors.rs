@@ -300,7 +300,7 @@ fn the_usual_connector_tries_every_address_of_localhost() {
 }
 
 /// Never done, and tells when it is dropped.
-struct Endless(#[allow(dead_code)] Peer);
+struct Endless(#[allow(dead_code, reason = "it is only dropped")] Peer);
 
 impl Future for Endless {
     type Output = io::Result<TokioIo<DuplexStream>>;

@@ -45,7 +45,8 @@ pub(crate) struct Hybi {
     pipeline: Option<Box<Pipeline>>,
     rates: Option<Box<Rates>>,
     role: Role,
-    /// Where a message in one frame may be taken and written as it stands, and no other is under way: how long it may be.
+    /// Where a message in one frame may be taken and written as it stands, and no other is under way: how long it may be, if it
+    /// may have any bytes.
     plain: Option<NonZeroU16>,
 }
 
