@@ -21,6 +21,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let config = self.driver.config();
         self.alive = Alive::new(config, self.driver.version().unwrap_or(Version::Hybi13), this.clone());
         self.is_watched |= self.alive.is_some();
+        // The request is no sign of life beyond now: it would count as of the keeper's last look, which is earlier.
+        self.is_heard = false;
         self.counts_use = self.alive.is_some() && config.get_idle_timeout().is_some();
         self.needs_time = config.is_rate_limited();
         if self.needs_time {
