@@ -50,8 +50,7 @@ impl Effort {
     /// The same for a message that is compressed by itself. A short one comes out the same with less memory, all of which
     /// zlib-rs zeroes twice for each message.
     pub(crate) fn for_one_of(self, len: usize) -> Self {
-        let most = if len <= SHORT { SHORT_MEM_LEVEL } else { self.mem_level };
-        Self { mem_level: self.mem_level.min(most), ..self }
+        if len > SHORT { self } else { Self { mem_level: self.mem_level.min(SHORT_MEM_LEVEL), ..self } }
     }
 }
 
