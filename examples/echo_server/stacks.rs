@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum_websocket::WebSocketUpgrade;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::OptionFuture;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -70,16 +69,20 @@ fn serve(
     accepted: Result<WebSocket<TcpStream>, AcceptError<TcpStream>>,
     echo: Echo,
 ) -> impl Future<Output = ()> + Send {
-    let page = match accepted {
+    match accepted {
         Ok(mut socket) => {
             // An echo has no use for its headers.
             socket.take_request();
-            return Either::Left(echo.serve(socket));
+            Either::Left(echo.serve(socket))
         }
-        Err(AcceptError::PlainHttp(http)) => Some(answer_with_page(http.io)),
-        Err(_) => None,
-    };
-    Either::Right(OptionFuture::from(page).map(drop))
+        Err(error) => Either::Right(Box::pin(turn_away(error))),
+    }
+}
+
+async fn turn_away(error: AcceptError<TcpStream>) {
+    if let AcceptError::PlainHttp(http) = error {
+        let _ = answer_with_page(http.io).await;
+    }
 }
 
 async fn answer_with_page(mut stream: TcpStream) -> io::Result<()> {
