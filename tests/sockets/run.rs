@@ -1,5 +1,6 @@
 //! Every test on a runtime of its own, and none for ever.
 
+use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -9,16 +10,19 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs a test. All that it spawns ends with it.
 pub(crate) fn run(test: impl AsyncFnOnce() + Send + 'static) {
-    on_thread(test, false);
+    on_thread(Box::new(|| Box::pin(test())), false);
 }
 
 /// Runs a test whose clock stands still, and jumps to the next timer when all else waits.
 pub(crate) fn run_paused(test: impl AsyncFnOnce() + Send + 'static) {
-    on_thread(test, true);
+    on_thread(Box::new(|| Box::pin(test())), true);
 }
 
+/// Boxed, since a thread and a runtime compiled for each test are most of what compiling them takes.
+type Test = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
 // On another thread, so that a test fails in time even where it loops without waiting.
-fn on_thread(test: impl AsyncFnOnce() + Send + 'static, paused: bool) {
+fn on_thread(test: Test, paused: bool) {
     let (done, is_done) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
         let _done = done;
