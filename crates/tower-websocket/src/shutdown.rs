@@ -1,9 +1,9 @@
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use rand::RngExt;
+use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -47,9 +47,14 @@ struct Inner {
 struct State {
     /// Once it was begun, what sockets are closed with.
     close: Option<(CloseCode, Arc<str>)>,
-    next: u64,
     /// Sockets, and handshakes that may become some.
-    sockets: HashMap<u64, Option<Weak<dyn Drain>>>,
+    sockets: Slab<Option<Weak<dyn Drain>>>,
+}
+
+impl State {
+    fn sockets(&self) -> Vec<Arc<dyn Drain>> {
+        self.sockets.iter().filter_map(|(_, socket)| socket.as_ref()?.upgrade()).collect()
+    }
 }
 
 /// A connection, whatever its transport.
@@ -146,18 +151,15 @@ impl Shutdown {
         if timeout(limit, gone).await.is_ok() {
             return 0;
         }
-        let left: Vec<_> = lock(&self.0.state).sockets.values().flatten().filter_map(Weak::upgrade).collect();
+        let left = lock(&self.0.state).sockets();
         left.iter().for_each(|socket| socket.cut());
         left.len()
     }
 
     /// A place for a socket, or for a handshake that may become one.
     pub(crate) fn enter(&self) -> Entry {
-        let mut state = lock(&self.0.state);
-        state.next += 1;
-        let id = state.next;
-        state.sockets.insert(id, None);
-        Entry { inner: self.0.clone(), id }
+        let key = lock(&self.0.state).sockets.insert(None);
+        Entry { inner: self.0.clone(), key }
     }
 
     fn refuse_more(&self, code: CloseCode, reason: &str) -> Result<Vec<Arc<dyn Drain>>, SendError> {
@@ -167,7 +169,7 @@ impl Shutdown {
             return Ok(Vec::new());
         }
         state.close = Some((code, reason.into()));
-        Ok(state.sockets.values().flatten().filter_map(Weak::upgrade).collect())
+        Ok(state.sockets())
     }
 
     fn close(&self, socket: &Arc<dyn Drain>) {
@@ -181,7 +183,7 @@ impl Shutdown {
 /// A socket's place among those that a [`Shutdown`] closes.
 pub(crate) struct Entry {
     inner: Arc<Inner>,
-    id: u64,
+    key: usize,
 }
 
 impl Entry {
@@ -193,7 +195,7 @@ impl Entry {
         lock(connection).watch();
         let drain: Arc<dyn Drain> = connection.clone();
         let mut state = lock(&self.inner.state);
-        state.sockets.insert(self.id, Some(Arc::downgrade(&drain)));
+        state.sockets[self.key] = Some(Arc::downgrade(&drain));
         let close = state.close.clone();
         drop(state);
         if let Some((code, reason)) = close {
@@ -205,7 +207,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut state = lock(&self.inner.state);
-        state.sockets.remove(&self.id);
+        state.sockets.remove(self.key);
         if state.sockets.is_empty() {
             self.inner.empty.notify_waiters();
         }
@@ -214,7 +216,7 @@ impl Drop for Entry {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Entry").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
