@@ -1,7 +1,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 
 use crate::config::Settings;
 use crate::head_error::HeadError;
@@ -91,12 +91,11 @@ impl ResponseReader {
 
 /// Where the head ends. A line may end without CR (RFC 9112 §2.2).
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
-    let bare = memmem::find(&bytes[from..], b"\n\n").map(|at| from + at + 2);
-    let full = memmem::find(&bytes[from..], b"\n\r\n").map(|at| from + at + 3);
-    match (bare, full) {
-        (Some(bare), Some(full)) => Some(bare.min(full)),
-        (bare, full) => bare.or(full),
-    }
+    memchr_iter(b'\n', &bytes[from..]).map(|at| from + at + 1).find_map(|next| match bytes[next..] {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
 }
 
 /// Reads the head of a request, bounded in the number of its fields.
