@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::io::poll_read_buf;
 use websocket_driver::{CloseCause, Event, Timeout};
 
@@ -45,11 +45,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             };
             if self.driver.is_closed() {
                 // Whether the peer takes the last bytes or not, it is over: errors change nothing.
-                if limit.deadline.as_mut().poll(cx).is_pending() {
-                    ready!(self.poll_last_bytes(cx));
-                }
+                let is_pending = self.poll_last_bytes(cx).is_pending();
                 let last = match self.ending.as_deref_mut() {
-                    Some(Ending::Limited(limit)) => limit.last.take(),
+                    Some(Ending::Limited(limit)) => {
+                        if is_pending {
+                            ready!(limit.poll_passed(cx));
+                        }
+                        limit.last.take()
+                    }
                     _ => None,
                 };
                 self.end(CloseCause::Ended);
@@ -58,9 +61,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 }
                 continue;
             }
-            // Before anything is read, as there may always be more to read; and by the clock, as a timer does not fire before
-            // the task yields.
-            if limit.deadline.as_mut().poll(cx).is_ready() || limit.deadline.deadline() <= Instant::now() {
+            // Before anything is read, as there may always be more to read.
+            if limit.poll_passed(cx).is_ready() {
                 // The peer has not answered in time: as if it were gone.
                 self.end(CloseCause::Timeout(Timeout::Close));
                 continue;
@@ -133,7 +135,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     pub(super) fn limit_ending(&mut self, last: Option<Event>) {
         let limit = self.driver.config().get_close_timeout();
         self.ending = Some(Box::new(Ending::Limited(Limit {
-            deadline: Box::pin(tokio::time::sleep(limit)),
+            deadline: Instant::now().checked_add(limit),
+            timer: None,
             last,
             is_shut_down: false,
             discarded: 0,
@@ -146,5 +149,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.driver.receive_end(cause);
         self.wake_senders();
         self.rare = None;
+    }
+}
+
+impl Limit {
+    /// Waits until the time is over. By the clock, too, as a timer does not fire before the task yields.
+    pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.as_mut().poll(cx).is_pending() && Instant::now() < deadline {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
     }
 }

@@ -77,7 +77,10 @@ enum Ending {
 
 #[derive(Debug)]
 struct Limit {
-    deadline: Pin<Box<Sleep>>,
+    /// `None`: never.
+    deadline: Option<Instant>,
+    /// Made once there is something to wait for, as most closes are done at once.
+    timer: Option<Pin<Box<Sleep>>>,
     /// What the driver told when it was closed, held until the peer knows as well.
     last: Option<Event>,
     is_shut_down: bool,

@@ -1,6 +1,5 @@
 //! How what waits is written, whoever waits for it.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -43,7 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
                 self.limit_ending(None);
             }
             return match self.ending.as_deref_mut() {
-                Some(Ending::Limited(limit)) => limit.deadline.as_mut().poll(cx),
+                Some(Ending::Limited(limit)) => limit.poll_passed(cx),
                 _ => Poll::Ready(()),
             };
         };
