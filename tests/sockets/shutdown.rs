@@ -233,13 +233,14 @@ fn closes_can_be_spread_over_time() {
                 })
             })
             .collect();
-        let over = Duration::from_secs(60);
+        let over = Duration::from_millis(100);
         shutdown.begin_over(over, CloseCode::SERVICE_RESTART, "").await.unwrap();
         assert_eq!(shutdown.wait(Duration::from_secs(5)).await, 0);
         let (mut early, mut late) = (0, 0);
         for time in times {
             let time = time.await.unwrap() - begun;
-            assert!(time <= over, "{time:?}");
+            // A timer is late by up to a millisecond; all of them are late by no more.
+            assert!(time <= over + Duration::from_millis(2), "{time:?}");
             if time < over / 2 { early += 1 } else { late += 1 }
         }
         // All on one side come by chance once in 2 to the 49.

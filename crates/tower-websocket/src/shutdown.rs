@@ -6,7 +6,7 @@ use rand::RngExt;
 use slab::Slab;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use websocket_driver::{CloseCode, CloseFrame, SendError, check_close};
 
 use crate::connection::Connection;
@@ -111,11 +111,12 @@ impl Shutdown {
         let mut turns: Vec<_> =
             sockets.into_iter().map(|socket| (time.mul_f64(rand::rng().random_range(0.0..=1.0)), socket)).collect();
         turns.sort_by_key(|(turn, _)| *turn);
-        let mut passed = Duration::ZERO;
+        let begun = Instant::now();
         for (turn, socket) in turns {
-            if turn > passed {
-                sleep(turn - passed).await;
-                passed = turn;
+            // From the beginning on, as each timer is late by up to a millisecond.
+            let rest = turn.saturating_sub(begun.elapsed());
+            if !rest.is_zero() {
+                sleep(rest).await;
             }
             self.close(&socket);
         }
