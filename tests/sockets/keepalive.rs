@@ -51,6 +51,20 @@ fn a_peer_that_answers_is_kept_for_ever_and_pinged_once_an_interval() {
 }
 
 #[test]
+fn the_first_ping_is_no_earlier_though_others_were_looked_after_before() {
+    run_paused(async || {
+        let _other = with_peer(Version::Hybi13, pinging()).await;
+        // Between two looks, which are a second apart.
+        sleep(SECOND * 19 / 10).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
+        let begun = Instant::now();
+        tokio::spawn(async move { socket.recv().await.is_none() });
+        peer.expect_ping("").await;
+        assert_eq!(begun.elapsed(), 20 * SECOND + SECOND / 10);
+    });
+}
+
+#[test]
 fn whatever_comes_counts_as_a_sign_of_life() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
