@@ -11,19 +11,25 @@ const ALIGNED: usize = 2048;
 #[inline(always)]
 pub(crate) fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], at: usize) {
     key.rotate_left(at % 4);
-    if bytes.len() < LONG { mask(bytes, key) } else { mask_long(bytes, key) }
+    match bytes.len() {
+        ..LONG => mask(bytes, key),
+        LONG..ALIGNED => mask_long(bytes, key),
+        ALIGNED.. => mask_aligned(bytes, key),
+    }
+}
+
+#[inline(never)]
+fn mask_aligned(bytes: &mut [u8], mut key: [u8; 4]) {
+    let (head, rest) = bytes.split_at_mut(bytes.as_ptr().align_offset(32).min(ALIGNED));
+    mask(head, key);
+    key.rotate_left(head.len() % 4);
+    mask_long(rest, key);
 }
 
 // AVX-512 would be faster still, but its names are known to compilers from 1.89 on only.
 #[multiversion(targets("x86_64+avx2"))]
-fn mask_long(bytes: &mut [u8], mut key: [u8; 4]) {
-    if bytes.len() < ALIGNED {
-        return mask(bytes, key);
-    }
-    let (head, rest) = bytes.split_at_mut(bytes.as_ptr().align_offset(32).min(ALIGNED));
-    mask(head, key);
-    key.rotate_left(head.len() % 4);
-    mask(rest, key);
+fn mask_long(bytes: &mut [u8], key: [u8; 4]) {
+    mask(bytes, key);
 }
 
 /// The loop is flat, in words of 8, which the compiler turns into the widest registers there are.
