@@ -140,7 +140,10 @@ where
     loop {
         match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Connect)) => {
-                let Some(request) = connection.driver().request().filter(|request| is_handshake(request)) else {
+                let driver = connection.driver();
+                // One that can be served has been looked at already.
+                let is_wanted = |request: &&_| driver.version().is_some() || is_handshake(request);
+                let Some(request) = driver.request().filter(is_wanted) else {
                     return Ok(None);
                 };
                 let passed = gate.pass(request);
