@@ -52,6 +52,7 @@ struct State {
 }
 
 impl State {
+    /// Those that are open.
     fn sockets(&self) -> Vec<Arc<dyn Drain>> {
         self.sockets.iter().filter_map(|(_, socket)| socket.as_ref()?.upgrade()).collect()
     }

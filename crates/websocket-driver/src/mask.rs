@@ -20,6 +20,7 @@ pub(crate) fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], at: usize) {
 
 #[inline(never)]
 fn mask_aligned(bytes: &mut [u8], mut key: [u8; 4]) {
+    // At most 31 bytes; but it may be refused to tell how many.
     let (head, rest) = bytes.split_at_mut(bytes.as_ptr().align_offset(32).min(ALIGNED));
     mask(head, key);
     key.rotate_left(head.len() % 4);
