@@ -45,14 +45,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             };
             if self.driver.is_closed() {
                 // Whether the peer takes the last bytes or not, it is over: errors change nothing.
-                let is_pending = self.poll_last_bytes(cx).is_pending();
+                if self.poll_last_bytes(cx).is_pending() {
+                    ready!(self.poll_limit(cx));
+                }
                 let last = match self.ending.as_deref_mut() {
-                    Some(Ending::Limited(limit)) => {
-                        if is_pending {
-                            ready!(limit.poll_passed(cx));
-                        }
-                        limit.last.take()
-                    }
+                    Some(Ending::Limited(limit)) => limit.last.take(),
                     _ => None,
                 };
                 self.end(CloseCause::Ended);
@@ -143,6 +140,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         })));
     }
 
+    /// Waits until the time of a close is over, if there is one under way.
+    pub(super) fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.ending.as_deref_mut() {
+            Some(Ending::Limited(limit)) => limit.poll_passed(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// Gives up the transport. What has come already can still be had from the driver, and how it ended.
     pub(super) fn end(&mut self, cause: CloseCause) {
         self.ending = Some(Box::new(Ending::Done));
@@ -154,7 +159,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
 impl Limit {
     /// Waits until the time is over. By the clock, too, as a timer does not fire before the task yields.
-    pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };

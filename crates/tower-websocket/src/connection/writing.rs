@@ -41,10 +41,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             if self.ending.is_none() {
                 self.limit_ending(None);
             }
-            return match self.ending.as_deref_mut() {
-                Some(Ending::Limited(limit)) => limit.poll_passed(cx),
-                _ => Poll::Ready(()),
-            };
+            return self.poll_limit(cx);
         };
         self.is_deferred = false;
         // Once a close is under way, who waits for it meets the failure as well.
