@@ -99,8 +99,8 @@ fn answer<B>(request: &Request<B>, config: Config) -> Result<(Response<()>, Driv
     let refuse = |error| UpgradeRefusal::Handshake { error, is_http1 };
     let mut driver = Driver::from_request(request, config);
     let response = driver.accept().map_err(refuse)?;
-    // The pseudo-header of HTTP/2 is no part of what the driver sees.
-    if is_handshake(request) { Ok((response, driver)) } else { Err(refuse(HandshakeError::Upgrade)) }
+    // The pseudo-header of HTTP/2 is no part of what the driver sees. All else it has looked at.
+    if is_http1 || is_handshake(request) { Ok((response, driver)) } else { Err(refuse(HandshakeError::Upgrade)) }
 }
 
 /// The bytes that come first in hixie-76 may be declared as a body, which is not to be had from a request that is only
