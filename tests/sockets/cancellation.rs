@@ -4,7 +4,7 @@
 //! polled so many times and dropped, for all small numbers, is dropped at each of its points; and the outcome must be
 //! the same as without all that.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -19,7 +19,7 @@ use crate::transports::Trickle;
 const FOREVER: usize = 1_000_000;
 
 /// Polls a future so many times at most.
-fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
+pub(crate) fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let cx = &mut Context::from_waker(Waker::noop());
     for _ in 0..times {
@@ -458,71 +458,5 @@ fn a_cancelled_for_each_hands_out_every_message_once() {
             outcome.of(&socket, &trickle)
         })
         .await;
-    });
-}
-
-#[test]
-fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
-    crate::run::run_paused(async || {
-        let shutdown = tower_websocket::Shutdown::new();
-        let (mut socket, mut peer) = crate::pair::with_peer(Version::Hybi13, Config::server()).await;
-        socket.shutdown(&shutdown);
-        let limit = std::time::Duration::from_secs(5);
-        for times in 1..=5 {
-            assert!(polled(times, shutdown.wait(limit)).is_none());
-        }
-        // Nobody was cut.
-        peer.send_text("hello");
-        assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("hello"));
-        let waiting = tokio::spawn(async move { shutdown.wait(limit).await });
-        tokio::task::yield_now().await;
-        drop(socket);
-        assert_eq!(waiting.await.unwrap(), 0);
-    });
-}
-
-#[test]
-fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
-    use std::time::Duration;
-    crate::run::run_paused(async || {
-        let shutdown = tower_websocket::Shutdown::new();
-        let mut pairs = Vec::new();
-        for _ in 0..50 {
-            let (mut socket, peer) = crate::pair::with_peer(Version::Hybi13, Config::server()).await;
-            socket.shutdown(&shutdown);
-            pairs.push((socket, peer));
-        }
-        let spread = shutdown.begin_over(Duration::from_secs(60), 1001.into(), "");
-        assert!(tokio::time::timeout(Duration::from_secs(30), spread).await.is_err());
-        let mut open = 0;
-        for (socket, _) in &pairs {
-            open += usize::from(socket.sender().try_send("still there").is_ok());
-        }
-        assert!((1..50).contains(&open), "{open} of 50");
-        // None comes in any more, and what is open can be cut.
-        assert!(shutdown.has_begun());
-        assert_eq!(shutdown.wait(Duration::ZERO).await, 50);
-    });
-}
-
-#[test]
-fn a_cancelled_handshake_ends_the_connection_and_its_place_in_a_shutdown() {
-    crate::run::run_paused(async || {
-        for times in 1..=3 {
-            let shutdown = tower_websocket::Shutdown::new();
-            let (io, other) = tower_websocket::test::transport();
-            let mut peer = tower_websocket::test::Peer::new(other);
-            peer.capacity(10);
-            peer.send_raw(Handshake::of(Version::Hybi13).bytes());
-            assert!(polled(times, accept(io, Config::server()).shutdown(&shutdown).into_future()).is_none());
-            assert_eq!(shutdown.open(), 0);
-            assert!(peer.rest().await.len() <= 10);
-            let (io, other) = tower_websocket::test::transport();
-            let mut peer = tower_websocket::test::Peer::new(other);
-            let connecting = tower_websocket::connect("ws://example.com/").over(io).shutdown(&shutdown);
-            assert!(polled(times, connecting.into_future()).is_none());
-            assert_eq!(shutdown.open(), 0);
-            assert!(peer.rest().await.starts_with(b"GET / HTTP/1.1\r\n"));
-        }
     });
 }

@@ -30,6 +30,7 @@ mod run;
 mod sender;
 mod serve;
 mod shutdown;
+mod shutdown_cancellation;
 mod slow_readers;
 mod socket;
 mod split;
