@@ -114,13 +114,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Tells a failure that was not told yet.
     pub(super) fn take_failure(&mut self) -> io::Result<()> {
-        match self.ending.take_if(|ending| matches!(**ending, Ending::Failed(_))).map(|ending| *ending) {
-            Some(Ending::Failed(error)) => {
-                self.ending = Some(Box::new(Ending::Done));
-                Err(error)
-            }
-            _ => Ok(()),
+        if let Some(ending) = self.ending.as_deref_mut()
+            && matches!(ending, Ending::Failed(_))
+            && let Ending::Failed(error) = mem::take(ending)
+        {
+            return Err(error);
         }
+        Ok(())
     }
 
     /// Whether nothing is read or written any more.
@@ -150,7 +150,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Gives up the transport. What has come already can still be had from the driver, and how it ended.
     pub(super) fn end(&mut self, cause: CloseCause) {
-        self.ending = Some(Box::new(Ending::Done));
+        **self.ending.get_or_insert_with(Default::default) = Ending::Done;
         self.driver.receive_end(cause);
         self.wake_senders();
         self.rare = None;

@@ -65,13 +65,14 @@ struct Rare {
 }
 
 /// How far the end of the connection is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Ending {
     /// A close is under way, and takes no longer than this.
     Limited(Limit),
     /// The transport failed while nobody was waiting for it, and it is to be told yet.
     Failed(io::Error),
     /// Nothing is read or written any more; what the driver still tells is told.
+    #[default]
     Done,
 }
 
