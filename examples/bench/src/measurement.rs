@@ -10,10 +10,10 @@ pub struct Measurement {
     pub messages: u64,
     /// For how long it was measured.
     pub seconds: f64,
-    /// What the server spent in its own code meanwhile.
+    /// What the server spent meanwhile.
+    pub server: f64,
+    /// The part of it in its own code, which is counted in ticks of the clock.
     pub server_user: f64,
-    /// What it spent in the kernel.
-    pub server_system: f64,
     /// What the load generator spent itself.
     pub load: f64,
     /// By how much the server's memory grew for each idle connection.
@@ -30,19 +30,14 @@ impl Measurement {
 
     /// What the server spent on a message, in nanoseconds.
     pub fn cost(&self) -> f64 {
-        (self.server_user + self.server_system) / self.messages as f64 * 1e9
-    }
-
-    /// The part of it in the server's own code.
-    pub fn user_cost(&self) -> f64 {
-        self.server_user / self.messages as f64 * 1e9
+        self.server / self.messages as f64 * 1e9
     }
 
     fn fields(&mut self) -> [(&'static str, &mut f64); 6] {
         [
             ("seconds", &mut self.seconds),
+            ("server", &mut self.server),
             ("server-user", &mut self.server_user),
-            ("server-system", &mut self.server_system),
             ("load", &mut self.load),
             ("idle-bytes", &mut self.idle_bytes),
             ("used-bytes", &mut self.used_bytes),

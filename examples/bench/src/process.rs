@@ -10,36 +10,35 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// The time that a process has spent on a processor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// In its own code.
+    /// In its own code and in the kernel on its behalf, to the nanosecond.
+    pub total: Duration,
+    /// The part of it in its own code, in ticks of 10 ms mostly.
     pub user: Duration,
-    /// In the kernel, on its behalf.
-    pub system: Duration,
 }
 
 impl CpuTime {
-    /// Of a process that runs, all its threads together. It is counted in ticks, of 10 ms mostly.
+    /// Of a process that runs, all its threads together.
     ///
     /// # Errors
     ///
     /// Where there is no such process.
     pub fn of(pid: u32) -> io::Result<Self> {
+        let odd = |file: &str| io::Error::other(format!("/proc/{pid}/{file} is not as it should be"));
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let mut fields = stat_fields(&stat).map(ticks);
-        let (Some(user), Some(system)) = (fields.nth(UTIME), fields.next()) else {
-            return Err(io::Error::other(format!("/proc/{pid}/stat is not as it should be")));
-        };
-        Ok(Self { user, system })
-    }
-
-    /// Both parts.
-    pub fn total(self) -> Duration {
-        self.user + self.system
+        let user = stat_fields(&stat).nth(UTIME).map(ticks).ok_or_else(|| odd("stat"))?;
+        let mut total = Duration::ZERO;
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let spent = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let nanoseconds = spent.split_ascii_whitespace().next().and_then(|number| number.parse().ok());
+            total += Duration::from_nanos(nanoseconds.ok_or_else(|| odd("task/*/schedstat"))?);
+        }
+        Ok(Self { total, user })
     }
 
     /// What was spent since an earlier look.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        Self { user: self.user.saturating_sub(earlier.user), system: self.system.saturating_sub(earlier.system) }
+        Self { total: self.total.saturating_sub(earlier.total), user: self.user.saturating_sub(earlier.user) }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Measures servers side by side, and prints tables in Markdown. See the README.md of this package.
 //!
 //! ```text
-//! cargo bench -p websocket-bench -- --only S1,S2 --server ours,tungstenite --rounds 3
+//! cargo bench -p websocket-bench -- --only S1,S2 --server limit,ours,tungstenite --rounds 20
 //! ```
 //!
-//! Every measurement has a fresh server process on one processor and the load generator on another. Rounds go through all
-//! servers before one is measured again, so that a machine that gets slower or faster does so for all of them.
+//! Every server is a process on one processor, with a load generator on another. They take turns of a tenth of a second, so that
+//! a machine that gets slower or faster does so for all of them, and each turn is compared with the floor's of the same round.
 
 mod foreign;
 mod machine;
@@ -23,30 +23,27 @@ use clap::Parser;
 
 use crate::options::Options;
 use crate::results::Results;
+use crate::run::Session;
+use crate::scenario::Scenario;
+use crate::server::Server;
+
+/// How a process happens to lie in memory stays as it is while it lives, so there are new ones after so many rounds.
+const ROUNDS_OF_A_PROCESS: u32 = 10;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
     let scenarios = options.scenarios()?;
     let servers = options.servers()?;
     let mut results = Results::default();
-    for round in 1..=options.rounds {
-        for scenario in &scenarios {
-            for server in servers.iter().filter(|server| server.takes_part(scenario)) {
-                if scenario.rounds.is_some_and(|most| round > most) {
-                    continue;
-                }
-                eprint!("round {round} of {}: {}, {}: ", options.rounds, scenario.name, server.name);
-                match run::run(&options, scenario, server) {
-                    Ok(run) => {
-                        eprintln!("{run}");
-                        results.add(scenario, server, run);
-                    }
-                    Err(error) => {
-                        eprintln!("FAILED: {error}");
-                        results.fail(scenario, server, error.to_string());
-                    }
-                }
-            }
+    for scenario in &scenarios {
+        let taking_part: Vec<&Server> = servers.iter().filter(|server| server.takes_part(scenario)).collect();
+        let (rounds, of_a_process) = match scenario.rounds {
+            Some(most) => (options.rounds.min(most), 1),
+            None => (options.rounds, ROUNDS_OF_A_PROCESS),
+        };
+        for first in (0..rounds).step_by(of_a_process as usize) {
+            eprintln!("{}: round {} of {rounds}", scenario.name, first + 1);
+            measure(&options, scenario, &taking_part, of_a_process.min(rounds - first), &mut results);
         }
     }
     println!("{}", machine::describe(&options, &servers));
@@ -57,4 +54,29 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("{}", table::LEGEND);
     print!("{}", table::failures(&results));
     Ok(if results.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Some rounds with the same processes. A server that fails takes part no more.
+fn measure(options: &Options, scenario: &Scenario, servers: &[&Server], rounds: u32, results: &mut Results) {
+    let mut sessions: Vec<Option<Session>> = servers.iter().map(|_| None).collect();
+    for round in 0..rounds {
+        results.begin_round();
+        for (server, resting) in servers.iter().zip(&mut sessions) {
+            let session = match resting.take() {
+                Some(session) => Ok(session),
+                None if round == 0 => Session::start(options, scenario, server),
+                None => continue,
+            };
+            match session.and_then(|mut session| Ok((session.measure()?, session))) {
+                Ok((run, session)) => {
+                    results.add(scenario, server, run);
+                    *resting = Some(session).filter(|_| round + 1 < rounds);
+                }
+                Err(error) => {
+                    eprintln!("{}, {}: FAILED: {error}", scenario.name, server.name);
+                    results.fail(scenario, server, error.to_string());
+                }
+            }
+        }
+    }
 }

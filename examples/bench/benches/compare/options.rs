@@ -17,14 +17,14 @@ pub(crate) struct Options {
     /// Only servers with these in their names.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     server: Vec<String>,
-    /// How many measurements of each server in each scenario.
-    #[arg(long, default_value_t = 5)]
+    /// How many measurements of each server in each scenario, by turns.
+    #[arg(long, default_value_t = 60)]
     pub(crate) rounds: u32,
     /// How long each takes, without its warm-up.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 0.1)]
     pub(crate) seconds: f64,
     /// The warm-up.
-    #[arg(long, default_value_t = 0.4)]
+    #[arg(long, default_value_t = 0.02)]
     pub(crate) warmup: f64,
     /// The processor of the servers.
     #[arg(long, default_value_t = 0)]

@@ -1,26 +1,43 @@
 //! All measurements, and the middle of them.
 
+use std::collections::HashMap;
+
 use crate::run::Run;
 use crate::scenario::Scenario;
-use crate::server::Server;
+use crate::server::{FLOOR, Server};
 
 #[derive(Default)]
 pub(crate) struct Results {
-    runs: Vec<(&'static str, &'static str, Run)>,
+    round: u32,
+    runs: Vec<Entry>,
     /// What went wrong, in words.
     pub(crate) failures: Vec<String>,
+}
+
+struct Entry {
+    round: u32,
+    scenario: &'static str,
+    server: &'static str,
+    run: Run,
 }
 
 /// The measurements of one server in one scenario.
 pub(crate) struct Cell {
     runs: Vec<Run>,
+    /// Each by that of the floor in the same round, in order.
+    ratios: Vec<f64>,
     /// Whether all of them were disturbed.
     pub(crate) is_disturbed: bool,
 }
 
 impl Results {
+    /// What is added from here on was measured side by side.
+    pub(crate) fn begin_round(&mut self) {
+        self.round += 1;
+    }
+
     pub(crate) fn add(&mut self, scenario: &Scenario, server: &Server, run: Run) {
-        self.runs.push((scenario.name, server.name, run));
+        self.runs.push(Entry { round: self.round, scenario: scenario.name, server: server.name, run });
     }
 
     pub(crate) fn fail(&mut self, scenario: &Scenario, server: &Server, why: String) {
@@ -33,13 +50,22 @@ impl Results {
 
     /// The undisturbed measurements, or where there are none, the disturbed.
     pub(crate) fn cell(&self, scenario: &Scenario, server: &str) -> Option<Cell> {
-        let of_these =
-            |(in_scenario, of_server, _): &&(&str, &str, Run)| *in_scenario == scenario.name && *of_server == server;
-        let all: Vec<Run> = self.runs.iter().filter(of_these).map(|(_, _, run)| *run).collect();
-        let calm: Vec<Run> = all.iter().filter(|run| !run.is_disturbed()).copied().collect();
-        let is_disturbed = calm.is_empty();
-        let runs = if is_disturbed { all } else { calm };
-        (!runs.is_empty()).then_some(Cell { runs, is_disturbed })
+        let (mut runs, is_disturbed) = self.of(scenario, server);
+        if runs.is_empty() {
+            return None;
+        }
+        let (floor, _) = self.of(scenario, FLOOR);
+        let floor: HashMap<u32, f64> = floor.iter().map(|entry| (entry.round, entry.run.cost())).collect();
+        let mut ratios: Vec<f64> =
+            runs.iter().filter_map(|entry| Some(entry.run.cost() / floor.get(&entry.round)?)).collect();
+        ratios.sort_by(f64::total_cmp);
+        Some(Cell { runs: runs.drain(..).map(|entry| entry.run).collect(), ratios, is_disturbed })
+    }
+
+    fn of(&self, scenario: &Scenario, server: &str) -> (Vec<&Entry>, bool) {
+        let all = || self.runs.iter().filter(|entry| entry.scenario == scenario.name && entry.server == server);
+        let calm: Vec<&Entry> = all().filter(|entry| !entry.run.is_disturbed()).collect();
+        if calm.is_empty() { (all().collect(), true) } else { (calm, false) }
     }
 }
 
@@ -52,17 +78,33 @@ impl Cell {
     pub(crate) fn median(&self, number: impl Fn(&Run) -> f64) -> f64 {
         let mut numbers: Vec<f64> = self.runs.iter().map(number).collect();
         numbers.sort_by(f64::total_cmp);
-        let half = numbers.len() / 2;
-        if numbers.len() % 2 == 1 { numbers[half] } else { (numbers[half - 1] + numbers[half]) / 2.0 }
+        median(&numbers)
     }
 
     pub(crate) fn cost(&self) -> f64 {
         self.median(Run::cost)
     }
 
-    /// From the least to the most, as a part of the median.
-    pub(crate) fn spread(&self) -> f64 {
-        let costs = || self.runs.iter().map(Run::cost);
-        (costs().fold(f64::MIN, f64::max) - costs().fold(f64::MAX, f64::min)) / self.cost()
+    /// What part of its time the server spent in its own code. Of all together, as one measurement has a few ticks of the
+    /// clock.
+    pub(crate) fn user_part(&self) -> f64 {
+        let sum = |number: fn(&Run) -> f64| self.runs.iter().map(number).sum::<f64>();
+        sum(|run| run.measured.server_user) / sum(|run| run.measured.server)
     }
+
+    /// The middle of the ratios, and between which of them it would be in 19 of 20 cases, however they are distributed (the
+    /// ranks are those of the binomial distribution).
+    pub(crate) fn ratio(&self) -> Option<(f64, f64, f64)> {
+        let count = self.ratios.len();
+        let off = 0.98 * (count as f64).sqrt();
+        let low = (count as f64 / 2.0 - off).floor().max(0.0) as usize;
+        let low_value = *self.ratios.get(low)?;
+        Some((median(&self.ratios), low_value, self.ratios[count - 1 - low]))
+    }
+}
+
+/// Of numbers in order, and not none.
+fn median(numbers: &[f64]) -> f64 {
+    let half = numbers.len() / 2;
+    if numbers.len() % 2 == 1 { numbers[half] } else { (numbers[half - 1] + numbers[half]) / 2.0 }
 }

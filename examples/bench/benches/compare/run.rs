@@ -1,9 +1,8 @@
-//! One measurement: a server, the load generator, and what others did meanwhile.
+//! A server and its load generator, and what the two come to when it is their turn.
 
 use std::error::Error;
-use std::fmt;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use websocket_bench::measurement::Measurement;
 
@@ -38,16 +37,6 @@ impl Run {
     }
 }
 
-impl fmt::Display for Run {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.unit {
-            Unit::Bytes => write!(f, "{:.0} B", self.cost())?,
-            _ => write!(f, "{:.0}/s, {:.0} ns each", self.measured.rate(), self.cost())?,
-        }
-        write!(f, ", others {:.0} %", self.foreign * 100.0)
-    }
-}
-
 /// A child that ends with what started it.
 struct Process(Child);
 
@@ -58,31 +47,64 @@ impl Drop for Process {
     }
 }
 
-pub(crate) fn run(options: &Options, scenario: &Scenario, server: &Server) -> Result<Run, Box<dyn Error>> {
-    let (server_core, load_core) = options.cores().unzip();
-    let (serving, addr) = start(server.command(scenario), server_core)?;
-    let pid = serving.0.id();
+/// A server, and a load generator with connections to it. Both rest until it is their turn.
+pub(crate) struct Session {
+    unit: Unit,
+    serving: Process,
+    load: Process,
+    printed: BufReader<ChildStdout>,
+}
 
-    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
-    load.args(scenario.load.split(' ')).args(["--addr", &addr, "--pid", &pid.to_string()]);
-    load.args(["--seconds", &options.seconds.to_string(), "--warmup", &options.warmup.to_string()]);
-    load.args(load_core.iter().flat_map(|core| ["--core".to_owned(), core.to_string()]));
-    if server.is_raw() {
-        load.arg("--raw");
+impl Session {
+    pub(crate) fn start(options: &Options, scenario: &Scenario, server: &Server) -> Result<Self, Box<dyn Error>> {
+        let (server_core, load_core) = options.cores().unzip();
+        let (serving, addr) = start(server.command(scenario), server_core)?;
+        let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
+        load.args(scenario.load.split(' ')).args(["--turns", "--addr", &addr, "--pid", &serving.0.id().to_string()]);
+        load.args(["--seconds", &options.seconds.to_string(), "--warmup", &options.warmup.to_string()]);
+        load.args(load_core.iter().flat_map(|core| ["--core".to_owned(), core.to_string()]));
+        if server.is_raw() {
+            load.arg("--raw");
+        }
+        let mut load = Process(load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
+        let printed = BufReader::new(load.0.stdout.take().ok_or("no pipe")?);
+        let mut session = Self { unit: scenario.unit, serving, load, printed };
+        session.printed()?;
+        Ok(session)
     }
-    let load = load.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let ours = [pid, load.id(), std::process::id()];
-    let before = Foreign::look(&ours);
-    let output = load.wait_with_output()?;
-    let foreign = before.until(&Foreign::look(&ours));
-    if !output.status.success() {
-        return Err(format!("load: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+
+    /// Takes its turn.
+    pub(crate) fn measure(&mut self) -> Result<Run, Box<dyn Error>> {
+        let ours = [self.serving.0.id(), self.load.0.id(), std::process::id()];
+        let before = Foreign::look(&ours);
+        self.load.0.stdin.as_ref().ok_or("no pipe")?.write_all(b"\n")?;
+        let measured: Measurement = self.printed()?.parse()?;
+        let foreign = before.until(&Foreign::look(&ours));
+        if measured.messages == 0 && self.unit != Unit::Bytes {
+            return Err("not one message came back in the time that was measured".into());
+        }
+        Ok(Run { unit: self.unit, measured, foreign })
     }
-    let measured: Measurement = String::from_utf8_lossy(&output.stdout).parse()?;
-    if measured.messages == 0 && scenario.unit != Unit::Bytes {
-        return Err("not one message came back in the time that was measured".into());
+
+    /// What the load generator prints up to an empty line.
+    fn printed(&mut self) -> Result<String, Box<dyn Error>> {
+        let mut printed = String::new();
+        loop {
+            let before = printed.len();
+            match self.printed.read_line(&mut printed)? {
+                0 => {
+                    let mut why = String::new();
+                    self.load.0.stderr.take().ok_or("no pipe")?.read_to_string(&mut why)?;
+                    return Err(format!("load: {}", why.trim()).into());
+                }
+                1 => {
+                    printed.truncate(before);
+                    return Ok(printed);
+                }
+                _ => {}
+            }
+        }
     }
-    Ok(Run { unit: scenario.unit, measured, foreign })
 }
 
 /// Starts a server, and reads where it listens.

@@ -2,13 +2,13 @@
 
 use crate::results::{Cell, Results};
 use crate::scenario::{Scenario, Unit};
-use crate::server::{FLOOR, Server};
+use crate::server::Server;
 
 pub(crate) const LEGEND: &str = "\
-CPU is user and system time of the server process, the median of the undisturbed measurements; × is its ratio to the floor,
-`limit-tcp`, which parses nothing and sends back what it reads. ~: all measurements, or all of the floor, were disturbed: other
-processes used 10 % of a processor or more. The rate is the server's only where the server's processor was busy and the load generator's
-was not; compare CPU else. Spread is from the least to the most, in % of the median.";
+CPU is the processor time of the server, the median of the undisturbed measurements; × is its ratio to the floor, `limit-tcp`, which
+parses nothing and sends back what it reads: the median of the ratios within each round, and between what it is in 19 of 20 cases.
+~: all measurements, or all of the floor, were disturbed: other processes used 10 % of a processor or more. The rate is the server's only
+where the server's processor was busy and the load generator's was not; compare CPU else.";
 
 /// One line for each server, one column for each scenario.
 pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Server]) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Se
         let cells: Vec<String> = scenarios
             .iter()
             .map(|scenario| match results.cell(scenario, server.name) {
-                Some(cell) => format!("{}{}", cost(&cell), in_brackets(ratio(results, scenario, &cell))),
+                Some(cell) => format!("{}{}", cost(&cell), in_brackets(ratio(&cell))),
                 None => "–".to_owned(),
             })
             .collect();
@@ -36,10 +36,10 @@ pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Ser
     let heads: &[&str] = match scenario.unit {
         Unit::Bytes => &["server", "bytes", "×", "after one echo", "runs"],
         Unit::Handshake => {
-            &["server", "handshakes/s", "CPU ns", "×", "of it user", "server CPU %", "load CPU %", "spread %", "runs"]
+            &["server", "handshakes/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
         }
         Unit::Message => {
-            &["server", "messages/s", "CPU ns", "×", "of it user", "server CPU %", "load CPU %", "spread %", "runs"]
+            &["server", "messages/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
         }
     };
     let mut table = Table::new(heads.iter().map(|&head| head.to_owned()));
@@ -47,23 +47,24 @@ pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Ser
         servers.iter().filter_map(|server| Some((server.name, results.cell(scenario, server.name)?))).collect();
     cells.sort_by(|(_, one), (_, other)| one.cost().total_cmp(&other.cost()));
     for (name, cell) in &cells {
-        let ratio = ratio(results, scenario, cell).unwrap_or("–".to_owned());
+        let of_the_floor = ratio(cell).unwrap_or("–".to_owned());
+        let range = cell.ratio().map_or("–".to_owned(), |(_, low, high)| format!("{low:.2}–{high:.2}"));
         let runs = cell.len().to_string();
         let percent = |part: f64| format!("{:.0}", part * 100.0);
         if scenario.unit == Unit::Bytes {
             let used = number(cell.median(|run| run.measured.used_bytes));
-            table.line([(*name).to_owned(), cost(cell), ratio, used, runs]);
+            table.line([(*name).to_owned(), cost(cell), of_the_floor, used, runs]);
             continue;
         }
         table.line([
             (*name).to_owned(),
             number(cell.median(|run| run.measured.rate())),
             cost(cell),
-            ratio,
-            number(cell.median(|run| run.measured.user_cost())),
-            percent(cell.median(|run| (run.measured.server_user + run.measured.server_system) / run.measured.seconds)),
+            of_the_floor,
+            range,
+            number(cell.user_part() * cell.cost()),
+            percent(cell.median(|run| run.measured.server / run.measured.seconds)),
             percent(cell.median(|run| run.measured.load / run.measured.seconds)),
-            percent(cell.spread()),
             runs,
         ]);
     }
@@ -76,11 +77,9 @@ pub(crate) fn failures(results: &Results) -> String {
     results.failures.iter().map(|failure| format!("\nFAILED: {failure}\n")).collect()
 }
 
-fn ratio(results: &Results, scenario: &Scenario, cell: &Cell) -> Option<String> {
-    let floor = results.cell(scenario, FLOOR)?;
-    // A calm measurement beside a disturbed floor says as little as the other way round.
-    let mark = if cell.is_disturbed || floor.is_disturbed { "~" } else { "" };
-    (floor.cost() > 0.0).then(|| format!("{mark}{:.2}×", cell.cost() / floor.cost()))
+fn ratio(cell: &Cell) -> Option<String> {
+    let (median, ..) = cell.ratio()?;
+    Some(format!("{}{median:.2}×", if cell.is_disturbed { "~" } else { "" }))
 }
 
 fn in_brackets(ratio: Option<String>) -> String {

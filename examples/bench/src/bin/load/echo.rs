@@ -7,8 +7,7 @@ use crate::exchange::Exchange;
 use crate::window::Window;
 
 /// Every connection sends a batch, and the next when all of it is back.
-pub(crate) fn echo(options: &Options) -> Result<Measurement, String> {
-    let mut exchange = Exchange::open(options, false)?;
+pub(crate) fn echo(options: &Options, exchange: &mut Exchange) -> Result<Measurement, String> {
     let mut window = Window::new(options)?;
     for number in 0..exchange.len() {
         exchange.send(number)?;
@@ -23,8 +22,7 @@ pub(crate) fn echo(options: &Options) -> Result<Measurement, String> {
 }
 
 /// The first connection sends a batch, and the next when all have got all of it, itself included.
-pub(crate) fn broadcast(options: &Options) -> Result<Measurement, String> {
-    let mut exchange = Exchange::open(options, true)?;
+pub(crate) fn broadcast(options: &Options, exchange: &mut Exchange) -> Result<Measurement, String> {
     let mut window = Window::new(options)?;
     loop {
         for number in 1..exchange.len() {

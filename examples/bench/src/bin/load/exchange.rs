@@ -83,6 +83,8 @@ impl Exchange {
 
     /// Sends the next batch on a connection, to which a reply has to come.
     pub(crate) fn send(&mut self, number: usize) -> Result<(), String> {
+        // Nothing was to come before.
+        self.heard = Instant::now();
         let connection = &mut self.connections[number];
         connection.turn_to_next();
         let plan = &self.plans[connection.plan];

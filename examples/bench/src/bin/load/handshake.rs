@@ -38,6 +38,8 @@ pub(crate) fn handshakes(options: &Options) -> Result<Measurement, String> {
     let all = (0..options.connections).map(|at| open(&poll, at)).collect::<io::Result<Vec<_>>>();
     let mut all = all.map_err(|error| error.to_string())?;
     let (mut done, mut heard) = (0, Instant::now());
+    // When it is over, those that have begun are brought to their end.
+    let (mut over, mut left) = (None, options.connections);
     loop {
         match poll.poll(&mut events, Some(Duration::from_secs(1))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.to_string()),
@@ -51,13 +53,21 @@ pub(crate) fn handshakes(options: &Options) -> Result<Measurement, String> {
         }
         for event in &events {
             let Token(at) = event.token();
-            if all[at].turn(options)? {
-                done += 1;
+            if !all[at].turn(options)? {
+                continue;
+            }
+            done += 1;
+            if over.is_none() {
                 all[at] = open(&poll, at).map_err(|error| error.to_string())?;
+            } else {
+                left -= 1;
+                poll.registry().deregister(&mut all[at].stream).map_err(|error| error.to_string())?;
             }
         }
-        if let Some(measured) = window.tick(done)? {
-            return Ok(measured);
+        match over {
+            None => over = window.tick(done)?,
+            Some(measured) if left == 0 => return Ok(measured),
+            Some(_) => {}
         }
     }
 }

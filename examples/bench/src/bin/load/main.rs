@@ -2,7 +2,7 @@
 //! the start, what comes back is compared byte by byte with what has to, and not a message may be missing in the end: else
 //! the run fails.
 //!
-//! It prints a [`Measurement`](websocket_bench::measurement::Measurement), a line for each number.
+//! It prints a [`Measurement`], a line for each number.
 
 mod connect;
 mod deflate;
@@ -16,12 +16,15 @@ mod plan;
 mod window;
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use websocket_bench::measurement::Measurement;
 use websocket_bench::process::settle;
 
+use crate::exchange::Exchange;
 use crate::payload::Content;
 
 /// Talks to a WebSocket server, and measures what that costs it.
@@ -67,6 +70,9 @@ pub(crate) struct Options {
     /// How long to go on before that.
     #[arg(long, default_value_t = 0.4)]
     warmup: f64,
+    /// Measure on the same connections for each line that comes from standard input, and print an empty line when ready.
+    #[arg(long)]
+    turns: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,15 +91,29 @@ enum Kind {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+    let options = &Options::parse();
     settle(options.core)?;
-    let measured = match options.kind {
-        Kind::Echo => echo::echo(&options)?,
-        Kind::Broadcast => echo::broadcast(&options)?,
-        Kind::Handshake => handshake::handshakes(&options)?,
-        Kind::Idle => idle::idle(&options)?,
+    let mut measure: Box<dyn FnMut() -> Result<Measurement, String>> = match options.kind {
+        Kind::Echo => {
+            let mut exchange = Exchange::open(options, false)?;
+            Box::new(move || echo::echo(options, &mut exchange))
+        }
+        Kind::Broadcast => {
+            let mut exchange = Exchange::open(options, true)?;
+            Box::new(move || echo::broadcast(options, &mut exchange))
+        }
+        Kind::Handshake => Box::new(move || handshake::handshakes(options)),
+        Kind::Idle => Box::new(move || idle::idle(options)),
     };
-    print!("{measured}");
+    if !options.turns {
+        print!("{}", measure()?);
+        return Ok(());
+    }
+    println!();
+    for line in io::stdin().lines() {
+        line?;
+        println!("{}", measure()?);
+    }
     Ok(())
 }
 

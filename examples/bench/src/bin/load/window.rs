@@ -45,9 +45,9 @@ impl Window {
                 return Ok(Some(Measurement {
                     messages: closed.messages - opened.messages,
                     seconds: (closed.at - opened.at).as_secs_f64(),
+                    server: server.total.as_secs_f64(),
                     server_user: server.user.as_secs_f64(),
-                    server_system: server.system.as_secs_f64(),
-                    load: closed.load.since(opened.load).total().as_secs_f64(),
+                    load: closed.load.since(opened.load).total.as_secs_f64(),
                     ..Measurement::default()
                 }));
             }
