@@ -92,7 +92,7 @@ pub(crate) async fn listen(is_secure: bool) -> (TcpListener, Port) {
 /// Where a server listens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Port {
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     pub(crate) is_secure: bool,
 }
 

@@ -48,7 +48,7 @@ pub(crate) enum Seen {
 
 /// A server that runs, and tells what it sees.
 pub(crate) struct Server {
-    port: Port,
+    pub(crate) port: Port,
     seen: UnboundedReceiver<Seen>,
 }
 

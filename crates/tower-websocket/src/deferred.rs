@@ -23,7 +23,7 @@ pub(crate) trait Deferred: Send + Sync {
     fn poll_deferred(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Deferred for Mutex<Connection<T>> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deferred for Mutex<Connection<T>> {
     fn poll_deferred(&self, cx: &mut Context<'_>) -> Poll<()> {
         lock(self).poll_deferred(cx)
     }

@@ -12,13 +12,13 @@ use tokio_util::io::poll_read_buf;
 use websocket_driver::{CloseCause, Event, Timeout};
 
 use super::{Connection, Ending, Limit};
-use crate::pool;
+use crate::{pool, tcp};
 
 /// How much of what a peer still sends is read, and thrown away, after the last byte was written. A socket that is closed
 /// with input unread resets the connection, and the peer may lose the close frame that tells it why.
 const DISCARDED: usize = 1024 * 1024;
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Gives up the connection, whatever is still to be sent or received.
     pub(crate) fn cut(&mut self) {
         self.end(CloseCause::Cut);
@@ -79,6 +79,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 
     /// Writes what is left, ends the output, and takes off what the peer has sent meanwhile, without waiting for more.
     fn poll_last_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.driver.wants_write() && !self.driver.expects_eof() {
+            tcp::cork(&self.io);
+        }
         if ready!(self.poll_write(cx)).is_err() {
             return Poll::Ready(());
         }

@@ -33,7 +33,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
 }
 
 /// Who receives is woken, if there is something to do for the peer.
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Watched for Mutex<Connection<T>> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Watched for Mutex<Connection<T>> {
     fn look(&self, last: Instant, now: Instant) {
         let mut connection = lock(self);
         connection.hear(last);
@@ -46,7 +46,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Watched for Mutex<Connection<T>> 
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// A message came or goes.
     #[inline]
     pub(super) fn used(&mut self) {

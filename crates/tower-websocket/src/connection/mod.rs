@@ -88,7 +88,7 @@ struct Limit {
     discarded: usize,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     pub(crate) fn new(io: T, driver: Driver) -> Self {
         Self {
             io,

@@ -11,7 +11,7 @@ use tokio_util::io::poll_write_buf;
 use super::{Connection, Ending};
 use crate::pool;
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Writes all that is queued.
     #[inline]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
