@@ -122,11 +122,8 @@ fn is_multiplexed(version: http::Version) -> bool {
 
 /// Whether a list over any number of header lines has a token (RFC 9110 §5.6.1).
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    let is_token = |item: &[u8]| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
+    headers.get_all(name).iter().any(|value| value.as_bytes().split(|&byte| byte == b',').any(is_token))
 }
 
 /// The authority that the request is meant for (RFC 9112 §3.2): one, and well-formed.
