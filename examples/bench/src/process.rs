@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 /// The time that a process has spent on a processor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// In its own code and in the kernel on its behalf, to the nanosecond.
+    /// In its own code and in the kernel on its behalf. While it runs, as of the scheduler's last tick, of 4 ms at most.
     pub total: Duration,
     /// The part of it in its own code, in ticks of 10 ms mostly.
     pub user: Duration,

@@ -28,6 +28,9 @@ pub(crate) struct Cell {
     ratios: Vec<f64>,
     /// Whether all of them were disturbed.
     pub(crate) is_disturbed: bool,
+    /// Whether all of them, or all of the floor, were: a calm measurement beside a disturbed floor says as little as the other
+    /// way round.
+    pub(crate) is_ratio_disturbed: bool,
 }
 
 impl Results {
@@ -50,16 +53,21 @@ impl Results {
 
     /// The undisturbed measurements, or where there are none, the disturbed.
     pub(crate) fn cell(&self, scenario: &Scenario, server: &str) -> Option<Cell> {
-        let (mut runs, is_disturbed) = self.of(scenario, server);
-        if runs.is_empty() {
+        let (entries, is_disturbed) = self.of(scenario, server);
+        if entries.is_empty() {
             return None;
         }
-        let (floor, _) = self.of(scenario, FLOOR);
+        let (floor, is_floor_disturbed) = self.of(scenario, FLOOR);
         let floor: HashMap<u32, f64> = floor.iter().map(|entry| (entry.round, entry.run.cost())).collect();
         let mut ratios: Vec<f64> =
-            runs.iter().filter_map(|entry| Some(entry.run.cost() / floor.get(&entry.round)?)).collect();
+            entries.iter().filter_map(|entry| Some(entry.run.cost() / floor.get(&entry.round)?)).collect();
         ratios.sort_by(f64::total_cmp);
-        Some(Cell { runs: runs.drain(..).map(|entry| entry.run).collect(), ratios, is_disturbed })
+        Some(Cell {
+            runs: entries.iter().map(|entry| entry.run).collect(),
+            ratios,
+            is_disturbed,
+            is_ratio_disturbed: is_disturbed || is_floor_disturbed,
+        })
     }
 
     fn of(&self, scenario: &Scenario, server: &str) -> (Vec<&Entry>, bool) {

@@ -79,7 +79,7 @@ pub(crate) fn failures(results: &Results) -> String {
 
 fn ratio(cell: &Cell) -> Option<String> {
     let (median, ..) = cell.ratio()?;
-    Some(format!("{}{median:.2}×", if cell.is_disturbed { "~" } else { "" }))
+    Some(format!("{}{median:.2}×", if cell.is_ratio_disturbed { "~" } else { "" }))
 }
 
 fn in_brackets(ratio: Option<String>) -> String {
