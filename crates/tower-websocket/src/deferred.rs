@@ -102,9 +102,10 @@ struct Guard(Arc<Mutex<List>>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let mut list = lock(&self.0);
-        list.is_dead = true;
-        list.connections.clear();
+        // All else goes with it, the room for connections as well: the thread keeps the list for as long as it lives.
+        let list = mem::replace(&mut *lock(&self.0), List { is_dead: true, ..List::default() });
+        // Without the lock, as connections may be dropped with it.
+        drop(list);
     }
 }
 
@@ -130,6 +131,7 @@ mod tests {
 
     use websocket_driver::Config;
 
+    use super::*;
     use crate::socket::WebSocket;
     use crate::test::{self, Peer};
 
@@ -200,6 +202,27 @@ mod tests {
                 peer.expect_text("1").await;
             });
         }
+    }
+
+    #[test]
+    fn a_runtime_that_is_gone_leaves_nothing_with_the_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // Written, and then one that is not.
+            for waits in [true, false] {
+                let (mut socket, mut peer) = open(2, 64 * 1024).await;
+                socket.recv().await.unwrap().unwrap();
+                socket.send("1").await.unwrap();
+                if waits {
+                    peer.expect_text("1").await;
+                }
+            }
+        });
+        drop(runtime);
+        HELPER.with_borrow(|helper| {
+            let list = lock(&helper.as_ref().unwrap().list);
+            assert!(list.is_dead && list.connections.capacity() == 0 && list.waker.is_none());
+        });
     }
 
     #[tokio::test(start_paused = true)]
