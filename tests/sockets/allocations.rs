@@ -13,7 +13,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tower_websocket::{Config, Version, WebSocket, accept};
-use websocket_tests::wire::{Answer, Frame, HYBI, Handshake, hixie_text};
+use websocket_tests::blocking::connect;
+use websocket_tests::wire::{Frame, HYBI, hixie_text};
 
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -125,25 +126,6 @@ where
             break;
         }
     }
-}
-
-/// A client without a runtime, so that all that is counted is the server's.
-fn connect(addr: SocketAddr, version: Version) -> TcpStream {
-    let mut stream = TcpStream::connect(addr).expect("a server");
-    stream.set_nodelay(true).expect("a TCP stream");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a TCP stream");
-    stream.write_all(&Handshake::of(version).bytes()).expect("a server");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("an answer");
-        head.extend(byte);
-    }
-    assert_eq!(Answer::read(&head).expect("a head").0.status, 101);
-    if version == Version::Hixie76 {
-        stream.read_exact(&mut [0; 16]).expect("the rest of the answer");
-    }
-    stream
 }
 
 /// Sends a frame and reads its echo, so many times.

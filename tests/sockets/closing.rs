@@ -1,19 +1,17 @@
 //! How a socket closes: by either side, in order.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 use tower_websocket::test::Peer;
 use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, SendError, Version, WebSocket, accept};
-use websocket_tests::wire::{Frame, HYBI, Handshake, VERSIONS};
+use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
 
 use crate::client::texts_of;
 use crate::pair::{tcp, with_peer};
 use crate::run::{run, run_paused};
-use crate::stacks::Stack;
 
 async fn open(version: Version) -> (WebSocket, Peer) {
     with_peer(version, Config::server()).await
@@ -300,43 +298,5 @@ fn next_event_tells_a_close_of_ones_own_when_it_is_done() {
         let (event, ()) = tokio::join!(socket.next_event(), expect_close(peer, Version::Hybi13));
         assert_eq!(event.unwrap().unwrap(), Event::Close(CloseFrame { code: 4000.into(), reason: "".into() }));
         assert!(socket.next_event().await.is_none());
-    });
-}
-
-/// Closes, and looks at the socket all the time: what comes first, and whether the end is there with it.
-fn close_and_watch(addr: SocketAddr) -> (Vec<u8>, bool) {
-    let mut client = TcpStream::connect(addr).unwrap();
-    client.write_all(&Handshake::of(Version::Hybi13).bytes()).unwrap();
-    let mut byte = [0];
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        client.read_exact(&mut byte).unwrap();
-        head.extend(byte);
-    }
-    client.write_all(&Frame::close(1000, "").bytes()).unwrap();
-    client.set_nonblocking(true).unwrap();
-    let mut last = [0; 64];
-    let read = loop {
-        match client.read(&mut last) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            read => break read.unwrap(),
-        }
-    };
-    (last[..read].to_vec(), matches!(client.read(&mut byte), Ok(0)))
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn the_close_frame_and_the_end_of_the_transport_leave_together() {
-    run(async || {
-        for stack in [Stack::Axum, Stack::Tower, Stack::Tcp] {
-            let addr = stack.serve(Config::server()).await.port.addr;
-            // Apart they would come together now and then as well.
-            let clients =
-                tokio::task::spawn_blocking(move || (0..100).map(|_| close_and_watch(addr)).collect::<Vec<_>>());
-            for closed in clients.await.unwrap() {
-                assert_eq!(closed, (vec![0x88, 2, 3, 0xe8], true));
-            }
-        }
     });
 }

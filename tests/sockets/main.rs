@@ -16,6 +16,8 @@ mod hixie76_body;
 mod http2;
 mod http2_frames;
 mod keepalive;
+#[cfg(target_os = "linux")]
+mod last_segment;
 mod layer;
 mod observing;
 mod origin;

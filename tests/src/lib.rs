@@ -1,5 +1,6 @@
-//! What the tests of this workspace share: the wire, written and read without the crates under test.
+//! What the tests of this workspace share: the wire, written and read without the crates under test, and a client on it.
 
+pub mod blocking;
 pub mod wire;
 
 #[cfg(doctest)]

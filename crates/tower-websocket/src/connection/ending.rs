@@ -79,6 +79,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Writes what is left, ends the output, and takes off what the peer has sent meanwhile, without waiting for more.
     fn poll_last_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // What a client writes last would be held back until the server has ended the transport.
         if self.driver.wants_write() && !self.driver.expects_eof() {
             tcp::cork(&self.io);
         }
