@@ -24,6 +24,10 @@ const SLACK: usize = 4 * 1024;
 /// that was only announced.
 const TRUST: usize = 16;
 
+/// What is copied at once. For longer pieces, glibc before 2.39 has the processor copy by `rep movsb`, which takes twenty times
+/// as long on Zen 3 and Zen 4 where the destination is up to 64 bytes further into its page than the source.
+const PIECE: usize = 2 * 1024;
+
 thread_local! {
     static POOL: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
@@ -69,7 +73,9 @@ pub(crate) fn make_room(input: &mut BytesMut, missing: usize) {
         _ => len.saturating_add(missing).saturating_add(SLACK).min(len.saturating_mul(TRUST)),
     };
     let mut larger = if wanted > SIZE { BytesMut::with_capacity(wanted) } else { take() };
-    larger.extend_from_slice(input);
+    for piece in input.chunks(PIECE) {
+        larger.extend_from_slice(piece);
+    }
     put(mem::replace(input, larger));
 }
 

@@ -6,6 +6,7 @@ mod cause;
 mod client;
 mod close;
 mod config;
+mod copy;
 mod driver;
 mod end;
 mod error;

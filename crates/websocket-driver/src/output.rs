@@ -4,6 +4,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::copy::append;
 use crate::mask::apply_mask;
 use crate::message::Message;
 use crate::short::Short;
@@ -135,7 +136,7 @@ impl Output {
 
     #[inline]
     pub(crate) fn put_slice(&mut self, bytes: &[u8]) {
-        self.tail.extend_from_slice(bytes);
+        append(&mut self.tail, bytes);
     }
 
     /// Puts a message's payload, masked, behind the header of its frame. Large ones, too, are segments of their own, but

@@ -1,6 +1,8 @@
 use bytes::BytesMut;
 use websocket_driver_extensions::Rsv;
 
+use crate::copy::append;
+
 /// A fragmented message whose end is still to come: one buffer, however many fragments (RFC 6455 §5.4).
 #[derive(Debug)]
 pub(crate) struct Assembler {
@@ -24,7 +26,7 @@ impl Assembler {
     pub(crate) fn push(&mut self, fragment: &[u8]) -> &mut [u8] {
         self.fragments += 1;
         let start = self.data.len();
-        self.data.extend_from_slice(fragment);
+        append(&mut self.data, fragment);
         &mut self.data[start..]
     }
 
