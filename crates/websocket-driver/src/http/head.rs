@@ -1,6 +1,9 @@
+use std::mem::MaybeUninit;
+
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
+use httparse::ParserConfig;
 use memchr::memchr_iter;
 
 use crate::config::Settings;
@@ -38,6 +41,9 @@ impl HeadReader {
 
 /// How every response begins.
 const HTTP_1: &[u8] = b"HTTP/1.";
+
+/// So many fields have room without an allocation.
+const FEW: usize = 100;
 
 /// How many interim responses are passed over (RFC 9110 §15.2).
 const MAX_INTERIM: u8 = 10;
@@ -101,33 +107,44 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 /// Reads the head of a request, bounded in the number of its fields.
 pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
     let head = &Bytes::copy_from_slice(head);
-    let mut fields = fields(head, max_headers);
-    let mut parsed = httparse::Request::new(&mut fields);
-    check(parsed.parse(head), max_headers)?;
-    let mut request = Request::new(());
-    *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(malformed)?;
-    *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
-    *request.version_mut() = version(parsed.version);
-    *request.headers_mut() = headers(head, parsed.headers, max_headers)?;
-    Ok(request)
+    with_room(head, max_headers, |room| {
+        let mut parsed = httparse::Request::new(&mut []);
+        check(ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, room), max_headers)?;
+        let mut request = Request::new(());
+        *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(malformed)?;
+        *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
+        *request.version_mut() = version(parsed.version);
+        *request.headers_mut() = headers(head, parsed.headers, max_headers)?;
+        Ok(request)
+    })
 }
 
 /// Reads the head of a response, bounded in the number of its fields.
 fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
     let head = &Bytes::copy_from_slice(head);
-    let mut fields = fields(head, max_headers);
-    let mut parsed = httparse::Response::new(&mut fields);
-    check(parsed.parse(head), max_headers)?;
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(malformed)?;
-    *response.version_mut() = version(parsed.version);
-    *response.headers_mut() = headers(head, parsed.headers, max_headers)?;
-    Ok(response)
+    with_room(head, max_headers, |room| {
+        let mut parsed = httparse::Response::new(&mut []);
+        check(ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, room), max_headers)?;
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(malformed)?;
+        *response.version_mut() = version(parsed.version);
+        *response.headers_mut() = headers(head, parsed.headers, max_headers)?;
+        Ok(response)
+    })
 }
 
-/// Room for the fields of a head, which are no more than its lines.
-fn fields(head: &[u8], max_headers: usize) -> Vec<httparse::Header<'static>> {
-    vec![httparse::EMPTY_HEADER; max_headers.min(memchr_iter(b'\n', head).count())]
+/// Has a head read with room for its fields.
+fn with_room<'a, R>(
+    head: &'a [u8],
+    max_headers: usize,
+    read: impl FnOnce(&mut [MaybeUninit<httparse::Header<'a>>]) -> R,
+) -> R {
+    let mut room = [const { MaybeUninit::uninit() }; FEW];
+    match room.get_mut(..max_headers) {
+        Some(room) => read(room),
+        // No field is shorter than "a:\n".
+        None => read(&mut Box::new_uninit_slice(max_headers.min(head.len() / 3))),
+    }
 }
 
 fn check(parsed: httparse::Result<usize>, max_headers: usize) -> Result<(), HeadError> {
