@@ -6,7 +6,7 @@ use std::hint::black_box;
 use bytes::{Buf, Bytes};
 use http::Uri;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Batch, Config, Driver, Event, Scratch, Version};
+use websocket_driver::{Batch, Config, Driver, Event, Version};
 use websocket_driver_extensions::{Extension, Message, Params, Room, Session, parse_header};
 use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
@@ -63,8 +63,8 @@ fn batch(input: Vec<u8>) -> Turn {
     Box::new(move || {
         server.input().extend_from_slice(&input);
         server.lend(&mut batch);
-        while let Some(text) = batch.next_short() {
-            assert!(server.send_short(&text.into()), "an open connection");
+        for message in &mut batch {
+            assert!(server.send_short(&message), "an open connection");
         }
         server.take_back(&mut batch);
         discard(&mut server);
@@ -75,13 +75,13 @@ fn batch(input: Vec<u8>) -> Turn {
 fn borrowed(input: Vec<u8>) -> Turn {
     let mut server = server(Version::Hybi13);
     let mut batch = Batch::default();
-    let mut scratch = Scratch::default();
     Box::new(move || {
         server.input().extend_from_slice(&input);
         server.lend(&mut batch);
-        while let Some(message) = batch.next_borrowed(&mut scratch) {
+        batch.visit(|message| {
             server.send_borrowed(message).expect("an open connection");
-        }
+            !server.is_output_full()
+        });
         server.take_back(&mut batch);
         discard(&mut server);
     })

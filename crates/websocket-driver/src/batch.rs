@@ -3,7 +3,7 @@ use bytes::{Buf, BytesMut};
 use crate::hybi::Plain;
 use crate::message::{Message, MessageRef};
 use crate::short::Short;
-use crate::utf8::{InvalidUtf8, Utf8Bytes};
+use crate::utf8::InvalidUtf8;
 
 /// Messages that have come whole, each in one frame, and can be had without their [`Driver`](crate::Driver): it
 /// [lends](crate::Driver::lend) its input to this, and must have it [back](crate::Driver::take_back) before it is asked for
@@ -20,16 +20,6 @@ pub struct Batch {
     next: Option<Plain>,
     /// A text was not UTF-8; that is the driver's to tell.
     is_invalid: bool,
-}
-
-/// A place for [`Batch::next_borrowed`] to work in.
-#[derive(Debug)]
-pub struct Scratch(Short);
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self(Short::EMPTY)
-    }
 }
 
 impl Batch {
@@ -51,31 +41,29 @@ impl Batch {
         std::mem::take(&mut self.is_invalid)
     }
 
-    /// The next message, in the input or in `scratch`. `None` where the driver must be asked.
+    /// Hands out the messages one by one, only borrowed, as long as `handle` says that it takes more. When there are none left, the
+    /// driver must be asked.
     #[inline(always)]
-    pub fn next_borrowed<'a>(&'a mut self, scratch: &'a mut Scratch) -> Option<MessageRef<'a>> {
-        let (next, start) = (self.next?, self.at as usize);
-        self.go_on(next);
-        match next.view(&mut self.input[start..], &mut scratch.0) {
-            Ok(message) => Some(message),
-            Err(InvalidUtf8) => {
-                (self.next, self.is_invalid) = (None, true);
-                None
+    pub fn visit(&mut self, mut handle: impl FnMut(MessageRef<'_>) -> bool) {
+        if self.next.take().is_none() {
+            return;
+        }
+        let mut at = self.at as usize;
+        let mut scratch = Short::EMPTY;
+        while let Some(plain) = Plain::peek(&self.input[at..], self.limit) {
+            let start = at;
+            at += plain.size();
+            // Noted before it is handed out, as `handle` may panic.
+            self.at = at as u32;
+            let Ok(message) = plain.view(&mut self.input[start..], &mut scratch) else {
+                self.is_invalid = true;
+                return;
+            };
+            if !handle(message) {
+                self.next = Plain::peek(&self.input[at..], self.limit);
+                return;
             }
         }
-    }
-
-    /// The next message, if it is a short text. Else, and for all others, there is [`next`](Self::next); this one saves moving
-    /// them about.
-    #[inline(always)]
-    pub fn next_short(&mut self) -> Option<Utf8Bytes> {
-        let next = self.next.filter(|next| next.is_short_text())?;
-        let text = next.short_text(&self.input[self.at as usize..]);
-        self.go_on(next);
-        if text.is_err() {
-            (self.next, self.is_invalid) = (None, true);
-        }
-        text.ok()
     }
 
     /// Whether there is a next message.
@@ -90,13 +78,6 @@ impl Batch {
         self.input.capacity() > 0 || self.is_invalid
     }
 
-    /// Goes on to what follows, without taking this one off the input.
-    #[inline]
-    fn go_on(&mut self, next: Plain) {
-        self.at += next.size() as u32;
-        self.next = Plain::peek(&self.input[self.at as usize..], self.limit);
-    }
-
     /// Takes off the input what was given out.
     #[inline]
     fn pass_by(&mut self) {
@@ -108,50 +89,104 @@ impl Iterator for Batch {
     type Item = Message;
 
     /// The next message. `None` where the driver must be asked.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Message> {
         let next = self.next?;
-        self.pass_by();
-        let message = next.take(&mut self.input);
-        (self.next, self.is_invalid) = match message {
-            Ok(_) => (Plain::peek(&self.input, self.limit), false),
-            Err(_) => (None, true),
+        let message = if next.is_short_text() {
+            // It is copied, so the input can stay as it is.
+            let start = self.at as usize;
+            self.at += next.size() as u32;
+            self.next = Plain::peek(&self.input[self.at as usize..], self.limit);
+            next.short_text(&self.input[start..]).map(Message::Text)
+        } else {
+            self.pass_by();
+            let message = next.take_long(&mut self.input);
+            self.next = Plain::peek(&self.input, self.limit);
+            message
         };
-        message.ok()
+        match message {
+            Ok(message) => Some(message),
+            Err(InvalidUtf8) => {
+                (self.next, self.is_invalid) = (None, true);
+                None
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
     use crate::{Config, Driver, Event, ProtocolError};
+
+    /// An open server, and what has come to it, in a buffer with room for nothing else.
+    fn server(input: Vec<u8>) -> Driver {
+        let mut driver = Driver::server(Config::server());
+        driver.receive(
+            &b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"[..],
+        );
+        assert_eq!(driver.poll_event(), Some(Event::Connect));
+        driver.start().unwrap();
+        assert_eq!(driver.poll_event(), Some(Event::Open));
+        *driver.input() = BytesMut::from(bytes::Bytes::from(input.into_boxed_slice()));
+        driver
+    }
+
+    /// A masked frame.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let len = payload.len();
+        let mut frame = match len {
+            0..=125 => vec![first, 0x80 | len as u8],
+            _ => vec![first, 0xfe, (len >> 8) as u8, len as u8],
+        };
+        let key = [1, 2, 3, 4];
+        frame.extend(key);
+        frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame
+    }
 
     #[test]
     fn a_text_that_is_not_utf8_is_told_though_nothing_is_left_of_the_buffer() {
         for len in [1, 48, 49, 125, 126, 65_535] {
-            let mut driver = Driver::server(Config::server());
-            driver.receive(
-                &b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"[..],
-            );
-            assert_eq!(driver.poll_event(), Some(Event::Connect));
-            driver.start().unwrap();
-            assert_eq!(driver.poll_event(), Some(Event::Open));
-            let mut frame = vec![0x81];
-            match len {
-                0..=125 => frame.push(0x80 | len as u8),
-                _ => frame.extend([0xfe, (len >> 8) as u8, len as u8]),
-            }
-            frame.extend([0; 4]);
-            frame.extend(vec![0xff; len]);
-            // A buffer with room for nothing else.
-            *driver.input() = BytesMut::from(bytes::Bytes::from(frame.into_boxed_slice()));
+            let mut driver = server(frame(0x81, &vec![0xff; len]));
             let mut batch = Batch::default();
             driver.lend(&mut batch);
             assert!(batch.has_next());
             assert_eq!(batch.next(), None, "{len} bytes");
             driver.take_back(&mut batch);
             assert_eq!(driver.poll_event(), Some(Event::Error(ProtocolError::InvalidUtf8)), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn a_message_is_handed_out_once_though_its_handler_stops_or_panics() {
+        let long = vec![7; 300];
+        let sent = [(0x81, &b"one"[..]), (0x82, &long), (0x81, b"three"), (0x82, b"four")];
+        for panics in [false, true] {
+            for last in 0..sent.len() {
+                let mut driver = server(sent.map(|(first, payload)| frame(first, payload)).concat());
+                let (mut batch, mut came) = (Batch::default(), Vec::new());
+                driver.lend(&mut batch);
+                let visited = catch_unwind(AssertUnwindSafe(|| {
+                    batch.visit(|message| {
+                        came.push(Message::from(message));
+                        assert!(!panics || came.len() <= last);
+                        came.len() <= last
+                    });
+                }));
+                assert_eq!(visited.is_err(), panics);
+                assert_eq!(came.len(), last + 1);
+                driver.take_back(&mut batch);
+                while let Some(event) = driver.poll_event() {
+                    let Event::Message(message) = event else { panic!("{event:?}") };
+                    came.push(message);
+                }
+                let payloads: Vec<_> = came.iter().map(Message::as_bytes).collect();
+                assert_eq!(payloads, sent.map(|(_, payload)| payload), "{last}");
+            }
         }
     }
 }

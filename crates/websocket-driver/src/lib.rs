@@ -36,7 +36,7 @@ mod url;
 mod utf8;
 mod version;
 
-pub use batch::{Batch, Scratch};
+pub use batch::Batch;
 pub use budget::Budget;
 pub use cause::{CloseCause, Timeout};
 pub use close::{CloseCode, CloseFrame};

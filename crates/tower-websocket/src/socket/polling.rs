@@ -6,7 +6,7 @@ use std::sync::MutexGuard;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Event, Message, MessageRef, Scratch};
+use websocket_driver::{Event, Message, MessageRef};
 
 use super::Inner;
 use crate::connection::{Connection, Defer};
@@ -24,7 +24,7 @@ pub(super) struct Kept {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     /// The next event, or none where messages came, which are in the batch.
-    #[inline]
+    #[inline(always)]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         if self.kept.is_some()
             && let Some(event) = self.take_kept()
@@ -35,7 +35,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     }
 
     /// As [`poll_batch`](Self::poll_batch), of what was not kept.
-    #[inline]
+    #[inline(always)]
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
         if let Some(Ok(None)) = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.note(next)) }
@@ -101,8 +101,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
 
     #[inline]
     pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        match self.batch.next_short() {
-            Some(text) => Poll::Ready(Some(Ok(Message::Text(text)))),
+        match self.batch.next() {
+            Some(message) => Poll::Ready(Some(Ok(message))),
             None => self.poll_recv_any(cx),
         }
     }
@@ -131,15 +131,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         cx: &mut Context<'_>,
         handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
     ) -> Poll<Result<(), Error>> {
-        let scratch = &mut Scratch::default();
         loop {
             if self.batch.has_next() {
                 let mut connection = lock(&self.connection);
                 let is_open = connection.writable().is_ok_and(|driver| {
-                    while !driver.is_output_full()
-                        && let Some(message) = self.batch.next_borrowed(scratch)
-                    {
-                        handle(message, &mut Replies::new(driver, None));
+                    if !driver.is_output_full() {
+                        self.batch.visit(|message| {
+                            handle(message, &mut Replies::new(driver, None));
+                            !driver.is_output_full()
+                        });
                     }
                     true
                 });

@@ -234,7 +234,7 @@ impl Driver {
 
     /// What happened next, or `None` where more input is needed. Pings are answered, closes are completed, and errors
     /// have their close frame in the output by the time they are told.
-    #[inline]
+    #[inline(always)]
     pub fn poll_event(&mut self) -> Option<Event> {
         // As before every wait for the peer.
         let is_waiting = self.input.is_empty()
@@ -244,7 +244,7 @@ impl Driver {
         if is_waiting { None } else { self.poll_next_event() }
     }
 
-    #[inline]
+    #[inline(never)]
     fn poll_next_event(&mut self) -> Option<Event> {
         // Apart from all else, so that the message is built where it goes.
         if let Some(limit) = self.plain_limit()

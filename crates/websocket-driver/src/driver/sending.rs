@@ -69,7 +69,7 @@ impl Driver {
 
     /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
     /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
-    #[inline]
+    #[inline(always)]
     pub fn send_short(&mut self, message: &Message) -> bool {
         self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
     }

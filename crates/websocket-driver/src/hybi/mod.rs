@@ -184,7 +184,7 @@ impl Hybi {
     }
 
     /// Writes a message that is copied in any case, if there is nothing else to be done to it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_short(&self, message: &Message, output: &mut Output) -> bool {
         if let Message::Text(text) = message
             && let Some((text, len)) = text.as_short()

@@ -98,8 +98,8 @@ impl Plain {
         text.map(Message::Text)
     }
 
-    #[inline(never)]
-    fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
+    #[inline(always)]
+    pub(crate) fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
         let mut payload = input.split_to(usize::from(self.len));
         apply_mask(&mut payload, self.mask, 0);

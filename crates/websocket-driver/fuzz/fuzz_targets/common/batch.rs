@@ -1,5 +1,5 @@
 use arbitrary::Arbitrary;
-use websocket_driver::{Batch, Driver, Event, Scratch};
+use websocket_driver::{Batch, Driver, Event};
 
 use crate::app::App;
 
@@ -67,11 +67,16 @@ pub fn by_batch(steps: &[Step; 4], way: Way) -> impl FnMut(&mut Driver, &mut App
 /// Takes the next message off the batch.
 fn next(driver: &mut Driver, app: &mut App, batch: &mut Batch, is_borrowed: bool) -> bool {
     let has_next = batch.has_next();
-    let had = if is_borrowed {
-        batch.next_borrowed(&mut Scratch::default()).map(|message| app.look(driver, message)).is_some()
+    let mut had = false;
+    if is_borrowed {
+        batch.visit(|message| {
+            app.look(driver, message);
+            had = true;
+            false
+        });
     } else {
-        batch.next().map(|message| app.take(driver, Event::Message(message))).is_some()
-    };
+        had = batch.next().map(|message| app.take(driver, Event::Message(message))).is_some();
+    }
     assert!(has_next || !had);
     had
 }
