@@ -53,16 +53,19 @@ pub(crate) fn put(mut buffer: BytesMut) {
 }
 
 /// Makes room to read into, behind the beginning of a frame of which `missing` bytes are still to come.
+#[inline]
 pub(crate) fn make_room(input: &mut BytesMut, missing: usize) {
-    // As after every rest.
-    if input.capacity() == 0 {
-        *input = take();
-        return;
-    }
     let room = input.capacity() - input.len();
-    if room >= ROOM || (missing > 0 && room > missing) {
-        return;
+    if input.capacity() == 0 {
+        // As after every rest.
+        *input = take();
+    } else if room < ROOM && (missing == 0 || room <= missing) {
+        grow(input, missing);
     }
+}
+
+#[inline(never)]
+fn grow(input: &mut BytesMut, missing: usize) {
     if input.is_empty() && input.try_reclaim(SIZE) {
         return;
     }
@@ -80,6 +83,7 @@ pub(crate) fn make_room(input: &mut BytesMut, missing: usize) {
 }
 
 /// Gives the buffer back when nothing came. The beginning of a frame moves to where it takes no more room than it needs.
+#[inline]
 pub(crate) fn rest(input: &mut BytesMut) {
     if input.is_empty() {
         put(mem::take(input));

@@ -202,6 +202,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Writes what is queued, then reads what has come. It reads while the transport takes nothing, too: two peers that both
     /// wait to be read would wait for ever.
+    #[inline(always)]
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if (self.unflushed || self.driver.wants_write())
             && let Poll::Ready(written) = self.poll_flush(cx)

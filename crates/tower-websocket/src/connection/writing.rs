@@ -13,7 +13,7 @@ use crate::pool;
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Writes all that is queued.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_over() {
             return Poll::Ready(self.take_failure());
