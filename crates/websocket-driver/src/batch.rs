@@ -48,19 +48,17 @@ impl Batch {
         if self.next.take().is_none() {
             return;
         }
-        let mut at = self.at as usize;
         let mut scratch = Short::EMPTY;
-        while let Some(plain) = Plain::peek(&self.input[at..], self.limit) {
-            let start = at;
-            at += plain.size();
-            // Noted before it is handed out, as `handle` may panic.
-            self.at = at as u32;
+        while let Some(plain) = self.peek() {
+            let start = self.at as usize;
+            // Before it is handed out, as `handle` may panic.
+            self.at += plain.size() as u32;
             let Ok(message) = plain.view(&mut self.input[start..], &mut scratch) else {
                 self.is_invalid = true;
                 return;
             };
             if !handle(message) {
-                self.next = Plain::peek(&self.input[at..], self.limit);
+                self.next = self.peek();
                 return;
             }
         }
@@ -76,6 +74,12 @@ impl Batch {
     #[inline]
     pub fn is_lent(&self) -> bool {
         self.input.capacity() > 0 || self.is_invalid
+    }
+
+    /// What stands at `at`.
+    #[inline(always)]
+    fn peek(&self) -> Option<Plain> {
+        Plain::peek(&self.input[self.at as usize..], self.limit)
     }
 
     /// Takes off the input what was given out.
@@ -96,12 +100,12 @@ impl Iterator for Batch {
             // It is copied, so the input can stay as it is.
             let start = self.at as usize;
             self.at += next.size() as u32;
-            self.next = Plain::peek(&self.input[self.at as usize..], self.limit);
+            self.next = self.peek();
             next.short_text(&self.input[start..]).map(Message::Text)
         } else {
             self.pass_by();
             let message = next.take_long(&mut self.input);
-            self.next = Plain::peek(&self.input, self.limit);
+            self.next = self.peek();
             message
         };
         match message {

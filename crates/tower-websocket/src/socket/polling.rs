@@ -110,13 +110,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     #[inline(never)]
     fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         loop {
-            if self.batch.has_next()
-                && let Some(message) = self.batch.next()
-            {
-                return Poll::Ready(Some(Ok(message)));
-            }
             match ready!(self.poll_batch(cx)) {
-                Some(Ok(None)) => {}
+                Some(Ok(None)) => {
+                    if let Some(message) = self.batch.next() {
+                        return Poll::Ready(Some(Ok(message)));
+                    }
+                }
                 Some(Ok(Some(Event::Message(message)))) => return Poll::Ready(Some(Ok(message))),
                 Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(Some(_))) => {}
