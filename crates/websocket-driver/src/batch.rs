@@ -105,7 +105,8 @@ impl Iterator for Batch {
         } else {
             self.pass_by();
             let message = next.take_long(&mut self.input);
-            self.next = self.peek();
+            // What was given out is off the input now.
+            self.next = Plain::peek(&self.input, self.limit);
             message
         };
         match message {
