@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::BufMut;
-use websocket_driver::{Event, Version};
-use websocket_tests::wire::{Frame, hixie_text};
+use bytes::{Buf, BufMut};
+use websocket_driver::{Config, Event, PreparedMessage, Version};
+use websocket_tests::wire::{Frame, frames, hixie_text, server_frames};
 
 use crate::session::{Session, text};
 
@@ -86,4 +86,84 @@ fn a_hixie_text_that_comes_byte_by_byte_is_searched_once() {
         let events = byte_by_byte(version, &hixie_text(&message));
         assert!(events == [text(&message)], "{} events", events.len());
     }
+}
+
+/// A session with 64 MiB of shared frames in its output, each of which is a segment.
+fn queued() -> (Session, Vec<u8>) {
+    let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(usize::MAX));
+    let message = PreparedMessage::new(vec![7; 512]);
+    for _ in 0..128 * 1024 {
+        session.driver.send_prepared(&message).unwrap();
+    }
+    (session, [&[0x82, 126, 2, 0][..], &[7; 512]].concat())
+}
+
+#[test]
+fn ping_flood_is_answered_in_linear_time() {
+    let mut session = Session::open(Version::Hybi13);
+    let mut watch = Watch::start();
+    // As many as are answered one by one.
+    let burst = frames(vec![Frame::ping(""); 8 * 1024]);
+    for _ in 0..256 {
+        session.driver.receive(&burst[..]);
+        while session.driver.poll_event().is_some() {
+            watch.piece();
+        }
+        assert_eq!(session.written().len(), 2 * 8 * 1024);
+    }
+}
+
+#[test]
+fn pings_behind_many_messages_take_linear_time() {
+    for opcode in [9, 10] {
+        let (mut session, frame) = queued();
+        let mut watch = Watch::start();
+        // Something is begun.
+        session.driver.output().advance(1);
+        for _ in 0..100_000 {
+            if opcode == 9 { session.driver.ping("") } else { session.driver.pong("") }.unwrap();
+            watch.piece();
+        }
+        let mut expected = frame[1..].to_vec();
+        expected.extend([0x80 | opcode, 0].repeat(100_000));
+        let output = session.driver.output();
+        assert!(output.copy_to_bytes(expected.len()) == expected);
+        assert_eq!(output.remaining(), (128 * 1024 - 1) * frame.len());
+    }
+}
+
+#[test]
+fn partial_writes_of_many_messages_take_linear_time() {
+    for step in [100, 515] {
+        let (mut session, frame) = queued();
+        let mut watch = Watch::start();
+        let output = session.driver.output();
+        while output.remaining() > step {
+            output.advance(step);
+            watch.piece();
+        }
+        let rest = output.remaining();
+        assert!(session.written() == frame[frame.len() - rest..]);
+    }
+}
+
+#[test]
+fn pings_between_partial_writes_take_linear_time() {
+    let (mut session, frame) = queued();
+    let mut watch = Watch::start();
+    let mut written = Vec::new();
+    for number in 0..200_000u32 {
+        session.driver.ping(number.to_be_bytes().to_vec()).unwrap();
+        // Slower than pings are queued, then faster, so that they are passed and messages are begun.
+        let step = if number % 1000 < 500 { 3 } else { 40 };
+        written.extend_from_slice(&session.driver.output().copy_to_bytes(step));
+        watch.piece();
+    }
+    written.extend(session.written());
+    let frames = server_frames(&written);
+    let pings = frames.iter().filter(|frame| frame.opcode == 9).zip(0u32..);
+    assert_eq!(pings.clone().count(), 200_000);
+    assert!(pings.clone().all(|(ping, number)| ping.payload == number.to_be_bytes()));
+    let messages: Vec<_> = frames.iter().filter(|frame| frame.opcode == 2).collect();
+    assert!(messages.len() == 128 * 1024 && messages.iter().all(|message| message.payload == frame[4..]));
 }

@@ -30,21 +30,25 @@ const NO_FRAMES: u64 = u64::MAX;
 pub struct Output {
     /// What comes before `tail`. Boxed, as every connection has a place for it, and few send what is large.
     backlog: Option<Box<Backlog>>,
-    /// How many bytes were written in all.
+    /// The number of bytes written so far.
     written: u64,
-    /// After how many bytes in all the first frame begins of which nothing is written yet, or all that there are end. Without a
-    /// word for `Option`, as every connection has it.
+    /// The position, in the terms of `written`, of the first frame behind the frame that is partly written and the control
+    /// frames that were put ahead. `NO_FRAMES` rather than an `Option`, which would cost each connection another word.
     boundary: u64,
     tail: BytesMut,
 }
 
+/// The bytes before [`Output::tail`], in the order of the fields. No header of a frame is spread over two segments.
 #[derive(Default)]
 struct Backlog {
+    /// The rest of the frame that is partly written, and the control frames queued right behind it: what the control frames
+    /// that go ahead must wait for. Empty unless there are such frames.
+    begun: VecDeque<Bytes>,
+    /// The control frames that go ahead of the messages.
+    ahead: BytesMut,
     segments: VecDeque<Bytes>,
-    /// The bytes in them.
+    /// The bytes in all of them.
     len: usize,
-    /// When so many bytes were written in all, no control frame is ahead of others any more.
-    ahead_until: u64,
 }
 
 impl Backlog {
@@ -56,14 +60,50 @@ impl Backlog {
     /// Takes off what was written, which is no more than there is.
     fn advance(&mut self, mut written: usize) {
         self.len -= written;
-        while let Some(front) = self.segments.front_mut() {
-            if written < front.len() {
-                return front.advance(written);
+        if !self.ahead.is_empty() {
+            written = advance_segments(&mut self.begun, written);
+            let from_ahead = written.min(self.ahead.len());
+            self.ahead.advance(from_ahead);
+            written -= from_ahead;
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
             }
-            written -= front.len();
-            self.segments.pop_front();
+        }
+        advance_segments(&mut self.segments, written);
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        let begun = self.begun.iter().map(|segment| &segment[..]);
+        begun.chain([&self.ahead[..]]).chain(self.segments.iter().map(|segment| &segment[..]))
+    }
+
+    /// Moves the next bytes of the messages to those that are begun.
+    fn begin(&mut self, mut len: usize) {
+        while len > 0
+            && let Some(mut front) = self.segments.pop_front()
+        {
+            if len < front.len() {
+                self.begun.push_back(front.split_to(len));
+                self.segments.push_front(front);
+                return;
+            }
+            len -= front.len();
+            self.begun.push_back(front);
         }
     }
+}
+
+/// Takes off what was written, and returns how much of that is behind these segments.
+fn advance_segments(segments: &mut VecDeque<Bytes>, mut written: usize) -> usize {
+    while let Some(front) = segments.front_mut() {
+        if written < front.len() {
+            front.advance(written);
+            return 0;
+        }
+        written -= front.len();
+        segments.pop_front();
+    }
+    written
 }
 
 impl Default for Output {
@@ -98,10 +138,11 @@ impl Output {
     pub(crate) fn memory(&self) -> usize {
         // An empty buffer is lent by somebody, and may be taken away.
         let tail = if self.has_remaining() { self.tail.capacity() } else { 0 };
-        let backlog = self
-            .backlog
-            .as_ref()
-            .map_or(0, |backlog| size_of::<Backlog>() + backlog.len + backlog.segments.capacity() * size_of::<Bytes>());
+        let backlog = self.backlog.as_ref().map_or(0, |backlog| {
+            let segments = backlog.begun.capacity() + backlog.segments.capacity();
+            let unused = backlog.ahead.capacity() - backlog.ahead.len();
+            size_of::<Backlog>() + backlog.len + unused + segments * size_of::<Bytes>()
+        });
         backlog + tail
     }
 
@@ -122,16 +163,13 @@ impl Output {
 
     /// Whether a control frame was put ahead of others, and was not written yet.
     pub(crate) fn has_ahead(&self) -> bool {
-        self.backlog.as_ref().is_some_and(|backlog| self.written < backlog.ahead_until)
+        self.backlog.as_ref().is_some_and(|backlog| !backlog.ahead.is_empty())
     }
 
-    /// Puts a ping or pong: ahead of what is queued where that is much, so that a peer that reads slowly is not taken for dead.
-    /// It may stand between any two frames (RFC 6455 §5.4).
+    /// Puts a ping or pong: ahead of the queued messages if those are long, so that a peer that reads slowly is not taken for
+    /// dead. It may be sent between any two frames (RFC 6455 §5.4).
     pub(crate) fn put_control(&mut self, frame: &[u8]) {
-        match self.first_place().filter(|_| self.is_long()) {
-            Some(place) => self.insert(place, frame),
-            None => self.put_slice(frame),
-        }
+        if self.is_long() && self.boundary != NO_FRAMES { self.put_ahead(frame) } else { self.put_slice(frame) }
     }
 
     #[inline]
@@ -208,91 +246,101 @@ impl Output {
     }
 
     fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let segments = self.backlog.iter().flat_map(|backlog| &backlog.segments);
-        segments.map(|segment| &segment[..]).chain([&self.tail[..]])
+        let backlog = self.backlog.iter().flat_map(|backlog| backlog.chunks());
+        backlog.chain([&self.tail[..]]).filter(|chunk| !chunk.is_empty())
     }
 }
 
-/// Where frames begin: it is found by their headers, and only where a transport has not taken all at once.
+/// The boundaries between frames. They are found by reading headers, and only if a transport has not taken all bytes at once.
+/// Each header is read a fixed number of times, however much is queued.
 impl Output {
-    /// Before so much is written: finds the boundary behind that.
+    /// Moves the boundary behind the frames that are about to be written, also in part.
     #[inline]
     fn pass_frames(&mut self, written: usize) {
-        if self.boundary != NO_FRAMES {
-            let end = self.written + written as u64;
+        let end = self.written + written as u64;
+        if self.boundary < end {
             self.boundary = if written == self.remaining() { end } else { self.boundary_from(end) };
         }
     }
 
+    /// The first place at or behind `end` where a frame begins.
     #[cold]
     fn boundary_from(&self, end: u64) -> u64 {
-        let mut boundary = self.boundary;
-        while boundary < end {
-            let (_, size) = self.frame_at((boundary - self.written) as usize);
-            boundary += size as u64;
-        }
-        boundary
+        let mut frames = self.frames();
+        while frames.place < end && frames.next().is_some() {}
+        frames.place
     }
 
-    /// Where a frame can be put ahead of the others: behind the control frames that are.
-    fn first_place(&self) -> Option<usize> {
-        if self.boundary == NO_FRAMES {
-            return None;
+    /// Puts a control frame behind those that were put ahead before it or follow what is partly written.
+    #[cold]
+    fn put_ahead(&mut self, frame: &[u8]) {
+        if !self.has_ahead() {
+            self.boundary = self.behind_controls();
         }
-        let mut place = (self.boundary - self.written) as usize;
-        while place < self.remaining() {
-            match self.frame_at(place) {
-                (first, size) if first & 0x08 != 0 => place += size,
-                _ => break,
-            }
-        }
-        Some(place)
-    }
-
-    /// The first byte of the frame that begins there, and its size.
-    fn frame_at(&self, place: usize) -> (u8, usize) {
-        let mut header = [0; 10];
-        let (mut skip, mut filled) = (place, 0);
-        for bytes in self.chunks() {
-            let (skipped, bytes) = bytes.split_at(skip.min(bytes.len()));
-            skip -= skipped.len();
-            let len = bytes.len().min(header.len() - filled);
-            header[filled..filled + len].copy_from_slice(&bytes[..len]);
-            filled += len;
-        }
-        let mask = if header[1] & 0x80 != 0 { 4 } else { 0 };
-        let (len, at) = match (header[1] & 0x7f, header) {
-            (126, [_, _, high, low, ..]) => (u64::from(u16::from_be_bytes([high, low])), 4),
-            (127, [_, _, len @ ..]) => (u64::from_be_bytes(len), 10),
-            (len, _) => (u64::from(len), 2),
-        };
-        (header[0], at + mask + len as usize)
-    }
-
-    fn insert(&mut self, mut place: usize, frame: &[u8]) {
-        let is_last = place == self.remaining();
+        let begun = (self.boundary - self.written) as usize;
         let backlog = self.backlog.get_or_insert_default();
-        backlog.ahead_until = self.written + (place + frame.len()) as u64;
-        if is_last {
-            return self.put_slice(frame);
-        }
-        let frame = Bytes::copy_from_slice(frame);
-        for (index, segment) in backlog.segments.iter_mut().enumerate() {
-            if place < segment.len() {
-                let behind = segment.split_off(place);
-                backlog.len += frame.len();
-                backlog.segments.insert(index + 1, frame);
-                backlog.segments.insert(index + 2, behind);
-                backlog.segments.retain(|segment| !segment.is_empty());
-                return;
+        if backlog.ahead.is_empty() {
+            let from_tail = begun.saturating_sub(backlog.len);
+            if from_tail > 0 {
+                backlog.push(self.tail.split_to(from_tail).freeze());
             }
-            place -= segment.len();
+            backlog.begin(begun);
         }
-        if place > 0 {
-            backlog.push(self.tail.split_to(place).freeze());
-        }
-        backlog.push(frame);
+        backlog.ahead.extend_from_slice(frame);
+        backlog.len += frame.len();
+        self.boundary += frame.len() as u64;
     }
+
+    /// The position of the first frame from the boundary on that is no control frame.
+    fn behind_controls(&self) -> u64 {
+        let mut frames = self.frames();
+        let message = frames.find(|(first, _)| first & 0x08 == 0);
+        message.map_or(frames.place, |(_, place)| place)
+    }
+
+    /// The frames from the boundary on.
+    fn frames(&self) -> Frames<'_, impl Iterator<Item = &[u8]>> {
+        Frames { chunks: self.chunks(), chunk: &[], start: self.written, place: self.boundary }
+    }
+}
+
+/// Walks over frames by their headers.
+struct Frames<'a, C: Iterator<Item = &'a [u8]>> {
+    chunks: C,
+    /// The chunk that was looked at last, and its position.
+    chunk: &'a [u8],
+    start: u64,
+    /// The position of the next frame.
+    place: u64,
+}
+
+impl<'a, C: Iterator<Item = &'a [u8]>> Iterator for Frames<'a, C> {
+    type Item = (u8, u64);
+
+    /// The first byte of the next frame, and its position.
+    fn next(&mut self) -> Option<(u8, u64)> {
+        while self.place >= self.start + self.chunk.len() as u64 {
+            self.start += self.chunk.len() as u64;
+            self.chunk = self.chunks.next()?;
+        }
+        let place = self.place;
+        let header = &self.chunk[(place - self.start) as usize..];
+        self.place += frame_size(header);
+        Some((header[0], place))
+    }
+}
+
+/// The size of a frame, by its header, which is in one piece.
+fn frame_size(header: &[u8]) -> u64 {
+    let (first_two, len) = header.split_at(header.len().min(2));
+    let second = first_two.get(1).copied().unwrap_or_default();
+    let (len, at) = match second & 0x7f {
+        126 => (len.first_chunk().map_or(0, |len| u16::from_be_bytes(*len).into()), 4),
+        127 => (len.first_chunk().map_or(0, |len| u64::from_be_bytes(*len)), 10),
+        len => (u64::from(len), 2),
+    };
+    let mask = if second & 0x80 != 0 { 4 } else { 0 };
+    at + mask + len
 }
 
 impl Buf for Output {
@@ -300,16 +348,16 @@ impl Buf for Output {
         self.backlog.as_ref().map_or(0, |backlog| backlog.len) + self.tail.len()
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
-        self.chunks().next().unwrap_or_default()
+        match &self.backlog {
+            Some(backlog) if backlog.len > 0 => self.chunks().next().unwrap_or_default(),
+            _ => &self.tail,
+        }
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        slices
-            .iter_mut()
-            .zip(self.chunks().filter(|chunk| !chunk.is_empty()))
-            .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
-            .count()
+        slices.iter_mut().zip(self.chunks()).map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count()
     }
 
     fn advance(&mut self, mut written: usize) {
