@@ -3,10 +3,11 @@
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
-use websocket_driver::{Driver, Event, Message, Version};
-use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
+use proptest::prelude::*;
+use websocket_driver::{Config, Driver, Event, Message, PreparedMessage, Version};
+use websocket_tests::wire::{Frame, ServerFrame, VERSIONS, server_frame};
 
-use crate::session::Session;
+use crate::session::{Session, cases};
 
 const MIB: usize = 1 << 20;
 
@@ -190,4 +191,157 @@ fn a_lent_buffer_is_used_and_given_back_when_all_is_written() {
     assert!(!session.driver.output().has_buffer());
     session.driver.text("without one").unwrap();
     assert_eq!(session.frames(), [ServerFrame::text("without one")]);
+}
+
+#[test]
+fn few_bytes_in_a_large_buffer_are_moved_to_a_small_one() {
+    for (sent, written) in [(vec![100], 50), (vec![60_000, 100], 60_010), (vec![30_000, 20_000, 100], 30_000)] {
+        let mut session = Session::open(Version::Hybi13);
+        session.driver.output().reclaim();
+        session.driver.output().lend(BytesMut::with_capacity(128 * 1024));
+        let messages: Vec<_> = sent.iter().map(|&len| vec![7; len]).collect();
+        messages.iter().for_each(|message| session.driver.send_borrowed(&message[..]).unwrap());
+        session.driver.output().advance(written);
+        let rest: Vec<u8> = chunks_of(&mut session.driver).concat();
+        let mut buffer = session.driver.output().shrink();
+        assert!(buffer.is_empty() && buffer.try_reclaim(128 * 1024), "{sent:?}");
+        assert!(session.driver.memory() < size_of::<Driver>() + rest.len() + 64 * 1024, "{}", session.driver.memory());
+        assert_eq!(session.driver.output().shrink().capacity(), 0, "it is small already");
+        session.driver.text("behind").unwrap();
+        assert_eq!(session.written(), [&rest[..], b"\x81\x06behind"].concat(), "{sent:?}");
+    }
+}
+
+#[test]
+fn many_bytes_in_a_large_buffer_stay_there() {
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.output().reclaim();
+    session.driver.output().lend(BytesMut::with_capacity(4096));
+    session.driver.binary(vec![7; 1000]).unwrap();
+    assert_eq!(session.driver.output().shrink().capacity(), 0);
+    assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 1000])]);
+    assert_eq!(session.driver.output().shrink().capacity(), 4096, "nothing waits in it");
+}
+
+#[test]
+fn header_of_a_large_message_does_not_keep_the_buffer_it_was_in() {
+    let mut session = Session::open(Version::Hybi13);
+    session.driver.output().reclaim();
+    session.driver.output().lend(BytesMut::with_capacity(128 * 1024));
+    session.driver.binary(vec![7; 100_000]).unwrap();
+    let mut buffer = session.driver.output().shrink();
+    assert!(buffer.try_reclaim(128 * 1024), "nothing else is in it");
+    assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 100_000])]);
+}
+
+#[test]
+fn discarded_output_counts_as_flushed_and_not_as_written() {
+    let mut session = Session::open(Version::Hybi13);
+    assert!(!session.driver.discard_output());
+    session.driver.binary(vec![7; 100_000]).unwrap();
+    session.driver.output().advance(20);
+    session.driver.text("behind").unwrap();
+    session.feed(Frame::ping("ahead").bytes());
+    session.feed(Frame::ping("later").bytes());
+    let end = session.driver.output().end_position();
+    assert!(session.driver.output().flushed_position() < end);
+    assert!(session.driver.discard_output());
+    assert!(!session.driver.wants_write() && !session.driver.discard_output());
+    for _ in 0..2 {
+        assert!(session.driver.output().flushed_position() >= end);
+        session.driver.output().reclaim();
+    }
+    session.driver.text("again").unwrap();
+    assert!(session.driver.output().end_position() >= end + 7);
+    assert_eq!(session.written(), b"\x81\x05again");
+}
+
+fn chunks_of(driver: &mut Driver) -> Vec<Vec<u8>> {
+    let mut slices = [IoSlice::new(&[]); 64];
+    let output = driver.output();
+    let count = output.chunks_vectored(&mut slices);
+    slices[..count].iter().map(|slice| slice.to_vec()).collect()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send(usize),
+    SendPrepared(usize),
+    Ping(u8),
+    Write(usize),
+    WriteAll,
+    Reclaim,
+    Shrink,
+    Discard,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..2000_usize).prop_map(Step::Send),
+        1 => (15_000..40_000_usize).prop_map(Step::Send),
+        1 => (0..2000_usize).prop_map(Step::SendPrepared),
+        3 => any::<u8>().prop_map(Step::Ping),
+        2 => (0..100_usize).prop_map(Step::Write),
+        2 => (0..30_000_usize).prop_map(Step::Write),
+        1 => Just(Step::WriteAll),
+        1 => Just(Step::Reclaim),
+        1 => Just(Step::Shrink),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn flushed_position_reaches_a_message_when_it_is_written(
+        mut steps in prop::collection::vec(step(), 1..80),
+        discard in prop::option::of(0..80_usize),
+    ) {
+        if let Some(at) = discard {
+            steps.insert(at.min(steps.len()), Step::Discard);
+        }
+        let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(usize::MAX));
+        let (mut written, mut read) = (Vec::new(), 0);
+        // The ends of the messages that are queued, and how many were written to their ends or discarded.
+        let (mut ends, mut done, mut is_discarded) = (Vec::new(), 0, false);
+        let mut before = 0;
+        for step in steps {
+            let driver = &mut session.driver;
+            match step {
+                Step::Send(len) => driver.binary(vec![7; len]).unwrap(),
+                Step::SendPrepared(len) => driver.send_prepared(&PreparedMessage::new(vec![7; len])).unwrap(),
+                Step::Ping(number) => driver.ping(vec![number]).unwrap(),
+                Step::Write(len) => {
+                    let output = driver.output();
+                    written.extend(output.copy_to_bytes(len.min(output.remaining())));
+                }
+                Step::WriteAll => {
+                    let output = driver.output();
+                    written.extend(output.copy_to_bytes(output.remaining()));
+                }
+                Step::Reclaim => drop(driver.output().reclaim()),
+                Step::Shrink => drop(driver.output().shrink()),
+                Step::Discard => {
+                    is_discarded |= driver.discard_output();
+                    done = ends.len();
+                }
+            }
+            let output = driver.output();
+            if matches!(step, Step::Send(_) | Step::SendPrepared(_)) {
+                ends.push(output.end_position());
+            }
+            let flushed = output.flushed_position();
+            prop_assert!(before <= flushed);
+            before = flushed;
+            prop_assert!(flushed <= output.end_position());
+            prop_assert!(output.has_remaining() || ends.iter().all(|&end| end <= flushed));
+            // Behind what was cut off there are no frames.
+            while !is_discarded && let Some((frame, len)) = server_frame(&written[read..]) {
+                read += len;
+                done += usize::from(frame.opcode < 8);
+            }
+            let flushed = ends.iter().filter(|&&end| end <= flushed).count();
+            prop_assert!(is_discarded && done <= flushed || flushed == done, "{flushed} {done}");
+        }
+    }
 }

@@ -19,6 +19,9 @@ const LONG: usize = 16 * 1024;
 /// A frame that others send as well is a segment of its own from this size on: who reads slowly then holds no copy.
 const SHARED_SEGMENT: usize = 512;
 
+/// Less than this is copied to become a segment, which else would keep all of the buffer that it is in.
+const SMALL_PIECE: usize = 4 * 1024;
+
 /// The boundary among bytes that are no frames of RFC 6455.
 const NO_FRAMES: u64 = u64::MAX;
 
@@ -49,6 +52,9 @@ struct Backlog {
     segments: VecDeque<Bytes>,
     /// The bytes in all of them.
     len: usize,
+    /// How far `written` is ahead of the flushed position: by the control frames that went ahead, less the bytes that were
+    /// discarded. Here, since it may begin at 0 whenever nothing is queued.
+    shift: i64,
 }
 
 impl Backlog {
@@ -64,6 +70,7 @@ impl Backlog {
             written = advance_segments(&mut self.begun, written);
             let from_ahead = written.min(self.ahead.len());
             self.ahead.advance(from_ahead);
+            self.shift += from_ahead as i64;
             written -= from_ahead;
             if self.ahead.is_empty() {
                 self.ahead = BytesMut::new();
@@ -90,6 +97,25 @@ impl Backlog {
             len -= front.len();
             self.begun.push_back(front);
         }
+    }
+}
+
+/// Takes the first bytes off a buffer.
+fn take_front(buffer: &mut BytesMut, len: usize) -> Bytes {
+    if len >= SMALL_PIECE {
+        return buffer.split_to(len).freeze();
+    }
+    let front = Bytes::copy_from_slice(&buffer[..len]);
+    drop_front(buffer, len);
+    front
+}
+
+fn drop_front(buffer: &mut BytesMut, len: usize) {
+    if len == buffer.len() {
+        // `clear` keeps the whole buffer, `advance` would leave only what is behind.
+        buffer.clear();
+    } else {
+        buffer.advance(len);
     }
 }
 
@@ -125,8 +151,59 @@ impl Output {
         if self.has_remaining() {
             return BytesMut::new();
         }
-        self.backlog = None;
+        // The flushed position never goes back.
+        self.backlog.take_if(|backlog| backlog.shift >= 0);
         std::mem::take(&mut self.tail)
+    }
+
+    /// Moves the bytes that wait to a buffer of their size, and returns the large one that they were in. The result is empty
+    /// if they fill a fifth of it or more.
+    ///
+    /// A connection whose peer does not read then holds little more memory than its bytes.
+    pub fn shrink(&mut self) -> BytesMut {
+        let len = self.tail.len();
+        // Including the room of what was written before.
+        if self.tail.capacity() == 0 || !self.tail.try_reclaim(4 * len) {
+            return BytesMut::new();
+        }
+        let small = BytesMut::from(&self.tail[..]);
+        let mut large = std::mem::replace(&mut self.tail, small);
+        large.clear();
+        large
+    }
+
+    /// Drops all bytes that wait, because the transport takes no more, and returns whether there were any. They count as
+    /// flushed, not as written.
+    ///
+    /// [`Driver::discard_output`](crate::Driver::discard_output) also drops an answer that waits for room.
+    pub fn discard(&mut self) -> bool {
+        if !self.has_remaining() {
+            return false;
+        }
+        let dropped = self.end_position() - self.flushed_position();
+        let backlog = self.backlog.get_or_insert_default();
+        **backlog = Backlog { shift: backlog.shift - dropped as i64, ..Backlog::default() };
+        self.tail.clear();
+        if self.boundary != NO_FRAMES {
+            self.boundary = self.written;
+        }
+        true
+    }
+
+    /// Returns the position behind the messages that are queued.
+    ///
+    /// A message that was just put has been written as soon as [`flushed_position`](Self::flushed_position) is no less than
+    /// this, even if control frames go ahead of it in the meantime.
+    pub fn end_position(&self) -> u64 {
+        let ahead = self.backlog.as_ref().map_or(0, |backlog| backlog.ahead.len());
+        self.flushed_position() + (self.remaining() - ahead) as u64
+    }
+
+    /// Returns how far the messages were written, as a position that only grows. It is no less than any earlier
+    /// [`end_position`](Self::end_position) when nothing waits to be written.
+    pub fn flushed_position(&self) -> u64 {
+        let shift = self.backlog.as_ref().map_or(0, |backlog| backlog.shift);
+        self.written.wrapping_sub(shift as u64)
     }
 
     /// How many bytes were written in all.
@@ -239,8 +316,9 @@ impl Output {
     /// Puts bytes of their own behind all that there are.
     fn put_segment(&mut self, segment: Bytes) {
         let backlog = self.backlog.get_or_insert_default();
-        if !self.tail.is_empty() {
-            backlog.push(self.tail.split().freeze());
+        let len = self.tail.len();
+        if len > 0 {
+            backlog.push(take_front(&mut self.tail, len));
         }
         backlog.push(segment);
     }
@@ -282,7 +360,7 @@ impl Output {
         if backlog.ahead.is_empty() {
             let from_tail = begun.saturating_sub(backlog.len);
             if from_tail > 0 {
-                backlog.push(self.tail.split_to(from_tail).freeze());
+                backlog.push(take_front(&mut self.tail, from_tail));
             }
             backlog.begin(begun);
         }
@@ -368,12 +446,7 @@ impl Buf for Output {
             backlog.advance(from_backlog);
             written -= from_backlog;
         }
-        if written == self.tail.len() {
-            // `clear` keeps the whole buffer, `advance` would leave only what is behind.
-            self.tail.clear();
-        } else {
-            self.tail.advance(written);
-        }
+        drop_front(&mut self.tail, written);
     }
 }
 

@@ -333,6 +333,12 @@ impl Driver {
         self.output.has_remaining() || self.extras.holds_pong()
     }
 
+    /// Drops all that waits to be written, because the transport takes no more, and returns whether there was anything.
+    pub fn discard_output(&mut self) -> bool {
+        let has_pong = self.extras.take_pong().is_some();
+        self.output.discard() || has_pong
+    }
+
     /// How far the connection is.
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
