@@ -20,6 +20,7 @@ mod pings;
 mod queueing;
 mod rates;
 mod refusing;
+mod replies;
 mod session;
 mod subprotocols;
 mod threats;

@@ -41,6 +41,11 @@ impl Observer for Notes {
     }
 }
 
+/// For tests to which it matters only that there is an observer.
+pub(crate) fn quiet_observer() -> impl Observer {
+    Notes::default()
+}
+
 impl ConnectionObserver for Notes {
     fn passed(&mut self, traffic: &Traffic) {
         assert_ne!(*traffic, Traffic::default(), "nothing passed");

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use bytes::{Buf, Bytes};
 use http::Uri;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Batch, Config, Driver, Event, Version};
+use websocket_driver::{Batch, Config, Driver, Event, ReplyBuffer, Version};
 use websocket_driver_extensions::{Extension, Message, Params, Room, Session, parse_header};
 use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
@@ -71,18 +71,20 @@ fn batch(input: Vec<u8>) -> Turn {
     })
 }
 
-/// The same without owning a message, as that of `WebSocket::for_each`.
+/// The same without owning a message, and without the driver while messages are handled, as that of `WebSocket::for_each`.
 fn borrowed(input: Vec<u8>) -> Turn {
     let mut server = server(Version::Hybi13);
-    let mut batch = Batch::default();
+    let (mut batch, mut replies) = (Batch::default(), ReplyBuffer::default());
     Box::new(move || {
         server.input().extend_from_slice(&input);
         server.lend(&mut batch);
+        server.begin_replies(&mut replies);
         batch.visit(|message| {
-            server.send_borrowed(message).expect("an open connection");
-            !server.is_output_full()
+            replies.send_borrowed(message).expect("an open connection");
+            !replies.is_full()
         });
         server.take_back(&mut batch);
+        server.commit(&mut replies).expect("an open connection");
         discard(&mut server);
     })
 }

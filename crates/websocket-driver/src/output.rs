@@ -313,6 +313,38 @@ impl Output {
         }
     }
 
+    /// Moves the bytes that wait in another output behind all that there are. That one is used for nothing but to gather
+    /// frames, so that nothing goes ahead there. If nothing waits here, the buffers change places.
+    #[inline]
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        if other.backlog.is_some() || !self.tail.is_empty() {
+            self.append_segments(other);
+        }
+        if self.tail.is_empty() {
+            std::mem::swap(&mut self.tail, &mut other.tail);
+        }
+    }
+
+    #[inline(never)]
+    fn append_segments(&mut self, other: &mut Self) {
+        let moved = other.backlog.take().unwrap_or_default();
+        let len = self.tail.len();
+        if moved.segments.is_empty() && len > 0 && other.tail.len() < SMALL_PIECE {
+            append(&mut self.tail, &other.tail);
+            return other.tail.clear();
+        }
+        let backlog = self.backlog.get_or_insert_default();
+        if len > 0 {
+            backlog.push(take_front(&mut self.tail, len));
+        }
+        backlog.len += moved.len;
+        if backlog.segments.is_empty() {
+            backlog.segments = moved.segments;
+        } else {
+            backlog.segments.extend(moved.segments);
+        }
+    }
+
     /// Puts bytes of their own behind all that there are.
     fn put_segment(&mut self, segment: Bytes) {
         let backlog = self.backlog.get_or_insert_default();

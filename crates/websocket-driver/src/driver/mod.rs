@@ -2,6 +2,7 @@ mod accounts;
 mod extras;
 mod handshaking;
 mod lifecycle;
+mod replies;
 mod sending;
 
 use bytes::{Buf, BytesMut};

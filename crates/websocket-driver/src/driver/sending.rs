@@ -139,7 +139,7 @@ impl Driver {
         }
     }
 
-    fn command(&mut self, command: Command) -> Result<(), SendError> {
+    pub(super) fn command(&mut self, command: Command) -> Result<(), SendError> {
         match &mut self.state {
             State::Open(_) if self.close_sent => Err(SendError::Closed),
             State::Open(protocol) => {

@@ -4,6 +4,7 @@ mod assembler;
 mod frame;
 mod plain;
 
+use std::convert::Infallible;
 use std::num::NonZeroU16;
 use std::time::Instant;
 
@@ -176,11 +177,16 @@ impl Hybi {
                 Some(pipeline) => encode(pipeline, message, may_compress)?,
                 None => (Rsv::NONE, message),
             };
-            let header = frame::encode(opcode, rsv, message.len(), None, &mut [0; MAX_HEADER]).to_vec();
-            Ok::<_, SendError>(Bytes::from([&header, message.as_bytes()].concat()))
+            Ok::<_, SendError>(frame_of(rsv, opcode, &message))
         })?;
         output.put_frame(frame);
         Ok(())
+    }
+
+    /// Returns whether messages are sent as they are, by [`put_plain`] for example.
+    #[inline]
+    pub(crate) fn sends_plain(&self) -> bool {
+        self.plain.is_some()
     }
 
     /// Writes a message that is copied in any case, if there is nothing else to be done to it.
@@ -415,6 +421,24 @@ fn decode(pipeline: &mut Pipeline, is_text: bool, rsv: Rsv, data: Bytes, limit: 
     let mut message = extensions::Message { rsv, ..extensions::Message::new(is_text, data) };
     pipeline.decode(&mut message, limit, &mut inspect)?;
     Ok(message.data)
+}
+
+/// Writes a message as one frame that is neither masked nor encoded by an extension.
+pub(crate) fn put_plain(message: Message, output: &mut Output) {
+    output.put_message(frame::encode(opcode(&message), Rsv::NONE, message.len(), None, &mut [0; MAX_HEADER]), message);
+}
+
+/// Returns the frame of a prepared message that is neither masked nor encoded by an extension.
+pub(crate) fn plain_frame(prepared: &PreparedMessage) -> Bytes {
+    let Ok(frame) =
+        prepared.frame(None, |message| Ok::<_, Infallible>(frame_of(Rsv::NONE, opcode(&message), &message)));
+    frame
+}
+
+fn frame_of(rsv: Rsv, opcode: Opcode, message: &Message) -> Bytes {
+    let mut buf = [0; MAX_HEADER];
+    let header = frame::encode(opcode, rsv, message.len(), None, &mut buf);
+    [header, message.as_bytes()].concat().into()
 }
 
 fn opcode(message: &Message) -> Opcode {

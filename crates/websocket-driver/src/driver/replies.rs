@@ -1,0 +1,106 @@
+//! For runtimes: replies that were encoded elsewhere.
+
+use bytes::Buf;
+
+use super::{Driver, State};
+use crate::cause::CloseCause;
+use crate::close::CloseFrame;
+use crate::error::SendError;
+use crate::protocol::Protocol;
+use crate::queue::Command;
+use crate::reply_buffer::{Reply, ReplyBuffer, Target};
+
+impl Driver {
+    /// Prepares a buffer for replies to this connection: notes how they are sent, and how many bytes there is room for under
+    /// [`Config::max_output`](crate::Config::max_output). What is in the buffer stays there.
+    #[inline]
+    pub fn begin_replies(&self, replies: &mut ReplyBuffer) {
+        let room = self.config.settings().max_output.saturating_sub(self.output.remaining());
+        if let State::Open(Protocol::Hybi(hybi)) = &self.state
+            && hybi.sends_plain()
+            && !self.close_sent
+            && replies.kept.is_empty()
+            && replies.close.is_none()
+        {
+            replies.set_target(Target::Frames, room);
+        } else {
+            self.begin_kept_replies(replies, room);
+        }
+    }
+
+    #[cold]
+    fn begin_kept_replies(&self, replies: &mut ReplyBuffer, room: usize) {
+        let is_closed = self.close_sent || matches!(self.state, State::Closed) || replies.close.is_some();
+        replies.set_target(if is_closed { Target::Closed } else { Target::Driver }, room);
+        replies.set_text_only(self.version.filter(|version| version.is_hixie()));
+    }
+
+    /// Moves the replies to the output, behind what waits there, and begins to close if that is among them. It takes them
+    /// even if the output has become full in the meantime. The buffer takes no more until
+    /// [`begin_replies`](Self::begin_replies) is called again.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed) if messages were dropped because the connection is closing or closed, and the first
+    /// error of a message that is encoded only now. The other messages are sent.
+    #[inline]
+    pub fn commit(&mut self, replies: &mut ReplyBuffer) -> Result<(), SendError> {
+        if replies.is_empty() {
+            return Ok(());
+        }
+        let is_open = matches!(self.state, State::Open(_)) && !self.close_sent;
+        if is_open {
+            self.output.append(&mut replies.frames);
+        }
+        let is_dropped = replies.frames.discard();
+        let (kept, close) = replies.finish();
+        if is_open && kept.is_empty() && close.is_none() {
+            return Ok(());
+        }
+        self.commit_rest(is_dropped, kept, close)
+    }
+
+    #[cold]
+    fn commit_rest(
+        &mut self,
+        is_dropped: bool,
+        kept: Vec<Reply>,
+        close: Option<Box<CloseFrame>>,
+    ) -> Result<(), SendError> {
+        let mut committed = if is_dropped { Err(SendError::Closed) } else { Ok(()) };
+        for reply in kept {
+            let sent = self.commit_reply(reply);
+            committed = committed.and(sent);
+        }
+        if let Some(close) = close {
+            self.begin_to_close((*close).clone(), CloseCause::Local(*close));
+        }
+        committed
+    }
+
+    fn commit_reply(&mut self, reply: Reply) -> Result<(), SendError> {
+        let may_compress = self.may_compress;
+        match (&mut self.state, reply) {
+            (State::Open(protocol), reply) if !self.close_sent => {
+                let settings = self.config.settings();
+                let len = match reply {
+                    Reply::Message(message) => {
+                        let len = message.len();
+                        protocol.send(message, may_compress, settings, &mut self.output)?;
+                        len
+                    }
+                    Reply::Prepared(prepared) => {
+                        protocol.send_prepared(&prepared, may_compress, settings, &mut self.output)?;
+                        prepared.message().len()
+                    }
+                };
+                self.count_sent(1, len);
+                Ok(())
+            }
+            (_, Reply::Message(message)) => self.command(Command::Message { message, may_compress }),
+            (_, Reply::Prepared(prepared)) => {
+                self.command(Command::Message { message: prepared.message().clone(), may_compress })
+            }
+        }
+    }
+}
