@@ -16,49 +16,69 @@ pub struct Batch {
     /// How much of the input was given out. As small as it can be, since every socket has a place for this.
     at: u32,
     limit: u16,
-    /// What comes next, at `at`.
-    next: Option<Plain>,
+    /// How many more messages may be handed out.
+    left: u16,
+    next: Next,
+}
+
+/// What is at `at`.
+#[derive(Debug, Default)]
+enum Next {
+    Message(Plain),
     /// A text was not UTF-8; that is the driver's to tell.
-    is_invalid: bool,
+    Invalid,
+    /// Nothing that can be handed out.
+    #[default]
+    Unknown,
+}
+
+impl From<Option<Plain>> for Next {
+    #[inline(always)]
+    fn from(plain: Option<Plain>) -> Self {
+        plain.map_or(Self::Unknown, Self::Message)
+    }
 }
 
 impl Batch {
-    /// Takes the input, where it begins with a message of at most `limit` bytes.
+    /// Takes the input if it begins with a message of at most `limit` bytes, to hand out at most `left` messages, which is
+    /// not 0.
     #[inline]
-    pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16) {
-        self.next = Plain::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
-        if self.next.is_some() {
-            self.limit = limit;
+    pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16, left: u16) {
+        let next = Plain::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
+        if next.is_some() {
+            (self.next, self.limit, self.left) = (next.into(), limit, left);
             std::mem::swap(&mut self.input, input);
         }
     }
 
-    /// Gives back the input that was not used, and tells whether a text was not UTF-8.
-    pub(crate) fn empty(&mut self, input: &mut BytesMut) -> bool {
+    /// Gives back the input that was not used, and returns how many more messages could have been handed out, and whether a
+    /// text was not UTF-8.
+    pub(crate) fn empty(&mut self, input: &mut BytesMut) -> (u16, bool) {
         self.pass_by();
-        self.next = None;
         std::mem::swap(&mut self.input, input);
-        std::mem::take(&mut self.is_invalid)
+        (self.left, matches!(std::mem::take(&mut self.next), Next::Invalid))
     }
 
     /// Hands out the messages one by one, only borrowed, as long as `handle` says that it takes more. When there are none left, the
     /// driver must be asked.
     #[inline(always)]
     pub fn visit(&mut self, mut handle: impl FnMut(MessageRef<'_>) -> bool) {
-        if self.next.take().is_none() {
+        if !self.has_next() {
             return;
         }
+        self.next = Next::Unknown;
         let mut scratch = Short::EMPTY;
         while let Some(plain) = self.peek() {
             let start = self.at as usize;
             // Before it is handed out, as `handle` may panic.
             self.at += plain.size() as u32;
+            self.left -= 1;
             let Ok(message) = plain.view(&mut self.input[start..], &mut scratch) else {
-                self.is_invalid = true;
+                self.next = Next::Invalid;
                 return;
             };
             if !handle(message) {
-                self.next = self.peek();
+                self.next = self.peek().into();
                 return;
             }
         }
@@ -67,18 +87,21 @@ impl Batch {
     /// Whether there is a next message.
     #[inline]
     pub fn has_next(&self) -> bool {
-        self.next.is_some()
+        matches!(self.next, Next::Message(_))
     }
 
     /// Whether the driver's input is here, or what came of it is still to be told.
     #[inline]
     pub fn is_lent(&self) -> bool {
-        self.input.capacity() > 0 || self.is_invalid
+        self.input.capacity() > 0 || matches!(self.next, Next::Invalid)
     }
 
-    /// What stands at `at`.
+    /// The message at `at`, if there is one and it may be handed out.
     #[inline(always)]
     fn peek(&self) -> Option<Plain> {
+        if self.left == 0 {
+            return None;
+        }
         Plain::peek(&self.input[self.at as usize..], self.limit)
     }
 
@@ -95,24 +118,28 @@ impl Iterator for Batch {
     /// The next message. `None` where the driver must be asked.
     #[inline(always)]
     fn next(&mut self) -> Option<Message> {
-        let next = self.next?;
+        let Next::Message(next) = self.next else {
+            return None;
+        };
         let message = if next.is_short_text() {
             // It is copied, so the input can stay as it is.
             let start = self.at as usize;
             self.at += next.size() as u32;
-            self.next = self.peek();
+            self.left -= 1;
+            self.next = self.peek().into();
             next.short_text(&self.input[start..]).map(Message::Text)
         } else {
             self.pass_by();
             let message = next.take_long(&mut self.input);
             // What was given out is off the input now.
-            self.next = Plain::peek(&self.input, self.limit);
+            self.left -= 1;
+            self.next = self.peek().into();
             message
         };
         match message {
             Ok(message) => Some(message),
             Err(InvalidUtf8) => {
-                (self.next, self.is_invalid) = (None, true);
+                self.next = Next::Invalid;
                 None
             }
         }

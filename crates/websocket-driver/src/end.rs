@@ -13,6 +13,8 @@ pub(crate) struct End {
     transport: Option<CloseCause>,
     /// What is to be told before the close.
     error: Option<ProtocolError>,
+    /// A client whose closing handshake is done: the server is to end the transport.
+    expects_transport: bool,
 }
 
 impl End {
@@ -36,6 +38,21 @@ impl End {
     /// Only the first counts.
     pub(crate) fn set_transport(&mut self, cause: CloseCause) {
         self.transport.get_or_insert(cause);
+    }
+
+    /// Whether the transport has ended.
+    #[inline]
+    pub(crate) fn has_transport(&self) -> bool {
+        self.transport.is_some()
+    }
+
+    pub(crate) fn expect_transport(&mut self) {
+        self.expects_transport = true;
+    }
+
+    /// Whether the peer should end the transport, and has not.
+    pub(crate) fn expects_transport(&self) -> bool {
+        self.expects_transport && !self.has_transport()
     }
 
     pub(crate) fn set_error(&mut self, error: ProtocolError) {

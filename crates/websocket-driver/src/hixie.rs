@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
+use crate::allowance::Allowance;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
 use crate::error::{ProtocolError, SendError};
@@ -48,11 +49,20 @@ impl Hixie {
         }
     }
 
-    /// Parses until there is something to tell, or no more input. The closing frame comes as [`Event::Close`].
-    pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
+    /// See [`Protocol::poll`](crate::protocol::Protocol::poll). The closing frame is returned as [`Event::Close`].
+    pub(crate) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        settings: &Settings,
+        allowance: &mut Allowance,
+    ) -> Result<Option<Event>, ProtocolError> {
         while !input.is_empty() {
             match &mut self.state {
                 State::Type => {
+                    if allowance.is_exhausted() {
+                        return Ok(None);
+                    }
+                    allowance.spend_one();
                     if let Some(rates) = &mut self.rates {
                         rates.admit(false)?;
                     }

@@ -3,6 +3,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use websocket_driver_extensions::Pipeline;
 
+use crate::allowance::Allowance;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
 use crate::error::{ProtocolError, SendError};
@@ -46,10 +47,16 @@ impl Protocol {
         }
     }
 
-    pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
+    /// Parses until there is something to tell, no more input, or no more allowance, which each frame takes one of.
+    pub(crate) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        settings: &Settings,
+        allowance: &mut Allowance,
+    ) -> Result<Option<Event>, ProtocolError> {
         match self {
-            Self::Hybi(hybi) => hybi.poll(input, settings),
-            Self::Hixie(hixie) => hixie.poll(input, settings),
+            Self::Hybi(hybi) => hybi.poll(input, settings, allowance),
+            Self::Hixie(hixie) => hixie.poll(input, settings, allowance),
         }
     }
 

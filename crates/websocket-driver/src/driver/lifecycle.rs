@@ -9,6 +9,7 @@ use crate::client::Outcome;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{HandshakeError, ProtocolError};
 use crate::hybi::{self, Role};
+use crate::news::News;
 use crate::opening::{self, Answered};
 use crate::protocol::Protocol;
 use crate::version::Version;
@@ -35,7 +36,8 @@ impl Driver {
     /// Reads on with what the handshake needs next; tells whether that brought anything about.
     pub(super) fn open_further(&mut self) -> bool {
         if let State::Connecting(connecting) = &mut self.state {
-            return match connecting.read(&mut self.input, self.eof, self.config.settings()) {
+            let has_ended = self.end.as_ref().is_some_and(|end| end.has_transport());
+            return match connecting.read(&mut self.input, has_ended, self.config.settings()) {
                 Some(outcome) => {
                     self.connected(outcome);
                     true
@@ -50,7 +52,7 @@ impl Driver {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
                 self.heads_mut().request = Some(Box::new(request));
-                self.news.connect = true;
+                self.news.add(News::CONNECT);
                 self.learn_agreement();
                 return true;
             }
@@ -105,7 +107,7 @@ impl Driver {
         let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
         self.state = State::Open(protocol);
         self.count_sent(messages, bytes);
-        self.news.open = true;
+        self.news.add(News::OPEN);
         if drained.is_err() {
             self.fail(ProtocolError::Undeliverable { version: version.as_str() });
         }
@@ -145,7 +147,9 @@ impl Driver {
             protocol.close(&close.code.into(), self.config.settings(), &mut self.output);
         }
         // RFC 6455 §7.1.1: the server is the first to end the transport.
-        self.expects_eof = matches!(&self.state, State::Open(protocol) if protocol.is_client());
+        if matches!(&self.state, State::Open(protocol) if protocol.is_client()) {
+            self.end.get_or_insert_default().expect_transport();
+        }
         self.end(close.clone(), CloseCause::Remote(close));
     }
 
@@ -209,6 +213,6 @@ impl Driver {
         let end = self.end.get_or_insert_default();
         end.set_frame(close);
         end.set_cause(cause);
-        self.news.close = true;
+        self.news.add(News::CLOSE);
     }
 }

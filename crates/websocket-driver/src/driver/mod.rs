@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
 use self::extras::Extras;
+use crate::allowance::Allowance;
 use crate::batch::Batch;
 use crate::cause::{CloseCause, Timeout};
 use crate::client::Connecting;
@@ -47,6 +48,21 @@ use crate::version::Version;
 ///
 /// Input is parsed only while events are polled, so nothing piles up inside: who stops polling, stops the peer.
 ///
+/// # For runtimes
+///
+/// What serves many connections has more to it:
+///
+/// - [`lend`](Self::lend) and [`take_back`](Self::take_back) let messages be received, [`begin_replies`](Self::begin_replies)
+///   and [`commit`](Self::commit) let them be answered while the driver is not locked.
+/// - [`grant`](Self::grant) and [`is_exhausted`](Self::is_exhausted) bound the work until others get their turn.
+/// - [`Output::lend`], [`Output::reclaim`] and [`Output::shrink`] let connections that are idle or blocked do without a buffer.
+/// - [`Output::end_position`] and [`Output::flushed_position`] show when a message is written,
+///   [`discard_output`](Self::discard_output) gives up what cannot be written.
+/// - [`tick`](Self::tick), [`charge`](Self::charge), [`report`](Self::report) and [`conclude`](Self::conclude) serve limits by
+///   the second, budgets and observers.
+///
+/// # Examples
+///
 /// ```
 /// use bytes::Buf;
 /// use websocket_driver::{Config, Driver, Event};
@@ -74,17 +90,14 @@ pub struct Driver {
     state: State,
     input: BytesMut,
     output: Output,
-    /// The transport has ended; what is left of the input still counts.
-    eof: bool,
     close_sent: bool,
     may_compress: bool,
     news: News,
     version: Option<Version>,
     heads: Option<Box<Heads>>,
-    /// A client whose closing handshake is done.
-    expects_eof: bool,
     end: Option<Box<End>>,
     extras: Extras,
+    allowance: Allowance,
 }
 
 /// What a handshake leaves behind, mostly to be taken.
@@ -196,17 +209,50 @@ impl Driver {
     }
 
     fn lend_input(&mut self, batch: &mut Batch) {
-        if let Some(limit) = self.plain_limit() {
-            batch.fill(&mut self.input, limit);
+        let allowance = self.allowance.for_batch();
+        if allowance > 0
+            && let Some(limit) = self.plain_limit()
+        {
+            batch.fill(&mut self.input, limit, allowance);
         }
     }
 
     /// Takes back what [`lend`](Self::lend) gave, if it gave anything.
     #[inline]
     pub fn take_back(&mut self, batch: &mut Batch) {
-        if batch.is_lent() && batch.empty(&mut self.input) {
+        if batch.is_lent() {
+            self.take_back_input(batch);
+        }
+    }
+
+    fn take_back_input(&mut self, batch: &mut Batch) {
+        let (left, is_invalid) = batch.empty(&mut self.input);
+        self.allowance.spend_batch(left);
+        if is_invalid {
             self.fail(ProtocolError::InvalidUtf8);
         }
+    }
+
+    /// Allows the driver to parse this many frames from now on, instead of any number, as it does by default. `u32::MAX`
+    /// stands for any number again.
+    ///
+    /// Every frame counts, also a fragment, an empty frame, a ping and a pong, and every message that a [`Batch`] hands out.
+    /// When the number is used up, [`poll_event`](Self::poll_event) returns `None` and [`lend`](Self::lend) lends nothing,
+    /// although whole frames may have been received; events that are due without a further frame are still returned.
+    /// [`has_frame`](Self::has_frame) and [`missing`](Self::missing) are not affected.
+    ///
+    /// A runtime bounds its work before it lets others run by this: one read may hold thousands of frames. Call it while
+    /// nothing is lent.
+    #[inline]
+    pub fn grant(&mut self, frames: u32) {
+        self.allowance = Allowance::new(frames);
+    }
+
+    /// Returns whether the frames that were [granted](Self::grant) are used up, so that there may be further events without
+    /// further input.
+    #[inline]
+    pub fn is_exhausted(&self) -> bool {
+        self.allowance.is_exhausted()
     }
 
     /// Takes the end of the transport.
@@ -217,7 +263,6 @@ impl Driver {
     /// Takes another end of the transport than one in order: one that failed, or that the caller gives up, since a time was
     /// over for instance. What came before still counts: a close in it is the cause then.
     pub fn receive_end(&mut self, cause: CloseCause) {
-        self.eof = true;
         self.end.get_or_insert_default().set_transport(cause);
     }
 
@@ -239,7 +284,7 @@ impl Driver {
     pub fn poll_event(&mut self) -> Option<Event> {
         // As before every wait for the peer.
         let is_waiting = self.input.is_empty()
-            && !self.eof
+            && !self.has_ended()
             && self.plain_limit().is_some()
             && (self.holds_nothing() || self.settle().is_ok());
         if is_waiting { None } else { self.poll_next_event() }
@@ -250,13 +295,21 @@ impl Driver {
         // Apart from all else, so that the message is built where it goes.
         if let Some(limit) = self.plain_limit()
             && let Some(plain) = Plain::peek(&self.input, limit)
+            && !self.allowance.is_exhausted()
         {
+            self.allowance.spend_one();
             match plain.take(&mut self.input) {
                 Ok(message) => return Some(Event::Message(message)),
                 Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
             }
         }
         self.poll_any_event()
+    }
+
+    /// Whether the transport has ended; what is left of the input still counts.
+    #[inline]
+    fn has_ended(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.has_transport())
     }
 
     /// How long a message in one frame may be that can be taken as it stands, if it is what comes next.
@@ -279,7 +332,7 @@ impl Driver {
             let parsed = match &mut self.state {
                 State::Open(protocol) => {
                     let before = self.input.len();
-                    let parsed = protocol.poll(&mut self.input, self.config.settings());
+                    let parsed = protocol.poll(&mut self.input, self.config.settings(), &mut self.allowance);
                     if let Some(observed) = self.extras.observed() {
                         observed.took(before - self.input.len());
                     }
@@ -309,7 +362,7 @@ impl Driver {
                     }
                     return Some(event);
                 }
-                Ok(None) if self.eof => self.end_of_transport(),
+                Ok(None) if self.has_ended() && !self.is_exhausted() => self.end_of_transport(),
                 Ok(None) => match self.settle() {
                     Ok(()) => return None,
                     Err(error) => self.fail(error),
@@ -358,7 +411,7 @@ impl Driver {
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
     /// server is the first to close it (RFC 6455 §7.1.1), so a client waits, though not for ever.
     pub fn expects_eof(&self) -> bool {
-        self.expects_eof && !self.eof
+        self.end.as_ref().is_some_and(|end| end.expects_transport())
     }
 
     /// What the connection was closed with, once [`Event::Close`] has come.
@@ -387,15 +440,14 @@ impl Driver {
             state,
             input: BytesMut::new(),
             output: Output::default(),
-            eof: false,
             close_sent: false,
             may_compress: true,
             news: News::default(),
             version: None,
             heads: None,
-            expects_eof: false,
             end: None,
             extras,
+            allowance: Allowance::UNLIMITED,
         }
     }
 }

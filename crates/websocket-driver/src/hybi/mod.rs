@@ -16,6 +16,7 @@ pub(crate) use self::frame::MAX_CONTROL;
 pub(crate) use self::frame::Opcode;
 use self::frame::{Expect, Header, MAX_HEADER, NO_MASK};
 pub(crate) use self::plain::Plain;
+use crate::allowance::Allowance;
 use crate::close::{CloseCode, CloseFrame};
 use crate::config::Settings;
 use crate::error::{ProtocolError, SendError};
@@ -74,9 +75,14 @@ impl Hybi {
         Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, plain }
     }
 
-    /// Parses until there is something to tell, or no more input. A close comes as [`Event::Close`].
-    pub(crate) fn poll(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Event>, ProtocolError> {
-        loop {
+    /// See [`Protocol::poll`](crate::protocol::Protocol::poll). A close is returned as [`Event::Close`].
+    pub(crate) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        settings: &Settings,
+        allowance: &mut Allowance,
+    ) -> Result<Option<Event>, ProtocolError> {
+        while !allowance.is_exhausted() {
             let Some(Current { header, seen }) = self.next_header(input, settings)? else {
                 return Ok(None);
             };
@@ -85,10 +91,12 @@ impl Hybi {
                 self.current = Some(Current { header, seen });
                 return Ok(None);
             }
+            allowance.spend_one();
             if let Some(event) = self.finish_frame(header, seen, input, settings)? {
                 return Ok(Some(event));
             }
         }
+        Ok(None)
     }
 
     /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
