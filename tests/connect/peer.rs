@@ -9,9 +9,9 @@ use tower_websocket::{Config, WebSocket, accept};
 use websocket_tests::wire::ACCEPT;
 
 /// What a connection goes over: TCP, TLS, or memory.
-pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
 
 /// Does as the test says.
 pub(crate) struct Peer {

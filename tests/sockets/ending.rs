@@ -199,7 +199,7 @@ fn a_transport_that_fails_to_read_is_told_once_behind_the_messages_before() {
 
 #[test]
 fn a_transport_that_fails_to_write_is_told_by_send() {
-    run(async || {
+    run_paused(async || {
         for version in VERSIONS {
             let (mut socket, _client, probe) = probed(version).await;
             probe.break_writes(ErrorKind::BrokenPipe);
@@ -215,7 +215,7 @@ fn a_transport_that_fails_to_write_is_told_by_send() {
 
 #[test]
 fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_delivered() {
-    run(async || {
+    run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut client, probe) = probed(version).await;
             client.send(&["one", "two", "three"]).await;
@@ -237,7 +237,7 @@ fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_deliv
 
 #[test]
 fn recv_tells_where_what_was_fed_cannot_be_written() {
-    run(async || {
+    run_paused(async || {
         let (mut socket, _client, probe) = probed(Version::Hybi13).await;
         probe.break_writes(ErrorKind::BrokenPipe);
         socket.feed("reply").await.unwrap();
@@ -248,7 +248,7 @@ fn recv_tells_where_what_was_fed_cannot_be_written() {
 
 #[test]
 fn a_close_that_cannot_be_written_is_an_error_and_the_end() {
-    run(async || {
+    run_paused(async || {
         for version in HYBI {
             let (mut socket, _client, probe) = probed(version).await;
             probe.break_writes(ErrorKind::BrokenPipe);

@@ -93,9 +93,9 @@ where
         }
         let request = connection.driver_mut().take_request();
         let (io, read) = connection.into_parts();
-        match request {
-            Some(request) => Err(AcceptError::PlainHttp(Box::new(PlainHttp { request, io, read }))),
-            None => Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
+        match (request, io) {
+            (Some(request), Some(io)) => Err(AcceptError::PlainHttp(Box::new(PlainHttp { request, io, read }))),
+            _ => Err(AcceptError::Io(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 }

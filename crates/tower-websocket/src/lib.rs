@@ -1,21 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
-mod alive;
+mod background;
 mod client;
 mod connection;
-mod deferred;
 mod error;
-mod keeper;
-mod lock;
-mod pings;
-mod pool;
 mod reader;
 mod replies;
 mod sender;
 mod server;
 mod shutdown;
 mod socket;
+mod sync;
 mod tcp;
 #[cfg(any(test, feature = "test-util"))]
 pub mod test;
@@ -23,7 +19,6 @@ pub mod test;
 mod trace;
 mod upgrade;
 mod upgraded;
-mod waiting;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
 pub use client::connect::{Connect, connect};

@@ -12,8 +12,8 @@ use crate::sender::WebSocketSender;
 use crate::socket::WebSocket;
 use crate::upgraded::Upgraded;
 
-/// Receives on a [`WebSocket`] whose other half sends: [`WebSocket::split`] gives both. It drives the connection, as the socket
-/// does, and ends it when it is dropped.
+/// The receiving half of a [`WebSocket`], from [`WebSocket::split`]. It drives the connection as the socket does. When it is dropped,
+/// nothing is received any more; the sender keeps the connection open.
 ///
 /// ```
 /// # use tower_websocket::WebSocket;
@@ -31,7 +31,7 @@ use crate::upgraded::Upgraded;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct WebSocketReader<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded>(WebSocket<T>);
+pub struct WebSocketReader<T = Upgraded>(WebSocket<T>);
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
     pub(crate) fn new(socket: WebSocket<T>) -> Self {

@@ -1,18 +1,21 @@
 use std::ptr;
 
-use websocket_driver::{CloseCode, Driver, Message, MessageRef, PreparedMessage, SendError};
+use websocket_driver::{CloseCode, Message, MessageRef, PreparedMessage, ReplyBuffer, SendError};
 
-/// What answers a message in [`WebSocket::for_each`](crate::WebSocket::for_each). It gathers; the socket writes.
+/// Queues replies inside [`WebSocket::for_each`](crate::WebSocket::for_each), which writes them after the handler has returned.
+///
+/// The handler runs without a lock: it may send by any [`WebSocketSender`](crate::WebSocketSender), those of the same socket
+/// included. What they send leaves ahead of the replies of the same call.
 #[derive(Debug)]
 pub struct Replies<'a> {
-    driver: &'a mut Driver,
+    replies: &'a mut ReplyBuffer,
     /// The message that is answered, where there is more of it than what is lent.
     owned: Option<&'a Message>,
 }
 
 impl<'a> Replies<'a> {
-    pub(crate) fn new(driver: &'a mut Driver, owned: Option<&'a Message>) -> Self {
-        Self { driver, owned }
+    pub(crate) fn new(replies: &'a mut ReplyBuffer, owned: Option<&'a Message>) -> Self {
+        Self { replies, owned }
     }
 
     /// Sends a message that is only borrowed, which copies it; but not where it is long, and what was lent.
@@ -25,8 +28,8 @@ impl<'a> Replies<'a> {
     pub fn send_borrowed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), SendError> {
         let message = message.into();
         match self.owned {
-            Some(owned) if is_same(owned.borrowed(), message) => self.driver.send(owned.clone()),
-            _ => self.driver.send_borrowed(message),
+            Some(owned) if is_same(owned.borrowed(), message) => self.replies.send(owned.clone()),
+            _ => self.replies.send_borrowed(message),
         }
     }
 
@@ -36,7 +39,7 @@ impl<'a> Replies<'a> {
     ///
     /// As [`send_borrowed`](Self::send_borrowed).
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.driver.send(message)
+        self.replies.send(message)
     }
 
     /// Sends a message that others send as well.
@@ -45,7 +48,7 @@ impl<'a> Replies<'a> {
     ///
     /// As [`send_borrowed`](Self::send_borrowed).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
-        self.driver.send_prepared(prepared)
+        self.replies.send_prepared(prepared)
     }
 
     /// Begins to close, as [`WebSocket::close`](crate::WebSocket::close) does. Messages that still come are handed out until the
@@ -55,7 +58,7 @@ impl<'a> Replies<'a> {
     ///
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.driver.close(code, reason)
+        self.replies.close(code, reason)
     }
 }
 

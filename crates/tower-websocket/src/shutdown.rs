@@ -1,17 +1,14 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rand::RngExt;
 use slab::Slab;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use websocket_driver::{CloseCode, CloseFrame, SendError, check_close};
 
-use crate::connection::Connection;
-use crate::deferred::write_soon;
-use crate::lock::lock;
+use crate::sync::{Mutex, lock};
 
 /// Ends all the WebSockets of a server, or of a client, in an orderly way. It is a handle to be cloned: given to
 /// [`WebSocketLayer::shutdown`](crate::WebSocketLayer::shutdown), to the extractor of `axum-websocket`, or to any socket by
@@ -59,21 +56,9 @@ impl State {
 }
 
 /// A connection, whatever its transport.
-trait Drain: Send + Sync {
+pub(crate) trait Drain: Send + Sync {
     fn close(self: Arc<Self>, code: CloseCode, reason: &str);
-    fn cut(&self);
-}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drain for Mutex<Connection<T>> {
-    fn close(self: Arc<Self>, code: CloseCode, reason: &str) {
-        // The code was checked before, and a socket that is closing is what is wanted.
-        let _ = lock(&self).start_close(code, reason);
-        write_soon(&self);
-    }
-
-    fn cut(&self) {
-        lock(self).cut();
-    }
+    fn cut(self: Arc<Self>);
 }
 
 impl Shutdown {
@@ -154,7 +139,7 @@ impl Shutdown {
             return 0;
         }
         let left = lock(&self.0.state).sockets();
-        left.iter().for_each(|socket| socket.cut());
+        left.iter().for_each(|socket| socket.clone().cut());
         left.len()
     }
 
@@ -190,18 +175,13 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// Puts a connection there. If the shutdown was begun meanwhile, it is closed.
-    pub(crate) fn fill<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        &self,
-        connection: &Arc<Mutex<Connection<T>>>,
-    ) {
-        lock(connection).watch();
-        let drain: Arc<dyn Drain> = connection.clone();
+    pub(crate) fn fill(&self, connection: Arc<dyn Drain>) {
         let mut state = lock(&self.inner.state);
-        state.sockets[self.key] = Some(Arc::downgrade(&drain));
+        state.sockets[self.key] = Some(Arc::downgrade(&connection));
         let close = state.close.clone();
         drop(state);
         if let Some((code, reason)) = close {
-            drain.close(code, &reason);
+            connection.close(code, &reason);
         }
     }
 }

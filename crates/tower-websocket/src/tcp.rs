@@ -26,6 +26,16 @@ pub(crate) fn cork<T: 'static>(io: &T) {
     }
 }
 
+/// Limits what the kernel takes and has not sent, if the transport is TCP, so that further writes show the progress of the peer.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+pub(crate) fn limit_unsent<T: 'static>(io: &T, bytes: u32) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = tcp_stream(io) {
+        // Without it, progress is seen later.
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
+    }
+}
+
 fn tcp_stream<T: 'static>(io: &T) -> Option<&TcpStream> {
     let io: &dyn Any = io;
     let upgraded = || io.downcast_ref::<Upgraded>().and_then(Upgraded::tcp_stream);

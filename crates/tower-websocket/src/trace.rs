@@ -107,7 +107,7 @@ mod tests {
     use websocket_driver::{CloseCode, Config};
 
     use super::Trace;
-    use crate::lock::lock;
+    use crate::sync::lock;
     use crate::test;
 
     /// Writes down what it is told, a line each.

@@ -14,6 +14,9 @@ use tokio::net::TcpStream;
 /// TCP stream itself where that is all there is, else whatever stands behind it, such as TLS or a stream of HTTP/2.
 pub struct Upgraded(Transport);
 
+/// The bytes written at once to a transport that may copy them: a stream of HTTP/2 holds a copy of what its peer does not read.
+const LONGEST_WRITE: usize = 64 * 1024;
+
 // Going through hyper's type costs little time, but memory per connection, and hides `set_nodelay`.
 enum Transport {
     Tcp(TcpStream),
@@ -87,7 +90,10 @@ impl AsyncWrite for Upgraded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write(cx, buf),
-            Transport::Other(io) => Pin::new(io).poll_write(cx, buf).map_err(as_reset),
+            Transport::Other(io) => {
+                let piece = &buf[..buf.len().min(LONGEST_WRITE)];
+                Pin::new(io).poll_write(cx, piece).map_err(as_reset)
+            }
         }
     }
 

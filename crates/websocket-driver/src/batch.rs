@@ -84,6 +84,11 @@ impl Batch {
         }
     }
 
+    /// Returns the size of the buffer that it was lent.
+    pub(crate) fn memory(&self) -> usize {
+        self.input.capacity()
+    }
+
     /// Whether there is a next message.
     #[inline]
     pub fn has_next(&self) -> bool {

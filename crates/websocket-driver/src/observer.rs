@@ -161,6 +161,11 @@ impl Observed {
         self.connection = Some(observer.opened(&opened));
     }
 
+    /// Replaces the observer of an open connection.
+    pub(crate) fn wrap(&mut self, wrap: impl FnOnce(Box<dyn ConnectionObserver>) -> Box<dyn ConnectionObserver>) {
+        self.connection = self.connection.take().map(wrap);
+    }
+
     pub(crate) fn sent(&mut self, messages: u64, bytes: usize) {
         self.traffic.messages_sent += messages;
         self.traffic.payload_sent += bytes as u64;

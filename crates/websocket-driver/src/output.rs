@@ -207,7 +207,7 @@ impl Output {
     }
 
     /// How many bytes were written in all.
-    pub(crate) fn written(&self) -> u64 {
+    pub fn written(&self) -> u64 {
         self.written
     }
 

@@ -10,7 +10,7 @@ use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::slots::Slot;
-use crate::lock::lock;
+use crate::sync::lock;
 
 /// At most so much is handed to h2 at once.
 const CHUNK: usize = 64 * 1024;

@@ -1,116 +1,143 @@
-//! The one loop between a transport and a driver: poll events, write, read, again.
+//! One connection: the loop between its transport and its driver, which polls events, writes, reads, and begins again.
+//!
+//! [`shared`] has what locks it and hands it to the [background](crate::background). No lock is held while code of the
+//! application runs: handlers and observers are called by those that hold no connection.
 
-mod ending;
-mod minding;
+pub(crate) mod buffers;
+mod closing;
+mod handover;
+mod keepalive;
+mod observer;
+mod pings;
 mod sending;
+pub(crate) mod shared;
+mod transport;
 mod writing;
 
+use std::future::Future;
 use std::io;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep};
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 use websocket_driver::{Batch, Driver, Event};
 
-pub(crate) use self::sending::Defer;
-use crate::alive::Alive;
-use crate::pings::Pings;
-use crate::pool;
+use self::closing::Closing;
+use self::handover::Handover;
+use self::keepalive::Keepalive;
+use self::observer::ObserverCell;
+use self::pings::Pings;
+pub(crate) use self::sending::{FlushPlan, Waiting};
+use self::transport::Transport;
+use self::writing::WriteSide;
+use crate::background::Worker;
 use crate::shutdown::Entry;
-use crate::waiting::Waiting;
+
+/// The frames handled before other tasks have their turn: some 100 µs of echoing short messages.
+const TURN_FRAMES: u32 = 1024;
+
+/// The bytes read and written before other tasks have their turn: some 100 µs of copying, to and from the kernel.
+const TURN_BYTES: u32 = 1024 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Connection<T> {
-    io: T,
+    io: Transport<T>,
     driver: Driver,
-    /// Something was written that the transport may still hold back.
-    unflushed: bool,
-    /// Something waits to be written without anyone waiting for it, see [`deferred`](crate::deferred).
-    is_deferred: bool,
-    /// The socket was dropped; what waits is all that there is left to do.
-    is_abandoned: bool,
-    /// Someone else than who receives may act, so that this one may have to be woken.
-    is_watched: bool,
-    /// Who receives, and waits.
+    write: WriteSide,
+    /// The task that receives, while it waits.
     receiver: Option<Waker>,
-    /// Where a peer that says nothing is looked after, from the end of the handshake on.
-    alive: Option<Alive>,
-    /// Its place in a [`Shutdown`](crate::Shutdown), which it has until the last bytes are written.
+    /// The timers of an open connection, if it is configured to have any.
+    keepalive: Option<Keepalive>,
+    /// Its registration with a [`Shutdown`](crate::Shutdown), which it has until its last bytes are written.
     entry: Option<Entry>,
-    /// Boxed, since every connection has a place for it, and few have it.
-    rare: Option<Box<Rare>>,
-    /// A message is told to it.
-    counts_use: bool,
-    /// The driver goes by the time.
+    /// Boxed, since every connection has room for it and few need it.
+    cold: Option<Box<ColdState>>,
+    /// Boxed likewise; it does not last long.
+    closing: Option<Box<Closing>>,
+    handover: Handover,
+    /// The bytes that may still be read and written before other tasks have their turn.
+    turn_bytes: u32,
+    /// The number of handles that keep the connection open: a [`WebSocket`](crate::WebSocket) and the senders of its split.
+    owners: u32,
+    /// The [`WebSocket`](crate::WebSocket) was dropped, so nothing is received any more.
+    is_unread: bool,
+    /// The transport is one of several streams that share a window, as on HTTP/2.
+    is_multiplexed: bool,
+    /// Messages are reported to the idle timer.
+    counts_messages: bool,
+    /// The driver limits rates, and must be told the time.
     needs_time: bool,
-    /// Something came since the peer was looked after.
-    is_heard: bool,
-    /// There is something to do for the peer.
+    /// Something was received since the last tick, or the transport took what it had refused before.
+    is_active: bool,
+    /// A timer has expired, which the receiver has to handle.
     is_due: bool,
-    /// Boxed, since every connection has a place for it, and it is soon over then.
-    ending: Option<Box<Ending>>,
+    /// The peer was given more time to answer a ping, which it is once.
+    is_extended: bool,
 }
 
 #[derive(Debug, Default)]
-struct Rare {
-    /// Who waits for the transport to take more, where it has not taken all.
-    slow: Option<Arc<Waiting>>,
-    /// The pings whose pongs somebody waits for.
+struct ColdState {
+    /// The task that sends by the [`WebSocket`](crate::WebSocket) itself, while it waits.
+    sender: Option<Waker>,
+    /// Notified when the transport took something that others wait for.
+    progress: Arc<Notify>,
+    /// The pings whose pongs are waited for.
     pings: Pings,
+    /// The background task of the thread that opened the connection, if no timer knows it.
+    home: Option<Arc<Worker>>,
+    observer: Option<Arc<ObserverCell>>,
 }
 
-/// How far the end of the connection is.
-#[derive(Debug, Default)]
-enum Ending {
-    /// A close is under way, and takes no longer than this.
-    Limited(Limit),
-    /// The transport failed while nobody was waiting for it, and it is to be told yet.
+/// What a connection has for the task that receives.
+pub(crate) enum Next {
+    /// Messages, which are in the batch.
+    Messages,
+    Event(Event),
+    /// The transport failed.
     Failed(io::Error),
-    /// Nothing is read or written any more; what the driver still tells is told.
-    #[default]
-    Done,
-}
-
-#[derive(Debug)]
-struct Limit {
-    /// `None`: never.
-    deadline: Option<Instant>,
-    /// Made once there is something to wait for, as most closes are done at once.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// What the driver told when it was closed, held until the peer knows as well.
-    last: Option<Event>,
-    is_shut_down: bool,
-    discarded: usize,
+    /// Everything was reported, and the transport is shut down.
+    End,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    pub(crate) fn new(io: T, driver: Driver) -> Self {
+    pub(crate) fn new(io: T, mut driver: Driver) -> Self {
+        driver.grant(TURN_FRAMES);
         Self {
-            io,
+            io: Transport::new(io),
             driver,
-            unflushed: false,
-            is_deferred: false,
-            is_abandoned: false,
-            is_watched: false,
+            write: WriteSide::default(),
             receiver: None,
-            alive: None,
+            keepalive: None,
             entry: None,
-            rare: None,
-            counts_use: false,
+            cold: None,
+            closing: None,
+            handover: Handover::default(),
+            turn_bytes: TURN_BYTES,
+            owners: 1,
+            is_unread: false,
+            is_multiplexed: false,
+            counts_messages: false,
             needs_time: false,
-            is_heard: false,
+            is_active: false,
             is_due: false,
-            ending: None,
+            is_extended: false,
         }
     }
 
-    pub(crate) fn io(&self) -> &T {
-        &self.io
+    /// Notes that the transport shares a window with others.
+    pub(crate) fn set_multiplexed(&mut self) {
+        self.is_multiplexed = true;
+    }
+
+    pub(crate) fn io(&self) -> Option<&T> {
+        self.io.get()
     }
 
     pub(crate) fn driver(&self) -> &Driver {
@@ -121,101 +148,78 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         &mut self.driver
     }
 
-    pub(crate) fn into_parts(mut self) -> (T, BytesMut) {
+    /// Returns the transport, unless it was closed, and what was read from it and not used.
+    pub(crate) fn into_parts(mut self) -> (Option<T>, BytesMut) {
         let read = mem::take(self.driver.input());
-        (self.io, read)
+        (self.io.take(), read)
     }
 
-    /// Waits for what comes: the next event, or messages, which are in the batch then; `None` when all is told and the
-    /// transport is shut down. Before it waits for the peer, it writes what is queued.
+    /// Waits for incoming data. Before it waits for the peer, it writes what is queued.
     #[inline]
-    pub(crate) fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        batch: &mut Batch,
-    ) -> Poll<Option<io::Result<Option<Event>>>> {
-        let next = self.poll_next_unwatched(cx, batch);
-        if next.is_pending() && self.is_watched && !self.receiver.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            self.receiver = Some(cx.waker().clone());
-        }
-        next
-    }
-
-    #[inline]
-    fn poll_next_unwatched(
-        &mut self,
-        cx: &mut Context<'_>,
-        batch: &mut Batch,
-    ) -> Poll<Option<io::Result<Option<Event>>>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Next> {
         self.driver.take_back(batch);
         loop {
-            if self.ending.is_some() {
-                return self.poll_ending(cx).map(|event| event.map(|event| event.map(Some)));
+            if self.closing.is_some() {
+                return self.poll_closing(cx);
             }
             self.driver.lend(batch);
             if batch.has_next() {
-                self.used();
-                return Poll::Ready(Some(Ok(None)));
+                self.on_message();
+                return Poll::Ready(Next::Messages);
             }
             if let Some(event) = self.driver.poll_event() {
                 match &event {
-                    Event::Message(_) => self.used(),
-                    Event::Pong(data) => self.take_pong(data),
+                    Event::Message(_) => self.on_message(),
+                    Event::Pong(data) => self.on_pong(data),
                     _ => {}
                 }
                 if !self.driver.is_closed() {
-                    return Poll::Ready(Some(Ok(Some(event))));
+                    return Poll::Ready(Next::Event(event));
                 }
-                self.limit_ending(Some(event));
+                self.begin_closing(Some(event));
                 continue;
+            }
+            if self.is_turn_over() {
+                return self.give_way_reading(cx);
             }
             match self.poll_exchange(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Poll::Pending if self.mind() => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Next::Failed(error)),
+                Poll::Pending if self.poll_keepalive() => {}
+                Poll::Pending => {
+                    self.wait_to_receive(cx);
+                    return Poll::Pending;
+                }
             }
-        }
-    }
-
-    /// Gives it a place in a shutdown, in exchange for the one it had.
-    pub(crate) fn enter(&mut self, entry: Entry) -> Option<Entry> {
-        self.entry.replace(entry)
-    }
-
-    /// Tells that someone else than who receives may act from here on.
-    pub(crate) fn watch(&mut self) {
-        self.is_watched = true;
-    }
-
-    fn wake_receiver(&mut self) {
-        if let Some(receiver) = self.receiver.take() {
-            receiver.wake();
         }
     }
 
     /// Waits for the outcome of the handshake, before which there are no messages.
     pub(crate) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
-        let next = ready!(self.poll_next(cx, &mut Batch::default()));
-        Poll::Ready(next.and_then(io::Result::transpose))
+        Poll::Ready(match ready!(self.poll_next(cx, &mut Batch::default())) {
+            Next::Event(event) => Some(Ok(event)),
+            Next::Failed(error) => Some(Err(error)),
+            Next::Messages | Next::End => None,
+        })
     }
 
-    /// Writes what is queued, then reads what has come. It reads while the transport takes nothing, too: two peers that both
-    /// wait to be read would wait for ever.
+    /// Writes what is queued, then reads what has arrived. It reads although the transport takes nothing, since two peers
+    /// that both wait to be read would wait for ever. A failure to write does not end reading.
     #[inline(always)]
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if (self.unflushed || self.driver.wants_write())
-            && let Poll::Ready(written) = self.poll_flush(cx)
+        if (self.write.is_unflushed || self.driver.wants_write())
+            && let Poll::Ready(Err(error)) = self.poll_write(cx)
         {
-            written?;
+            self.fail_writing(error);
         }
         let missing = self.driver.missing();
         let input = self.driver.input();
-        pool::make_room(input, missing);
+        buffers::reserve(input, missing);
         match poll_read_buf(Pin::new(&mut self.io), cx, input) {
             Poll::Ready(Ok(0)) => self.driver.receive_eof(),
-            Poll::Ready(Ok(_)) => {
-                self.is_heard = true;
+            Poll::Ready(Ok(read)) => {
+                self.spend(read);
+                self.is_active = true;
                 if self.needs_time {
                     self.driver.tick(Instant::now().into());
                 }
@@ -225,12 +229,92 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => {
-                pool::rest(input);
+                buffers::release_idle(input);
                 self.driver.charge();
                 return Poll::Pending;
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Registers the receiver, which waits for the peer.
+    #[inline]
+    fn wait_to_receive(&mut self, cx: &mut Context<'_>) {
+        self.begin_turn();
+        if !self.receiver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.receiver = Some(cx.waker().clone());
+        }
+    }
+
+    fn wake_receiver(&mut self) {
+        if let Some(receiver) = self.receiver.take() {
+            receiver.wake();
+        }
+    }
+
+    /// Registers with a shutdown. Returns the registration that it had.
+    pub(crate) fn enter(&mut self, entry: Entry) -> Option<Entry> {
+        self.entry.replace(entry)
+    }
+
+    /// Drops what only an open connection needs.
+    fn release_cold(&mut self) {
+        let observer = self.cold.take().and_then(|cold| cold.observer);
+        if observer.is_some() {
+            self.cold().observer = observer;
+        }
+    }
+
+    fn cold(&mut self) -> &mut ColdState {
+        self.cold.get_or_insert_default()
+    }
+}
+
+/// Other tasks have their turn after a bounded amount of work, whatever is ready: tokio's own budget counts system calls, and
+/// one read may bring twenty thousand frames.
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
+    #[inline]
+    fn spend(&mut self, bytes: usize) {
+        self.turn_bytes = self.turn_bytes.saturating_sub(bytes as u32);
+    }
+
+    #[inline]
+    fn is_turn_over(&self) -> bool {
+        self.turn_bytes == 0 || self.driver.is_exhausted()
+    }
+
+    #[inline]
+    fn begin_turn(&mut self) {
+        self.turn_bytes = TURN_BYTES;
+        self.driver.grant(TURN_FRAMES);
+    }
+
+    /// Returns whether enough was written to let others have their turn.
+    #[inline]
+    fn has_written_enough(&self) -> bool {
+        self.turn_bytes == 0
+    }
+
+    /// Ends a turn. The task is woken again once the runtime has polled its other tasks, its sockets and its timers, which
+    /// `wake_by_ref` alone would not let it do.
+    #[cold]
+    fn give_way<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
+        self.turn_bytes = TURN_BYTES;
+        // It is ready on the second poll only.
+        let _ = pin!(yield_now()).poll(cx);
+        Poll::Pending
+    }
+
+    /// As [`give_way`](Self::give_way). The replies so far do not wait for the next turn.
+    #[cold]
+    fn give_way_reading<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
+        if self.driver.wants_write()
+            && let Poll::Ready(Err(error)) = self.poll_write(cx)
+        {
+            self.fail_writing(error);
+        }
+        self.driver.grant(TURN_FRAMES);
+        self.give_way(cx)
     }
 }
 
@@ -242,8 +326,9 @@ mod tests {
     use crate::upgraded::Upgraded;
 
     #[test]
-    fn a_connection_is_small_whatever_it_is_over() {
-        assert!(size_of::<Connection<()>>() <= 304, "{}", size_of::<Connection<()>>());
+    fn connection_is_small_whatever_its_transport() {
+        assert!(size_of::<Connection<()>>() <= 336, "{}", size_of::<Connection<()>>());
         assert_eq!(size_of::<Upgraded>(), size_of::<TcpStream>());
+        assert_eq!(size_of::<Transport<Upgraded>>(), size_of::<TcpStream>());
     }
 }

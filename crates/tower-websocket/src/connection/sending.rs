@@ -1,36 +1,38 @@
 //! What is sent: taken by the driver, once there is room for it.
 
+use std::future::Future;
 use std::io;
-use std::mem;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::oneshot;
-use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, ReadyState, SendError};
+use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, ReadyState, ReplyBuffer, SendError};
 
-use super::Connection;
+use super::{Connection, buffers};
 use crate::error::Error;
-use crate::pool;
 
-/// The answer of [`Connection::defer`].
-pub(crate) enum Defer {
+/// The answer of [`Connection::plan_flush`].
+pub(crate) enum FlushPlan {
     /// Write now.
-    No,
-    /// Write later, and see to it that it happens.
     Now,
-    /// Write later; it was seen to.
-    Already,
+    /// The background writes later.
+    Deferred,
 }
 
+/// A place among those that wait for the transport of a connection that others own, which is given up when this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Option<Pin<Box<OwnedNotified>>>);
+
+/// By the [`WebSocket`](crate::WebSocket) itself.
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Waits until a message can be taken.
     #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Where nothing can be sent any more, that is told at once.
-        let is_full = self.driver.is_output_full() && self.driver.ready_state() == ReadyState::Open;
-        if is_full { self.poll_flush(cx) } else { Poll::Ready(Ok(())) }
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
     }
 
     /// Takes a message, if it was not taken before, once it can be.
@@ -41,7 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             Some(_) => {
                 ready!(self.poll_ready(cx))?;
                 if let Some(message) = message.take() {
-                    self.start_send(message)?;
+                    self.start_send(message, true)?;
                 }
             }
             None => {}
@@ -52,20 +54,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Takes a short message, if nothing is in its way.
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
-        self.used();
-        self.ending.is_none() && self.writable().is_ok_and(|driver| driver.send_short(message))
+        self.on_message();
+        self.closing.is_none() && self.writable().is_ok_and(|driver| driver.send_short(message))
     }
 
-    /// Takes a message, to be written with the next flush.
+    /// Takes a message, to be written with the next flush. One that was promised room is taken although others have filled the
+    /// output since.
     #[inline]
-    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), SendError> {
-        self.used();
-        self.writable()?.send(message)
-    }
-
-    /// Tells whether a helper will write what was taken; the connection must be given to it then.
-    pub(crate) fn set_deferred(&mut self, is_deferred: bool) {
-        self.is_deferred = is_deferred;
+    pub(crate) fn start_send(&mut self, message: Message, has_room: bool) -> Result<(), SendError> {
+        self.on_message();
+        let driver = self.writable()?;
+        if has_room { driver.send_over_limit(message) } else { driver.send(message) }
     }
 
     /// Takes a ping, if it was not taken before, once it can be.
@@ -74,24 +73,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             ready!(self.poll_ready(cx))?;
         }
         if let Some(data) = data.take() {
-            self.writable()?.ping(data)?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Takes a ping of its own, if it was not taken before, once it can be: who is told how long the answer took is given.
-    pub(crate) fn poll_timed_ping(
-        &mut self,
-        cx: &mut Context<'_>,
-        answered: &mut Option<oneshot::Sender<Duration>>,
-    ) -> Poll<Result<(), Error>> {
-        if answered.is_some() {
-            ready!(self.poll_ready(cx))?;
-            // Before there is a number for it, so that none is left behind where it is refused.
-            self.writable()?;
-        }
-        if answered.is_some() {
-            let data = self.start_ping(answered.take());
             self.writable()?.ping(data)?;
         }
         Poll::Ready(Ok(()))
@@ -107,50 +88,163 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             ready!(self.poll_ready(cx))?;
         }
         if let Some(prepared) = prepared.take() {
-            self.used();
+            self.on_message();
             self.writable()?.send_prepared(prepared)?;
         }
         Poll::Ready(Ok(()))
     }
 
-    pub(crate) fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.driver.close(code, reason)?;
-        if self.ending.is_none() {
-            self.limit_ending(None);
-        }
-        self.wake_receiver();
-        Ok(())
-    }
-
-    /// Limits a close that was begun on the driver itself.
+    /// Decides when what was taken is written: if more messages have arrived already, replies to them can leave with it.
     #[inline]
-    pub(crate) fn note_closing(&mut self) {
-        if self.driver.ready_state() == ReadyState::Closing && self.ending.is_none() {
-            self.limit_ending(None);
-        }
-    }
-
-    /// Whether it is better to write later: more messages have come already, and what is said to them can leave with what
-    /// waits now. Tells it at most once, until something is flushed.
-    #[inline]
-    pub(crate) fn defer(&mut self, has_message: bool) -> Defer {
+    pub(crate) fn plan_flush(&mut self, has_message: bool) -> FlushPlan {
         let has_more = has_message || self.driver.has_frame();
-        if !has_more || self.ending.is_some() || self.driver.is_output_full() {
-            return Defer::No;
+        if !has_more || self.closing.is_some() || self.driver.is_output_full() {
+            return FlushPlan::Now;
         }
-        if mem::replace(&mut self.is_deferred, true) { Defer::Already } else { Defer::Now }
+        // The task may wait for something else next.
+        self.flush_soon();
+        FlushPlan::Deferred
+    }
+
+    /// Prepares a buffer for replies that are made without the connection.
+    #[inline]
+    pub(crate) fn begin_replies(&self, replies: &mut ReplyBuffer) {
+        self.driver.begin_replies(replies);
+        if !replies.has_buffer() {
+            replies.lend(buffers::take());
+        }
+    }
+
+    /// Takes the replies that were made, to be written with the next flush.
+    #[inline]
+    pub(crate) fn commit(&mut self, replies: &mut ReplyBuffer) {
+        if !replies.is_empty() {
+            self.on_message();
+            if self.may_write() && self.driver.commit(replies).is_err() {
+                // An extension cannot encode a reply that was taken. Nothing happens if this side is closing already.
+                let _ = self.driver.close(CloseCode::INTERNAL_ERROR, "a reply could not be encoded");
+            }
+            self.note_closing();
+        }
     }
 
     /// The driver, with a buffer to write to.
     #[inline]
     pub(crate) fn writable(&mut self) -> Result<&mut Driver, SendError> {
-        if self.is_abandoned || self.is_over() {
+        if self.owners == 0 || !self.may_write() {
             return Err(SendError::Closed);
         }
         let output = self.driver.output();
         if !output.has_buffer() {
-            output.lend(pool::take());
+            output.lend(buffers::take());
         }
         Ok(&mut self.driver)
+    }
+
+    /// Returns whether a message can be taken, or refused at once.
+    #[inline]
+    fn has_room(&self) -> bool {
+        !self.driver.is_output_full() || self.driver.ready_state() != ReadyState::Open
+    }
+}
+
+/// By a [`WebSocketSender`](crate::WebSocketSender), beside which others send and receive.
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
+    /// Waits until a message can be taken.
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<Result<(), Error>> {
+        loop {
+            if self.owners == 0 {
+                return Poll::Ready(Err(SendError::Closed.into()));
+            }
+            if self.has_room() {
+                return Poll::Ready(Ok(()));
+            }
+            if !self.may_write() {
+                return Poll::Ready(self.write_outcome().map_err(Error::Io));
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_writing(error).into())),
+                Poll::Pending if self.has_room() => {}
+                Poll::Pending => ready!(self.poll_progress(cx, waiting)),
+            }
+        }
+    }
+
+    /// Waits until everything up to a position of the output is written.
+    pub(crate) fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        position: u64,
+        waiting: &mut Waiting,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            if !self.may_write() {
+                return Poll::Ready(self.write_outcome().map_err(Error::Io));
+            }
+            if self.has_written_enough() {
+                return self.give_way(cx);
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_writing(error).into())),
+                Poll::Pending if self.driver.output().flushed_position() >= position => return Poll::Ready(Ok(())),
+                Poll::Pending => ready!(self.poll_progress(cx, waiting)),
+            }
+        }
+    }
+
+    /// Takes a ping with a number, if it was not taken before, once it can be: `answered` is sent the time to the pong.
+    pub(crate) fn poll_timed_ping(
+        &mut self,
+        cx: &mut Context<'_>,
+        answered: &mut Option<oneshot::Sender<Duration>>,
+        waiting: &mut Waiting,
+    ) -> Poll<Result<(), Error>> {
+        if answered.is_some() {
+            ready!(self.poll_room(cx, waiting))?;
+            // Before there is a number for it, so that none is left behind if it is refused.
+            self.writable()?;
+            let data = self.start_ping(answered.take());
+            self.writable()?.ping(data)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes something.
+    pub(crate) fn send(&mut self, send: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), SendError> {
+        self.on_message();
+        send(self.writable()?)
+    }
+
+    /// Takes a message if there is room for it now, to be written by the background. It gets a buffer of its size, as it may
+    /// be one of very many.
+    pub(crate) fn try_send(
+        &mut self,
+        send: impl FnOnce(&mut Driver) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        if self.owners == 0 || !self.may_write() {
+            return Err(SendError::Closed);
+        }
+        send(&mut self.driver)?;
+        self.on_message();
+        self.flush_soon();
+        Ok(())
+    }
+
+    /// Returns the position of the output behind all that was taken.
+    pub(crate) fn position(&mut self) -> u64 {
+        self.driver.output().end_position()
+    }
+
+    /// Waits until the transport has taken something, or writing has ended.
+    #[cold]
+    fn poll_progress(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<()> {
+        let progress = &self.cold().progress;
+        let notified = waiting.0.get_or_insert_with(|| Box::pin(progress.clone().notified_owned()));
+        ready!(notified.as_mut().poll(cx));
+        waiting.0 = None;
+        // Since then the output may have become full again: the caller looks, and waits anew.
+        Poll::Ready(())
     }
 }

@@ -1,6 +1,7 @@
-//! How what waits is written, whoever waits for it.
+//! How queued output is written, whoever waits for it.
 
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,103 +9,165 @@ use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_write_buf;
 
-use super::{Connection, Ending};
-use crate::pool;
+use super::{Connection, buffers};
+use crate::tcp;
+
+/// The output of a connection over TCP beyond which the kernel may hold no more than [`UNSENT`] bytes that it has not sent.
+const BULK: u64 = 64 * 1024;
+
+/// By default the kernel takes megabytes: the progress of a slow reader would be seen once in some minutes, and pings would
+/// wait behind all of them. Half of this is on its way before the kernel takes more, so that of a peer that reads 32 KiB a
+/// second something is seen every eight seconds.
+const UNSENT: u32 = 512 * 1024;
+
+/// Any combination is possible, but that nothing is unflushed or blocked any more once writing has failed.
+#[derive(Debug, Default)]
+pub(super) struct WriteSide {
+    /// The transport may still hold back what was written.
+    pub(super) is_unflushed: bool,
+    /// The transport took less than it was given.
+    is_blocked: bool,
+    /// The kernel was told how much it may hold.
+    is_bulk: bool,
+    /// Writing has ended, and something that was taken was not written.
+    pub(super) failed: Option<io::ErrorKind>,
+    /// The owner of the socket knows about that.
+    pub(super) is_reported: bool,
+}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    /// Writes all that is queued.
+    /// Writes all that is queued, for the task that owns the socket.
     #[inline(always)]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_over() {
-            return Poll::Ready(self.take_failure());
+        if !self.may_write() {
+            return Poll::Ready(self.report_failure());
         }
-        // The helper goes on, if there is anything to go on with.
-        if self.is_abandoned {
-            return Poll::Ready(Ok(()));
+        if self.has_written_enough() {
+            return self.give_way(cx);
         }
-        self.poll_write(cx).map_err(|error| {
-            self.end(error.kind().into());
-            error
-        })
-    }
-
-    /// Writes what nobody waits for. `Pending` where it must be called again.
-    pub(crate) fn poll_deferred(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.is_deferred {
-            return Poll::Ready(());
-        }
-        let written = if self.is_over() { Poll::Ready(Ok(())) } else { self.poll_write_out(cx) };
-        let Poll::Ready(written) = written else {
-            if !self.is_abandoned {
-                return Poll::Pending;
+        match self.poll_write(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => {
+                let error = self.fail_writing(error);
+                self.write.is_reported = true;
+                Poll::Ready(Err(error))
             }
-            if self.ending.is_none() {
-                self.limit_ending(None);
+            Poll::Pending => {
+                self.wait_to_send(cx);
+                Poll::Pending
             }
-            return self.poll_limit(cx);
-        };
-        self.is_deferred = false;
-        // Once a close is under way, who waits for it meets the failure as well.
-        if let (Err(error), None) = (written, &self.ending) {
-            self.end(error.kind().into());
-            self.ending = Some(Box::new(Ending::Failed(error)));
-        }
-        Poll::Ready(())
-    }
-
-    /// Tells that nobody will read or write any more.
-    pub(crate) fn abandon(&mut self) {
-        self.is_abandoned = true;
-        self.wake_senders();
-    }
-
-    /// Wakes all who wait for the transport: it has taken what waited, or is given up and will wake nobody any more.
-    pub(super) fn wake_senders(&mut self) {
-        if let Some(slow) = self.rare.as_mut().and_then(|rare| rare.slow.take()) {
-            slow.wake_all();
         }
     }
 
+    /// Returns whether anything can be written.
     #[inline]
-    fn is_slow(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.slow.is_some())
+    pub(super) fn may_write(&self) -> bool {
+        self.write.failed.is_none() && !self.is_over()
     }
 
-    /// Writes all that is queued, for someone who waits for it.
+    /// Reports to the owner of the socket, once, that something was not written.
+    #[cold]
+    fn report_failure(&mut self) -> io::Result<()> {
+        if mem::replace(&mut self.write.is_reported, true) { Ok(()) } else { self.write_outcome() }
+    }
+
+    /// The result of waiting for output once nothing is written any more.
+    #[cold]
+    pub(super) fn write_outcome(&self) -> io::Result<()> {
+        self.write.failed.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    /// Ends writing, and goes on reading: what the peer has sent, a close frame above all, may still be on its way, and says
+    /// more than the failure. A close timeout bounds that.
+    #[cold]
+    pub(super) fn fail_writing(&mut self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        self.write = WriteSide { failed: Some(kind), ..WriteSide::default() };
+        self.driver.receive_write_end(kind.into());
+        self.driver.charge();
+        if self.closing.is_none() {
+            self.begin_closing(None);
+        }
+        self.wake_senders();
+        self.wake_receiver();
+        error
+    }
+
+    /// Wakes all that wait for the transport.
+    pub(super) fn wake_senders(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            if let Some(sender) = cold.sender.take() {
+                sender.wake();
+            }
+            cold.progress.notify_waiters();
+        }
+    }
+
+    /// Registers the task that sends by the socket itself, which waits for the transport.
+    #[cold]
+    pub(super) fn wait_to_send(&mut self, cx: &mut Context<'_>) {
+        let sender = &mut self.cold().sender;
+        if !sender.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *sender = Some(cx.waker().clone());
+        }
+    }
+
+    /// Writes all that is queued. If that is not possible now, it will be done by the background, and by whoever polls next.
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let written = self.poll_write_out(cx);
-        if written.is_ready() {
-            self.is_deferred = false;
-        }
-        written
-    }
-
-    #[inline]
-    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_slow()
+        if !self.write.is_blocked
             && let Poll::Ready(written) = self.poll_write_to(cx)
         {
             return Poll::Ready(written);
         }
-        self.poll_write_slowly(cx)
+        self.poll_write_blocked(cx)
     }
 
-    /// Writes to a transport that others may wait for, too.
+    /// Writes to a transport that did not take everything. It wakes the last that asked, which has to be the background:
+    /// others may stop waiting at any time.
     #[cold]
-    fn poll_write_slowly(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let slow = self.rare.get_or_insert_default().slow.get_or_insert_default().clone();
-        slow.add(cx.waker());
-        let Poll::Ready(written) = self.poll_write_to(&mut Context::from_waker(&slow.clone().into())) else {
-            // What waits now is held until the peer reads, however long that is.
-            self.driver.charge();
-            return Poll::Pending;
+    fn poll_write_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let before = self.driver.output().written();
+        let was_blocked = mem::replace(&mut self.write.is_blocked, true);
+        let written = if was_blocked {
+            let background = self.handover.waker().cloned();
+            self.poll_write_to(&mut Context::from_waker(background.as_ref().unwrap_or(cx.waker())))
+        } else {
+            Poll::Pending
         };
-        self.wake_senders();
-        Poll::Ready(written)
+        let has_progress = self.driver.output().written() > before;
+        // The peer reads, though a ping of ours may be far behind.
+        self.is_active |= has_progress;
+        if written.is_ready() {
+            self.write.is_blocked = false;
+            // An entry that waits for the transport has nothing to wait for any more.
+            self.handover.wake();
+            self.wake_senders();
+            if self.closing.is_some() {
+                self.wake_receiver();
+            }
+            return written;
+        }
+        if has_progress {
+            self.wake_senders();
+        }
+        if !was_blocked || !self.handover.is_queued() {
+            self.handover.want();
+        }
+        // What waits now may wait for long.
+        buffers::put(self.driver.output().shrink());
+        self.driver.charge();
+        Poll::Pending
     }
 
     fn poll_write_to(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let output = self.driver.output();
+        if !self.write.is_bulk && output.written() + output.remaining() as u64 > BULK {
+            self.write.is_bulk = true;
+            if let Some(io) = self.io.get() {
+                tcp::limit_unsent(io, UNSENT);
+            }
+        }
         loop {
             let output = self.driver.output();
             if !output.has_remaining() {
@@ -122,17 +185,78 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.unflushed = true;
-            // A transport that was full has room again: the peer reads, though a ping of ours may be far behind.
-            self.is_heard |= self.is_slow();
+            self.write.is_unflushed = true;
+            self.spend(written);
         }
-        if self.unflushed {
-            pool::put(self.driver.output().reclaim());
+        if self.write.is_unflushed {
+            buffers::put(self.driver.output().reclaim());
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-            self.unflushed = false;
+            self.write.is_unflushed = false;
             self.driver.report();
             self.driver.charge();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Has the background write what was taken, though nobody waits for it.
+    #[inline]
+    pub(super) fn flush_soon(&mut self) {
+        // An entry that waits for the transport will see it.
+        if !self.write.is_blocked || !self.handover.is_queued() {
+            self.handover.want();
+        }
+    }
+
+    /// Returns whether something waits to be written.
+    pub(super) fn has_output(&mut self) -> bool {
+        self.may_write() && (self.write.is_unflushed || self.driver.wants_write())
+    }
+}
+
+/// Driven by the [background](crate::background).
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
+    /// Does what is left to do although nobody waits for it.
+    pub(super) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let driven = self.poll_drive_once(cx);
+        if driven.is_ready() {
+            self.handover.end();
+        } else {
+            self.handover.wait(cx.waker());
+        }
+        driven
+    }
+
+    fn poll_drive_once(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_lingering() {
+            return self.poll_linger(cx);
+        }
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        if self.poll_deadline(cx).is_ready() {
+            self.expire_closing();
+            return Poll::Ready(());
+        }
+        if self.has_output() {
+            if self.write.is_blocked {
+                self.handover.wait(cx.waker());
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => drop(self.fail_writing(error)),
+                Poll::Pending => {
+                    self.handover.wait(cx.waker());
+                    return Poll::Pending;
+                }
+            }
+            if self.has_written_enough() {
+                return self.give_way(cx);
+            }
+        }
+        if self.is_unattended() {
+            return self.poll_last_words(cx);
+        }
+        // Only the deadline of a close is left, which is registered.
+        if self.closing.is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 }

@@ -1,9 +1,9 @@
 mod polling;
 mod traits;
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -16,9 +16,8 @@ use websocket_driver::{
 
 use self::polling::Kept;
 use crate::connection::Connection;
-use crate::deferred::defer;
+use crate::connection::shared::Owner;
 use crate::error::Error;
-use crate::lock::lock;
 use crate::reader::WebSocketReader;
 use crate::replies::Replies;
 use crate::sender::WebSocketSender;
@@ -47,16 +46,15 @@ use crate::upgraded::Upgraded;
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
-pub struct WebSocket<T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded>(
+pub struct WebSocket<T = Upgraded>(
     /// Boxed, as an `async` block or function holds what is moved into it twice.
     Box<Inner<T>>,
 );
 
-#[derive(Debug)]
-struct Inner<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-    /// Shared with the helper of [`deferred`](crate::deferred), and for moments with a [`WebSocketSender`].
-    connection: Arc<Mutex<Connection<T>>>,
+struct Inner<T> {
+    /// When it is dropped, what was taken and not written yet is still written, within
+    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    connection: Owner<T, true>,
     /// What has come already and can be had without taking the lock.
     batch: Batch,
     /// What came while a pong was waited for, to be received before all else.
@@ -65,6 +63,8 @@ struct Inner<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
     version: Version,
+    /// The sink was ready, and has not taken a message since.
+    has_room: bool,
     /// `None` was given out.
     is_finished: bool,
 }
@@ -73,22 +73,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub(crate) fn new(mut connection: Connection<T>) -> Self {
         if let Some(interval) = connection.driver().config().get_ping_interval()
             && connection.driver().version().is_some_and(Version::is_hixie)
+            && let Some(io) = connection.io()
         {
-            tcp::keep_alive(connection.io(), interval);
+            tcp::keep_alive(io, interval);
         }
         let driver = connection.driver_mut();
+        let protocol = driver.protocol().map(Into::into);
+        let request = driver.take_request().map(Box::new);
+        let version = driver.version().unwrap_or(Version::Hybi13);
         Self(Box::new(Inner {
             batch: Batch::default(),
             kept: None,
-            protocol: driver.protocol().map(Into::into),
-            request: driver.take_request().map(Box::new),
+            protocol,
+            request,
             close_frame: None,
-            version: driver.version().unwrap_or(Version::Hybi13),
+            version,
+            has_room: false,
             is_finished: false,
-            connection: Arc::new_cyclic(|this| {
-                connection.opened(this);
-                Mutex::new(connection)
-            }),
+            connection: Owner::open(connection),
         }))
     }
 
@@ -197,11 +199,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         prepared: &'a PreparedMessage,
     ) -> impl Future<Output = Result<(), Error>> + 'a {
         let mut prepared = Some(prepared);
-        poll_fn(move |cx| {
-            let mut connection = self.0.connection();
-            ready!(connection.poll_prepared(cx, &mut prepared))?;
-            self.0.poll_sent(cx, connection)
-        })
+        poll_fn(move |cx| self.0.poll_send_prepared(cx, &mut prepared))
     }
 
     /// Takes a message, to be written together with others: by [`flush`](Self::flush), by a [`recv`](Self::recv) that
@@ -216,7 +214,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Safe: the message is taken whole or not at all.
     pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
-        poll_fn(move |cx| self.0.connection().poll_feed(cx, &mut message))
+        poll_fn(move |cx| self.0.connection.lock().poll_feed(cx, &mut message))
     }
 
     /// Writes all that was taken.
@@ -276,7 +274,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub fn send_ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| {
-            let mut connection = self.0.connection();
+            let mut connection = self.0.connection.lock();
             ready!(connection.poll_ping(cx, &mut data))?;
             connection.poll_flush(cx).map_err(Error::Io)
         })
@@ -297,7 +295,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// Safe: once polled, the close is under way, and [`recv`](Self::recv) or another `close` completes it.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.0.connection().start_close(code, reason)?;
+        self.0.connection.lock().start_close(code, reason)?;
         while let Some(event) = self.next_event().await {
             event?;
         }
@@ -311,17 +309,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// [`Error::Send`], as of [`close`](Self::close).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        Ok(self.0.connection().start_close(code, reason)?)
+        Ok(self.0.connection.lock().start_close(code, reason)?)
     }
 
-    /// Parts the socket into what sends and what receives, for two tasks. They are a [`Sink`](futures_sink::Sink) and a
-    /// [`Stream`](futures_core::Stream) as well, so this is found in place of `StreamExt::split`, which has a lock of its own. More
-    /// [senders](WebSocketReader::sender) can be had of the reader, and the [whole socket](WebSocketReader::into_inner) again.
+    /// Splits the socket into a sender and a reader, for use in two tasks. Shadows `StreamExt::split`, which would add another
+    /// lock; they are a [`Sink`](futures_sink::Sink) and a [`Stream`](futures_core::Stream), too.
+    ///
+    /// The sender and its clones keep the connection open. Dropping the reader only ends receiving: messages and a close that are
+    /// sent later still reach the peer. The [senders](WebSocketReader::sender) of the reader do not keep it open.
     pub fn split(self) -> (WebSocketSender<T>, WebSocketReader<T>) {
-        (self.sender(), WebSocketReader::new(self))
+        (WebSocketSender::owning(&self.0.connection), WebSocketReader::new(self))
     }
 
-    /// What sends on this socket while it is received from, in other tasks as well.
+    /// Returns a sender for this socket, for use in other tasks. It does not keep the connection open: once the socket is
+    /// dropped, sending is refused. Those of [`split`](Self::split) do.
     pub fn sender(&self) -> WebSocketSender<T> {
         WebSocketSender::new(&self.0.connection)
     }
@@ -329,7 +330,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message
     /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
-        self.0.connection().driver_mut().set_compression(may_compress);
+        self.0.connection.lock().driver_mut().set_compression(may_compress);
     }
 
     /// Puts it among the sockets that a shutdown closes. If that was begun, it is closed at once.
@@ -338,10 +339,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 
     pub(crate) fn enter(&mut self, entry: Entry) {
-        entry.fill(&self.0.connection);
-        // What it had is given up without the lock.
-        let before = self.0.connection().enter(entry);
-        drop(before);
+        self.0.connection.enter(entry);
     }
 
     /// The subprotocol that was agreed to.
@@ -375,12 +373,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// }
     /// ```
     pub fn close_cause(&self) -> Option<CloseCause> {
-        self.0.connection().driver().close_cause().cloned()
+        self.0.connection.lock().driver().close_cause().cloned()
     }
 
     /// How many bytes the connection holds, see [`Driver::memory`](websocket_driver::Driver::memory).
     pub fn memory(&self) -> usize {
-        self.0.connection().driver().memory()
+        self.0.connection.lock().driver().memory()
     }
 
     /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
@@ -395,21 +393,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
-    #[inline]
-    fn connection(&self) -> MutexGuard<'_, Connection<T>> {
-        lock(&self.connection)
-    }
-}
-
-/// What [`WebSocket::send`] has deferred is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Inner<T> {
-    fn drop(&mut self) {
-        // Also for senders that wait for the transport.
-        self.connection().abandon();
-        if Arc::strong_count(&self.connection) > 1 {
-            // Wakes the helper, which lets go of the connection when it is written.
-            defer(self.connection.clone());
-        }
+/// Without messages, and without the request, whose headers may hold credentials.
+impl<T> fmt::Debug for WebSocket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("version", &self.0.version)
+            .field("protocol", &self.0.protocol)
+            .field("close_frame", &self.0.close_frame)
+            .finish_non_exhaustive()
     }
 }

@@ -1,18 +1,15 @@
 //! What the futures of a socket do when they are polled.
 
 use std::collections::VecDeque;
-use std::io;
-use std::sync::MutexGuard;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Event, Message, MessageRef};
+use websocket_driver::{Batch, Event, Message, MessageRef, PreparedMessage, ReplyBuffer};
 
 use super::Inner;
-use crate::connection::{Connection, Defer};
-use crate::deferred::defer;
+use crate::connection::shared::Owner;
+use crate::connection::{Connection, FlushPlan, Next, buffers};
 use crate::error::Error;
-use crate::lock::lock;
 use crate::replies::Replies;
 
 /// What came before a pong that was waited for.
@@ -23,11 +20,11 @@ pub(super) struct Kept {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
-    /// The next event, or none where messages came, which are in the batch.
+    /// The next event, or none if messages arrived, which are in the batch.
     #[inline(always)]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         if self.kept.is_some()
-            && let Some(event) = self.take_kept()
+            && let Some(event) = take_kept(&mut self.kept)
         {
             return Poll::Ready(Some(event.map(Some)));
         }
@@ -37,24 +34,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     /// As [`poll_batch`](Self::poll_batch), of what was not kept.
     #[inline(always)]
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
-        let next = ready!(lock(&self.connection).poll_next(cx, &mut self.batch));
-        if let Some(Ok(None)) = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.note(next)) }
+        let next = ready!(self.connection.lock().poll_next(cx, &mut self.batch));
+        if let Next::Messages = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.note(next)) }
     }
 
-    /// Keeps in mind how the connection has ended. Apart from where messages come in batches, which move no event.
+    /// Remembers how the connection has ended. A separate function, since batches of messages move no event.
     #[inline(never)]
-    fn note(&mut self, next: Option<io::Result<Option<Event>>>) -> Option<Result<Option<Event>, Error>> {
-        match &next {
-            None => self.is_finished = true,
-            Some(Ok(Some(Event::Close(close)))) => self.close_frame = Some(Box::new(close.clone())),
-            Some(_) => {}
+    fn note(&mut self, next: Next) -> Option<Result<Option<Event>, Error>> {
+        match next {
+            Next::Messages => Some(Ok(None)),
+            Next::Event(event) => {
+                if let Event::Close(close) = &event {
+                    self.close_frame = Some(Box::new(close.clone()));
+                }
+                Some(Ok(Some(event)))
+            }
+            Next::Failed(error) => Some(Err(Error::Io(error))),
+            Next::End => {
+                self.is_finished = true;
+                None
+            }
         }
-        next.map(|next| next.map_err(Error::Io))
     }
 
     /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
     pub(super) fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.connection().driver().config().get_max_output();
+        let limit = self.connection.lock().driver().config().get_max_output();
         if self.is_finished || self.kept.as_ref().is_some_and(|kept| kept.bytes >= limit) {
             return Poll::Pending;
         }
@@ -74,15 +79,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         let kept = self.kept.get_or_insert_default();
         kept.bytes += size_kept(&event);
         kept.events.push_back(event);
-    }
-
-    #[cold]
-    fn take_kept(&mut self) -> Option<Result<Event, Error>> {
-        let kept = self.kept.as_mut()?;
-        let event = kept.events.pop_front()?;
-        kept.bytes -= size_kept(&event);
-        self.kept.take_if(|kept| kept.events.is_empty());
-        Some(event)
     }
 
     pub(super) fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
@@ -125,39 +121,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
+    /// Hands out what arrives. The handler runs without the lock; its replies are committed behind each batch.
     pub(super) fn poll_for_each(
         &mut self,
         cx: &mut Context<'_>,
         handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
     ) -> Poll<Result<(), Error>> {
         loop {
-            if self.batch.has_next() {
-                let mut connection = lock(&self.connection);
-                let is_open = connection.writable().is_ok_and(|driver| {
-                    if !driver.is_output_full() {
-                        self.batch.visit(|message| {
-                            handle(message, &mut Replies::new(driver, None));
-                            !driver.is_output_full()
-                        });
-                    }
-                    true
-                });
-                connection.note_closing();
-                // Those that are left over had no room for their answers.
-                if is_open && self.batch.has_next() {
-                    ready!(connection.poll_flush(cx))?;
+            let mut replying = Replying { connection: &self.connection, replies: ReplyBuffer::default() };
+            let kept = if self.kept.is_some() { take_kept(&mut self.kept) } else { None };
+            let event = match kept {
+                Some(Ok(Event::Message(message))) => {
+                    replying.begin();
+                    replying.reply(&message, handle);
                     continue;
                 }
-            }
-            // What comes next may be a message, too, whose answer needs room.
-            ready!(self.connection().poll_ready(cx))?;
-            match ready!(self.poll_batch(cx)) {
-                Some(Ok(Some(Event::Message(message)))) => {
-                    let mut connection = lock(&self.connection);
-                    let _ = connection.writable();
-                    handle(message.borrowed(), &mut Replies::new(connection.driver_mut(), Some(&message)));
-                    connection.note_closing();
+                Some(event) => Some(event.map(Some)),
+                None => {
+                    let next = ready!(replying.poll(cx, &mut self.batch, handle));
+                    drop(replying);
+                    self.note(next)
                 }
+            };
+            match event {
                 Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Err(error.into())),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Err(error)),
@@ -168,36 +154,109 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
 
     #[inline]
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
-        let mut connection = lock(&self.connection);
+        let mut connection = self.connection.lock();
         ready!(connection.poll_feed(cx, message))?;
-        self.poll_sent(cx, connection)
+        poll_sent(cx, &mut connection, self.batch.has_next())
     }
 
-    /// Writes what was taken, or sees to it that it is written soon.
-    #[inline]
-    pub(super) fn poll_sent<'a>(
-        &'a self,
+    pub(super) fn poll_send_prepared(
+        &mut self,
         cx: &mut Context<'_>,
-        mut connection: MutexGuard<'a, Connection<T>>,
+        prepared: &mut Option<&PreparedMessage>,
     ) -> Poll<Result<(), Error>> {
-        match connection.defer(self.batch.has_next()) {
-            Defer::Already => return Poll::Ready(Ok(())),
-            Defer::Now => {
-                drop(connection);
-                if defer(self.connection.clone()) {
-                    return Poll::Ready(Ok(()));
-                }
-                connection = self.connection();
-            }
-            Defer::No => {}
-        }
-        connection.poll_flush(cx).map_err(Error::Io)
+        let mut connection = self.connection.lock();
+        ready!(connection.poll_prepared(cx, prepared))?;
+        poll_sent(cx, &mut connection, self.batch.has_next())
     }
 
     #[inline]
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.connection().poll_flush(cx).map_err(Error::Io)
+        self.connection.lock().poll_flush(cx).map_err(Error::Io)
     }
+}
+
+/// Writes what was taken, or leaves it to the background.
+#[inline]
+fn poll_sent<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    cx: &mut Context<'_>,
+    connection: &mut Connection<T>,
+    has_message: bool,
+) -> Poll<Result<(), Error>> {
+    match connection.plan_flush(has_message) {
+        FlushPlan::Deferred => Poll::Ready(Ok(())),
+        FlushPlan::Now => connection.poll_flush(cx).map_err(Error::Io),
+    }
+}
+
+/// The replies to a batch of messages. They are committed at its end, also if the handler panics.
+struct Replying<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    connection: &'a Owner<T, true>,
+    replies: ReplyBuffer,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
+    /// Hands out messages, until something else happens.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut Batch,
+        handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
+    ) -> Poll<Next> {
+        if batch.has_next() {
+            self.begin();
+        }
+        loop {
+            if batch.has_next() && !self.replies.is_full() {
+                batch.visit(|message| {
+                    handle(message, &mut Replies::new(&mut self.replies, None));
+                    !self.replies.is_full()
+                });
+            }
+            let mut connection = self.connection.lock();
+            connection.commit(&mut self.replies);
+            // What arrives next may be a message, too, whose reply needs room.
+            if let Err(error) = ready!(connection.poll_ready(cx)) {
+                return Poll::Ready(Next::Failed(error));
+            }
+            // Messages that are left over had no room for their replies, which they have now.
+            let next = if batch.has_next() { Next::Messages } else { ready!(connection.poll_next(cx, batch)) };
+            match next {
+                Next::Messages => connection.begin_replies(&mut self.replies),
+                Next::Event(Event::Message(message)) => {
+                    connection.begin_replies(&mut self.replies);
+                    drop(connection);
+                    self.reply(&message, handle);
+                }
+                next => return Poll::Ready(next),
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        self.connection.lock().begin_replies(&mut self.replies);
+    }
+
+    fn reply(&mut self, message: &Message, handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>)) {
+        handle(message.borrowed(), &mut Replies::new(&mut self.replies, Some(message)));
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Replying<'_, T> {
+    fn drop(&mut self) {
+        if !self.replies.is_empty() {
+            self.connection.lock().commit(&mut self.replies);
+        }
+        buffers::put(self.replies.reclaim());
+    }
+}
+
+#[cold]
+fn take_kept(kept: &mut Option<Box<Kept>>) -> Option<Result<Event, Error>> {
+    let events = kept.as_mut()?;
+    let event = events.events.pop_front()?;
+    events.bytes -= size_kept(&event);
+    kept.take_if(|kept| kept.events.is_empty());
+    Some(event)
 }
 
 /// The bytes that something takes which is kept for later.

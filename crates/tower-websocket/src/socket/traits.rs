@@ -1,5 +1,6 @@
 //! A socket as the traits of the futures crates have it.
 
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -31,11 +32,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().0.connection().poll_ready(cx).map_err(Error::Io)
+        let this = &mut self.get_mut().0;
+        ready!(this.connection.lock().poll_ready(cx))?;
+        this.has_room = true;
+        Poll::Ready(Ok(()))
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        Ok(self.get_mut().0.connection().start_send(message)?)
+        let this = &mut self.get_mut().0;
+        let has_room = mem::take(&mut this.has_room);
+        Ok(this.connection.lock().start_send(message, has_room)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -44,7 +50,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut self.get_mut().0;
-        this.connection().start_close(CloseCode::NORMAL, "")?;
+        this.connection.lock().start_close(CloseCode::NORMAL, "")?;
         while let Some(event) = ready!(this.poll_next_event(cx)) {
             event?;
         }

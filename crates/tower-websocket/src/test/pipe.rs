@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::lock::lock;
+use crate::sync::lock;
 
 /// What it holds, unread, by default: so much that a writer seldom waits for a reader in the same task, and not so much
 /// that one who never waits fills the memory.

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::handshake::Handshake;
 use super::peer::{Peer, fail};
 use super::transport::transport;
-use crate::lock::lock;
+use crate::sync::lock;
 
 /// A handshake for `tower::ServiceExt::oneshot`, and the client that waits for the response.
 ///

@@ -1,5 +1,6 @@
 //! What the driver keeps account of: the memory it holds, the time it is told, and what its observer is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -7,6 +8,7 @@ use bytes::Buf;
 use super::{Driver, State};
 use crate::cause::CloseCause;
 use crate::error::ProtocolError;
+use crate::observer::ConnectionObserver;
 use crate::protocol::Protocol;
 
 impl Driver {
@@ -70,6 +72,13 @@ impl Driver {
         self.extras.has_observed()
     }
 
+    /// Replaces the observer of an open connection, by one that calls it elsewhere for instance. Does nothing if there is none.
+    pub fn wrap_observer(&mut self, wrap: impl FnOnce(Box<dyn ConnectionObserver>) -> Box<dyn ConnectionObserver>) {
+        if let Some(observed) = self.extras.observed() {
+            observed.wrap(wrap);
+        }
+    }
+
     /// Whether there is nothing to [settle](Self::settle): an empty input, no message that is under way, no extension and no
     /// observer are for the caller to know.
     #[inline]
@@ -86,7 +95,7 @@ impl Driver {
         if size > limit { Err(ProtocolError::TooMuchMemory { size: size as u64, limit }) } else { Ok(()) }
     }
 
-    fn charge_with(&mut self, size: usize) {
+    pub(super) fn charge_with(&mut self, size: usize) {
         if let Some(charge) = self.extras.charge() {
             charge.set(size);
         }
@@ -124,9 +133,12 @@ impl Driver {
     }
 }
 
-/// The observer is told of every end, also where nobody polls for it.
+/// The observer is told of every end, also if nobody polls for it.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.conclude();
+        if self.is_observed() {
+            // A panic of the observer would abort the process if another one is unwinding.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.conclude()));
+        }
     }
 }

@@ -214,6 +214,10 @@ impl Driver {
             && let Some(limit) = self.plain_limit()
         {
             batch.fill(&mut self.input, limit, allowance);
+            if batch.is_lent() && self.extras.has_charge() {
+                // Whoever handles the messages may take long.
+                self.charge_with(self.memory() + batch.memory());
+            }
         }
     }
 
@@ -264,6 +268,16 @@ impl Driver {
     /// over for instance. What came before still counts: a close in it is the cause then.
     pub fn receive_end(&mut self, cause: CloseCause) {
         self.end.get_or_insert_default().set_transport(cause);
+    }
+
+    /// Reports that nothing can be written to the transport any more, though there may be more to read. What waits to be
+    /// written is dropped, and nothing more is sent. A close frame that is still received is the
+    /// [cause](Self::close_cause); otherwise it is `cause`.
+    pub fn receive_write_end(&mut self, cause: CloseCause) {
+        self.end.get_or_insert_default().set_transport(cause);
+        self.close_sent = true;
+        self.extras.take_pong();
+        self.output.discard();
     }
 
     /// Takes it that a time is over: a connection without messages is closed, with 1001; any other that a peer let pass is given

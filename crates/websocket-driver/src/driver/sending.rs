@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::prepared::PreparedMessage;
 use crate::protocol::Protocol;
 use crate::queue::Command;
+use crate::ready_state::ReadyState;
 use crate::utf8::Utf8Bytes;
 
 impl Driver {
@@ -23,9 +24,22 @@ impl Driver {
     /// See [`SendError`]; nothing of the message was taken.
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        if self.is_output_full() && self.ready_state() == ReadyState::Open {
+            return Err(SendError::OutputFull);
+        }
+        self.send_over_limit(message)
+    }
+
+    /// Sends a message even if the output is full, for callers that have promised room for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send) other than [`OutputFull`](SendError::OutputFull).
+    #[inline]
+    pub fn send_over_limit(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let (message, may_compress) = (message.into(), self.may_compress);
         match &mut self.state {
-            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
+            State::Open(protocol) if !self.close_sent => {
                 let len = message.len();
                 protocol.send(message, may_compress, self.config.settings(), &mut self.output)?;
                 self.count_sent(1, len);

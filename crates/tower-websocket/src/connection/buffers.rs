@@ -33,7 +33,7 @@ thread_local! {
 }
 
 /// An empty buffer.
-pub(crate) fn take() -> BytesMut {
+pub(super) fn take() -> BytesMut {
     POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(SIZE))
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn put(mut buffer: BytesMut) {
 
 /// Makes room to read into, behind the beginning of a frame of which `missing` bytes are still to come.
 #[inline]
-pub(crate) fn make_room(input: &mut BytesMut, missing: usize) {
+pub(super) fn reserve(input: &mut BytesMut, missing: usize) {
     let room = input.capacity() - input.len();
     if input.capacity() == 0 {
         // As after every rest.
@@ -84,7 +84,7 @@ fn grow(input: &mut BytesMut, missing: usize) {
 
 /// Gives the buffer back when nothing came. The beginning of a frame moves to where it takes no more room than it needs.
 #[inline]
-pub(crate) fn rest(input: &mut BytesMut) {
+pub(super) fn release_idle(input: &mut BytesMut) {
     if input.is_empty() {
         put(mem::take(input));
     } else if input.capacity() <= SIZE && input.len() < input.capacity() / 4 {
@@ -100,40 +100,40 @@ mod tests {
     #[test]
     fn an_idle_connection_holds_no_more_than_what_came() {
         let mut input = BytesMut::new();
-        make_room(&mut input, 0);
+        reserve(&mut input, 0);
         assert!(input.capacity() >= SIZE);
         input.extend_from_slice(b"half a header");
-        rest(&mut input);
+        release_idle(&mut input);
         assert!(input.capacity() < 64, "{}", input.capacity());
         assert_eq!(input, "half a header");
-        make_room(&mut input, 0);
+        reserve(&mut input, 0);
         assert!(input.capacity() >= SIZE);
         input.clear();
-        rest(&mut input);
+        release_idle(&mut input);
         assert_eq!(input.capacity(), 0);
     }
 
     #[test]
     fn a_length_that_was_only_announced_reserves_little() {
         let mut input = BytesMut::from(&b"x"[..]);
-        make_room(&mut input, 64 << 20);
+        reserve(&mut input, 64 << 20);
         assert!(input.capacity() <= 2 * SIZE, "{}", input.capacity());
         input.resize(SIZE, 0);
-        make_room(&mut input, 64 << 20);
+        reserve(&mut input, 64 << 20);
         assert!(input.capacity() <= TRUST * SIZE, "{}", input.capacity());
     }
 
     #[test]
     fn a_large_frame_gets_room_for_all_of_it_at_once() {
         let mut input = BytesMut::new();
-        make_room(&mut input, 0);
+        reserve(&mut input, 0);
         input.resize(SIZE, 7);
-        make_room(&mut input, (1 << 20) - SIZE);
+        reserve(&mut input, (1 << 20) - SIZE);
         assert!(input.capacity() > 1 << 20);
         assert_eq!(input.len(), SIZE);
         let before = input.capacity();
         input.resize((1 << 20) - 100, 7);
-        make_room(&mut input, 100);
+        reserve(&mut input, 100);
         assert_eq!(input.capacity(), before);
     }
 

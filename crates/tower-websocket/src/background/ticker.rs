@@ -1,0 +1,222 @@
+//! One timer for many connections.
+//!
+//! A timer for each would be a seventh of the memory of an idle connection, and the clock would have to be read for every
+//! message. So open connections are looked at a few times within the shortest of their timeouts.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::Worker;
+use super::queue::Queue;
+use crate::sync::{AtomicBool, Mutex, lock};
+
+/// The ticks within the shortest timeout of a connection, at least.
+const TICKS: u32 = 8;
+
+/// The longest period, in milliseconds: a day.
+const LONGEST: u64 = 24 * 60 * 60 * 1000;
+
+/// The connections looked at before other tasks have their turn.
+const CHUNK: usize = 256;
+
+/// A connection that is looked at.
+pub(crate) trait Tick: Send + Sync {
+    /// Called at `now`, and at `last` before that.
+    fn tick(self: Arc<Self>, last: Instant, now: Instant);
+}
+
+/// A connection's registration with a ticker, until it is dropped.
+pub(crate) struct TickerHandle {
+    worker: Arc<Worker>,
+    // Of 32 bits, since every connection has them.
+    wheel: u32,
+    key: u32,
+}
+
+impl TickerHandle {
+    /// Registers a connection, to be looked at [`TICKS`] times within `timeout` or more often.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, and in one without a timer.
+    pub(crate) fn register(connection: &Weak<dyn Tick>, timeout: Duration) -> Self {
+        // So that a runtime without a timer panics here, and not in the background task.
+        drop(sleep(Duration::ZERO));
+        let period = period(timeout);
+        let handle = Self::register_with(Worker::current_or_new(), connection, period);
+        if !lock(&handle.worker.ticker.wheels).is_closed {
+            return handle;
+        }
+        // The worker has just ended. If the next one has, too, so has the runtime.
+        Self::register_with(Worker::current_or_new(), connection, period)
+    }
+
+    fn register_with(worker: Arc<Worker>, connection: &Weak<dyn Tick>, period: Duration) -> Self {
+        let (wheel, key) = worker.ticker.insert(connection, period);
+        // There are a few periods, and not as many connections in a process.
+        Self { worker, wheel: wheel as u32, key: key as u32 }
+    }
+
+    /// Returns the worker that looks at the connection.
+    pub(crate) fn worker(&self) -> &Arc<Worker> {
+        &self.worker
+    }
+}
+
+impl Drop for TickerHandle {
+    fn drop(&mut self) {
+        lock(&self.worker.ticker.wheels).wheels[self.wheel as usize].connections.remove(self.key as usize);
+    }
+}
+
+impl fmt::Debug for TickerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TickerHandle").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// Returns the period of a timeout: one of few numbers of milliseconds, so that many connections share a wheel. Round timeouts
+/// are whole multiples of it.
+fn period(timeout: Duration) -> Duration {
+    let most = (timeout / TICKS).as_millis().clamp(1, LONGEST.into()) as u64;
+    let unit = 10_u64.pow(most.ilog10());
+    let times = match most / unit {
+        5.. => 5,
+        2..=4 => 2,
+        _ => 1,
+    };
+    Duration::from_millis(times * unit)
+}
+
+/// The connections of a worker, by the period in which they are looked at.
+#[derive(Default)]
+pub(super) struct Ticker {
+    wheels: Mutex<Wheels>,
+    /// A wheel has got its first connection.
+    started: Notify,
+    /// There were connections, and there are none any more.
+    has_rested: AtomicBool,
+}
+
+#[derive(Default)]
+struct Wheels {
+    /// Never removed, since handles know them by their place.
+    wheels: Vec<Wheel>,
+    is_closed: bool,
+}
+
+struct Wheel {
+    period: Duration,
+    last: Instant,
+    connections: Slab<Weak<dyn Tick>>,
+}
+
+impl Wheels {
+    fn is_empty(&self) -> bool {
+        self.wheels.iter().all(|wheel| wheel.connections.is_empty())
+    }
+}
+
+impl Ticker {
+    fn insert(&self, connection: &Weak<dyn Tick>, period: Duration) -> (usize, usize) {
+        let mut wheels = lock(&self.wheels);
+        let index = match wheels.wheels.iter().position(|wheel| wheel.period == period) {
+            Some(index) => index,
+            None => {
+                wheels.wheels.push(Wheel { period, last: Instant::now(), connections: Slab::new() });
+                wheels.wheels.len() - 1
+            }
+        };
+        let wheel = &mut wheels.wheels[index];
+        if wheel.connections.is_empty() {
+            wheel.last = Instant::now();
+            self.started.notify_one();
+        }
+        (index, wheel.connections.insert(connection.clone()))
+    }
+
+    /// Returns the earliest of the next ticks.
+    fn next(&self) -> Option<Instant> {
+        let wheels = lock(&self.wheels);
+        let busy = wheels.wheels.iter().filter(|wheel| !wheel.connections.is_empty());
+        busy.map(|wheel| wheel.last + wheel.period).min()
+    }
+
+    /// Looks at the connections, for ever.
+    pub(super) async fn run(&self) {
+        loop {
+            let Some(next) = self.next() else {
+                self.started.notified().await;
+                continue;
+            };
+            if timeout_at(next, self.started.notified()).await.is_ok() {
+                continue;
+            }
+            let now = Instant::now();
+            let mut index = 0;
+            while let Some(last) = self.due(index, now) {
+                if let Some(last) = last {
+                    self.tick(index, last, now).await;
+                }
+                index += 1;
+            }
+            self.has_rested.store(self.next().is_none(), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns when a wheel has ticked last, if it is to tick now; `None` behind the last wheel.
+    fn due(&self, index: usize, now: Instant) -> Option<Option<Instant>> {
+        let mut wheels = lock(&self.wheels);
+        let wheel = wheels.wheels.get_mut(index)?;
+        let is_due = wheel.last + wheel.period <= now && !wheel.connections.is_empty();
+        Some(is_due.then(|| std::mem::replace(&mut wheel.last, now)))
+    }
+
+    async fn tick(&self, wheel: usize, last: Instant, now: Instant) {
+        let mut from = 0;
+        loop {
+            let (chunk, has_more) = self.chunk(wheel, from);
+            for connection in chunk {
+                // A panic, which is no more than a bug of ours, ends with its connection.
+                let _ = catch_unwind(AssertUnwindSafe(|| connection.tick(last, now)));
+            }
+            if !has_more {
+                return;
+            }
+            from += CHUNK;
+            yield_now().await;
+        }
+    }
+
+    /// Returns the connections from a place on, and whether there may be more behind them. They are dropped without the lock,
+    /// since one that nobody else has any more removes itself then.
+    fn chunk(&self, wheel: usize, from: usize) -> (Vec<Arc<dyn Tick>>, bool) {
+        let wheels = lock(&self.wheels);
+        let connections = &wheels.wheels[wheel].connections;
+        let chunk = (from..from + CHUNK).filter_map(|key| connections.get(key)?.upgrade()).collect();
+        (chunk, connections.capacity() > from + CHUNK)
+    }
+
+    pub(super) fn has_rested(&self) -> bool {
+        self.has_rested.load(Ordering::Relaxed)
+    }
+
+    /// Closes the ticker and the queue, if both are empty. Returns whether they are closed.
+    pub(super) fn close_if_empty<E>(&self, queue: &Queue<E>) -> bool {
+        let mut wheels = lock(&self.wheels);
+        wheels.is_closed |= wheels.is_empty() && queue.close_if_empty();
+        wheels.is_closed
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.wheels).is_closed = true;
+    }
+}

@@ -1,0 +1,190 @@
+//! The timers of an open connection: pings for a silent peer, the idle timeout, and a peer that has stopped reading.
+
+use std::mem;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use websocket_driver::{self as driver, CloseCause, Config, Due, Timeout, Version};
+
+use super::Connection;
+use crate::background::Worker;
+use crate::background::ticker::{Tick, TickerHandle};
+
+/// The driver's timers, which are told the time when the [ticker](crate::background::ticker) looks, and only then.
+#[derive(Debug)]
+pub(super) struct Keepalive {
+    timers: driver::Keepalive,
+    /// The milliseconds for which the transport has taken nothing of what waits to be written: the peer is not reading, and
+    /// cannot be pinged.
+    stalled: u32,
+    /// The bytes that the transport had taken at the last tick, modulo 2³²: enough to see a difference.
+    written: u32,
+    handle: TickerHandle,
+}
+
+impl Keepalive {
+    /// For a connection that opens now, if the configuration has any timers.
+    fn new(config: &Config, version: Version, connection: Weak<dyn Tick>) -> Option<Self> {
+        let pong_timeout = config.get_pong_timeout();
+        let pings = config.get_ping_interval().map(|interval| interval.min(pong_timeout));
+        let shortest = [pings, config.get_idle_timeout()].into_iter().flatten().min()?;
+        let now = Instant::now();
+        let mut timers = driver::Keepalive::new(config, now.into());
+        timers.opened(version, now.into());
+        Some(Self { timers, stalled: 0, written: 0, handle: TickerHandle::register(&connection, shortest) })
+    }
+
+    /// Returns whether there is something to do.
+    fn is_due(&self, now: Instant) -> bool {
+        // Asked of a copy, since it is returned once.
+        !matches!(self.timers.clone().poll(now.into()), Due::Never | Due::At(_))
+    }
+
+    /// Adds the time since the last tick, unless the transport has made progress or has none to make. Returns how long it has
+    /// made none.
+    fn stalled(&mut self, written: u64, has_output: bool, since: Duration) -> Duration {
+        let written = written as u32;
+        let has_progress = !has_output || written != self.written;
+        self.written = written;
+        let since = u32::try_from(since.as_millis()).unwrap_or(u32::MAX);
+        self.stalled = if has_progress { 0 } else { self.stalled.saturating_add(since) };
+        Duration::from_millis(self.stalled.into())
+    }
+
+    pub(super) fn worker(&self) -> &Arc<Worker> {
+        self.handle.worker()
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
+    /// Starts the timers, if the configuration has any. `this` is where the connection will be.
+    pub(super) fn opened(&mut self, this: Weak<dyn Tick>) {
+        let config = self.driver.config();
+        self.keepalive = Keepalive::new(config, self.driver.version().unwrap_or(Version::Hybi13), this);
+        self.counts_messages = self.keepalive.is_some() && config.get_idle_timeout().is_some();
+        self.needs_time = config.is_rate_limited();
+        // The request is no sign of life beyond now: it would count as of the last tick, which was earlier.
+        self.is_active = false;
+        if self.needs_time {
+            // Frames that arrived with the handshake are made up for from here on.
+            self.driver.tick(Instant::now().into());
+        }
+        if self.keepalive.is_none() {
+            let home = Worker::current();
+            self.cold().home = home;
+        }
+    }
+
+    pub(super) fn tick(&mut self, last: Instant, now: Instant) {
+        self.flush_activity(last);
+        let has_output = self.has_output();
+        let written = self.driver.output().written();
+        let config = self.driver.config();
+        // Without pings nothing is known of the peer, and it is waited for.
+        let limit = config.get_ping_interval().map(|interval| interval.saturating_add(config.get_pong_timeout()));
+        let Some(keepalive) = &mut self.keepalive else {
+            return;
+        };
+        let stalled = keepalive.stalled(written, has_output, now - last);
+        if limit.is_some_and(|limit| stalled >= limit) {
+            // Whatever the application waits for: nobody else looks at the time.
+            self.keepalive = None;
+            self.end(CloseCause::Timeout(Timeout::Pong));
+            self.wake_receiver();
+            return;
+        }
+        // It is told once, and nobody may be there to do it.
+        if keepalive.is_due(now) && !mem::replace(&mut self.is_due, true) {
+            self.wake_receiver();
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
+    /// A message was received or sent.
+    #[inline]
+    pub(super) fn on_message(&mut self) {
+        if self.counts_messages
+            && let Some(keepalive) = &mut self.keepalive
+        {
+            keepalive.timers.used(Instant::now().into());
+        }
+    }
+
+    /// Returns the payload of a ping that leaves now, and whose pong is waited for.
+    pub(super) fn start_ping(&mut self, answered: Option<oneshot::Sender<Duration>>) -> Bytes {
+        self.cold().pings.start(answered)
+    }
+
+    pub(super) fn on_pong(&mut self, data: &[u8]) {
+        if let Some(cold) = &mut self.cold
+            && let Some(time) = cold.pings.answer(data)
+        {
+            self.driver.report_round_trip(time);
+        }
+    }
+
+    /// Handles a timer that has expired, once all that had arrived by then was received. Returns whether there was one.
+    #[inline]
+    pub(super) fn poll_keepalive(&mut self) -> bool {
+        let is_due = mem::take(&mut self.is_due);
+        if is_due {
+            self.on_timer();
+        }
+        is_due
+    }
+
+    #[cold]
+    fn on_timer(&mut self) {
+        let now = Instant::now();
+        self.flush_activity(now);
+        match self.keepalive.as_mut().map_or(Due::Never, |keepalive| keepalive.timers.poll(now.into())) {
+            Due::Ping => {
+                // With a number, so that the answer is known, only if somebody is told of it.
+                let is_observed = self.driver.is_observed();
+                let data = if is_observed { self.start_ping(None) } else { Bytes::new() };
+                // If the output is full and stays so, the peer is not reading, and a ping would tell nothing more. When it
+                // is written, that is the sign of life.
+                drop(self.writable().map(|driver| driver.ping(data)));
+            }
+            Due::Expired(timeout) => self.expire(timeout),
+            // Something was received meanwhile.
+            _ => {}
+        }
+    }
+
+    /// Reports that something was received, if it was since this was called last.
+    fn flush_activity(&mut self, at: Instant) {
+        if mem::take(&mut self.is_active)
+            && let Some(keepalive) = &mut self.keepalive
+        {
+            keepalive.timers.heard(at.into());
+            self.is_extended = false;
+        }
+    }
+
+    fn expire(&mut self, timeout: Timeout) {
+        if timeout == Timeout::Pong
+            && self.is_multiplexed
+            && !mem::replace(&mut self.is_extended, true)
+            && let Some(keepalive) = &mut self.keepalive
+        {
+            // The streams of an HTTP/2 connection share a window. While sockets whose peers do not read hold all of it, the
+            // pongs of others have none, until those sockets have timed out.
+            keepalive.timers.heard(Instant::now().into());
+            return;
+        }
+        self.keepalive = None;
+        if timeout != Timeout::Idle {
+            return self.end(CloseCause::Timeout(timeout));
+        }
+        self.driver.expire(timeout);
+        if self.closing.is_none() {
+            self.begin_closing(None);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How an observer is called: without the lock of the connection, and by one thread at a time.
+
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use websocket_driver::{CloseCause, ConnectionObserver, Traffic};
+
+use crate::sync::{Mutex, lock};
+
+/// The observer of a connection, and what it has to be told.
+pub(super) struct ObserverCell(Mutex<State>);
+
+struct State {
+    /// `None` while it is called, and once it is not called any more.
+    observer: Option<Box<dyn ConnectionObserver>>,
+    is_called: bool,
+    pending: Pending,
+}
+
+#[derive(Default)]
+struct Pending {
+    traffic: Traffic,
+    round_trips: Vec<Duration>,
+    closed: Option<CloseCause>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.traffic == Traffic::default() && self.round_trips.is_empty() && self.closed.is_none()
+    }
+
+    fn report_to(&self, observer: &mut dyn ConnectionObserver) {
+        if self.traffic != Traffic::default() {
+            observer.passed(&self.traffic);
+        }
+        self.round_trips.iter().for_each(|&time| observer.answered(time));
+        if let Some(cause) = &self.closed {
+            observer.closed(cause);
+        }
+    }
+}
+
+impl fmt::Debug for ObserverCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserverCell").finish_non_exhaustive()
+    }
+}
+
+impl ObserverCell {
+    pub(super) fn new(observer: Box<dyn ConnectionObserver>) -> Self {
+        Self(Mutex::new(State { observer: Some(observer), is_called: false, pending: Pending::default() }))
+    }
+
+    /// Calls the observer with what is pending. If it is being called already, by another thread or further up this one's
+    /// stack, that caller continues with it. An observer that panics is dropped.
+    pub(super) fn report(&self) {
+        loop {
+            let mut state = lock(&self.0);
+            if state.is_called || state.pending.is_empty() {
+                return;
+            }
+            let pending = mem::take(&mut state.pending);
+            let Some(mut observer) = state.observer.take() else {
+                return;
+            };
+            state.is_called = true;
+            drop(state);
+            let called = catch_unwind(AssertUnwindSafe(move || {
+                pending.report_to(&mut *observer);
+                pending.closed.is_none().then_some(observer)
+            }));
+            let mut state = lock(&self.0);
+            (state.is_called, state.observer) = (false, called.unwrap_or_default());
+        }
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !lock(&self.0).pending.is_empty()
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Pending)) {
+        note(&mut lock(&self.0).pending);
+    }
+}
+
+/// The observer that the driver calls, with the lock held: it takes notes.
+pub(super) struct Relay(pub(super) Arc<ObserverCell>);
+
+impl ConnectionObserver for Relay {
+    fn passed(&mut self, traffic: &Traffic) {
+        self.0.note(|pending| pending.traffic += *traffic);
+    }
+
+    fn answered(&mut self, round_trip: Duration) {
+        self.0.note(|pending| pending.round_trips.push(round_trip));
+    }
+
+    fn closed(&mut self, cause: &CloseCause) {
+        self.0.note(|pending| pending.closed = Some(cause.clone()));
+    }
+}
+
+/// With the connection, unless its end was reported before.
+impl Drop for ObserverCell {
+    fn drop(&mut self) {
+        self.report();
+    }
+}

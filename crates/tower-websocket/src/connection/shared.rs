@@ -1,0 +1,252 @@
+//! A connection and its lock, which [`Shared`] hides.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use websocket_driver::CloseCode;
+
+use super::Connection;
+use super::observer::{ObserverCell, Relay};
+use crate::background;
+use crate::background::flusher::Drive;
+use crate::background::ticker::Tick;
+use crate::shutdown::{Drain, Entry};
+use crate::sync::{Mutex, MutexGuard, lock};
+
+/// A connection that its socket, its senders and the background share.
+pub(crate) struct Shared<T>(Arc<Inner<T>>);
+
+/// A connection that others keep.
+pub(crate) struct WeakShared<T>(Weak<Inner<T>>);
+
+struct Inner<T> {
+    connection: Mutex<Connection<T>>,
+    /// Changes the number of owners. A function that knows the traits of the transport, so that the types that own the
+    /// connection need not.
+    own: fn(&Arc<Self>, Ownership),
+}
+
+#[derive(Clone, Copy)]
+enum Ownership {
+    Add,
+    Release { is_reader: bool },
+}
+
+/// Keeps a connection open.
+pub(crate) struct Owner<T, const IS_READER: bool>(Arc<Inner<T>>);
+
+/// A locked connection. When it is released, the background gets what is left to do, and the observer what happened.
+pub(crate) struct Guard<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    connection: MutexGuard<'a, Connection<T>>,
+    // Dropped behind the lock.
+    after: After<'a, T>,
+}
+
+/// What follows when the lock is released.
+struct After<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    inner: &'a Arc<Inner<T>>,
+    is_wanted: bool,
+    observer: Option<Arc<ObserverCell>>,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<T, true> {
+    /// Takes over a connection that has opened, and starts its timers.
+    pub(crate) fn open(mut connection: Connection<T>) -> Self {
+        let mut observer = None;
+        connection.driver.wrap_observer(|wrapped| {
+            let cell = observer.insert(Arc::new(ObserverCell::new(wrapped)));
+            Box::new(Relay(cell.clone()))
+        });
+        if observer.is_some() {
+            connection.cold().observer = observer;
+        }
+        Self(Arc::new_cyclic(|this: &Weak<Inner<T>>| {
+            connection.opened(this.clone());
+            Inner { connection: Mutex::new(connection), own: Inner::own }
+        }))
+    }
+
+    /// Leaves a connection that will not open to the background, which writes and reads its last bytes.
+    pub(crate) fn abandon(connection: Connection<T>) {
+        drop(Self(Arc::new(Inner { connection: Mutex::new(connection), own: Inner::own })));
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Shared<T> {
+    /// Locks the connection, for no longer than it takes to do something with it: nothing that runs meanwhile waits for a peer,
+    /// or is code of the application.
+    #[inline]
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Inner::lock(&self.0)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WeakShared<T> {
+    pub(crate) fn upgrade(&self) -> Option<Shared<T>> {
+        self.0.upgrade().map(Shared)
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
+    #[inline]
+    fn lock(self: &Arc<Self>) -> Guard<'_, T> {
+        Guard { connection: lock(&self.connection), after: After { inner: self, is_wanted: false, observer: None } }
+    }
+
+    fn own(self: &Arc<Self>, ownership: Ownership) {
+        let mut connection = self.lock();
+        match ownership {
+            Ownership::Add => connection.add_owner(),
+            Ownership::Release { is_reader } => connection.release_owner(is_reader),
+        }
+    }
+
+    /// Has the background drive the connection.
+    #[cold]
+    fn enqueue(self: &Arc<Self>) {
+        let home = {
+            let connection = lock(&self.connection);
+            let known = connection.keepalive.as_ref().map(|keepalive| keepalive.worker());
+            known.or(connection.cold.as_ref().and_then(|cold| cold.home.as_ref())).cloned()
+        };
+        if !background::enqueue(self.clone(), home.as_ref()) {
+            // Left to whoever polls next.
+            lock(&self.connection).handover.end();
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Deref for Guard<'_, T> {
+    type Target = Connection<T>;
+
+    #[inline]
+    fn deref(&self) -> &Connection<T> {
+        &self.connection
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Connection<T> {
+        &mut self.connection
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.after.is_wanted = self.connection.handover.begin();
+        if let Some(cold) = &self.connection.cold
+            && let Some(observer) = &cold.observer
+            && observer.has_pending()
+        {
+            self.after.observer = Some(observer.clone());
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for After<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_wanted {
+            self.inner.enqueue();
+        }
+        if let Some(observer) = self.observer.take() {
+            observer.report();
+        }
+    }
+}
+
+impl<T, const IS_READER: bool> Owner<T, IS_READER> {
+    pub(crate) fn shared(&self) -> Shared<T> {
+        Shared(self.0.clone())
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static, const IS_READER: bool> Owner<T, IS_READER> {
+    /// As [`Shared::lock`].
+    #[inline]
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        Inner::lock(&self.0)
+    }
+
+    /// Adds an owner that sends.
+    pub(crate) fn add_sender(&self) -> Owner<T, false> {
+        (self.0.own)(&self.0, Ownership::Add);
+        Owner(self.0.clone())
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakShared<T> {
+        WeakShared(Arc::downgrade(&self.0))
+    }
+
+    /// Registers the connection with a shutdown. If that was begun, the connection is closed.
+    pub(crate) fn enter(&self, entry: Entry) {
+        entry.fill(self.0.clone());
+        // What it had is given up without the lock.
+        let before = self.lock().enter(entry);
+        drop(before);
+    }
+}
+
+impl<T> Clone for Owner<T, false> {
+    fn clone(&self) -> Self {
+        (self.0.own)(&self.0, Ownership::Add);
+        Self(self.0.clone())
+    }
+}
+
+impl<T, const IS_READER: bool> Drop for Owner<T, IS_READER> {
+    fn drop(&mut self) {
+        (self.0.own)(&self.0, Ownership::Release { is_reader: IS_READER });
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drive for Inner<T> {
+    fn poll_drive(self: Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.lock().poll_drive(cx)
+    }
+
+    fn release(&self) {
+        lock(&self.connection).handover.end();
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Tick for Inner<T> {
+    fn tick(self: Arc<Self>, last: Instant, now: Instant) {
+        self.lock().tick(last, now);
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drain for Inner<T> {
+    fn close(self: Arc<Self>, code: CloseCode, reason: &str) {
+        // The code was checked before, and a socket that is closing is what is wanted.
+        let _ = self.lock().start_close(code, reason);
+    }
+
+    fn cut(self: Arc<Self>) {
+        self.lock().cut();
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Clone for WeakShared<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}

@@ -1,6 +1,0 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Locks, also after a panic: what is behind the locks here is whole at any time.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
