@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use tower_websocket::{Config, Connect, ConnectError, ProtocolError, connect};
 
-use crate::peer::{Peer, listen};
+use crate::peer::{Peer, echo_server, echoes, listen};
 use crate::run::{run, run_paused};
 
 /// A client over memory, the other end, and what the clock says.
@@ -56,6 +56,38 @@ fn a_server_that_sends_a_byte_now_and_then_gets_no_more_time() {
             assert_eq!(begin.elapsed().as_secs(), 10);
         };
         tokio::join!(client, server);
+    });
+}
+
+#[test]
+fn connect_timeout_max_means_never() {
+    run_paused(async || {
+        let config = || Config::client().handshake_timeout(Duration::MAX);
+        let century = Duration::from_secs(100 * 365 * 24 * 3600);
+        let cases: [fn(Connect) -> Connect; 2] = [|connect| connect, Connect::http2];
+        for version in cases {
+            let (connect, _peer, _) = over_memory();
+            let connect = version(connect.timeout(Duration::MAX)).into_future();
+            assert!(tokio::time::timeout(Duration::from_secs(3600), connect).await.is_err());
+            let (connect, _peer, _) = over_memory();
+            let connect = version(connect.config(config())).into_future();
+            assert!(tokio::time::timeout(Duration::from_secs(3600), connect).await.is_err());
+            let (connect, _peer, _) = over_memory();
+            let connect = version(connect.timeout(century * 1000)).into_future();
+            assert!(tokio::time::timeout(Duration::from_secs(3600), connect).await.is_err());
+        }
+        let (connect, _peer, _) = over_memory();
+        let connection = connect.timeout(Duration::MAX).http2_connection();
+        assert!(tokio::time::timeout(Duration::from_secs(3600), connection).await.is_err());
+    });
+}
+
+#[test]
+fn connect_timeout_max_connects() {
+    run(async || {
+        let port = echo_server(Config::server().handshake_timeout(Duration::MAX)).await;
+        let (mut socket, _) = connect(format!("ws://127.0.0.1:{port}")).timeout(Duration::MAX).await.unwrap();
+        echoes(&mut socket, "hello").await;
     });
 }
 

@@ -240,8 +240,8 @@ impl Config {
         self.with(|settings| settings.random = Arc::new(fill))
     }
 
-    /// How long a handshake may take, from the first wait for its bytes to its end: 10 s by default. The driver has no
-    /// clock; the async types above it keep to it.
+    /// Sets how long a handshake may take, from the first wait for its bytes to its end: 10 s by default, never to time out
+    /// for [`Duration::MAX`]. The driver has no clock; the async types above it keep to it.
     pub fn handshake_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.handshake_timeout = limit)
     }

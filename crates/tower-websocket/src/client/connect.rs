@@ -9,12 +9,12 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Response, Uri};
 use hyper::rt::{Read, Write};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 use tower_service::Service;
 use websocket_driver::{Config, Driver, Event, ProtocolError};
 
 use super::address::host_and_port;
 use super::connector::Connector;
+use super::deadline::Deadline;
 use super::dial::{self, Route};
 use super::error::ConnectError;
 use super::http2::Http2Connection;
@@ -193,17 +193,18 @@ impl Connect {
     ///
     /// As of [`connect`]: the connection is dropped.
     pub async fn http2_connection(self) -> Result<Http2Connection, ConnectError> {
-        let limit = self.limit();
+        let deadline = Deadline::after(self.limit());
         let connect = async move {
             let url = self.url?;
             let driver = Driver::client(&url, self.config)?;
             Ok(http2(self.io, self.route, &url, driver).await?.0)
         };
-        tokio::time::timeout(limit, connect).await.map_err(|_| ConnectError::TimedOut)?
+        deadline.limit(connect).await.map_err(|_| ConnectError::TimedOut)?
     }
 
-    /// How long all of it may take, from looking up the host to the answer of the server: the
-    /// [handshake timeout](Config::handshake_timeout) of the configuration, 10 s, by default.
+    /// Sets how long connecting may take in all, from the lookup of the host to the answer of the server. The default is the
+    /// [handshake timeout](Config::handshake_timeout) of the configuration, 10 s; [`Duration::MAX`] means never. It fails with
+    /// [`ConnectError::TimedOut`] then.
     pub fn timeout(self, limit: Duration) -> Self {
         Self { timeout: Some(limit), ..self }
     }
@@ -213,7 +214,7 @@ impl Connect {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
-    async fn run(self, deadline: Instant) -> Result<(WebSocket, Response<()>), ConnectError> {
+    async fn run(self, deadline: Deadline) -> Result<(WebSocket, Response<()>), ConnectError> {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
             return Err(ConnectError::ShuttingDown);
         }
@@ -265,8 +266,8 @@ impl IntoFuture for Connect {
     fn into_future(self) -> Self::IntoFuture {
         let limit = self.limit();
         Box::pin(async move {
-            let deadline = Instant::now() + limit;
-            let connected = tokio::time::timeout_at(deadline, self.run(deadline)).await;
+            let deadline = Deadline::after(limit);
+            let connected = deadline.limit(self.run(deadline)).await;
             connected.map_err(|_| ConnectError::TimedOut)?
         })
     }
@@ -291,9 +292,9 @@ async fn http2(
 async fn open(
     mut connection: Connection<Upgraded>,
     host: String,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Result<(WebSocket, Response<()>), ConnectError> {
-    let next = tokio::time::timeout_at(deadline, poll_fn(|cx| connection.poll_opening(cx))).await;
+    let next = deadline.limit(poll_fn(|cx| connection.poll_opening(cx))).await;
     let Ok(event) = next else {
         // A refusal whose body is still coming is told with what there is of it.
         let driver = connection.driver_mut();

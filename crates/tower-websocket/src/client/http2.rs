@@ -6,10 +6,10 @@ use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, RecvStream};
 use http::{Response, Uri};
-use tokio::time::{Instant, timeout_at};
 use websocket_driver::Driver;
 
 use super::address::{bare_host, host_and_port, is_secure};
+use super::deadline::Deadline;
 use super::error::ConnectError;
 use super::http2_stream::{Chunk, Http2Stream, io_error};
 use super::slots::Slots;
@@ -87,7 +87,7 @@ impl Http2Connection {
         &self,
         url: &Uri,
         driver: &mut Driver,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<Upgraded, ConnectError> {
         let host = host_and_port(url);
         if self.is_secure != is_secure(url) || !self.host.eq_ignore_ascii_case(&host) {
@@ -107,10 +107,10 @@ impl Http2Connection {
 }
 
 /// The first bytes of the body; what there is of it, where it breaks off or takes too long.
-async fn read_refusal(receive: &mut RecvStream, deadline: Instant) -> Bytes {
+async fn read_refusal(receive: &mut RecvStream, deadline: Deadline) -> Bytes {
     let mut body = BytesMut::new();
     while body.len() < REFUSAL
-        && let Ok(Some(Ok(data))) = timeout_at(deadline, receive.data()).await
+        && let Ok(Some(Ok(data))) = deadline.limit(receive.data()).await
     {
         body.extend_from_slice(&data[..data.len().min(REFUSAL - body.len())]);
     }

@@ -3,6 +3,7 @@
 mod address;
 pub(crate) mod connect;
 mod connector;
+mod deadline;
 mod dial;
 pub(crate) mod error;
 pub(crate) mod http2;

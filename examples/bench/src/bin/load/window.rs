@@ -27,7 +27,7 @@ impl Window {
     pub(crate) fn new(options: &Options) -> Result<Self, String> {
         let duration = |seconds| Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
         Ok(Self {
-            opens: Instant::now() + duration(options.warmup)?,
+            opens: Instant::now().checked_add(duration(options.warmup)?).ok_or("warm-up is too long")?,
             length: duration(options.seconds)?,
             server: options.pid,
             opened: None,
