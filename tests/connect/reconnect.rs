@@ -72,6 +72,29 @@ fn other_delays_may_be_said() {
 }
 
 #[test]
+fn reconnect_delay_max_never_passes() {
+    run_paused(async || {
+        for (shortest, longest, attempts_made) in [
+            (Duration::MAX, Duration::MAX, 1),
+            (secs(u64::MAX - 5), secs(u64::MAX - 1), 1),
+            (secs(1), Duration::MAX, 15),
+        ] {
+            let attempts = Attempts::new([]);
+            let mut sessions = attempts.reconnect().delays(shortest..longest);
+            assert!(timeout(secs(1 << 14), sessions.next()).await.is_err());
+            let made = attempts.times().len();
+            assert!(made == attempts_made || made == attempts_made + 1, "{shortest:?} to {longest:?}: {made}");
+        }
+        // A server that asks for the longest delay.
+        let attempts = Attempts::new([Act::Close(secs(1), 1013)]);
+        let mut sessions = attempts.reconnect().delays(secs(1)..Duration::MAX);
+        session(&mut sessions).await;
+        assert!(timeout(secs(1 << 30), sessions.next()).await.is_err());
+        assert_eq!(attempts.times().len(), 1);
+    });
+}
+
+#[test]
 fn a_server_that_is_gone_for_long_is_tried_all_the_same() {
     run_paused(async || {
         let attempts = Attempts::new(vec![Act::Fail; 2000].into_iter().chain([Act::Stay]));

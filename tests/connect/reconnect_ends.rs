@@ -7,7 +7,7 @@ use tower_websocket::{CloseCode, ConnectError, Error, ProtocolError};
 use websocket_tests::wire::Frame;
 
 use crate::attempts::{Act, Attempts, is_about, is_within, session};
-use crate::peer::{Peer, sample_config, upgraded};
+use crate::peer::{Peer, listen, sample_config, upgraded};
 use crate::run::{run, run_paused};
 
 const fn secs(secs: u64) -> Duration {
@@ -167,6 +167,103 @@ fn a_server_that_breaks_the_protocol_ends_it() {
         assert!(matches!(socket.recv().await, Some(Err(Error::Protocol(_)))));
         assert!(socket.recv().await.is_none());
         assert!(sessions.next().await.is_none());
+    });
+}
+
+/// Receives these bytes in a loop that ends at the first error. Returns whether another session follows, and the codes that
+/// `reconnect_on` was asked about.
+async fn reconnects_after(bytes: Vec<u8>) -> (bool, Vec<CloseCode>) {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut sessions = tower_websocket::Reconnect::new(move || {
+        let (io, other) = tokio::io::duplex(64 * 1024);
+        let (sender, bytes) = (sender.clone(), bytes.clone());
+        async move {
+            let mut peer = Peer::new(other);
+            let config = sample_config().max_message_size(10).max_frame_rate(Some(50));
+            let connect = tower_websocket::connect("ws://example.com/").config(config).over(io).into_future();
+            let server = async {
+                peer.head().await;
+                peer.write([upgraded("").as_bytes(), &bytes].concat()).await;
+            };
+            let (opened, ()) = tokio::join!(connect, server);
+            sender.send(peer).unwrap();
+            opened
+        }
+    });
+    let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+    sessions = sessions.reconnect_on(move |close| {
+        told.send(close.code).unwrap();
+        !matches!(u16::from(close.code), 1000..=1010)
+    });
+    let (socket, _) = sessions.next().await.unwrap().unwrap();
+    // The loop of the README: it does not receive what follows an error.
+    while let Some(Ok(_)) = socket.recv().await {}
+    let again = sessions.next().await.is_some();
+    drop(receiver.try_recv());
+    (again, std::iter::from_fn(|| tells.try_recv().ok()).collect())
+}
+
+#[test]
+fn reconnect_sees_violation_that_ends_receive_loop() {
+    run_paused(async || {
+        let text = |text: &[u8]| [&[0x81, text.len() as u8], text].concat();
+        let rows = [
+            (Frame::text("masked").bytes(), 1002),
+            (text(b"\xff"), 1007),
+            (text(b"more than ten bytes"), 1009),
+            ([0x8a, 0].repeat(60), 1008),
+        ];
+        for (bytes, code) in rows {
+            assert_eq!(reconnects_after(bytes).await, (false, vec![CloseCode::from(code)]), "{code}");
+        }
+    });
+}
+
+#[test]
+fn reconnect_asks_after_receive_loop_that_ends_with_io_error() {
+    run(async || {
+        let (listener, port) = listen().await;
+        let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
+        let connect = move || tower_websocket::connect(format!("ws://127.0.0.1:{port}/")).config(sample_config());
+        let mut sessions = tower_websocket::Reconnect::new(connect);
+        sessions = sessions.reconnect_on(move |close| {
+            told.send(close.code).unwrap();
+            false
+        });
+        let server = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_zero_linger().unwrap();
+            let mut peer = Peer::new(stream);
+            peer.head().await;
+            peer.write(upgraded("")).await;
+            peer.bytes(1).await;
+        };
+        let client = async {
+            let (socket, _) = sessions.next().await.unwrap().unwrap();
+            socket.send("hello").await.unwrap();
+            assert!(matches!(socket.recv().await, Some(Err(Error::Io(_)))));
+            assert!(sessions.next().await.is_none());
+        };
+        tokio::join!(client, server);
+        assert_eq!(tells.try_recv().unwrap(), CloseCode::ABNORMAL);
+    });
+}
+
+#[test]
+fn local_close_that_peer_did_not_answer_ends_it() {
+    run_paused(async || {
+        // The close was only begun, or the transport broke before its answer.
+        for wait in [false, true] {
+            let attempts = Attempts::new([Act::Break(secs(5)), Act::Stay]);
+            let mut sessions = attempts.reconnect();
+            let (socket, _) = sessions.next().await.unwrap().unwrap();
+            socket.start_close(CloseCode::NORMAL, "").unwrap();
+            if wait {
+                while socket.recv().await.is_some() {}
+                assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::ABNORMAL));
+            }
+            assert!(sessions.next().await.is_none());
+        }
     });
 }
 

@@ -105,6 +105,38 @@ fn a_close_of_the_peer_is_told_with_code_and_reason() {
 }
 
 #[test]
+fn close_code_of_cause_is_that_of_close_frame() {
+    let limits = [
+        (Limit::FrameSize, 1009),
+        (Limit::MessageSize, 1009),
+        (Limit::Fragments, 1009),
+        (Limit::Memory, 1009),
+        (Limit::FrameRate, 1008),
+        (Limit::ControlRate, 1008),
+        (Limit::HeadSize, 1002),
+        (Limit::Headers, 1002),
+    ];
+    let limits = limits.map(|(bound, code)| (limit(bound, 1, 2), code));
+    let others = [
+        (CloseCause::Local(frame(4000, "bye")), 4000),
+        (CloseCause::Remote(frame(1005, "")), 1005),
+        (CloseCause::Protocol(E::InvalidUtf8), 1007),
+        (CloseCause::Protocol(E::MaskedFrame), 1002),
+        (CloseCause::Timeout(Timeout::Idle), 1001),
+        (CloseCause::Timeout(Timeout::Pong), 1006),
+        (CloseCause::Ended, 1006),
+        (CloseCause::Reset, 1006),
+        (CloseCause::Truncated, 1006),
+        (CloseCause::Failed(ErrorKind::TimedOut), 1006),
+        (CloseCause::Dropped, 1006),
+        (CloseCause::Cut, 1006),
+    ];
+    for (cause, code) in limits.into_iter().chain(others) {
+        assert_eq!(cause.close_code(), CloseCode::from(code), "{cause:?}");
+    }
+}
+
+#[test]
 fn closes_that_cross_are_one_of_ours() {
     for version in HYBI {
         let mut session = Session::open(version);

@@ -1,6 +1,6 @@
 use std::{fmt, io};
 
-use crate::close::CloseFrame;
+use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::limit::Exceeded;
 
@@ -71,6 +71,19 @@ impl CloseCause {
             Self::Failed(_) => "failed",
             Self::Dropped => "dropped",
             Self::Cut => "cut",
+        }
+    }
+
+    /// Returns the close code that the cause stands for: that of the close frame that was sent or received, the one that a
+    /// protocol violation or an exceeded limit is answered with, [`CloseCode::GOING_AWAY`] after an idle timeout, and
+    /// otherwise [`CloseCode::ABNORMAL`] (RFC 6455 §7.4.1).
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Local(close) | Self::Remote(close) => close.code,
+            Self::Protocol(error) => error.close_code(),
+            Self::Limit(exceeded) => exceeded.limit.close_code(),
+            Self::Timeout(Timeout::Idle) => CloseCode::GOING_AWAY,
+            _ => CloseCode::ABNORMAL,
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::close::CloseCode;
+
 /// A limit of a [`Config`](crate::Config), by what it bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -34,6 +36,15 @@ impl Limit {
             Self::Memory => "memory",
             Self::FrameRate => "frame rate",
             Self::ControlRate => "control frame rate",
+        }
+    }
+
+    /// Returns the code that a connection is closed with when the limit is exceeded (RFC 6455 §7.4.1).
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::FrameSize | Self::MessageSize | Self::Fragments | Self::Memory => CloseCode::MESSAGE_TOO_BIG,
+            Self::FrameRate | Self::ControlRate => CloseCode::POLICY_VIOLATION,
+            Self::HeadSize | Self::Headers => CloseCode::PROTOCOL_ERROR,
         }
     }
 }

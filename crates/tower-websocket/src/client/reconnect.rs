@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::Response;
 use rand::RngExt;
 use tokio::time::Instant;
-use websocket_driver::{CloseCode, CloseFrame};
+use websocket_driver::{CloseCause, CloseCode, CloseFrame};
 
+use super::deadline::Deadline;
 use super::error::ConnectError;
 use crate::socket::WebSocket;
 
@@ -52,7 +53,7 @@ pub struct Reconnect<F> {
     failed: u32,
     /// How often the delay has doubled.
     doublings: u32,
-    not_before: Option<Instant>,
+    not_before: Option<Deadline>,
     is_over: bool,
 }
 
@@ -82,7 +83,7 @@ where
         }
     }
 
-    /// The shortest delay and the longest: 1 s and 60 s by default.
+    /// Sets the shortest delay and the longest. The defaults are 1 s and 60 s. A delay of [`Duration::MAX`] never passes.
     pub fn delays(self, delays: Range<Duration>) -> Self {
         Self { delays, ..self }
     }
@@ -92,8 +93,13 @@ where
         Self { max_attempts: Some(count), ..self }
     }
 
-    /// Whether to go on after a session that was closed so. By default it is gone on unless the code says that it would end
-    /// the same way, or that all is done: 1000, 1002, 1003, 1007, 1008, 1009, 1010.
+    /// Sets the predicate that decides whether a session that was closed like this is followed by another. By default it is,
+    /// unless the code says that the next session would end the same way, or that the purpose is fulfilled: 1000, 1002,
+    /// 1003, 1007, 1008, 1009, 1010.
+    ///
+    /// The close frame is the one that its [cause](WebSocket::close_cause) stands for, whether or not the session was received
+    /// from until its end: the frame that was sent or received, [the code](CloseCause::close_code) for a protocol violation
+    /// or an exceeded limit, and [`CloseCode::ABNORMAL`] for a transport that failed.
     pub fn reconnect_on(self, decide: impl Fn(&CloseFrame) -> bool + Send + Sync + 'static) -> Self {
         Self { reconnect_on: Box::new(decide), ..self }
     }
@@ -114,7 +120,7 @@ where
         }
         while !self.is_over {
             if let Some(not_before) = self.not_before {
-                tokio::time::sleep_until(not_before).await;
+                not_before.sleep().await;
             }
             match (self.connect)().await {
                 Ok((socket, response)) => {
@@ -142,7 +148,7 @@ where
         if session.begun.elapsed() > self.delays.end {
             self.doublings = 0;
         }
-        let close = session.socket.close_frame();
+        let close = session.socket.close_cause().map(close_frame);
         self.is_over = close.as_ref().is_some_and(|close| !(self.reconnect_on)(close));
         self.retry_after(match close.map(|close| close.code) {
             Some(CloseCode::SERVICE_RESTART) => random(AFTER_RESTART),
@@ -156,7 +162,17 @@ where
         let doubled = self.delays.start.saturating_mul(2_u32.saturating_pow(self.doublings));
         let delay = doubled.min(self.delays.end);
         self.doublings = self.doublings.saturating_add(1);
-        self.not_before = Some(Instant::now() + more + random(delay / 2..delay));
+        self.not_before = Some(Deadline::after(random(delay / 2..delay).saturating_add(more)));
+    }
+}
+
+/// Returns the close frame that a cause stands for. That of the socket is there only once its end was received.
+fn close_frame(cause: CloseCause) -> CloseFrame {
+    let code = cause.close_code();
+    match cause {
+        CloseCause::Local(close) | CloseCause::Remote(close) => close,
+        CloseCause::Protocol(_) | CloseCause::Limit(_) => CloseFrame { code, reason: cause.to_string().into() },
+        _ => code.into(),
     }
 }
 
