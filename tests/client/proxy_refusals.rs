@@ -1,5 +1,6 @@
 //! The answers of a proxy that open no tunnel, by name.
 
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use websocket_driver::{HeadError, Proxy, ProxyError};
 
@@ -17,8 +18,16 @@ struct Refused {
 
 fn rows() -> Vec<Refused> {
     let row = |name, bytes, error, status, message| Refused { name, bytes, error, status, message };
-    let wants = |challenge: Option<&str>| ProxyError::Authentication { challenge: challenge.map(Into::into) };
-    let refused = |status: u16| ProxyError::Refused { status: status.try_into().unwrap() };
+    let headers = |challenge: Option<&str>| {
+        let one = (HeaderName::from_static("x-one"), HeaderValue::from_static("1"));
+        let challenge = challenge.map(|challenge| (header::PROXY_AUTHENTICATE, challenge.parse().unwrap()));
+        HeaderMap::from_iter([Some(one), challenge].into_iter().flatten())
+    };
+    let wants = |challenge: Option<&str>| ProxyError::Authentication {
+        challenge: challenge.map(Into::into),
+        headers: headers(challenge),
+    };
+    let refused = |status: u16| ProxyError::Refused { status: status.try_into().unwrap(), headers: headers(None) };
     let malformed = || ProxyError::Head(HeadError::Malformed);
     let status = |status| Reply::status(status).with("X-One", "1");
     let unreadable = "the proxy's answer cannot be read: the message is malformed";
@@ -29,32 +38,32 @@ fn rows() -> Vec<Refused> {
             status("407 Proxy Authentication Required").with("Proxy-Authenticate", "Basic realm=\"x\"").then("<html>"),
             wants(Some("Basic realm=\"x\"")),
             Some(407),
-            "the proxy wants authentication: 407 (Basic realm=\"x\")",
+            "proxy authentication required: 407 (Basic realm=\"x\")",
         ),
         row(
             "407 without a challenge",
             status("407 No").bytes(),
             wants(None),
             Some(407),
-            "the proxy wants authentication: 407",
+            "proxy authentication required: 407",
         ),
-        row("401", status("401 No").bytes(), refused(401), Some(401), "the proxy refused the tunnel: 401 Unauthorized"),
-        row("403", status("403 No").then("x"), refused(403), Some(403), "the proxy refused the tunnel: 403 Forbidden"),
-        row("302", status("302 No").bytes(), refused(302), Some(302), "the proxy refused the tunnel: 302 Found"),
-        row("502", status("502 No").bytes(), refused(502), Some(502), "the proxy refused the tunnel: 502 Bad Gateway"),
+        row("401", status("401 No").bytes(), refused(401), Some(401), "proxy refused the tunnel: 401 Unauthorized"),
+        row("403", status("403 No").then("x"), refused(403), Some(403), "proxy refused the tunnel: 403 Forbidden"),
+        row("302", status("302 No").bytes(), refused(302), Some(302), "proxy refused the tunnel: 302 Found"),
+        row("502", status("502 No").bytes(), refused(502), Some(502), "proxy refused the tunnel: 502 Bad Gateway"),
         row(
             "101",
             status("101 No").bytes(),
             refused(101),
             Some(101),
-            "the proxy refused the tunnel: 101 Switching Protocols",
+            "proxy refused the tunnel: 101 Switching Protocols",
         ),
         row(
             "503 of HTTP/1.0",
             Reply::line("HTTP/1.0 503 No").with("X-One", "1").bytes(),
             refused(503),
             Some(503),
-            "the proxy refused the tunnel: 503 Service Unavailable",
+            "proxy refused the tunnel: 503 Service Unavailable",
         ),
         row("no status", b"HTTP/1.1 \r\n\r\n".to_vec(), malformed(), None, unreadable),
         row("a status of letters", b"HTTP/1.1 abc\r\n\r\n".to_vec(), malformed(), None, unreadable),

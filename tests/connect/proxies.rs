@@ -99,7 +99,7 @@ fn wrong_credentials_or_none_are_told_with_the_challenge() {
         for user in ["", "Aladdin:wrong@", "Aladdin@"] {
             let connect = connect(format!("ws://127.0.0.1:{port}/")).proxy(url(&forwarder, user));
             let error = connect.await.unwrap_err();
-            let ConnectError::Proxy(ProxyError::Authentication { challenge }) = &error else { panic!("{error:?}") };
+            let ConnectError::Proxy(ProxyError::Authentication { challenge, .. }) = &error else { panic!("{error:?}") };
             assert_eq!(challenge.as_deref(), Some("Basic realm=\"out\""));
             let told = error.to_string();
             assert!(told.contains("407") && !told.contains("wrong"), "{told}");
@@ -114,7 +114,7 @@ fn a_server_that_the_proxy_does_not_reach_is_a_502() {
         let (listener, port) = listen().await;
         drop(listener);
         let error = connect(format!("ws://127.0.0.1:{port}/")).proxy(url(&forwarder, "")).await.unwrap_err();
-        let ConnectError::Proxy(ProxyError::Refused { status }) = &error else { panic!("{error:?}") };
+        let ConnectError::Proxy(ProxyError::Refused { status, .. }) = &error else { panic!("{error:?}") };
         assert_eq!(*status, http::StatusCode::BAD_GATEWAY);
     });
 }

@@ -1,5 +1,7 @@
 //! Proxies that do as the test says, and make no tunnel, or one that is not to be trusted.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use http::{StatusCode, Uri};
 use tower_websocket::{ConnectError, HeadError, ProxyError, TlsConfig, UrlError, connect};
@@ -33,7 +35,8 @@ fn a_refusal_has_the_status() {
             ("HTTP/1.1 301 Moved Permanently", StatusCode::MOVED_PERMANENTLY),
         ] {
             let error = failure(format!("{line}\r\nContent-Length: 0\r\n\r\n")).await;
-            let is_it = matches!(error, ConnectError::Proxy(ProxyError::Refused { status: told }) if told == status);
+            let is_it =
+                matches!(error, ConnectError::Proxy(ProxyError::Refused { status: told, .. }) if told == status);
             assert!(is_it, "{line}: {error:?}");
         }
     });
@@ -43,7 +46,38 @@ fn a_refusal_has_the_status() {
 fn a_407_without_a_challenge_is_one_all_the_same() {
     run(async || {
         let error = failure("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
-        assert!(matches!(error, ConnectError::Proxy(ProxyError::Authentication { challenge: None })), "{error:?}");
+        assert!(matches!(error, ConnectError::Proxy(ProxyError::Authentication { challenge: None, .. })), "{error:?}");
+    });
+}
+
+#[test]
+fn proxy_refusal_keeps_headers_and_retry_after() {
+    run(async || {
+        for line in ["403 Forbidden", "407 Proxy Authentication Required"] {
+            let error = failure(format!("HTTP/1.1 {line}\r\nRetry-After: 7\r\nX-Own: a\r\nX-Own: b\r\n\r\n")).await;
+            assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{line}");
+            assert!(error.is_transient(), "{line}");
+            let (ConnectError::Proxy(ProxyError::Refused { headers, .. })
+            | ConnectError::Proxy(ProxyError::Authentication { headers, .. })) = error
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!(headers.get_all("x-own").iter().collect::<Vec<_>>(), ["a", "b"], "{line}");
+        }
+    });
+}
+
+#[test]
+fn proxy_challenges_are_all_reported() {
+    run(async || {
+        let error = failure(
+            "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate\r\n\
+             Proxy-Authenticate: NTLM\r\nProxy-Authenticate: Basic realm=\"out\"\r\n\r\n",
+        )
+        .await;
+        let ConnectError::Proxy(ProxyError::Authentication { challenge, .. }) = &error else { panic!("{error:?}") };
+        assert_eq!(challenge.as_deref(), Some("Negotiate, NTLM, Basic realm=\"out\""));
+        assert!(error.to_string().contains("Negotiate, NTLM, Basic"), "{error}");
     });
 }
 

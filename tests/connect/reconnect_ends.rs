@@ -36,7 +36,7 @@ async fn delay_after(act: Act) -> f64 {
 #[test]
 fn a_server_that_says_how_long_is_left_alone_so_long() {
     run_paused(async || {
-        for status in [408, 425, 429, 500, 502, 503, 504] {
+        for status in [404, 408, 425, 429, 500, 502, 503, 504, 520, 529] {
             for (value, least) in [("30", 30.0), ("0", 0.0), ("1", 1.0), ("3600", 3600.0), ("3601", 3600.0)] {
                 let delay = delay_after(retry_after(status, value)).await;
                 assert!(is_within(delay, least + 0.5, least + 1.0), "{status}, {value}: {delay}");
@@ -314,7 +314,8 @@ fn what_will_not_heal_is_told_once() {
         for (act, made) in [
             (Act::Never, 2),
             (Act::Refuse(401, String::new()), 2),
-            (retry_after(404, "5"), 2),
+            (Act::Refuse(404, String::new()), 2),
+            (retry_after(302, "5"), 2),
             (Act::Refuse(301, "Location: /\r\n".to_owned()), 2),
         ] {
             let attempts = Attempts::new([Act::Fail, act, Act::Stay]);

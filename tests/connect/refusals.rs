@@ -104,6 +104,26 @@ fn a_426_tells_the_versions() {
 }
 
 #[test]
+fn refusal_hint_names_all_values_of_a_header() {
+    run(async || {
+        let rows = [
+            (
+                "401 Unauthorized",
+                "WWW-Authenticate: Negotiate\r\nWWW-Authenticate: Basic realm=\"x\"",
+                "Negotiate, Basic",
+            ),
+            ("426 Upgrade Required", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8, 7", "13, 8, 7"),
+            ("403 Forbidden", "Via: 1.1 first\r\nVia: 1.1 second", "1.1 first, 1.1 second"),
+        ];
+        for (status, headers, told) in rows {
+            let answer = format!("HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: 0\r\n\r\n");
+            let error = refused_with(sample_config(), answer, false).await;
+            assert!(error.hint().is_some_and(|hint| hint.contains(told)), "{error}");
+        }
+    });
+}
+
+#[test]
 fn a_200_is_no_upgrade() {
     run(async || {
         let error = refused_with(sample_config(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false).await;

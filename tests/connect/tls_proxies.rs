@@ -128,7 +128,7 @@ fn the_credentials_of_the_proxys_url_go_through_tls() {
         };
         echoes(&mut connect("Aladdin:open%20sesame@").await.unwrap().0, "hello").await;
         let error = connect("").await.unwrap_err();
-        let ConnectError::Proxy(ProxyError::Authentication { challenge }) = &error else { panic!("{error:?}") };
+        let ConnectError::Proxy(ProxyError::Authentication { challenge, .. }) = &error else { panic!("{error:?}") };
         assert_eq!(challenge.as_deref(), Some("Basic realm=\"out\""));
     });
 }

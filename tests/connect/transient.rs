@@ -2,9 +2,9 @@
 
 use std::future::ready;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tower::service_fn;
 use tower_websocket::{
@@ -15,26 +15,55 @@ use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{Peer, listen, serve};
 use crate::run::run;
 
-/// RFC 9110 §15.5.9 and §15.6, RFC 8470 §5.2, RFC 6585 §4: those that speak of the moment.
-const OF_THE_MOMENT: [u16; 7] = [408, 425, 429, 500, 502, 503, 504];
+/// RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4: those that speak of the moment. RFC 9110 §15: an unknown status counts as
+/// the x00 of its class, and an invalid one as a 500.
+fn is_of_the_moment(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429) || status >= 500 && !matches!(status, 501 | 505 | 506 | 508 | 510 | 511)
+}
 
 fn refused(fault: ResponseFault, status: Option<u16>) -> ConnectError {
+    refused_with(fault, status, HeaderMap::new())
+}
+
+fn refused_with(fault: ResponseFault, status: Option<u16>, headers: HeaderMap) -> ConnectError {
     ConnectError::Refused(ProtocolError::from(ResponseError {
         fault,
         status: status.map(|status| StatusCode::from_u16(status).expect("a status")),
         version: None,
-        headers: HeaderMap::new(),
+        headers,
         body: Default::default(),
     }))
+}
+
+fn proxy_refused(status: u16, headers: HeaderMap) -> ConnectError {
+    let status = StatusCode::from_u16(status).expect("a status");
+    ConnectError::Proxy(ProxyError::Refused { status, headers })
+}
+
+#[test]
+fn refusal_with_retry_after_is_transient() {
+    let past = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(100));
+    for (value, counts) in [("0", true), ("30", true), (&past, true), ("soon", false), ("", false), ("+5", false)] {
+        let headers = || HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
+        for status in 100..1000 {
+            let is_transient = is_of_the_moment(status) || counts && !(300..400).contains(&status);
+            for error in
+                [refused_with(ResponseFault::Status, Some(status), headers()), proxy_refused(status, headers())]
+            {
+                assert_eq!(error.is_transient(), is_transient, "{status}, {value:?}");
+                assert_eq!(error.retry_after().is_some(), counts, "{status}, {value:?}");
+            }
+        }
+        assert!(!refused_with(ResponseFault::Accept, Some(101), headers()).is_transient());
+    }
 }
 
 #[test]
 fn of_all_statuses_those_of_the_moment_may_heal() {
     for status in 100..1000 {
-        let is_transient = OF_THE_MOMENT.contains(&status);
+        let is_transient = is_of_the_moment(status);
         assert_eq!(refused(ResponseFault::Status, Some(status)).is_transient(), is_transient, "{status}");
-        let status = StatusCode::from_u16(status).unwrap();
-        assert_eq!(ConnectError::Proxy(ProxyError::Refused { status }).is_transient(), is_transient, "{status}");
+        assert_eq!(proxy_refused(status, HeaderMap::new()).is_transient(), is_transient, "{status}");
     }
 }
 
@@ -68,7 +97,7 @@ fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
         (refused(ResponseFault::HttpVersion, Some(101)), false),
         (refused(ResponseFault::Status, None), false),
         (ConnectError::Proxy(ProxyError::Ended), true),
-        (ConnectError::Proxy(ProxyError::Authentication { challenge: None }), false),
+        (ConnectError::Proxy(ProxyError::Authentication { challenge: None, headers: HeaderMap::new() }), false),
         (ConnectError::Proxy(ProxyError::Head(HeadError::Malformed)), false),
         (ConnectError::Url(UrlError::Host), false),
         (ConnectError::Protocol("a b".to_owned()), false),

@@ -95,10 +95,10 @@ fn the_tunnel_is_told_where_tls_through_it_fails() {
 fn a_tunnel_that_is_refused_is_an_error_alone() {
     run(async || {
         for (answer, message) in [
-            ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "the proxy refused the tunnel: 502 Bad Gateway"),
+            ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "proxy refused the tunnel: 502 Bad Gateway"),
             (
                 "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
-                "the proxy wants authentication: 407 (Basic)",
+                "proxy authentication required: 407 (Basic)",
             ),
             ("", "the proxy closed the connection without an answer"),
         ] {

@@ -59,17 +59,21 @@ enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The proxy wants other credentials, or any: 407 (RFC 9110 §15.5.8).
-    #[error("the proxy wants authentication: 407{}", challenge.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
+    /// The proxy requires credentials, or others than it was sent: 407 (RFC 9110 §15.5.8).
+    #[error("proxy authentication required: 407{}", challenge.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
     Authentication {
-        /// Its `Proxy-Authenticate` header.
+        /// All of its challenges: the `Proxy-Authenticate` headers, joined by commas (RFC 9110 §5.3).
         challenge: Option<String>,
+        /// The headers of the answer.
+        headers: HeaderMap,
     },
     /// The proxy answered with another status than 2xx.
-    #[error("the proxy refused the tunnel: {status}")]
+    #[error("proxy refused the tunnel: {status}")]
     Refused {
         /// The status.
         status: StatusCode,
+        /// The headers of the answer, such as `Retry-After`.
+        headers: HeaderMap,
     },
     /// The head of the answer could not be read.
     #[error("the proxy's answer cannot be read: {0}")]
@@ -170,11 +174,12 @@ impl Proxy {
             self.stage = Stage::Open;
             return Some(Ok(()));
         }
-        let challenge = self.headers.get(header::PROXY_AUTHENTICATE);
-        let challenge = challenge.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let headers = self.headers.clone();
         Some(self.fail(match parts.status {
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED => ProxyError::Authentication { challenge },
-            status => ProxyError::Refused { status },
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                ProxyError::Authentication { challenge: head::joined(&headers, header::PROXY_AUTHENTICATE), headers }
+            }
+            status => ProxyError::Refused { status, headers },
         }))
     }
 

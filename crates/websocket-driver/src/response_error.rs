@@ -6,6 +6,7 @@ use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::close::CloseCode;
 use crate::head_error::HeadError;
+use crate::http::head::joined;
 
 /// Why a client did not take the server's answer to its handshake (RFC 6455 §4.1), with what there is of that answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl ResponseError {
             return Some("the server spoke TLS: use a wss: URL".to_owned());
         }
         let status = self.status?;
-        let header = |name| self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let header = |name| joined(&self.headers, name);
         match status {
             StatusCode::SWITCHING_PROTOCOLS => None,
             StatusCode::UNAUTHORIZED => {

@@ -1,7 +1,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use websocket_driver::{HandshakeError, ProtocolError, ProxyError, ResponseFault, UrlError};
 
 /// Why there is no connection.
@@ -80,49 +80,64 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the same attempt may succeed later: nobody listens, a name is not resolved, the server is overloaded or says
-    /// nothing. What is refused for good is not, such as a certificate that is not trusted, a 401 or a 404.
+    /// Returns whether the same attempt may succeed later: nobody listens, a name is not resolved, the server is overloaded or
+    /// says nothing. A permanent refusal is not transient, such as a certificate that is not trusted, a 401 or a 404.
+    ///
+    /// Of the statuses of a server or a proxy, 408, 425, 429 and all from 500 are transient, but for 501, 505, 506, 508, 510
+    /// and 511, which say that the request would be refused again. An unregistered status counts as the x00 of its class, and
+    /// one beyond 599 as a 500 (RFC 9110 §15). With a `Retry-After`, every status but those of 3xx is transient.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Io { .. } | Self::TimedOut => true,
             // What rustls itself says, or of the name, will be said again; a transport that ended meanwhile is another thing.
             Self::Tls { error, .. } => !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other),
-            Self::Proxy(ProxyError::Refused { status }) => is_transient(*status),
+            Self::Proxy(ProxyError::Refused { status, headers }) => is_transient(*status, headers),
+            Self::Proxy(ProxyError::Authentication { headers, .. }) => {
+                is_transient(StatusCode::PROXY_AUTHENTICATION_REQUIRED, headers)
+            }
             Self::Proxy(ProxyError::Ended) => true,
             Self::Refused(ProtocolError::Response(error)) => match error.fault {
                 ResponseFault::Ended => true,
-                ResponseFault::Status => error.status.is_some_and(is_transient),
+                ResponseFault::Status => error.status.is_some_and(|status| is_transient(status, &error.headers)),
                 _ => false,
             },
             _ => false,
         }
     }
 
-    /// How long the server wants to be left alone: its `Retry-After` (RFC 9110 §10.2.3), a number of seconds or a date.
+    /// Returns how long the server, or the proxy, wants to be left alone: its `Retry-After` (RFC 9110 §10.2.3), a number of
+    /// seconds or a date. It is zero for a date that has passed.
     pub fn retry_after(&self) -> Option<Duration> {
-        let Self::Refused(ProtocolError::Response(error)) = self else {
-            return None;
-        };
-        let value = error.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok()
+        retry_after(match self {
+            Self::Refused(ProtocolError::Response(error)) => &error.headers,
+            Self::Proxy(ProxyError::Refused { headers, .. } | ProxyError::Authentication { headers, .. }) => headers,
+            _ => return None,
+        })
     }
 }
 
-/// Those of RFC 9110 §15.5.9 and §15.6, of RFC 8470 and of RFC 6585 that speak of the moment.
-fn is_transient(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::INTERNAL_SERVER_ERROR
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return value.parse().ok().map(Duration::from_secs);
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Whether a status, or the wish that it comes with, speaks of the moment.
+fn is_transient(status: StatusCode, headers: &HeaderMap) -> bool {
+    match status.as_u16() {
+        // RFC 9110 §10.2.3: the wait before the request to the other location.
+        300..=399 => false,
+        _ if retry_after(headers).is_some() => true,
+        // RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
+        408 | 425 | 429 => true,
+        // Those of 5xx in IANA's registry that are about the request or the server's abilities.
+        501 | 505 | 506 | 508 | 510 | 511 => false,
+        // RFC 9110 §15: others count as 500, those that are invalid too.
+        status => status >= 500,
+    }
 }
 
 impl From<UrlError> for ConnectError {
