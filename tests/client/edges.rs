@@ -82,13 +82,13 @@ fn interim_answers_of_a_proxy_are_passed_over() {
 #[test]
 fn a_refusal_whose_body_is_chunked_is_told_when_that_ends() {
     let reply = Reply::status("403 Forbidden").with("Transfer-Encoding", "chunked");
-    for body in ["5\r\nhello\r\n0\r\n\r\n", "0\r\n\r\n"] {
+    for (body, decoded) in [("5\r\nhello\r\n0\r\n\r\n", "hello"), ("0\r\n\r\n", "")] {
         for slowly in [false, true] {
             let mut client = Client::started(config());
             let bytes = reply.then(body);
             let events = if slowly { client.feed_slowly(bytes) } else { client.feed(bytes) };
             assert_eq!(events.len(), 2, "{body:?}");
-            assert_eq!(refusal("chunked", &events).0.body, body);
+            assert_eq!(refusal("chunked", &events).0.body, decoded);
         }
     }
 }

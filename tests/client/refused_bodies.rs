@@ -56,11 +56,111 @@ fn the_body_is_awaited_as_long_as_it_is_and_the_end_ends_it() {
     }
 }
 
+fn chunked() -> Reply {
+    forbidden().with("Transfer-Encoding", "chunked")
+}
+
+#[test]
+fn chunked_body_is_decoded_and_ends_with_last_chunk() {
+    let long = "x".repeat(KEPT + 10);
+    let rows: [(&str, &str); 17] = [
+        ("8\r\nkeep out\r\n0\r\n\r\n", "keep out"),
+        ("0\r\n\r\n", ""),
+        ("000\r\n\r\n", ""),
+        ("0;last\r\n\r\n", ""),
+        ("8\r\nkeep out\r\n000\r\n\r\n", "keep out"),
+        ("8\r\nkeep out\r\n0000000000000000\r\n\r\n", "keep out"),
+        ("4\r\nkeep\r\n4\r\n out\r\n0\r\n\r\n", "keep out"),
+        ("8;name=value\r\nkeep out\r\n0;x=\"y\"\r\n\r\n", "keep out"),
+        ("8 ; name\r\nkeep out\r\n0\t\r\n\r\n", "keep out"),
+        ("8\r\nkeep out\r\n0\r\nX-Trailer: 1\r\nX-Two: 2\r\n\r\n", "keep out"),
+        ("8\r\nkeep out\r\n0\r\nX-Trailer: that does not", "keep out"),
+        ("0000000a\r\n0123456789\r\n0\r\n\r\n", "0123456789"),
+        ("A\r\n0\r\n\r\n56789\r\n0\r\n\r\n", "0\r\n\r\n56789"),
+        ("0\r\n\r\nand what is behind it", ""),
+        ("100a\r\nLONG", "LONG"),
+        ("ffffffffffffffff\r\nLONG", "LONG"),
+        ("5;EXTENSION\r\nhello\r\n0\r\n\r\n", "hello"),
+    ];
+    for (body, decoded) in rows {
+        let fill = |text: &str| text.replace("LONG", &long).replace("EXTENSION", &"e".repeat(4000));
+        let (body, decoded) = (fill(body), fill(decoded));
+        let decoded = &decoded.as_bytes()[..decoded.len().min(KEPT)];
+        assert_eq!(kept(&chunked(), body.as_bytes()), (decoded.to_vec(), false), "{body:.60}");
+        let bytes = chunked().then(&body);
+        let slowly = Client::started(config()).feed_slowly(&bytes);
+        assert_eq!(refusal("slowly", &slowly).0.body, decoded, "{body:.60}");
+    }
+}
+
+#[test]
+fn chunked_body_that_is_cut_off_keeps_what_was_received() {
+    let rows: [(&str, &str); 9] = [
+        ("", ""),
+        ("8", "8"),
+        ("Denied", "Denied"),
+        ("4\r\nkeep\r\n8", "keep"),
+        ("8\r\nkeep", "keep"),
+        ("8\r\nkeep out", "keep out"),
+        ("8\r\nkeep out\r", "keep out"),
+        ("8\r\nkeep out\r\n", "keep out"),
+        ("8\r\nkeep out\r\n0", "keep out"),
+    ];
+    for (body, decoded) in rows {
+        assert_eq!(kept(&chunked(), body.as_bytes()), (decoded.into(), true), "{body}");
+    }
+}
+
+#[test]
+fn chunked_body_that_is_malformed_is_kept_unchanged_from_there() {
+    for body in ["<html>", "\r\n\r\n", "; x\r\n", "8\nkeep out", "5x\r\nhello", "fffffffffffffffff\r\n", "-1\r\n"] {
+        assert_eq!(kept(&chunked(), body.as_bytes()), (body.into(), true), "{body}");
+        let slowly = feed_in_pieces(&mut Client::started(config()), &chunked().then(body), &[1, 50, 95, 97]);
+        assert_eq!(refusal("slowly", &slowly).0.body, body);
+    }
+    assert_eq!(kept(&chunked(), b"2\r\nhello"), (b"hello".to_vec(), true));
+    // A line that does not end.
+    let endless = [&b"5;"[..], &[b'e'; 10_000]].concat();
+    assert_eq!(kept(&chunked(), &endless), (endless[..KEPT].to_vec(), false));
+}
+
+#[test]
+fn chunked_body_with_long_extensions_is_read_in_bounds() {
+    let mut client = Client::started(config());
+    let mut events = client.feed(chunked().bytes());
+    let mut fed = 0;
+    while events.is_empty() {
+        events = client.feed(format!("1;{}\r\nx\r\n", "e".repeat(1000)));
+        fed += 1007;
+        assert!(fed <= 70 * 1024 && client.driver.input().len() <= 2000);
+    }
+    assert!(refusal("long extensions", &events).0.body.len() < 100);
+}
+
+#[test]
+fn body_framing_follows_the_last_transfer_coding_and_lengths_that_agree() {
+    let with = |name: &str, value: &str| forbidden().with(name, value);
+    let chunks = b"5\r\nhello\r\n0\r\n\r\n";
+    let decoded = (b"hello".to_vec(), false);
+    assert_eq!(kept(&with("Transfer-Encoding", "Chunked"), chunks), decoded);
+    assert_eq!(kept(&with("Transfer-Encoding", "gzip, chunked"), chunks), decoded);
+    assert_eq!(kept(&with("Transfer-Encoding", "gzip").with("Transfer-Encoding", "chunked"), chunks), decoded);
+    assert_eq!(kept(&chunked().with("Content-Length", "3"), chunks), decoded);
+    for coding in ["gzip", "identity", "chunked, gzip", ""] {
+        assert_eq!(kept(&with("Transfer-Encoding", coding), chunks), (chunks.to_vec(), true), "{coding}");
+    }
+    assert_eq!(kept(&with("Content-Length", "5, 5"), b"hello, you"), decoded);
+    assert_eq!(kept(&with("Content-Length", "5").with("Content-Length", "5"), b"hello, you"), decoded);
+    for length in ["5, 6", "+5", "-5", "", "5 5"] {
+        assert_eq!(kept(&with("Content-Length", length), b"hello, you"), (b"hello, you".to_vec(), true), "{length}");
+    }
+}
+
 #[test]
 fn a_body_in_pieces_is_the_same() {
     let long = vec![b'x'; KEPT + 100];
     for body in [&b"hello"[..], &long] {
-        for reply in [forbidden(), forbidden().with("Content-Length", body.len().to_string())] {
+        for reply in [chunked(), forbidden(), forbidden().with("Content-Length", body.len().to_string())] {
             let bytes = reply.then(body);
             let cuts: Vec<usize> = (1..bytes.len()).collect();
             let slowly = feed_in_pieces(&mut Client::started(config()), &bytes, &cuts);

@@ -129,17 +129,20 @@ fn a_refusal_whose_body_does_not_end_is_told_all_the_same() {
 }
 
 #[test]
-fn a_chunked_refusal_ends_with_its_last_chunk() {
+fn chunked_refusal_is_decoded_and_reported_at_once() {
     run_paused(async || {
-        let (connect, mut peer, begin) = over_memory();
-        let server = async {
-            peer.head().await;
-            let head = "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n";
-            peer.write(format!("{head}8\r\nkeep out\r\n0\r\n\r\n")).await;
-        };
-        let (opened, ()) = tokio::join!(connect.into_future(), server);
-        let Err(ConnectError::Refused(ProtocolError::Response(error))) = opened else { panic!("{opened:?}") };
-        assert_eq!(error.status, Some(StatusCode::FORBIDDEN));
-        assert_eq!(begin.elapsed().as_secs(), 0);
+        let ends = ["0\r\n\r\n", "000\r\n\r\n", "0\r\nX-Trailer: 1\r\n\r\n", "0;last=1\r\n\r\n"];
+        for (size, end) in ["8", "08", "8;name=value"].into_iter().flat_map(|size| ends.map(|end| (size, end))) {
+            let (connect, mut peer, begin) = over_memory();
+            let server = async {
+                peer.head().await;
+                let head = "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n";
+                peer.write(format!("{head}{size}\r\nkeep out\r\n{end}")).await;
+            };
+            let (opened, ()) = tokio::join!(connect.into_future(), server);
+            let Err(ConnectError::Refused(ProtocolError::Response(error))) = opened else { panic!("{opened:?}") };
+            assert_eq!((error.status, &error.body[..]), (Some(StatusCode::FORBIDDEN), &b"keep out"[..]));
+            assert_eq!(begin.elapsed().as_secs(), 0, "{size}, {end}");
+        }
     });
 }

@@ -1,19 +1,16 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Request, Response, StatusCode};
-use memchr::memmem;
+use http::{Request, Response};
 
 use crate::config::Settings;
 use crate::error::HandshakeError;
 use crate::handshake::client::{Agreed, Asked};
 use crate::handshake::is_reserved;
+use crate::http::body::{BodyReader, MAX_KEPT};
 use crate::http::head::{self, ResponseReadError, ResponseReader};
 use crate::output::Output;
 use crate::queue::Queue;
 use crate::response_error::{ResponseError, ResponseFault};
-
-/// How much of the body of a refusal is kept.
-const MAX_BODY: usize = 4 * 1024;
 
 /// A client's connection until its handshake is done.
 #[derive(Debug)]
@@ -32,7 +29,7 @@ enum Stage {
     /// The head of the answer is coming.
     Head(Box<Asked>, ResponseReader),
     /// The server refused, and says more in a body.
-    Body { response: Box<Response<()>>, body: Length },
+    Body(Box<(Response<()>, BodyReader)>),
     /// All is told.
     Done,
 }
@@ -47,6 +44,15 @@ pub(crate) enum Outcome {
 impl Connecting {
     pub(crate) fn new(asked: Asked) -> Self {
         Self { stage: Stage::Prepared(Box::new(asked)), queue: Queue::default() }
+    }
+
+    /// Returns the number of bytes held.
+    pub(crate) fn memory(&self) -> usize {
+        let body = match &self.stage {
+            Stage::Body(refusal) => refusal.1.memory(),
+            _ => 0,
+        };
+        self.queue.memory() + body
     }
 
     pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
@@ -141,23 +147,21 @@ impl Connecting {
                 match asked.check(&response) {
                     Ok(agreed) => Some(Outcome::Agreed(response, agreed)),
                     Err(ResponseFault::Status) => {
-                        let body = Length::of(&response);
-                        self.stage = Stage::Body { response: Box::new(response), body };
+                        let body = BodyReader::new(&response);
+                        self.stage = Stage::Body(Box::new((response, body)));
                         self.read(input, eof, settings)
                     }
                     Err(fault) => Some(Outcome::Failed(failed(fault, Some(response), &[]))),
                 }
             }
-            Stage::Body { response, body } => match body.end(input) {
-                None if !eof => {
-                    self.stage = Stage::Body { response, body };
-                    None
+            Stage::Body(mut refusal) => {
+                if !refusal.1.read(input) && !eof {
+                    self.stage = Stage::Body(refusal);
+                    return None;
                 }
-                end => {
-                    input.truncate(end.unwrap_or(input.len()));
-                    Some(Outcome::Failed(failed(ResponseFault::Status, Some(*response), input)))
-                }
-            },
+                let (response, body) = *refusal;
+                Some(Outcome::Failed(failed(ResponseFault::Status, Some(response), &body.finish(input))))
+            }
             stage => {
                 self.stage = stage;
                 eof.then(|| Outcome::Failed(ResponseError::new(ResponseFault::Ended)))
@@ -166,44 +170,8 @@ impl Connecting {
     }
 }
 
-/// How much of a body to wait for. Where nothing tells, the end of the transport ends it, or the limit.
-#[derive(Debug, Clone, Copy)]
-enum Length {
-    Known(usize),
-    Chunked,
-}
-
-impl Length {
-    fn of(response: &Response<()>) -> Self {
-        let headers = response.headers();
-        if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            return Self::Known(0);
-        }
-        if headers.contains_key(header::TRANSFER_ENCODING) {
-            return Self::Chunked;
-        }
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        let length = length.and_then(|length| length.parse::<u64>().ok());
-        Self::Known(length.map_or(MAX_BODY, |length| length.min(MAX_BODY as u64) as usize))
-    }
-
-    /// Where the body ends, or what is kept of it, once that has come.
-    fn end(self, input: &[u8]) -> Option<usize> {
-        const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-        let wanted = match self {
-            Self::Known(length) => length,
-            Self::Chunked if input.starts_with(LAST_CHUNK) => LAST_CHUNK.len(),
-            Self::Chunked => match memmem::find(input, b"\r\n0\r\n\r\n") {
-                Some(at) => at + 2 + LAST_CHUNK.len(),
-                None => MAX_BODY,
-            },
-        };
-        (input.len() >= wanted).then_some(wanted)
-    }
-}
-
 fn failed(fault: ResponseFault, response: Option<Response<()>>, body: &[u8]) -> ResponseError {
-    let body = Bytes::copy_from_slice(&body[..body.len().min(MAX_BODY)]);
+    let body = Bytes::copy_from_slice(&body[..body.len().min(MAX_KEPT)]);
     match response {
         None => ResponseError { body, ..ResponseError::new(fault) },
         Some(response) => {

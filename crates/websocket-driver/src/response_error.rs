@@ -19,7 +19,8 @@ pub struct ResponseError {
     pub version: Option<Version>,
     /// The headers, where a head could be read.
     pub headers: HeaderMap,
-    /// The first bytes of the body, or of what came in place of a head: at most 4 KiB, as they were on the wire.
+    /// The first bytes of the body, or of what was received instead of a head: at most 4 KiB. A chunked body is decoded
+    /// (RFC 9112 §7.1), content codings are not.
     pub body: Bytes,
 }
 

@@ -18,7 +18,7 @@ impl Driver {
         let held = match &self.state {
             State::Open(protocol) => protocol.memory(),
             State::Opening(opening) => opening.queue.memory(),
-            State::Connecting(connecting) => connecting.queue.memory(),
+            State::Connecting(connecting) => connecting.memory(),
             State::Closed => 0,
         };
         // An empty buffer is lent by somebody, and may be taken away.

@@ -1,3 +1,4 @@
-//! The heads of HTTP/1.1 messages, for drivers that have the transport to themselves.
+//! HTTP/1.1 messages, for drivers that have the transport to themselves.
 
+pub(crate) mod body;
 pub(crate) mod head;
