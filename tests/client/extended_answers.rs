@@ -113,7 +113,6 @@ fn a_subprotocol_must_be_one_that_was_offered() {
     let name = "sec-websocket-protocol";
     wrong(&[], &[(name, "chat")]);
     wrong(&["chat"], &[(name, "Chat")]);
-    wrong(&["chat"], &[(name, "")]);
     wrong(&["chat", "mqtt"], &[(name, "chat, mqtt")]);
     wrong(&["chat", "mqtt"], &[(name, "chat"), (name, "mqtt")]);
     for agreed in ["chat", "mqtt"] {
@@ -121,6 +120,10 @@ fn a_subprotocol_must_be_one_that_was_offered() {
         client.driver.receive_response(with(status(200), &[(name, agreed)])).unwrap();
         assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], Some(agreed)));
     }
+    // One without a value is absent.
+    let mut client = asked(config().protocols(["chat"]));
+    client.driver.receive_response(with(status(200), &[(name, "")])).unwrap();
+    assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], None));
 }
 
 #[test]

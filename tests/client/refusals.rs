@@ -135,7 +135,7 @@ pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
         all.push(Refused::status(name, reply, status).hint("it is at wss://example.com/"));
     }
     for (name, protocol) in
-        [("never offered", "soap"), ("in another case", "A"), ("a list", "a, b"), ("empty", ""), ("with more", "ab")]
+        [("never offered", "soap"), ("in another case", "A"), ("a list", "a, b"), ("a comma", ","), ("with more", "ab")]
     {
         let reply = right().with("Sec-WebSocket-Protocol", protocol);
         all.push(Refused { name, ..Refused::wrong(name, reply, Fault::Protocol) });
@@ -257,6 +257,22 @@ fn answers_that_differ_only_in_what_may_differ_are_taken() {
     }
     let bare = String::from_utf8(right().bytes()).unwrap().replace("\r\n", "\n");
     assert_eq!(Client::started(config()).feed(bare), [Event::Open], "lines without CR");
+}
+
+#[test]
+fn subprotocol_without_value_is_absent() {
+    for empty in ["", " ", "\t "] {
+        for config in [config(), config().protocols(["a", "b"])] {
+            let mut client = Client::started(config);
+            let reply = Reply::right().with("Sec-WebSocket-Protocol", empty);
+            assert_eq!(client.feed(reply.with("Sec-WebSocket-Protocol", empty).bytes()), [Event::Open], "{empty:?}");
+            assert_eq!(client.driver.protocol(), None);
+        }
+        let mut client = Client::started(config().protocols(["a", "b"]));
+        let reply = Reply::right().with("Sec-WebSocket-Protocol", empty).with("Sec-WebSocket-Protocol", "b");
+        assert_eq!(client.feed(reply.bytes()), [Event::Open], "{empty:?}");
+        assert_eq!(client.driver.protocol(), Some("b"));
+    }
 }
 
 #[test]

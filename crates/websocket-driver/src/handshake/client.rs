@@ -123,9 +123,11 @@ impl Asked {
     }
 }
 
-/// At most one, of those that were offered.
+/// At most one, of those that were offered. A field without a value chooses nothing: HTTP.sys sends it when the server's
+/// application names no subprotocol.
 fn chosen(offered: &[String], headers: &HeaderMap) -> Result<Option<Box<str>>, ResponseFault> {
-    let mut chosen = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let fields = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut chosen = fields.filter(|value| !value.as_bytes().trim_ascii().is_empty());
     match (chosen.next(), chosen.next()) {
         (None, _) => Ok(None),
         (Some(chosen), None) => {
