@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::server::TlsStream;
 use tower_websocket::{Config, TlsConfig};
 
@@ -64,18 +65,56 @@ impl Authority {
         self.issue(Self::params(&["localhost"]), &[])
     }
 
-    fn params(hosts: &[&str]) -> CertificateParams {
+    /// A server for `localhost` that takes only clients with a certificate of this authority. It speaks this, and TLS of these
+    /// versions.
+    pub(crate) fn wanting_certificates(
+        &self,
+        alpn: &'static [u8],
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> TlsAcceptor {
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der()).expect("a certificate");
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+        let verifier = verifier.build().expect("a verifier");
+        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
+        let (certificate, key) = self.certify(Self::params(&["localhost"]));
+        let config = config.with_client_cert_verifier(verifier).with_single_cert(vec![certificate], key);
+        let mut config = config.expect("a key that fits");
+        config.alpn_protocols = vec![alpn.to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A server whose certificate is the authority's own, as `openssl req -x509` makes them by default.
+    pub(crate) fn acceptor_of_itself() -> (CertificateDer<'static>, TlsAcceptor) {
+        let mut params = Self::params(&["localhost"]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate").der().clone();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
+        let key = key.serialize_der().try_into().expect("a key");
+        let config = config.with_single_cert(vec![certificate.clone()], key).expect("a key that fits");
+        (certificate, TlsAcceptor::from(Arc::new(config)))
+    }
+
+    /// A certificate of this authority, and its key.
+    pub(crate) fn certify(&self, params: CertificateParams) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        (certificate.der().clone(), key.serialize_der().try_into().expect("a key"))
+    }
+
+    pub(crate) fn params(hosts: &[&str]) -> CertificateParams {
         let hosts: Vec<_> = hosts.iter().map(|&host| host.to_owned()).collect();
         CertificateParams::new(hosts).expect("names of hosts")
     }
 
     fn issue(&self, params: CertificateParams, alpn: &[&[u8]]) -> TlsAcceptor {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let (certificate, key) = self.certify(params);
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
-        let key = key.serialize_der().try_into().expect("a key");
-        let mut config = config.with_single_cert(vec![certificate.der().clone()], key).expect("a key that fits");
+        let mut config = config.with_single_cert(vec![certificate], key).expect("a key that fits");
         config.alpn_protocols = alpn.iter().map(|alpn| alpn.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }

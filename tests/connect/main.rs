@@ -34,6 +34,7 @@ mod streams;
 mod threats;
 mod timeouts;
 mod tls;
+mod tls_alerts;
 mod tls_proxies;
 mod tls_streams;
 mod transient;

@@ -18,7 +18,7 @@ use super::deadline::Deadline;
 use super::dial::{self, Route};
 use super::error::ConnectError;
 use super::http2::Http2Connection;
-use super::tls::{Alpn, TlsConfig};
+use super::tls::{Alpn, TlsConfig, TlsFailure};
 use super::tunnel::ProxyChoice;
 use crate::connection::Connection;
 use crate::shutdown::Shutdown;
@@ -228,7 +228,10 @@ impl Connect {
             (Http::One, io) => {
                 let (io, mut driver) = match io {
                     Some(io) => (Upgraded::from_boxed(io), driver),
-                    None => self.route.dial(&url, driver, Alpn::Http1).await?,
+                    None => {
+                        let (io, driver, _) = self.route.dial(&url, driver, Alpn::Http1).await?;
+                        (io, driver)
+                    }
                 };
                 driver.start()?;
                 (io, driver)
@@ -280,12 +283,12 @@ async fn http2(
     url: &Uri,
     driver: Driver,
 ) -> Result<(Http2Connection, Driver), ConnectError> {
-    let (io, mut driver) = match io {
-        Some(io) => (Upgraded::from_boxed(io), driver),
+    let (io, mut driver, failure) = match io {
+        Some(io) => (Upgraded::from_boxed(io), driver, TlsFailure::default()),
         None => route.dial(url, driver, Alpn::Http2).await?,
     };
     let io = dial::unread(io, mem::take(driver.input()));
-    Ok((Http2Connection::new(io, url).await?, driver))
+    Ok((Http2Connection::new(io, url, failure).await?, driver))
 }
 
 /// Waits for the server's answer.
@@ -312,7 +315,7 @@ async fn open(
             Ok((WebSocket::new(connection), response))
         }
         Some(Ok(Event::Error(error))) => Err(ConnectError::Refused(error)),
-        Some(Err(error)) => Err(ConnectError::Io { host, error }),
+        Some(Err(error)) => Err(ConnectError::of_transport(host, error)),
         _ => Err(ConnectError::Io { host, error: io::ErrorKind::UnexpectedEof.into() }),
     }
 }

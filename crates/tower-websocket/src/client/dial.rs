@@ -10,7 +10,7 @@ use websocket_driver::{Driver, Proxy, UrlError};
 use super::address::{bare_host, host_and_port, is_secure};
 use super::connector::Connector;
 use super::error::ConnectError;
-use super::tls::{self, Alpn, TlsConfig};
+use super::tls::{self, Alpn, TlsConfig, TlsFailure};
 use super::tunnel::{self, OnTunnel, ProxyChoice};
 use crate::upgraded::Upgraded;
 
@@ -30,9 +30,14 @@ enum Way {
 }
 
 impl Route {
-    /// Connects to the server, or to the proxy and through it, and does TLS. The driver comes back with what followed the
-    /// proxy's answer.
-    pub(super) async fn dial(self, url: &Uri, driver: Driver, alpn: Alpn) -> Result<(Upgraded, Driver), ConnectError> {
+    /// Connects to the server, or to the proxy and through it, and does TLS, whose later failure is shared. The driver is
+    /// returned with the data that followed the proxy's answer.
+    pub(super) async fn dial(
+        self,
+        url: &Uri,
+        driver: Driver,
+        alpn: Alpn,
+    ) -> Result<(Upgraded, Driver, TlsFailure), ConnectError> {
         let hop = self.proxy.hop(url);
         let proxy_scheme = hop.as_ref().map(|hop| hop.url.scheme_str().unwrap_or_default().to_ascii_lowercase());
         let is_proxy_secure = match proxy_scheme.as_deref() {
@@ -52,25 +57,26 @@ impl Route {
         let uri = Uri::builder().scheme("http").authority(first_host.as_str()).path_and_query("/").build();
         let uri = uri.map_err(|_| UrlError::Host)?;
         let made = connector.connect(uri).await;
-        let mut io = made.map_err(|error| ConnectError::Io { host: first_host, error })?;
+        let mut io = made.map_err(|error| ConnectError::of_transport(first_host, error))?;
         let mut driver = match way {
             Way::Straight(driver) => driver,
             Way::Through(tunnel, proxy) => {
                 if let (true, Some(tls)) = (is_proxy_secure, &tls) {
-                    io = tls::wrap(io, bare_host(&proxy), tls, Alpn::Http1).await?;
+                    (io, _) = tls::wrap(io, bare_host(&proxy), tls, Alpn::Http1).await?;
                 }
                 tunnel::open(&mut io, &proxy, *tunnel, self.on_tunnel).await?
             }
         };
+        let mut failure = TlsFailure::default();
         if let (true, Some(tls)) = (is_secure(url), &tls) {
             // Nobody vouches for what came before TLS.
             if !driver.input().is_empty() {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "there are bytes before TLS");
                 return Err(ConnectError::Tls { host: bare_host(url).to_owned(), error });
             }
-            io = tls::wrap(io, bare_host(url), tls, alpn).await?;
+            (io, failure) = tls::wrap(io, bare_host(url), tls, alpn).await?;
         }
-        Ok((io, driver))
+        Ok((io, driver, failure))
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 use websocket_driver::{HandshakeError, ProtocolError, ProxyError, ResponseFault, UrlError};
 
+use super::tls_error;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,9 +34,10 @@ pub enum ConnectError {
         #[source]
         error: io::Error,
     },
-    /// TLS could not be agreed on: the certificate is not trusted, or for another host, or expired. Which, tells the
-    /// `rustls::Error` that `io::Error::get_ref` gives.
-    #[error("TLS with {host} failed: {error}")]
+    /// TLS could not be agreed on: the certificate is not trusted, or for another host, or expired, or the server does not
+    /// accept that of the client, which TLS 1.3 reports only after the handshake. The `rustls::Error` behind it is
+    /// available by `io::Error::get_ref`.
+    #[error("TLS with {host} failed: {error}{}", tls_error::hint(error).map(|hint| format!(" ({hint})")).unwrap_or_default())]
     Tls {
         /// The host.
         host: String,
@@ -80,6 +83,15 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Returns the error for a transport that failed, before or after a handshake of TLS on it.
+    pub(super) fn of_transport(host: String, error: io::Error) -> Self {
+        if tls_error::is_failure(&error) {
+            let name = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
+            return Self::Tls { host: name.trim_matches(['[', ']']).to_owned(), error };
+        }
+        Self::Io { host, error }
+    }
+
     /// Returns whether the same attempt may succeed later: nobody listens, a name is not resolved, the server is overloaded or
     /// says nothing. A permanent refusal is not transient, such as a certificate that is not trusted, a 401 or a 404.
     ///
@@ -89,8 +101,7 @@ impl ConnectError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Io { .. } | Self::TimedOut => true,
-            // What rustls itself says, or of the name, will be said again; a transport that ended meanwhile is another thing.
-            Self::Tls { error, .. } => !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Other),
+            Self::Tls { error, .. } => tls_error::is_transient(error),
             Self::Proxy(ProxyError::Refused { status, headers }) => is_transient(*status, headers),
             Self::Proxy(ProxyError::Authentication { headers, .. }) => {
                 is_transient(StatusCode::PROXY_AUTHENTICATION_REQUIRED, headers)

@@ -13,6 +13,7 @@ use super::deadline::Deadline;
 use super::error::ConnectError;
 use super::http2_stream::{Chunk, Http2Stream, io_error};
 use super::slots::Slots;
+use super::tls::TlsFailure;
 use crate::upgraded::Upgraded;
 
 /// How much may have come on a stream and was not read: RFC 9113 §6.9.2 begins with 64 KiB, which is slow over long ways.
@@ -47,16 +48,18 @@ pub struct Http2Connection {
     slots: Arc<Slots>,
     is_secure: bool,
     host: String,
+    failure: TlsFailure,
 }
 
 impl Http2Connection {
-    /// Begins a connection to the server of a URL, and waits for the server's settings.
-    pub(super) async fn new(io: Upgraded, url: &Uri) -> Result<Self, ConnectError> {
+    /// Begins a connection to the server of a URL, and waits for the server's settings. The failure is that of the TLS below,
+    /// of which h2 leaves only the text.
+    pub(super) async fn new(io: Upgraded, url: &Uri, failure: TlsFailure) -> Result<Self, ConnectError> {
         let host = host_and_port(url);
-        // What is no HTTP/2 breaks its rules at once.
-        let failed = |error: h2::Error| match error.is_library() {
-            true => ConnectError::NoHttp2 { host: bare_host(url).to_owned() },
-            false => ConnectError::Io { host: host.clone(), error: io_error(error) },
+        let failed = |error: h2::Error| match failure.get() {
+            // What is no HTTP/2 breaks its rules at once.
+            None if error.is_library() => ConnectError::NoHttp2 { host: bare_host(url).to_owned() },
+            cause => ConnectError::of_transport(host.clone(), cause.unwrap_or_else(|| io_error(error))),
         };
         let (requests, mut connection) = client::Builder::new()
             .initial_window_size(STREAM_WINDOW)
@@ -79,7 +82,7 @@ impl Http2Connection {
         if !requests.is_extended_connect_protocol_enabled() {
             return Err(ConnectError::NoExtendedConnect { host });
         }
-        Ok(Self { requests, slots: Arc::default(), is_secure: is_secure(url), host })
+        Ok(Self { requests, slots: Arc::default(), is_secure: is_secure(url), host, failure })
     }
 
     /// Sends a driver's request, and gives its answer to it.
@@ -93,7 +96,8 @@ impl Http2Connection {
         if self.is_secure != is_secure(url) || !self.host.eq_ignore_ascii_case(&host) {
             return Err(ConnectError::OtherServer { connected: self.host.clone() });
         }
-        let failed = |error| ConnectError::Io { host: host.clone(), error: io_error(error) };
+        let failed =
+            |error| ConnectError::of_transport(host.clone(), self.failure.get().unwrap_or_else(|| io_error(error)));
         let slot = self.slots.take(|| self.requests.current_max_send_streams()).await;
         let mut request = driver.extended_connect()?;
         request.extensions_mut().insert(Protocol::from_static("websocket"));

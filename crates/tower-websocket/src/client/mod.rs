@@ -14,4 +14,8 @@ mod roots;
 mod slots;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 pub(crate) mod tls;
+#[cfg_attr(not(feature = "tls"), path = "no_tls_error.rs")]
+mod tls_error;
+#[cfg(feature = "tls")]
+mod tls_stream;
 mod tunnel;

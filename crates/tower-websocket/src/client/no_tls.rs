@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::io;
 
 use super::error::ConnectError;
 use crate::upgraded::Upgraded;
@@ -18,6 +19,21 @@ pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectErr
     config.ok_or(ConnectError::NoTls)
 }
 
-pub(super) async fn wrap(_: Upgraded, _: &str, config: &TlsConfig, _: Alpn) -> Result<Upgraded, ConnectError> {
+pub(super) async fn wrap(
+    _: Upgraded,
+    _: &str,
+    config: &TlsConfig,
+    _: Alpn,
+) -> Result<(Upgraded, TlsFailure), ConnectError> {
     match config.0 {}
+}
+
+/// Never an error, as there is no TLS.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TlsFailure;
+
+impl TlsFailure {
+    pub(super) fn get(&self) -> Option<io::Error> {
+        None
+    }
 }

@@ -1,12 +1,16 @@
+use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore};
 
 use super::error::ConnectError;
 use super::roots;
+use super::tls_error;
+use super::tls_stream::ReportingStream;
+pub(super) use super::tls_stream::TlsFailure;
 use crate::upgraded::Upgraded;
 
 /// How a client does TLS: by rustls with ring, whatever provider the process may have installed. The server's certificate
@@ -76,16 +80,20 @@ pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectErr
     config.or_else(TlsConfig::default_roots).ok_or(ConnectError::NoTls)
 }
 
-pub(super) async fn wrap(io: Upgraded, host: &str, config: &TlsConfig, alpn: Alpn) -> Result<Upgraded, ConnectError> {
-    let failed = |error: std::io::Error| {
-        let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
-        let refused = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
-        if alpn == Alpn::Http2 && cause == Some(&refused) {
+pub(super) async fn wrap(
+    io: Upgraded,
+    host: &str,
+    config: &TlsConfig,
+    alpn: Alpn,
+) -> Result<(Upgraded, TlsFailure), ConnectError> {
+    let failed = |error: io::Error| {
+        let refused = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+        if alpn == Alpn::Http2 && tls_error::cause(&error) == Some(&refused) {
             return ConnectError::NoHttp2 { host: host.to_owned() };
         }
         ConnectError::Tls { host: host.to_owned(), error }
     };
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(std::io::Error::other(error)))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(io::Error::other(error)))?;
     let mut config = config.0.clone();
     if config.alpn_protocols != [alpn.name()] {
         Arc::make_mut(&mut config).alpn_protocols = vec![alpn.name().to_vec()];
@@ -94,5 +102,7 @@ pub(super) async fn wrap(io: Upgraded, host: &str, config: &TlsConfig, alpn: Alp
     if alpn == Alpn::Http2 && stream.get_ref().1.alpn_protocol() != Some(alpn.name()) {
         return Err(ConnectError::NoHttp2 { host: host.to_owned() });
     }
-    Ok(Upgraded::from_boxed(Box::new(stream)))
+    let stream = ReportingStream::new(stream);
+    let failure = stream.failure();
+    Ok((Upgraded::from_boxed(Box::new(stream)), failure))
 }

@@ -67,7 +67,7 @@ pub(super) async fn open(
 ) -> Result<Driver, ConnectError> {
     // Without the password that the URL may hold.
     let host = host_and_port(url);
-    let failed = |error: io::Error| ConnectError::Io { host: host.clone(), error };
+    let failed = |error: io::Error| ConnectError::of_transport(host.clone(), error);
     proxy.start();
     while proxy.output().has_remaining() {
         stream.write_buf(proxy.output()).await.map_err(failed)?;

@@ -1,0 +1,123 @@
+//! TLS as a transport that reports why the server ended it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls;
+use tokio_util::io::poll_read_buf;
+
+use super::tls_error;
+use crate::upgraded::Upgraded;
+
+/// How much is read in search of an alert when nothing can be written any more.
+const MAX_STASHED: usize = 64 * 1024;
+
+/// The first error of TLS on a stream, shared with the layers that would turn it into text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TlsFailure(Arc<OnceLock<rustls::Error>>);
+
+impl TlsFailure {
+    /// Returns the error as the stream reports it, if there was one.
+    pub(super) fn get(&self) -> Option<io::Error> {
+        self.0.get().map(|error| io::Error::new(io::ErrorKind::InvalidData, error.clone()))
+    }
+
+    fn record(&self, error: &io::Error) {
+        if let Some(cause) = tls_error::cause(error) {
+            let _ = self.0.set(cause.clone());
+        }
+    }
+}
+
+/// A client learns whether its certificate is accepted only after a handshake of TLS 1.3: by an alert, which it may find
+/// only by reading on after its writes have failed (RFC 8446 §4.4.2.4). What is found instead of an alert is kept, and read
+/// later.
+pub(super) struct ReportingStream {
+    io: TlsStream<Upgraded>,
+    failure: TlsFailure,
+    stash: BytesMut,
+}
+
+impl ReportingStream {
+    pub(super) fn new(io: TlsStream<Upgraded>) -> Self {
+        Self { io, failure: TlsFailure::default(), stash: BytesMut::new() }
+    }
+
+    pub(super) fn failure(&self) -> TlsFailure {
+        self.failure.clone()
+    }
+
+    /// Replaces the error of a write by the alert that explains it, if one has arrived.
+    fn explain<T>(&mut self, written: io::Result<T>, cx: &mut Context<'_>) -> io::Result<T> {
+        let error = match written {
+            Ok(written) => return Ok(written),
+            Err(error) => error,
+        };
+        self.failure.record(&error);
+        while self.failure.0.get().is_none() && self.stash.len() < MAX_STASHED {
+            match poll_read_buf(Pin::new(&mut self.io), cx, &mut self.stash) {
+                Poll::Ready(Ok(read)) if read > 0 => {}
+                Poll::Ready(Err(error)) => {
+                    self.failure.record(&error);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        Err(self.failure.get().unwrap_or(error))
+    }
+}
+
+impl AsyncRead for ReportingStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.stash.is_empty() {
+            let length = this.stash.len().min(buf.remaining());
+            buf.put_slice(&this.stash[..length]);
+            this.stash.advance(length);
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(error) = this.failure.get() {
+            return Poll::Ready(Err(error));
+        }
+        let read = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
+        if let Err(error) = &read {
+            this.failure.record(error);
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for ReportingStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf));
+        Poll::Ready(self.explain(written, cx))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs));
+        Poll::Ready(self.explain(written, cx))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = ready!(Pin::new(&mut self.io).poll_flush(cx));
+        Poll::Ready(self.explain(flushed, cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
