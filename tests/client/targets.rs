@@ -26,6 +26,11 @@ fn the_host_is_without_the_default_port_and_with_the_brackets() {
         ("ws://[::1]:8080/", "[::1]:8080"),
         ("wss://[2001:db8::7]:443/", "[2001:db8::7]"),
         ("ws://user@[::1]/", "[::1]"),
+        // RFC 6874 §4: a zone is not for the server.
+        ("ws://[fe80::1%25eth0]/", "[fe80::1]"),
+        ("ws://[fe80::1%eth0]:8080/", "[fe80::1]:8080"),
+        ("wss://[fe80::1%251]:443/", "[fe80::1]"),
+        ("ws://user@[fe80::1%25]/", "[fe80::1]"),
         ("ws://user:80@example.com/", "example.com"),
         ("ws://user:1@example.com:81/", "example.com:81"),
         ("ws://Example.COM/", "Example.COM"),
@@ -48,6 +53,24 @@ fn the_path_and_the_query_are_written_as_they_are() {
         ("ws://user:secret@example.com/a", "/a"),
         // A fragment means nothing here, and the type of a URL drops it.
         ("ws://example.com/a#b", "/a"),
+    ];
+    for (url, path) in rows {
+        let head = head(url, config());
+        assert_eq!(head.split("\r\n").next(), Some(&format!("GET {path} HTTP/1.1")[..]), "{url}");
+    }
+}
+
+#[test]
+fn path_and_query_are_percent_encoded_where_a_request_line_needs_it() {
+    let rows = [
+        ("ws://example.com/ä", "/%C3%A4"),
+        ("ws://example.com/日本?q=日本", "/%E6%97%A5%E6%9C%AC?q=%E6%97%A5%E6%9C%AC"),
+        ("ws://example.com?ä", "/?%C3%A4"),
+        ("ws://example.com/%C3%A4/ä%2F", "/%C3%A4/%C3%A4%2F"),
+        ("ws://example.com/😀", "/%F0%9F%98%80"),
+        ("ws://example.com/{\"a\":1}", "/%7B%22a%22:1%7D"),
+        ("ws://example.com/a|b^c", "/a%7Cb%5Ec"),
+        ("ws://example.com/a?\u{80}", "/a?%C2%80"),
     ];
     for (url, path) in rows {
         let head = head(url, config());
@@ -94,18 +117,14 @@ fn the_password_is_in_no_debug_output() {
 fn a_url_that_is_none_of_a_websocket_is_refused() {
     let scheme = || UrlError::Scheme { expected: "ws, wss, http, https" };
     let rows = [
-        ("ftp://example.com/", scheme(), "the URL has no scheme out of ws, wss, http, https"),
-        ("wsx://example.com/", scheme(), "the URL has no scheme out of ws, wss, http, https"),
-        ("/chat", scheme(), "the URL has no scheme out of ws, wss, http, https"),
-        ("example.com:80", scheme(), "the URL has no scheme out of ws, wss, http, https"),
-        ("*", scheme(), "the URL has no scheme out of ws, wss, http, https"),
-        ("ws://:80/", UrlError::Host, "the URL names no host"),
-        ("ws://user@:80/", UrlError::Host, "the URL names no host"),
-        (
-            "ws://us%00er@example.com/",
-            UrlError::Characters,
-            "the user or host of the URL holds characters that it must not",
-        ),
+        ("ftp://example.com/", scheme(), "unsupported URL scheme, expected one of ws, wss, http, https"),
+        ("wsx://example.com/", scheme(), "unsupported URL scheme, expected one of ws, wss, http, https"),
+        ("/chat", scheme(), "unsupported URL scheme, expected one of ws, wss, http, https"),
+        ("example.com:80", scheme(), "unsupported URL scheme, expected one of ws, wss, http, https"),
+        ("*", scheme(), "unsupported URL scheme, expected one of ws, wss, http, https"),
+        ("ws://:80/", UrlError::Host, "URL has no host"),
+        ("ws://user@:80/", UrlError::Host, "URL has no host"),
+        ("ws://us%00er@example.com/", UrlError::Characters, "invalid character in the URL's user or host"),
     ];
     for (url, error, message) in rows {
         let refused = Driver::client(&uri(url), config()).expect_err(url);

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, CertificateError};
 use tower_websocket::{CloseCode, Connect, ConnectError, TlsConfig, connect};
@@ -59,6 +61,22 @@ fn a_server_is_known_by_its_address_where_the_certificate_has_it() {
         echoes(&mut socket, "hello").await;
         let error = refused(connect(format!("wss://localhost:{port}/")).tls(authority.trusted())).await;
         assert!(matches!(error, rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })));
+    });
+}
+
+#[test]
+fn ipv6_zone_is_no_part_of_the_name_in_a_certificate() {
+    run(async || {
+        let authority = Authority::new("good");
+        let port = tls_echo_server(authority.acceptor(&["fe80::1"])).await;
+        for zone in ["%25eth0", "%eth0"] {
+            let connector = tower::service_fn(move |_: http::Uri| async move {
+                TcpStream::connect(("127.0.0.1", port)).await.map(TokioIo::new)
+            });
+            let connect = connect(format!("wss://[fe80::1{zone}]:{port}/")).tls(authority.trusted());
+            let (mut socket, _) = connect.connector(connector).await.unwrap();
+            echoes(&mut socket, "hello").await;
+        }
     });
 }
 

@@ -1,32 +1,34 @@
 //! What a URL says about a connection (RFC 6455 §3).
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::uri::{Authority, Uri};
 use http::{HeaderValue, uri};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// A URL that no connection can be made to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
     /// The scheme is missing or not one that is known here.
-    #[error("the URL has no scheme out of {expected}")]
+    #[error("unsupported URL scheme, expected one of {expected}")]
     Scheme {
         /// The schemes that would do.
         expected: &'static str,
     },
     /// The URL names no host.
-    #[error("the URL names no host")]
+    #[error("URL has no host")]
     Host,
     /// The port is no number up to 65535.
-    #[error("the port of the URL is none")]
+    #[error("invalid port in URL")]
     Port,
     /// A part of the URL cannot stand in a header, or the user holds a colon (RFC 7617 §2).
-    #[error("the user or host of the URL holds characters that it must not")]
+    #[error("invalid character in the URL's user or host")]
     Characters,
     /// A subprotocol of the configuration is no token, or there twice (RFC 6455 §4.1).
-    #[error("the subprotocol {0:?} is none, or there twice")]
+    #[error("invalid or duplicate subprotocol {0:?}")]
     Protocol(String),
 }
 
@@ -35,7 +37,7 @@ pub enum UrlError {
 pub(crate) struct Target {
     /// The one of HTTP.
     pub(crate) scheme: &'static str,
-    /// Without the port where it is the scheme's own, with brackets around an IPv6 address.
+    /// Without the port where it is the scheme's own, with brackets around an IPv6 address, and without the zone of that.
     pub(crate) host_header: HeaderValue,
     /// With the port in any case, as CONNECT needs it (RFC 9110 §9.3.6).
     pub(crate) authority: String,
@@ -65,13 +67,13 @@ impl Target {
 
     fn new(url: &Uri, scheme: &'static str, default_port: u16) -> Result<Self, UrlError> {
         let authority = url.authority().filter(|authority| !authority.host().is_empty()).ok_or(UrlError::Host)?;
-        let host = authority.host();
+        let host = without_zone(authority.host());
         let port = match authority.port_u16() {
             Some(port) => port,
             None if has_port(authority) => return Err(UrlError::Port),
             None => default_port,
         };
-        let host_header = if port == default_port { host.to_owned() } else { format!("{host}:{port}") };
+        let host_header = if port == default_port { host.clone().into_owned() } else { format!("{host}:{port}") };
         Ok(Self {
             scheme,
             host_header: HeaderValue::try_from(host_header).map_err(|_| UrlError::Characters)?,
@@ -87,6 +89,14 @@ fn scheme(url: &Uri) -> String {
     url.scheme_str().unwrap_or_default().to_ascii_lowercase()
 }
 
+/// Removes the zone of an IPv6 address, which means something on this machine alone (RFC 6874 §4).
+fn without_zone(host: &str) -> Cow<'_, str> {
+    match host.split_once('%').filter(|_| host.starts_with('[')) {
+        Some((address, _)) => Cow::Owned(format!("{address}]")),
+        None => Cow::Borrowed(host),
+    }
+}
+
 /// Whether there is something behind the host's colon.
 fn has_port(authority: &Authority) -> bool {
     let (_, host_and_port) = authority.as_str().rsplit_once('@').unwrap_or(("", authority.as_str()));
@@ -94,13 +104,16 @@ fn has_port(authority: &Authority) -> bool {
     port.is_some_and(|port| !port.is_empty())
 }
 
+/// What a request line cannot hold (RFC 9112 §3.2, RFC 3986 §3.3), of what the type of a URL lets through. Percent signs are
+/// those of escapes.
+const ESCAPED: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
 /// A URL may have a query and no path, a request may not (RFC 9112 §3.2.1).
 fn path(url: &Uri) -> String {
-    match url.path_and_query().map_or("/", uri::PathAndQuery::as_str) {
-        query if query.starts_with('?') => format!("/{query}"),
-        "" => "/".to_owned(),
-        path => path.to_owned(),
-    }
+    let path_and_query = url.path_and_query().map_or("/", uri::PathAndQuery::as_str);
+    let slash = if path_and_query.starts_with('/') { "" } else { "/" };
+    format!("{slash}{}", utf8_percent_encode(path_and_query, ESCAPED))
 }
 
 fn authorization(authority: &Authority) -> Result<Option<HeaderValue>, UrlError> {

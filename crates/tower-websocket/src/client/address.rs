@@ -1,18 +1,46 @@
 //! Where a URL points.
 
+use std::borrow::Cow;
+
 use http::Uri;
+use percent_encoding::percent_decode_str;
 
 pub(super) fn is_secure(url: &Uri) -> bool {
     matches!(url.scheme_str().unwrap_or_default().to_ascii_lowercase().as_str(), "wss" | "https")
 }
 
-/// With brackets around an IPv6 address.
-pub(super) fn host_and_port(url: &Uri) -> String {
-    let port = url.port_u16().unwrap_or(if is_secure(url) { 443 } else { 80 });
-    format!("{}:{port}", url.host().unwrap_or_default())
+pub(super) fn port(url: &Uri) -> u16 {
+    url.port_u16().unwrap_or(if is_secure(url) { 443 } else { 80 })
 }
 
-/// Without them.
+/// Returns host and port to connect to, with brackets around an IPv6 address. The zone of that, which a URL has behind
+/// `%25` (RFC 6874 §2), is written as systems do, behind `%`.
+pub(super) fn host_and_port(url: &Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    let port = port(url);
+    match host.split_once('%').filter(|_| host.starts_with('[')) {
+        Some((address, zone)) => format!("{address}%{}:{port}", decoded_zone(zone)),
+        None => format!("{host}:{port}"),
+    }
+}
+
+/// Returns the host without brackets around an IPv6 address.
 pub(super) fn bare_host(url: &Uri) -> &str {
     url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Returns the host as its server knows it, and its certificate names it: without brackets and without a zone, which means
+/// something on this machine alone (RFC 6874 §4).
+pub(super) fn server_name(url: &Uri) -> &str {
+    let host = bare_host(url);
+    let is_address = url.host().is_some_and(|host| host.starts_with('['));
+    host.split_once('%').filter(|_| is_address).map_or(host, |(address, _)| address)
+}
+
+/// The zone and the bracket behind it, escaped as RFC 6874 has it, or as most write it.
+fn decoded_zone(zone: &str) -> Cow<'_, str> {
+    match zone.strip_prefix("25").filter(|escaped| *escaped != "]") {
+        Some(escaped) => percent_decode_str(escaped).decode_utf8_lossy(),
+        None => Cow::Borrowed(zone),
+    }
 }

@@ -143,9 +143,10 @@ impl Connect {
         self
     }
 
-    /// Makes the stream to the server, or to the proxy, by this connector, in place of one for TCP that tries every address
-    /// of the host, IPv4 shortly after IPv6 (RFC 8305). It is any of those that hyper's clients take, and is asked for an
-    /// `http:` URL with host and port and no more: TLS and the proxy's tunnel are made on what it gives.
+    /// Makes the stream to the server, or to the proxy, by this connector, instead of one for TCP that tries every address of
+    /// the host, of both families in turn, each 250 ms after the one before or as soon as that has failed (RFC 8305). Any
+    /// connector of hyper's clients will do. It is asked for an `http:` URL with host and port and no more: TLS and the
+    /// proxy's tunnel are made on the stream that it returns. The zone of an IPv6 address is written as in `[fe80::1%eth0]`.
     ///
     /// ```
     /// use hyper_util::client::legacy::connect::HttpConnector;

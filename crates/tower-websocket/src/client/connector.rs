@@ -9,11 +9,12 @@ use std::pin::Pin;
 
 use http::Uri;
 use hyper::rt::{Read, Write};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::address::{bare_host, port};
+use super::tcp_connect;
 use crate::upgraded::Upgraded;
 
 /// Makes a stream to a host, with all that is beneath TLS.
@@ -35,11 +36,11 @@ impl Connector {
         }))
     }
 
-    /// Every address of the host is tried, IPv4 shortly after IPv6 (RFC 8305).
+    /// Tries every address of the host, the next one shortly after the one before (RFC 8305).
     pub(super) fn tcp() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Self::new(connector)
+        Self(Box::new(|uri| {
+            Box::pin(async move { tcp_connect::connect(bare_host(&uri), port(&uri)).await.map(Upgraded::from_tcp) })
+        }))
     }
 
     pub(super) async fn connect(self, uri: Uri) -> io::Result<Upgraded> {

@@ -7,7 +7,7 @@ use http::Uri;
 use tokio::io::AsyncReadExt;
 use websocket_driver::{Driver, Proxy, UrlError};
 
-use super::address::{bare_host, host_and_port, is_secure};
+use super::address::{host_and_port, is_secure, server_name};
 use super::connector::Connector;
 use super::error::ConnectError;
 use super::tls::{self, Alpn, TlsConfig, TlsFailure};
@@ -62,7 +62,7 @@ impl Route {
             Way::Straight(driver) => driver,
             Way::Through(tunnel, proxy) => {
                 if let (true, Some(tls)) = (is_proxy_secure, &tls) {
-                    (io, _) = tls::wrap(io, bare_host(&proxy), tls, Alpn::Http1).await?;
+                    (io, _) = tls::wrap(io, server_name(&proxy), tls, Alpn::Http1).await?;
                 }
                 tunnel::open(&mut io, &proxy, *tunnel, self.on_tunnel).await?
             }
@@ -72,9 +72,9 @@ impl Route {
             // Nobody vouches for what came before TLS.
             if !driver.input().is_empty() {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "there are bytes before TLS");
-                return Err(ConnectError::Tls { host: bare_host(url).to_owned(), error });
+                return Err(ConnectError::Tls { host: server_name(url).to_owned(), error });
             }
-            (io, failure) = tls::wrap(io, bare_host(url), tls, alpn).await?;
+            (io, failure) = tls::wrap(io, server_name(url), tls, alpn).await?;
         }
         Ok((io, driver, failure))
     }

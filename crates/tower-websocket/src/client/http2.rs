@@ -8,7 +8,7 @@ use h2::{Ping, RecvStream};
 use http::{Response, Uri};
 use websocket_driver::Driver;
 
-use super::address::{bare_host, host_and_port, is_secure};
+use super::address::{host_and_port, is_secure, server_name};
 use super::deadline::Deadline;
 use super::error::ConnectError;
 use super::http2_stream::{Chunk, Http2Stream, io_error};
@@ -58,7 +58,7 @@ impl Http2Connection {
         let host = host_and_port(url);
         let failed = |error: h2::Error| match failure.get() {
             // What is no HTTP/2 breaks its rules at once.
-            None if error.is_library() => ConnectError::NoHttp2 { host: bare_host(url).to_owned() },
+            None if error.is_library() => ConnectError::NoHttp2 { host: server_name(url).to_owned() },
             cause => ConnectError::of_transport(host.clone(), cause.unwrap_or_else(|| io_error(error))),
         };
         let (requests, mut connection) = client::Builder::new()

@@ -12,6 +12,7 @@ pub(crate) mod reconnect;
 #[cfg(feature = "tls")]
 mod roots;
 mod slots;
+mod tcp_connect;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 pub(crate) mod tls;
 #[cfg_attr(not(feature = "tls"), path = "no_tls_error.rs")]

@@ -30,7 +30,7 @@ pub(super) async fn wrap(
 
 /// Never an error, as there is no TLS.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TlsFailure;
+pub(super) struct TlsFailure(());
 
 impl TlsFailure {
     pub(super) fn get(&self) -> Option<io::Error> {

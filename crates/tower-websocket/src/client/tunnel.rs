@@ -6,7 +6,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use websocket_driver::{Driver, Proxy, ProxyError};
 
-use super::address::{host_and_port, is_secure};
+use super::address::{host_and_port, is_secure, server_name};
 use super::error::ConnectError;
 use crate::upgraded::Upgraded;
 
@@ -38,8 +38,9 @@ impl ProxyChoice {
             Self::Environment => {
                 // The matcher knows the schemes of HTTP only.
                 let scheme = if is_secure(url) { "https" } else { "http" };
-                let authority = url.authority()?.as_str();
-                let target = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()?;
+                let host = server_name(url);
+                let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+                let target = Uri::builder().scheme(scheme).authority(host).path_and_query("/").build().ok()?;
                 let hit = Matcher::from_env().intercept(&target)?;
                 Some(Hop { url: hit.uri().clone(), authorization: hit.basic_auth().cloned() })
             }
