@@ -41,7 +41,7 @@ enum Draft {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let authority = options.url.authority().ok_or("the URL names no host")?;
+    let authority = options.url.authority().ok_or("URL has no host")?;
     let stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80)))?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);

@@ -51,6 +51,23 @@ fn a_text_that_is_no_url_is_malformed() {
 }
 
 #[test]
+fn url_that_is_malformed_has_a_hint_at_its_characters() {
+    run(async || {
+        for text in
+            ["ws://exämple.com/", "ws://日本.example/a", "ws://exa mple.com/", "ws://example.com/a b", "ws://ä@b/"]
+        {
+            let error = failure(connect(text)).await;
+            let told = error.to_string();
+            assert!(matches!(error, ConnectError::MalformedUrl(_)), "{text}: {error:?}");
+            assert!(told.contains("punycode") && told.contains("percent-encoded"), "{text}: {told}");
+        }
+        for text in ["", "ws://"] {
+            assert!(!failure(connect(text)).await.to_string().contains("punycode"), "{text}");
+        }
+    });
+}
+
+#[test]
 fn a_url_with_another_scheme_or_none_is_no_websockets() {
     run(async || {
         for text in ["ftp://example.com/", "file://example.com/", "/chat", "example.com", "example.com:80", "*"] {

@@ -94,7 +94,7 @@ fn options_that_only_the_connection_finds_wrong() {
         for (args, message) in [
             (&["--header", "nothing"][..], "a header is a name, a colon and a value"),
             (&["--header", "Upgrade: other"], "the header upgrade belongs to the handshake"),
-            (&["--protocols", "a b"], "the subprotocol \\\"a b\\\" is none, or there twice"),
+            (&["--protocols", "a b"], "invalid or duplicate subprotocol \\\"a b\\\""),
         ] {
             // Nobody is asked.
             let ended = Wsx::json("ws://127.0.0.1:1/").args(args.iter().copied()).run().await;

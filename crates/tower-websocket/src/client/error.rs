@@ -14,10 +14,10 @@ pub enum ConnectError {
     #[error(transparent)]
     Url(UrlError),
     /// A subprotocol that is no token, or is offered twice (RFC 6455 §4.1).
-    #[error("the subprotocol {0:?} is none, or there twice")]
+    #[error("invalid or duplicate subprotocol {0:?}")]
     Protocol(String),
-    /// The text is no URL at all.
-    #[error("the URL is malformed: {0}")]
+    /// The text is not a URL.
+    #[error("malformed URL: {error}{hint}", error = .0, hint = character_hint(.0))]
     MalformedUrl(http::Error),
     /// A header that is none, or that belongs to the handshake.
     #[error("a header cannot be sent: {0}")]
@@ -80,6 +80,15 @@ pub enum ConnectError {
     /// It took longer than [`Connect::timeout`](crate::Connect::timeout).
     #[error("connecting took too long")]
     TimedOut,
+}
+
+/// The type of a URL does not say which character it does not accept, nor where.
+fn character_hint(error: &http::Error) -> &'static str {
+    if error.is::<http::uri::InvalidUri>() && error.to_string() == "invalid uri character" {
+        " (a host that is not ASCII needs punycode, \"xn--\"; spaces and control characters are percent-encoded)"
+    } else {
+        ""
+    }
 }
 
 impl ConnectError {
