@@ -16,8 +16,12 @@ const URL: &str = "CONNECT_TEST_URL";
 /// What a client reads.
 const NAMES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/// Connects in a process of its own, with these variables; `PROXY` in them is the proxy's URL.
+/// Connects in a process of its own, with these variables; `PROXY` in them is the proxy's URL, and `PORT` the server's.
 async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
+    connect_to("localhost", variables, forwarder).await;
+}
+
+async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarder) {
     let server = echo_server(Config::server()).await;
     let mut command = Command::new(env::current_exe().expect("this test"));
     command.args(["--exact", "environment::a_process_of_its_own", "--ignored"]);
@@ -25,10 +29,10 @@ async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
         command.env_remove(name).env_remove(name.to_ascii_lowercase());
     }
     // Whoever runs as a CGI script is not to trust HTTP_PROXY.
-    command.env_remove("REQUEST_METHOD").env(URL, format!("ws://localhost:{server}/"));
+    command.env_remove("REQUEST_METHOD").env(URL, format!("ws://{host}:{server}/"));
     let proxy = format!("http://Aladdin:open%20sesame@127.0.0.1:{}", forwarder.port);
     for (name, value) in variables {
-        command.env(name, value.replace("PROXY", &proxy));
+        command.env(name, value.replace("PROXY", &proxy).replace("PORT", &server.to_string()));
     }
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("a process");
     assert!(output.status.success(), "{variables:?}: {}", String::from_utf8_lossy(&output.stdout));
@@ -69,6 +73,30 @@ fn the_environment_may_name_none() {
             let forwarder = Forwarder::start().await;
             connect_with(variables, &forwarder).await;
             assert!(forwarder.requests().is_empty(), "{variables:?}");
+        }
+    });
+}
+
+#[test]
+fn no_proxy_holds_for_addresses_and_ports() {
+    run(async || {
+        for (list, is_direct) in
+            [("*", true), ("127.0.0.1:PORT", true), ("127.0.0.1:1", false), ("127.0.0.0/8", true), ("*.0.0.1", false)]
+        {
+            let forwarder = Forwarder::start().await;
+            connect_to("127.0.0.1", &[("HTTP_PROXY", "PROXY"), ("NO_PROXY", list)], &forwarder).await;
+            assert_eq!(forwarder.requests().is_empty(), is_direct, "{list}");
+        }
+    });
+}
+
+#[test]
+fn empty_proxy_variable_counts_as_missing() {
+    run(async || {
+        for (name, other) in [("HTTP_PROXY", "http_proxy"), ("HTTP_PROXY", "ALL_PROXY"), ("ALL_PROXY", "all_proxy")] {
+            let forwarder = Forwarder::wanting("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").await;
+            connect_with(&[(name, ""), (other, "PROXY"), ("NO_PROXY", ""), ("no_proxy", "x")], &forwarder).await;
+            assert_eq!(forwarder.requests().len(), 1, "{name}");
         }
     });
 }

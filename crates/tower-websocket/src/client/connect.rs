@@ -119,7 +119,22 @@ impl Connect {
         self
     }
 
-    /// Goes through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, if they name one.
+    /// Goes through the proxy that the environment names, if it names one for the URL.
+    ///
+    /// `HTTP_PROXY` is for `ws:` and `HTTPS_PROXY` for `wss:`; without it, `ALL_PROXY` is for both. Each may be written in lower
+    /// case, which counts if the upper case is missing or empty. The value is as in [`proxy`](Self::proxy), or host and port
+    /// alone. `NO_PROXY` lists what is connected to directly, with commas or spaces between the entries:
+    ///
+    /// - `*`: every host, addresses as well
+    /// - `example.com` or `.example.com`: the domain and its subdomains
+    /// - `*.example.com`: its subdomains only
+    /// - `192.0.2.7`, `2001:db8::7` or `[2001:db8::7]`: the address, if the URL has it; names are not looked up
+    /// - `192.0.2.0/24` or `2001:db8::/32`: the addresses of the network
+    /// - any of these but networks with `:port` behind it: only this port
+    ///
+    /// A program that runs as a CGI script, with `REQUEST_METHOD` set, uses no proxy, as `HTTP_PROXY` may be a header of the
+    /// request there. Connecting fails with [`ConnectError::ProxyFromEnv`] if the value is not a URL, or one with another
+    /// scheme, such as `socks5:`.
     pub fn proxy_from_env(mut self) -> Self {
         self.route.proxy = ProxyChoice::Environment;
         self

@@ -38,12 +38,12 @@ impl Route {
         driver: Driver,
         alpn: Alpn,
     ) -> Result<(Upgraded, Driver, TlsFailure), ConnectError> {
-        let hop = self.proxy.hop(url);
+        let hop = self.proxy.hop(url)?;
         let proxy_scheme = hop.as_ref().map(|hop| hop.url.scheme_str().unwrap_or_default().to_ascii_lowercase());
         let is_proxy_secure = match proxy_scheme.as_deref() {
             None | Some("http") => false,
             Some("https") => true,
-            _ => return Err(UrlError::Scheme { expected: "http, https, for a proxy" }.into()),
+            _ => return Err(UrlError::Scheme { expected: "http, https for the proxy" }.into()),
         };
         // Before anything is sent to anyone.
         let tls = if is_secure(url) || is_proxy_secure { Some(tls::resolve(self.tls)?) } else { None };

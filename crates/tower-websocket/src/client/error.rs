@@ -68,6 +68,14 @@ pub enum ConnectError {
         /// The host and port that the connection is to.
         connected: String,
     },
+    /// The proxy that [`Connect::proxy_from_env`](crate::Connect::proxy_from_env) has found cannot be used.
+    #[error("cannot use the proxy in {variable}: {problem}")]
+    ProxyFromEnv {
+        /// The name of the environment variable.
+        variable: &'static str,
+        /// Its scheme is not supported, or it is not a URL.
+        problem: String,
+    },
     /// The proxy made no tunnel.
     #[error(transparent)]
     Proxy(#[from] ProxyError),

@@ -8,6 +8,7 @@ mod dial;
 pub(crate) mod error;
 pub(crate) mod http2;
 mod http2_stream;
+mod proxy_env;
 pub(crate) mod reconnect;
 #[cfg(feature = "tls")]
 mod roots;

@@ -1,13 +1,14 @@
+use std::env;
 use std::io;
 
 use bytes::{Buf, BytesMut};
 use http::{HeaderValue, Response, Uri};
-use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use websocket_driver::{Driver, Proxy, ProxyError};
 
-use super::address::{host_and_port, is_secure, server_name};
+use super::address::host_and_port;
 use super::error::ConnectError;
+use super::proxy_env;
 use crate::upgraded::Upgraded;
 
 /// The proxy to go through.
@@ -30,21 +31,16 @@ pub(super) struct Hop {
 }
 
 impl ProxyChoice {
-    /// The proxy for a URL.
-    pub(super) fn hop(&self, url: &Uri) -> Option<Hop> {
-        match self {
+    /// Returns the proxy for a URL.
+    pub(super) fn hop(&self, url: &Uri) -> Result<Option<Hop>, ConnectError> {
+        Ok(match self {
             Self::None => None,
             Self::Url(url) => Some(Hop { url: url.clone(), authorization: None }),
             Self::Environment => {
-                // The matcher knows the schemes of HTTP only.
-                let scheme = if is_secure(url) { "https" } else { "http" };
-                let host = server_name(url);
-                let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-                let target = Uri::builder().scheme(scheme).authority(host).path_and_query("/").build().ok()?;
-                let hit = Matcher::from_env().intercept(&target)?;
-                Some(Hop { url: hit.uri().clone(), authorization: hit.basic_auth().cloned() })
+                let found = proxy_env::find(url, |name| env::var_os(name))?;
+                found.map(|(url, authorization)| Hop { url, authorization })
             }
-        }
+        })
     }
 }
 
