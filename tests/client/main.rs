@@ -16,6 +16,7 @@ mod proxy;
 mod proxy_refusals;
 mod refusals;
 mod refused_bodies;
+mod replacing;
 mod request;
 mod session;
 mod targets;

@@ -1,7 +1,7 @@
 //! RFC 6455 §8.1: text is UTF-8, judged as it comes (the cases of Autobahn 6).
 
 use proptest::prelude::*;
-use websocket_driver::{Event, ProtocolError, Version};
+use websocket_driver::{Config, Event, ProtocolError, Version};
 use websocket_tests::wire::{Frame, ServerFrame, frames};
 
 use crate::session::{Session, binary, cases, failed, ping, text};
@@ -132,6 +132,63 @@ fn a_text_may_not_end_inside_a_character() {
             assert_eq!(session.frames(), [ServerFrame::pong("")]);
             let events = session.feed(last.bytes());
             session.assert_failed(&events, ProtocolError::InvalidUtf8, 1007);
+        }
+    }
+}
+
+/// A server that replaces what is not UTF-8, with this limit of a message.
+fn replacing(limit: usize) -> Session {
+    Session::open_with(Version::Hybi13, Config::server().replace_invalid_utf8(true).max_message_size(limit))
+}
+
+#[test]
+fn invalid_utf8_is_replaced_where_that_is_configured() {
+    // Of one connection, as it stays open.
+    let mut session = replacing(1024);
+    let windows_1252: &[u8] = b"\x93caf\xe9\x94";
+    for bytes in INVALID.into_iter().chain(VALID.map(str::as_bytes)).chain([windows_1252]) {
+        let expected = || text(&String::from_utf8_lossy(bytes));
+        assert_eq!(session.feed(Frame::text(bytes).bytes()), [expected()], "{bytes:x?}");
+        let slowly = session.feed_slowly(Frame::text(bytes).bytes());
+        assert_eq!(slowly.into_iter().map(|(_, event)| event).collect::<Vec<_>>(), [expected()], "{bytes:x?}");
+        if !bytes.is_empty() {
+            assert_eq!(session.feed(one_by_one(bytes, true).concat()), [expected()], "{bytes:x?}");
+        }
+        for cut in 0..=bytes.len() {
+            let parts = [Frame::text(&bytes[..cut]).more(), Frame::ping("-"), Frame::continuation(&bytes[cut..])];
+            assert_eq!(session.feed(frames(parts)), [ping("-"), expected()], "{bytes:x?} at {cut}");
+        }
+        // Bytes stay bytes.
+        assert_eq!(session.feed(Frame::binary(bytes).bytes()), [binary(bytes)]);
+    }
+    // A close has a reason of UTF-8, or none (RFC 6455 §5.5.1).
+    session.written();
+    let events = session.feed(Frame::close(1000, b"\xff").bytes());
+    session.assert_failed(&events, ProtocolError::InvalidCloseReason, 1007);
+}
+
+#[test]
+fn limit_holds_for_text_after_replacement() {
+    for (bytes, fits) in [
+        (vec![b'x'; 30], true),
+        (vec![0xff; 10], true),
+        (vec![0xff; 11], false),
+        (vec![0xff; 30], false),
+        ([&[b'x'; 27][..], b"\xff"].concat(), true),
+        ([&[b'x'; 28][..], b"\xff"].concat(), false),
+        ([b"\xff", &[b'x'; 28][..]].concat(), false),
+        // What is cut off counts as one.
+        ([&[b'x'; 27][..], b"\xf0\x9f\x98"].concat(), true),
+    ] {
+        for sent in [Frame::text(&bytes).bytes(), one_by_one(&bytes, true).concat()] {
+            let mut session = replacing(30);
+            let events = session.feed(sent);
+            if fits {
+                assert_eq!(events, [text(&String::from_utf8_lossy(&bytes))], "{bytes:x?}");
+            } else {
+                let error = ProtocolError::MessageTooBig { size: 31, limit: 30 };
+                session.assert_failed(&events, error, 1009);
+            }
         }
     }
 }

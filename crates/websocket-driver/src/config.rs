@@ -50,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) extensions: Extensions,
     pub(crate) decline_extensions: Option<Arc<DeclineExtensions>>,
     pub(crate) random: Arc<Random>,
+    pub(crate) replace_invalid_utf8: bool,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) ping_interval: Option<Duration>,
@@ -88,6 +89,7 @@ impl Config {
             extensions: Extensions::new(),
             decline_extensions: None,
             random: Arc::new(|bytes| rand::rng().fill_bytes(bytes)),
+            replace_invalid_utf8: false,
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(10),
             ping_interval: Some(Duration::from_secs(20)),
@@ -240,6 +242,17 @@ impl Config {
         self.with(|settings| settings.random = Arc::new(fill))
     }
 
+    /// Sets whether bytes of a text message that are not UTF-8 are each replaced by U+FFFD, to receive from peers that send
+    /// Windows-1252, say. The default is `false`: such a message fails the connection with
+    /// [`CloseCode::INVALID_PAYLOAD`](crate::CloseCode::INVALID_PAYLOAD), as RFC 6455 §8.1 requires. The reason of a close
+    /// must be UTF-8 in any case. The hixie drafts always have such bytes replaced.
+    ///
+    /// [`max_message_size`](Self::max_message_size) holds for the text after the replacement, too, which is up to three times
+    /// as long.
+    pub fn replace_invalid_utf8(self, yes: bool) -> Self {
+        self.with(|settings| settings.replace_invalid_utf8 = yes)
+    }
+
     /// Sets how long a handshake may take, from the first wait for its bytes to its end: 10 s by default, never to time out
     /// for [`Duration::MAX`]. The driver has no clock; the async types above it keep to it.
     pub fn handshake_timeout(self, limit: Duration) -> Self {
@@ -340,6 +353,7 @@ impl fmt::Debug for Config {
             .field("select_protocol", &settings.select_protocol.is_some())
             .field("extensions", &settings.extensions)
             .field("decline_extensions", &settings.decline_extensions.is_some())
+            .field("replace_invalid_utf8", &settings.replace_invalid_utf8)
             .field("handshake_timeout", &settings.handshake_timeout)
             .field("close_timeout", &settings.close_timeout)
             .field("ping_interval", &settings.ping_interval)

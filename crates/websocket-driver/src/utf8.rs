@@ -103,6 +103,21 @@ impl Utf8Bytes {
         self.len() == 0
     }
 
+    /// Returns the text with U+FFFD for what is not UTF-8, as [`String::from_utf8_lossy`] does it, if it is no longer than
+    /// the limit then.
+    pub(crate) fn replacing_invalid(bytes: &[u8], limit: usize) -> Option<Self> {
+        let mut text = String::with_capacity(bytes.len().min(limit));
+        for chunk in bytes.utf8_chunks() {
+            let replacement = if chunk.invalid().is_empty() { "" } else { "\u{FFFD}" };
+            if text.len() + chunk.valid().len() + replacement.len() > limit {
+                return None;
+            }
+            text.push_str(chunk.valid());
+            text.push_str(replacement);
+        }
+        Some(text.into())
+    }
+
     /// A text from the first `len` of masked bytes, at most [`SHORT`].
     #[inline(always)]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {

@@ -69,7 +69,11 @@ struct Current {
 impl Hybi {
     pub(crate) fn new(role: Role, pipeline: Option<Box<Pipeline>>, settings: &Settings) -> Self {
         let rates = Rates::new(settings);
-        let is_plain = role == Role::Server && pipeline.is_none() && rates.is_none() && settings.observer.is_none();
+        let is_plain = role == Role::Server
+            && pipeline.is_none()
+            && rates.is_none()
+            && settings.observer.is_none()
+            && !settings.replace_invalid_utf8;
         let limit = settings.max_frame_size.min(settings.max_message_size);
         let plain = NonZeroU16::new(u16::try_from(limit).unwrap_or(Plain::MAX)).filter(|_| is_plain);
         Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, plain }
@@ -87,7 +91,7 @@ impl Hybi {
                 return Ok(None);
             };
             if input.len() < header.len {
-                let seen = self.look_ahead(header, seen, input)?;
+                let seen = self.look_ahead(header, seen, input, settings)?;
                 self.current = Some(Current { header, seen });
                 return Ok(None);
             }
@@ -311,12 +315,18 @@ impl Hybi {
 
     /// Unmasks and checks what has come of a text that is not whole yet, so that it fails at its first wrong byte
     /// (RFC 6455 §8.1). Other payloads are unmasked in one go when they are whole.
-    fn look_ahead(&mut self, header: Header, seen: usize, input: &mut BytesMut) -> Result<usize, ProtocolError> {
+    fn look_ahead(
+        &mut self,
+        header: Header,
+        seen: usize,
+        input: &mut BytesMut,
+        settings: &Settings,
+    ) -> Result<usize, ProtocolError> {
         if !self.is_text(header) {
             return Ok(0);
         }
         apply_mask(&mut input[seen..], header.mask, seen);
-        self.utf8.feed(&input[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
+        check_text(&mut self.utf8, &input[seen..], settings)?;
         Ok(input.len())
     }
 
@@ -338,12 +348,12 @@ impl Hybi {
             Opcode::Pong => Ok(Some(Event::Pong(payload.freeze()))),
             Opcode::Close => close_event(&payload).map(Some),
             Opcode::Binary if !is_opaque => Ok(Some(Event::Message(Message::Binary(payload.freeze())))),
-            Opcode::Text if !is_opaque && seen == 0 => text_event(payload.freeze()).map(Some),
+            Opcode::Text if !is_opaque && seen == 0 => text_event(payload.freeze(), settings).map(Some),
             opcode => {
                 let is_text = opcode == Opcode::Text;
                 // A text that came in several pieces.
                 if is_text && !is_opaque {
-                    self.utf8.feed(&payload[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
+                    check_text(&mut self.utf8, &payload[seen..], settings)?;
                 }
                 self.finish_message(is_text, header.rsv, payload.freeze(), settings).map(Some)
             }
@@ -365,7 +375,7 @@ impl Hybi {
         let fragment = message.push(&input[..header.len]);
         apply_mask(&mut fragment[seen..], header.mask, seen);
         if is_text {
-            self.utf8.feed(&fragment[seen..]).map_err(|_| ProtocolError::InvalidUtf8)?;
+            check_text(&mut self.utf8, &fragment[seen..], settings)?;
         }
         input.advance(header.len);
         match self.message.take_if(|_| header.fin) {
@@ -410,24 +420,30 @@ impl Hybi {
         if let Some(pipeline) = &mut self.pipeline
             && pipeline.transforms(rsv)
         {
-            payload = decode(pipeline, is_text, rsv, payload, settings.max_message_size)?;
+            payload = decode(pipeline, is_text, rsv, payload, settings)?;
         } else if !self.utf8.is_complete() {
             // A text may not end inside a character.
-            return Err(ProtocolError::InvalidUtf8);
+            replaced(&mut self.utf8, settings)?;
         }
-        if is_text { text_event(payload) } else { Ok(Event::Message(Message::Binary(payload))) }
+        if is_text { text_event(payload, settings) } else { Ok(Event::Message(Message::Binary(payload))) }
     }
 }
 
 /// Takes a message through the extensions. A long text is checked while it comes out, as one that came as it is.
-fn decode(pipeline: &mut Pipeline, is_text: bool, rsv: Rsv, data: Bytes, limit: usize) -> Result<Bytes, ProtocolError> {
+fn decode(
+    pipeline: &mut Pipeline,
+    is_text: bool,
+    rsv: Rsv,
+    data: Bytes,
+    settings: &Settings,
+) -> Result<Bytes, ProtocolError> {
     let mut utf8 = Validator::default();
     let mut inspect = |piece: &[u8]| match is_text {
-        true => utf8.feed(piece).map_err(|_| Reason::InvalidUtf8),
+        true => check_text(&mut utf8, piece, settings).map_err(|_| Reason::InvalidUtf8),
         false => Ok(()),
     };
     let mut message = extensions::Message { rsv, ..extensions::Message::new(is_text, data) };
-    pipeline.decode(&mut message, limit, &mut inspect)?;
+    pipeline.decode(&mut message, settings.max_message_size, &mut inspect)?;
     Ok(message.data)
 }
 
@@ -464,11 +480,35 @@ fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Resu
     Ok((message.rsv, Message::Binary(message.data)))
 }
 
-fn text_event(payload: Bytes) -> Result<Event, ProtocolError> {
-    match Utf8Bytes::try_from(payload) {
-        Ok(text) => Ok(Event::Message(Message::Text(text))),
-        Err(_) => Err(ProtocolError::InvalidUtf8),
+/// Checks a piece of a text (RFC 6455 §8.1), unless what is wrong with it is to be replaced later.
+fn check_text(utf8: &mut Validator, piece: &[u8], settings: &Settings) -> Result<(), ProtocolError> {
+    match utf8.feed(piece) {
+        Ok(()) => Ok(()),
+        Err(_) => replaced(utf8, settings),
     }
+}
+
+/// Begins anew behind a byte that is not UTF-8, if such bytes are to be replaced.
+#[cold]
+fn replaced(utf8: &mut Validator, settings: &Settings) -> Result<(), ProtocolError> {
+    *utf8 = Validator::default();
+    if settings.replace_invalid_utf8 { Ok(()) } else { Err(ProtocolError::InvalidUtf8) }
+}
+
+fn text_event(payload: Bytes, settings: &Settings) -> Result<Event, ProtocolError> {
+    if !settings.replace_invalid_utf8 {
+        return match Utf8Bytes::try_from(payload) {
+            Ok(text) => Ok(Event::Message(Message::Text(text))),
+            Err(_) => Err(ProtocolError::InvalidUtf8),
+        };
+    }
+    let limit = settings.max_message_size;
+    let text = match Utf8Bytes::try_from(payload.clone()) {
+        Ok(text) => Some(text),
+        Err(_) => Utf8Bytes::replacing_invalid(&payload, limit),
+    };
+    let text = text.ok_or(ProtocolError::MessageTooBig { size: limit as u64 + 1, limit })?;
+    Ok(Event::Message(Message::Text(text)))
 }
 
 /// RFC 6455 §5.5.1, §7.4.
