@@ -49,6 +49,13 @@ pub enum ConnectError {
     /// [`Connect::tls`](crate::Connect::tls) gave none.
     #[error("no TLS roots to trust: give a TlsConfig, or enable tls-native-roots or tls-webpki-roots")]
     NoTls,
+    /// A `wss:` URL, but the platform provides no certificates to trust: there are none, or they cannot be read. The next
+    /// attempt looks again.
+    #[error("no TLS roots to trust: {reason}; install the platform's CA certificates, or give a TlsConfig")]
+    NoRoots {
+        /// What was wrong with the certificates of the platform.
+        reason: String,
+    },
     /// HTTP/2 was asked for, and the server does not choose it (RFC 7301), or answers something else.
     #[error("{host} does not speak HTTP/2")]
     NoHttp2 {

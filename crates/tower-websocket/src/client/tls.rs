@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -48,14 +48,18 @@ impl TlsConfig {
         Ok(Self(Arc::new(config)))
     }
 
-    /// What the features of the crate trust, made once.
-    fn default_roots() -> Option<Self> {
-        static DEFAULT: std::sync::OnceLock<Option<TlsConfig>> = std::sync::OnceLock::new();
-        let make = || {
-            let roots = roots::load();
-            if roots.is_empty() { None } else { Self::with_roots(roots).ok() }
-        };
-        DEFAULT.get_or_init(make).clone()
+    /// Returns what the features of the crate trust. It is made once; what fails is tried again by the next connection, as the
+    /// platform's certificates may be installed meanwhile.
+    fn default_roots(
+        made: &OnceLock<Self>,
+        load: impl Fn() -> Result<RootCertStore, ConnectError>,
+    ) -> Result<Self, ConnectError> {
+        if let Some(config) = made.get() {
+            return Ok(config.clone());
+        }
+        let failed = |error: rustls::Error| ConnectError::NoRoots { reason: error.to_string() };
+        let config = Self::with_roots(load()?).map_err(failed)?;
+        Ok(made.get_or_init(|| config).clone())
     }
 }
 
@@ -75,9 +79,10 @@ impl Alpn {
     }
 }
 
-/// The configuration to go by, if there is one.
+/// Returns the configuration to go by, if there is one.
 pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectError> {
-    config.or_else(TlsConfig::default_roots).ok_or(ConnectError::NoTls)
+    static DEFAULT: OnceLock<TlsConfig> = OnceLock::new();
+    config.map_or_else(|| TlsConfig::default_roots(&DEFAULT, roots::load), Ok)
 }
 
 pub(super) async fn wrap(
@@ -105,4 +110,31 @@ pub(super) async fn wrap(
     let stream = ReportingStream::new(stream);
     let failure = stream.failure();
     Ok((Upgraded::from_boxed(Box::new(stream)), failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn roots_that_failed_to_load_are_loaded_again_and_those_that_loaded_are_kept() {
+        let (made, loads) = (OnceLock::new(), Cell::new(0));
+        let config = || {
+            TlsConfig::default_roots(&made, || {
+                loads.set(loads.get() + 1);
+                match loads.get() {
+                    ..3 => Err(ConnectError::NoRoots { reason: loads.get().to_string() }),
+                    _ => Ok(RootCertStore::empty()),
+                }
+            })
+        };
+        for expected in ["1", "2"] {
+            let error = config().unwrap_err();
+            assert!(matches!(&error, ConnectError::NoRoots { reason } if reason == expected), "{error:?}");
+        }
+        let (first, second) = (config().unwrap(), config().unwrap());
+        assert!(Arc::ptr_eq(&first.0, &second.0) && loads.get() == 3);
+    }
 }

@@ -2,4 +2,4 @@
 
 use tokio_rustls::rustls::RootCertStore;
 
-pub(crate) fn add(_: &mut RootCertStore) {}
+pub(crate) fn add(_: &mut RootCertStore, _: &mut Vec<String>) {}

@@ -2,6 +2,6 @@
 
 use tokio_rustls::rustls::RootCertStore;
 
-pub(crate) fn add(roots: &mut RootCertStore) {
+pub(crate) fn add(roots: &mut RootCertStore, _: &mut Vec<String>) {
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
 }
