@@ -29,6 +29,12 @@ pub(crate) struct ClientOptions {
     /// Trust the certificates in this PEM file, and no others.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Show the server the certificate in this PEM file, with those that lead to its authority behind it.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of --cert, a PEM file as well; it may be the same.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// Ask by HTTP/2 (RFC 8441).
     #[arg(long)]
     http2: bool,
@@ -68,10 +74,9 @@ impl ClientOptions {
             let (name, value) = header.split_once(':').ok_or("a header is a name, a colon and a value")?;
             request = request.header(name.trim(), value.trim());
         }
-        if let Some(file) = &self.ca {
-            request = request.tls(tls::trusting(file)?);
-        } else if self.insecure {
-            request = request.tls(tls::trusting_anyone()?);
+        if self.ca.is_some() || self.insecure || self.cert.is_some() {
+            let identity = self.cert.as_deref().zip(self.key.as_deref());
+            request = request.tls(tls::config(self.ca.as_deref(), self.insecure, identity)?);
         }
         if self.http2 {
             request = request.http2();

@@ -1,4 +1,4 @@
-//! The certificates to trust.
+//! The certificates to trust, and to show.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,28 +6,60 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tower_websocket::TlsConfig;
 
-/// Those of a PEM file.
-pub(super) fn trusting(file: &Path) -> Result<TlsConfig, Box<dyn Error>> {
-    let certificates = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
-    Ok(TlsConfig::with_authorities(certificates)?)
-}
-
-/// Whatever the server shows: for tests on one's own machine.
-pub(super) fn trusting_anyone() -> Result<TlsConfig, Box<dyn Error>> {
+/// Trusts the certificates of a PEM file, whatever the server shows, or what the platform trusts. The identity is the
+/// client's own: the files of its certificates and of its key.
+pub(super) fn config(
+    ca: Option<&Path>,
+    insecure: bool,
+    identity: Option<(&Path, &Path)>,
+) -> Result<TlsConfig, Box<dyn Error>> {
     let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-        .with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let builder = if insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+    } else {
+        builder.with_root_certificates(roots(ca)?)
+    };
+    let config = match identity {
+        Some((certificates, key)) => {
+            let key = PrivateKeyDer::from_pem_file(key)?;
+            builder.with_client_auth_cert(certificates_of(certificates)?, key)?
+        }
+        None => builder.with_no_client_auth(),
+    };
     Ok(TlsConfig::from_rustls(config))
 }
 
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, Box<dyn Error>> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(file) => {
+            for certificate in certificates_of(file)? {
+                roots.add(certificate)?;
+            }
+        }
+        None => {
+            let loaded = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(loaded.certs);
+            if roots.is_empty() {
+                let reason = loaded.errors.into_iter().next();
+                return Err(reason.map_or_else(|| "the platform has no certificates".into(), Into::into));
+            }
+        }
+    }
+    Ok(roots)
+}
+
+fn certificates_of(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_file_iter(file)?.collect()
+}
+
+/// Whatever the server shows: for tests on one's own machine.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

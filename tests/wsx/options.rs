@@ -27,6 +27,8 @@ fn what_cannot_be_is_refused_before_anything_happens() {
             &["--count", "x"],
             &["--binary-size", "-1"],
             &["--ca", "file", "--insecure"],
+            &["--cert", "file"],
+            &["--key", "file"],
             &["--unknown"],
             &["another"],
             &["--send"],
@@ -58,6 +60,8 @@ fn the_help_names_all_of_them() {
             "--proxy <URL>",
             "--header <K: V>",
             "--ca <FILE>",
+            "--cert <FILE>",
+            "--key <FILE>",
             "--http2",
             "--insecure",
         ] {

@@ -10,9 +10,10 @@ use permessage_deflate::PermessageDeflate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tower_websocket::{Config, WebSocket, accept};
 
 use crate::events::{CLOSED, EOF, OPEN};
@@ -107,16 +108,29 @@ fn messages_are_compressed_where_that_is_asked_for() {
 
 /// An echo server by TLS with a certificate for `localhost`, its URL and the certificate in a PEM file.
 async fn secure(name: &str) -> (String, PathBuf) {
+    secure_for(name, None).await
+}
+
+/// The same, for all clients, or those alone that have a certificate.
+async fn secure_for(name: &str, client: Option<CertificateDer<'static>>) -> (String, PathBuf) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let certificate: CertificateDer<'static> = made.cert.der().clone();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("wsx-{name}.pem"));
-    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(&certificate));
-    std::fs::write(&file, pem).expect("a file");
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let file = pem_file(name, "CERTIFICATE", &certificate);
+    let provider = Arc::new(ring::default_provider());
+    let verifier = match client {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(client) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(client).expect("a certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+            verifier.build().expect("a verifier")
+        }
+    };
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("TLS")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate], key)
         .expect("a certificate and its key");
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -135,6 +149,14 @@ async fn secure(name: &str) -> (String, PathBuf) {
         }
     });
     (url, file)
+}
+
+/// A file of its own with this in PEM.
+fn pem_file(name: &str, label: &str, der: &[u8]) -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("wsx-{name}.pem"));
+    let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", base64(der));
+    std::fs::write(&file, pem).expect("a file");
+    file
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -172,5 +194,47 @@ fn another_is_an_error_and_an_end() {
         assert_eq!((ended.status, ended.lines.len()), (Some(1), 2), "{ended:?}");
         assert!(ended.lines[0].starts_with(r#"{"event":"error","message":"TLS with localhost failed: "#), "{ended:?}");
         assert_eq!(ended.lines[1], EOF);
+    });
+}
+
+#[test]
+fn client_certificate_is_shown_and_its_lack_is_a_tls_error() {
+    run(async || {
+        let made = rcgen::generate_simple_self_signed(["client".to_owned()]).expect("a certificate");
+        let cert = pem_file("client", "CERTIFICATE", made.cert.der());
+        let key = pem_file("client-key", "PRIVATE KEY", &made.signing_key.serialize_der());
+        let (url, ca) = secure_for("mutual", Some(made.cert.der().clone())).await;
+        let [ca, cert, key] = [&ca, &cert, &key].map(|file| file.to_str().expect("UTF-8"));
+        for trust in [&["--ca", ca][..], &["--insecure"]] {
+            let wsx = || Wsx::json(&url).args(["--send", "hello", "--wait", "0.3"]).args(trust.iter().copied());
+            wsx().args(["--cert", cert, "--key", key]).run().await.is_clean(&[OPEN, HELLO, CLOSED, EOF]);
+            let ended = wsx().run().await;
+            let message = r#"{"event":"error","message":"TLS with localhost failed: "#;
+            assert!(ended.status == Some(1) && ended.lines[0].starts_with(message), "{ended:?}");
+        }
+        // A key that is not that of the certificate, and none.
+        let other = rcgen::generate_simple_self_signed(["other".to_owned()]).expect("a certificate");
+        let other = pem_file("other-key", "PRIVATE KEY", &other.signing_key.serialize_der());
+        for key in [other.to_str().expect("UTF-8"), cert, "/there/is/no/such.pem"] {
+            let ended = Wsx::json(&url).args(["--ca", ca, "--cert", cert, "--key", key]).run().await;
+            assert_eq!((ended.status, ended.lines.len()), (Some(1), 1), "{ended:?}");
+        }
+    });
+}
+
+#[test]
+fn platform_without_certificates_is_told_with_the_reason() {
+    run(async || {
+        let (url, _) = secure("nobody-trusts").await;
+        let empty = pem_file("none", "NOTHING", b"");
+        for (file, reason) in
+            [("/there/is/no/such.pem", "such.pem"), (empty.to_str().expect("UTF-8"), "no certificates")]
+        {
+            let ended = Wsx::json(&url).env("SSL_CERT_FILE", file).env("SSL_CERT_DIR", "/there/is/none").run().await;
+            assert_eq!(ended.status, Some(1), "{ended:?}");
+            let told = &ended.lines[0];
+            assert!(told.contains("no TLS roots to trust: ") && !told.contains("tls-native-roots"), "{told}");
+            assert!(told.contains(reason) || told.contains("/there/is/none"), "{told}");
+        }
     });
 }
