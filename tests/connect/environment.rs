@@ -100,3 +100,14 @@ fn empty_proxy_variable_counts_as_missing() {
         }
     });
 }
+
+#[test]
+fn cve_2016_5385_http_proxy_of_a_cgi_script_is_not_trusted() {
+    run(async || {
+        for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+            let forwarder = Forwarder::start().await;
+            connect_with(&[(name, "PROXY"), ("REQUEST_METHOD", "GET")], &forwarder).await;
+            assert!(forwarder.requests().is_empty(), "{name}");
+        }
+    });
+}
