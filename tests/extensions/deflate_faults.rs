@@ -109,6 +109,21 @@ fn bytes_behind_the_end_of_a_message_are_1002() {
 }
 
 #[test]
+fn more_than_16_final_blocks_before_the_last_are_1002() {
+    let empty = [0x03, 0x00];
+    for window in ["rmwb=9", "rmwb=15"] {
+        let mut server = Server::deflate(options(window));
+        for blocks in [1, 2, 16, 17] {
+            assert_eq!(server.feed(compressed(1, empty.repeat(blocks))), [text("")], "{blocks} blocks");
+        }
+        assert_eq!(server.feed(compressed(1, [&empty.repeat(16)[..], &[0x00]].concat())), [text("")]);
+        let events = server.feed(compressed(1, empty.repeat(100_000)));
+        let reason = server.assert_failed(&events, 1002);
+        assert!(reason.ends_with("too many final blocks"), "{reason}");
+    }
+}
+
+#[test]
 fn a_block_of_the_reserved_type_and_a_wrong_length_are_1002() {
     for payload in
         [&[0x06][..], &[0x07], &[0x00, 0x05, 0x00, 0xfb, 0xff, 1, 2, 3, 4, 5, 0x00], &[0x04, 0xff, 0xff, 0xff]]

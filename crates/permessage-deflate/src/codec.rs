@@ -16,6 +16,11 @@ const STEP: usize = 32 * 1024;
 /// The longest message whose memory is taken again for the next ones: a thread holds no more than about this.
 const KEPT: usize = 256 * 1024;
 
+/// How many final blocks a message may have before its last one. Compressors that end a message by a final block make one, and
+/// a message put together from pieces that were compressed one by one has one for each. A block of two bytes needs a reset of
+/// the codec, which takes longer than to inflate two bytes, so a message of nothing else would be expensive.
+const MAX_FINAL_BLOCKS: usize = 16;
+
 /// What a sync flush ends with, and a message does not (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
@@ -139,12 +144,8 @@ impl Decompressor {
 
     /// Forgets what was inflated.
     pub(crate) fn reset(&mut self) {
-        // A reset takes the largest window, whatever there was before.
-        if self.window == 15 {
-            self.inflate.reset(false);
-        } else {
-            *self = Self::new(self.window);
-        }
+        // This sets the largest window, for which there is memory in any case.
+        self.inflate.reset(false);
     }
 
     /// Inflates a message, by RFC 7692 §7.2.2, until it ends or goes beyond the room there is.
@@ -155,9 +156,14 @@ impl Decompressor {
         SCRATCH.with_borrow_mut(|Scratch { step, .. }| {
             let mut rest = message;
             let mut is_final = false;
+            let mut final_blocks = 0;
             while !rest.is_empty() {
-                // What follows a final block is a stream of its own (RFC 7692 §7.2.3.4).
+                // What follows a final block is a separate stream (RFC 7692 §7.2.3.4).
                 if std::mem::take(&mut is_final) {
+                    final_blocks += 1;
+                    if final_blocks > MAX_FINAL_BLOCKS {
+                        return Err(Reason::InvalidData("too many final blocks"));
+                    }
                     self.reset();
                 }
                 let (read, status) = self.drain(rest, InflateFlush::SyncFlush, step, room)?;
