@@ -30,6 +30,7 @@ pub(crate) const ALL: &[HotPath] = &[
     path("echo-binary-1k", 16, 200, || echo(Version::Hybi13, Frame::binary([7; 1024]).bytes().repeat(16))),
     path("echo-mixed-16k", 4, 100, || echo(Version::Hybi13, Frame::text(mixed(16 * 1024)).bytes().repeat(4))),
     path("echo-fragments-64k", 1, 50, || echo(Version::Hybi13, fragments(64 * 1024, 16))),
+    path("echo-fragments-20", 16, 100, || echo(Version::Hybi13, text_fragments(20, 4).repeat(16))),
     path("echo-hixie-32", 64, 100, || echo(Version::Hixie75, hixie_text([b'x'; 32]).repeat(64))),
     path("batch-text-32", 64, 100, || batch(Frame::text([b'x'; 32]).bytes().repeat(64))),
     path("borrowed-text-32", 64, 100, || borrowed(Frame::text([b'x'; 32]).bytes().repeat(64))),
@@ -218,6 +219,12 @@ fn fragments(size: usize, count: usize) -> Vec<u8> {
     let piece = vec![7; size / count];
     let more = (2..count).map(|_| Frame::continuation(&piece).more());
     frames([Frame::binary(&piece).more()].into_iter().chain(more).chain([Frame::continuation(&piece)]))
+}
+
+fn text_fragments(size: usize, count: usize) -> Vec<u8> {
+    let piece = vec![b'x'; size / count];
+    let more = (2..count).map(|_| Frame::continuation(&piece).more());
+    frames([Frame::text(&piece).more()].into_iter().chain(more).chain([Frame::continuation(&piece)]))
 }
 
 /// Text of so many bytes, a third of them in characters of two to four.

@@ -22,6 +22,19 @@ impl Allowance {
         self.0 -= u32::from(self.0 != u32::MAX);
     }
 
+    /// Takes this many frames off, if as many are left.
+    #[inline]
+    pub(crate) fn try_spend(&mut self, frames: u32) -> bool {
+        match self.0.checked_sub(frames) {
+            _ if self.0 == u32::MAX => true,
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Returns how many messages a [`Batch`](crate::Batch) may hand out.
     #[inline]
     pub(crate) fn for_batch(self) -> u16 {

@@ -70,6 +70,49 @@ impl Short {
     }
 }
 
+/// A short text in the making.
+#[derive(Debug, Default)]
+pub(crate) struct ShortBuilder {
+    /// With room for a word behind the last byte.
+    bytes: [[u8; 8]; SHORT / 8 + 1],
+    len: usize,
+}
+
+impl ShortBuilder {
+    /// Appends the first `len` of masked bytes, up to [`SHORT`] bytes in all.
+    #[inline]
+    pub(crate) fn push_masked(&mut self, masked: &[u8], len: usize, [a, b, c, d]: [u8; 4]) {
+        let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+        let bytes = self.bytes.as_flattened_mut();
+        for at in (0..len).step_by(8) {
+            // Where more bytes have come they are read along, and what they leave behind is overwritten.
+            let word = match masked.get(at..).and_then(|masked| masked.first_chunk()) {
+                Some(word) => u64::from_ne_bytes(*word),
+                None => pad_word(masked, at),
+            };
+            if let Some(place) = bytes.get_mut(self.len + at..).and_then(|bytes| bytes.first_chunk_mut()) {
+                *place = (word ^ key).to_ne_bytes();
+            }
+        }
+        self.len += len;
+    }
+
+    /// The text and its length, if it is a text.
+    #[inline]
+    pub(crate) fn finish(self) -> Option<(Short, usize)> {
+        let mut text = Short::EMPTY;
+        let is_ascii = text.unmask(self.bytes.as_flattened(), self.len.min(SHORT), [0; 4]);
+        (is_ascii || text.is_utf8()).then_some((text, self.len.min(SHORT)))
+    }
+}
+
+#[cold]
+fn pad_word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.iter_mut().zip(bytes.iter().skip(at)).for_each(|(to, from)| *to = *from);
+    u64::from_ne_bytes(word)
+}
+
 /// A part of this that begins `len` bytes before its middle keeps the first `len` bytes.
 static WINDOW: [u8; 2 * SHORT] = {
     let mut window = [0; 2 * SHORT];

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use faststr::FastStr;
 use simdutf8::basic::from_utf8;
 
-use crate::short::{SHORT, Short};
+use crate::short::{SHORT, Short, ShortBuilder};
 
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +125,13 @@ impl Utf8Bytes {
         if !text.unmask(masked, len, mask) && !text.is_utf8() {
             return Err(InvalidUtf8);
         }
+        Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
+    }
+
+    /// A text of up to [`SHORT`] bytes.
+    #[inline]
+    pub(crate) fn short(text: ShortBuilder) -> Result<Self, InvalidUtf8> {
+        let (text, len) = text.finish().ok_or(InvalidUtf8)?;
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 

@@ -20,7 +20,7 @@ use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::handshake;
 use crate::handshake::client::ask;
-use crate::hybi::Plain;
+use crate::hybi::{Fragments, Plain};
 use crate::news::News;
 use crate::opening::Opening;
 use crate::output::Output;
@@ -313,6 +313,24 @@ impl Driver {
         {
             self.allowance.spend_one();
             match plain.take(&mut self.input) {
+                Ok(message) => return Some(Event::Message(message)),
+                Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
+            }
+        }
+        if let Some(&[0x01 | 0x02, _]) = self.input.first_chunk() {
+            return self.poll_fragments();
+        }
+        self.poll_any_event()
+    }
+
+    /// The next event, if there may be a message in several frames at the beginning of the input.
+    #[inline(never)]
+    fn poll_fragments(&mut self) -> Option<Event> {
+        if let Some(limit) = self.plain_limit()
+            && let Some(fragments) = Fragments::peek(&self.input, limit, self.config.settings().max_fragments)
+            && self.allowance.try_spend(fragments.count())
+        {
+            match fragments.take(&mut self.input) {
                 Ok(message) => return Some(Event::Message(message)),
                 Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
             }

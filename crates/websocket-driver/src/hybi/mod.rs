@@ -1,6 +1,7 @@
 //! The framing of RFC 6455 §5, which the hybi drafts since 07 share.
 
 mod assembler;
+mod fragments;
 mod frame;
 mod plain;
 
@@ -12,6 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
 
 use self::assembler::Assembler;
+pub(crate) use self::fragments::Fragments;
 pub(crate) use self::frame::MAX_CONTROL;
 pub(crate) use self::frame::Opcode;
 use self::frame::{Expect, Header, MAX_HEADER, NO_MASK};
@@ -106,7 +108,8 @@ impl Hybi {
     /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
-        self.plain_limit().is_some_and(|limit| Plain::peek(input, limit).is_some())
+        self.plain_limit()
+            .is_some_and(|limit| Plain::peek(input, limit).is_some() || Fragments::has_first(input, limit))
             || self.has_any_frame(input, settings)
     }
 
