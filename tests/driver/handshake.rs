@@ -76,14 +76,23 @@ fn right() -> Handshake {
     Handshake::of(Version::Hybi13)
 }
 
-/// Asserts that each of the handshakes is refused with 400 for this reason, whether drafts are served or not.
+/// Asserts that each of the handshakes is refused with 400, or 405 for a method, for this reason, whether drafts are served or
+/// not.
 #[track_caller]
 fn assert_refused(handshakes: impl IntoIterator<Item = Handshake>, error: E) {
+    // RFC 9110 §15.5.6.
+    let (expected, allowed) = if error == E::Method { (405, &["GET"][..]) } else { (400, &[][..]) };
     for handshake in handshakes {
         for config in [Config::server(), drafts()] {
             let outcome = shake(&handshake, &config);
             let (status, result) = (outcome.answer.status, outcome.result);
-            assert_eq!((status, result), (400, Err(error.clone())), "{:?}", String::from_utf8_lossy(&handshake.head()));
+            assert_eq!(outcome.answer.all("Allow"), allowed);
+            assert_eq!(
+                (status, result),
+                (expected, Err(error.clone())),
+                "{:?}",
+                String::from_utf8_lossy(&handshake.head())
+            );
         }
     }
 }
@@ -153,7 +162,11 @@ fn a_version_that_is_not_spoken_is_answered_with_426_and_those_that_are() {
 fn only_a_get_of_http_1_1_is_a_handshake() {
     let method = |method: &str| Handshake { method: method.into(), ..right() };
     assert_refused(["POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "get", "WEBSOCKET"].map(method), E::Method);
-    assert_refused([Handshake { http: "HTTP/1.0".into(), ..right() }], E::HttpVersion);
+    // RFC 9110 §7.8: what such a request says of an upgrade is ignored.
+    for old in VERSIONS.map(Handshake::of).map(|handshake| Handshake { http: "HTTP/1.0".into(), ..handshake }) {
+        assert!(!is_handshake(&old.request()));
+        assert_refused([old.clone(), old.without("Connection")], E::HttpVersion);
+    }
     assert_refused([Handshake::get("/")], E::Connection);
 }
 
@@ -284,8 +297,34 @@ fn on_http_2_a_connect_with_a_version_is_answered_by_200() {
 
     let get = Handshake { method: "GET".into(), ..connect("13") };
     let none = connect("13").without("Sec-WebSocket-Version");
-    for (handshake, status) in [(connect("8"), 426), (connect("14"), 426), (none, 426), (get, 400)] {
+    for (handshake, status) in [(connect("8"), 426), (connect("14"), 426), (none, 426), (get, 405)] {
         let error = Driver::from_request(&handshake.request(), config.clone()).accept().unwrap_err();
         assert_eq!(error.status().as_u16(), status);
+    }
+}
+
+/// RFC 9113 §8.3.1.
+#[test]
+fn host_that_differs_from_the_authority_is_refused_on_http_2() {
+    let connect = |uri: &str| {
+        let handshake = Handshake::get(uri).without("Host").with("Sec-WebSocket-Version", "13");
+        Handshake { method: "CONNECT".into(), http: "HTTP/2".into(), ..handshake }
+    };
+    let accept = |handshake: &Handshake| Driver::from_request(&handshake.request(), drafts()).accept().map(drop);
+    for (uri, host) in [
+        ("https://example.com/chat", "example.org"),
+        ("https://example.com/chat", "example.com:80"),
+        ("https://example.com:8443/chat", "example.com"),
+        ("https://example.com/chat", "example.com."),
+        ("https://example.com/chat", "user@example.com"),
+        ("https://[::1]/chat", "[::2]"),
+    ] {
+        assert_eq!(accept(&connect(uri).with("Host", host)), Err(E::Host), "{uri} {host}");
+    }
+    let uri = "https://example.com/chat";
+    assert_eq!(accept(&connect(uri).with("Host", "example.com").with("Host", "example.com")), Err(E::Host));
+    assert_eq!(accept(&connect(uri)), Ok(()));
+    for host in ["example.com", "EXAMPLE.COM", "example.com:443"] {
+        assert_eq!(accept(&connect(uri).with("Host", host)), Ok(()), "{host}");
     }
 }

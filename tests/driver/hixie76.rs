@@ -179,9 +179,24 @@ fn the_location_is_wss_by_configuration_or_by_the_scheme_of_the_request() {
             ("/", None, "ws://example.com/"),
             ("/a/b?c=d&e=%20", None, "ws://example.com/a/b?c=d&e=%20"),
             ("http://example.com", None, "ws://example.com/"),
+            // RFC 9112 §3.2.2.
+            ("http://example.org:8080/demo", None, "ws://example.org:8080/demo"),
+            ("wss://[::1]/demo", None, "wss://[::1]/demo"),
         ] {
             let config = secure.into_iter().fold(Config::server(), Config::secure);
             assert_eq!(location(target, config, version), expected, "{target} {secure:?}");
+        }
+    }
+}
+
+#[test]
+fn target_with_malformed_authority_is_refused() {
+    for target in ["http://user@example.com/demo", "http://example.com:99999/demo", "http://example.com:/demo:"] {
+        let outcome = shake(&Handshake { target: target.into(), ..right() }, &config());
+        match target.ends_with(':') {
+            // An empty port is the default one (RFC 3986 §3.2.3).
+            true => assert_eq!(outcome.answer.all("Sec-WebSocket-Location"), ["ws://example.com:/demo:"]),
+            false => assert_eq!(outcome.result, Err(HandshakeError::Host), "{target}"),
         }
     }
 }

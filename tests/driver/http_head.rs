@@ -159,3 +159,24 @@ fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
     let mut session = Session::reading(Config::server().max_head_size(2 << 20));
     assert_eq!(session.feed_slowly(&head).len(), 2);
 }
+
+#[test]
+fn head_that_an_http_stack_has_read_is_held_to_the_same_limits() {
+    for version in VERSIONS {
+        let right = Handshake::of(version).with("X-Filler", "x".repeat(100));
+        let (size, count) = (right.head().len(), right.headers.len());
+        let accept = |handshake: &Handshake, max_head_size, max_headers| {
+            let config = Config::server().allow_drafts(true).max_head_size(max_head_size).max_headers(max_headers);
+            let mut driver = Driver::from_request(&handshake.request(), config);
+            driver.accept().map(drop).map_err(|error| (error.status().as_u16(), error))
+        };
+        assert_eq!(accept(&right, size, count), Ok(()));
+        let too_large = HeadError::TooLarge { limit: size - 1 };
+        assert_eq!(accept(&right, size - 1, count), Err((400, too_large.into())));
+        let too_many = HeadError::TooManyHeaders { limit: count - 1 };
+        assert_eq!(accept(&right, size, count - 1), Err((400, too_many.into())));
+        // The length of the target counts as well.
+        let target = Handshake { target: format!("/{}", "x".repeat(size)), ..right };
+        assert_eq!(accept(&target, size, count), Err((400, HeadError::TooLarge { limit: size }.into())));
+    }
+}

@@ -241,9 +241,52 @@ fn a_get_is_plain_http_to_the_layer_and_rejected_by_the_extractor() {
             request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
             let answer = Connection::to(&server).await.refused(request).await;
             match stack {
-                Stack::Axum => assert_eq!(answer.status, 400),
+                Stack::Axum => {
+                    assert_eq!((answer.status.as_u16(), &answer.headers["allow"]), (405, &"CONNECT".parse().unwrap()));
+                }
                 _ => assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, INNER)),
             }
+        }
+    });
+}
+
+#[test]
+fn host_that_differs_from_the_authority_is_refused() {
+    run(async || {
+        for stack in Stack::HTTP2 {
+            let server = stack.serve(config()).await;
+            let mut connection = Connection::to(&server).await;
+            for host in ["example.org", "example.com:8443"] {
+                let mut request = websocket();
+                request.headers_mut().insert("host", host.parse().unwrap());
+                let refusal = connection.refused(request).await;
+                assert_eq!(refusal.status, 400, "{host}");
+                assert!(refusal.body.contains("Host"), "{}", refusal.body);
+            }
+            let mut request = websocket();
+            request.headers_mut().insert("host", "Example.COM:443".parse().unwrap());
+            connection.open(request, None).await.close().await;
+        }
+    });
+}
+
+#[test]
+fn oversized_head_is_refused() {
+    run(async || {
+        for stack in Stack::HTTP2 {
+            let server = stack.serve(config().max_head_size(4000)).await;
+            let mut connection = Connection::to(&server).await;
+            // 100 fields are the default.
+            for (count, size, reason) in [(1, 4000, "4000 bytes"), (100, 0, "100 header fields")] {
+                let mut request = websocket();
+                for _ in 0..count {
+                    request.headers_mut().append("x-filler", "x".repeat(size).parse().unwrap());
+                }
+                let refusal = connection.refused(request).await;
+                assert_eq!(refusal.status, 400);
+                assert!(refusal.body.contains(reason), "{}", refusal.body);
+            }
+            connection.open(websocket(), None).await.close().await;
         }
     });
 }

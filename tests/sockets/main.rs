@@ -21,6 +21,7 @@ mod last_segment;
 mod layer;
 mod observing;
 mod origin;
+mod original_uri;
 mod pair;
 mod prepared;
 mod rates;

@@ -3,14 +3,17 @@
 use tower_websocket::{Config, Version};
 use websocket_tests::wire::{Answer, Handshake, VERSIONS};
 
+use crate::client::Opening;
 use crate::run::run;
-use crate::stacks::{INNER, Server, Stack, config, on_every_stack};
+use crate::stacks::{INNER, Seen, Server, Stack, config, on_every_stack};
 
 on_every_stack! {
     a_version_that_is_not_spoken_is_answered_with_426
     drafts_are_answered_with_426_where_they_are_not_allowed
     a_malformed_handshake_is_answered_with_400
-    a_request_of_http_1_0_is_answered_with_400
+    http10_upgrade_is_plain_http
+    oversized_head_is_refused
+    head_at_the_limits_is_accepted
     the_connection_of_a_refused_handshake_is_not_upgraded
 }
 
@@ -89,19 +92,62 @@ async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
     }
 }
 
-async fn a_request_of_http_1_0_is_answered_with_400(stack: Stack) {
-    let server = stack.serve(config()).await;
+/// RFC 9110 §7.8: `Upgrade` is ignored there.
+async fn http10_upgrade_is_plain_http(stack: Stack) {
+    let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
         let mut handshake = server.opening(version).handshake;
         handshake.http = "HTTP/1.0".into();
         let mut wire = server.connect().await;
-        wire.write(handshake.bytes()).await;
+        wire.write(handshake.head()).await;
         // There the end of the connection ends the answer.
         let answer = String::from_utf8(wire.rest().await).unwrap();
+        if stack == Stack::Tcp {
+            // It is left to the application, which drops the connection.
+            assert_eq!(answer, "");
+            let Seen::Failed(error) = server.seen().await else { panic!("a socket") };
+            assert!(error.contains("asks for no WebSocket"), "{error}");
+            continue;
+        }
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.0 400 ") || head.starts_with("HTTP/1.1 400 "), "{head}");
-        assert!(body.contains("HTTP/1.0") && body.lines().count() == 1, "{body:?}");
+        let status = head.split(' ').nth(1).unwrap();
+        match stack {
+            Stack::Axum => {
+                assert_eq!(status, "400");
+                assert!(body.contains("HTTP/1.0") && body.lines().count() == 1, "{body:?}");
+            }
+            _ => assert_eq!((status, body), ("404", INNER)),
+        }
+    }
+}
+
+/// What is wrong is the size of what hyper has read, too, which takes 400 KB and more.
+async fn oversized_head_is_refused(stack: Stack) {
+    let server = stack.serve(config()).await;
+    for handshake in VERSIONS.map(Handshake::of) {
+        let long = handshake.clone().with("X-Filler", "x".repeat(16 * 1024));
+        assert_eq!(refused(&server, &long, "16384 bytes").await.status, 400);
+        let target = Handshake { target: format!("/{}", "x".repeat(16 * 1024)), ..handshake.clone() };
+        assert_eq!(refused(&server, &target, "16384 bytes").await.status, 400);
+    }
+    let server = stack.serve(config().max_headers(20)).await;
+    for handshake in VERSIONS.map(Handshake::of) {
+        let many = (0..21 - handshake.headers.len()).fold(handshake, |all, _| all.with("X-Filler", ""));
+        assert_eq!(refused(&server, &many, "20 header fields").await.status, 400);
+    }
+}
+
+async fn head_at_the_limits_is_accepted(stack: Stack) {
+    for version in VERSIONS {
+        println!("{version}");
+        let mut opening = Opening::of(version);
+        opening.handshake = opening.handshake.with("X-Filler", "x".repeat(1000));
+        let handshake = &opening.handshake;
+        let config = config().max_head_size(handshake.head().len()).max_headers(handshake.headers.len());
+        let server = stack.serve(config).await;
+        let opening = if server.port.is_secure { opening.secure() } else { opening };
+        opening.on(server.connect().await).await.close().await;
     }
 }
 
@@ -135,8 +181,10 @@ fn the_extractor_rejects_what_is_no_handshake() {
         let right = || Handshake::of(Version::Hybi13);
         let mut post = right();
         post.method = "POST".into();
+        let answer = refused(&server, &post, "GET").await;
+        // RFC 9110 §15.5.6.
+        assert_eq!((answer.status, answer.all("Allow")), (405, vec!["GET"]));
         for (request, reason) in [
-            (post, "GET"),
             (right().without("Connection"), "Connection"),
             (right().set("Connection", "keep-alive"), "Connection"),
             (right().without("Upgrade"), "Upgrade"),

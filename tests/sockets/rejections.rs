@@ -2,8 +2,8 @@
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::IntoResponse;
-use axum_websocket::WebSocketUpgrade;
 use axum_websocket::rejection::*;
+use axum_websocket::{Budget, Config, WebSocketUpgrade};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper::ext::Protocol;
@@ -53,8 +53,8 @@ fn every_reason_has_a_rejection_of_its_own() {
     run(async || {
         let mut post = hybi();
         post.method = "POST".into();
-        rejects!(post.request(), MethodNotGet, 400, "GET");
-        rejects!(on_http2(Method::GET, Some("websocket")), MethodNotGet, 400, "CONNECT");
+        rejects!(post.request(), MethodNotGet, 405, "GET");
+        rejects!(on_http2(Method::GET, Some("websocket")), MethodNotGet, 405, "CONNECT");
 
         let mut old = hybi();
         old.http = "HTTP/1.0".into();
@@ -79,6 +79,16 @@ fn every_reason_has_a_rejection_of_its_own() {
 
         let protocol = hybi().with("Sec-WebSocket-Protocol", "two words").request();
         rejects!(protocol, InvalidWebSocketProtocolHeader, 400, "Sec-WebSocket-Protocol");
+        let extensions = hybi().with("Sec-WebSocket-Extensions", "x; =y").request();
+        rejects!(extensions, InvalidWebSocketExtensionsHeader, 400, "Sec-WebSocket-Extensions");
+        let long = hybi().with("X-Filler", "x".repeat(16 * 1024)).request();
+        rejects!(long, RequestHeadTooLarge, 400, "16384 bytes");
+        let many = (0..100).fold(hybi(), |all, _| all.with("X-Filler", "")).request();
+        rejects!(many, RequestHeadTooLarge, 400, "100 header fields");
+        let mut busy = hybi().request();
+        busy.extensions_mut().insert(Config::server().budget(&Budget::new(0)));
+        rejects!(busy, ServerAtCapacity, 503, "no room");
+
         rejects!(hybi().with("Content-Length", "1").request(), BodyNotSupported, 400, "body");
         rejects!(hybi().with("Transfer-Encoding", "chunked").request(), BodyNotSupported, 400, "body");
         for version in VERSIONS {
@@ -102,6 +112,54 @@ fn a_426_names_what_to_upgrade_to_only_on_http_1() {
     });
 }
 
+/// RFC 9110 §15.5.6, RFC 8441 §4.
+#[test]
+fn wrong_method_is_answered_with_the_allowed_one() {
+    run(async || {
+        let post = Handshake { method: "POST".into(), ..hybi() };
+        for (request, allowed) in [(post.request(), "GET"), (on_http2(Method::GET, Some("websocket")), "CONNECT")] {
+            let answer = rejection(request).await.into_response();
+            assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &allowed.parse().unwrap()));
+        }
+    });
+}
+
+/// RFC 9113 §8.3.1.
+#[test]
+fn host_that_differs_from_the_authority_is_rejected_on_http_2() {
+    let asked = |uri: &str, host: &str| {
+        let mut request = on_http2(Method::CONNECT, Some("websocket"));
+        *request.uri_mut() = uri.parse().unwrap();
+        request.headers_mut().insert("host", host.parse().unwrap());
+        request
+    };
+    run(async move || {
+        for (uri, host) in [
+            ("https://example.com/chat", "example.org"),
+            ("https://example.com/chat", "example.com:80"),
+            ("http://example.com/chat", "example.com:443"),
+            ("https://example.com:8443/chat", "example.com"),
+            ("https://user@example.com/chat", "user@example.com"),
+            ("https://example.com/chat", "exa mple.com"),
+            ("https://example.com/chat", ""),
+        ] {
+            rejects!(asked(uri, host), InvalidHostHeader, 400, "Host");
+        }
+        let mut twice = asked("https://example.com/chat", "example.com");
+        twice.headers_mut().append("host", "example.com".parse().unwrap());
+        rejects!(twice, InvalidHostHeader, 400, "Host");
+        for (uri, host) in [
+            ("https://example.com/chat", "EXAMPLE.com"),
+            ("https://example.com/chat", "example.com:443"),
+            ("http://example.com:80/chat", "example.com"),
+            ("https://[::1]:8443/chat", "[::1]:8443"),
+            ("/chat", "example.com"),
+        ] {
+            rejects!(asked(uri, host), ConnectionNotUpgradable, 500, "OnUpgrade");
+        }
+    });
+}
+
 #[test]
 fn an_optional_extractor_rejects_only_handshakes() {
     async fn optional(request: Request<()>) -> Result<bool, WebSocketUpgradeRejection> {
@@ -113,6 +171,10 @@ fn an_optional_extractor_rejects_only_handshakes() {
         assert_eq!(optional(Handshake::get("/").request()).await, Ok(false));
         assert_eq!(optional(on_http2(Method::CONNECT, None)).await, Ok(false));
         assert_eq!(optional(on_http2(Method::GET, None)).await, Ok(false));
+        for version in VERSIONS {
+            let old = Handshake { http: "HTTP/1.0".into(), ..Handshake::of(version) };
+            assert_eq!(optional(old.request()).await, Ok(false));
+        }
         let rejection = optional(hybi().without("Sec-WebSocket-Key").request()).await.unwrap_err();
         assert!(matches!(rejection, WebSocketUpgradeRejection::WebSocketKeyHeaderMissing(_)));
         let rejection = optional(on_http2(Method::CONNECT, Some("websocket"))).await.unwrap_err();

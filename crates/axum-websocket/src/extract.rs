@@ -6,12 +6,12 @@ use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Uri};
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use tower_websocket::{
-    Config, OriginGuard, Shutdown, UpgradeError, UpgradeRefusal, WebSocket, check, is_handshake, requested_protocols,
-    upgrade,
+    Config, OriginGuard, OriginalUri, Shutdown, UpgradeError, UpgradeRefusal, WebSocket, check, is_handshake,
+    requested_protocols, upgrade,
 };
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
@@ -19,7 +19,8 @@ use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 /// Extractor of a WebSocket handshake, in place of `axum::extract::ws::WebSocketUpgrade` and with its methods.
 ///
 /// It stands anywhere among a handler's arguments. Routes that are to serve HTTP/2 as well need `any`, since the method is
-/// CONNECT there. An `Option<WebSocketUpgrade>` is `None` where the request asks for no WebSocket at all.
+/// CONNECT there. An `Option<WebSocketUpgrade>` is `None` where the request asks for no WebSocket at all, which includes every
+/// request of HTTP/1.0 (RFC 9110 §7.8).
 ///
 /// ```
 /// use axum::{Router, response::Response, routing::any};
@@ -189,13 +190,25 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade {
 fn head(parts: &Parts) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = parts.uri.clone();
+    *request.uri_mut() = original_uri(parts).clone();
     *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers.clone();
     if let Some(protocol) = parts.extensions.get::<Protocol>() {
         request.extensions_mut().insert(protocol.clone());
     }
     request
+}
+
+/// Returns the URI that the client sent, as far as it was noted: a nested router has removed its prefix.
+fn original_uri(parts: &Parts) -> &Uri {
+    if let Some(OriginalUri(uri)) = parts.extensions.get() {
+        return uri;
+    }
+    #[cfg(feature = "original-uri")]
+    if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
+        return uri;
+    }
+    &parts.uri
 }
 
 /// Takes hyper's means to upgrade the connection out of the request.

@@ -10,7 +10,7 @@ pub use tower_websocket::Trace;
 pub use tower_websocket::test;
 pub use tower_websocket::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Error, Event, Exceeded, Limit, Message,
-    MessageRef, Observer, Opened, OriginGuard, OriginRefusal, PatternError, PreparedMessage, ProtocolError, Replies,
-    SendError, Shutdown, Timeout, Traffic, UpgradeError, Utf8Bytes, Version, WebSocket, WebSocketReader,
-    WebSocketSender,
+    MessageRef, Observer, Opened, OriginGuard, OriginRefusal, OriginalUri, OriginalUriLayer, PatternError,
+    PreparedMessage, ProtocolError, Replies, SendError, Shutdown, Timeout, Traffic, UpgradeError, Utf8Bytes, Version,
+    WebSocket, WebSocketReader, WebSocketSender,
 };

@@ -1,7 +1,8 @@
 //! Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request: one type per reason.
 //!
-//! Each answers with a status and a line of plain text: 426 and the version spoken where the version is the reason, 500
-//! where the server is set up wrong, 503 where it is about to end, else 400. [`OriginRejection`] stands by itself: 403.
+//! Each answers with a status and a line of plain text: 405 for a wrong method, 426 for a version that is not spoken, 500 when
+//! the server is set up wrong, 503 when it is shutting down or at capacity, and 400 otherwise. [`OriginRejection`] is separate:
+//! 403.
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -61,7 +62,7 @@ macro_rules! rejections {
 }
 
 rejections! {
-    /// The method is not GET, or CONNECT on HTTP/2.
+    /// The method is not GET, or CONNECT on HTTP/2 (RFC 9110 §15.5.6): 405.
     MethodNotGet,
     /// The request is of HTTP/1.0, which has no upgrades.
     HttpVersionNotSupported,
@@ -71,7 +72,7 @@ rejections! {
     InvalidUpgradeHeader,
     /// The pseudo-header `:protocol` of an HTTP/2 request is not `websocket`.
     InvalidProtocolPseudoheader,
-    /// The `Host` header is missing or malformed.
+    /// The `Host` header is missing or malformed, or on HTTP/2 differs from `:authority` (RFC 9113 §8.3.1).
     InvalidHostHeader,
     /// The `Sec-WebSocket-Version` is not one that is spoken.
     InvalidWebSocketVersionHeader,
@@ -81,11 +82,17 @@ rejections! {
     InvalidWebSocketKeyHeader,
     /// `Sec-WebSocket-Protocol` is malformed.
     InvalidWebSocketProtocolHeader,
+    /// `Sec-WebSocket-Extensions` is malformed (RFC 6455 §9.1).
+    InvalidWebSocketExtensionsHeader,
+    /// The head of the request exceeds `Config::max_head_size` or `Config::max_headers`.
+    RequestHeadTooLarge,
     /// The request declares a body, which a handshake does not have. A hixie-76 handshake may have one, but only
     /// [`WebSocketLayer`](https://docs.rs/tower-websocket) can read it.
     BodyNotSupported,
     /// hyper's upgrade is missing: a middleware has dropped the request's extensions, or the server is not hyper.
     ConnectionNotUpgradable,
+    /// The `Budget` of the server is used up: 503, with `Retry-After`.
+    ServerAtCapacity,
     /// The server is about to end: see `tower_websocket::Shutdown`.
     ServerShuttingDown,
 }
@@ -111,8 +118,12 @@ impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
             HandshakeError::InvalidKey | HandshakeError::InvalidHixieKey => InvalidWebSocketKeyHeader(refusal).into(),
             HandshakeError::InvalidProtocol => InvalidWebSocketProtocolHeader(refusal).into(),
             HandshakeError::Body => BodyNotSupported(refusal).into(),
-            // What is left cannot come from a request that an HTTP stack has read.
-            _ => InvalidHostHeader(refusal).into(),
+            HandshakeError::Host => InvalidHostHeader(refusal).into(),
+            HandshakeError::InvalidExtensions(_) => InvalidWebSocketExtensionsHeader(refusal).into(),
+            HandshakeError::Head(_) => RequestHeadTooLarge(refusal).into(),
+            HandshakeError::Busy { .. } => ServerAtCapacity(refusal).into(),
+            // The errors of other commands than accepting a request, which do not occur here.
+            _ => ConnectionNotUpgradable(refusal).into(),
         }
     }
 }

@@ -37,6 +37,7 @@ pub use server::origin::guard::OriginGuard;
 pub use server::origin::pattern_error::PatternError;
 pub use server::origin::refusal::OriginRefusal;
 pub use server::origin::service::OriginGuardService;
+pub use server::original_uri::{OriginalUriLayer, OriginalUriService};
 pub use server::service::WebSocketService;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
@@ -46,6 +47,6 @@ pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, up
 pub use upgraded::Upgraded;
 pub use websocket_driver::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Event, Exceeded, HandshakeError, HeadError,
-    Limit, Message, MessageRef, Observer, Opened, PreparedMessage, ProtocolError, ProxyError, ResponseError,
-    ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version, requested_protocols,
+    Limit, Message, MessageRef, Observer, Opened, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
+    ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version, requested_protocols,
 };

@@ -20,8 +20,8 @@ use crate::upgraded::Upgraded;
 /// The 8 bytes behind the head of a hixie-76 request (draft-hixie-76 §5.2).
 const HIXIE_BODY: usize = 8;
 
-/// Whether a request that hyper has read asks for a WebSocket: on HTTP/1.1 by its headers (RFC 6455 §4.2.1), on HTTP/2 by
-/// the method CONNECT and the pseudo-header `:protocol` (RFC 8441 §4).
+/// Returns whether a request that hyper has read asks for a WebSocket: on HTTP/1.1 by its headers (RFC 6455 §4.2.1), on HTTP/2
+/// by the method CONNECT and the pseudo-header `:protocol` (RFC 8441 §4). A request of HTTP/1.0 never does (RFC 9110 §7.8).
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
     if request.version() < http::Version::HTTP_2 {
         return websocket_driver::is_handshake(request);
@@ -226,8 +226,8 @@ pub enum UpgradeRefusal {
 }
 
 impl UpgradeRefusal {
-    /// The status of the answer: 426 for a version, 500 where the server itself is set up wrong, 503 where it is about to
-    /// end, else 400.
+    /// Returns the status of the answer: 405 for a method, 426 for a version, 500 when the server itself is set up wrong, 503
+    /// when it is shutting down or at capacity, and 400 otherwise.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Handshake { error, .. } => error.status(),
@@ -237,7 +237,8 @@ impl UpgradeRefusal {
         }
     }
 
-    /// The answer: the status, a line of plain text, and with 426 the versions that are spoken.
+    /// Returns the answer: the status, a line of plain text, with 405 the method that is allowed, and with 426 the versions that
+    /// are spoken.
     pub fn to_response(&self) -> Response<String> {
         match self {
             Self::Handshake { error, is_http1 } => {
@@ -246,6 +247,10 @@ impl UpgradeRefusal {
                     // RFC 9113 §8.2.2.
                     response.headers_mut().remove(header::UPGRADE);
                     response.headers_mut().remove(header::CONNECTION);
+                    if let Some(allow) = response.headers_mut().get_mut(header::ALLOW) {
+                        // RFC 8441 §4.
+                        *allow = HeaderValue::from_static("CONNECT");
+                    }
                 }
                 response
             }

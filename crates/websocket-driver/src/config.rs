@@ -119,13 +119,17 @@ impl Config {
         self.with(|settings| settings.max_fragments = count)
     }
 
-    /// The longest head of an HTTP message, in bytes, that is read: 16 KiB by default. It concerns only drivers that
-    /// read the head themselves.
+    /// Sets the size of the longest HTTP head that is accepted, in bytes: 16 KiB by default. A handshake with a longer one is
+    /// answered with 400, and a client fails with [`HeadError::TooLarge`](crate::HeadError::TooLarge).
+    ///
+    /// It applies to heads that an HTTP stack has read as well. What such a stack reads before that is bounded by its own
+    /// settings: hyper reads up to about 400 KB.
     pub fn max_head_size(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_head_size = bytes)
     }
 
-    /// The most header fields in that head: 100 by default.
+    /// Sets the number of header fields that the head may have: 100 by default. More are answered as a head that is too long,
+    /// with [`HeadError::TooManyHeaders`](crate::HeadError::TooManyHeaders).
     pub fn max_headers(self, count: usize) -> Self {
         self.with(|settings| settings.max_headers = count)
     }

@@ -220,7 +220,8 @@ pub enum HandshakeError {
     /// No `Upgrade` header has the token `websocket` (RFC 6455 §4.2.1).
     #[error("the Upgrade header does not name websocket")]
     Upgrade,
-    /// The `Host` header is missing, there twice, or no authority (RFC 6455 §4.2.1, RFC 9112 §3.2).
+    /// The `Host` header is missing, repeated or malformed (RFC 6455 §4.2.1, RFC 9112 §3.2), or on HTTP/2 differs from
+    /// `:authority` (RFC 9113 §8.3.1).
     #[error("the Host header is missing or malformed")]
     Host,
     /// The `Sec-WebSocket-Version` is missing or not spoken here (RFC 6455 §4.4).
@@ -271,9 +272,11 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The status of the answer: 426 for a version (RFC 6455 §4.4), 503 where there is no room, 500 for a mistake of the caller's, else 400.
+    /// Returns the status of the answer: 405 for a method (RFC 9110 §15.5.6), 426 for a version (RFC 6455 §4.4), 503 when there is
+    /// no room, 500 for a mistake of the caller's, and 400 otherwise.
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedVersion { .. } => StatusCode::UPGRADE_REQUIRED,
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused(status) => *status,
@@ -282,15 +285,19 @@ impl HandshakeError {
         }
     }
 
-    /// The HTTP answer: the status, a line of plain text, with 426 the versions that are spoken, and with 503 how long to wait.
+    /// Returns the HTTP answer: the status, a line of plain text, with 405 the method that is allowed, with 426 the versions that
+    /// are spoken, and with 503 how long to wait.
     ///
-    /// `Content-Length` is left to who sends it. `Upgrade` and `Connection`, which a 426 has (RFC 9110 §15.5.22), are
-    /// to be left out on HTTP/2.
+    /// It has no `Content-Length`. On HTTP/2, remove `Upgrade` and `Connection`, which a 426 has (RFC 9110 §15.5.22), and
+    /// replace the `Allow` of a 405, which is `GET`, by `CONNECT`.
     pub fn to_response(&self) -> Response<String> {
         let mut response = Response::new(format!("{self}\n"));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if let Self::Method = self {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
         if let Self::UnsupportedVersion { supported } = self {
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(supported));
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

@@ -46,6 +46,7 @@ pub use config::Config;
 pub use driver::Driver;
 pub use error::{HandshakeError, ProtocolError, SendError};
 pub use event::Event;
+pub use handshake::target::OriginalUri;
 pub use handshake::{is_handshake, requested_protocols};
 pub use head_error::HeadError;
 pub use hybi::check_close;

@@ -11,11 +11,13 @@ use crate::upgrade::UpgradeError;
 /// Hands WebSocket handshakes to a handler, and every other request, untouched, to the inner service.
 ///
 /// The handler is given the socket and the head of the request, once the handshake is done, and runs in a task of its
-/// own. A handshake that cannot be accepted is answered with 400 or 426 and a line that says why.
+/// own. A handshake that cannot be accepted is answered with 400 or 426 and a line that says why. An `Upgrade` header on
+/// HTTP/1.0 is ignored (RFC 9110 §7.8), so such a request goes to the inner service.
 ///
 /// It works over any body types, wherever hyper serves connections with upgrades: under `axum::serve`, over
 /// `hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`, over TLS, on HTTP/1.1, and on HTTP/2 where
-/// the server has `enable_connect_protocol()` set. On axum use `Router::layer`, not `route_layer`.
+/// the server has `enable_connect_protocol()` set. On axum use `Router::layer`, not `route_layer`, and with `Router::nest` an
+/// [`OriginalUriLayer`](crate::OriginalUriLayer) as well.
 ///
 /// ```
 /// use std::convert::Infallible;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
-use websocket_driver::Config;
+use websocket_driver::{Config, OriginalUri};
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
@@ -72,7 +72,10 @@ impl<S, H> WebSocketService<S, H> {
     {
         let handler = self.handler.clone();
         let on_failed_upgrade = self.on_failed_upgrade.clone();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if let Some(OriginalUri(uri)) = parts.extensions.get::<OriginalUri>() {
+            parts.uri = uri.clone();
+        }
         tokio::spawn(async move {
             let upgraded = if upgrade.needs_body() { upgrade.with_body(body).await } else { upgrade.await };
             match upgraded {

@@ -128,11 +128,18 @@ impl Driver {
     /// A driver for a request that an HTTP stack has read. It chooses the protocol by the request's headers.
     ///
     /// Call [`accept`](Self::accept) next, for the response. A request that asks for no WebSocket is refused there;
-    /// [`is_handshake`](crate::is_handshake) tells beforehand.
+    /// [`is_handshake`](crate::is_handshake) tells beforehand. So is one whose head exceeds
+    /// [`Config::max_head_size`] or [`Config::max_headers`]. Where a router has rewritten the URI, add the
+    /// [`OriginalUri`](crate::OriginalUri).
     pub fn from_request<B>(request: &Request<B>, config: Config) -> Self {
-        let answer = handshake::answer(request, &config);
+        let answer = match handshake::check_head_limits(request, &config) {
+            Ok(()) => handshake::answer(request, &config),
+            Err(error) => Err(error.into()),
+        };
         let mut driver = Self::new(config, Opening::requested(answer));
-        driver.set_path(request.uri().path());
+        if driver.is_observed() {
+            driver.set_path(handshake::target::uri(request).path());
+        }
         driver.learn_agreement();
         driver
     }

@@ -3,7 +3,7 @@ use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode};
 use md5::{Digest, Md5};
 
-use super::{Answer, KEY1, KEY2, declared_body, protocol, value};
+use super::{Answer, KEY1, KEY2, declared_body, protocol, target, value};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::version::Version;
@@ -85,14 +85,15 @@ pub(super) fn offered(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// The URL of the socket, which the client compares with the one it asked for (draft-hixie-76 §5.2, item 7).
 fn location<B>(request: &Request<B>, host: Authority, config: &Config) -> Result<HeaderValue, HandshakeError> {
-    let uri = request.uri();
+    let uri = target::uri(request);
+    let authority = target::authority(uri, host)?;
     let secure = config
         .settings()
         .secure
         .unwrap_or_else(|| uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || scheme.as_str() == "wss"));
     let scheme = if secure { "wss" } else { "ws" };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    value(format!("{scheme}://{host}{path}"))
+    value(format!("{scheme}://{authority}{path}"))
 }
 
 /// The number hidden in a key: its digits as one number, divided by the count of its spaces (draft-hixie-76 §5.2,

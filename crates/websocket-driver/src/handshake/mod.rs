@@ -5,16 +5,15 @@ mod extensions;
 pub(crate) mod hixie;
 mod protocol;
 mod rfc6455;
-
-use std::net::Ipv6Addr;
+pub(crate) mod target;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::Authority;
 use http::{Method, Request, Response};
 use websocket_driver_extensions::Pipeline;
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::error::HandshakeError;
+use crate::head_error::HeadError;
 use crate::version::Version;
 
 pub(crate) const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
@@ -35,7 +34,7 @@ pub(crate) struct Answer {
 /// Whether a request asks for a WebSocket, of whatever version (RFC 6455 §4.2.1, RFC 8441 §4).
 ///
 /// That is a GET whose `Connection` names `upgrade` and whose `Upgrade` names `websocket`, or on HTTP/2 and later a
-/// CONNECT with `Sec-WebSocket-Version`. There the pseudo-header `:protocol` decides, which is not part of an
+/// CONNECT with `Sec-WebSocket-Version`. A request of HTTP/1.0 is plain HTTP whatever its headers say (RFC 9110 §7.8). There the pseudo-header `:protocol` decides, which is not part of an
 /// [`http::Request`]: who knows it must look at it as well.
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
     check_request_line(request).is_ok()
@@ -55,12 +54,10 @@ pub(crate) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer,
         return Err(HandshakeError::Busy { retry_after: budget.retry_after_seconds() });
     }
     if is_multiplexed(request.version()) {
+        target::check_authority(request)?;
         return rfc6455::answer_connect(request, config);
     }
-    if request.version() != http::Version::HTTP_11 {
-        return Err(HandshakeError::HttpVersion);
-    }
-    let host = host(request)?;
+    let host = target::host(request)?;
     let headers = request.headers();
     if is_hybi(headers) {
         no_body(headers)?;
@@ -87,6 +84,22 @@ pub fn requested_protocols<B>(request: &Request<B>) -> Vec<&str> {
         .collect()
 }
 
+/// Holds the head of a request that an HTTP stack has read against the limits, as if it were written in HTTP/1.1.
+pub(crate) fn check_head_limits<B>(request: &Request<B>, config: &Config) -> Result<(), HeadError> {
+    let Settings { max_head_size, max_headers, .. } = *config.settings();
+    let headers = request.headers();
+    if headers.len() > max_headers {
+        return Err(HeadError::TooManyHeaders { limit: max_headers });
+    }
+    let uri = target::uri(request);
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let line = request.method().as_str().len() + authority + path + "  HTTP/1.1\r\n".len();
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>();
+    let size = line + fields + "\r\n".len();
+    if size > max_head_size { Err(HeadError::TooLarge { limit: max_head_size }) } else { Ok(()) }
+}
+
 /// Whether a request is of RFC 6455 or one of the drafts that became it.
 fn is_hybi(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_VERSION) || headers.contains_key(header::SEC_WEBSOCKET_KEY)
@@ -106,6 +119,10 @@ fn check_request_line<B>(request: &Request<B>) -> Result<(), HandshakeError> {
     if request.method() != Method::GET {
         return Err(HandshakeError::Method);
     }
+    // RFC 9110 §7.8: a server ignores the `Upgrade` field of an HTTP/1.0 request.
+    if request.version() != http::Version::HTTP_11 {
+        return Err(HandshakeError::HttpVersion);
+    }
     if !has_token(headers, header::CONNECTION, "upgrade") {
         return Err(HandshakeError::Connection);
     }
@@ -124,32 +141,6 @@ fn is_multiplexed(version: http::Version) -> bool {
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     let is_token = |item: &[u8]| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
     headers.get_all(name).iter().any(|value| value.as_bytes().split(|&byte| byte == b',').any(is_token))
-}
-
-/// The authority that the request is meant for (RFC 9112 §3.2): one, and well-formed.
-fn host<B>(request: &Request<B>) -> Result<Authority, HandshakeError> {
-    let mut values = request.headers().get_all(header::HOST).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(HandshakeError::Host);
-    };
-    let authority = Authority::try_from(value.as_bytes()).map_err(|_| HandshakeError::Host)?;
-    if is_host(authority.as_str()) { Ok(authority) } else { Err(HandshakeError::Host) }
-}
-
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2), of an authority, which may be more.
-fn is_host(authority: &str) -> bool {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, ""),
-    };
-    let is_address = |host: &str| {
-        host.strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
-    };
-    let is_name = |host: &str| !host.is_empty() && !host.contains(['[', ']', ':', '@']);
-    let is_port = port.is_empty() || (port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
-    is_port && (is_address(host) || is_name(host))
 }
 
 /// A handshake has no body: bytes behind it are frames, and no proxy may take them for anything else.
