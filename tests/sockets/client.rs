@@ -78,6 +78,11 @@ impl Opening {
                 assert_eq!(answer.all("Connection").concat().to_ascii_lowercase(), "upgrade");
                 assert_eq!(answer.all("Sec-WebSocket-Accept"), [ACCEPT]);
                 assert!(answer.all("Sec-WebSocket-Extensions").is_empty());
+                // Any case would do (RFC 9110 §5.1), but not for every client in use.
+                for (name, _) in &answer.headers {
+                    let known = ["Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Date"];
+                    assert!(known.contains(&name.as_str()), "{name}");
+                }
                 self.confirm_protocol(&answer, "Sec-WebSocket-Protocol");
             }
         }

@@ -1,5 +1,6 @@
 //! Every stack serves every version.
 
+use permessage_deflate::PermessageDeflate;
 use tower_websocket::{CloseCode, CloseFrame, Version};
 use websocket_tests::wire::{Frame, HYBI, ServerFrame, VERSIONS};
 
@@ -13,6 +14,7 @@ on_every_stack! {
     a_large_text_is_echoed
     binary_messages_are_echoed_where_there_are_any
     the_subprotocol_that_both_speak_is_agreed_to
+    header_names_of_101_are_spelled_as_in_the_specification
     no_subprotocol_is_agreed_to_where_the_server_speaks_none_of_them
     the_location_is_the_resource_that_was_asked_for
     a_close_of_the_client_is_answered_and_ends_in_order
@@ -100,6 +102,30 @@ async fn the_subprotocol_that_both_speak_is_agreed_to(stack: Stack) {
         client.echo(&["hello"]).await;
         client.close().await;
         assert!(matches!(server.seen().await, Seen::Closed(_)));
+    }
+}
+
+async fn header_names_of_101_are_spelled_as_in_the_specification(stack: Stack) {
+    let config = config().extension(PermessageDeflate::new()).unwrap();
+    let server = stack.serve(config).await;
+    for version in VERSIONS {
+        println!("{version}");
+        let opening = server.opening(version);
+        let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
+        let handshake = opening.handshake.with(name, "chat");
+        let mut wire = server.connect().await;
+        wire.write(handshake.with("Sec-WebSocket-Extensions", "permessage-deflate").bytes()).await;
+        let head = String::from_utf8(wire.head().await).unwrap();
+        let mut names: Vec<_> = head.lines().skip(1).filter_map(|line| Some(line.split_once(": ")?.0)).collect();
+        names.retain(|name| *name != "Date");
+        let expected: &[_] = match version {
+            Version::Hybi13 => &["Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"],
+            Version::Hixie76 => &["Sec-WebSocket-Origin", "Sec-WebSocket-Location", "Sec-WebSocket-Protocol"],
+            Version::Hixie75 => &["WebSocket-Origin", "WebSocket-Location", "WebSocket-Protocol"],
+            _ => &["Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"],
+        };
+        assert_eq!(names, [&["Upgrade", "Connection"], expected].concat());
+        assert!(!head.contains("\r\ndate:"), "{head}");
     }
 }
 

@@ -86,8 +86,11 @@ pub(crate) fn prepare<B>(request: &mut Request<B>, config: Config) -> Result<(Re
     };
     let upgrade = Upgrade { on_upgrade, driver, limit, entry: None };
     let version = upgrade.version();
+    // An answer on HTTP/2 is a 200, with names in lower case (RFC 9113 §8.2.1).
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        *response.extensions_mut() = case::extensions(version);
+    }
     if version.is_hixie() {
-        response.extensions_mut().extend(case::extensions());
         response.extensions_mut().insert(ReasonPhrase::from_static(version.reason_phrase().as_bytes()));
     }
     Ok((response, upgrade))

@@ -1,4 +1,4 @@
-//! Header names as the hixie drafts spell them, in a response that hyper writes.
+//! Header names as the specifications spell them, in a response that hyper writes.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -15,9 +15,19 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
+use websocket_driver::Version;
 
-/// A request with all the names that a hixie response has.
-const CANNED: &[u8] = b"GET / HTTP/1.1\r\n\
+/// A request with the names that an answer of RFC 6455 may have. Few, as each of them is cloned for each answer.
+const RFC6455: &[u8] = b"GET / HTTP/1.1\r\n\
+    Connection: x\r\n\
+    Date: x\r\n\
+    Sec-WebSocket-Accept: x\r\n\
+    Sec-WebSocket-Extensions: x\r\n\
+    Sec-WebSocket-Protocol: x\r\n\
+    Upgrade: x\r\n\r\n";
+
+/// A request with all the names that an answer of the hixie drafts may have.
+const HIXIE: &[u8] = b"GET / HTTP/1.1\r\n\
     Connection: x\r\n\
     Date: x\r\n\
     Sec-WebSocket-Location: x\r\n\
@@ -28,18 +38,21 @@ const CANNED: &[u8] = b"GET / HTTP/1.1\r\n\
     WebSocket-Origin: x\r\n\
     WebSocket-Protocol: x\r\n\r\n";
 
-/// Extensions for a response that make hyper write its names in that case.
+/// Returns extensions for a 101 that make hyper write the names of its headers as the specifications spell them.
 ///
-/// A hixie-75 client compares the first 85 bytes of the response, and hyper writes names in lower case, unless the
-/// response has an extension that says otherwise. That type is private, and the builder flag that would make hyper use
-/// one is out of reach in `axum::serve`; but a request read with `preserve_header_case` has it. So such a request is read
-/// once, from memory. Should hyper ever ignore it, the names are in lower case again, and a test on the wire says so.
-pub(crate) fn extensions() -> Extensions {
-    static EXTENSIONS: OnceLock<Extensions> = OnceLock::new();
-    EXTENSIONS.get_or_init(mint).clone()
+/// hyper writes names in lower case, unless the response has an extension that says otherwise. Names count in any case
+/// (RFC 9110 §5.1), but a client of hixie-75 compares the first 85 bytes of the response, and clients in use, on
+/// microcontrollers for instance, look for `Sec-WebSocket-Accept` as RFC 6455 has it. The extension's type is private, and the
+/// builder flag that would make hyper use one is out of reach in `axum::serve`; but a request read with `preserve_header_case`
+/// has it. So such a request is read once, from memory. Should hyper ever ignore it, the names are in lower case again, and a
+/// test on the wire says so.
+pub(crate) fn extensions(version: Version) -> Extensions {
+    static EXTENSIONS: [OnceLock<Extensions>; 2] = [OnceLock::new(), OnceLock::new()];
+    let (cell, canned) = if version.is_hixie() { (&EXTENSIONS[0], HIXIE) } else { (&EXTENSIONS[1], RFC6455) };
+    cell.get_or_init(|| mint(canned)).clone()
 }
 
-fn mint() -> Extensions {
+fn mint(canned: &'static [u8]) -> Extensions {
     let minted = Arc::new(Mutex::new(Extensions::new()));
     let service = service_fn(|mut request: Request<Incoming>| {
         if let Ok(mut minted) = minted.lock() {
@@ -47,7 +60,7 @@ fn mint() -> Extensions {
         }
         ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
     });
-    let connection = http1::Builder::new().preserve_header_case(true).serve_connection(Canned(CANNED), service);
+    let connection = http1::Builder::new().preserve_header_case(true).serve_connection(Canned(canned), service);
     // The transport never waits, so one poll reads the request.
     let _ = pin!(connection).poll(&mut Context::from_waker(Waker::noop()));
     let mut extensions = minted.lock().map(|mut minted| std::mem::take(&mut *minted)).unwrap_or_default();
@@ -55,7 +68,7 @@ fn mint() -> Extensions {
     extensions
 }
 
-/// A transport that gives these bytes and swallows all.
+/// A transport that provides these bytes and discards what is written.
 struct Canned(&'static [u8]);
 
 impl Read for Canned {
