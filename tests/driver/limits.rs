@@ -167,6 +167,27 @@ fn a_hixie_text_beyond_the_limit_fails_without_its_end() {
     }
 }
 
+/// Each byte that is not UTF-8 becomes three.
+#[test]
+fn hixie_text_is_judged_after_its_invalid_bytes_are_replaced() {
+    for version in [Version::Hixie75, Version::Hixie76] {
+        for (bytes, size) in [
+            (&[0x80; 10][..], 30),
+            (b"valid \xfe", 9),
+            (b"\xe2\x82", 3),
+            (b"\xe2\x82\xe2\x82", 6),
+            (b"\xf0\x9f\x98x\xc0\xaf", 10),
+        ] {
+            let limited = |limit| Session::open_with(version, Config::server().max_message_size(limit));
+            let replaced = String::from_utf8_lossy(bytes);
+            assert_eq!(replaced.len(), size);
+            assert_eq!(limited(size).feed(hixie_text(bytes)), [text(&replaced)]);
+            let error = E::MessageTooBig { size: size as u64, limit: size - 1 };
+            assert_eq!(limited(size - 1).feed(hixie_text(bytes)), failed(error, 1009));
+        }
+    }
+}
+
 #[test]
 fn a_hixie_length_beyond_the_limit_fails_at_the_byte_that_makes_it_so() {
     for version in [Version::Hixie76, Version::Hixie75] {

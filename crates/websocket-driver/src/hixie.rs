@@ -1,5 +1,6 @@
 //! The framing of both hixie drafts (draft-hixie-76 §5.3, draft-hixie-75 §4.2).
 
+use std::str::Utf8Chunk;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -80,7 +81,7 @@ impl Hixie {
                         let text = input.split_to(end).freeze();
                         input.advance(1);
                         self.state = State::Type;
-                        return Ok(Some(Event::Message(Message::Text(text_lossy(text)))));
+                        return Ok(Some(Event::Message(Message::Text(text_lossy(text, settings.max_message_size)?))));
                     }
                     None => {
                         *searched = input.len();
@@ -176,10 +177,18 @@ fn judge_text(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
     }
 }
 
-/// Both drafts have bytes that are not UTF-8 replaced by U+FFFD.
-fn text_lossy(bytes: Bytes) -> Utf8Bytes {
-    match Utf8Bytes::try_from(bytes.clone()) {
-        Ok(text) => text,
-        Err(_) => String::from_utf8_lossy(&bytes).into_owned().into(),
+/// Replaces bytes that are not UTF-8 by U+FFFD, as both drafts require.
+///
+/// The replacement has up to three times as many bytes, so it is held against the limit, and before it is made.
+fn text_lossy(bytes: Bytes, limit: usize) -> Result<Utf8Bytes, ProtocolError> {
+    if let Ok(text) = Utf8Bytes::try_from(bytes.clone()) {
+        return Ok(text);
     }
+    let replacement = char::REPLACEMENT_CHARACTER.len_utf8();
+    let size = |chunk: Utf8Chunk<'_>| chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { replacement };
+    let size = bytes.utf8_chunks().map(size).sum::<usize>();
+    if size > limit {
+        return Err(ProtocolError::MessageTooBig { size: size as u64, limit });
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned().into())
 }
