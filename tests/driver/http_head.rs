@@ -52,11 +52,46 @@ fn a_head_that_is_no_http_is_refused() {
 }
 
 #[test]
+fn first_byte_that_cannot_begin_a_request_is_refused() {
+    for (start, last) in [
+        // TLS, with the first byte of a ClientHello.
+        ("", 0x16),
+        ("\r\n\r\n", 0x16),
+        ("", 0x00),
+        ("", b' '),
+        ("", b':'),
+        ("\r", b'G'),
+        ("\n\r", b'\r'),
+        ("GE", b'('),
+        ("GET", b'\r'),
+        ("GET", b'\n'),
+        // The rest of a PROXY protocol header, version 2.
+        ("\r\n\r\n", 0x00),
+    ] {
+        let mut session = Session::reading(Config::server());
+        assert_eq!(session.feed(start), []);
+        assert_eq!(session.written(), []);
+        let error = HandshakeError::Head(HeadError::Malformed);
+        assert_eq!(session.feed([last]), failed(error.into(), 1002), "{start:?} {last:#x}");
+        assert!(session.written().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+    }
+    // Any token may be a method.
+    let mut session = Session::reading(Config::server());
+    assert_eq!(session.feed_slowly(b"M-SEARCH!#$%&'*+.^_`|~0123456789abc * HTTP/1.1\r\n\r\n")[0].1, Event::Connect);
+}
+
+#[test]
 fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
     let head = Handshake::of(Version::Hybi13).head();
     let bare: Vec<u8> = head.iter().copied().filter(|&byte| byte != b'\r').collect();
     let mixed = |end: &str| [&bare[..bare.len() - 2], end.as_bytes()].concat();
-    for bytes in [[&b"\r\n\r\n\r\n"[..], &head].concat(), mixed("\n\r\n"), mixed("\r\n\n"), bare.clone()] {
+    for bytes in [
+        [&b"\r\n\r\n\r\n"[..], &head].concat(),
+        [&b"\n\r\n\n"[..], &head].concat(),
+        mixed("\n\r\n"),
+        mixed("\r\n\n"),
+        bare.clone(),
+    ] {
         let mut session = Session::reading(Config::server());
         assert_eq!(session.feed(&bytes), [Event::Connect, Event::Open]);
         assert_eq!(session.driver.request().unwrap().headers()["upgrade"], "websocket");

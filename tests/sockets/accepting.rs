@@ -73,6 +73,37 @@ fn what_is_no_http_is_refused() {
     });
 }
 
+/// It could wait for the end of the head, or of the time limit, as well as the client does for an answer.
+#[test]
+fn tls_client_hello_is_refused_at_its_first_byte() {
+    run_paused(async || {
+        for start in [&b"\x16"[..], b"\x16\x03\x01\x02", b"\r\n\x16"] {
+            let (server, client) = tokio::io::duplex(1024);
+            let mut client = Wire::new(client);
+            client.write(start).await;
+            let before = tokio::time::Instant::now();
+            let error = accept(server, config()).await.expect_err("no WebSocket");
+            assert!(matches!(error, AcceptError::Refused(_)), "{error:?}");
+            assert!(before.elapsed().as_secs() < 1, "{:?}", before.elapsed());
+            assert_eq!(client.response().await.0.status, 400);
+        }
+    });
+}
+
+#[test]
+fn empty_lines_before_the_request_are_skipped() {
+    run(async || {
+        for empty in ["\r\n", "\n", "\r\n\r\n"] {
+            let (server, client) = tcp().await;
+            let opening = Opening::of(Version::Hybi13);
+            let mut client = Wire::new(client);
+            client.write([empty.as_bytes(), &opening.handshake.bytes()].concat()).await;
+            let _socket = accept(server, config()).await.expect("a WebSocket");
+            opening.confirmed(client).await;
+        }
+    });
+}
+
 #[test]
 fn a_client_that_goes_before_its_request_is_whole_is_an_end_of_file() {
     run(async || {

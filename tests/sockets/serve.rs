@@ -44,6 +44,7 @@ where
 {
     let service = TowerToHyperService::new(service);
     let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().half_close(true);
     server.http2().enable_connect_protocol();
     each(how == How::Tls, move |stream| {
         let (service, server) = (service.clone(), server.clone());

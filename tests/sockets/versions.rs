@@ -11,6 +11,7 @@ on_every_stack! {
     text_is_echoed_in_every_version
     several_messages_in_one_packet_are_echoed_in_order
     a_message_behind_the_request_is_not_lost
+    handshake_with_fin_right_behind_it_is_answered
     a_large_text_is_echoed
     binary_messages_are_echoed_where_there_are_any
     the_subprotocol_that_both_speak_is_agreed_to
@@ -63,6 +64,24 @@ async fn a_message_behind_the_request_is_not_lost(stack: Stack) {
         assert_eq!(client.text().await, "bird");
         client.echo(&["hello"]).await;
         client.close().await;
+    }
+}
+
+async fn handshake_with_fin_right_behind_it_is_answered(stack: Stack) {
+    let server = stack.serve(config()).await;
+    for version in VERSIONS {
+        for texts in [&[][..], &["early", "bird"]] {
+            println!("{version} {texts:?}");
+            let opening = server.opening(version);
+            let mut wire = server.connect().await;
+            wire.write([opening.handshake.bytes(), texts_of(version, texts)].concat()).await;
+            wire.half_close().await;
+            let mut client = opening.confirmed(wire).await;
+            for text in texts {
+                assert_eq!(client.text().await, *text);
+            }
+            client.wire.eof().await;
+        }
     }
 }
 

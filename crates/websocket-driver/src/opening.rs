@@ -60,6 +60,7 @@ impl Opening {
         let Stage::Head(reader) = &mut self.stage else {
             return Ok(None);
         };
+        head::check_method(input)?;
         let Settings { max_head_size, max_headers, .. } = *config.settings();
         let Some(head) = reader.read(input, max_head_size)? else {
             return Ok(None);

@@ -20,12 +20,6 @@ pub(crate) struct HeadReader {
 impl HeadReader {
     /// Takes the head off the input once it is whole. What is behind it stays.
     pub(crate) fn read(&mut self, input: &mut BytesMut, max_size: usize) -> Result<Option<BytesMut>, HeadError> {
-        // Empty lines before the first line are passed over (RFC 9112 §2.2).
-        if self.searched == 0 {
-            while input.starts_with(b"\r\n") {
-                input.advance(2);
-            }
-        }
         let visible = &input[..input.len().min(max_size)];
         let Some(end) = end_of_head(visible, self.searched) else {
             if input.len() >= max_size {
@@ -37,6 +31,35 @@ impl HeadReader {
         };
         Ok(Some(input.split_to(end)))
     }
+}
+
+/// How far the beginning of a request is checked: methods are not longer.
+const MAX_METHOD: usize = 32;
+
+/// Checks that the input, as far as it has arrived, can be the beginning of a request: a method, which is a token, and a space
+/// (RFC 9112 §3). So the first byte of a TLS handshake, for example, is an error, and no more is waited for. Empty lines before it
+/// are skipped (RFC 9112 §2.2).
+pub(crate) fn check_method(input: &mut BytesMut) -> Result<(), HeadError> {
+    loop {
+        match **input {
+            [b'\n', ..] => input.advance(1),
+            [b'\r', b'\n', ..] => input.advance(2),
+            _ => break,
+        }
+    }
+    let start = &input[..input.len().min(MAX_METHOD)];
+    match start.iter().position(|&byte| !is_token_byte(byte)) {
+        None => Ok(()),
+        Some(at) if at > 0 && start[at] == b' ' => Ok(()),
+        // The first half of an empty line.
+        Some(0) if start == b"\r" => Ok(()),
+        Some(_) => Err(HeadError::Malformed),
+    }
+}
+
+/// `tchar` (RFC 9110 §5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// How every response begins.
