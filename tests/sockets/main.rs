@@ -15,6 +15,7 @@ mod gates;
 mod hixie76_body;
 mod http2;
 mod http2_frames;
+mod hyper_facts;
 mod keepalive;
 #[cfg(target_os = "linux")]
 mod last_segment;

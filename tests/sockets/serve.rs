@@ -42,12 +42,29 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let mut auto = auto::Builder::new(TokioExecutor::new());
+    auto.http1().half_close(true);
+    auto.http2().enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
+    serve_by(service, how, http1::Builder::new(), auto).await
+}
+
+/// As [`serve`], by these builders.
+pub(crate) async fn serve_by<S, B>(
+    service: S,
+    how: How,
+    http1: http1::Builder,
+    auto: auto::Builder<TokioExecutor>,
+) -> Port
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     let service = TowerToHyperService::new(service);
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().half_close(true);
-    server.http2().enable_connect_protocol();
     each(how == How::Tls, move |stream| {
-        let (service, server) = (service.clone(), server.clone());
+        let (service, http1, server) = (service.clone(), http1.clone(), auto.clone());
         async move {
             // How a connection ends is what its client sees.
             match how {
@@ -57,11 +74,11 @@ where
                     drop(server.serve_connection_with_upgrades(TokioIo::new(stream), service).await);
                 }
                 How::Http1 => {
-                    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    let connection = http1.serve_connection(TokioIo::new(stream), service);
                     drop(connection.with_upgrades().await);
                 }
                 How::WithoutUpgrades => {
-                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                    drop(http1.serve_connection(TokioIo::new(stream), service).await);
                 }
             }
         }

@@ -19,6 +19,22 @@ use crate::upgrade::UpgradeError;
 /// the server has `enable_connect_protocol()` set. On axum use `Router::layer`, not `route_layer`, and with `Router::nest` an
 /// [`OriginalUriLayer`](crate::OriginalUriLayer) as well.
 ///
+/// # Setting up hyper
+///
+/// - Without a timer hyper holds half-sent requests and silent HTTP/2 connections for as long as their clients like. Set
+///   `http1().timer(TokioTimer::new())`, which ends requests whose head takes longer than 30 seconds, and on HTTP/2 a timer and
+///   `keep_alive_interval`. hyper-util's `auto` has no time limit for a connection that sends nothing, or only the beginning of the
+///   HTTP/2 preface, as it does not know the version then. `axum::serve` sets no timer.
+/// - On HTTP/2 set `initial_connection_window_size((1 << 31) - 1)` beside `enable_connect_protocol()`. What a client sends to a
+///   socket that is not received from counts against the window of the whole connection, which is 1 MiB by default: two such
+///   sockets stop all others. The window of each stream, 1 MiB by default, remains. `axum::serve` leaves the default.
+/// - On HTTP/1.1 hyper adds `close` to the `Connection` header of the 101 once its own graceful shutdown has begun, or when
+///   `keep_alive(false)` is set or the client asks to close. Many clients then refuse the answer. Begin a [`Shutdown`] before the server's own.
+/// - On HTTP/2 hyper ends the connection, with all its sockets, on a CONNECT request with a `content-length` other than 0.
+/// - `http1().half_close(true)` has hyper answer clients that end their output right behind the handshake.
+///
+/// # Examples
+///
 /// ```
 /// use std::convert::Infallible;
 ///
