@@ -6,6 +6,9 @@
 //! curl http://127.0.0.1:9002/metrics
 //! ```
 
+#[path = "serve/mod.rs"]
+mod serve;
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +17,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::{Extension, Router, serve};
+use axum::{Extension, Router};
 use axum_websocket::{
     CloseCause, Config, ConnectionObserver, Observer, Opened, ProtocolError, Traffic, WebSocketUpgrade,
 };
@@ -47,7 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().route("/echo", echo).route("/metrics", get(metrics).with_state(registry));
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on http://{}/", listener.local_addr()?);
-    Ok(serve(listener, app).await?)
+    serve::serve(listener, app).await;
+    Ok(())
 }
 
 async fn echo(ws: WebSocketUpgrade) -> Response {

@@ -5,6 +5,8 @@
 //! ```
 
 mod room;
+#[path = "../serve/mod.rs"]
+mod serve;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -49,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}/", listener.local_addr()?);
     println!("Open it in two tabs to chat. Ctrl-C ends it.");
     tokio::select! {
-        result = axum::serve(listener, app) => result?,
+        () = serve::serve(listener, app) => {}
         result = interrupted => result?,
     }
     shutdown.begin(CloseCode::GOING_AWAY, "the server is going down")?;

@@ -5,6 +5,8 @@
 //! ```
 
 mod echo;
+#[path = "../serve/mod.rs"]
+mod serve;
 mod stacks;
 
 use std::error::Error;
@@ -111,7 +113,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     println!("listening on ws://{}/", listener.local_addr()?);
     let shutdown = Shutdown::new();
     let echo = Echo { for_each: options.for_each };
-    let serve = async {
+    let served = async {
         match options.stack {
             Stack::Axum => stacks::axum(listener, config, echo, shutdown.clone()).await,
             Stack::Tower => stacks::tower(listener, config, echo, shutdown.clone()).await,
@@ -119,8 +121,8 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         }
     };
     tokio::select! {
-        served = serve => served?,
-        interrupted = interrupted => interrupted?,
+        result = served => result?,
+        result = interrupted => result?,
     }
     shutdown.begin(CloseCode::GOING_AWAY, "the server is going down")?;
     shutdown.wait(Duration::from_secs(3)).await;

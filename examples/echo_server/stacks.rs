@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -13,9 +12,6 @@ use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::either::Either;
@@ -23,10 +19,11 @@ use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{AcceptError, Config, Shutdown, WebSocket, WebSocketLayer, accept};
 
 use crate::echo::Echo;
+use crate::serve;
 
 const PAGE: &str = "This is an echo server: open a WebSocket here, on any path, and it sends back what you send.\n";
 
-/// Through the extractor of axum.
+/// Through the extractor of axum, by `axum::serve`, which has no time limits: see [`serve`] for a server on the internet.
 pub(super) async fn axum(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
     type Shared = (Config, Echo, Shutdown);
     async fn handler(State((config, echo, shutdown)): State<Shared>, ws: Option<WebSocketUpgrade>) -> Response {
@@ -44,28 +41,21 @@ pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo, shu
     let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(PAGE.as_bytes()))))
     }));
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http2().enable_connect_protocol();
-    loop {
-        let stream = next(&listener).await;
-        let (server, service) = (server.clone(), TowerToHyperService::new(service.clone()));
-        tokio::spawn(async move {
-            let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
-        });
-    }
+    serve::serve(listener, service).await;
+    Ok(())
 }
 
 /// On TCP alone: the driver reads the request itself.
 pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
     loop {
-        let stream = next(&listener).await;
+        let stream = serve::accept_next(&listener).await;
         let accept = accept(stream, config.clone()).shutdown(&shutdown).into_future();
         // No `async` block, which would keep room for all that it has waited for, as long as the connection lives.
-        tokio::spawn(accept.then(move |accepted| serve(accepted, echo)));
+        tokio::spawn(accept.then(move |accepted| serve_accepted(accepted, echo)));
     }
 }
 
-fn serve(
+fn serve_accepted(
     accepted: Result<WebSocket<TcpStream>, AcceptError<TcpStream>>,
     echo: Echo,
 ) -> impl Future<Output = ()> + Send {
@@ -89,17 +79,4 @@ async fn answer_with_page(mut stream: TcpStream) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n";
     stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{PAGE}", PAGE.len()).as_bytes()).await?;
     stream.shutdown().await
-}
-
-async fn next(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let _ = stream.set_nodelay(true);
-                return stream;
-            }
-            // Out of file descriptors, mostly: give the others time to close theirs.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
 }

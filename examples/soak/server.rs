@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use permessage_deflate::PermessageDeflate;
@@ -102,7 +102,13 @@ impl Server {
             Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"no WebSocket\n"))))
         }));
         let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http2().enable_connect_protocol();
+        server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Duration::from_secs(20))
+            .enable_connect_protocol()
+            .initial_connection_window_size((1 << 31) - 1);
         while let Some(stream) = self.next(&listener).await {
             let (server, service) = (server.clone(), TowerToHyperService::new(service.clone()));
             tokio::spawn(async move {

@@ -118,11 +118,12 @@ where
     let (io, service) = (TokioIo::new(io), TowerToHyperService::new(service));
     if is_auto {
         let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http2().enable_connect_protocol();
+        server.http2().enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
         async move { drop(server.serve_connection_with_upgrades(io, service).await) }.boxed()
     } else {
         let mut server = http2::Builder::new(TokioExecutor::new());
-        server.enable_connect_protocol().serve_connection(io, service).map(drop).boxed()
+        server.enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
+        server.serve_connection(io, service).map(drop).boxed()
     }
 }
 

@@ -149,7 +149,7 @@ fn cut_stream_without_a_window_keeps_its_http_2_connection() {
         let service = TowerToHyperService::new(layer.shutdown(&shutdown).layer(service_fn(inner)));
         let (io, client) = tokio::io::duplex(64 * 1024);
         let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http2().enable_connect_protocol();
+        server.http2().enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
         let graceful = GracefulShutdown::new();
         let connection = server.serve_connection_with_upgrades(TokioIo::new(io), service).into_owned();
         tokio::spawn(graceful.watch(connection));
@@ -218,7 +218,7 @@ async fn ends_after(has_timer: bool, sent: &[u8]) -> Option<u64> {
         server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
         server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
     }
-    server.http2().enable_connect_protocol();
+    server.http2().enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
     let (io, client): (_, DuplexStream) = tokio::io::duplex(64 * 1024);
     let mut client = client;
     let service = TowerToHyperService::new(WebSocketLayer::new(|socket, _| echo(socket)).layer(service_fn(inner)));

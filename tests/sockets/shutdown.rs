@@ -149,7 +149,7 @@ fn a_graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_versions_of_htt
         let (connections, mut accepted) = tokio::sync::mpsc::unbounded_channel();
         let accepting = tokio::spawn(async move {
             let mut server = auto::Builder::new(TokioExecutor::new());
-            server.http2().enable_connect_protocol();
+            server.http2().enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let service = TowerToHyperService::new(service.clone());

@@ -28,8 +28,14 @@ use crate::sync::{Mutex, lock};
 /// # }
 /// ```
 ///
-/// On HTTP/1.1 a server's own graceful shutdown knows nothing of connections that were upgraded: it does not wait for them.
-/// On HTTP/2 it does, for as long as a WebSocket is open. So begin here first, or at the same time, then wait for both.
+/// # Beside the server's own graceful shutdown
+///
+/// Begin it before the server's own. From that on hyper adds `close` to the `Connection` header of its answers, and many clients
+/// refuse a 101 with that; once this shutdown has begun, handshakes are answered with 503 instead.
+///
+/// On HTTP/1.1 a server's own graceful shutdown does not wait for connections that were upgraded. On HTTP/2 it does, for as long
+/// as a stream is open. That can be after [`wait`](Self::wait): hyper does not reset the stream of a socket that was ended while its
+/// client left no window for what was to be sent, so it is the client that has to end it. Wait for the server with a time limit.
 #[derive(Clone, Default)]
 pub struct Shutdown(Arc<Inner>);
 
@@ -119,8 +125,9 @@ impl Shutdown {
         lock(&self.0.state).sockets.len()
     }
 
-    /// Waits until all sockets are gone, dropped by their owners and written to the last byte, but no longer than this: then their
-    /// transports are ended. Tells how many that were.
+    /// Waits until all sockets are gone, dropped by their owners and written to the last byte, but no longer than `limit`: then
+    /// their transports are ended. Returns how many that were. On HTTP/2 the transport of a socket is a stream; the connection
+    /// is hyper's, which may keep it for longer.
     ///
     /// # Cancel safety
     ///
