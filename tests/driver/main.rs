@@ -5,6 +5,7 @@ mod allowance;
 mod arbitrary;
 mod causes;
 mod chunking;
+mod debug_output;
 mod fragments;
 mod handshake;
 mod handshake_answers;

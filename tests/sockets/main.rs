@@ -7,6 +7,7 @@ mod cancellation;
 mod causes;
 mod client;
 mod closing;
+mod debug_output;
 mod deferred;
 mod ending;
 mod extractor;

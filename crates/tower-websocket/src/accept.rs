@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
 use std::pin::Pin;
@@ -189,7 +190,6 @@ pub enum AcceptError<T> {
 }
 
 /// A request for something else than a WebSocket, and the connection to answer it on.
-#[derive(Debug)]
 pub struct PlainHttp<T> {
     /// The head of the request.
     pub request: Request<()>,
@@ -197,4 +197,17 @@ pub struct PlainHttp<T> {
     pub io: T,
     /// What was read beyond the head: the beginning of the body, or of the next request.
     pub read: BytesMut,
+}
+
+/// Without the headers, the query and what follows the head, which may be secret.
+impl<T: fmt::Debug> fmt::Debug for PlainHttp<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainHttp")
+            .field("method", self.request.method())
+            .field("path", &self.request.uri().path())
+            .field("headers", &self.request.headers().len())
+            .field("io", &self.io)
+            .field("read", &self.read.len())
+            .finish()
+    }
 }

@@ -199,7 +199,7 @@ impl IntoFuture for Upgrade {
 
 impl fmt::Debug for Upgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upgrade").field("version", &self.version()).field("protocol", &self.protocol()).finish()
+        f.debug_struct("Upgrade").field("version", &self.version()).finish_non_exhaustive()
     }
 }
 

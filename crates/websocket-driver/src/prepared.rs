@@ -61,6 +61,13 @@ impl<M: Into<Message>> From<M> for PreparedMessage {
 
 impl fmt::Debug for PreparedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PreparedMessage").field(self.message()).finish()
+        let kind = match self.message() {
+            Message::Text(_) => "text",
+            Message::Binary(_) => "binary",
+        };
+        f.debug_struct("PreparedMessage")
+            .field("kind", &kind)
+            .field("len", &self.message().len())
+            .finish_non_exhaustive()
     }
 }

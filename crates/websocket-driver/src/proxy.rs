@@ -1,3 +1,5 @@
+use std::fmt;
+
 use bytes::{Buf, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
@@ -34,7 +36,6 @@ use crate::url::{Target, UrlError};
 /// driver.start()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Proxy {
     driver: Driver,
     request: Request<()>,
@@ -212,5 +213,17 @@ impl Proxy {
     fn fail(&mut self, error: ProxyError) -> Result<(), ProxyError> {
         self.stage = Stage::Failed;
         Err(error)
+    }
+}
+
+/// Without the headers, which may be secret.
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("authority", &self.authority)
+            .field("status", &self.status)
+            .field("input", &self.input.len())
+            .field("output", &self.output)
+            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use crate::head_error::HeadError;
 use crate::http::head::joined;
 
 /// Why a client did not take the server's answer to its handshake (RFC 6455 §4.1), with what there is of that answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ResponseError {
     /// What is wrong with it.
     pub fault: ResponseFault,
@@ -105,6 +105,19 @@ impl ResponseError {
             ResponseFault::Ended => CloseCode::ABNORMAL,
             _ => CloseCode::PROTOCOL_ERROR,
         }
+    }
+}
+
+/// Without the values of the headers and the body, which may be secret: they are in the fields.
+impl fmt::Debug for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseError")
+            .field("fault", &self.fault)
+            .field("status", &self.status)
+            .field("version", &self.version)
+            .field("headers", &self.headers.len())
+            .field("body", &self.body.len())
+            .finish()
     }
 }
 

@@ -57,7 +57,6 @@ pub struct Reconnect<F> {
     is_over: bool,
 }
 
-#[derive(Debug)]
 struct Session {
     socket: WebSocket,
     begun: Instant,
@@ -199,7 +198,7 @@ impl<F> fmt::Debug for Reconnect<F> {
         f.debug_struct("Reconnect")
             .field("delays", &self.delays)
             .field("max_attempts", &self.max_attempts)
-            .field("session", &self.session)
+            .field("has_session", &self.session.is_some())
             .field("failed", &self.failed)
             .finish_non_exhaustive()
     }

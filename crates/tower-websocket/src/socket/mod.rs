@@ -393,13 +393,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 }
 
-/// Without messages, and without the request, whose headers may hold credentials.
+/// Without messages, headers and the subprotocol, which may be secret. It takes no lock, as it may be called where one is held.
 impl<T> fmt::Debug for WebSocket<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { version, is_finished, close_frame, .. } = &*self.0;
         f.debug_struct("WebSocket")
-            .field("version", &self.0.version)
-            .field("protocol", &self.0.protocol)
-            .field("close_frame", &self.0.close_frame)
+            .field("version", version)
+            .field("is_finished", is_finished)
+            .field("close_code", &close_frame.as_ref().map(|close| close.code))
             .finish_non_exhaustive()
     }
 }

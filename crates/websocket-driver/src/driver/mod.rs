@@ -5,6 +5,8 @@ mod lifecycle;
 mod replies;
 mod sending;
 
+use std::fmt;
+
 use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
@@ -84,7 +86,6 @@ use crate::version::Version;
 /// assert!(written.ends_with(b"\x81\x05hello"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Driver {
     config: Config,
     state: State,
@@ -101,14 +102,13 @@ pub struct Driver {
 }
 
 /// What a handshake leaves behind, mostly to be taken.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Heads {
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     response: Option<Box<Response<()>>>,
 }
 
-#[derive(Debug)]
 enum State {
     /// A server's handshake.
     Opening(Box<Opening>),
@@ -488,5 +488,17 @@ impl Driver {
             extras,
             allowance: Allowance::UNLIMITED,
         }
+    }
+}
+
+/// Without what the peers say: payloads, headers and subprotocols may be secret.
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("ready_state", &self.ready_state())
+            .field("version", &self.version)
+            .field("input", &self.input.len())
+            .field("output", &self.output)
+            .finish_non_exhaustive()
     }
 }

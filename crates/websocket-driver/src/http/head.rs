@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use httparse::ParserConfig;
 use memchr::memchr_iter;
@@ -190,7 +190,10 @@ fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) ->
     let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(too_many)?;
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(malformed)?;
+        let mut value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(malformed)?;
+        if is_sensitive(&name) {
+            value.set_sensitive(true);
+        }
         headers.try_append(name, value).map_err(too_many)?;
     }
     Ok(headers)
@@ -200,6 +203,13 @@ fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) ->
 pub(crate) fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// Whether the values of a field are credentials, which must not appear in logs.
+fn is_sensitive(name: &HeaderName) -> bool {
+    const SENSITIVE: [HeaderName; 4] =
+        [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::SET_COOKIE];
+    SENSITIVE.contains(name)
 }
 
 fn malformed<E>(_: E) -> HeadError {
