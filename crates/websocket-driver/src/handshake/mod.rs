@@ -84,7 +84,8 @@ pub fn requested_protocols<B>(request: &Request<B>) -> Vec<&str> {
         .collect()
 }
 
-/// Holds the head of a request that an HTTP stack has read against the limits, as if it were written in HTTP/1.1.
+/// Holds the head of a request that an HTTP stack has read against the limits. Its size is that of the shortest way to write it in
+/// HTTP/1.1, so that no head is refused that the driver itself would have read.
 pub(crate) fn check_head_limits<B>(request: &Request<B>, config: &Config) -> Result<(), HeadError> {
     let Settings { max_head_size, max_headers, .. } = *config.settings();
     let headers = request.headers();
@@ -94,9 +95,9 @@ pub(crate) fn check_head_limits<B>(request: &Request<B>, config: &Config) -> Res
     let uri = target::uri(request);
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    let line = request.method().as_str().len() + authority + path + "  HTTP/1.1\r\n".len();
-    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>();
-    let size = line + fields + "\r\n".len();
+    let line = request.method().as_str().len() + authority + path + "  HTTP/1.1\n".len();
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ":\n".len()).sum::<usize>();
+    let size = line + fields + "\n".len();
     if size > max_head_size { Err(HeadError::TooLarge { limit: max_head_size }) } else { Ok(()) }
 }
 
