@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{Config, Driver, Event, ProtocolError, is_handshake};
 
 use crate::connection::Connection;
+use crate::connection::shared::Owner;
 use crate::server::origin::guard::OriginGuard;
 use crate::shutdown::{Entry, Shutdown};
 use crate::socket::WebSocket;
@@ -84,8 +85,13 @@ where
         let mut connection = Connection::new(self.io, Driver::server(self.config));
         let gate = Gate { shutdown: self.shutdown, guard: self.guard };
         let opened =
-            tokio::time::timeout(limit, open(&mut connection, &gate)).await.map_err(|_| AcceptError::TimedOut)??;
-        if let Some(entry) = opened {
+            tokio::time::timeout(limit, open(&mut connection, &gate)).await.map_err(|_| AcceptError::TimedOut)?;
+        if let Err(error @ AcceptError::Refused(_)) = opened {
+            // The client may still be sending, and is to get the answer all the same.
+            Owner::abandon(connection);
+            return Err(error);
+        }
+        if let Some(entry) = opened? {
             let mut socket = WebSocket::new(connection);
             if let Some(entry) = entry {
                 socket.enter(entry);

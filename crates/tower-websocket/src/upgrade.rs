@@ -84,7 +84,8 @@ pub(crate) fn prepare<B>(request: &mut Request<B>, config: Config) -> Result<(Re
     let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Err(UpgradeRefusal::NotUpgradable);
     };
-    let upgrade = Upgrade { on_upgrade, driver, limit, entry: None };
+    let is_multiplexed = request.version() >= http::Version::HTTP_2;
+    let upgrade = Upgrade { on_upgrade, driver, limit, is_multiplexed, entry: None };
     let version = upgrade.version();
     // An answer on HTTP/2 is a 200, with names in lower case (RFC 9113 §8.2.1).
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -123,6 +124,8 @@ pub struct Upgrade {
     on_upgrade: OnUpgrade,
     driver: Driver,
     limit: std::time::Duration,
+    /// The transport is a stream of HTTP/2.
+    is_multiplexed: bool,
     entry: Option<Entry>,
 }
 
@@ -168,6 +171,9 @@ impl Upgrade {
         driver.receive(body);
         driver.receive(read);
         let mut connection = Connection::new(io, driver);
+        if self.is_multiplexed {
+            connection.set_multiplexed();
+        }
         // In hixie-76 the connection opens only when the 8 bytes have come.
         match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Open)) => {

@@ -240,6 +240,7 @@ impl Connect {
         for (name, value) in self.headers {
             driver.set_header(name, value)?;
         }
+        let is_multiplexed = !matches!(self.http, Http::One);
         let (io, driver) = match (self.http, self.io) {
             (Http::One, io) => {
                 let (io, mut driver) = match io {
@@ -259,7 +260,11 @@ impl Connect {
             (Http::Shared(connection), _) => (connection.open(&url, &mut driver, deadline).await?, driver),
         };
         let host = host_and_port(&url);
-        let (mut socket, response) = open(Connection::new(io, driver), host, deadline).await?;
+        let mut connection = Connection::new(io, driver);
+        if is_multiplexed {
+            connection.set_multiplexed();
+        }
+        let (mut socket, response) = open(connection, host, deadline).await?;
         if let Some(entry) = entry {
             socket.enter(entry);
         }
