@@ -173,6 +173,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             if !output.has_remaining() {
                 break;
             }
+            // Before it is written: over a fast network the kernel may take megabytes at once.
+            if !self.write.is_bulk && output.written() + output.remaining() as u64 > BULK {
+                self.write.is_bulk = true;
+                tcp::limit_unsent(&self.io, UNSENT);
+            }
             let io = Pin::new(&mut self.io);
             // One piece is written as such: a vectored write costs more in the kernel.
             let written = if output.chunk().len() == output.remaining() {
