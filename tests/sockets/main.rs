@@ -40,6 +40,7 @@ mod slow_readers;
 mod socket;
 mod split;
 mod stacks;
+mod stalled_peers;
 mod stream_sink;
 mod tcp_keepalive;
 mod threats;
