@@ -1,6 +1,7 @@
 //! The stack over real sockets: every way to serve, every version, with clients that share no code with it.
 
 mod accepting;
+mod arrivals;
 mod backpressure;
 mod budget;
 mod cancellation;
