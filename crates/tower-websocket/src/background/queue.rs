@@ -78,8 +78,11 @@ impl<E> Queue<E> {
     pub(crate) fn close(&self) -> VecDeque<Job<E>> {
         let mut state = lock(&self.0);
         state.is_closed = true;
-        state.task = None;
-        mem::take(&mut state.jobs)
+        let (task, jobs) = (state.task.take(), mem::take(&mut state.jobs));
+        drop(state);
+        // Without the lock, as it may be the last that is left of the task.
+        drop(task);
+        jobs
     }
 
     /// Closes the queue unless there are jobs in it. Returns whether it is closed.

@@ -72,8 +72,10 @@ impl ObserverCell {
                 pending.report_to(&mut *observer);
                 pending.closed.is_none().then_some(observer)
             }));
+            // Without the lock, as the payload of a panic is the application's, too.
+            let observer = called.unwrap_or_default();
             let mut state = lock(&self.0);
-            (state.is_called, state.observer) = (false, called.unwrap_or_default());
+            (state.is_called, state.observer) = (false, observer);
         }
     }
 
