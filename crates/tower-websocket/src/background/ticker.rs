@@ -73,7 +73,13 @@ impl TickerHandle {
 
 impl Drop for TickerHandle {
     fn drop(&mut self) {
-        lock(&self.worker.ticker.wheels).wheels[self.wheel as usize].connections.remove(self.key as usize);
+        let mut wheels = lock(&self.worker.ticker.wheels);
+        let connections = &mut wheels.wheels[self.wheel as usize].connections;
+        connections.remove(self.key as usize);
+        // The room that many connections needed at once is not kept.
+        if connections.is_empty() && connections.capacity() > CHUNK {
+            *connections = Slab::new();
+        }
     }
 }
 
@@ -150,10 +156,16 @@ impl Ticker {
         busy.map(|wheel| wheel.last + wheel.period).min()
     }
 
+    fn was_used(&self) -> bool {
+        !lock(&self.wheels).wheels.is_empty()
+    }
+
     /// Looks at the connections, for ever.
     pub(super) async fn run(&self) {
         loop {
-            let Some(next) = self.next() else {
+            let next = self.next();
+            self.has_rested.store(next.is_none() && self.was_used(), Ordering::Relaxed);
+            let Some(next) = next else {
                 self.started.notified().await;
                 continue;
             };
@@ -168,7 +180,6 @@ impl Ticker {
                 }
                 index += 1;
             }
-            self.has_rested.store(self.next().is_none(), Ordering::Relaxed);
         }
     }
 
@@ -218,5 +229,135 @@ impl Ticker {
 
     pub(super) fn close(&self) {
         lock(&self.wheels).is_closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Handle;
+    use websocket_driver::Config;
+
+    use super::*;
+    use crate::test;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Returns the periods of this thread's worker, with their connections.
+    fn wheels() -> Vec<(Duration, usize)> {
+        let worker = Worker::current().unwrap();
+        let wheels = lock(&worker.ticker.wheels);
+        wheels.wheels.iter().map(|wheel| (wheel.period, wheel.connections.len())).collect()
+    }
+
+    #[test]
+    fn period_is_one_of_few_and_divides_round_timeouts() {
+        for (timeout, expected) in
+            [(0, 1), (7, 1), (15, 1), (16, 2), (1000, 100), (10_000, 1000), (20_000, 2000), (60_000, 5000)]
+        {
+            assert_eq!(period(Duration::from_millis(timeout)), Duration::from_millis(expected), "{timeout} ms");
+        }
+        assert_eq!(period(Duration::MAX), Duration::from_millis(50_000_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_are_forgotten_when_dropped_and_the_task_ends_without_any() {
+        let metrics = Handle::current().metrics();
+        let tasks = metrics.num_alive_tasks();
+        let mut sockets = Vec::new();
+        for _ in 0..100 {
+            sockets.push(test::server("/", Config::server()).await);
+        }
+        assert_eq!(wheels(), [(2 * SECOND, 100)]);
+        assert_eq!(metrics.num_alive_tasks(), tasks + 1);
+        sockets.truncate(1);
+        assert_eq!(wheels(), [(2 * SECOND, 1)]);
+        sockets.clear();
+        assert_eq!(wheels(), [(2 * SECOND, 0)]);
+        tokio::time::sleep(3 * SECOND).await;
+        assert_eq!(metrics.num_alive_tasks(), tasks);
+        let _socket = test::server("/", Config::server()).await;
+        assert_eq!(wheels(), [(2 * SECOND, 1)]);
+        assert_eq!(metrics.num_alive_tasks(), tasks + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wheel_without_connections_keeps_no_room_for_many() {
+        let worker = Worker::current().unwrap();
+        let connection: Weak<dyn Tick> = Weak::<Recorder>::new();
+        let handles: Vec<_> = (0..10 * CHUNK).map(|_| TickerHandle::register(&connection, SECOND)).collect();
+        drop(handles);
+        assert!(lock(&worker.ticker.wheels).wheels[0].connections.capacity() <= CHUNK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_tick_as_often_as_their_timeouts_need() {
+        let mut sockets = Vec::new();
+        for interval in [Duration::MAX, SECOND, 20 * SECOND, SECOND] {
+            let config = Config::server().ping_interval(Some(interval)).pong_timeout(Duration::MAX);
+            sockets.push(test::server("/", config).await);
+        }
+        assert_eq!(wheels(), [(period(Duration::MAX), 1), (SECOND / 10, 2), (2 * SECOND, 1)]);
+        let begun = Instant::now();
+        let (mut socket, mut peer) = sockets.pop().unwrap();
+        tokio::spawn(async move { socket.recv().await.is_none() });
+        peer.expect_ping("").await;
+        assert_eq!(begun.elapsed(), SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_of_many_connections_tick() {
+        let mut peers = Vec::new();
+        for _ in 0..3 * CHUNK + 1 {
+            let (mut socket, peer) = test::server("/", Config::server()).await;
+            tokio::spawn(async move { socket.recv().await.is_none() });
+            peers.push(peer);
+        }
+        for peer in &mut peers {
+            peer.expect_ping("").await;
+        }
+    }
+
+    /// Notes its ticks, and panics at them if it is told so.
+    struct Recorder {
+        panics: bool,
+        ticks: Mutex<Vec<(Instant, Instant)>>,
+    }
+
+    impl Tick for Recorder {
+        fn tick(self: Arc<Self>, last: Instant, now: Instant) {
+            lock(&self.ticks).push((last, now));
+            assert!(!self.panics, "as it was told");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_a_tick_leaves_other_connections_ticking() {
+        let begun = Instant::now();
+        let recorders = [true, false].map(|panics| Arc::new(Recorder { panics, ticks: Mutex::default() }));
+        let _handles = recorders.each_ref().map(|recorder| {
+            let recorder: Arc<dyn Tick> = recorder.clone();
+            TickerHandle::register(&Arc::downgrade(&recorder), 8 * SECOND)
+        });
+        tokio::time::sleep(SECOND * 5 / 2).await;
+        for recorder in recorders {
+            let expected = [(begun, begun + SECOND), (begun + SECOND, begun + 2 * SECOND)];
+            let is_close = |(one, other): (&(Instant, Instant), &(Instant, Instant))| {
+                one.0 - other.0 <= SECOND / 100 && one.1 - other.1 <= SECOND / 100
+            };
+            let ticks = lock(&recorder.ticks);
+            assert!(ticks.len() == 2 && ticks.iter().zip(&expected).all(is_close), "{ticks:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_connection_of_a_shorter_period_does_not_wait_for_a_longer_one() {
+        let recorders = [80, 8].map(|_| Arc::new(Recorder { panics: false, ticks: Mutex::default() }));
+        let mut handles = Vec::new();
+        for (recorder, timeout) in recorders.iter().zip([800, 8]) {
+            let recorder: Arc<dyn Tick> = recorder.clone();
+            handles.push(TickerHandle::register(&Arc::downgrade(&recorder), timeout * SECOND));
+            tokio::time::sleep(SECOND * 3 / 2).await;
+        }
+        assert_eq!(recorders.map(|recorder| lock(&recorder.ticks).len()), [0, 1]);
     }
 }

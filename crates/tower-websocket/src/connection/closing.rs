@@ -85,8 +85,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             received: now,
         }));
         self.handover.want();
-        // An entry that waits for the transport does not know the deadline.
-        self.handover.wake();
     }
 
     /// Gives up the transport. What was received already can still be had from the driver, and how it ended.
