@@ -20,8 +20,11 @@ pub(crate) trait Drive: Send + Sync {
     /// Does what is left to do. `Pending` if that needs another poll, for which the waker is registered.
     fn poll_drive(self: Arc<Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Called if the connection will no longer be driven although it is not done: its runtime has ended, or it panicked.
-    fn release(&self);
+    /// Called if the runtime has ended before it was done: another one may drive it.
+    fn release(self: Arc<Self>);
+
+    /// Called if it panicked, and is not driven any more.
+    fn fail(self: Arc<Self>);
 }
 
 type Connection = Arc<dyn Drive>;
@@ -56,12 +59,19 @@ impl Flusher {
             match self.jobs.pop_front() {
                 Some(Job::Added(connection)) => self.poll_added(connection),
                 Some(Job::Woken(key)) => self.poll_woken(key),
-                // The room that many connections needed at once is not kept.
-                None => return self.jobs.shrink_to(TURN),
+                None => return self.shrink(),
             }
         }
         // Not `wake_by_ref`, which would run this task again before the runtime has looked at its sockets and timers.
         let _ = pin!(yield_now()).poll(cx);
+    }
+
+    /// The room that many connections needed at once is not kept.
+    fn shrink(&mut self) {
+        self.jobs.shrink_to(TURN);
+        if self.pending.is_empty() && self.pending.capacity() > TURN {
+            self.pending = Slab::new();
+        }
     }
 
     fn poll_added(&mut self, connection: Connection) {
@@ -93,7 +103,7 @@ fn poll(connection: &Connection, waker: &ConnectionWaker) -> Poll<()> {
     let std_waker = Waker::from(waker.clone());
     let mut cx = Context::from_waker(&std_waker);
     catch_unwind(AssertUnwindSafe(|| connection.clone().poll_drive(&mut cx))).unwrap_or_else(|_| {
-        connection.release();
+        connection.clone().fail();
         Poll::Ready(())
     })
 }
@@ -109,5 +119,326 @@ impl Drop for Flusher {
         for connection in added.chain(self.pending.drain().map(|(connection, _)| connection)) {
             connection.release();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io;
+    use std::pin::Pin;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::time::{Instant, sleep, timeout};
+    use websocket_driver::{CloseCause, CloseCode, Config, Timeout};
+
+    use super::*;
+    use crate::accept::accept;
+    use crate::error::Error;
+    use crate::socket::WebSocket;
+    use crate::sync::{Mutex, lock};
+    use crate::test::{self, Peer, Transport};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A configuration with no timeout but that of closing.
+    fn config() -> Config {
+        Config::server().close_timeout(5 * SECOND).ping_interval(None)
+    }
+
+    /// A socket that has a number of messages waiting, and its peer, which takes a number of bytes unread.
+    async fn open(messages: usize, capacity: usize) -> (WebSocket, Peer) {
+        let (socket, mut peer) = test::server("/", config()).await;
+        peer.capacity(capacity);
+        for _ in 0..messages {
+            peer.send_text("hi");
+        }
+        (socket, peer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replies_leave_when_the_task_waits_for_something_else() {
+        let (mut socket, mut peer) = open(3, 64 * 1024).await;
+        let handler = tokio::spawn(async move {
+            socket.recv().await.unwrap().unwrap();
+            socket.send("1").await.unwrap();
+            socket.send("2").await.unwrap();
+            sleep(3600 * SECOND).await;
+            socket
+        });
+        peer.expect_text("1").await;
+        peer.expect_text("2").await;
+        assert!(!handler.is_finished());
+        handler.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replies_to_a_batch_leave_in_one_write() {
+        let (mut socket, mut peer) = open(100, 64 * 1024).await;
+        for _ in 0..99 {
+            let message = socket.recv().await.unwrap().unwrap();
+            socket.send(message).await.unwrap();
+        }
+        // Nothing has yielded yet, so nothing was written.
+        peer.expect_nothing(Duration::ZERO).await;
+        tokio::task::yield_now().await;
+        for _ in 0..99 {
+            peer.expect_text("hi").await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reply_of_a_dropped_socket_is_written() {
+        let (mut socket, mut peer) = open(3, 64 * 1024).await;
+        socket.recv().await.unwrap().unwrap();
+        socket.send("1").await.unwrap();
+        drop(socket);
+        peer.expect_text("1").await;
+        peer.expect_eof().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_that_does_not_read_holds_a_dropped_socket_no_longer_than_the_limit() {
+        let (mut socket, mut peer) = open(20, 256).await;
+        socket.recv().await.unwrap().unwrap();
+        socket.send("x".repeat(1000)).await.unwrap();
+        drop(socket);
+        sleep(6 * SECOND).await;
+        assert_eq!(peer.rest().await.len(), 256);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_reader_gets_everything() {
+        let (mut socket, mut peer) = open(20, 256).await;
+        socket.recv().await.unwrap().unwrap();
+        socket.send("x".repeat(1000)).await.unwrap();
+        drop(socket);
+        sleep(SECOND).await;
+        peer.expect_text(&"x".repeat(1000)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cancelled_send_to_a_full_transport_is_completed() {
+        let (socket, mut peer) = open(0, 256).await;
+        let sender = socket.sender();
+        for _ in 0..3 {
+            let sent = timeout(SECOND, sender.send("x".repeat(1000))).await;
+            assert!(sent.is_err());
+        }
+        for _ in 0..3 {
+            peer.expect_text(&"x".repeat(1000)).await;
+        }
+    }
+
+    #[ignore = "an entry that waits for the transport does not learn of the deadline"]
+    #[tokio::test(start_paused = true)]
+    async fn close_timeout_bounds_a_close_behind_output_that_is_stuck() {
+        let (mut socket, peer) = open(0, 256).await;
+        socket.sender().try_send("x".repeat(1000)).unwrap();
+        // The background waits for the transport.
+        sleep(SECOND).await;
+        let begun = Instant::now();
+        let closed = timeout(3600 * SECOND, socket.close(CloseCode::NORMAL, "")).await;
+        closed.expect("the close hangs").unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 5);
+        assert_eq!(socket.close_cause(), Some(CloseCause::Timeout(Timeout::Close)));
+        drop(peer);
+    }
+
+    #[ignore = "an entry that waits for the transport does not learn of the deadline"]
+    #[tokio::test(start_paused = true)]
+    async fn close_timeout_bounds_the_close_of_a_peer_that_does_not_read() {
+        let (mut socket, mut peer) = open(0, 256).await;
+        socket.sender().try_send("x".repeat(1000)).unwrap();
+        sleep(SECOND).await;
+        let begun = Instant::now();
+        peer.send_close(CloseCode::NORMAL, "");
+        let received = timeout(3600 * SECOND, socket.recv()).await;
+        assert!(received.expect("the close hangs").is_none());
+        assert_eq!(begun.elapsed().as_secs(), 5);
+    }
+
+    /// A transport whose writes fail or panic from some time on.
+    #[derive(Debug)]
+    struct Faulty {
+        io: Transport,
+        fault: Arc<Mutex<Option<Fault>>>,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Fault {
+        Error,
+        Panic,
+    }
+
+    impl Faulty {
+        async fn open() -> (WebSocket<Self>, Peer, Arc<Mutex<Option<Fault>>>) {
+            let (io, other) = test::transport();
+            let mut peer = Peer::new(other);
+            let fault = Arc::default();
+            let accepting = accept(Self { io, fault: Arc::clone(&fault) }, config());
+            let (socket, _) = tokio::join!(accepting, peer.open("/"));
+            (socket.unwrap(), peer, fault)
+        }
+    }
+
+    impl AsyncRead for Faulty {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Faulty {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            let fault = *lock(&self.fault);
+            match fault {
+                Some(Fault::Error) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                Some(Fault::Panic) => panic!("as it was told"),
+                None => Pin::new(&mut self.io).poll_write(cx, buf),
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.io).poll_shutdown(cx)
+        }
+    }
+
+    #[ignore = "the driver takes the end of writing for the end of the transport"]
+    #[tokio::test(start_paused = true)]
+    async fn close_timeout_bounds_reading_after_a_write_failed_in_the_background() {
+        let (mut socket, peer, fault) = Faulty::open().await;
+        *lock(&fault) = Some(Fault::Error);
+        socket.sender().try_send("lost").unwrap();
+        // It fails in the background.
+        sleep(SECOND).await;
+        let begun = Instant::now();
+        let received = timeout(3600 * SECOND, socket.recv()).await.expect("the receiver hangs");
+        assert!(matches!(received, Some(Err(Error::Io(_)))), "{received:?}");
+        assert!(socket.recv().await.is_none());
+        assert_eq!(begun.elapsed().as_secs(), 4);
+        drop(peer);
+    }
+
+    #[ignore = "the driver takes the end of writing for the end of the transport"]
+    #[tokio::test(start_paused = true)]
+    async fn messages_that_had_arrived_are_received_after_a_write_failed_in_the_background() {
+        let (mut socket, mut peer, fault) = Faulty::open().await;
+        *lock(&fault) = Some(Fault::Error);
+        socket.sender().try_send("lost").unwrap();
+        sleep(SECOND).await;
+        for _ in 0..1000 {
+            peer.send_text("x".repeat(500));
+        }
+        peer.send_close(CloseCode::GOING_AWAY, "");
+        let mut received = 0;
+        while let Some(Ok(_)) = socket.recv().await {
+            received += 1;
+        }
+        assert_eq!(received, 1000);
+        assert_eq!(socket.close_frame().map(|close| close.code), Some(CloseCode::GOING_AWAY));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_in_an_entry_ends_its_connection_alone() {
+        let (mut socket, mut peer, fault) = Faulty::open().await;
+        let (other, mut other_peer) = open(0, 64 * 1024).await;
+        peer.capacity(256);
+        let sender = socket.sender();
+        let sending = tokio::spawn(async move { sender.send("x".repeat(1000)).await });
+        let receiving = tokio::spawn(async move {
+            while socket.recv().await.is_some() {}
+            socket.close_cause()
+        });
+        // The background waits for the transport, and panics when it is polled again.
+        sleep(SECOND).await;
+        *lock(&fault) = Some(Fault::Panic);
+        peer.capacity(1024);
+        let sent = timeout(SECOND, sending).await.expect("the sender hangs").unwrap();
+        assert!(matches!(sent, Err(Error::Io(_))), "{sent:?}");
+        let cause = timeout(SECOND, receiving).await.expect("the receiver hangs").unwrap();
+        assert_eq!(cause, Some(CloseCause::Failed(io::ErrorKind::Other)));
+        other.sender().try_send("other").unwrap();
+        other_peer.expect_text("other").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_that_are_done_keep_no_room_for_many() {
+        let queue = Arc::new(Queue::default());
+        let mut flusher = Flusher::new(queue.clone());
+        let entry = Arc::new(Counted { polls: Mutex::new(0), pending: 1 });
+        for _ in 0..10 * TURN {
+            assert!(queue.push(entry.clone() as Connection).is_ok());
+        }
+        poll_fn(|cx| {
+            flusher.poll(cx);
+            if flusher.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert!(flusher.pending.capacity() <= TURN && flusher.jobs.capacity() <= 2 * TURN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn entries_that_wait_are_polled_when_woken_alone() {
+        let queue = Arc::new(Queue::default());
+        let mut flusher = Flusher::new(queue.clone());
+        let entries = [0, 3].map(|pending| Arc::new(Counted { polls: Mutex::new(0), pending }));
+        let stuck = Arc::new(Stuck::default());
+        assert!(queue.push(stuck.clone() as Connection).is_ok());
+        for entry in &entries {
+            assert!(queue.push(entry.clone() as Connection).is_ok());
+        }
+        poll_fn(|cx| {
+            flusher.poll(cx);
+            if flusher.pending.len() == 1 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert_eq!(entries.map(|entry| *lock(&entry.polls)), [1, 4]);
+        assert_eq!(lock(&stuck.0).0, 1);
+        drop(flusher);
+        assert_eq!(*lock(&stuck.0), (1, true));
+    }
+
+    /// Is pending a number of times, and wakes itself meanwhile.
+    struct Counted {
+        polls: Mutex<usize>,
+        pending: usize,
+    }
+
+    impl Drive for Counted {
+        fn poll_drive(self: Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+            let mut polls = lock(&self.polls);
+            *polls += 1;
+            if *polls > self.pending {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+
+        fn release(self: Arc<Self>) {}
+
+        fn fail(self: Arc<Self>) {}
+    }
+
+    /// Is never done. Counts its polls, and knows whether it was released.
+    #[derive(Default)]
+    struct Stuck(Mutex<(usize, bool)>);
+
+    impl Drive for Stuck {
+        fn poll_drive(self: Arc<Self>, _: &mut Context<'_>) -> Poll<()> {
+            lock(&self.0).0 += 1;
+            Poll::Pending
+        }
+
+        fn release(self: Arc<Self>) {
+            lock(&self.0).1 = true;
+        }
+
+        fn fail(self: Arc<Self>) {}
     }
 }

@@ -111,20 +111,20 @@ impl Local {
     }
 }
 
-/// Has a connection driven by the task of this thread, or by that of `home` if this thread has no runtime. Returns whether
-/// there is one.
-pub(crate) fn enqueue(mut connection: Arc<dyn Drive>, home: Option<&Arc<Worker>>) -> bool {
+/// Has a connection driven by the task of this thread, or by that of its home if this thread has no runtime, or one that is
+/// ending. Returns whether it is.
+pub(crate) fn enqueue(mut connection: Arc<dyn Drive>, home: impl FnOnce() -> Option<Arc<Worker>>) -> bool {
     // A worker may end between the look-up and the push.
     for _ in 0..2 {
-        let Some(worker) = Worker::current().or_else(|| home.cloned()) else {
-            return false;
+        let Some(worker) = Worker::current() else {
+            break;
         };
         match worker.queue.push(connection) {
             Ok(()) => return true,
             Err(refused) => connection = refused,
         }
     }
-    false
+    home().is_some_and(|worker| worker.queue.push(connection).is_ok())
 }
 
 /// The task.
@@ -151,5 +151,164 @@ struct Closing<'a>(&'a Ticker);
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::{sleep, timeout};
+    use websocket_driver::{CloseCause, CloseCode, Config, Timeout};
+
+    use super::*;
+    use crate::socket::WebSocket;
+    use crate::test::{self, Peer};
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    async fn open(messages: usize) -> (WebSocket, Peer) {
+        let (socket, mut peer) = test::server("/", Config::server()).await;
+        for _ in 0..messages {
+            peer.send_text("hi");
+        }
+        (socket, peer)
+    }
+
+    #[test]
+    fn runtimes_one_after_the_other_on_a_thread_have_their_own_tasks() {
+        for _ in 0..3 {
+            runtime().block_on(async {
+                let (mut socket, mut peer) = open(2).await;
+                socket.recv().await.unwrap().unwrap();
+                socket.send("1").await.unwrap();
+                peer.expect_text("1").await;
+            });
+        }
+        // A runtime that has ended is forgotten when the next one is met.
+        assert_eq!(WORKERS.with_borrow(|local| local.0.len()), 1);
+    }
+
+    #[test]
+    fn runtime_that_has_ended_leaves_nothing_with_the_thread() {
+        let runtime = runtime();
+        let mut peer = runtime.block_on(async {
+            // Written, and then one that is not.
+            for waits in [true, false] {
+                let (mut socket, mut peer) = open(2).await;
+                socket.recv().await.unwrap().unwrap();
+                socket.send("1").await.unwrap();
+                if waits {
+                    peer.expect_text("1").await;
+                }
+            }
+            let (mut socket, peer) = open(2).await;
+            socket.recv().await.unwrap().unwrap();
+            socket.send("1").await.unwrap();
+            peer
+        });
+        drop(runtime);
+        WORKERS.with_borrow(|local| {
+            let [worker] = &local.0[..] else { panic!("{} workers", local.0.len()) };
+            assert!(worker.queue.is_closed() && worker.queue.close().capacity() == 0);
+            assert_eq!((Arc::strong_count(worker), Arc::strong_count(&worker.queue)), (1, 1));
+        });
+        // The transport was dropped with its connection.
+        self::runtime().block_on(peer.expect_eof());
+    }
+
+    #[test]
+    fn task_of_a_thread_that_has_ended_ends() {
+        runtime().block_on(async {
+            let runtime = Handle::current();
+            let tasks = runtime.metrics().num_alive_tasks();
+            let thread = thread::spawn({
+                let runtime = runtime.clone();
+                move || {
+                    let _entered = runtime.enter();
+                    Worker::current().unwrap();
+                }
+            });
+            thread.join().unwrap();
+            assert_eq!(runtime.metrics().num_alive_tasks(), tasks + 1);
+            sleep(Duration::from_millis(10)).await;
+            assert_eq!(runtime.metrics().num_alive_tasks(), tasks);
+        });
+    }
+
+    /// Runs something in a runtime of another thread, which has ended on return.
+    fn in_short_runtime(run: impl Future<Output = ()> + Send + 'static) {
+        thread::spawn(|| runtime().block_on(run)).join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn message_of_a_runtime_that_has_ended_is_written_by_another() {
+        let (socket, mut peer) = open(0).await;
+        let sender = socket.sender();
+        in_short_runtime(async move { sender.try_send("1").unwrap() });
+        peer.expect_text("1").await;
+    }
+
+    #[tokio::test]
+    async fn sender_that_waits_for_a_runtime_that_has_ended_is_continued_by_another() {
+        // With a home, and without.
+        for config in [Config::server(), Config::server().ping_interval(None)] {
+            let (socket, mut peer) = test::server("/", config).await;
+            peer.capacity(256);
+            let sender = socket.sender();
+            in_short_runtime(async move {
+                sender.try_send("x".repeat(1000)).unwrap();
+                // Until the background waits for the transport.
+                sleep(Duration::from_millis(10)).await;
+            });
+            let sender = socket.sender();
+            let sending = tokio::spawn(async move { sender.send("1").await });
+            peer.expect_text(&"x".repeat(1000)).await;
+            peer.expect_text("1").await;
+            sending.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn task_that_waits_while_the_runtime_of_the_background_ends_is_continued() {
+        let (socket, mut peer) = open(0).await;
+        peer.capacity(256);
+        let sender = socket.sender();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, ending) = std::sync::mpsc::channel();
+        let thread = thread::spawn(move || {
+            runtime().block_on(async {
+                sender.try_send("x".repeat(1000)).unwrap();
+                sleep(Duration::from_millis(10)).await;
+                begun.send(()).unwrap();
+                ending.recv().unwrap();
+            });
+        });
+        has_begun.await.unwrap();
+        let sender = socket.sender();
+        let sending = tokio::spawn(async move { sender.send("1").await });
+        sleep(Duration::from_millis(10)).await;
+        end.send(()).unwrap();
+        thread.join().unwrap();
+        peer.expect_text(&"x".repeat(1000)).await;
+        peer.expect_text("1").await;
+        sending.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn close_timeout_holds_when_the_runtime_that_closes_has_ended() {
+        let (mut socket, _peer) = test::server("/", Config::server().close_timeout(Duration::from_millis(300))).await;
+        let sender = socket.sender();
+        in_short_runtime(async move {
+            sender.close(CloseCode::NORMAL, "").await.unwrap();
+            sleep(Duration::from_millis(10)).await;
+        });
+        let received = timeout(Duration::from_secs(5), socket.recv()).await;
+        assert!(received.expect("the close hangs").is_none());
+        assert_eq!(socket.close_cause(), Some(CloseCause::Timeout(Timeout::Close)));
     }
 }

@@ -313,6 +313,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.is_unread && (self.owners == 0 || self.closing.is_some())
     }
 
+    /// Forgets the timer, which belongs to the runtime that polled it last.
+    pub(super) fn reset_timer(&mut self) {
+        if let Some(closing) = &mut self.closing {
+            closing.timer = None;
+        }
+    }
+
     /// Waits for the deadline of a close; for ever if there is none.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.closing {

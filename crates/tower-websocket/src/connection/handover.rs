@@ -69,6 +69,12 @@ impl Handover {
         *self = Self::default();
     }
 
+    /// The entry was dropped before it was done. Returns whether another must be queued now.
+    pub(crate) fn renew(&mut self) -> bool {
+        *self = Self { is_wanted: true, ..Self::default() };
+        self.begin()
+    }
+
     /// Returns the waker of the entry, if it waits.
     pub(crate) fn waker(&self) -> Option<&Waker> {
         self.waker.as_deref()

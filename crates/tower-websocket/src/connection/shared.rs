@@ -1,19 +1,20 @@
 //! A connection and its lock, which [`Shared`] hides.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use websocket_driver::CloseCode;
+use websocket_driver::{CloseCause, CloseCode};
 
 use super::Connection;
 use super::observer::{ObserverCell, Relay};
-use crate::background;
 use crate::background::flusher::Drive;
 use crate::background::ticker::Tick;
+use crate::background::{self, Worker};
 use crate::shutdown::{Drain, Entry};
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -105,18 +106,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    /// Has the background drive the connection.
+    /// Has the background drive the connection. Returns whether it does.
     #[cold]
-    fn enqueue(self: &Arc<Self>) {
-        let home = {
-            let connection = lock(&self.connection);
-            let known = connection.keepalive.as_ref().map(|keepalive| keepalive.worker());
-            known.or(connection.cold.as_ref().and_then(|cold| cold.home.as_ref())).cloned()
-        };
-        if !background::enqueue(self.clone(), home.as_ref()) {
+    fn enqueue(self: &Arc<Self>) -> bool {
+        let is_queued = background::enqueue(self.clone(), || self.home());
+        if !is_queued {
             // Left to whoever polls next.
             lock(&self.connection).handover.end();
         }
+        is_queued
+    }
+
+    /// Returns the background task of the thread that opened the connection.
+    fn home(&self) -> Option<Arc<Worker>> {
+        let connection = lock(&self.connection);
+        let known = connection.keepalive.as_ref().map(|keepalive| keepalive.worker());
+        known.or(connection.cold.as_ref().and_then(|cold| cold.home.as_ref())).cloned()
     }
 }
 
@@ -211,8 +216,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drive for Inner<T> {
         self.lock().poll_drive(cx)
     }
 
-    fn release(&self) {
-        lock(&self.connection).handover.end();
+    fn release(self: Arc<Self>) {
+        let mut connection = lock(&self.connection);
+        connection.reset_timer();
+        let is_wanted = connection.handover.renew();
+        drop(connection);
+        if is_wanted && !self.enqueue() {
+            // Those that wait may be in another runtime, and ask for its background then.
+            let mut connection = self.lock();
+            connection.wake_senders();
+            connection.wake_receiver();
+        }
+    }
+
+    fn fail(self: Arc<Self>) {
+        let mut connection = self.lock();
+        connection.end(CloseCause::Failed(io::ErrorKind::Other));
+        connection.wake_receiver();
+        connection.handover.end();
     }
 }
 
