@@ -1,0 +1,88 @@
+//! The transport of the model, and a timer.
+
+use std::task::{Context, Poll, Waker};
+
+use crate::sync::{Mutex, lock};
+
+/// Takes as many bytes as there is room for, and wakes the task that asked last when there is more.
+#[derive(Default)]
+pub(crate) struct Transport {
+    room: Mutex<Room>,
+    /// A task that is let in takes the place of the one that waits, which is not woken then.
+    is_forgetful: bool,
+}
+
+#[derive(Default)]
+struct Room {
+    bytes: usize,
+    waiting: Option<Waker>,
+}
+
+impl Transport {
+    pub(crate) fn new(is_forgetful: bool) -> Self {
+        Self { room: Mutex::default(), is_forgetful }
+    }
+
+    /// Writes up to a number of bytes.
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: usize) -> Poll<usize> {
+        let mut room = lock(&self.room);
+        if room.bytes == 0 {
+            room.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        if self.is_forgetful {
+            room.waiting = None;
+        }
+        let written = bytes.min(room.bytes);
+        room.bytes -= written;
+        Poll::Ready(written)
+    }
+
+    /// Called by the peer, which has read.
+    pub(crate) fn make_room(&self, bytes: usize) {
+        lock(&self.room).bytes += bytes;
+        // Apart, as somebody else may write before the task is woken.
+        let waiting = lock(&self.room).waiting.take();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+/// A timer that fires at any time once it is waited for.
+#[derive(Default)]
+pub(crate) struct Timer(Mutex<TimerState>);
+
+#[derive(Default)]
+struct TimerState {
+    has_fired: bool,
+    waiting: Option<Waker>,
+    clock: Option<Waker>,
+}
+
+impl Timer {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        if state.has_fired {
+            return Poll::Ready(());
+        }
+        state.waiting = Some(cx.waker().clone());
+        if let Some(clock) = state.clock.take() {
+            clock.wake();
+        }
+        Poll::Pending
+    }
+
+    /// The clock, which is ready when the timer has fired.
+    pub(crate) fn poll_fire(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.0);
+        let Some(waiting) = state.waiting.take() else {
+            state.clock = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        state.has_fired = true;
+        drop(state);
+        waiting.wake();
+        Poll::Ready(())
+    }
+}
