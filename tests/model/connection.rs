@@ -120,7 +120,9 @@ impl Connection {
     /// Takes a message that the background writes.
     pub(crate) fn try_send(&mut self) {
         self.accept();
-        self.handover.want();
+        if !self.is_blocked || !self.handover.is_queued() {
+            self.handover.want();
+        }
     }
 
     pub(crate) fn poll_written(&mut self, cx: &mut Context<'_>, position: usize) -> Poll<bool> {
@@ -148,9 +150,8 @@ impl Connection {
 
     pub(crate) fn start_close(&mut self) {
         self.is_closing = true;
-        self.handover.want();
-        if self.fault != Fault::CloseWithoutWaking {
-            self.handover.wake();
+        if self.fault != Fault::CloseWithoutWaking || !self.handover.is_queued() {
+            self.handover.want();
         }
         self.wake_receiver();
     }
@@ -164,11 +165,11 @@ impl Connection {
             return Poll::Ready(());
         }
         let before = self.written;
-        let written = if mem::replace(&mut self.is_blocked, true) {
+        let was_blocked = mem::replace(&mut self.is_blocked, true);
+        let written = if was_blocked {
             let background = self.handover.waker().filter(|_| self.fault != Fault::EntryIsNotLast).cloned();
             self.poll_write_to(&mut Context::from_waker(background.as_ref().unwrap_or(cx.waker())))
         } else {
-            self.wake_entry();
             Poll::Pending
         };
         if written.is_ready() {
@@ -180,7 +181,9 @@ impl Connection {
         if self.written > before {
             self.wake_senders();
         }
-        self.handover.want();
+        if !was_blocked || !self.handover.is_queued() {
+            self.handover.want();
+        }
         Poll::Pending
     }
 

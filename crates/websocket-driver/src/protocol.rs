@@ -68,6 +68,12 @@ impl Protocol {
         }
     }
 
+    /// Returns whether the header of the next frame was taken off the input.
+    #[inline]
+    pub(crate) fn has_header(&self) -> bool {
+        matches!(self, Self::Hybi(hybi) if hybi.has_header())
+    }
+
     /// See [`Hybi::plain_limit`].
     #[inline]
     pub(crate) fn plain_limit(&self) -> Option<u16> {

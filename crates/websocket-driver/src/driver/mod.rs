@@ -195,7 +195,8 @@ impl Driver {
     #[inline]
     pub fn has_frame(&mut self) -> bool {
         match &mut self.state {
-            State::Open(protocol) if !self.input.is_empty() => {
+            // The header of an empty frame may have been taken off already.
+            State::Open(protocol) if !self.input.is_empty() || protocol.has_header() => {
                 let before = self.input.len();
                 let has_frame = protocol.has_frame(&mut self.input, self.config.settings());
                 if let Some(observed) = self.extras.observed() {

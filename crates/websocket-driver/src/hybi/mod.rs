@@ -130,6 +130,12 @@ impl Hybi {
         self.plain.filter(|_| self.current.is_none() && self.message.is_none()).map(NonZeroU16::get)
     }
 
+    /// Returns whether the header of the next frame was taken off the input.
+    #[inline]
+    pub(crate) fn has_header(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// How many bytes are missing of the frame that is coming, as far as that is known.
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
         self.current.as_ref().map_or(0, |current| current.header.len.saturating_sub(input.len()))
