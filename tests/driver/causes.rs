@@ -417,3 +417,19 @@ fn each_kind_has_a_word_of_its_own() {
         [Timeout::Handshake, Timeout::Idle, Timeout::Pong, Timeout::Close].map(|timeout| timeout.to_string());
     assert!((1..4).all(|at| !timeouts[..at].contains(&timeouts[at])));
 }
+
+#[test]
+fn failed_write_does_not_end_receiving() {
+    for version in VERSIONS {
+        let mut session = Session::open(version);
+        session.driver.receive_write_end(CloseCause::Reset);
+        assert_eq!(session.poll(), [], "{version}");
+        let more = if version.is_hixie() { hixie_text("more") } else { Frame::text("more").bytes() };
+        assert_eq!(session.feed(more), [text("more")], "{version}");
+        if version.is_hixie() {
+            continue;
+        }
+        assert_eq!(session.feed(Frame::close(1001, "").bytes()), [closed(1001, "")], "{version}");
+        assert_eq!(*cause(&session), CloseCause::Remote(frame(1001, "")), "{version}");
+    }
+}

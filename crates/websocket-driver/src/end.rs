@@ -11,6 +11,8 @@ pub(crate) struct End {
     cause: Option<CloseCause>,
     /// What became of the transport, which counts where nothing was said before.
     transport: Option<CloseCause>,
+    /// Nothing more is received, either.
+    has_ended: bool,
     /// What is to be told before the close.
     error: Option<ProtocolError>,
     /// A client whose closing handshake is done: the server is to end the transport.
@@ -38,12 +40,18 @@ impl End {
     /// Only the first counts.
     pub(crate) fn set_transport(&mut self, cause: CloseCause) {
         self.transport.get_or_insert(cause);
+        self.has_ended = true;
+    }
+
+    /// Nothing can be sent any more. Only the first counts.
+    pub(crate) fn set_write_end(&mut self, cause: CloseCause) {
+        self.transport.get_or_insert(cause);
     }
 
     /// Whether the transport has ended.
     #[inline]
     pub(crate) fn has_transport(&self) -> bool {
-        self.transport.is_some()
+        self.has_ended
     }
 
     pub(crate) fn expect_transport(&mut self) {
