@@ -1,6 +1,7 @@
 //! `tower_websocket::connect` over real sockets: to this project's own servers, to servers and proxies that do as the test
 //! says, and through TLS with certificates made here.
 
+mod arrivals;
 mod attempts;
 mod cancellation;
 mod certificates;
