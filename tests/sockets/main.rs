@@ -41,6 +41,7 @@ mod slow_readers;
 mod socket;
 mod split;
 mod stacks;
+mod stalled_http2;
 mod stalled_peers;
 mod stream_sink;
 mod tcp_keepalive;

@@ -1,0 +1,133 @@
+//! Peers that do not read, as streams of HTTP/2, which share a window with others.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::time::{Instant, sleep, timeout};
+use tower_websocket::{CloseCause, Config, ConnectionObserver, Observer, Opened, Timeout, Version};
+use websocket_tests::wire::{Frame, ServerFrame};
+
+use crate::client::Client;
+use crate::http2::websocket;
+use crate::run::run;
+use crate::stacks::{Server, Stack};
+use crate::wire::Wire;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A connection whose streams give this window to what the server sends.
+async fn connect(server: &Server, window: u32) -> SendRequest<Empty<Bytes>> {
+    let io = TokioIo::new(server.connect_http2().await);
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window).initial_connection_window_size((1 << 31) - 1);
+    let (sender, connection) = builder.handshake(io).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    sender
+}
+
+async fn open(sender: &mut SendRequest<Empty<Bytes>>) -> Client {
+    let mut response = sender.send_request(websocket()).await.expect("a response");
+    assert_eq!(response.status(), 200);
+    let upgraded = hyper::upgrade::on(&mut response).await.expect("a tunnel");
+    Client { wire: Wire::new(TokioIo::new(upgraded)), version: Version::Hybi13 }
+}
+
+/// The causes by which connections have ended, in their order.
+#[derive(Clone, Default)]
+struct Ends(Arc<Mutex<Vec<CloseCause>>>);
+
+impl Ends {
+    fn now(&self) -> Vec<CloseCause> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Observer for Ends {
+    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+        Box::new(self.clone())
+    }
+}
+
+impl ConnectionObserver for Ends {
+    fn closed(&mut self, cause: &CloseCause) {
+        self.0.lock().unwrap().push(cause.clone());
+    }
+}
+
+/// Sends more than is echoed while it reads nothing.
+async fn babble(mut wire: Wire) {
+    let message = Frame::binary([7; 60_000]).bytes();
+    for _ in 0..100 {
+        if wire.try_write(&message).await.is_err() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn stream_that_gives_no_window_is_timed_out() {
+    run(async || {
+        for stack in [Stack::Axum, Stack::Tower] {
+            let ends = Ends::default();
+            let time = SECOND / 5;
+            let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(ends.clone());
+            let server = stack.serve(config).await;
+            let mut sender = connect(&server, 0).await;
+            let begun = Instant::now();
+            let client = tokio::spawn(babble(open(&mut sender).await.wire));
+            while ends.now().is_empty() {
+                assert!(begun.elapsed() < 10 * SECOND, "{stack:?}: it is not timed out");
+                sleep(SECOND / 100).await;
+            }
+            assert_eq!(ends.now(), [CloseCause::Timeout(Timeout::Pong)], "{stack:?}");
+            client.abort();
+        }
+    });
+}
+
+/// The two hold all of the window of the connection until they are timed out.
+#[test]
+#[ignore = "transports of HTTP/2 are not marked as multiplexed yet"]
+fn healthy_streams_survive_beside_two_that_do_not_read() {
+    run(async || {
+        for stack in [Stack::Axum, Stack::Tower] {
+            let ends = Ends::default();
+            let time = SECOND / 2;
+            let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(ends.clone());
+            let server = stack.serve(config).await;
+            let mut sender = connect(&server, 65_535).await;
+            let mut healthy = Vec::new();
+            for _ in 0..3 {
+                let mut client = open(&mut sender).await;
+                healthy.push(tokio::spawn(async move {
+                    loop {
+                        let ServerFrame { opcode, payload } = client.wire.frame().await;
+                        match opcode {
+                            9 => client.wire.write(Frame::pong(payload).bytes()).await,
+                            _ => panic!("opcode {opcode}: {payload:?}"),
+                        }
+                    }
+                }));
+            }
+            let stuck = [open(&mut sender).await, open(&mut sender).await];
+            let stuck = stuck.map(|client| tokio::spawn(babble(client.wire)));
+            timeout(10 * SECOND, async {
+                while ends.now().len() < 2 {
+                    sleep(SECOND / 100).await;
+                }
+            })
+            .await
+            .expect("those that do not read are timed out");
+            // Any that suffered from them would be timed out soon.
+            sleep(4 * time).await;
+            assert_eq!(ends.now().len(), 2, "{stack:?}: {:?}", ends.now());
+            assert!(healthy.iter().all(|client| !client.is_finished()), "{stack:?}");
+            stuck.iter().chain(&healthy).for_each(|task| task.abort());
+        }
+    });
+}
