@@ -423,7 +423,7 @@ fn failed_write_does_not_end_receiving() {
     for version in VERSIONS {
         let mut session = Session::open(version);
         session.driver.receive_write_end(CloseCause::Reset);
-        assert_eq!(session.poll(), [], "{version}");
+        assert_eq!(session.events(), [], "{version}");
         let more = if version.is_hixie() { hixie_text("more") } else { Frame::text("more").bytes() };
         assert_eq!(session.feed(more), [text("more")], "{version}");
         if version.is_hixie() {

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, timeout};
 use tower_websocket::{
-    Budget, CloseCause, CloseCode, Config, ConnectionObserver, Limit, Message, Observer, Opened, SendError, Shutdown,
-    Timeout, Traffic, Version, WebSocket, WebSocketSender,
+    Budget, CloseCause, CloseCode, Config, ConnectionObserver, Observer, Opened, SendError, Shutdown, Traffic, Version,
+    WebSocketSender,
 };
-use websocket_tests::wire::{Frame, ServerFrame, server_frame};
+use websocket_tests::wire::Frame;
 
 use crate::client::Client;
-use crate::pair::{over_memory, over_tcp, with_peer};
+use crate::pair::{over_memory, over_tcp};
 use crate::run::{run, run_paused};
 
 const SECOND: Duration = Duration::from_secs(1);

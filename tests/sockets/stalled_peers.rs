@@ -9,7 +9,6 @@ use axum_websocket::WebSocketUpgrade;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use socket2::{Domain, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,8 +19,8 @@ use tower_websocket::{
 };
 use websocket_tests::wire::Frame;
 
-use crate::client::{Client, Opening};
-use crate::pair::{over_memory, over_tcp};
+use crate::client::Opening;
+use crate::pair::over_memory;
 use crate::run::{run, run_paused};
 use crate::serve::{How, Port, each, serve};
 use crate::wire::{Transport, Wire};
