@@ -282,7 +282,13 @@ impl Driver {
     /// written is dropped, and nothing more is sent. A close frame that is still received is the
     /// [cause](Self::close_cause); otherwise it is `cause`.
     pub fn receive_write_end(&mut self, cause: CloseCause) {
-        self.end.get_or_insert_default().set_write_end(cause);
+        let end = self.end.get_or_insert_default();
+        if matches!(self.state, State::Open(_)) {
+            end.set_write_end(cause);
+        } else {
+            // Without the rest of a handshake there is nothing to receive.
+            end.set_transport(cause);
+        }
         self.close_sent = true;
         self.extras.take_pong();
         self.output.discard();
