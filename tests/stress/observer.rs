@@ -1,0 +1,63 @@
+//! Observers that panic, and observers that send on the connection that they observe.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tower_websocket::{CloseCause, ConnectionObserver, Observer, Opened, Traffic};
+
+use crate::random::Random;
+
+/// The message of the panics that are expected.
+pub(crate) const PANIC: &str = "planted in an observer";
+
+/// Sends something on the observed connection, once it is known.
+pub(crate) type Send = Arc<OnceLock<Box<dyn Fn() + std::marker::Send + Sync>>>;
+
+pub(crate) struct Unruly {
+    random: Mutex<Random>,
+    send: Send,
+}
+
+impl Unruly {
+    pub(crate) fn new(random: Random, send: Send) -> Self {
+        Self { random: Mutex::new(random), send }
+    }
+}
+
+impl Observer for Unruly {
+    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+        let mut random = self.random.lock().unwrap();
+        let panics_after = random.once_in(2).then(|| random.below(20));
+        Box::new(UnrulyConnection { send: self.send.clone(), calls: 0, panics_after })
+    }
+}
+
+struct UnrulyConnection {
+    send: Send,
+    calls: u64,
+    panics_after: Option<u64>,
+}
+
+impl UnrulyConnection {
+    fn act(&mut self) {
+        // During the handshake a panic would be that of the task that opens the connection.
+        let Some(send) = self.send.get() else { return };
+        self.calls += 1;
+        // Not for ever, as what it sends is reported to it.
+        if self.calls < 100 {
+            send();
+        }
+        if self.panics_after.is_some_and(|calls| self.calls > calls) {
+            panic!("{PANIC}");
+        }
+    }
+}
+
+impl ConnectionObserver for UnrulyConnection {
+    fn passed(&mut self, _: &Traffic) {
+        self.act();
+    }
+
+    fn closed(&mut self, _: &CloseCause) {
+        self.act();
+    }
+}
