@@ -102,6 +102,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// [`send`](Self::send) that are a [`SendError`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let connection = self.connection().ok_or(SendError::Closed)?;
+        // Converted without the lock, as that is code of the caller.
+        let message = message.into();
         connection.lock().try_send(|driver| driver.send(message))
     }
 

@@ -231,7 +231,6 @@ mod tests {
         }
     }
 
-    #[ignore = "an entry that waits for the transport does not learn of the deadline"]
     #[tokio::test(start_paused = true)]
     async fn close_timeout_bounds_a_close_behind_output_that_is_stuck() {
         let (mut socket, peer) = open(0, 256).await;
@@ -246,7 +245,6 @@ mod tests {
         drop(peer);
     }
 
-    #[ignore = "an entry that waits for the transport does not learn of the deadline"]
     #[tokio::test(start_paused = true)]
     async fn close_timeout_bounds_the_close_of_a_peer_that_does_not_read() {
         let (mut socket, mut peer) = open(0, 256).await;
@@ -308,7 +306,6 @@ mod tests {
         }
     }
 
-    #[ignore = "the driver takes the end of writing for the end of the transport"]
     #[tokio::test(start_paused = true)]
     async fn close_timeout_bounds_reading_after_a_write_failed_in_the_background() {
         let (mut socket, peer, fault) = Faulty::open().await;
@@ -324,7 +321,6 @@ mod tests {
         drop(peer);
     }
 
-    #[ignore = "the driver takes the end of writing for the end of the transport"]
     #[tokio::test(start_paused = true)]
     async fn messages_that_had_arrived_are_received_after_a_write_failed_in_the_background() {
         let (mut socket, mut peer, fault) = Faulty::open().await;

@@ -264,7 +264,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Reads and discards; ready when the peer has ended its side.
-    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = buffers::take();
         let mut ended = Poll::Pending;
         for _ in 0..READS {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use websocket_driver::{self as driver, CloseCause, Config, Due, Timeout, Version};
 
-use super::Connection;
+use super::{Connection, Patience};
 use crate::background::Worker;
 use crate::background::ticker::{Tick, TickerHandle};
 
@@ -66,10 +66,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let config = self.driver.config();
         self.keepalive = Keepalive::new(config, self.driver.version().unwrap_or(Version::Hybi13), this);
         self.counts_messages = self.keepalive.is_some() && config.get_idle_timeout().is_some();
-        self.needs_time = config.is_rate_limited();
         // The request is no sign of life beyond now: it would count as of the last tick, which was earlier.
         self.is_active = false;
-        if self.needs_time {
+        if config.is_rate_limited() {
             // Frames that arrived with the handshake are made up for from here on.
             self.driver.tick(Instant::now().into());
         }
@@ -163,18 +162,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             && let Some(keepalive) = &mut self.keepalive
         {
             keepalive.timers.heard(at.into());
-            self.is_extended = false;
+            if self.patience == Patience::Last {
+                self.patience = Patience::Two;
+            }
         }
     }
 
     fn expire(&mut self, timeout: Timeout) {
         if timeout == Timeout::Pong
-            && self.is_multiplexed
-            && !mem::replace(&mut self.is_extended, true)
+            && self.patience == Patience::Two
             && let Some(keepalive) = &mut self.keepalive
         {
-            // The streams of an HTTP/2 connection share a window. While sockets whose peers do not read hold all of it, the
-            // pongs of others have none, until those sockets have timed out.
+            self.patience = Patience::Last;
             keepalive.timers.heard(Instant::now().into());
             return;
         }

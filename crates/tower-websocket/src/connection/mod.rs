@@ -43,8 +43,8 @@ use crate::shutdown::Entry;
 /// The frames handled before other tasks have their turn: some 100 µs of echoing short messages.
 const TURN_FRAMES: u32 = 1024;
 
-/// The bytes read and written before other tasks have their turn: some 100 µs of copying, to and from the kernel.
-const TURN_BYTES: u32 = 1024 * 1024;
+/// The kibibytes read and written before other tasks have their turn: some 100 µs of copying, to and from the kernel.
+const TURN_KIB: u16 = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Connection<T> {
@@ -56,30 +56,26 @@ pub(crate) struct Connection<T> {
     /// The timers of an open connection, if it is configured to have any.
     keepalive: Option<Keepalive>,
     /// Its registration with a [`Shutdown`](crate::Shutdown), which it has until its last bytes are written.
-    entry: Option<Entry>,
+    entry: Option<Box<Entry>>,
     /// Boxed, since every connection has room for it and few need it.
     cold: Option<Box<ColdState>>,
     /// Boxed likewise; it does not last long.
     closing: Option<Box<Closing>>,
     handover: Handover,
-    /// The bytes that may still be read and written before other tasks have their turn.
-    turn_bytes: u32,
+    /// The kibibytes that may still be read and written before other tasks have their turn.
+    turn_kib: u16,
     /// The number of handles that keep the connection open: a [`WebSocket`](crate::WebSocket) and the senders of its split.
     owners: u32,
     /// The [`WebSocket`](crate::WebSocket) was dropped, so nothing is received any more.
     is_unread: bool,
-    /// The transport is one of several streams that share a window, as on HTTP/2.
-    is_multiplexed: bool,
+    /// How many pong timeouts it takes to drop the connection.
+    patience: Patience,
     /// Messages are reported to the idle timer.
     counts_messages: bool,
-    /// The driver limits rates, and must be told the time.
-    needs_time: bool,
     /// Something was received since the last tick, or the transport took what it had refused before.
     is_active: bool,
     /// A timer has expired, which the receiver has to handle.
     is_due: bool,
-    /// The peer was given more time to answer a ping, which it is once.
-    is_extended: bool,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +89,16 @@ struct ColdState {
     /// The background task of the thread that opened the connection, if no timer knows it.
     home: Option<Arc<Worker>>,
     observer: Option<Arc<ObserverCell>>,
+}
+
+/// How many pong timeouts it takes to drop a connection: two if its transport shares a window with others, as on HTTP/2. While
+/// sockets whose peers do not read hold all of that window, the pongs of others have none, until those sockets have timed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    One,
+    Two,
+    /// One of two has passed.
+    Last,
 }
 
 /// What a connection has for the task that receives.
@@ -119,21 +125,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             cold: None,
             closing: None,
             handover: Handover::default(),
-            turn_bytes: TURN_BYTES,
+            turn_kib: TURN_KIB,
             owners: 1,
             is_unread: false,
-            is_multiplexed: false,
+            patience: Patience::One,
             counts_messages: false,
-            needs_time: false,
             is_active: false,
             is_due: false,
-            is_extended: false,
         }
     }
 
     /// Notes that the transport shares a window with others.
     pub(crate) fn set_multiplexed(&mut self) {
-        self.is_multiplexed = true;
+        self.patience = Patience::Two;
     }
 
     pub(crate) fn io(&self) -> Option<&T> {
@@ -220,7 +224,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             Poll::Ready(Ok(read)) => {
                 self.spend(read);
                 self.is_active = true;
-                if self.needs_time {
+                if self.driver.config().is_rate_limited() {
                     self.driver.tick(Instant::now().into());
                 }
             }
@@ -254,7 +258,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Registers with a shutdown. Returns the registration that it had.
     pub(crate) fn enter(&mut self, entry: Entry) -> Option<Entry> {
-        self.entry.replace(entry)
+        self.entry.replace(Box::new(entry)).map(|entry| *entry)
     }
 
     /// Drops what only an open connection needs.
@@ -275,31 +279,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     #[inline]
     fn spend(&mut self, bytes: usize) {
-        self.turn_bytes = self.turn_bytes.saturating_sub(bytes as u32);
+        self.turn_kib = self.turn_kib.saturating_sub(u16::try_from(bytes.div_ceil(1024)).unwrap_or(u16::MAX));
     }
 
     #[inline]
     fn is_turn_over(&self) -> bool {
-        self.turn_bytes == 0 || self.driver.is_exhausted()
+        self.turn_kib == 0 || self.driver.is_exhausted()
     }
 
     #[inline]
     fn begin_turn(&mut self) {
-        self.turn_bytes = TURN_BYTES;
+        self.turn_kib = TURN_KIB;
         self.driver.grant(TURN_FRAMES);
     }
 
     /// Returns whether enough was written to let others have their turn.
     #[inline]
     fn has_written_enough(&self) -> bool {
-        self.turn_bytes == 0
+        self.turn_kib == 0
     }
 
     /// Ends a turn. The task is woken again once the runtime has polled its other tasks, its sockets and its timers, which
     /// `wake_by_ref` alone would not let it do.
     #[cold]
     fn give_way<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
-        self.turn_bytes = TURN_BYTES;
+        self.turn_kib = TURN_KIB;
         // It is ready on the second poll only.
         let _ = pin!(yield_now()).poll(cx);
         Poll::Pending
@@ -327,7 +331,8 @@ mod tests {
 
     #[test]
     fn connection_is_small_whatever_its_transport() {
-        assert!(size_of::<Connection<()>>() <= 336, "{}", size_of::<Connection<()>>());
+        let size = size_of::<Connection<Upgraded>>() - size_of::<Upgraded>();
+        assert!(size <= 328, "{size}");
         assert_eq!(size_of::<Upgraded>(), size_of::<TcpStream>());
         assert_eq!(size_of::<Transport<Upgraded>>(), size_of::<TcpStream>());
     }

@@ -248,9 +248,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             }
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => drop(self.fail_writing(error)),
+                Poll::Ready(Err(error)) => {
+                    self.fail_writing(error);
+                    // That began to close, and the deadline is to be registered.
+                    return self.poll_drive_once(cx);
+                }
                 Poll::Pending => {
-                    self.handover.wait(cx.waker());
+                    if self.is_unattended() {
+                        // The peer may wait for its own output to be read before it reads.
+                        let _ = self.poll_discard(cx);
+                    }
                     return Poll::Pending;
                 }
             }
