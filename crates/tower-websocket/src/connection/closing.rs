@@ -67,9 +67,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Drops the connection, whatever is still to be sent or received.
     pub(crate) fn cut(&mut self) {
-        self.end(CloseCause::Cut);
         // It is done at once on most transports, and otherwise nothing is owed to anyone any more.
         let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
+        self.end(CloseCause::Cut);
         self.wake_receiver();
     }
 
@@ -87,7 +87,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.handover.want();
     }
 
-    /// Gives up the transport. What was received already can still be had from the driver, and how it ended.
+    /// Drops the transport. What was received already can still be had from the driver, and how it ended.
     pub(super) fn end(&mut self, cause: CloseCause) {
         if self.driver.output().discard() {
             self.write.failed.get_or_insert(failure(&cause));
@@ -103,19 +103,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.wake_senders();
         self.release_cold();
         self.handover.dismiss();
-        if self.is_unread {
-            self.io.take();
-        }
+        // Those that keep the connection may do so for long.
+        self.io.take();
     }
 
     /// Returns whether nothing is read or written any more, for others than the background.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.phase != Phase::Handshake)
-    }
-
-    fn is_done(&self) -> bool {
-        self.closing.as_ref().is_some_and(|closing| closing.phase == Phase::Done)
     }
 
     /// As [`poll_next`](Self::poll_next), once the connection is ending.
@@ -298,6 +293,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// The peer has not answered a close in time: as if it were gone.
     pub(super) fn expire_closing(&mut self) {
         self.end(CloseCause::Timeout(Timeout::Close));
+        self.driver.conclude();
         self.wake_receiver();
     }
 }
@@ -358,9 +354,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if self.owners == 0 {
             // Those that wait for room are refused.
             self.wake_senders();
-        }
-        if self.is_done() && self.is_unread {
-            self.io.take();
         }
         if !self.is_unattended() || self.is_over() {
             return;

@@ -93,6 +93,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
             // Whatever the application waits for: nobody else looks at the time.
             self.keepalive = None;
             self.end(CloseCause::Timeout(Timeout::Pong));
+            self.driver.conclude();
             self.wake_receiver();
             return;
         }

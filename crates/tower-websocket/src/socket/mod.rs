@@ -27,14 +27,19 @@ use crate::upgraded::Upgraded;
 
 /// An open WebSocket.
 ///
-/// It is driven by whoever holds it: pings are answered and closes completed while [`recv`](Self::recv) (or
-/// [`next_event`](Self::next_event), or the [`Stream`](futures_core::Stream)) is waited for. There is no task behind it, and between two polls
-/// an idle one holds no buffer.
+/// It is driven by the task that holds it: pings are answered and closes completed while [`recv`](Self::recv) (or
+/// [`next_event`](Self::next_event), or the [`Stream`](futures_core::Stream)) is waited for. There is no task per socket. One background
+/// task per runtime thread writes what nobody waits for and watches the timeouts. An idle socket holds no buffer.
+///
+/// A busy socket lets other tasks have their turn after 1,024 frames or 1 MiB. A peer that reads nothing is dropped after
+/// [`Config::ping_interval`](crate::Config::ping_interval) and [`Config::pong_timeout`](crate::Config::pong_timeout) together, whatever
+/// the task waits for.
 ///
 /// Any of its futures may be dropped at any time (in `select!`, by a timeout): nothing is lost and no frame is cut. A
-/// message that [`send`](Self::send) had taken before it was dropped leaves, whole, with the next flush.
+/// message that [`send`](Self::send) had taken before it was dropped is sent whole. When the socket is dropped, what it has
+/// taken is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
 ///
-/// It needs a tokio runtime with its timer, for the time limit of the closing handshake.
+/// It needs a tokio runtime with its timer enabled.
 ///
 /// ```
 /// # use tower_websocket::WebSocket;
