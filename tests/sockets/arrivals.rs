@@ -164,10 +164,13 @@ fn cancelled_senders_leave_nothing_behind() {
             }
             begun.elapsed()
         };
-        cancel(1000).await;
-        let few = cancel(2000).await;
-        let many = cancel(10_000).await;
-        assert!(many < 20 * few + SECOND / 10, "2,000 took {few:?}, 10,000 {many:?}");
+        // Other processes disturb some of the batches, but not all.
+        let mut batches = Vec::new();
+        for _ in 0..10 {
+            batches.push(cancel(1000).await);
+        }
+        let (first, last) = (batches[..3].iter().min(), batches[5..].iter().min());
+        assert!(last < first.map(|time| 2 * *time).as_ref(), "batches of 1,000 took {batches:?}");
         assert!(socket.memory() <= held, "{} bytes", socket.memory() - held);
         // None of them is sent later.
         let server = tokio::spawn(async move {
