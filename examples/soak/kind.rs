@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Raw(Draft),
     /// Reads a little now and then, or nothing for long and then much.
     Slow,
+    /// Sends more than it reads of the echoes: nothing.
+    Deaf,
     /// Says nothing any more, and keeps the connection.
     HalfOpen,
     /// Ends TCP at any byte.
@@ -53,8 +55,8 @@ pub(super) enum Expected {
 }
 
 /// Of a hundred peers, how many are of a kind.
-const SHARES: [(Kind, u32); 14] = [
-    (Kind::Http1, 13),
+const SHARES: [(Kind, u32); 15] = [
+    (Kind::Http1, 11),
     (Kind::Http1Deflate, 13),
     (Kind::Http2, 11),
     (Kind::Http2Deflate, 4),
@@ -62,11 +64,12 @@ const SHARES: [(Kind, u32); 14] = [
     (Kind::Raw(Draft::Hixie76), 6),
     (Kind::Raw(Draft::Hybi7), 5),
     (Kind::Raw(Draft::Hybi8), 5),
-    (Kind::Raw(Draft::Hybi13), 13),
+    (Kind::Raw(Draft::Hybi13), 10),
     (Kind::Slow, 6),
-    (Kind::HalfOpen, 5),
+    (Kind::Deaf, 4),
+    (Kind::HalfOpen, 4),
     (Kind::Cutter, 6),
-    (Kind::Flooder, 4),
+    (Kind::Flooder, 6),
     (Kind::Breaker, 3),
 ];
 
@@ -90,6 +93,7 @@ impl Kind {
             Self::Http2Deflate => "connect, HTTP/2, deflate",
             Self::Raw(version) => version.version().as_str(),
             Self::Slow => "slow readers",
+            Self::Deaf => "not reading",
             Self::HalfOpen => "half-open",
             Self::Cutter => "cutters",
             Self::Flooder => "flooders",

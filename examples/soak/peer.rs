@@ -28,6 +28,7 @@ pub(super) struct Target {
 enum Part {
     Talk(Draft),
     Own { deflate: bool, http2: bool },
+    Deaf(Draft),
     HalfOpen(Draft),
     Cut(Draft),
     Drop { http2: bool },
@@ -64,13 +65,16 @@ fn cast(kind: Kind, rng: &mut StdRng) -> (Part, Expected) {
         Kind::Http2Deflate => (Part::Own { deflate: true, http2: true }, Expected::Closed),
         Kind::Raw(draft) => (Part::Talk(draft), Expected::Closed),
         Kind::Slow => (Part::Talk(hybi), Expected::Closed),
+        Kind::Deaf => (Part::Deaf(hybi), Expected::NoPong),
         Kind::HalfOpen => (Part::HalfOpen(hybi), Expected::NoPong),
         Kind::Cutter if rng.random_bool(0.3) => (Part::Drop { http2: rng.random() }, Expected::Gone),
         Kind::Cutter => (Part::Cut(Draft::ALL[rng.random_range(0..5)]), Expected::Gone),
-        Kind::Flooder => match rng.random_range(0..4) {
+        Kind::Flooder => match rng.random_range(0..6) {
             0 => (Part::Flood(Flood::Pings), Expected::Closed),
             1 => (Part::Flood(Flood::PingsGuarded), Expected::Limit(&[Limit::ControlRate])),
             2 => (Part::Flood(Flood::Fragments), Expected::Limit(&[Limit::Fragments])),
+            3 => (Part::Flood(Flood::Empty), Expected::Closed),
+            4 => (Part::Flood(Flood::Pongs), Expected::Closed),
             _ => (Part::Flood(Flood::Tiny), Expected::Closed),
         },
         Kind::Breaker => {
@@ -109,6 +113,10 @@ async fn play(
         },
         Part::Drop { http2 } => match open_own(stage, target, false, http2, rng).await? {
             Ok((socket, _permit)) => rude::drop_socket(socket, script, rng).await,
+            Err(end) => Ok(end),
+        },
+        Part::Deaf(draft) => match Raw::open(target, draft.version(), raw_rng, true).await? {
+            Ok(raw) => rude::never_read(raw, script, account, silent).await,
             Err(end) => Ok(end),
         },
         Part::HalfOpen(draft) => match Raw::open(target, draft.version(), raw_rng, false).await? {

@@ -14,7 +14,7 @@ use crate::peer::Target;
 use crate::raw::{PATIENCE, Raw, Step};
 use crate::script::Script;
 use crate::server::{MAX_CONTROL_RATE, MAX_FRAGMENTS, MAX_MESSAGE};
-use crate::wire::{BINARY, CLOSE, CONTINUATION, Incoming, PING, TEXT};
+use crate::wire::{BINARY, CLOSE, CONTINUATION, Incoming, PING, PONG, TEXT};
 
 /// What there is too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,12 @@ pub(super) enum Flood {
     PingsGuarded,
     /// Empty ones, of a message that does not end.
     Fragments,
+    /// That nobody asked for.
+    Pongs,
     /// Messages of a byte.
     Tiny,
+    /// Messages of none.
+    Empty,
 }
 
 /// What rule is broken.
@@ -81,6 +85,32 @@ pub(super) async fn fall_silent(
         Ok(()) => Ok(End::Cut),
         Err(_) => Err("not given up".into()),
     }
+}
+
+/// Sends until the server takes nothing more, since its echoes are not read, and then waits for the end.
+pub(super) async fn never_read(
+    mut raw: Raw,
+    script: &mut Script,
+    account: &Account,
+    silent: &mut Option<std::time::Instant>,
+) -> Result<End, String> {
+    let limit = Instant::now() + PATIENCE;
+    *silent = Some(std::time::Instant::now());
+    while !account.closed.is_cancelled() {
+        // More than the server queues, and less than all kernels together would take.
+        if raw.output.is_empty() && script.outstanding() < 2 * 1024 * 1024 {
+            (0..8).for_each(|_| raw.say(&script.line()));
+        }
+        tokio::select! {
+            () = account.closed.cancelled() => {}
+            step = raw.step(limit, 0) => match step {
+                Ok(Step::Time) => return Err("not given up".into()),
+                Ok(Step::Ended) | Err(_) => break,
+                Ok(_) => {}
+            },
+        }
+    }
+    Ok(End::Cut)
 }
 
 /// Ends TCP at any byte of the handshake and some messages, in one of three ways.
@@ -139,10 +169,16 @@ pub(super) async fn flood(mut raw: Raw, flood: Flood, script: &mut Script) -> Re
                 raw.frame(false, CONTINUATION, b"");
             }
         }
-        Flood::Tiny => {
+        Flood::Pongs => {
             for _ in 0..raw.rng.random_range(1000..5000) {
-                let line = script.tiny();
-                raw.frame(true, TEXT, &line.data);
+                raw.frame(true, PONG, b"");
+            }
+            return close(raw, script, 1000).await;
+        }
+        Flood::Tiny | Flood::Empty => {
+            for _ in 0..raw.rng.random_range(1000..5000) {
+                let line = if flood == Flood::Tiny { script.tiny() } else { script.empty() };
+                raw.frame(true, if line.is_text { TEXT } else { BINARY }, &line.data);
             }
             if let Some(end) = hear(&mut raw, script, Script::is_complete).await? {
                 return Ok(end);

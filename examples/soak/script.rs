@@ -101,6 +101,12 @@ impl Script {
         Line { is_text: true, data }
     }
 
+    /// Nothing at all, for floods of empty messages.
+    pub(super) fn empty(&mut self) -> Line {
+        self.expect(false, b"");
+        Line { is_text: false, data: Vec::new() }
+    }
+
     /// A message has come back: it must be the first of those that have not.
     pub(super) fn came(&mut self, is_text: bool, data: &[u8]) -> Result<(), String> {
         let Some(first) = self.awaited.pop_front() else {

@@ -21,6 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use permessage_deflate::PermessageDeflate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, service_fn};
@@ -155,16 +156,16 @@ fn listen() -> Result<TcpListener, Box<dyn Error>> {
     Ok(socket.listen(4096)?)
 }
 
-/// By turns in the two ways there are.
+/// By turns in the ways there are.
 fn echo<T>(socket: WebSocket<T>) -> impl Future<Output = ()> + Send
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     static TURN: AtomicUsize = AtomicUsize::new(0);
-    if TURN.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
-        Either::Left(echo_borrowed(socket))
-    } else {
-        Either::Right(echo_one_by_one(socket))
+    match TURN.fetch_add(1, Ordering::Relaxed) % 4 {
+        0 => Either::Left(echo_borrowed(socket)),
+        1 => Either::Right(Either::Left(echo_impatiently(socket))),
+        _ => Either::Right(Either::Right(echo_one_by_one(socket))),
     }
 }
 
@@ -173,6 +174,16 @@ async fn echo_one_by_one<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut
     // What comes once it is closing is not answered, but the close is waited for.
     while let Some(Ok(message)) = socket.recv().await {
         is_open = is_open && socket.send(message).await.is_ok();
+    }
+}
+
+/// By a sender whose waits for room are cancelled again and again.
+async fn echo_impatiently<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
+    let sender = socket.sender();
+    while let Some(Ok(message)) = socket.recv().await {
+        while timeout(Duration::from_millis(1), sender.ready()).await.is_err() {}
+        // Refused only if the connection is closing.
+        let _ = sender.try_send(message);
     }
 }
 
