@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, timeout};
@@ -389,13 +388,14 @@ fn background_task_ends_with_its_thread() {
             let (done, is_done) = tokio::sync::oneshot::channel();
             let handle = handle.clone();
             thread::spawn(move || {
-                let _ = done.send(handle.block_on(async {
+                handle.block_on(async {
                     let (socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
                     socket.sender().try_send("hello").unwrap();
                     assert_eq!(client.text().await, "hello");
                     drop(socket);
                     client.wire.eof().await;
-                }));
+                });
+                let _ = done.send(());
             });
             is_done.await.unwrap();
         }

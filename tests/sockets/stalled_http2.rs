@@ -92,7 +92,6 @@ fn stream_that_gives_no_window_is_timed_out() {
 
 /// The two hold all of the window of the connection until they are timed out.
 #[test]
-#[ignore = "transports of HTTP/2 are not marked as multiplexed yet"]
 fn healthy_streams_survive_beside_two_that_do_not_read() {
     run(async || {
         for stack in [Stack::Axum, Stack::Tower] {

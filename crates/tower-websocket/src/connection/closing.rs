@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::io::poll_read_buf;
-use websocket_driver::{CloseCause, CloseCode, Event, SendError, Timeout, Version};
+use websocket_driver::{CloseCause, CloseCode, Event, ReadyState, SendError, Timeout, Version};
 
 use super::{Connection, Next, buffers};
 use crate::tcp;
@@ -60,7 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Bounds a close that was begun on the driver itself.
     #[inline]
     pub(super) fn note_closing(&mut self) {
-        if self.driver.ready_state() == websocket_driver::ReadyState::Closing && self.closing.is_none() {
+        if self.driver.ready_state() == ReadyState::Closing && self.closing.is_none() {
             self.begin_closing(None);
         }
     }
@@ -194,10 +194,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     fn poll_last_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.has_output() {
             // What a client writes last would be held back until the server has ended the transport.
-            if !self.driver.expects_eof() {
-                if let Some(io) = self.io.get() {
-                    tcp::cork(io);
-                }
+            if !self.driver.expects_eof()
+                && let Some(io) = self.io.get()
+            {
+                tcp::cork(io);
             }
             if let Err(error) = ready!(self.poll_write(cx)) {
                 // Whether the peer takes the last bytes or not, the connection is over.

@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
-use websocket_driver::{Batch, Driver, Event};
+use websocket_driver::{Batch, Driver, Event, ReadyState};
 
 use self::closing::Closing;
 use self::handover::Handover;
@@ -214,7 +214,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if (self.write.is_unflushed || self.driver.wants_write())
             && let Poll::Ready(Err(error)) = self.poll_write(cx)
         {
-            self.fail_writing(error);
+            let error = self.fail_writing(error);
+            if self.driver.ready_state() == ReadyState::Connecting {
+                // Without the rest of a handshake there is nothing to receive.
+                self.end(error.kind().into());
+                return Poll::Ready(Err(error));
+            }
         }
         let missing = self.driver.missing();
         let input = self.driver.input();
