@@ -94,8 +94,8 @@ impl Handler {
             }
             Self::TrySend => {
                 let sender = socket.sender();
-                while sender.try_send(vec![7; 1000]).is_ok() {}
                 while !matches!(socket.close_cause(), Some(CloseCause::Timeout(_))) {
+                    while sender.try_send(vec![7; 1000]).is_ok() {}
                     sleep(Duration::from_millis(10)).await;
                 }
             }
