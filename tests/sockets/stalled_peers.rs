@@ -31,7 +31,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_secs(2);
 
 /// More than a transport and the output of a connection hold together.
-const LARGE: usize = 256 * 1024;
+const LARGE: usize = 8 * 1024 * 1024;
 
 /// What the application does with a peer that does not read.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,8 @@
 use std::any::Any;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
@@ -26,18 +28,65 @@ pub(crate) fn cork<T: 'static>(io: &T) {
     }
 }
 
-/// Limits what the kernel takes and has not sent, if the transport is TCP, so that further writes show the progress of the peer.
-#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
-pub(crate) fn limit_unsent<T: 'static>(io: &T, bytes: u32) {
-    #[cfg(target_os = "linux")]
-    if let Some(stream) = tcp_stream(io) {
-        // Without it, progress is seen later.
-        let _ = SockRef::from(stream).set_tcp_notsent_lowat(bytes);
-    }
+/// Returns about how many bytes the kernel has taken and not sent, if the transport is TCP and the system is Linux: a peer that reads
+/// slowly makes this smaller, although there is nothing to write any more. `u32::MAX` stands for a full send buffer.
+///
+/// Without `unsafe` the kernel cannot be asked. But a socket is writable only while fewer bytes than half of
+/// `TCP_NOTSENT_LOWAT` are unsent, so a few values of that tell. It takes some 20 system calls.
+#[cfg(target_os = "linux")]
+pub(crate) fn unsent<T: 'static>(io: &T) -> Option<u32> {
+    /// The smallest difference that is seen, in bytes, and how many of them are looked at: more than send buffers hold.
+    const STEP: u32 = 64 * 1024;
+    const STEPS: u32 = 256;
+
+    let stream = tcp_stream(io)?;
+    let socket = SockRef::from(stream);
+    let before = socket.tcp_notsent_lowat().ok()?;
+    let is_below = |steps: u32| {
+        let mut fds = [PollFd::new(stream, PollFlags::OUT)];
+        socket.set_tcp_notsent_lowat(2 * STEP * steps).is_ok()
+            && poll(&mut fds, Some(&Timespec::default())).is_ok()
+            && fds[0].revents().contains(PollFlags::OUT)
+    };
+    let unsent = if is_below(STEPS) {
+        let (mut low, mut high) = (0, STEPS);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            if is_below(middle) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        low * STEP
+    } else {
+        u32::MAX
+    };
+    socket.set_tcp_notsent_lowat(before).ok()?;
+    Some(unsent)
+}
+
+/// Other systems are not asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn unsent<T: 'static>(_: &T) -> Option<u32> {
+    None
 }
 
 fn tcp_stream<T: 'static>(io: &T) -> Option<&TcpStream> {
     let io: &dyn Any = io;
     let upgraded = || io.downcast_ref::<Upgraded>().and_then(Upgraded::tcp_stream);
-    io.downcast_ref::<TcpStream>().or_else(upgraded)
+    io.downcast_ref::<TcpStream>().or_else(upgraded).or_else(|| tcp_below_tls(io))
+}
+
+#[cfg(feature = "tls")]
+fn tcp_below_tls(io: &dyn Any) -> Option<&TcpStream> {
+    use tokio_rustls::{client, server};
+
+    let server = io.downcast_ref::<server::TlsStream<TcpStream>>().map(|tls| tls.get_ref().0);
+    server.or_else(|| io.downcast_ref::<client::TlsStream<TcpStream>>().map(|tls| tls.get_ref().0))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tcp_below_tls(_: &dyn Any) -> Option<&TcpStream> {
+    None
 }

@@ -13,6 +13,19 @@ use websocket_driver::{self as driver, CloseCause, Config, Due, Timeout, Version
 use super::{Connection, Patience};
 use crate::background::Worker;
 use crate::background::ticker::{Tick, TickerHandle};
+use crate::tcp;
+
+/// The output from which on the kernel may hold much of it.
+const BULK: u64 = 64 * 1024;
+
+/// What the kernel has sent of what it had taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KernelProgress {
+    Sent,
+    /// Its buffer was full, and is full.
+    Unknown,
+    None,
+}
 
 /// The driver's timers, which are told the time when the [ticker](crate::background::ticker) looks, and only then.
 #[derive(Debug)]
@@ -88,17 +101,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let Some(keepalive) = &mut self.keepalive else {
             return;
         };
+        let before = Duration::from_millis(keepalive.stalled.into());
         let stalled = keepalive.stalled(written, has_output, now - last);
-        if limit.is_some_and(|limit| stalled >= limit) {
-            // Whatever the application waits for: nobody else looks at the time.
-            self.keepalive = None;
-            self.end(CloseCause::Timeout(Timeout::Pong));
-            self.driver.conclude();
-            self.wake_receiver();
-            return;
+        if let Some(limit) = limit {
+            if before < limit / 2 && stalled >= limit / 2 {
+                self.note_unsent();
+            }
+            if stalled >= limit {
+                if self.kernel_progress() == KernelProgress::Sent {
+                    // The peer reads what the kernel had taken before.
+                    self.keepalive.iter_mut().for_each(|keepalive| keepalive.stalled /= 2);
+                } else {
+                    // Whatever the application waits for: nobody else looks at the time.
+                    self.keepalive = None;
+                    self.end(CloseCause::Timeout(Timeout::Pong));
+                    self.driver.conclude();
+                    self.wake_receiver();
+                    return;
+                }
+            }
         }
         // It is told once, and nobody may be there to do it.
-        if keepalive.is_due(now) && !mem::replace(&mut self.is_due, true) {
+        if self.keepalive.as_ref().is_some_and(|keepalive| keepalive.is_due(now))
+            && !mem::replace(&mut self.is_due, true)
+        {
             self.wake_receiver();
         }
     }
@@ -138,12 +164,49 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         is_due
     }
 
+    /// Notes how much the kernel has yet to send, if it may be much.
+    fn note_unsent(&mut self) {
+        if self.driver.output().written() < BULK {
+            return;
+        }
+        if let Some(unsent) = self.io.get().and_then(tcp::unsent) {
+            self.cold().unsent = Some(unsent);
+        }
+    }
+
+    /// Returns what the kernel has done since [`note_unsent`](Self::note_unsent), or this, was called last.
+    fn kernel_progress(&mut self) -> KernelProgress {
+        let Some(before) = self.cold.as_ref().and_then(|cold| cold.unsent) else {
+            return KernelProgress::None;
+        };
+        self.note_unsent();
+        match self.cold.as_ref().and_then(|cold| cold.unsent) {
+            Some(now) if now < before => KernelProgress::Sent,
+            Some(u32::MAX) => KernelProgress::Unknown,
+            _ => KernelProgress::None,
+        }
+    }
+
+    /// Returns whether a peer that has not answered a ping is waited for once more.
+    fn has_patience(&mut self) -> bool {
+        if self.patience == Patience::Two {
+            self.patience = Patience::Last;
+            return true;
+        }
+        match self.kernel_progress() {
+            KernelProgress::Sent => true,
+            KernelProgress::Unknown => mem::replace(&mut self.patience, Patience::Last) == Patience::One,
+            KernelProgress::None => false,
+        }
+    }
+
     #[cold]
     fn on_timer(&mut self) {
         let now = Instant::now();
         self.flush_activity(now);
         match self.keepalive.as_mut().map_or(Due::Never, |keepalive| keepalive.timers.poll(now.into())) {
             Due::Ping => {
+                self.note_unsent();
                 // With a number, so that the answer is known, only if somebody is told of it.
                 let is_observed = self.driver.is_observed();
                 let data = if is_observed { self.start_ping(None) } else { Bytes::new() };
@@ -170,12 +233,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     fn expire(&mut self, timeout: Timeout) {
-        if timeout == Timeout::Pong
-            && self.patience == Patience::Two
-            && let Some(keepalive) = &mut self.keepalive
-        {
-            self.patience = Patience::Last;
-            keepalive.timers.heard(Instant::now().into());
+        if timeout == Timeout::Pong && self.has_patience() {
+            if let Some(keepalive) = &mut self.keepalive {
+                keepalive.timers.heard(Instant::now().into());
+            }
             return;
         }
         self.keepalive = None;

@@ -86,13 +86,16 @@ struct ColdState {
     progress: Arc<Notify>,
     /// The pings whose pongs are waited for.
     pings: Pings,
+    /// The bytes that the kernel had taken and not sent when the peer was found to be silent.
+    unsent: Option<u32>,
     /// The background task of the thread that opened the connection, if no timer knows it.
     home: Option<Arc<Worker>>,
     observer: Option<Arc<ObserverCell>>,
 }
 
-/// How many pong timeouts it takes to drop a connection: two if its transport shares a window with others, as on HTTP/2. While
-/// sockets whose peers do not read hold all of that window, the pongs of others have none, until those sockets have timed out.
+/// How many pong timeouts it takes to drop a connection. Two if its transport shares a window with others, as on HTTP/2: while
+/// sockets whose peers do not read hold all of that window, the pongs of others have none, until those sockets have timed out. Two
+/// also if a ping may be behind megabytes in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Patience {
     One,

@@ -10,15 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_write_buf;
 
 use super::{Connection, buffers};
-use crate::tcp;
-
-/// The output of a connection over TCP beyond which the kernel may hold no more than [`UNSENT`] bytes that it has not sent.
-const BULK: u64 = 64 * 1024;
-
-/// By default the kernel takes megabytes: the progress of a slow reader would be seen once in some minutes, and pings would
-/// wait behind all of them. Half of this is on its way before the kernel takes more, so that of a peer that reads 32 KiB a
-/// second something is seen every eight seconds.
-const UNSENT: u32 = 512 * 1024;
 
 /// Any combination is possible, but that nothing is unflushed or blocked any more once writing has failed.
 #[derive(Debug, Default)]
@@ -27,8 +18,6 @@ pub(super) struct WriteSide {
     pub(super) is_unflushed: bool,
     /// The transport took less than it was given.
     is_blocked: bool,
-    /// The kernel was told how much it may hold.
-    is_bulk: bool,
     /// Writing has ended, and something that was taken was not written.
     pub(super) failed: Option<io::ErrorKind>,
     /// The owner of the socket knows about that.
@@ -161,22 +150,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     fn poll_write_to(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let output = self.driver.output();
-        if !self.write.is_bulk && output.written() + output.remaining() as u64 > BULK {
-            self.write.is_bulk = true;
-            if let Some(io) = self.io.get() {
-                tcp::limit_unsent(io, UNSENT);
-            }
-        }
         loop {
             let output = self.driver.output();
             if !output.has_remaining() {
                 break;
-            }
-            // Before it is written: over a fast network the kernel may take megabytes at once.
-            if !self.write.is_bulk && output.written() + output.remaining() as u64 > BULK {
-                self.write.is_bulk = true;
-                tcp::limit_unsent(&self.io, UNSENT);
             }
             let io = Pin::new(&mut self.io);
             // One piece is written as such: a vectored write costs more in the kernel.
