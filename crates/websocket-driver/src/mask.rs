@@ -27,7 +27,9 @@ fn mask_aligned(bytes: &mut [u8], mut key: [u8; 4]) {
     mask_long(rest, key);
 }
 
-// AVX-512 would be faster still, but its names are known to compilers from 1.89 on only.
+// The macro expands to `unsafe` calls of functions with target features, behind a check at run time: the only `unsafe` of this crate that is
+// not in a dependency, as the README says. Without it 1 KiB pipelined and 64 KiB in fragments cost 4 % more. AVX-512 would be faster still,
+// but its names are known to compilers from 1.89 on only.
 #[multiversion(targets("x86_64+avx2"))]
 fn mask_long(bytes: &mut [u8], key: [u8; 4]) {
     mask(bytes, key);

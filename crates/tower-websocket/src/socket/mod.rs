@@ -31,7 +31,7 @@ use crate::upgraded::Upgraded;
 /// [`next_event`](Self::next_event), or the [`Stream`](futures_core::Stream)) is waited for. There is no task per socket. One background
 /// task per runtime thread writes what nobody waits for and watches the timeouts. An idle socket holds no buffer.
 ///
-/// A busy socket lets other tasks have their turn after 1,024 frames or 1 MiB. A peer that reads nothing is dropped after
+/// A busy socket lets other tasks have their turn after 1,024 frames or 4 MiB. A peer that reads nothing is dropped after
 /// [`Config::ping_interval`](crate::Config::ping_interval) and [`Config::pong_timeout`](crate::Config::pong_timeout) together, whatever
 /// the task waits for.
 ///
