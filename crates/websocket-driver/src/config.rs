@@ -269,18 +269,23 @@ impl Config {
         self.with(|settings| settings.close_timeout = limit)
     }
 
-    /// After how long without anything from the peer it is pinged: 20 s by default, which keeps most proxies and address
-    /// translators from forgetting a connection, and finds dead ones. `None` for never. The hixie drafts have no pings: where
-    /// their transport is TCP, its own keep-alive takes this interval.
+    /// Sets the silence after which the peer is pinged. Default: 20 s, which keeps most proxies and address translators from
+    /// forgetting a connection, and finds dead ones; `None` disables pings. The hixie drafts have no pings: over TCP, its keepalive
+    /// takes this interval.
     ///
-    /// The driver has no clock; the async types above it keep to it, while they are received from, with a
-    /// [`Keepalive`](crate::Keepalive). They look eight times or more within the shortest of these times: this one,
-    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout). So it may be an eighth more or less.
+    /// The driver has no clock. The async types above it keep to this while they are received from, with a
+    /// [`Keepalive`](crate::Keepalive). Timers are checked at least eight times within the shortest of this,
+    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout), so they are up to an eighth late or early.
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.with(|settings| settings.ping_interval = interval)
     }
 
-    /// How long the peer may then say nothing, before the connection counts as dead: 20 s by default.
+    /// Sets how long the peer may then be silent before the connection is dropped. Default: 20 s; twice that over HTTP/2, where a pong
+    /// may wait for a window that other sockets hold.
+    ///
+    /// The async types also drop a connection whose transport has taken nothing of its output for
+    /// [`ping_interval`](Self::ping_interval) and this together, whatever the application waits for. A peer that reads slowly is
+    /// not dropped.
     pub fn pong_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.pong_timeout = limit)
     }

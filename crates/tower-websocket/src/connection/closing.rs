@@ -261,7 +261,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Reads and discards; ready when the peer has ended its side.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = buffers::take();
-        let mut ended = Poll::Pending;
         for _ in 0..READS {
             scratch.clear();
             match poll_read_buf(Pin::new(&mut self.io), cx, &mut scratch) {
@@ -277,10 +276,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             }
         }
         buffers::put(scratch);
-        if ended.is_pending() {
-            ended = self.give_way(cx);
-        }
-        ended
+        self.give_way(cx)
     }
 
     #[inline]

@@ -27,7 +27,7 @@ impl Peer {
         self.io.read.set_piece(bytes);
     }
 
-    /// Stops reading: what the other side writes is not taken any more, and it waits.
+    /// Stops reading: what the other side writes is not taken any more, and it waits, until its timeouts expire.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -38,7 +38,7 @@ impl Peer {
     /// # async fn main() {
     /// let (mut socket, mut peer) = test::server("/", Config::server()).await;
     /// peer.stall();
-    /// assert!(timeout(Duration::from_secs(60), socket.send("hello")).await.is_err());
+    /// assert!(timeout(Duration::from_secs(30), socket.send("hello")).await.is_err());
     /// peer.resume();
     /// socket.flush().await.unwrap();
     /// peer.expect_text("hello").await;
