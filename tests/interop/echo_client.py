@@ -316,15 +316,15 @@ def through_proxy(squid, servers, nobody):
             refused, server.url("/private"), *options, *via(password), says="the server did not upgrade the connection"
         )
         for case, user, told in [("no password", "", "-"), ("a wrong password", f"{proxy.USER}:barley@", proxy.USER)]:
-            says = ("the proxy wants authentication: 407", 'Basic realm="tunnels"')
+            says = ("proxy authentication required: 407", 'Basic realm="tunnels"')
             yield f"{scheme}: {case}", through(denied, there, told, refused, server.url(), *options, *via(user), says=says)
         yield f"{scheme}: nobody there", through(
             "503", f"127.0.0.1:{nobody}", proxy.USER, refused, f"{scheme}://127.0.0.1:{nobody}/",
-            *options, *via(password), says="the proxy refused the tunnel: 503 Service Unavailable",
+            *options, *via(password), says="proxy refused the tunnel: 503 Service Unavailable",
         )
         yield f"{scheme}: a forbidden destination", through(
             "403", f"{proxy.FORBIDDEN}:8080", "-", refused, f"{scheme}://{proxy.FORBIDDEN}:8080/",
-            *options, *via(password), says="the proxy refused the tunnel: 403 Forbidden",
+            *options, *via(password), says="proxy refused the tunnel: 403 Forbidden",
         )
     deflate = servers["deflate"]
     yield "ws: compressed", through(
@@ -338,7 +338,7 @@ def through_proxy(squid, servers, nobody):
         )
     url = servers["plain"].url()
     yield "a dead proxy", partial(refused, url, *via(password, nobody), says=f"cannot connect to 127.0.0.1:{nobody}: ")
-    yield "a proxy that is none", partial(refused, url, *via(password, servers["plain"].port), says="the proxy ")
+    yield "a proxy that is none", partial(refused, url, *via(password, servers["plain"].port), says="proxy ")
 
 
 def quiet(server):
