@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use axum::extract::FromRequestParts;
 use axum_websocket::WebSocketUpgrade;
 use tower_websocket::{AcceptError, Config, Reconnect, Version, accept};
-use websocket_tests::wire::{Frame, Handshake};
+use websocket_tests::wire::{Frame, Handshake, frames};
 
 use crate::client::Opening;
+use crate::pair::over_memory;
 use crate::run::run;
 use crate::wire::Wire;
 
@@ -97,5 +98,24 @@ fn reconnecting_client_shows_no_payload_and_no_credentials() {
         assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("one"));
         confirm(&socket);
         confirm(&sessions);
+    });
+}
+
+#[test]
+fn replies_show_no_message() {
+    run(async || {
+        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+        client
+            .wire
+            .write(frames([Frame::text("s3cr").more(), Frame::continuation("et"), Frame::close(1000, "")]))
+            .await;
+        let mut messages = 0;
+        let answering = socket.for_each(|message, replies| {
+            replies.send_borrowed(message).unwrap();
+            confirm(&*replies);
+            messages += 1;
+        });
+        answering.await.unwrap();
+        assert_eq!(messages, 1);
     });
 }

@@ -1,4 +1,4 @@
-use std::ptr;
+use std::{fmt, ptr};
 
 use websocket_driver::{CloseCode, Message, MessageRef, PreparedMessage, ReplyBuffer, SendError};
 
@@ -6,7 +6,6 @@ use websocket_driver::{CloseCode, Message, MessageRef, PreparedMessage, ReplyBuf
 ///
 /// The handler runs without a lock: it may send by any [`WebSocketSender`](crate::WebSocketSender), those of the same socket
 /// included. What they send leaves ahead of the replies of the same call.
-#[derive(Debug)]
 pub struct Replies<'a> {
     replies: &'a mut ReplyBuffer,
     /// The message that is answered, where there is more of it than what is lent.
@@ -59,6 +58,13 @@ impl<'a> Replies<'a> {
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.replies.close(code, reason)
+    }
+}
+
+/// Without the messages, which may be confidential.
+impl fmt::Debug for Replies<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replies").field("replies", &self.replies).finish_non_exhaustive()
     }
 }
 

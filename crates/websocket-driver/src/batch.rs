@@ -1,3 +1,5 @@
+use std::fmt;
+
 use bytes::{Buf, BytesMut};
 
 use crate::hybi::Plain;
@@ -10,7 +12,7 @@ use crate::utf8::InvalidUtf8;
 /// anything else that came. Sending and closing go on meanwhile.
 ///
 /// It is for who shares a driver behind a lock, and wants to read without taking it each time.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Batch {
     input: BytesMut,
     /// How much of the input was given out. As small as it can be, since every socket has a place for this.
@@ -114,6 +116,16 @@ impl Batch {
     #[inline]
     fn pass_by(&mut self) {
         self.input.advance(std::mem::take(&mut self.at) as usize);
+    }
+}
+
+/// Without the messages, which may be confidential.
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("has_next", &self.has_next())
+            .field("len", &self.input.len())
+            .finish_non_exhaustive()
     }
 }
 
