@@ -8,10 +8,10 @@
 mod background;
 mod connection;
 #[path = "../../crates/tower-websocket/src/connection/handover.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the library calls what the model does not")]
 mod handover;
 #[path = "../../crates/tower-websocket/src/background/queue.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the library calls what the model does not")]
 mod queue;
 mod scenarios;
 mod sync;

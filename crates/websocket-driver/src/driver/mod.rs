@@ -290,8 +290,7 @@ impl Driver {
             end.set_transport(cause);
         }
         self.close_sent = true;
-        self.extras.take_pong();
-        self.output.discard();
+        self.discard_output();
     }
 
     /// Takes it that a time is over: a connection without messages is closed, with 1001; any other that a peer let pass is given
