@@ -92,7 +92,7 @@ impl Run {
         let mut outcome = Outcome::default();
         while Instant::now() < until {
             sleep(Duration::from_millis(50)).await;
-            outcome.peak_open = outcome.peak_open.max(server.shutdown.open());
+            outcome.peak_open = outcome.peak_open.max(server.shutdown.open_sockets());
             outcome.peak_budget = outcome.peak_budget.max(server.budget.used());
             outcome.peak_held = outcome.peak_held.max(memory::held());
         }
@@ -112,7 +112,7 @@ impl Run {
         drop(places);
         server.stop.cancel();
         outcome.tasks = left(DRAIN).await;
-        (outcome.open, outcome.budget) = (server.shutdown.open(), server.budget.used());
+        (outcome.open, outcome.budget) = (server.shutdown.open_sockets(), server.budget.used());
         Ok((ledger, outcome))
     }
 }

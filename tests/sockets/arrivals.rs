@@ -101,8 +101,8 @@ fn panic_of_a_handler_leaves_other_connections_and_its_replies_intact() {
             let config = || Config::server().budget(&budget);
             let (mut panicking, mut victim) = over_tcp(Version::Hybi13, config()).await;
             let (mut socket, mut other) = over_tcp(Version::Hybi13, config()).await;
-            panicking.shutdown(&shutdown);
-            socket.shutdown(&shutdown);
+            panicking.join_shutdown(&shutdown);
+            socket.join_shutdown(&shutdown);
             let server = tokio::spawn(async move {
                 if in_for_each {
                     let mut count = 0;
@@ -133,7 +133,7 @@ fn panic_of_a_handler_leaves_other_connections_and_its_replies_intact() {
             assert!(server.await.unwrap_err().is_panic());
             other.echo(&["still here"]).await;
             drop(victim);
-            while shutdown.open() > 1 {
+            while shutdown.open_sockets() > 1 {
                 tokio::task::yield_now().await;
             }
             shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
@@ -359,7 +359,7 @@ fn socket_dropped_on_another_thread_ends_in_time() {
             let (budget, shutdown) = (Budget::new(1 << 30), Shutdown::new());
             let config = Config::server().close_timeout(SECOND / 5).budget(&budget);
             let (mut socket, _client) = over_tcp(Version::Hybi13, config).await;
-            socket.shutdown(&shutdown);
+            socket.join_shutdown(&shutdown);
             let sender = socket.sender();
             while sender.try_send(vec![7; 100_000]).is_ok() {
                 tokio::task::yield_now().await;

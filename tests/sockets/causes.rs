@@ -349,8 +349,8 @@ fn a_socket_that_a_shutdown_waits_for_in_vain_is_cut() {
         let config = || Config::server().close_timeout(60 * SECOND);
         let (mut receiving, _one) = over_memory(1024, Version::Hybi13, config()).await;
         let (mut elsewhere, _other) = over_memory(1024, Version::Hybi13, config()).await;
-        receiving.shutdown(&shutdown);
-        elsewhere.shutdown(&shutdown);
+        receiving.join_shutdown(&shutdown);
+        elsewhere.join_shutdown(&shutdown);
         let outcome = tokio::spawn(outcome(receiving));
         tokio::task::yield_now().await;
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();

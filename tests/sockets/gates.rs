@@ -40,14 +40,14 @@ fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut peer) = accepted(|accept| accept.shutdown(&shutdown)).await;
-        assert_eq!(shutdown.open(), 1);
+        assert_eq!(shutdown.open_sockets(), 1);
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         for version in VERSIONS {
             let (answer, body) = refused(version, |accept| accept.shutdown(&shutdown)).await;
             assert_eq!((answer.status, body.as_str()), (503, "this server is shutting down\n"), "{version}");
         }
         // Those that are refused are not waited for.
-        assert_eq!(shutdown.open(), 1);
+        assert_eq!(shutdown.open_sockets(), 1);
         assert_eq!(peer.expect_close(1001).await, "down");
         peer.send_close(1001, "");
         assert!(socket.recv().await.is_none());
@@ -94,7 +94,7 @@ fn a_shutdown_that_begins_in_the_middle_of_a_handshake_closes_what_comes_of_it()
         peer.send_raw(&handshake);
         let accepting = tokio::spawn(accept(io, Config::server()).shutdown(&shutdown).into_future());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(shutdown.open(), 1);
+        assert_eq!(shutdown.open_sockets(), 1);
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         peer.capacity(1000);
         let mut socket = accepting.await.unwrap().unwrap();
@@ -117,7 +117,7 @@ fn a_handshake_that_fails_is_not_waited_for() {
         let mut peer = Peer::new(other);
         peer.send_raw(Head::hybi("99").bytes());
         assert!(accept(io, Config::server()).shutdown(&shutdown).await.is_err());
-        assert_eq!(shutdown.open(), 0);
+        assert_eq!(shutdown.open_sockets(), 0);
     });
 }
 
@@ -130,7 +130,7 @@ fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
         let connecting = tokio::spawn(connect("ws://example.com/").over(io).shutdown(&shutdown).into_future());
         peer.accept(None).await;
         let (mut socket, _) = connecting.await.unwrap().unwrap();
-        assert_eq!(shutdown.open(), 1);
+        assert_eq!(shutdown.open_sockets(), 1);
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         assert_eq!(peer.expect_close(1001).await, "down");
         peer.send_close(1001, "");
@@ -145,7 +145,7 @@ fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
         assert!(matches!(error, ConnectError::ShuttingDown), "{error:?}");
         // Not a byte of a request.
         peer.expect_eof().await;
-        assert_eq!(shutdown.open(), 0);
+        assert_eq!(shutdown.open_sockets(), 0);
     });
 }
 
@@ -157,7 +157,7 @@ fn a_shutdown_that_begins_while_a_client_waits_closes_what_comes_of_it() {
         let mut peer = Peer::new(other);
         let connecting = tokio::spawn(connect("ws://example.com/").over(io).shutdown(&shutdown).into_future());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(shutdown.open(), 1);
+        assert_eq!(shutdown.open_sockets(), 1);
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         peer.accept(None).await;
         let (socket, _) = connecting.await.unwrap().unwrap();

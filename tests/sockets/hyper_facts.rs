@@ -159,7 +159,7 @@ fn cut_stream_without_a_window_keeps_its_http_2_connection() {
         let (response, stream) = client.send_request(extended_connect(), false).unwrap();
         let response = response.await.unwrap();
         assert_eq!(response.status(), 200);
-        while shutdown.open() == 0 {
+        while shutdown.open_sockets() == 0 {
             tokio::task::yield_now().await;
         }
         sleep(Duration::from_millis(50)).await;

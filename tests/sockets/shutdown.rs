@@ -65,7 +65,7 @@ fn every_version_is_closed_in_its_way_and_waited_for() {
             assert_eq!(client.text().await, "hello");
             clients.push(client);
         }
-        assert_eq!(shutdown.open(), VERSIONS.len());
+        assert_eq!(shutdown.open_sockets(), VERSIONS.len());
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         let waiting = tokio::spawn({
             let shutdown = shutdown.clone();
@@ -86,7 +86,7 @@ fn every_version_is_closed_in_its_way_and_waited_for() {
             client.wire.eof().await;
         }
         assert_eq!(waiting.await.unwrap(), 0);
-        assert_eq!(shutdown.open(), 0);
+        assert_eq!(shutdown.open_sockets(), 0);
         // A second one changes nothing.
         shutdown.begin(CloseCode::NORMAL, "").unwrap();
     });
@@ -184,8 +184,8 @@ fn who_does_not_answer_is_cut_when_the_time_is_over() {
         // One whose owner receives, one whose owner does something else.
         let (mut receiving, mut silent) = over_memory(1024, Version::Hybi13, Config::server()).await;
         let (mut elsewhere, mut other) = over_memory(1024, Version::Hybi13, Config::server()).await;
-        receiving.shutdown(&shutdown);
-        elsewhere.shutdown(&shutdown);
+        receiving.join_shutdown(&shutdown);
+        elsewhere.join_shutdown(&shutdown);
         let receiver = tokio::spawn(async move {
             let outcome = receiving.recv().await.is_none();
             (outcome, receiving.close_frame().map(|close| close.code))
@@ -217,7 +217,7 @@ fn closes_can_be_spread_over_time() {
         for _ in 0..50 {
             let config = Config::server().ping_interval(None);
             let (mut socket, client) = over_memory(1024, Version::Hybi13, config).await;
-            socket.shutdown(&shutdown);
+            socket.join_shutdown(&shutdown);
             tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
             clients.push(client);
         }
@@ -256,7 +256,7 @@ fn a_socket_that_joins_late_is_closed_at_once() {
         assert!(!shutdown.has_begun());
         shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
         let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
-        socket.shutdown(&shutdown);
+        socket.join_shutdown(&shutdown);
         assert_eq!(client.wire.frame().await.close_code(), Some(1001));
         drop(socket);
         assert_eq!(shutdown.wait(Duration::from_secs(5)).await, 0);
@@ -268,14 +268,14 @@ fn the_last_bytes_of_a_socket_that_was_dropped_are_waited_for() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut client) = over_memory(256, Version::Hybi13, Config::server()).await;
-        socket.shutdown(&shutdown);
+        socket.join_shutdown(&shutdown);
         // The answer to the first waits until the second is received, which it never is.
         client.send(&["one", "two"]).await;
         assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("one"));
         let answer = "x".repeat(1000);
         socket.send(answer.as_str()).await.unwrap();
         drop(socket);
-        assert_eq!(shutdown.open(), 1);
+        assert_eq!(shutdown.open_sockets(), 1);
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         let waiting = tokio::spawn({
             let shutdown = shutdown.clone();

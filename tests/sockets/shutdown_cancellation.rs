@@ -15,7 +15,7 @@ fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
-        socket.shutdown(&shutdown);
+        socket.join_shutdown(&shutdown);
         let limit = Duration::from_secs(5);
         for times in 1..=5 {
             assert!(polled(times, shutdown.wait(limit)).is_none());
@@ -37,7 +37,7 @@ fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
         let mut pairs = Vec::new();
         for _ in 0..50 {
             let (mut socket, peer) = with_peer(Version::Hybi13, Config::server()).await;
-            socket.shutdown(&shutdown);
+            socket.join_shutdown(&shutdown);
             pairs.push((socket, peer));
         }
         let spread = shutdown.begin_over(Duration::from_secs(60), 1001.into(), "");
@@ -63,13 +63,13 @@ fn a_cancelled_handshake_ends_the_connection_and_its_place_in_a_shutdown() {
             peer.capacity(10);
             peer.send_raw(Handshake::of(Version::Hybi13).bytes());
             assert!(polled(times, accept(io, Config::server()).shutdown(&shutdown).into_future()).is_none());
-            assert_eq!(shutdown.open(), 0);
+            assert_eq!(shutdown.open_sockets(), 0);
             assert!(peer.rest().await.len() <= 10);
             let (io, other) = transport();
             let mut peer = Peer::new(other);
             let connecting = connect("ws://example.com/").over(io).shutdown(&shutdown);
             assert!(polled(times, connecting.into_future()).is_none());
-            assert_eq!(shutdown.open(), 0);
+            assert_eq!(shutdown.open_sockets(), 0);
             assert!(peer.rest().await.starts_with(b"GET / HTTP/1.1\r\n"));
         }
     });

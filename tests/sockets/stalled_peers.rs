@@ -198,7 +198,7 @@ fn close_timeout_holds_whatever_the_handler_does() {
             // No other timer is running.
             let config = Config::server().ping_interval(None).close_timeout(5 * SECOND).observer(end.clone());
             let (mut socket, client) = over_memory(4096, Version::Hybi13, config).await;
-            socket.shutdown(&shutdown);
+            socket.join_shutdown(&shutdown);
             let server = tokio::spawn(handler.run(socket));
             let client = tokio::spawn(babble(client.wire));
             sleep(3600 * SECOND).await;

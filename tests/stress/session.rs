@@ -68,7 +68,7 @@ where
     let (end, sent) = (plan.end, plan.sent.clone());
     let sender = talker.sender();
     let _ = plan.observed.set(Box::new(move || drop(sender.try_send("observed"))));
-    talker.shutdown(&plan.shutdown);
+    talker.join_shutdown(&plan.shutdown);
     let shutdown = plan.shutdown.clone();
     let mut random = plan.random.fork();
     let listening = tokio::spawn(listen(listener, end, plan.random.fork()));

@@ -10,10 +10,11 @@ use websocket_driver::{Config, Driver, Event, ProtocolError, is_handshake};
 
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
-use crate::server::origin::guard::OriginGuard;
-use crate::shutdown::{Entry, Shutdown};
+use crate::origin::guard::OriginGuard;
+use crate::shutdown::Shutdown;
+use crate::shutdown::members::Membership;
 use crate::socket::WebSocket;
-use crate::upgrade::UpgradeRefusal;
+use crate::upgrade::error::UpgradeRefusal;
 
 /// Makes a WebSocket of a connection that nothing was read from, such as a `TcpStream` or a TLS stream over one: reads
 /// the request, bounded in size and time, and answers it. There is no HTTP stack behind it, and it speaks HTTP/1.1.
@@ -91,10 +92,10 @@ where
             Owner::abandon(connection);
             return Err(error);
         }
-        if let Some(entry) = opened? {
+        if let Some(membership) = opened? {
             let mut socket = WebSocket::new(connection);
-            if let Some(entry) = entry {
-                socket.enter(entry);
+            if let Some(membership) = membership {
+                socket.join(membership);
             }
             return Ok(socket);
         }
@@ -127,23 +128,23 @@ struct Gate {
 
 impl Gate {
     /// The place among the sockets of a shutdown, where there is one.
-    fn pass(&self, request: &Request<()>) -> Result<Option<Entry>, Box<Response<String>>> {
+    fn pass(&self, request: &Request<()>) -> Result<Option<Membership>, Box<Response<String>>> {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
             return Err(UpgradeRefusal::ShuttingDown.to_response().into());
         }
         if let Some(guard) = &self.guard {
             guard.check(request).map_err(|refusal| Box::new(refusal.to_response()))?;
         }
-        Ok(self.shutdown.as_ref().map(Shutdown::enter))
+        Ok(self.shutdown.as_ref().map(Shutdown::join))
     }
 }
 
 /// Reads the request and answers it. `None` where it asks for something else.
-async fn open<T>(connection: &mut Connection<T>, gate: &Gate) -> Result<Option<Option<Entry>>, AcceptError<T>>
+async fn open<T>(connection: &mut Connection<T>, gate: &Gate) -> Result<Option<Option<Membership>>, AcceptError<T>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut entry = None;
+    let mut membership = None;
     loop {
         match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Connect)) => {
@@ -159,7 +160,7 @@ where
                 // Either can fail only before `Connect`, or when called twice.
                 let _ = match passed {
                     Ok(passed) => {
-                        entry = passed;
+                        membership = passed;
                         driver.start()
                     }
                     Err(response) => driver.refuse(*response),
@@ -167,7 +168,7 @@ where
             }
             Some(Ok(Event::Open)) => {
                 poll_fn(|cx| connection.poll_flush(cx)).await?;
-                return Ok(Some(entry));
+                return Ok(Some(membership));
             }
             Some(Ok(Event::Error(error))) => return Err(AcceptError::Refused(error)),
             Some(Ok(_)) => {}

@@ -5,20 +5,17 @@ mod background;
 mod client;
 mod connection;
 mod error;
-mod reader;
-mod replies;
-mod sender;
-mod server;
+mod layer;
+mod origin;
 mod shutdown;
 mod socket;
 mod sync;
-mod tcp;
 #[cfg(any(test, feature = "test-util"))]
 pub mod test;
 #[cfg(feature = "tracing")]
 mod trace;
+mod transport;
 mod upgrade;
-mod upgraded;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
 pub use client::connect::{Connect, connect};
@@ -27,24 +24,25 @@ pub use client::http2::Http2Connection;
 pub use client::reconnect::Reconnect;
 pub use client::tls::TlsConfig;
 pub use error::Error;
-pub use reader::WebSocketReader;
-pub use replies::Replies;
-pub use sender::WebSocketSender;
-pub use server::body::ResponseBody;
-pub use server::future::ResponseFuture;
-pub use server::layer::WebSocketLayer;
-pub use server::origin::guard::OriginGuard;
-pub use server::origin::pattern_error::PatternError;
-pub use server::origin::refusal::OriginRefusal;
-pub use server::origin::service::OriginGuardService;
-pub use server::original_uri::{OriginalUriLayer, OriginalUriService};
-pub use server::service::WebSocketService;
+pub use layer::WebSocketLayer;
+pub use layer::body::ResponseBody;
+pub use layer::future::ResponseFuture;
+pub use layer::original_uri::{OriginalUriLayer, OriginalUriService};
+pub use layer::service::WebSocketService;
+pub use origin::guard::OriginGuard;
+pub use origin::layer::OriginGuardService;
+pub use origin::pattern::PatternError;
+pub use origin::refusal::OriginRefusal;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
+pub use socket::replies::Replies;
+pub use socket::sender::WebSocketSender;
+pub use socket::split::WebSocketReader;
 #[cfg(feature = "tracing")]
 pub use trace::Trace;
-pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
-pub use upgraded::Upgraded;
+pub use transport::upgraded::Upgraded;
+pub use upgrade::error::{UpgradeError, UpgradeRefusal};
+pub use upgrade::{Upgrade, check, is_handshake, upgrade};
 pub use websocket_driver::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Event, Exceeded, HandshakeError, HeadError,
     Limit, Message, MessageRef, Observer, Opened, OriginalUri, PreparedMessage, ProtocolError, ProxyError,

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
-use crate::close::CloseFrame;
 use crate::error::ProtocolError;
 use crate::message::Message;
+use crate::message::close::CloseFrame;
 
 /// What [`Driver::poll_event`](crate::Driver::poll_event) tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use crate::cause::Timeout;
 use crate::config::Config;
+use crate::error::cause::Timeout;
 use crate::version::Version;
 
 /// The times of a connection: how long its handshake and its closing may take, when to ping a peer that says nothing, when to

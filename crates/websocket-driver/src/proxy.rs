@@ -6,11 +6,11 @@ use http::{Method, Request, StatusCode, Uri};
 
 use crate::driver::Driver;
 use crate::error::HandshakeError;
+use crate::error::head::HeadError;
+use crate::framing::output::Output;
+use crate::handshake::head::{self, ResponseReadError, ResponseReader};
 use crate::handshake::is_reserved;
-use crate::head_error::HeadError;
-use crate::http::head::{self, ResponseReadError, ResponseReader};
-use crate::output::Output;
-use crate::url::{Target, UrlError};
+use crate::handshake::url::{Target, UrlError};
 
 /// A tunnel through an HTTP proxy (RFC 9110 §9.3.6), which becomes a client's [`Driver`] once it stands.
 ///

@@ -23,7 +23,7 @@ use super::tunnel::ProxyChoice;
 use crate::connection::Connection;
 use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
-use crate::upgraded::{Transmit, Upgraded};
+use crate::transport::upgraded::{Transmit, Upgraded};
 
 /// Connects to a `ws:` or `wss:` URL: await what it gives, after setting what is to be other than usual.
 ///
@@ -234,7 +234,7 @@ impl Connect {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
             return Err(ConnectError::ShuttingDown);
         }
-        let entry = self.shutdown.as_ref().map(Shutdown::enter);
+        let membership = self.shutdown.as_ref().map(Shutdown::join);
         let url = self.url?;
         let mut driver = Driver::client(&url, self.config)?;
         for (name, value) in self.headers {
@@ -265,8 +265,8 @@ impl Connect {
             connection.set_multiplexed();
         }
         let (mut socket, response) = open(connection, host, deadline).await?;
-        if let Some(entry) = entry {
-            socket.enter(entry);
+        if let Some(membership) = membership {
+            socket.join(membership);
         }
         Ok((socket, response))
     }

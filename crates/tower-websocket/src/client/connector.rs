@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::address::{bare_host, port};
 use super::tcp_connect;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// Makes a stream to a host, with all that is beneath TLS.
 pub(super) struct Connector(Box<dyn FnOnce(Uri) -> Connecting + Send>);

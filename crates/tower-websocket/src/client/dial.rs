@@ -12,7 +12,7 @@ use super::connector::Connector;
 use super::error::ConnectError;
 use super::tls::{self, Alpn, TlsConfig, TlsFailure};
 use super::tunnel::{self, OnTunnel, ProxyChoice};
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// How a connection is made.
 #[derive(Default)]

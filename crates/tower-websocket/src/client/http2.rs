@@ -14,7 +14,7 @@ use super::error::ConnectError;
 use super::http2_stream::{Chunk, Http2Stream, io_error};
 use super::slots::Slots;
 use super::tls::TlsFailure;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// How much may have come on a stream and was not read: RFC 9113 §6.9.2 begins with 64 KiB, which is slow over long ways.
 const STREAM_WINDOW: u32 = 1024 * 1024;

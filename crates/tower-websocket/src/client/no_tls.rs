@@ -2,7 +2,7 @@ use std::convert::Infallible;
 use std::io;
 
 use super::error::ConnectError;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// How a client does TLS. There is none without the feature `tls`.
 #[derive(Debug, Clone)]

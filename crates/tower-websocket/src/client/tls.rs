@@ -11,7 +11,7 @@ use super::roots;
 use super::tls_error;
 use super::tls_stream::ReportingStream;
 pub(super) use super::tls_stream::TlsFailure;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// How a client does TLS: by rustls with ring, whatever provider the process may have installed. The server's certificate
 /// is verified, in all that can be made here but [`from_rustls`](Self::from_rustls), which takes what it is given.

@@ -12,7 +12,7 @@ use tokio_rustls::rustls;
 use tokio_util::io::poll_read_buf;
 
 use super::tls_error;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// How much is read in search of an alert when nothing can be written any more.
 const MAX_STASHED: usize = 64 * 1024;

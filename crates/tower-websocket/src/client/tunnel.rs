@@ -9,7 +9,7 @@ use websocket_driver::{Driver, Proxy, ProxyError};
 use super::address::host_and_port;
 use super::error::ConnectError;
 use super::proxy_env;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// The proxy to go through.
 #[derive(Debug, Clone, Default)]

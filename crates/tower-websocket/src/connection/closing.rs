@@ -13,7 +13,7 @@ use tokio_util::io::poll_read_buf;
 use websocket_driver::{CloseCause, CloseCode, Event, ReadyState, SendError, Timeout, Version};
 
 use super::{Connection, Next, buffers};
-use crate::tcp;
+use crate::transport::tcp;
 
 /// How long a peer that was told about the end may send nothing before it is not waited for any more.
 const SILENCE: Duration = Duration::from_secs(2);

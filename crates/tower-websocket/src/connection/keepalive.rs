@@ -13,7 +13,7 @@ use websocket_driver::{self as driver, CloseCause, Config, Due, Timeout, Version
 use super::{Connection, Patience};
 use crate::background::Worker;
 use crate::background::ticker::{Tick, TickerHandle};
-use crate::tcp;
+use crate::transport::tcp;
 
 /// The output from which on the kernel may hold much of it.
 const BULK: u64 = 64 * 1024;

@@ -38,7 +38,7 @@ pub(crate) use self::sending::{FlushPlan, Waiting};
 use self::transport::Transport;
 use self::writing::WriteSide;
 use crate::background::Worker;
-use crate::shutdown::Entry;
+use crate::shutdown::members::Membership;
 
 /// The frames handled before other tasks have their turn: some 100 µs of echoing short messages.
 const TURN_FRAMES: u32 = 1024;
@@ -57,7 +57,7 @@ pub(crate) struct Connection<T> {
     /// The timers of an open connection, if it is configured to have any.
     keepalive: Option<Keepalive>,
     /// Its registration with a [`Shutdown`](crate::Shutdown), which it has until its last bytes are written.
-    entry: Option<Box<Entry>>,
+    membership: Option<Box<Membership>>,
     /// Boxed, since every connection has room for it and few need it.
     cold: Option<Box<ColdState>>,
     /// Boxed likewise; it does not last long.
@@ -125,7 +125,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             write: WriteSide::default(),
             receiver: None,
             keepalive: None,
-            entry: None,
+            membership: None,
             cold: None,
             closing: None,
             handover: Handover::default(),
@@ -266,8 +266,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Registers with a shutdown. Returns the registration that it had.
-    pub(crate) fn enter(&mut self, entry: Entry) -> Option<Entry> {
-        self.entry.replace(Box::new(entry)).map(|entry| *entry)
+    pub(crate) fn join(&mut self, membership: Membership) -> Option<Membership> {
+        self.membership.replace(Box::new(membership)).map(|membership| *membership)
     }
 
     /// Drops what only an open connection needs.
@@ -336,7 +336,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::upgraded::Upgraded;
+    use crate::transport::upgraded::Upgraded;
 
     #[test]
     fn connection_is_small_whatever_its_transport() {

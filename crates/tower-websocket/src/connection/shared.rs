@@ -15,7 +15,7 @@ use super::observer::{ObserverCell, Relay};
 use crate::background::flusher::Drive;
 use crate::background::ticker::Tick;
 use crate::background::{self, Worker};
-use crate::shutdown::{Drain, Entry};
+use crate::shutdown::members::{Drain, Membership};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// A connection that its socket, its senders and the background share.
@@ -190,10 +190,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static, const IS_READER: bool> 
     }
 
     /// Registers the connection with a shutdown. If that was begun, the connection is closed.
-    pub(crate) fn enter(&self, entry: Entry) {
-        entry.fill(self.0.clone());
+    pub(crate) fn join(&self, membership: Membership) {
+        membership.set_connection(self.0.clone());
         // What it had is given up without the lock.
-        let before = self.lock().enter(entry);
+        let before = self.lock().join(membership);
         drop(before);
     }
 }

@@ -1,4 +1,7 @@
 mod polling;
+pub(crate) mod replies;
+pub(crate) mod sender;
+pub(crate) mod split;
 mod traits;
 
 use std::fmt;
@@ -18,12 +21,13 @@ use self::polling::Kept;
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
 use crate::error::Error;
-use crate::reader::WebSocketReader;
-use crate::replies::Replies;
-use crate::sender::WebSocketSender;
-use crate::shutdown::{Entry, Shutdown};
-use crate::tcp;
-use crate::upgraded::Upgraded;
+use crate::shutdown::Shutdown;
+use crate::shutdown::members::Membership;
+use crate::socket::replies::Replies;
+use crate::socket::sender::WebSocketSender;
+use crate::socket::split::WebSocketReader;
+use crate::transport::tcp;
+use crate::transport::upgraded::Upgraded;
 
 /// An open WebSocket.
 ///
@@ -338,13 +342,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.0.connection.lock().driver_mut().set_compression(may_compress);
     }
 
-    /// Puts it among the sockets that a shutdown closes. If that was begun, it is closed at once.
-    pub fn shutdown(&mut self, shutdown: &Shutdown) {
-        self.enter(shutdown.enter());
+    /// Adds the socket to those that a shutdown closes. If the shutdown has begun, the socket is closed at once.
+    pub fn join_shutdown(&mut self, shutdown: &Shutdown) {
+        self.join(shutdown.join());
     }
 
-    pub(crate) fn enter(&mut self, entry: Entry) {
-        self.0.connection.enter(entry);
+    pub(crate) fn join(&mut self, membership: Membership) {
+        self.0.connection.join(membership);
     }
 
     /// The subprotocol that was agreed to.

@@ -10,7 +10,7 @@ use super::Inner;
 use crate::connection::shared::Owner;
 use crate::connection::{Connection, FlushPlan, Next, buffers};
 use crate::error::Error;
-use crate::replies::Replies;
+use crate::socket::replies::Replies;
 
 /// What came before a pong that was waited for.
 #[derive(Debug, Default)]

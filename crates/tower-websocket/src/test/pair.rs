@@ -9,7 +9,7 @@ use super::transport::{Transport, transport};
 use crate::accept::accept;
 use crate::client::connect::connect;
 use crate::socket::WebSocket;
-use crate::upgraded::Upgraded;
+use crate::transport::upgraded::Upgraded;
 
 /// The socket of a server and that of its client, open, over memory.
 ///

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::Buf;
 
 use super::{Driver, State};
-use crate::cause::CloseCause;
+use crate::config::observer::ConnectionObserver;
 use crate::error::ProtocolError;
-use crate::observer::ConnectionObserver;
-use crate::protocol::Protocol;
+use crate::error::cause::CloseCause;
+use crate::framing::Protocol;
 
 impl Driver {
     /// How many bytes the connection holds: itself, what came and was not taken yet, fragments, what the extensions keep, and

@@ -6,7 +6,7 @@ use http::{Request, Response};
 
 use super::{Driver, Heads, State};
 use crate::error::HandshakeError;
-use crate::opening::{self, Answered};
+use crate::handshake::server_side::{self, Answered};
 use crate::version::Version;
 
 impl Driver {
@@ -38,7 +38,7 @@ impl Driver {
         }
         match self.answer() {
             Ok(Answered { response, pipeline, is_open }) => {
-                opening::write_answer(&mut self.output, &response, self.version);
+                server_side::write_answer(&mut self.output, &response, self.version);
                 if is_open {
                     self.open(pipeline);
                 }
@@ -46,7 +46,7 @@ impl Driver {
             }
             Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) => Err(error),
             Err(error) => {
-                opening::write_refusal(&mut self.output, &error);
+                server_side::write_refusal(&mut self.output, &error);
                 self.end_with_error(error.into());
                 Ok(())
             }
@@ -64,7 +64,7 @@ impl Driver {
             return Err(error);
         }
         let (head, body) = response.into_parts();
-        opening::write_last_response(&mut self.output, head.status, head.headers, body.as_ref());
+        server_side::write_last_response(&mut self.output, head.status, head.headers, body.as_ref());
         self.end_with_error(HandshakeError::Refused(head.status).into());
         Ok(())
     }

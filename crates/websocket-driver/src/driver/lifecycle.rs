@@ -4,14 +4,14 @@ use bytes::Bytes;
 use websocket_driver_extensions::Pipeline;
 
 use super::{Driver, State};
-use crate::cause::CloseCause;
-use crate::client::Outcome;
-use crate::close::{CloseCode, CloseFrame};
+use crate::driver::pending::News;
+use crate::error::cause::CloseCause;
 use crate::error::{HandshakeError, ProtocolError};
-use crate::hybi::{self, Role};
-use crate::news::News;
-use crate::opening::{self, Answered};
-use crate::protocol::Protocol;
+use crate::framing::Protocol;
+use crate::framing::hybi::{self, Role};
+use crate::handshake::client_side::Outcome;
+use crate::handshake::server_side::{self, Answered};
+use crate::message::close::{CloseCode, CloseFrame};
 use crate::version::Version;
 
 impl Driver {
@@ -59,7 +59,7 @@ impl Driver {
             Ok(None) => {}
             Err(error) => {
                 let error = HandshakeError::Head(error);
-                opening::write_refusal(&mut self.output, &error);
+                server_side::write_refusal(&mut self.output, &error);
                 self.end_with_error(error.into());
                 return true;
             }

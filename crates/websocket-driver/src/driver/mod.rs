@@ -1,7 +1,9 @@
 mod accounts;
-mod extras;
+mod close_info;
 mod handshaking;
 mod lifecycle;
+mod optional;
+mod pending;
 mod replies;
 mod sending;
 
@@ -10,26 +12,27 @@ use std::fmt;
 use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
-use self::extras::Extras;
-use crate::allowance::Allowance;
-use crate::batch::Batch;
-use crate::cause::{CloseCause, Timeout};
-use crate::client::Connecting;
-use crate::close::{CloseCode, CloseFrame};
+use self::optional::Extras;
 use crate::config::Config;
-use crate::end::End;
+use crate::driver::close_info::End;
+use crate::driver::pending::News;
 use crate::error::ProtocolError;
+use crate::error::cause::{CloseCause, Timeout};
 use crate::event::Event;
+use crate::framing::Protocol;
+use crate::framing::allowance::Allowance;
+use crate::framing::fast::batch::Batch;
+use crate::framing::fast::fragments::Fragments;
+use crate::framing::fast::frame::Plain;
+use crate::framing::output::Output;
 use crate::handshake;
-use crate::handshake::client::ask;
-use crate::hybi::{Fragments, Plain};
-use crate::news::News;
-use crate::opening::Opening;
-use crate::output::Output;
-use crate::protocol::Protocol;
+use crate::handshake::client_side::Connecting;
+use crate::handshake::request::ask;
+use crate::handshake::server_side::Opening;
+use crate::handshake::url::{Target, UrlError};
+use crate::message::close::{CloseCode, CloseFrame};
+use crate::message::utf8::InvalidUtf8;
 use crate::ready_state::ReadyState;
-use crate::url::{Target, UrlError};
-use crate::utf8::InvalidUtf8;
 use crate::version::Version;
 
 /// The protocol of one connection, from the first byte of its handshake to the last of its closing.

@@ -3,12 +3,12 @@
 use bytes::Buf;
 
 use super::{Driver, State};
-use crate::cause::CloseCause;
-use crate::close::CloseFrame;
 use crate::error::SendError;
-use crate::protocol::Protocol;
-use crate::queue::Command;
-use crate::reply_buffer::{Reply, ReplyBuffer, Target};
+use crate::error::cause::CloseCause;
+use crate::framing::Protocol;
+use crate::framing::reply_buffer::{Reply, ReplyBuffer, Target};
+use crate::handshake::queue::Command;
+use crate::message::close::CloseFrame;
 
 impl Driver {
     /// Prepares a buffer for replies to this connection: notes how they are sent, and how many bytes there is room for under

@@ -3,18 +3,18 @@
 use bytes::{Buf, Bytes};
 
 use super::{Driver, State};
-use crate::cause::CloseCause;
-use crate::close::{CloseCode, CloseFrame};
 use crate::config::Config;
 use crate::error::SendError;
-use crate::hybi::{self, Hybi, Opcode};
+use crate::error::cause::CloseCause;
+use crate::framing::Protocol;
+use crate::framing::hybi::{self, Hybi, Opcode};
+use crate::framing::output::Output;
+use crate::handshake::queue::Command;
+use crate::message::close::{CloseCode, CloseFrame};
+use crate::message::prepared::PreparedMessage;
+use crate::message::utf8::Utf8Bytes;
 use crate::message::{Message, MessageRef};
-use crate::output::Output;
-use crate::prepared::PreparedMessage;
-use crate::protocol::Protocol;
-use crate::queue::Command;
 use crate::ready_state::ReadyState;
-use crate::utf8::Utf8Bytes;
 
 impl Driver {
     /// Sends a message. Before the handshake is done, it is queued, to go out then.

@@ -3,7 +3,7 @@ use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode};
 use md5::{Digest, Md5};
 
-use super::{Answer, KEY1, KEY2, declared_body, protocol, target, value};
+use super::{Answer, KEY1, KEY2, declared_body, subprotocol, target, value};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::version::Version;
@@ -74,7 +74,7 @@ fn answer<B>(
     }
     headers.insert(names.location.clone(), location(request, host, config)?);
     let offered = offered(request.headers(), names.protocol.clone());
-    let protocol = protocol::agree(offered.as_slice(), config, headers, names.protocol.clone())?;
+    let protocol = subprotocol::agree(offered.as_slice(), config, headers, names.protocol.clone())?;
     Ok(Answer { version, protocol, keys, pipeline: None, response })
 }
 

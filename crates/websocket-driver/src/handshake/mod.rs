@@ -1,11 +1,17 @@
 //! The handshakes of servers, as functions from a request to the response: nothing is read or written here.
 
-pub(crate) mod client;
+pub(crate) mod body;
+pub(crate) mod client_side;
 mod extensions;
+pub(crate) mod head;
 pub(crate) mod hixie;
-mod protocol;
+pub(crate) mod queue;
+pub(crate) mod request;
 mod rfc6455;
+pub(crate) mod server_side;
+mod subprotocol;
 pub(crate) mod target;
+pub(crate) mod url;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
@@ -13,7 +19,7 @@ use websocket_driver_extensions::Pipeline;
 
 use crate::config::{Config, Settings};
 use crate::error::HandshakeError;
-use crate::head_error::HeadError;
+use crate::error::head::HeadError;
 use crate::version::Version;
 
 pub(crate) const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
@@ -76,7 +82,7 @@ pub(crate) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer,
 pub fn requested_protocols<B>(request: &Request<B>) -> Vec<&str> {
     let headers = request.headers();
     if is_hybi(headers) || is_multiplexed(request.version()) {
-        return protocol::offered(headers).unwrap_or_default();
+        return subprotocol::offered(headers).unwrap_or_default();
     }
     hixie::offered(headers, header::SEC_WEBSOCKET_PROTOCOL)
         .or_else(|| hixie::offered(headers, hixie::PROTOCOL_75))

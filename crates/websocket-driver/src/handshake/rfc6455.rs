@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use sha1::{Digest, Sha1};
 
-use super::{Answer, extensions, protocol};
+use super::{Answer, extensions, subprotocol};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::version::Version;
@@ -30,7 +30,7 @@ pub(super) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer,
     let headers = request.headers();
     let version = version(headers, config.settings().allow_drafts)?;
     let accept = HeaderValue::try_from(accept_key(key(headers)?)).map_err(|_| HandshakeError::InvalidKey)?;
-    let offered = protocol::offered(headers)?;
+    let offered = subprotocol::offered(headers)?;
 
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -38,7 +38,7 @@ pub(super) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer,
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    let protocol = protocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
+    let protocol = subprotocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
     let pipeline = if version.is_draft() { None } else { extensions::agree(request.headers(), config, headers)? };
     Ok(Answer { version, protocol, keys: None, pipeline, response })
 }
@@ -47,11 +47,11 @@ pub(super) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer,
 pub(super) fn answer_connect<B>(request: &Request<B>, config: &Config) -> Result<Answer, HandshakeError> {
     let headers = request.headers();
     let version = version(headers, false)?;
-    let offered = protocol::offered(headers)?;
+    let offered = subprotocol::offered(headers)?;
 
     let mut response = Response::new(());
     let headers = response.headers_mut();
-    let protocol = protocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
+    let protocol = subprotocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
     let pipeline = extensions::agree(request.headers(), config, headers)?;
     Ok(Answer { version, protocol, keys: None, pipeline, response })
 }

@@ -1,0 +1,154 @@
+//! Patterns for the origins and hosts that a guard allows.
+
+use std::net::Ipv6Addr;
+
+use super::authority::{Authority, Host, SerializedOrigin};
+
+/// Why [`OriginGuard`](crate::OriginGuard) takes no such pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// It is no origin: a scheme and a host, and perhaps a port, with nothing behind, not even a `/`. Names are written
+    /// as browsers send them, in ASCII (`xn--…`).
+    #[error("{0:?} is no origin, such as https://example.com or http://localhost:8080")]
+    Origin(String),
+    /// It is `null`, which is no origin but the want of one.
+    #[error("null is no pattern: use allow_null")]
+    Null,
+    /// A `*` stands for something else than all labels below a name, or a port.
+    #[error("{0:?} is no pattern, such as https://*.example.com or http://localhost:*")]
+    Wildcard(String),
+    /// It is no host: a name, an IPv4 address, or an IPv6 address in brackets, and perhaps a port.
+    #[error("{0:?} is no host, such as localhost, 127.0.0.1:8080, [::1] or *.example.com")]
+    Host(String),
+}
+
+/// The origins that [`OriginGuard::allow`](crate::OriginGuard::allow) was told of.
+#[derive(Debug, Clone)]
+pub(super) struct OriginPattern {
+    scheme: Box<str>,
+    host: HostPattern,
+    port: PortPattern,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum PortPattern {
+    Any,
+    /// That, or none where the scheme implies none.
+    Exactly(Option<u16>),
+}
+
+impl OriginPattern {
+    /// `scheme://host[:port]`, where the host may begin with `*.`, and the port be `*`.
+    pub(super) fn parse(text: &str) -> Result<Self, PatternError> {
+        Self::parts(text).ok_or_else(|| match text {
+            "null" => PatternError::Null,
+            _ if text.contains('*') => PatternError::Wildcard(text.into()),
+            _ => PatternError::Origin(text.into()),
+        })
+    }
+
+    fn parts(text: &str) -> Option<Self> {
+        let (text, any_port) = text.strip_suffix(":*").map_or((text, false), |text| (text, true));
+        // Without the wildcards it is an origin like any other, which has no `*`.
+        let (text, is_below) = match text.split_once("://*.") {
+            Some((scheme, host)) => (format!("{scheme}://{host}"), true),
+            None => (text.into(), false),
+        };
+        let origin = SerializedOrigin::parse(&text)?;
+        let host = if is_below { HostPattern::below(origin.host)? } else { HostPattern::exactly(origin.host) };
+        let port = match any_port {
+            true if origin.has_port() => return None,
+            true => PortPattern::Any,
+            false => PortPattern::Exactly(origin.port()),
+        };
+        Some(Self { scheme: origin.scheme.into(), host, port })
+    }
+
+    pub(super) fn matches(&self, origin: &SerializedOrigin<'_>) -> bool {
+        self.scheme.eq_ignore_ascii_case(origin.scheme)
+            && self.host.matches(&origin.host)
+            && (self.port == PortPattern::Any || self.port == PortPattern::Exactly(origin.port()))
+    }
+}
+
+/// The hosts that [`OriginGuard::hosts`](crate::OriginGuard::hosts) was told of.
+#[derive(Debug, Clone)]
+pub(super) struct AuthorityPattern {
+    host: HostPattern,
+    /// Any, where there is none.
+    port: Option<u16>,
+}
+
+impl AuthorityPattern {
+    /// `host[:port]`, where the host may begin with `*.`.
+    pub(super) fn parse(text: &str) -> Result<Self, PatternError> {
+        Self::parts(text).ok_or_else(|| PatternError::Host(text.into()))
+    }
+
+    fn parts(text: &str) -> Option<Self> {
+        let below = text.strip_prefix("*.");
+        let Authority { host, port } = Authority::parse(below.unwrap_or(text))?;
+        let host = if below.is_some() { HostPattern::below(host)? } else { HostPattern::exactly(host) };
+        Some(Self { host, port })
+    }
+
+    /// A target without a port has that of its scheme, which may not be known.
+    pub(super) fn matches(&self, target: &Authority<'_>, secure: Option<bool>) -> bool {
+        let is_port = |expected| match (target.port, secure) {
+            (Some(port), _) => port == expected,
+            (None, Some(secure)) => expected == if secure { 443 } else { 80 },
+            (None, None) => [80, 443].contains(&expected),
+        };
+        self.host.matches(&target.host) && self.port.is_none_or(is_port)
+    }
+}
+
+/// The hosts that a pattern stands for.
+#[derive(Debug, Clone)]
+pub(super) enum HostPattern {
+    Name(Box<str>),
+    /// All names below this one, at any depth, but not itself.
+    Below(Box<str>),
+    Ipv6(Ipv6Addr),
+}
+
+impl HostPattern {
+    pub(super) fn exactly(host: Host<'_>) -> Self {
+        match host {
+            Host::Name(name) => Self::Name(name.into()),
+            Host::Ipv6(address) => Self::Ipv6(address),
+        }
+    }
+
+    /// `None` where nothing can be below it, as it is an address.
+    pub(super) fn below(host: Host<'_>) -> Option<Self> {
+        match host {
+            Host::Name(name) if !name.is_empty() && !is_address(name) => Some(Self::Below(name.into())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn matches(&self, host: &Host<'_>) -> bool {
+        match (self, host) {
+            (Self::Name(name), Host::Name(host)) => name.eq_ignore_ascii_case(host),
+            (Self::Ipv6(address), Host::Ipv6(host)) => address == host,
+            (Self::Below(name), Host::Name(host)) => is_below(host, name),
+            _ => false,
+        }
+    }
+}
+
+/// The dot between is part of what must be there: `evilexample.com` is not below `example.com`.
+fn is_below(host: &str, name: &str) -> bool {
+    let start = host.len().checked_sub(name.len());
+    start
+        .and_then(|start| host.split_at_checked(start))
+        .is_some_and(|(labels, rest)| labels.ends_with('.') && rest.eq_ignore_ascii_case(name))
+}
+
+/// Whether browsers take a name for an IPv4 address, or an attempt at one: its last label is a number.
+fn is_address(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    last.starts_with("0x") || last.starts_with("0X") || last.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,305 @@
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, SendError};
+
+use crate::connection::Waiting;
+use crate::connection::shared::{Owner, Shared, WeakShared};
+use crate::error::Error;
+use crate::transport::upgraded::Upgraded;
+
+/// A sender for a [`WebSocket`](crate::WebSocket) that can be cloned and used from several tasks while another one receives. The
+/// messages of each task keep their order.
+///
+/// A sender from [`WebSocket::split`](crate::WebSocket::split), and its clones, keep the connection open until they are dropped,
+/// even if the reader is dropped before. A sender from [`WebSocket::sender`](crate::WebSocket::sender) or
+/// [`WebSocketReader::sender`](crate::WebSocketReader::sender) does not: once the others are gone, sending is refused with
+/// [`SendError::Closed`].
+///
+/// ```
+/// # use tower_websocket::WebSocket;
+/// async fn tick(mut socket: WebSocket) {
+///     let sender = socket.sender();
+///     tokio::spawn(async move {
+///         while sender.send("tick").await.is_ok() {
+///             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+///         }
+///     });
+///     while let Some(Ok(message)) = socket.recv().await {
+///         println!("{message:?}");
+///     }
+/// }
+/// ```
+pub struct WebSocketSender<T = Upgraded> {
+    link: Link<T>,
+    /// Of the sink, while it is not ready.
+    waiting: Waiting,
+    /// The sink was ready, and has not taken a message since.
+    has_room: bool,
+}
+
+enum Link<T> {
+    /// Keeps the connection open.
+    Owner(Owner<T, false>),
+    Weak(WeakShared<T>),
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
+    pub(crate) fn new(connection: &Owner<T, true>) -> Self {
+        Self { link: Link::Weak(connection.downgrade()), waiting: Waiting::default(), has_room: false }
+    }
+
+    /// A sender that keeps the connection open.
+    pub(crate) fn owning(connection: &Owner<T, true>) -> Self {
+        Self { link: Link::Owner(connection.add_sender()), waiting: Waiting::default(), has_room: false }
+    }
+
+    /// Sends a message, and waits until it is written. While [`Config::max_output`](crate::Config::max_output) bytes wait to
+    /// be written, it waits for room first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection is closing or gone, or its protocol has no binary messages; [`Error::Io`] if the
+    /// transport failed, or timed out, before the message was written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the message is sent whole or not at all.
+    pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
+        self.send_with(message.into(), |driver, message| driver.send(message))
+    }
+
+    /// Sends a message that other sockets send as well.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the message is sent whole or not at all.
+    pub fn send_prepared<'a>(&'a self, prepared: &'a PreparedMessage) -> impl Future<Output = Result<(), Error>> + 'a {
+        self.send_with(prepared, Driver::send_prepared)
+    }
+
+    /// Sends a message if there is room for it, and waits for nothing; it is written in the background. Use it to drop messages
+    /// rather than be held up by a slow peer. Messages that are sent before the task yields leave in one write.
+    ///
+    /// Outside of a tokio runtime the runtime that opened the connection writes the message.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes wait to be written, and those of
+    /// [`send`](Self::send) that are a [`SendError`].
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        // Converted without the lock, as that is code of the caller.
+        let message = message.into();
+        connection.lock().try_send(|driver| driver.send(message))
+    }
+
+    /// Sends a message that other sockets send as well, like [`try_send`](Self::try_send).
+    ///
+    /// ```
+    /// # use tower_websocket::{PreparedMessage, WebSocketSender};
+    /// fn broadcast(senders: &mut Vec<WebSocketSender>, news: &str) {
+    ///     let news = PreparedMessage::new(news);
+    ///     senders.retain(|sender| sender.try_send_prepared(&news).is_ok());
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        connection.lock().try_send(|driver| driver.send_prepared(prepared))
+    }
+
+    /// Waits until there is room for a message, after [`try_send`](Self::try_send) returned [`SendError::OutputFull`]. Another
+    /// sender may take the room first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub fn ready(&self) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut waiting = Waiting::default();
+        poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_room(cx, &mut waiting)))
+    }
+
+    /// Pings the peer, and waits for the pong to this ping or to a later one. Returns the time that it took. Somebody must be
+    /// receiving meanwhile, since the pong arrives among the messages.
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, WebSocketSender};
+    /// async fn is_near(sender: &WebSocketSender) -> Result<bool, Error> {
+    ///     Ok(sender.ping().await? < std::time::Duration::from_millis(20))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send); [`Error::NoPong`] if none is received within
+    /// [`Config::pong_timeout`](crate::Config::pong_timeout), and if 16 later pings are waited for, which drop the oldest.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the ping is sent whole or not at all.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        let (answered, pong) = oneshot::channel();
+        let mut answered = Some(answered);
+        let (mut waiting, mut position) = (Waiting::default(), None);
+        let limit = poll_fn(|cx| {
+            self.poll_with(|connection| {
+                let mut connection = connection.lock();
+                ready!(connection.poll_timed_ping(cx, &mut answered, &mut waiting))?;
+                let position = *position.get_or_insert_with(|| connection.position());
+                ready!(connection.poll_written(cx, position, &mut waiting))?;
+                Poll::Ready(Ok(connection.driver().config().get_pong_timeout()))
+            })
+        })
+        .await?;
+        timeout(limit, pong).await.ok().and_then(Result::ok).ok_or(Error::NoPong)
+    }
+
+    /// Sends a ping of at most 125 bytes, and does not wait for the pong. The receiver gets it, as
+    /// [`Event::Pong`](crate::Event::Pong).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and [`SendError::ControlTooLong`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the ping is sent whole or not at all.
+    pub fn send_ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+        self.send_with(data.into(), |driver, data| driver.ping(data))
+    }
+
+    /// Begins to close: sends the close frame, and waits until it is written. The receiver sees the end; if there is none any
+    /// more, the connection ends by itself once the peer has answered, or after
+    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for a code that may not be sent, a reason over 123 bytes, or a connection that is gone;
+    /// [`Error::Io`] if the transport failed before the close frame was written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: once polled, the close is under way.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let mut position = self.start_close(code, reason)?;
+        let mut waiting = Waiting::default();
+        poll_fn(|cx| self.poll_written(cx, &mut position, &mut waiting)).await
+    }
+
+    /// Queues a close frame. Returns the position of the output behind it.
+    fn start_close(&self, code: CloseCode, reason: &str) -> Result<u64, Error> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        let mut connection = connection.lock();
+        connection.start_close(code, reason)?;
+        Ok(connection.position())
+    }
+
+    /// Sends something once there is room, and waits until it is written.
+    fn send_with<'a, M: 'a>(
+        &'a self,
+        message: M,
+        send: impl Fn(&mut Driver, M) -> Result<(), SendError> + 'a,
+    ) -> impl Future<Output = Result<(), Error>> + 'a {
+        let mut message = Some(message);
+        let (mut waiting, mut position) = (Waiting::default(), 0);
+        poll_fn(move |cx| {
+            self.poll_with(|connection| {
+                let mut connection = connection.lock();
+                if message.is_some() {
+                    ready!(connection.poll_room(cx, &mut waiting))?;
+                }
+                if let Some(message) = message.take() {
+                    connection.send(|driver| send(driver, message))?;
+                    position = connection.position();
+                }
+                connection.poll_written(cx, position, &mut waiting)
+            })
+        })
+    }
+
+    fn poll_written(&self, cx: &mut Context<'_>, position: &mut u64, waiting: &mut Waiting) -> Poll<Result<(), Error>> {
+        self.poll_with(|connection| connection.lock().poll_written(cx, *position, waiting))
+    }
+
+    fn poll_with<R>(&self, poll: impl FnOnce(&Shared<T>) -> Poll<Result<R, Error>>) -> Poll<Result<R, Error>> {
+        match self.connection() {
+            Some(connection) => poll(&connection),
+            None => Poll::Ready(Err(SendError::Closed.into())),
+        }
+    }
+
+    fn connection(&self) -> Option<Shared<T>> {
+        match &self.link {
+            Link::Owner(connection) => Some(connection.shared()),
+            Link::Weak(connection) => connection.upgrade(),
+        }
+    }
+}
+
+/// As [`WebSocketSender::send`], and [`WebSocketSender::close`] with [`CloseCode::NORMAL`].
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocketSender<T> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        let connection = this.connection().ok_or(SendError::Closed)?;
+        ready!(connection.lock().poll_room(cx, &mut this.waiting))?;
+        this.has_room = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        let this = self.get_mut();
+        let has_room = mem::take(&mut this.has_room);
+        let connection = this.connection().ok_or(SendError::Closed)?;
+        Ok(connection.lock().start_send(message, has_room)?)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = self.get_mut();
+        let connection = this.connection().ok_or(SendError::Closed)?;
+        connection.lock().poll_written(cx, u64::MAX, &mut this.waiting)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.start_close(CloseCode::NORMAL, "")?;
+        self.poll_flush(cx)
+    }
+}
+
+impl<T> Clone for WebSocketSender<T> {
+    fn clone(&self) -> Self {
+        let link = match &self.link {
+            Link::Owner(connection) => Link::Owner(connection.clone()),
+            Link::Weak(connection) => Link::Weak(connection.clone()),
+        };
+        Self { link, waiting: Waiting::default(), has_room: false }
+    }
+}
+
+impl<T> fmt::Debug for WebSocketSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketSender").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+use std::any::Any;
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use crate::transport::upgraded::Upgraded;
+
+/// Lets TCP itself find out whether the peer is there, for protocols that have no pings, where the transport is TCP.
+pub(crate) fn keep_alive<T: 'static>(io: &T, interval: Duration) {
+    if let Some(stream) = tcp_stream(io) {
+        let keepalive = TcpKeepalive::new().with_time(interval).with_interval(interval);
+        // It fails only where the connection is gone, which the next read tells.
+        let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
+}
+
+/// Holds back what is written until a segment is full or the output is ended, where the transport is TCP, so that the last
+/// bytes leave together with the FIN. Linux holds nothing for longer than 200 ms; other systems are left as they are.
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
+pub(crate) fn cork<T: 'static>(io: &T) {
+    #[cfg(target_os = "linux")]
+    if let Some(stream) = tcp_stream(io) {
+        // Where it fails they leave one by one.
+        let _ = SockRef::from(stream).set_tcp_cork(true);
+    }
+}
+
+/// Returns about how many bytes the kernel has taken and not sent, if the transport is TCP and the system is Linux: a peer that reads
+/// slowly makes this smaller, although there is nothing to write any more. `u32::MAX` stands for a full send buffer.
+///
+/// Without `unsafe` the kernel cannot be asked. But a socket is writable only while fewer bytes than half of
+/// `TCP_NOTSENT_LOWAT` are unsent, so a few values of that tell. It takes some 20 system calls.
+#[cfg(target_os = "linux")]
+pub(crate) fn unsent<T: 'static>(io: &T) -> Option<u32> {
+    /// The smallest difference that is seen, in bytes, and how many of them are looked at: more than send buffers hold.
+    const STEP: u32 = 64 * 1024;
+    const STEPS: u32 = 256;
+
+    let stream = tcp_stream(io)?;
+    let socket = SockRef::from(stream);
+    let before = socket.tcp_notsent_lowat().ok()?;
+    let is_below = |steps: u32| {
+        let mut fds = [PollFd::new(stream, PollFlags::OUT)];
+        socket.set_tcp_notsent_lowat(2 * STEP * steps).is_ok()
+            && poll(&mut fds, Some(&Timespec::default())).is_ok()
+            && fds[0].revents().contains(PollFlags::OUT)
+    };
+    let unsent = if is_below(STEPS) {
+        let (mut low, mut high) = (0, STEPS);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            if is_below(middle) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        low * STEP
+    } else {
+        u32::MAX
+    };
+    socket.set_tcp_notsent_lowat(before).ok()?;
+    Some(unsent)
+}
+
+/// Other systems are not asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn unsent<T: 'static>(_: &T) -> Option<u32> {
+    None
+}
+
+fn tcp_stream<T: 'static>(io: &T) -> Option<&TcpStream> {
+    let io: &dyn Any = io;
+    let upgraded = || io.downcast_ref::<Upgraded>().and_then(Upgraded::tcp_stream);
+    io.downcast_ref::<TcpStream>().or_else(upgraded).or_else(|| tcp_below_tls(io))
+}
+
+#[cfg(feature = "tls")]
+fn tcp_below_tls(io: &dyn Any) -> Option<&TcpStream> {
+    use tokio_rustls::{client, server};
+
+    let server = io.downcast_ref::<server::TlsStream<TcpStream>>().map(|tls| tls.get_ref().0);
+    server.or_else(|| io.downcast_ref::<client::TlsStream<TcpStream>>().map(|tls| tls.get_ref().0))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tcp_below_tls(_: &dyn Any) -> Option<&TcpStream> {
+    None
+}

@@ -1,0 +1,65 @@
+use bytes::Bytes;
+
+use crate::config::Settings;
+use crate::config::budget::Charge;
+use crate::config::observer::Observed;
+
+/// What few connections have. Boxed together, as each has a place for it.
+#[derive(Debug)]
+pub(super) struct Extras(Option<Box<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    charge: Option<Charge>,
+    observed: Option<Observed>,
+    /// The payload of the answer to the latest ping, where it could not be given yet.
+    held_pong: Option<Bytes>,
+}
+
+impl Extras {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let charge = settings.budget.as_ref().map(Charge::new);
+        let observed = settings.observer.as_ref().map(|_| Observed::new(""));
+        let has_some = charge.is_some() || observed.is_some();
+        Self(has_some.then(|| Box::new(Inner { charge, observed, held_pong: None })))
+    }
+
+    #[inline]
+    pub(super) fn charge(&mut self) -> Option<&mut Charge> {
+        self.0.as_mut()?.charge.as_mut()
+    }
+
+    #[inline]
+    pub(super) fn observed(&mut self) -> Option<&mut Observed> {
+        self.0.as_mut()?.observed.as_mut()
+    }
+
+    pub(super) fn take_observed(&mut self) -> Option<Observed> {
+        self.0.as_mut()?.observed.take()
+    }
+
+    #[inline]
+    pub(super) fn has_charge(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.charge.is_some())
+    }
+
+    #[inline]
+    pub(super) fn has_observed(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.observed.is_some())
+    }
+
+    #[inline]
+    pub(super) fn holds_pong(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.held_pong.is_some())
+    }
+
+    pub(super) fn hold_pong(&mut self, data: Bytes) {
+        self.0.get_or_insert_default().held_pong = Some(data);
+    }
+
+    pub(super) fn take_pong(&mut self) -> Option<Bytes> {
+        let pong = self.0.as_mut()?.held_pong.take();
+        self.0.take_if(|inner| inner.charge.is_none() && inner.observed.is_none());
+        pong
+    }
+}

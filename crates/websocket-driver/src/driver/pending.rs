@@ -1,0 +1,52 @@
+use crate::driver::close_info::End;
+use crate::event::Event;
+
+/// Events that are due, in the order in which they are returned. An error is in the [`End`].
+///
+/// In one byte, since whether there are any is looked at for each message.
+#[derive(Debug, Default)]
+pub(crate) struct News(u8);
+
+impl News {
+    pub(crate) const CONNECT: u8 = 1;
+    pub(crate) const OPEN: u8 = 2;
+    pub(crate) const CLOSE: u8 = 4;
+
+    pub(crate) fn add(&mut self, event: u8) {
+        self.0 |= event;
+    }
+
+    /// The next of them.
+    #[inline]
+    pub(crate) fn next(&mut self, end: &mut Option<Box<End>>) -> Option<Event> {
+        if self.is_empty() { None } else { self.next_cold(end) }
+    }
+
+    /// Whether there are none. An error never comes without a close.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    #[cold]
+    fn next_cold(&mut self, end: &mut Option<Box<End>>) -> Option<Event> {
+        if self.take(Self::CONNECT) {
+            return Some(Event::Connect);
+        }
+        if self.take(Self::OPEN) {
+            return Some(Event::Open);
+        }
+        let end = end.as_mut()?;
+        if let Some(error) = end.take_error() {
+            return Some(Event::Error(error));
+        }
+        self.take(Self::CLOSE);
+        end.frame().cloned().map(Event::Close)
+    }
+
+    fn take(&mut self, event: u8) -> bool {
+        let is_due = self.0 & event != 0;
+        self.0 &= !event;
+        is_due
+    }
+}

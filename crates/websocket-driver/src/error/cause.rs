@@ -1,0 +1,137 @@
+use std::{fmt, io};
+
+use crate::error::ProtocolError;
+use crate::error::limit::Exceeded;
+use crate::message::close::{CloseCode, CloseFrame};
+
+/// Why a connection ended: the first thing that led to it. [`CloseFrame`] is what was said of it on the wire.
+///
+/// ```
+/// use websocket_driver::CloseCause;
+///
+/// /// Whether it is worth a line in the log.
+/// fn is_remarkable(cause: &CloseCause) -> bool {
+///     !matches!(cause, CloseCause::Local(_) | CloseCause::Remote(_) | CloseCause::Ended)
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// This side closed, with this code and reason.
+    Local(CloseFrame),
+    /// The peer closed, with this code and reason.
+    Remote(CloseFrame),
+    /// The peer, or the request or response of the handshake, broke a rule: [`ProtocolError::section`] tells where it is written.
+    Protocol(ProtocolError),
+    /// The peer went beyond a limit.
+    Limit(Exceeded),
+    /// A time was over.
+    Timeout(Timeout),
+    /// The transport ended in order, without a close before.
+    Ended,
+    /// The peer, or something between, has reset the transport.
+    Reset,
+    /// TLS ended without its own closing (RFC 8446 §6.1), so that somebody may have cut off what came before.
+    Truncated,
+    /// The transport failed otherwise.
+    Failed(io::ErrorKind),
+    /// The application has dropped its end.
+    Dropped,
+    /// A shutdown could wait no longer.
+    Cut,
+}
+
+/// What took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Timeout {
+    /// The handshake: [`handshake_timeout`](crate::Config::handshake_timeout).
+    Handshake,
+    /// There was no message: [`idle_timeout`](crate::Config::idle_timeout).
+    Idle,
+    /// The peer did not answer a ping: [`pong_timeout`](crate::Config::pong_timeout).
+    Pong,
+    /// The peer did not answer a close: [`close_timeout`](crate::Config::close_timeout).
+    Close,
+}
+
+impl CloseCause {
+    /// A word for the kind of it, as a label of a metric has it: `local`, `remote`, `protocol`, `limit`, `timeout`, `ended`,
+    /// `reset`, `truncated`, `failed`, `dropped`, `cut`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::Remote(_) => "remote",
+            Self::Protocol(_) => "protocol",
+            Self::Limit(_) => "limit",
+            Self::Timeout(_) => "timeout",
+            Self::Ended => "ended",
+            Self::Reset => "reset",
+            Self::Truncated => "truncated",
+            Self::Failed(_) => "failed",
+            Self::Dropped => "dropped",
+            Self::Cut => "cut",
+        }
+    }
+
+    /// Returns the close code that the cause stands for: that of the close frame that was sent or received, the one that a
+    /// protocol violation or an exceeded limit is answered with, [`CloseCode::GOING_AWAY`] after an idle timeout, and
+    /// otherwise [`CloseCode::ABNORMAL`] (RFC 6455 §7.4.1).
+    pub fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Local(close) | Self::Remote(close) => close.code,
+            Self::Protocol(error) => error.close_code(),
+            Self::Limit(exceeded) => exceeded.limit.close_code(),
+            Self::Timeout(Timeout::Idle) => CloseCode::GOING_AWAY,
+            _ => CloseCode::ABNORMAL,
+        }
+    }
+}
+
+impl From<ProtocolError> for CloseCause {
+    fn from(error: ProtocolError) -> Self {
+        error.exceeded().map_or_else(|| Self::Protocol(error), Self::Limit)
+    }
+}
+
+/// What a transport reports. `UnexpectedEof` is TLS's word for an end that was not told.
+impl From<io::ErrorKind> for CloseCause {
+    fn from(kind: io::ErrorKind) -> Self {
+        match kind {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Self::Reset
+            }
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            kind => Self::Failed(kind),
+        }
+    }
+}
+
+impl fmt::Display for CloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(close) => write!(f, "closed by this side with {}", close.code),
+            Self::Remote(close) => write!(f, "closed by the peer with {}", close.code),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Limit(exceeded) => exceeded.fmt(f),
+            Self::Timeout(timeout) => timeout.fmt(f),
+            Self::Ended => f.write_str("the transport ended without a close"),
+            Self::Reset => f.write_str("the transport was reset"),
+            Self::Truncated => f.write_str("TLS ended without a closing alert"),
+            Self::Failed(kind) => write!(f, "the transport failed: {kind}"),
+            Self::Dropped => f.write_str("the application dropped its end"),
+            Self::Cut => f.write_str("cut by a shutdown"),
+        }
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the handshake took too long",
+            Self::Idle => "there was no message for too long",
+            Self::Pong => "the peer did not answer a ping in time",
+            Self::Close => "the peer did not answer the close in time",
+        })
+    }
+}

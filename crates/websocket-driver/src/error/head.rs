@@ -1,0 +1,34 @@
+use crate::error::limit::{Exceeded, Limit};
+
+/// Why the head of an HTTP message could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// The head is longer than [`Config::max_head_size`](crate::Config::max_head_size).
+    #[error("the head of the message exceeds {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The head has more fields than [`Config::max_headers`](crate::Config::max_headers).
+    #[error("the message has more than {limit} header fields")]
+    TooManyHeaders {
+        /// The limit.
+        limit: usize,
+    },
+    /// The bytes are no HTTP/1 head (RFC 9112 §2).
+    #[error("the message is malformed")]
+    Malformed,
+}
+
+impl HeadError {
+    /// The limit that was exceeded, where it is one.
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        let (limit, max) = match *self {
+            Self::TooLarge { limit } => (Limit::HeadSize, limit as u64),
+            Self::TooManyHeaders { limit } => (Limit::Headers, limit as u64),
+            Self::Malformed => return None,
+        };
+        Some(Exceeded { limit, max, size: max + 1 })
+    }
+}

@@ -1,0 +1,73 @@
+use std::fmt;
+
+use crate::message::close::CloseCode;
+
+/// A limit of a [`Config`](crate::Config), by what it bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`max_frame_size`](crate::Config::max_frame_size), in bytes.
+    FrameSize,
+    /// [`max_message_size`](crate::Config::max_message_size), in bytes, on the wire and inflated.
+    MessageSize,
+    /// [`max_fragments`](crate::Config::max_fragments).
+    Fragments,
+    /// [`max_head_size`](crate::Config::max_head_size), in bytes.
+    HeadSize,
+    /// [`max_headers`](crate::Config::max_headers).
+    Headers,
+    /// [`max_memory`](crate::Config::max_memory), in bytes.
+    Memory,
+    /// [`max_frame_rate`](crate::Config::max_frame_rate), in frames a second.
+    FrameRate,
+    /// [`max_control_rate`](crate::Config::max_control_rate), in control frames a second.
+    ControlRate,
+}
+
+impl Limit {
+    /// What it bounds, as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FrameSize => "frame size",
+            Self::MessageSize => "message size",
+            Self::Fragments => "fragments",
+            Self::HeadSize => "head size",
+            Self::Headers => "header fields",
+            Self::Memory => "memory",
+            Self::FrameRate => "frame rate",
+            Self::ControlRate => "control frame rate",
+        }
+    }
+
+    /// Returns the code that a connection is closed with when the limit is exceeded (RFC 6455 §7.4.1).
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::FrameSize | Self::MessageSize | Self::Fragments | Self::Memory => CloseCode::MESSAGE_TOO_BIG,
+            Self::FrameRate | Self::ControlRate => CloseCode::POLICY_VIOLATION,
+            Self::HeadSize | Self::Headers => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A limit that a peer went beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Exceeded {
+    /// Which.
+    pub limit: Limit,
+    /// What it was set to.
+    pub max: u64,
+    /// What was announced, or had come, when it was met: more than `max`.
+    pub size: u64,
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over the limit: {} of {}", self.limit, self.size, self.max)
+    }
+}

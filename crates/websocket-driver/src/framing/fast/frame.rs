@@ -1,0 +1,112 @@
+use bytes::{Buf, BytesMut};
+use simdutf8::basic::from_utf8;
+
+use crate::framing::mask::apply_mask;
+use crate::message::inline_text::{SHORT, Short};
+use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
+use crate::message::{Message, MessageRef};
+
+/// A whole message from a client in one frame of at most 65,535 bytes, as most messages are: what its header says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plain {
+    mask: [u8; 4],
+    len: u16,
+    header: u8,
+    is_text: bool,
+}
+
+impl Plain {
+    /// The longest.
+    pub(crate) const MAX: u16 = u16::MAX;
+
+    /// The one that the input begins with, if it does, and it is no longer than the limit. What else there may be, right or
+    /// wrong, is left to who knows the whole protocol.
+    #[inline]
+    pub(crate) fn peek(input: &[u8], limit: u16) -> Option<Self> {
+        let (&[first, second], rest) = input.split_first_chunk()?;
+        let (len, header, mask) = match second {
+            0x80..=0xfd => (u16::from(second & 0x7f), 6, rest.first_chunk()?),
+            0xfe => {
+                let (high_low, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*high_low);
+                // RFC 6455 §5.2: the shortest way to write a length is the only one.
+                if len < 126 {
+                    return None;
+                }
+                (len, 8, rest.first_chunk()?)
+            }
+            _ => return None,
+        };
+        // FIN, no reserved bit, text or binary.
+        if !matches!(first, 0x81 | 0x82) || len > limit || input.len() < usize::from(header) + usize::from(len) {
+            return None;
+        }
+        Some(Self { mask: *mask, len, header, is_text: first == 0x81 })
+    }
+
+    /// How many bytes of the input it is.
+    #[inline]
+    pub(crate) fn size(self) -> usize {
+        usize::from(self.header) + usize::from(self.len)
+    }
+
+    /// Unmasks it where it lies, which is to be done once, or in `scratch`, where that is faster.
+    #[inline(always)]
+    pub(crate) fn view<'a>(self, input: &'a mut [u8], scratch: &'a mut Short) -> Result<MessageRef<'a>, InvalidUtf8> {
+        if !self.is_short_text() {
+            return self.view_long(input);
+        }
+        let (header, len) = (usize::from(self.header), usize::from(self.len));
+        let is_ascii = scratch.unmask(&input[header..], len, self.mask);
+        // The zeros behind it are only in the way of other texts.
+        let text = if is_ascii { scratch.as_str(len) } else { from_utf8(&scratch.as_bytes()[..len]).ok() };
+        text.map(MessageRef::Text).ok_or(InvalidUtf8)
+    }
+
+    #[inline(never)]
+    fn view_long(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
+        let (header, len) = (usize::from(self.header), usize::from(self.len));
+        let payload = &mut input[header..header + len];
+        apply_mask(payload, self.mask, 0);
+        if self.is_text {
+            from_utf8(payload).map(MessageRef::Text).map_err(|_| InvalidUtf8)
+        } else {
+            Ok(MessageRef::Binary(payload))
+        }
+    }
+
+    /// Whether it is a text that is better copied.
+    #[inline]
+    pub(crate) fn is_short_text(self) -> bool {
+        self.is_text && usize::from(self.len) <= SHORT
+    }
+
+    /// A short text, copied, so that it holds no part of the read buffer.
+    #[inline(always)]
+    pub(crate) fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
+        Utf8Bytes::unmask(&input[usize::from(self.header)..], usize::from(self.len), self.mask)
+    }
+
+    /// Takes it off the input.
+    #[inline]
+    pub(crate) fn take(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
+        if !self.is_short_text() {
+            return self.take_long(input);
+        }
+        let text = self.short_text(input);
+        input.advance(self.size());
+        text.map(Message::Text)
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
+        input.advance(usize::from(self.header));
+        let mut payload = input.split_to(usize::from(self.len));
+        apply_mask(&mut payload, self.mask, 0);
+        if self.is_text {
+            return Ok(Message::Text(payload.freeze().try_into()?));
+        }
+        // Apart from the other, so that it is built where it goes.
+        Ok(Message::Binary(payload.freeze()))
+    }
+}

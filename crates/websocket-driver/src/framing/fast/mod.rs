@@ -1,0 +1,3 @@
+pub(crate) mod batch;
+pub(crate) mod fragments;
+pub(crate) mod frame;

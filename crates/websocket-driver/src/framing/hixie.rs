@@ -1,0 +1,194 @@
+//! The framing of both hixie drafts (draft-hixie-76 §5.3, draft-hixie-75 §4.2).
+
+use std::str::Utf8Chunk;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+use crate::config::Settings;
+use crate::error::{ProtocolError, SendError};
+use crate::event::Event;
+use crate::framing::allowance::Allowance;
+use crate::framing::output::Output;
+use crate::framing::rate::Rates;
+use crate::message::Message;
+use crate::message::close::{CloseCode, CloseFrame};
+use crate::message::utf8::Utf8Bytes;
+use crate::version::Version;
+
+/// A length needs no more bytes than this, at 7 bits each.
+const MAX_LENGTH_BYTES: u8 = 10;
+
+#[derive(Debug)]
+pub(crate) struct Hixie {
+    version: Version,
+    state: State,
+    rates: Option<Box<Rates>>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// At the first byte of a frame.
+    Type,
+    /// In a text, of which so many bytes have no end in them.
+    Text { searched: usize },
+    /// In the length of a frame that is skipped.
+    Length { type_byte: u8, len: u64, bytes: u8 },
+    /// In the payload of such a frame.
+    Skip { left: usize },
+}
+
+impl Hixie {
+    pub(crate) fn new(version: Version, rates: Option<Box<Rates>>) -> Self {
+        Self { version, state: State::Type, rates }
+    }
+
+    pub(crate) fn tick(&mut self, now: Instant) {
+        if let Some(rates) = &mut self.rates {
+            rates.tick(now);
+        }
+    }
+
+    /// See [`Protocol::poll`](crate::framing::Protocol::poll). The closing frame is returned as [`Event::Close`].
+    pub(crate) fn poll(
+        &mut self,
+        input: &mut BytesMut,
+        settings: &Settings,
+        allowance: &mut Allowance,
+    ) -> Result<Option<Event>, ProtocolError> {
+        while !input.is_empty() {
+            match &mut self.state {
+                State::Type => {
+                    if allowance.is_exhausted() {
+                        return Ok(None);
+                    }
+                    allowance.spend_one();
+                    if let Some(rates) = &mut self.rates {
+                        rates.admit(false)?;
+                    }
+                    let type_byte = input.get_u8();
+                    self.state = if type_byte & 0x80 == 0 {
+                        State::Text { searched: 0 }
+                    } else {
+                        State::Length { type_byte, len: 0, bytes: 0 }
+                    };
+                }
+                State::Text { searched } => match memchr(0xff, &input[*searched..]) {
+                    Some(at) => {
+                        let end = *searched + at;
+                        judge_text(end, settings)?;
+                        let text = input.split_to(end).freeze();
+                        input.advance(1);
+                        self.state = State::Type;
+                        return Ok(Some(Event::Message(Message::Text(text_lossy(text, settings.max_message_size)?))));
+                    }
+                    None => {
+                        *searched = input.len();
+                        judge_text(input.len(), settings)?;
+                        return Ok(None);
+                    }
+                },
+                State::Length { type_byte, len, bytes } => {
+                    let byte = input.get_u8();
+                    *len = len.saturating_mul(128).saturating_add(u64::from(byte & 0x7f));
+                    *bytes += 1;
+                    let limit = settings.max_frame_size;
+                    if *len > limit as u64 {
+                        return Err(ProtocolError::FrameTooBig { size: *len, limit });
+                    }
+                    if byte & 0x80 == 0 {
+                        // Draft-hixie-76 §5.3: FF 00 begins the closing handshake, which draft 75 does not have.
+                        if self.version == Version::Hixie76 && *type_byte == 0xff && *len == 0 && *bytes == 1 {
+                            return Ok(Some(Event::Close(CloseCode::NO_STATUS.into())));
+                        }
+                        self.state = match *len as usize {
+                            0 => State::Type,
+                            left => State::Skip { left },
+                        };
+                    } else if *bytes == MAX_LENGTH_BYTES {
+                        return Err(ProtocolError::LengthUnterminated);
+                    }
+                }
+                State::Skip { left } => {
+                    let skipped = (*left).min(input.len());
+                    input.advance(skipped);
+                    *left -= skipped;
+                    if *left == 0 {
+                        self.state = State::Type;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a whole text has come.
+    pub(crate) fn has_frame(&self, input: &[u8]) -> bool {
+        match self.state {
+            State::Type => memchr(0xff, input).is_some(),
+            State::Text { searched } => memchr(0xff, &input[searched..]).is_some(),
+            State::Length { .. } | State::Skip { .. } => false,
+        }
+    }
+
+    /// How the connection ended where the transport did, without a closing frame. Draft 75 has none, so there an end
+    /// between two frames is as it should be.
+    pub(crate) fn end_of_transport(&self) -> CloseFrame {
+        match (self.version, &self.state) {
+            (Version::Hixie75, State::Type) => CloseCode::NO_STATUS.into(),
+            _ => CloseCode::ABNORMAL.into(),
+        }
+    }
+
+    /// Writes a text. UTF-8 never holds the byte FF, so nothing needs escaping.
+    pub(crate) fn send(&self, text: Utf8Bytes, output: &mut Output) {
+        output.put_message(&[0x00], Message::Text(text));
+        output.put_slice(&[0xff]);
+    }
+
+    /// Writes the closing frame, where there is one (draft-hixie-76 §5.3).
+    pub(crate) fn close(&self, output: &mut Output) {
+        if self.has_closing_handshake() {
+            output.put_slice(&[0xff, 0x00]);
+        }
+    }
+
+    /// What a command is told that these drafts have no frame for.
+    pub(crate) fn not_supported(&self) -> SendError {
+        SendError::NotSupported { version: self.version.as_str() }
+    }
+
+    /// Draft 75 closes by closing the transport.
+    pub(crate) fn has_closing_handshake(&self) -> bool {
+        self.version == Version::Hixie76
+    }
+}
+
+/// What is told does not depend on how much came at once: the first byte too many.
+fn judge_text(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
+    let (frame, message) = (settings.max_frame_size, settings.max_message_size);
+    if size <= frame.min(message) {
+        Ok(())
+    } else if frame <= message {
+        Err(ProtocolError::FrameTooBig { size: frame as u64 + 1, limit: frame })
+    } else {
+        Err(ProtocolError::MessageTooBig { size: message as u64 + 1, limit: message })
+    }
+}
+
+/// Replaces bytes that are not UTF-8 by U+FFFD, as both drafts require.
+///
+/// The replacement has up to three times as many bytes, so it is held against the limit, and before it is made.
+fn text_lossy(bytes: Bytes, limit: usize) -> Result<Utf8Bytes, ProtocolError> {
+    if let Ok(text) = Utf8Bytes::try_from(bytes.clone()) {
+        return Ok(text);
+    }
+    let replacement = char::REPLACEMENT_CHARACTER.len_utf8();
+    let size = |chunk: Utf8Chunk<'_>| chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { replacement };
+    let size = bytes.utf8_chunks().map(size).sum::<usize>();
+    if size > limit {
+        return Err(ProtocolError::MessageTooBig { size: size as u64, limit });
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned().into())
+}

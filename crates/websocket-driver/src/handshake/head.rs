@@ -1,0 +1,264 @@
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use httparse::ParserConfig;
+use memchr::memchr_iter;
+
+use crate::config::Settings;
+use crate::error::head::HeadError;
+use crate::framing::output::Output;
+
+/// Reads the head of a message, bounded in size.
+#[derive(Debug, Default)]
+pub(crate) struct HeadReader {
+    /// How far the input was searched for the end of the head, so that bytes that come one by one stay O(n).
+    searched: usize,
+}
+
+impl HeadReader {
+    /// Takes the head off the input once it is whole. What is behind it stays.
+    pub(crate) fn read(&mut self, input: &mut BytesMut, max_size: usize) -> Result<Option<BytesMut>, HeadError> {
+        let visible = &input[..input.len().min(max_size)];
+        let Some(end) = end_of_head(visible, self.searched) else {
+            if input.len() >= max_size {
+                return Err(HeadError::TooLarge { limit: max_size });
+            }
+            // The end is at most four bytes long.
+            self.searched = visible.len().saturating_sub(3);
+            return Ok(None);
+        };
+        Ok(Some(input.split_to(end)))
+    }
+}
+
+/// How far the beginning of a request is checked: methods are not longer.
+const MAX_METHOD: usize = 32;
+
+/// Checks that the input, as far as it has arrived, can be the beginning of a request: a method, which is a token, and a space
+/// (RFC 9112 §3). So the first byte of a TLS handshake, for example, is an error, and no more is waited for. Empty lines before it
+/// are skipped (RFC 9112 §2.2).
+pub(crate) fn check_method(input: &mut BytesMut) -> Result<(), HeadError> {
+    loop {
+        match **input {
+            [b'\n', ..] => input.advance(1),
+            [b'\r', b'\n', ..] => input.advance(2),
+            _ => break,
+        }
+    }
+    let start = &input[..input.len().min(MAX_METHOD)];
+    match start.iter().position(|&byte| !is_token_byte(byte)) {
+        None => Ok(()),
+        Some(at) if at > 0 && start[at] == b' ' => Ok(()),
+        // The first half of an empty line.
+        Some(0) if start == b"\r" => Ok(()),
+        Some(_) => Err(HeadError::Malformed),
+    }
+}
+
+/// `tchar` (RFC 9110 §5.6.2).
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// How every response begins.
+const HTTP_1: &[u8] = b"HTTP/1.";
+
+/// So many fields have room without an allocation.
+const FEW: usize = 100;
+
+/// How many interim responses are passed over (RFC 9110 §15.2).
+const MAX_INTERIM: u8 = 10;
+
+/// Reads the head of the response to a request, past those that are only interim.
+#[derive(Debug, Default)]
+pub(crate) struct ResponseReader {
+    head: HeadReader,
+    interim: u8,
+}
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(crate) enum ResponseReadError {
+    /// The first bytes, which are left in the input, are not of HTTP/1.
+    NotHttp,
+    /// The head cannot be read; here it is, if it was whole.
+    Head(HeadError, BytesMut),
+}
+
+impl ResponseReader {
+    /// Takes the head off the input once it is whole. What is behind it stays.
+    pub(crate) fn read(
+        &mut self,
+        input: &mut BytesMut,
+        settings: &Settings,
+    ) -> Result<Option<Response<()>>, ResponseReadError> {
+        loop {
+            let seen = input.len().min(HTTP_1.len());
+            if input[..seen] != HTTP_1[..seen] {
+                return Err(ResponseReadError::NotHttp);
+            }
+            let too_large = |error| ResponseReadError::Head(error, BytesMut::new());
+            let Some(head) = self.head.read(input, settings.max_head_size).map_err(too_large)? else {
+                return Ok(None);
+            };
+            let response = match parse_response(&head, settings.max_headers) {
+                Ok(response) => response,
+                Err(error) => return Err(ResponseReadError::Head(error, head)),
+            };
+            let is_interim =
+                response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+            if !is_interim || self.interim == MAX_INTERIM {
+                return Ok(Some(response));
+            }
+            self.interim += 1;
+            self.head = HeadReader::default();
+        }
+    }
+}
+
+/// Where the head ends. A line may end without CR (RFC 9112 §2.2).
+fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    memchr_iter(b'\n', &bytes[from..]).map(|at| from + at + 1).find_map(|next| match bytes[next..] {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
+}
+
+/// Reads the head of a request, bounded in the number of its fields.
+pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
+    let head = &Bytes::copy_from_slice(head);
+    with_room(head, max_headers, |room| {
+        let mut parsed = httparse::Request::new(&mut []);
+        check(ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, room), max_headers)?;
+        let mut request = Request::new(());
+        *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(malformed)?;
+        *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
+        *request.version_mut() = version(parsed.version);
+        *request.headers_mut() = headers(head, parsed.headers, max_headers)?;
+        Ok(request)
+    })
+}
+
+/// Reads the head of a response, bounded in the number of its fields.
+fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
+    let head = &Bytes::copy_from_slice(head);
+    with_room(head, max_headers, |room| {
+        let mut parsed = httparse::Response::new(&mut []);
+        check(ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, room), max_headers)?;
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(malformed)?;
+        *response.version_mut() = version(parsed.version);
+        *response.headers_mut() = headers(head, parsed.headers, max_headers)?;
+        Ok(response)
+    })
+}
+
+/// Has a head read with room for its fields.
+fn with_room<'a, R>(
+    head: &'a [u8],
+    max_headers: usize,
+    read: impl FnOnce(&mut [MaybeUninit<httparse::Header<'a>>]) -> R,
+) -> R {
+    let mut room = [const { MaybeUninit::uninit() }; FEW];
+    match room.get_mut(..max_headers) {
+        Some(room) => read(room),
+        // No field is shorter than "a:\n".
+        None => read(&mut Box::new_uninit_slice(max_headers.min(head.len() / 3))),
+    }
+}
+
+fn check(parsed: httparse::Result<usize>, max_headers: usize) -> Result<(), HeadError> {
+    match parsed {
+        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyHeaders { limit: max_headers }),
+        Ok(httparse::Status::Partial) | Err(_) => Err(HeadError::Malformed),
+    }
+}
+
+fn version(minor: Option<u8>) -> Version {
+    if minor == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 }
+}
+
+/// The fields of a head, which share its memory: that is one allocation, and a copy of the buffer that was read into, which
+/// is not to be held for as long as one of them.
+fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) -> Result<HeaderMap, HeadError> {
+    // The map has a limit of its own, of some 30,000.
+    let too_many = |_| HeadError::TooManyHeaders { limit: max_headers };
+    let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(too_many)?;
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(malformed)?;
+        let mut value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(malformed)?;
+        if is_sensitive(&name) {
+            value.set_sensitive(true);
+        }
+        headers.try_append(name, value).map_err(too_many)?;
+    }
+    Ok(headers)
+}
+
+/// Returns all values of a field as the one list that they are (RFC 9110 §5.3), to be shown to a person.
+pub(crate) fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// Whether the values of a field are credentials, which must not appear in logs.
+fn is_sensitive(name: &HeaderName) -> bool {
+    const SENSITIVE: [HeaderName; 4] =
+        [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::SET_COOKIE];
+    SENSITIVE.contains(name)
+}
+
+fn malformed<E>(_: E) -> HeadError {
+    HeadError::Malformed
+}
+
+/// Writes the head of a request, whose target is given apart from its URI.
+pub(crate) fn write_request(output: &mut Output, request: &Request<()>, target: &str) {
+    output.put_slice(request.method().as_str().as_bytes());
+    output.put_slice(b" ");
+    output.put_slice(target.as_bytes());
+    output.put_slice(b" HTTP/1.1\r\n");
+    write_fields(output, request.headers());
+}
+
+/// Writes the head of a response.
+pub(crate) fn write_response(output: &mut Output, status: StatusCode, reason: &str, headers: &HeaderMap) {
+    output.put_slice(b"HTTP/1.1 ");
+    output.put_slice(status.as_str().as_bytes());
+    output.put_slice(b" ");
+    output.put_slice(reason.as_bytes());
+    output.put_slice(b"\r\n");
+    write_fields(output, headers);
+}
+
+fn write_fields(output: &mut Output, headers: &HeaderMap) {
+    for (name, value) in headers {
+        write_name(output, name);
+        output.put_slice(b": ");
+        output.put_slice(value.as_bytes());
+        output.put_slice(b"\r\n");
+    }
+    output.put_slice(b"\r\n");
+}
+
+/// Writes a field name as the specifications spell it. Clients of hixie-75 compare `Upgrade` and `Connection` byte for
+/// byte.
+fn write_name(output: &mut Output, name: &HeaderName) {
+    for (i, word) in name.as_str().split('-').enumerate() {
+        if i > 0 {
+            output.put_slice(b"-");
+        }
+        match (word, word.as_bytes()) {
+            ("websocket", _) => output.put_slice(b"WebSocket"),
+            (_, [first, rest @ ..]) => {
+                output.put_slice(&[first.to_ascii_uppercase()]);
+                output.put_slice(rest);
+            }
+            (_, []) => {}
+        }
+    }
+}

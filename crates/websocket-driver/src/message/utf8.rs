@@ -1,0 +1,365 @@
+use std::{fmt, ops, str};
+
+use bytes::Bytes;
+use faststr::FastStr;
+use simdutf8::basic::from_utf8;
+
+use crate::message::inline_text::{SHORT, Short, ShortBuilder};
+
+/// The bytes are not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes are not UTF-8")]
+pub struct InvalidUtf8;
+
+/// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
+#[derive(Clone)]
+pub struct Utf8Bytes(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    /// A copy of up to 48 bytes costs less than the reference counting of `Bytes`.
+    Inline(Inline),
+    /// As it came. Without unsafe code it is looked at again each time, which for so few costs less than the allocation that
+    /// `FastStr` makes.
+    Medium(Bytes),
+    Shared(FastStr),
+}
+
+/// How long a medium text may be.
+const MEDIUM: usize = 512;
+
+/// The length stands behind the text, and leaves room in its word for the tags of all enums around it. So a move is of whole
+/// pieces, see [`Short`].
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Inline {
+    text: Short,
+    len: Len,
+}
+
+/// A number up to [`SHORT`], one by one, so that the compiler knows which values are free.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+#[rustfmt::skip]
+enum Len {
+    L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24,
+    L25, L26, L27, L28, L29, L30, L31, L32, L33, L34, L35, L36, L37, L38, L39, L40, L41, L42, L43, L44, L45, L46, L47, L48,
+}
+
+#[rustfmt::skip]
+const LENS: [Len; SHORT + 1] = {
+    use Len::*;
+    [
+        L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24,
+        L25, L26, L27, L28, L29, L30, L31, L32, L33, L34, L35, L36, L37, L38, L39, L40, L41, L42, L43, L44, L45, L46, L47, L48,
+    ]
+};
+
+impl Inline {
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        &self.text.as_bytes()[..self.len as usize]
+    }
+}
+
+impl Utf8Bytes {
+    /// A text from a string that lives as long as the program; nothing is copied.
+    pub fn from_static(text: &'static str) -> Self {
+        Self(Repr::Shared(FastStr::from_static_str(text)))
+    }
+
+    /// The text. Where it is of at most 512 bytes that is looked at again each time, in some nanoseconds: keep what comes of it.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            // The bytes were checked when they came.
+            Repr::Inline(Inline { text, len }) => text.as_str(*len as usize).unwrap_or_default(),
+            Repr::Medium(bytes) => from_utf8(bytes).unwrap_or_default(),
+            Repr::Shared(text) => text.as_str(),
+        }
+    }
+
+    /// The text's bytes.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline(text) => text.as_bytes(),
+            Repr::Medium(bytes) => bytes,
+            Repr::Shared(text) => text.as_ref(),
+        }
+    }
+
+    /// The length in bytes.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Inline(text) => text.len as usize,
+            Repr::Medium(bytes) => bytes.len(),
+            Repr::Shared(text) => text.len(),
+        }
+    }
+
+    /// Whether the length is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the text with U+FFFD for what is not UTF-8, as [`String::from_utf8_lossy`] does it, if it is no longer than
+    /// the limit then.
+    pub(crate) fn replacing_invalid(bytes: &[u8], limit: usize) -> Option<Self> {
+        let mut text = String::with_capacity(bytes.len().min(limit));
+        for chunk in bytes.utf8_chunks() {
+            let replacement = if chunk.invalid().is_empty() { "" } else { "\u{FFFD}" };
+            if text.len() + chunk.valid().len() + replacement.len() > limit {
+                return None;
+            }
+            text.push_str(chunk.valid());
+            text.push_str(replacement);
+        }
+        Some(text.into())
+    }
+
+    /// A text from the first `len` of masked bytes, at most [`SHORT`].
+    #[inline(always)]
+    pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
+        let mut text = Short::EMPTY;
+        if !text.unmask(masked, len, mask) && !text.is_utf8() {
+            return Err(InvalidUtf8);
+        }
+        Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
+    }
+
+    /// A text of up to [`SHORT`] bytes.
+    #[inline]
+    pub(crate) fn short(text: ShortBuilder) -> Result<Self, InvalidUtf8> {
+        let (text, len) = text.finish().ok_or(InvalidUtf8)?;
+        Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
+    }
+
+    /// Its length and place, if it is short.
+    #[inline]
+    pub(crate) fn as_short(&self) -> Option<(&Short, usize)> {
+        match &self.0 {
+            Repr::Inline(Inline { text, len }) => Some((text, *len as usize)),
+            Repr::Medium(_) | Repr::Shared(_) => None,
+        }
+    }
+}
+
+impl Default for Utf8Bytes {
+    fn default() -> Self {
+        Self::from_static("")
+    }
+}
+
+impl ops::Deref for Utf8Bytes {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Utf8Bytes {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<[u8]> for Utf8Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl From<&str> for Utf8Bytes {
+    fn from(text: &str) -> Self {
+        Self(match Short::copy(text) {
+            Some(short) => Repr::Inline(Inline { text: short, len: LENS[text.len()] }),
+            None => Repr::Shared(FastStr::new(text)),
+        })
+    }
+}
+
+impl From<String> for Utf8Bytes {
+    fn from(text: String) -> Self {
+        Self(Repr::Shared(FastStr::from_string(text)))
+    }
+}
+
+impl TryFrom<Bytes> for Utf8Bytes {
+    type Error = InvalidUtf8;
+
+    fn try_from(bytes: Bytes) -> Result<Self, InvalidUtf8> {
+        if bytes.len() > MEDIUM {
+            return FastStr::from_bytes(bytes).map(Repr::Shared).map(Self).map_err(|_| InvalidUtf8);
+        }
+        from_utf8(&bytes).map_err(|_| InvalidUtf8)?;
+        Ok(Self(Repr::Medium(bytes)))
+    }
+}
+
+impl From<Utf8Bytes> for Bytes {
+    fn from(text: Utf8Bytes) -> Self {
+        match text.0 {
+            Repr::Inline(text) => Self::copy_from_slice(text.as_bytes()),
+            Repr::Medium(bytes) => bytes,
+            Repr::Shared(text) => text.into_bytes(),
+        }
+    }
+}
+
+impl PartialEq for Utf8Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Utf8Bytes {}
+
+impl PartialEq<str> for Utf8Bytes {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Utf8Bytes {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Utf8Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for Utf8Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// Checks UTF-8 that comes in pieces, and fails at the first byte that no text can have there (RFC 6455 §8.1).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Validator {
+    /// The beginning of a character whose rest is still to come.
+    partial: [u8; 4],
+    len: u8,
+}
+
+impl Validator {
+    /// Takes the next piece. Each byte is looked at once, but for the up to three of a character that is cut.
+    pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
+        while self.len > 0 {
+            let Some((&byte, rest)) = piece.split_first() else {
+                return Ok(());
+            };
+            self.partial[usize::from(self.len)] = byte;
+            self.len += 1;
+            piece = rest;
+            if is_whole(&self.partial[..usize::from(self.len)])? {
+                self.len = 0;
+            }
+        }
+        let (whole, cut) = piece.split_at(piece.len() - cut_character(piece));
+        from_utf8(whole).map_err(|_| InvalidUtf8)?;
+        if !cut.is_empty() {
+            is_whole(cut)?;
+            self.partial[..cut.len()].copy_from_slice(cut);
+            self.len = cut.len() as u8;
+        }
+        Ok(())
+    }
+
+    /// Whether the text may end here.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Whether the bytes, the beginning of one character, are all of it.
+fn is_whole(character: &[u8]) -> Result<bool, InvalidUtf8> {
+    match str::from_utf8(character) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error_len().is_none() => Ok(false),
+        Err(_) => Err(InvalidUtf8),
+    }
+}
+
+/// How many bytes at the end, at most 3, are the beginning of a character that goes on behind them.
+fn cut_character(bytes: &[u8]) -> usize {
+    for (back, byte) in bytes.iter().rev().take(3).enumerate() {
+        let need = match byte {
+            0x80..=0xBF => continue,
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xFF => 4,
+            0x00..=0x7F => 1,
+        };
+        return if need > back + 1 { back + 1 } else { 0 };
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every sequence of up to `len` bytes from a set that has a member of each class of UTF-8.
+    fn sequences(len: usize) -> Vec<Vec<u8>> {
+        const CLASSES: [u8; 18] = [
+            0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5,
+        ];
+        let mut all: Vec<Vec<u8>> = vec![vec![]];
+        let mut last = all.clone();
+        for _ in 0..len {
+            last = last.iter().flat_map(|s| CLASSES.iter().map(move |&b| [s.as_slice(), &[b]].concat())).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_what_it_was_made_of() {
+        for len in [0, 1, 48, 49, 511, 512, 513, 5000] {
+            let string: String = "aé€😀"
+                .chars()
+                .cycle()
+                .scan(0, |sum, c| {
+                    *sum += c.len_utf8();
+                    (*sum <= len).then_some(c)
+                })
+                .collect();
+            let string = format!("{string}{}", "x".repeat(len - string.len()));
+            let bytes = Bytes::from(string.clone());
+            for text in [Utf8Bytes::from(&string[..]), string.clone().into(), bytes.clone().try_into().unwrap()] {
+                assert_eq!((text.as_str(), text.as_bytes(), text.len()), (&string[..], string.as_bytes(), len));
+                assert_eq!(Bytes::from(text.clone()), bytes);
+                assert_eq!(text.to_string(), string);
+            }
+            let cut = bytes.slice(..len.saturating_sub(1));
+            assert_eq!(Utf8Bytes::try_from(cut.clone()).is_ok(), str::from_utf8(&cut).is_ok());
+            assert!(Utf8Bytes::try_from(Bytes::from([&bytes[..], b"\xff"].concat())).is_err());
+        }
+    }
+
+    #[test]
+    fn pieces_are_judged_like_the_whole_and_at_the_first_wrong_byte() {
+        for bytes in sequences(4) {
+            // What std says: how far the text is good, and whether more could mend it.
+            let (good, mendable) = match str::from_utf8(&bytes) {
+                Ok(_) => (true, true),
+                Err(error) => (false, error.error_len().is_none()),
+            };
+            for cut in 0..=bytes.len() {
+                let mut validator = Validator::default();
+                let fed = validator.feed(&bytes[..cut]).and_then(|()| validator.feed(&bytes[cut..]));
+                assert_eq!(fed.is_ok(), mendable, "{bytes:x?} cut at {cut}");
+                if fed.is_ok() {
+                    assert_eq!(validator.is_complete(), good, "{bytes:x?} cut at {cut}");
+                }
+            }
+        }
+    }
+}
