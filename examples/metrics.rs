@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
 use axum_websocket::{
-    CloseCause, Config, ConnectionObserver, Observer, Opened, ProtocolError, Traffic, WebSocketUpgrade,
+    CloseCause, Config, ConnectionObserver, ConnectionOpened, Observer, ProtocolError, Traffic, WebSocketUpgrade,
 };
 use clap::Parser;
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
@@ -128,7 +128,7 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         self.opened.with_label_values(&[opened.version.as_str()]).inc();
         self.open.inc();
         // Few counters, and all shared: a clone is some reference counts.

@@ -30,7 +30,7 @@ async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: We
 /// The faster one, for who has to wait for nothing between a message and its answer.
 async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let _ = socket
-        .for_each(|message, replies| {
+        .for_each_borrowed(|message, replies| {
             // Refused only where the connection is closing.
             let _ = replies.send_borrowed(message);
         })

@@ -42,7 +42,7 @@ struct Options {
     /// The subprotocols to agree to, best first.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     protocols: Vec<String>,
-    /// Echo by `for_each`, which lends the messages, instead of by `recv` and `send`.
+    /// Echo by `for_each_borrowed`, which lends the messages, instead of by `recv` and `send`.
     #[arg(long)]
     for_each: bool,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tower_websocket::{CloseCause, ConnectionObserver, Observer, Opened, ProtocolError, Traffic};
+use tower_websocket::{CloseCause, ConnectionObserver, ConnectionOpened, Observer, ProtocolError, Traffic};
 
 use crate::kind::{Expected, Kind};
 use crate::script::Tally;
@@ -105,7 +105,7 @@ struct WatchOne {
 }
 
 impl Observer for Watch {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         let ledger = self.0.clone();
         ledger.opened.fetch_add(1, Ordering::Relaxed);
         let id = opened.path.trim_start_matches('/').parse().ok();

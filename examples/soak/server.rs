@@ -189,7 +189,7 @@ async fn echo_impatiently<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mu
 
 async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let _ = socket
-        .for_each(|message, replies| {
+        .for_each_borrowed(|message, replies| {
             // Refused only where the connection is closing.
             let _ = replies.send_borrowed(message);
         })

@@ -1,7 +1,7 @@
 //! What a client makes of the extensions that a server answers with (RFC 6455 §4.1, RFC 7692 §7.1).
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
-use websocket_driver::extensions::{ExtensionError, HeaderError, Reason};
+use websocket_driver::extensions::{ExtensionError, ExtensionFault, HeaderError};
 use websocket_driver::{Config, Event, ResponseFault};
 use websocket_tests::wire::Frame;
 
@@ -22,20 +22,20 @@ fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).unwrap()
 }
 
-fn parameter(name: &str, value: Option<&str>) -> Reason {
-    Reason::Parameter { name: name.into(), value: value.map(Into::into) }
+fn parameter(name: &str, value: Option<&str>) -> ExtensionFault {
+    ExtensionFault::Parameter { name: name.into(), value: value.map(Into::into) }
 }
 
 /// How [`answered`] must refuse: with 1010, in the driver's own events alone, since there is no connection to say it on.
 #[track_caller]
-fn assert_refused(config: Config, lines: &[&str], extension: &str, reason: Reason) {
+fn assert_refused(config: Config, lines: &[&str], extension: &str, reason: ExtensionFault) {
     let (mut client, events) = answered(config, lines);
     let (error, code) = refusal(&lines.join(" | "), &events);
     let expected = ExtensionError::new(extension, reason);
     assert_eq!((&error.fault, code), (&ResponseFault::Extension(expected.clone()), 1010), "{lines:?}");
     assert_eq!(error.to_string(), expected.to_string());
     assert!(error.to_string().contains(extension), "{error}");
-    if let Reason::Parameter { name, .. } = expected.reason {
+    if let ExtensionFault::Parameter { name, .. } = expected.reason {
         assert!(error.to_string().contains(&name), "{error}");
     }
     assert_eq!(error.status.map(|status| status.as_u16()), Some(101));
@@ -46,14 +46,24 @@ fn assert_refused(config: Config, lines: &[&str], extension: &str, reason: Reaso
 #[test]
 fn extensions_that_nobody_offered_are_refused_with_1010() {
     let deflate = || with(PermessageDeflate::new());
-    assert_refused(config(), &["permessage-deflate"], "permessage-deflate", Reason::Unknown);
-    assert_refused(config(), &["x-unknown; a=1"], "x-unknown", Reason::Unknown);
-    assert_refused(deflate(), &["x-unknown"], "x-unknown", Reason::Unknown);
-    assert_refused(deflate(), &["Permessage-Deflate"], "Permessage-Deflate", Reason::Unknown);
-    assert_refused(deflate(), &["permessage-deflate, x-unknown"], "x-unknown", Reason::Unknown);
-    assert_refused(deflate(), &["permessage-deflate", "x-unknown"], "x-unknown", Reason::Unknown);
-    assert_refused(deflate(), &["permessage-deflate, permessage-deflate"], "permessage-deflate", Reason::NotOffered);
-    assert_refused(deflate(), &["permessage-deflate", "permessage-deflate"], "permessage-deflate", Reason::NotOffered);
+    assert_refused(config(), &["permessage-deflate"], "permessage-deflate", ExtensionFault::Unknown);
+    assert_refused(config(), &["x-unknown; a=1"], "x-unknown", ExtensionFault::Unknown);
+    assert_refused(deflate(), &["x-unknown"], "x-unknown", ExtensionFault::Unknown);
+    assert_refused(deflate(), &["Permessage-Deflate"], "Permessage-Deflate", ExtensionFault::Unknown);
+    assert_refused(deflate(), &["permessage-deflate, x-unknown"], "x-unknown", ExtensionFault::Unknown);
+    assert_refused(deflate(), &["permessage-deflate", "x-unknown"], "x-unknown", ExtensionFault::Unknown);
+    assert_refused(
+        deflate(),
+        &["permessage-deflate, permessage-deflate"],
+        "permessage-deflate",
+        ExtensionFault::NotOffered,
+    );
+    assert_refused(
+        deflate(),
+        &["permessage-deflate", "permessage-deflate"],
+        "permessage-deflate",
+        ExtensionFault::NotOffered,
+    );
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::extensions::{ExtensionError, Reason};
+use websocket_driver::extensions::{ExtensionError, ExtensionFault};
 use websocket_driver::{
-    CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Exceeded, Limit, ProtocolError as E, Timeout, Version,
+    CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Limit, LimitExceeded, ProtocolError as E, Timeout,
+    Version,
 };
 use websocket_tests::wire::{Frame, HIXIE76_CLOSE, HYBI, Handshake, LengthForm, VERSIONS, frames, hixie_text};
 
@@ -21,7 +22,7 @@ fn cause(session: &Session) -> &CloseCause {
 
 /// What a limit is told as.
 fn limit(limit: Limit, max: u64, size: u64) -> CloseCause {
-    CloseCause::Limit(Exceeded { limit, max, size })
+    CloseCause::Limit(LimitExceeded { limit, max, size })
 }
 
 #[test]
@@ -290,7 +291,7 @@ fn a_breach_of_the_protocol_is_told_with_its_section_and_messages_before_it_are_
 
 #[test]
 fn what_only_a_client_or_an_extension_can_find_has_its_section_too() {
-    let not_utf8 = E::from(ExtensionError::new("permessage-deflate", Reason::InvalidUtf8));
+    let not_utf8 = E::from(ExtensionError::new("permessage-deflate", ExtensionFault::InvalidUtf8));
     for (error, section) in [(E::MaskedFrame, "RFC 6455 §5.1"), (not_utf8, "RFC 6455 §8.1")] {
         assert_eq!(error.section(), Some(section), "{error}");
         assert!(error.to_string().contains(section), "{error}");
@@ -298,7 +299,7 @@ fn what_only_a_client_or_an_extension_can_find_has_its_section_too() {
     for error in [
         E::TooManyFragments { limit: 1 },
         E::Undeliverable { version: "hixie-76" },
-        E::from(ExtensionError::new("permessage-deflate", Reason::InvalidData("garbage"))),
+        E::from(ExtensionError::new("permessage-deflate", ExtensionFault::InvalidData("garbage"))),
     ] {
         assert_eq!(error.section(), None, "{error}");
     }
@@ -369,7 +370,7 @@ fn more_memory_than_is_allowed_is_told_with_what_was_held() {
     let config = Config::server().max_memory(20_000);
     let mut session = Session::open_with(Version::Hybi13, config);
     session.feed(Frame::binary(vec![0; 30_000]).more().bytes());
-    let CloseCause::Limit(Exceeded { limit: Limit::Memory, max: 20_000, size }) = *cause(&session) else {
+    let CloseCause::Limit(LimitExceeded { limit: Limit::Memory, max: 20_000, size }) = *cause(&session) else {
         panic!("{}", cause(&session))
     };
     assert!((30_000..100_000).contains(&size), "{size}");
@@ -392,7 +393,7 @@ fn what_a_transport_reports_is_told_by_its_kind() {
 
 #[test]
 fn each_kind_has_a_word_of_its_own() {
-    let exceeded = Exceeded { limit: Limit::Memory, max: 1, size: 2 };
+    let exceeded = LimitExceeded { limit: Limit::Memory, max: 1, size: 2 };
     let causes = [
         (CloseCause::Local(frame(1000, "")), "local"),
         (CloseCause::Remote(frame(1000, "")), "remote"),

@@ -7,8 +7,8 @@ use bytes::Buf;
 use http::Response;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{
-    CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Driver, Event, HandshakeError, Observer, Opened,
-    ProtocolError, Traffic, Version,
+    CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Driver, Event, HandshakeError,
+    Observer, ProtocolError, Traffic, Version,
 };
 use websocket_tests::wire::{ACCEPT, Frame, HYBI, Handshake, VERSIONS, frames, hixie_text};
 
@@ -30,8 +30,8 @@ struct Told {
 struct Notes(Arc<Mutex<Told>>);
 
 impl Observer for Notes {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
-        let Opened { is_client, version, protocol, path, .. } = opened;
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
+        let ConnectionOpened { is_client, version, protocol, path, .. } = opened;
         self.told(|told| told.opened.push(format!("{is_client} {version} {protocol:?} {path}")));
         Box::new(self.clone())
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Batch, CloseCause, Config, Driver, Event, Exceeded, Limit, Version};
+use websocket_driver::{Batch, CloseCause, Config, Driver, Event, Limit, LimitExceeded, Version};
 use websocket_tests::wire::{Frame, HYBI, Handshake, ServerFrame, VERSIONS, frames, hixie_text};
 
 use crate::session::Session;
@@ -22,7 +22,7 @@ fn admitted(session: &mut Session, now: Instant, frame: &[u8]) -> usize {
 
 fn exceeded(session: &Session) -> Option<(Limit, u64)> {
     match session.driver.close_cause() {
-        Some(&CloseCause::Limit(Exceeded { limit, max, size })) if size == max + 1 => Some((limit, max)),
+        Some(&CloseCause::Limit(LimitExceeded { limit, max, size })) if size == max + 1 => Some((limit, max)),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
 use websocket_driver_extensions::test_util::{check, check_pair};
-use websocket_driver_extensions::{Extension, Message, Offer, Params, Reason, Room, Rsv, Session};
+use websocket_driver_extensions::{BoundedBuffer, Extension, ExtensionFault, Message, Offer, Params, Rsv, Session};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -58,7 +58,7 @@ const BROKEN: [(Fault, &str); 32] = [
     (F::AcceptsAnything, "a server passes over an offer with an unknown parameter"),
     (F::LooksAtTheFirstOfferOnly, "a server takes the next offer"),
     (F::ActivatesAnything, "a client refuses a response with an unknown parameter"),
-    (F::DoesNotNameTheParameter, "by Reason::Parameter with its name"),
+    (F::DoesNotNameTheParameter, "by ExtensionFault::Parameter with its name"),
     (F::SetsTheBitOfAnother, "encode sets bits that it claims, and leaves all others alone"),
     (F::ClearsTheBitsOfOthers, "encode sets bits that it claims, and leaves all others alone"),
     (F::MakesTextOfBinary, "encode leaves text text"),
@@ -74,7 +74,7 @@ const BROKEN: [(Fault, &str); 32] = [
     (F::CountsOverAllConnections, "what one end encodes the other decodes"),
     (F::HasNoLimit, "a message beyond the limit is refused"),
     (F::StopsAtTheLimit, "a message of as many bytes as the limit is taken"),
-    (F::MistakesTheLimitForBadData, "by Reason::MessageTooBig"),
+    (F::MistakesTheLimitForBadData, "by ExtensionFault::MessageTooBig"),
     (F::SwallowsWhatTheRoomSays, "an error of the room is passed on"),
     (F::PanicsAtBadData, "decode never panics"),
     (F::PanicsAfterAnError, "decode never panics"),
@@ -137,12 +137,14 @@ impl Offer for Faulty {
         }
     }
 
-    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason> {
+    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault> {
         match (response.iter().next(), self.fault) {
-            (None, F::RefusesItsOwnResponse) => Err(Reason::NotOffered),
-            (Some(_), F::DoesNotNameTheParameter) => Err(Reason::Parameter { name: "x".into(), value: None }),
+            (None, F::RefusesItsOwnResponse) => Err(ExtensionFault::NotOffered),
+            (Some(_), F::DoesNotNameTheParameter) => Err(ExtensionFault::Parameter { name: "x".into(), value: None }),
             (None, _) | (_, F::ActivatesAnything) => Ok(self.session()),
-            (Some((name, value)), _) => Err(Reason::Parameter { name: name.into(), value: value.map(Into::into) }),
+            (Some((name, value)), _) => {
+                Err(ExtensionFault::Parameter { name: name.into(), value: value.map(Into::into) })
+            }
         }
     }
 }
@@ -157,9 +159,9 @@ struct FaultySession {
 }
 
 impl Session for FaultySession {
-    fn encode(&mut self, message: &mut Message) -> Result<(), Reason> {
+    fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
         if self.fault == F::CannotEncodeAnEmptyMessage && message.data.is_empty() {
-            return Err(Reason::Encode("it is empty"));
+            return Err(ExtensionFault::Encode("it is empty"));
         }
         let count = match self.fault {
             F::CountsOverAllConnections => COUNT.fetch_add(1, Ordering::Relaxed),
@@ -177,7 +179,7 @@ impl Session for FaultySession {
         Ok(())
     }
 
-    fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+    fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         if !message.rsv.contains(Rsv::RSV2) {
             if self.fault == F::DecodesWhatHasNoBit {
                 message.data = message.data.slice(message.data.len().min(2)..);
@@ -194,7 +196,7 @@ impl Session for FaultySession {
 }
 
 impl FaultySession {
-    fn decode_marked(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+    fn decode_marked(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         let data = match (&message.data[..], self.fault) {
             ([MARK, count, data @ ..], _) if *count == self.came => data,
             (data, F::PanicsAtBadData) => panic!("a wrong mark: {}", data[0]),
@@ -202,21 +204,23 @@ impl FaultySession {
                 message.data = vec![0; room.limit() + 1].into();
                 return Ok(());
             }
-            (_, F::BlamesTheNegotiation) => return Err(Reason::Unknown),
-            _ => return Err(Reason::InvalidData("it has no mark, or was not the next")),
+            (_, F::BlamesTheNegotiation) => return Err(ExtensionFault::Unknown),
+            _ => return Err(ExtensionFault::InvalidData("it has no mark, or was not the next")),
         };
         self.came = self.came.wrapping_add(1);
         let extended = match self.fault {
-            F::CannotDecodeAnEmptyMessage if data.is_empty() => Err(Reason::InvalidData("it is empty")),
-            F::StopsAtTheLimit if data.len() == room.limit() => Err(Reason::MessageTooBig { limit: room.limit() }),
+            F::CannotDecodeAnEmptyMessage if data.is_empty() => Err(ExtensionFault::InvalidData("it is empty")),
+            F::StopsAtTheLimit if data.len() == room.limit() => {
+                Err(ExtensionFault::MessageTooBig { limit: room.limit() })
+            }
             F::HasNoLimit => Ok(()),
             _ => room.extend(data),
         };
         match extended {
-            Err(Reason::MessageTooBig { .. }) if self.fault == F::MistakesTheLimitForBadData => {
-                return Err(Reason::InvalidData("it is long"));
+            Err(ExtensionFault::MessageTooBig { .. }) if self.fault == F::MistakesTheLimitForBadData => {
+                return Err(ExtensionFault::InvalidData("it is long"));
             }
-            Err(Reason::InvalidUtf8) if self.fault == F::SwallowsWhatTheRoomSays => {}
+            Err(ExtensionFault::InvalidUtf8) if self.fault == F::SwallowsWhatTheRoomSays => {}
             other => other?,
         }
         let kept = data.len() - usize::from(self.fault == F::LosesAByteOfLongMessages && data.len() > 1000);

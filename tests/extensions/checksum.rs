@@ -1,6 +1,6 @@
 //! An extension of another kind than compression, on RSV2: each message is followed by a checksum.
 
-use websocket_driver::extensions::{Extension, Message, Offer, Params, Reason, Room, Rsv, Session};
+use websocket_driver::extensions::{BoundedBuffer, Extension, ExtensionFault, Message, Offer, Params, Rsv, Session};
 
 /// With the name and the bit of [`Checksum::new`], or others.
 #[derive(Debug, Clone)]
@@ -46,28 +46,30 @@ impl Offer for Checksum {
         vec![Params::new()]
     }
 
-    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason> {
+    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault> {
         match response.iter().next() {
             None => Ok(self),
-            Some((name, value)) => Err(Reason::Parameter { name: name.to_owned(), value: value.map(Into::into) }),
+            Some((name, value)) => {
+                Err(ExtensionFault::Parameter { name: name.to_owned(), value: value.map(Into::into) })
+            }
         }
     }
 }
 
 impl Session for Checksum {
-    fn encode(&mut self, message: &mut Message) -> Result<(), Reason> {
+    fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
         message.data = [&message.data[..], &sum(&message.data)].concat().into();
         message.rsv = message.rsv | self.rsv;
         Ok(())
     }
 
-    fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+    fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         if !message.rsv.contains(self.rsv) {
             return Ok(());
         }
         match message.data.split_last_chunk::<4>() {
             Some((data, checksum)) if *checksum == sum(data) => room.extend(data)?,
-            _ => return Err(Reason::InvalidData("the checksum is wrong")),
+            _ => return Err(ExtensionFault::InvalidData("the checksum is wrong")),
         }
         message.data = room.take();
         message.rsv = message.rsv.without(self.rsv);

@@ -2,8 +2,8 @@
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::extensions::{
-    DuplicateExtension, Extension, ExtensionError, Extensions, Message, Offer, Params, Pipeline, Reason, Room, Rsv,
-    Session, parse_header,
+    BoundedBuffer, DuplicateExtension, Extension, ExtensionError, ExtensionFault, Extensions, Message, Offer, Params,
+    Pipeline, Rsv, Session, parse_header,
 };
 use websocket_driver::{Config, Message as Sent};
 use websocket_driver_extensions::test_util::check;
@@ -150,7 +150,7 @@ fn a_response_with_two_extensions_on_one_bit_is_refused() {
     let extensions = registered([Checksum::new(), Checksum::new().named("x-other")]);
     let response = parse_header([b"x-other, x-checksum".as_slice()]).unwrap();
     let error = extensions.offer().activate(&response).unwrap_err();
-    let reason = Reason::RsvConflict { other: "x-other".into() };
+    let reason = ExtensionFault::RsvConflict { other: "x-other".into() };
     assert_eq!(error, ExtensionError::new("x-checksum", reason));
     assert_eq!(error.close_code(), 1010);
 }
@@ -211,14 +211,14 @@ fn an_extension_without_a_bit_sees_every_message() {
     }
 
     impl Session for SwapCase {
-        fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+        fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
             room.extend(&message.data)?;
             message.data = room.take();
             swap(message);
             Ok(())
         }
 
-        fn encode(&mut self, message: &mut Message) -> Result<(), Reason> {
+        fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
             swap(message);
             Ok(())
         }
@@ -229,10 +229,10 @@ fn an_extension_without_a_bit_sees_every_message() {
             vec![Params::new()]
         }
 
-        fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason> {
+        fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault> {
             match response.iter().next() {
                 None => Ok(self),
-                Some((name, _)) => Err(Reason::Parameter { name: name.into(), value: None }),
+                Some((name, _)) => Err(ExtensionFault::Parameter { name: name.into(), value: None }),
             }
         }
     }

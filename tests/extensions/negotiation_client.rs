@@ -2,7 +2,8 @@
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver_extensions::{
-    Entry, Extension, ExtensionError, Message, Offer, Params, Pipeline, Reason, Rsv, Session, parse_header,
+    Extension, ExtensionError, ExtensionFault, HeaderEntry, Message, Offer, Params, Pipeline, Rsv, Session,
+    parse_header,
 };
 
 use crate::options::{long, offered, only, options, short};
@@ -76,7 +77,7 @@ fn parameter(text: &str) -> ExtensionError {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (text, None),
     };
-    ExtensionError::new("permessage-deflate", Reason::Parameter { name: long(name), value })
+    ExtensionError::new("permessage-deflate", ExtensionFault::Parameter { name: long(name), value })
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn a_client_refuses_every_wrong_way_to_write_a_window() {
             let error =
                 offered(PermessageDeflate::new()).activate(&[("permessage-deflate".into(), params)]).unwrap_err();
             let value = values.last().expect("one").map(Into::into);
-            assert_eq!(error.reason, Reason::Parameter { name: long(name), value }, "{name} {values:?}");
+            assert_eq!(error.reason, ExtensionFault::Parameter { name: long(name), value }, "{name} {values:?}");
         }
     }
 }
@@ -173,13 +174,13 @@ fn a_client_refuses_what_it_does_not_know_and_what_it_did_not_offer() {
     extensions.register(Silent).unwrap();
     assert_eq!(short(&extensions.offer().header().unwrap()), "deflate; cmwb");
     for (response, extension, reason) in [
-        ("x-unknown", "x-unknown", Reason::Unknown),
-        ("permessage-deflate, x-unknown", "x-unknown", Reason::Unknown),
-        ("Permessage-Deflate", "Permessage-Deflate", Reason::Unknown),
-        ("x-silent", "x-silent", Reason::NotOffered),
-        ("permessage-deflate, permessage-deflate", "permessage-deflate", Reason::NotOffered),
+        ("x-unknown", "x-unknown", ExtensionFault::Unknown),
+        ("permessage-deflate, x-unknown", "x-unknown", ExtensionFault::Unknown),
+        ("Permessage-Deflate", "Permessage-Deflate", ExtensionFault::Unknown),
+        ("x-silent", "x-silent", ExtensionFault::NotOffered),
+        ("permessage-deflate, permessage-deflate", "permessage-deflate", ExtensionFault::NotOffered),
     ] {
-        let response: Vec<Entry> = parse_header([response.as_bytes()]).unwrap();
+        let response: Vec<HeaderEntry> = parse_header([response.as_bytes()]).unwrap();
         let error = extensions.offer().activate(&response).unwrap_err();
         assert_eq!(error, ExtensionError::new(extension, reason));
         assert_eq!(error.close_code(), 1010);

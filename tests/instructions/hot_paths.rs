@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use http::Uri;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Batch, Config, Driver, Event, ReplyBuffer, Version};
-use websocket_driver_extensions::{Extension, Message, Params, Room, Session, parse_header};
+use websocket_driver_extensions::{BoundedBuffer, Extension, Message, Params, Session, parse_header};
 use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
 pub(crate) struct HotPath {
@@ -72,7 +72,7 @@ fn batch(input: Vec<u8>) -> Turn {
     })
 }
 
-/// The same without owning a message, and without the driver while messages are handled, as that of `WebSocket::for_each`.
+/// The same without owning a message, and without the driver while messages are handled, as that of `WebSocket::for_each_borrowed`.
 fn borrowed(input: Vec<u8>) -> Turn {
     let mut server = server(Version::Hybi13);
     let (mut batch, mut replies) = (Batch::default(), ReplyBuffer::default());
@@ -175,7 +175,7 @@ fn deflate() -> Turn {
             let mut message = Message::new(true, text.clone());
             compressor.encode(&mut message).expect("it compresses");
             let mut inspect = |_: &[u8]| Ok(());
-            inflater.decode(&mut message, &mut Room::new(1 << 20, &mut inspect)).expect("it inflates");
+            inflater.decode(&mut message, &mut BoundedBuffer::new(1 << 20, &mut inspect)).expect("it inflates");
             assert_eq!(message.data.len(), text.len());
         }
     })

@@ -279,7 +279,7 @@ fn a_long_message_that_for_each_lends_is_sent_back_without_a_copy() {
         let long = vec![7; 1024 * 1024];
         peer.send_binary(&long);
         let mut spent = Vec::new();
-        let echo = socket.for_each(|message, replies| {
+        let echo = socket.for_each_borrowed(|message, replies| {
             let before = GLOBAL.stats().bytes_allocated;
             replies.send_borrowed(message).expect("an open connection");
             spent.push(GLOBAL.stats().bytes_allocated - before);

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, timeout};
 use tower_websocket::{
-    Budget, CloseCause, CloseCode, Config, ConnectionObserver, Observer, Opened, SendError, Shutdown, Traffic, Version,
-    WebSocketSender,
+    Budget, CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Observer, SendError, Shutdown,
+    Traffic, Version, WebSocketSender,
 };
 use websocket_tests::wire::Frame;
 
@@ -106,7 +106,7 @@ fn panic_of_a_handler_leaves_other_connections_and_its_replies_intact() {
             let server = tokio::spawn(async move {
                 if in_for_each {
                     let mut count = 0;
-                    let handled = panicking.for_each(|message, replies| {
+                    let handled = panicking.for_each_borrowed(|message, replies| {
                         count += 1;
                         assert!(count < 3, "as intended");
                         replies.send_borrowed(message).unwrap();
@@ -191,7 +191,7 @@ fn cancelled_senders_leave_nothing_behind() {
 struct Panicking(Arc<AtomicUsize>);
 
 impl Observer for Panicking {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new(Self(self.0.clone()))
     }
 }
@@ -269,7 +269,7 @@ impl Sending {
 }
 
 impl Observer for Sending {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new(self.clone())
     }
 }
@@ -302,7 +302,7 @@ fn handlers_and_observers_that_send_to_each_other_do_not_deadlock() {
         let servers = [one, two].map(|mut socket| {
             let senders = senders.clone();
             runtime.spawn(async move {
-                let handled = socket.for_each(|_, replies| {
+                let handled = socket.for_each_borrowed(|_, replies| {
                     for sender in &senders {
                         let _ = sender.try_send("handled");
                     }

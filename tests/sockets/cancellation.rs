@@ -449,7 +449,7 @@ fn a_cancelled_for_each_hands_out_every_message_once() {
             let mut outcome = Outcome::default();
             insist!(
                 times,
-                socket.for_each(|message, replies| {
+                socket.for_each_borrowed(|message, replies| {
                     outcome.messages.push(message.into());
                     replies.send_borrowed(message).unwrap();
                 })

@@ -8,8 +8,8 @@ use permessage_deflate::PermessageDeflate;
 use tokio::time::{Instant, sleep};
 use tower_websocket::test::{self, Handshake, Peer};
 use tower_websocket::{
-    CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Error, Exceeded, Limit, Message, Observer, Opened,
-    ProtocolError, Shutdown, Timeout, Version, WebSocket, accept,
+    CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Error, Limit, LimitExceeded,
+    Message, Observer, ProtocolError, Shutdown, Timeout, Version, WebSocket, accept,
 };
 use websocket_tests::wire::{Frame, HYBI, Handshake as Head, VERSIONS, frames};
 
@@ -149,7 +149,7 @@ fn a_limit_is_told_with_what_it_was_and_what_met_it() {
         // The message before has 6 bytes and takes a frame.
         let fragments = [Frame::text("").more(), Frame::continuation("").more(), Frame::continuation("")];
         let pieces = [Frame::text([b'x'; 60]).more(), Frame::continuation([b'x'; 41])];
-        let limit = |limit, max, size| CloseCause::Limit(Exceeded { limit, max, size });
+        let limit = |limit, max, size| CloseCause::Limit(LimitExceeded { limit, max, size });
         let config = Config::server;
         for (config, bytes, expected, code) in [
             (config().max_frame_size(100), Frame::binary([0; 101]).bytes(), limit(Limit::FrameSize, 100, 101), 1009),
@@ -180,7 +180,10 @@ fn a_limit_is_told_with_what_it_was_and_what_met_it() {
         peer.send_raw([Frame::text("before").bytes(), Frame::binary(vec![0; 200_000]).more().bytes()].concat());
         let (messages, _, cause) = outcome(socket).await;
         assert_eq!(messages, [Message::text("before")]);
-        assert!(matches!(cause, CloseCause::Limit(Exceeded { limit: Limit::Memory, max: 150_000, .. })), "{cause}");
+        assert!(
+            matches!(cause, CloseCause::Limit(LimitExceeded { limit: Limit::Memory, max: 150_000, .. })),
+            "{cause}"
+        );
         peer.expect_close(1009).await;
     });
 }
@@ -194,7 +197,7 @@ fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
         // 300 bytes of "a", deflated.
         peer.send_raw(Frame::binary(b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00").rsv(0x40).bytes());
         let (_, _, cause) = outcome(socket).await;
-        assert_eq!(cause, CloseCause::Limit(Exceeded { limit: Limit::MessageSize, max: 100, size: 101 }));
+        assert_eq!(cause, CloseCause::Limit(LimitExceeded { limit: Limit::MessageSize, max: 100, size: 101 }));
         peer.expect_close(1009).await;
     });
 }
@@ -311,7 +314,7 @@ fn tls_that_ends_without_its_alert_is_truncated() {
 struct Last(Arc<Mutex<Option<CloseCause>>>);
 
 impl Observer for Last {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new(self.clone())
     }
 }

@@ -110,7 +110,7 @@ fn replies_show_no_message() {
             .write(frames([Frame::text("s3cr").more(), Frame::continuation("et"), Frame::close(1000, "")]))
             .await;
         let mut messages = 0;
-        let answering = socket.for_each(|message, replies| {
+        let answering = socket.for_each_borrowed(|message, replies| {
             replies.send_borrowed(message).unwrap();
             confirm(&*replies);
             messages += 1;

@@ -51,7 +51,7 @@ impl Handler {
             Self::ForEach => {
                 // The flood ends with a transport that is cut.
                 let _ = socket
-                    .for_each(|message, replies| {
+                    .for_each_borrowed(|message, replies| {
                         let _ = replies.send_borrowed(message);
                     })
                     .await;

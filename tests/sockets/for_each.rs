@@ -1,4 +1,4 @@
-//! `for_each`: every message once, in order, where it lies, whatever stands between them.
+//! `for_each_borrowed`: every message once, in order, where it lies, whatever stands between them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn every_version_is_echoed_until_the_client_closes() {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
             let server = tokio::spawn(async move {
-                socket.for_each(|message, replies| replies.send_borrowed(message).unwrap()).await.unwrap();
+                socket.for_each_borrowed(|message, replies| replies.send_borrowed(message).unwrap()).await.unwrap();
                 socket
             });
             let long = "é".repeat(40_000);
@@ -51,7 +51,7 @@ fn frames_of_every_kind_keep_their_order() {
             client.wire.write(piece).await;
         }
         let mut seen = Vec::new();
-        socket.for_each(|message, _| seen.push(Message::from(message))).await.unwrap();
+        socket.for_each_borrowed(|message, _| seen.push(Message::from(message))).await.unwrap();
         let expected: [Message; 6] =
             ["one".into(), "two".into(), vec![3; 300].into(), "four".into(), vec![5; 70_000].into(), "six".into()];
         assert_eq!(seen, expected);
@@ -74,7 +74,7 @@ fn a_text_that_is_not_utf8_is_not_handed_out_nor_what_follows() {
                 client.wire.write(frames([Frame::text("good"), Frame::text(&bad), Frame::text("late")])).await;
                 let mut seen = Vec::new();
                 let outcome = if lent {
-                    socket.for_each(|message, _| seen.push(Message::from(message))).await
+                    socket.for_each_borrowed(|message, _| seen.push(Message::from(message))).await
                 } else {
                     loop {
                         match socket.recv().await {
@@ -98,7 +98,7 @@ fn a_batch_is_answered_in_one_write() {
     run(async || {
         let (mut socket, mut client, probe) = counted().await;
         client.send(&["hello"; 100]).await;
-        let echo = socket.for_each(|message, replies| replies.send_borrowed(message).unwrap());
+        let echo = socket.for_each_borrowed(|message, replies| replies.send_borrowed(message).unwrap());
         assert!(echo.now_or_never().is_none());
         let (reads, writes) = probe.take();
         assert!(reads <= 2 && writes == 1, "{reads} reads, {writes} writes");
@@ -115,7 +115,7 @@ fn a_client_that_does_not_read_is_handed_nothing_more() {
         let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, config).await;
         client.send(&["x"; 50]).await;
         let mut seen = 0;
-        let answers = socket.for_each(|_, replies| {
+        let answers = socket.for_each_borrowed(|_, replies| {
             seen += 1;
             replies.send("y".repeat(10_000)).unwrap();
         });
@@ -123,7 +123,7 @@ fn a_client_that_does_not_read_is_handed_nothing_more() {
         assert!((1..20).contains(&seen), "{seen} of 50 messages were answered, and nobody read");
         let rest = tokio::spawn(async move {
             let mut rest = 0;
-            socket.for_each(|_, _| rest += 1).await.unwrap();
+            socket.for_each_borrowed(|_, _| rest += 1).await.unwrap();
             rest
         });
         for _ in 0..seen {
@@ -141,7 +141,7 @@ fn answers_beyond_the_limit_are_refused() {
             over_memory(1024 * 1024, Version::Hybi13, Config::server().max_output(1000)).await;
         client.send(&["x"]).await;
         let mut refused = None;
-        let answers = socket.for_each(|_, replies| {
+        let answers = socket.for_each_borrowed(|_, replies| {
             replies.send("y".repeat(2000)).unwrap();
             refused = Some(replies.send("z"));
         });
@@ -160,7 +160,7 @@ fn nor_is_it_handed_messages_in_fragments() {
         let bytes = frames((0..50).flat_map(|_| [Frame::text("x").more(), Frame::continuation("y")]));
         client.wire.write(bytes).await;
         let server = tokio::spawn(async move {
-            socket.for_each(|_, replies| replies.send("z".repeat(10_000)).unwrap()).await.unwrap();
+            socket.for_each_borrowed(|_, replies| replies.send("z".repeat(10_000)).unwrap()).await.unwrap();
         });
         // Time to answer more than there is room for.
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -179,7 +179,7 @@ fn what_was_not_handed_out_is_received_and_the_other_way_round() {
         client.send(&["1", "2", "3", "4"]).await;
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("1"));
         let mut seen = Vec::new();
-        let each = socket.for_each(|message, _| seen.push(Message::from(message)));
+        let each = socket.for_each_borrowed(|message, _| seen.push(Message::from(message)));
         assert!(each.now_or_never().is_none());
         assert_eq!(seen, ["2", "3", "4"].map(Message::text));
         client.send(&["5"]).await;
@@ -197,7 +197,7 @@ fn a_close_among_the_answers_ends_it_within_the_limit() {
             let begun = tokio::time::Instant::now();
             let server = tokio::spawn(async move {
                 socket
-                    .for_each(|message, replies| {
+                    .for_each_borrowed(|message, replies| {
                         assert_eq!(message, MessageRef::Text("go"));
                         replies.close(CloseCode::GOING_AWAY, "gone").unwrap();
                         assert_eq!(replies.send_borrowed("late"), Err(SendError::Closed));
@@ -226,7 +226,7 @@ fn compressed_messages_are_handed_out_inflated() {
         let (server, client) = tokio::io::duplex(64 * 1024);
         let serving = tokio::spawn(async move {
             let Ok(mut socket) = tower_websocket::accept(server, config).await else { panic!("no WebSocket") };
-            socket.for_each(|message, replies| replies.send_borrowed(message).unwrap()).await.unwrap();
+            socket.for_each_borrowed(|message, replies| replies.send_borrowed(message).unwrap()).await.unwrap();
         });
         let config = Config::client().extension(PermessageDeflate::new()).unwrap();
         let (mut client, _) = tower_websocket::connect("ws://localhost/").config(config).over(client).await.unwrap();

@@ -7,8 +7,8 @@ use permessage_deflate::PermessageDeflate;
 use tokio::time::sleep;
 use tower_websocket::test::{self, Frame as Got, Handshake, Peer};
 use tower_websocket::{
-    AcceptError, CloseCause, CloseCode, Config, ConnectionObserver, Message, Observer, Opened, ProtocolError, Traffic,
-    Version, accept, connect,
+    AcceptError, CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Message, Observer, ProtocolError,
+    Traffic, Version, accept, connect,
 };
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
@@ -37,8 +37,8 @@ struct Told {
 struct Notes(Arc<Mutex<Told>>);
 
 impl Observer for Notes {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
-        let Opened { is_client, version, protocol, path, .. } = *opened;
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
+        let ConnectionOpened { is_client, version, protocol, path, .. } = *opened;
         self.0.lock().unwrap().opened.push((is_client, version, protocol.map(Into::into), path.into()));
         Box::new(self.clone())
     }
@@ -216,7 +216,7 @@ fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
                     }
                 }
                 "for_each" => {
-                    let echo = socket.for_each(|message, replies| drop(replies.send_borrowed(message)));
+                    let echo = socket.for_each_borrowed(|message, replies| drop(replies.send_borrowed(message)));
                     echo.await.unwrap();
                 }
                 _ => {

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
-use axum_websocket::{Config, ConnectionObserver, Observer, Opened, WebSocketUpgrade};
+use axum_websocket::{Config, ConnectionObserver, ConnectionOpened, Observer, WebSocketUpgrade};
 use futures_util::FutureExt;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_websocket::{OriginalUriLayer, Version, WebSocket, WebSocketLayer};
@@ -27,7 +27,7 @@ struct Paths(Arc<Mutex<Vec<String>>>);
 struct Nobody;
 
 impl Observer for Paths {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         self.0.lock().unwrap().push(opened.path.to_owned());
         Box::new(Nobody)
     }

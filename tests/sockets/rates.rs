@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCause, Config, Exceeded, Limit, Version, WebSocket};
+use tower_websocket::{CloseCause, Config, Limit, LimitExceeded, Version, WebSocket};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
 use crate::client::texts_of;
@@ -43,7 +43,7 @@ fn a_burst_of_the_limit_passes_and_one_more_is_closed_with_1008() {
             texts(&mut peer, version, 1);
             let (received, cause) = server.await.unwrap();
             assert_eq!(received, 50, "{version}");
-            let exceeded = Exceeded { limit: Limit::FrameRate, max: 50, size: 51 };
+            let exceeded = LimitExceeded { limit: Limit::FrameRate, max: 50, size: 51 };
             assert_eq!(cause, Some(CloseCause::Limit(exceeded)), "{version}");
             peer.expect_close(1008).await;
         }
@@ -100,7 +100,7 @@ fn frames_one_by_one_and_for_each_are_held_to_it_as_well() {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, limited(50)).await;
         let server = tokio::spawn(async move {
             let mut received = 0;
-            let _ = socket.for_each(|_, _| received += 1).await;
+            let _ = socket.for_each_borrowed(|_, _| received += 1).await;
             (received, socket.close_cause().unwrap().kind())
         });
         peer.chop(3);
@@ -121,7 +121,7 @@ fn control_frames_are_held_to_a_limit_of_their_own() {
                 sleep(2 * SECOND).await;
                 assert!(!server.is_finished());
                 peer.send_raw(control.bytes().repeat(6));
-                let exceeded = Exceeded { limit: Limit::ControlRate, max: 5, size: 6 };
+                let exceeded = LimitExceeded { limit: Limit::ControlRate, max: 5, size: 6 };
                 assert_eq!(server.await.unwrap(), (1000, Some(CloseCause::Limit(exceeded))), "{version}");
             }
         }

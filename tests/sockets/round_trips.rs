@@ -154,7 +154,7 @@ fn messages_before_the_pong_are_kept_and_come_in_their_order_by_whichever_way() 
 
         let (mut socket, mut peer) = pinged_between_messages().await;
         let mut texts = Vec::new();
-        let served = WebSocket::for_each(&mut socket, |message, replies| {
+        let served = WebSocket::for_each_borrowed(&mut socket, |message, replies| {
             let message = Message::from(message);
             texts.push(message.as_text().unwrap().to_string());
             let _ = replies.send(message);

@@ -8,7 +8,7 @@ use http_body_util::Empty;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Instant, sleep, timeout};
-use tower_websocket::{CloseCause, Config, ConnectionObserver, Observer, Opened, Timeout, Version};
+use tower_websocket::{CloseCause, Config, ConnectionObserver, ConnectionOpened, Observer, Timeout, Version};
 use websocket_tests::wire::{Frame, ServerFrame};
 
 use crate::client::Client;
@@ -47,7 +47,7 @@ impl Ends {
 }
 
 impl Observer for Ends {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new(self.clone())
     }
 }

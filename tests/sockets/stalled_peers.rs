@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{
-    CloseCause, CloseCode, Config, ConnectionObserver, Message, Observer, Opened, Shutdown, Timeout, Version,
+    CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Message, Observer, Shutdown, Timeout, Version,
     WebSocket, WebSocketLayer, accept,
 };
 use websocket_tests::wire::Frame;
@@ -79,7 +79,7 @@ impl Handler {
                 }
             }
             Self::ForEach => {
-                let _ = socket.for_each(|message, replies| drop(replies.send_borrowed(message))).await;
+                let _ = socket.for_each_borrowed(|message, replies| drop(replies.send_borrowed(message))).await;
             }
             Self::Sender => {
                 let sender = socket.sender();
@@ -141,7 +141,7 @@ impl End {
 }
 
 impl Observer for End {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new(self.clone())
     }
 }

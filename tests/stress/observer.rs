@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use tower_websocket::{CloseCause, ConnectionObserver, Observer, Opened, Traffic};
+use tower_websocket::{CloseCause, ConnectionObserver, ConnectionOpened, Observer, Traffic};
 
 use crate::random::Random;
 
@@ -24,7 +24,7 @@ impl Unruly {
 }
 
 impl Observer for Unruly {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         let mut random = self.random.lock().unwrap();
         let panics_after = random.once_in(2).then(|| random.below(20));
         Box::new(UnrulyConnection { send: self.send.clone(), calls: 0, panics_after })

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver_extensions::{Extension, Message, Params, Room, Session};
+use websocket_driver_extensions::{BoundedBuffer, Extension, Message, Params, Session};
 
 const SIZES: [usize; 3] = [128, 1024, 64 * 1024];
 
@@ -61,7 +61,7 @@ fn compress(session: &mut dyn Session, text: &Bytes) -> Message {
 
 fn inflate(session: &mut dyn Session, mut message: Message) -> usize {
     let mut inspect = |_: &[u8]| Ok(());
-    session.decode(&mut message, &mut Room::new(1 << 20, &mut inspect)).expect("it inflates");
+    session.decode(&mut message, &mut BoundedBuffer::new(1 << 20, &mut inspect)).expect("it inflates");
     message.data.len()
 }
 

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use websocket_driver_extensions::{Reason, Room};
+use websocket_driver_extensions::{BoundedBuffer, ExtensionFault};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
 /// How much comes out of a codec at a time.
@@ -41,7 +41,7 @@ thread_local! {
 
 /// What a compressor is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Effort {
+pub(crate) struct CompressorSettings {
     pub(crate) level: u8,
     pub(crate) mem_level: u8,
     pub(crate) window: u8,
@@ -51,7 +51,7 @@ pub(crate) struct Effort {
 const SHORT_MEM_LEVEL: u8 = 5;
 const SHORT: usize = (1 << (SHORT_MEM_LEVEL + 6)) - 2;
 
-impl Effort {
+impl CompressorSettings {
     /// The same for a message that is compressed by itself. A short one comes out the same with less memory, all of which
     /// zlib-rs zeroes twice for each message.
     pub(crate) fn for_one_of(self, len: usize) -> Self {
@@ -60,12 +60,12 @@ impl Effort {
 }
 
 pub(crate) struct Compressor {
-    effort: Effort,
+    effort: CompressorSettings,
     deflate: Deflate,
 }
 
 impl Compressor {
-    pub(crate) fn new(effort: Effort) -> Self {
+    pub(crate) fn new(effort: CompressorSettings) -> Self {
         let deflate = Deflate::new_with_config(DeflateConfig {
             level: effort.level.into(),
             // Negative for raw deflate, without a header.
@@ -76,14 +76,14 @@ impl Compressor {
         Self { effort, deflate }
     }
 
-    pub(crate) fn effort(&self) -> Effort {
+    pub(crate) fn effort(&self) -> CompressorSettings {
         self.effort
     }
 
     /// The bytes it holds: zlib-rs's state, of which the table of hashes is most, twice the window and as much for its chains,
     /// and 7 bytes for each symbol that a block may have.
     pub(crate) fn memory(&self) -> usize {
-        let Effort { mem_level, window, .. } = self.effort;
+        let CompressorSettings { mem_level, window, .. } = self.effort;
         134_272 + (4 << window) + (7 << (mem_level + 6))
     }
 
@@ -93,7 +93,7 @@ impl Compressor {
     }
 
     /// Compresses a message, by RFC 7692 §7.2.1.
-    pub(crate) fn compress(&mut self, message: &[u8]) -> Result<Bytes, Reason> {
+    pub(crate) fn compress(&mut self, message: &[u8]) -> Result<Bytes, ExtensionFault> {
         SCRATCH.with_borrow_mut(|Scratch { step, out }| {
             out.clear();
             let mut rest = message;
@@ -101,7 +101,7 @@ impl Compressor {
                 let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
                 self.deflate
                     .compress(rest, step, DeflateFlush::SyncFlush)
-                    .map_err(|error| Reason::Encode(error.as_str()))?;
+                    .map_err(|error| ExtensionFault::Encode(error.as_str()))?;
                 rest = &rest[(self.deflate.total_in() - read) as usize..];
                 let written = (self.deflate.total_out() - written) as usize;
                 out.extend_from_slice(&step[..written]);
@@ -149,7 +149,7 @@ impl Decompressor {
     }
 
     /// Inflates a message, by RFC 7692 §7.2.2, until it ends or goes beyond the room there is.
-    pub(crate) fn decompress(&mut self, message: &[u8], room: &mut Room<'_>) -> Result<(), Reason> {
+    pub(crate) fn decompress(&mut self, message: &[u8], room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         if message.is_empty() {
             return Ok(());
         }
@@ -162,14 +162,14 @@ impl Decompressor {
                 if std::mem::take(&mut is_final) {
                     final_blocks += 1;
                     if final_blocks > MAX_FINAL_BLOCKS {
-                        return Err(Reason::InvalidData("too many final blocks"));
+                        return Err(ExtensionFault::InvalidData("too many final blocks"));
                     }
                     self.reset();
                 }
                 let (read, status) = self.drain(rest, InflateFlush::SyncFlush, step, room)?;
                 is_final = status == Status::StreamEnd;
                 if read == 0 && !is_final {
-                    return Err(Reason::InvalidData("it does not go on"));
+                    return Err(ExtensionFault::InvalidData("it does not go on"));
                 }
                 rest = &rest[read..];
             }
@@ -187,7 +187,7 @@ impl Decompressor {
             if status == Status::StreamEnd {
                 self.reset();
             }
-            if is_whole { Ok(()) } else { Err(Reason::InvalidData("it is cut off")) }
+            if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("it is cut off")) }
         })
     }
 
@@ -197,15 +197,15 @@ impl Decompressor {
         input: &[u8],
         flush: InflateFlush,
         step: &mut [u8],
-        room: &mut Room<'_>,
-    ) -> Result<(usize, Status), Reason> {
+        room: &mut BoundedBuffer<'_>,
+    ) -> Result<(usize, Status), ExtensionFault> {
         let mut taken = 0;
         loop {
             let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
             let status = self
                 .inflate
                 .decompress(&input[taken..], step, flush)
-                .map_err(|_| Reason::InvalidData("it is not deflate"))?;
+                .map_err(|_| ExtensionFault::InvalidData("it is not deflate"))?;
             taken += (self.inflate.total_in() - read) as usize;
             let written = (self.inflate.total_out() - written) as usize;
             room.extend(&step[..written])?;
@@ -232,11 +232,11 @@ impl fmt::Debug for Decompressor {
 mod tests {
     use super::*;
 
-    const EFFORT: Effort = Effort { level: 6, mem_level: 8, window: 15 };
+    const EFFORT: CompressorSettings = CompressorSettings { level: 6, mem_level: 8, window: 15 };
 
-    fn inflate(decompressor: &mut Decompressor, message: &[u8]) -> Result<Vec<u8>, Reason> {
+    fn inflate(decompressor: &mut Decompressor, message: &[u8]) -> Result<Vec<u8>, ExtensionFault> {
         let mut pass = |_: &[u8]| Ok(());
-        let mut room = Room::new(1 << 20, &mut pass);
+        let mut room = BoundedBuffer::new(1 << 20, &mut pass);
         decompressor.decompress(message, &mut room)?;
         Ok(room.take().to_vec())
     }
@@ -294,7 +294,7 @@ mod tests {
     fn every_window_effort_and_size_comes_back() {
         for window in 9..=15 {
             for (level, mem_level) in [(0, 8), (1, 1), (6, 8), (9, 9), (3, 4)] {
-                let mut compressor = Compressor::new(Effort { level, mem_level, window });
+                let mut compressor = Compressor::new(CompressorSettings { level, mem_level, window });
                 let mut decompressor = Decompressor::new(window);
                 for len in [0, 1, 100, 32 * 1024 - 5, 32 * 1024, 200_000] {
                     let compressed = compressor.compress(&text(len)).unwrap();
@@ -313,7 +313,7 @@ mod tests {
         for level in 0..=9 {
             for message in [1, 100, SHORT - 1, SHORT].into_iter().flat_map(|len| [text(len), noise(len), vec![0; len]])
             {
-                let effort = Effort { level, ..EFFORT };
+                let effort = CompressorSettings { level, ..EFFORT };
                 let short = effort.for_one_of(message.len());
                 assert!(short.mem_level < effort.mem_level);
                 let [expected, compressed] =
@@ -322,7 +322,7 @@ mod tests {
             }
         }
         assert_eq!(EFFORT.for_one_of(SHORT + 1), EFFORT);
-        let least = Effort { mem_level: 1, ..EFFORT };
+        let least = CompressorSettings { mem_level: 1, ..EFFORT };
         assert_eq!(least.for_one_of(1), least);
     }
 
@@ -330,6 +330,6 @@ mod tests {
     fn inflating_stops_at_the_limit() {
         let bomb = Compressor::new(EFFORT).compress(&vec![0; 64 << 20]).unwrap();
         assert!(bomb.len() < 70_000);
-        assert_eq!(inflate(&mut Decompressor::new(15), &bomb), Err(Reason::MessageTooBig { limit: 1 << 20 }));
+        assert_eq!(inflate(&mut Decompressor::new(15), &bomb), Err(ExtensionFault::MessageTooBig { limit: 1 << 20 }));
     }
 }

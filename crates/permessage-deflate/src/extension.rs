@@ -1,4 +1,4 @@
-use websocket_driver_extensions::{Extension, Offer, Params, Reason, Rsv, Session};
+use websocket_driver_extensions::{Extension, ExtensionFault, Offer, Params, Rsv, Session};
 
 use crate::config::PermessageDeflate;
 use crate::negotiate::{self, Agreement};
@@ -32,7 +32,7 @@ impl Offer for DeflateOffer {
         vec![negotiate::offer(&self.0)]
     }
 
-    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason> {
+    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault> {
         Ok(session(&self.0, negotiate::activate(&self.0, response)?))
     }
 }

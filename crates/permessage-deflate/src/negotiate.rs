@@ -1,6 +1,6 @@
 //! The parameters of permessage-deflate (RFC 7692 §7.1), as functions from header to header.
 
-use websocket_driver_extensions::{Params, Reason};
+use websocket_driver_extensions::{ExtensionFault, Params};
 
 use crate::config::PermessageDeflate;
 use crate::window::WindowBits;
@@ -35,7 +35,7 @@ struct Parsed {
 }
 
 impl Parsed {
-    fn new(params: &Params) -> Result<Self, Reason> {
+    fn new(params: &Params) -> Result<Self, ExtensionFault> {
         let mut parsed = Self::default();
         for (name, value) in params.iter() {
             let bits = || value.and_then(|value| value.parse::<WindowBits>().ok());
@@ -117,7 +117,7 @@ pub(crate) fn offer(config: &PermessageDeflate) -> Params {
 }
 
 /// What a client makes of the server's response to its offer.
-pub(crate) fn activate(config: &PermessageDeflate, response: &Params) -> Result<Agreement, Reason> {
+pub(crate) fn activate(config: &PermessageDeflate, response: &Params) -> Result<Agreement, ExtensionFault> {
     let parsed = Parsed::new(response)?;
     // RFC 7692 §7.1.1.1, §7.1.2.1: a server that accepts the offer says what was asked of it.
     if config.request_no_context_takeover && !parsed.server_no_context_takeover {
@@ -140,10 +140,10 @@ pub(crate) fn activate(config: &PermessageDeflate, response: &Params) -> Result<
     })
 }
 
-fn refuse(name: &str, value: Option<&str>) -> Reason {
-    Reason::Parameter { name: name.to_owned(), value: value.map(Into::into) }
+fn refuse(name: &str, value: Option<&str>) -> ExtensionFault {
+    ExtensionFault::Parameter { name: name.to_owned(), value: value.map(Into::into) }
 }
 
-fn refuse_bits(name: &str, bits: Option<WindowBits>) -> Reason {
-    Reason::Parameter { name: name.to_owned(), value: bits.map(|bits| bits.to_string()) }
+fn refuse_bits(name: &str, bits: Option<WindowBits>) -> ExtensionFault {
+    ExtensionFault::Parameter { name: name.to_owned(), value: bits.map(|bits| bits.to_string()) }
 }

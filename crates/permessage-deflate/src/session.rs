@@ -1,8 +1,8 @@
 use std::cell::RefCell;
 
-use websocket_driver_extensions::{Message, Reason, Room, Rsv, Session};
+use websocket_driver_extensions::{BoundedBuffer, ExtensionFault, Message, Rsv, Session};
 
-use crate::codec::{Compressor, Decompressor, Effort};
+use crate::codec::{Compressor, CompressorSettings, Decompressor};
 use crate::config::PermessageDeflate;
 use crate::negotiate::{Agreement, Direction};
 use crate::window::WindowBits;
@@ -21,7 +21,7 @@ thread_local! {
 pub(crate) struct DeflateSession {
     own: Direction,
     peer: Direction,
-    effort: Effort,
+    effort: CompressorSettings,
     threshold: usize,
     compressor: Option<Compressor>,
     decompressor: Option<Decompressor>,
@@ -33,14 +33,14 @@ impl DeflateSession {
         Self {
             own,
             peer,
-            effort: Effort { level: config.level, mem_level: config.mem_level, window: own.window.get() },
+            effort: CompressorSettings { level: config.level, mem_level: config.mem_level, window: own.window.get() },
             threshold: config.threshold,
             compressor: None,
             decompressor: None,
         }
     }
 
-    fn compress(&mut self, message: &mut Message) -> Result<(), Reason> {
+    fn compress(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
         let effort = if self.own.takeover { self.effort } else { self.effort.for_one_of(message.data.len()) };
         let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(effort));
         let compressed = compressor.compress(&message.data)?;
@@ -58,7 +58,7 @@ impl DeflateSession {
         Ok(())
     }
 
-    fn decompress(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+    fn decompress(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         let mut decompressor = self.decompressor.take().unwrap_or_else(|| borrow_decompressor(self.peer.window));
         decompressor.decompress(&message.data, room)?;
         if self.peer.takeover {
@@ -73,18 +73,18 @@ impl DeflateSession {
 }
 
 impl Session for DeflateSession {
-    fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+    fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         // The peer may leave a message uncompressed (RFC 7692 §6).
         if message.rsv.contains(Rsv::RSV1) { self.decompress(message, room) } else { Ok(()) }
     }
 
-    fn encode(&mut self, message: &mut Message) -> Result<(), Reason> {
+    fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
         let worth_it = message.may_compress && message.data.len() >= self.threshold;
         if worth_it && self.own.window.can_compress() { self.compress(message) } else { Ok(()) }
     }
 
     fn encoding(&self) -> Option<u64> {
-        let Effort { level, mem_level, window } = self.effort;
+        let CompressorSettings { level, mem_level, window } = self.effort;
         // Beside what the compressor goes by, whether it is asked at all.
         let threshold = u32::try_from(self.threshold).ok()?;
         let number = u64::from_be_bytes([0, level, mem_level, window, 0, 0, 0, 0]) | u64::from(threshold);
@@ -97,7 +97,7 @@ impl Session for DeflateSession {
     }
 }
 
-fn borrow_compressor(effort: Effort) -> Compressor {
+fn borrow_compressor(effort: CompressorSettings) -> Compressor {
     take(&COMPRESSORS, |compressor| compressor.effort() == effort).unwrap_or_else(|| Compressor::new(effort))
 }
 

@@ -84,7 +84,7 @@ where
     async fn run(self) -> Result<WebSocket<T>, AcceptError<T>> {
         let limit = self.config.get_handshake_timeout();
         let mut connection = Connection::new(self.io, Driver::server(self.config));
-        let gate = Gate { shutdown: self.shutdown, guard: self.guard };
+        let gate = Admission { shutdown: self.shutdown, guard: self.guard };
         let opened =
             tokio::time::timeout(limit, open(&mut connection, &gate)).await.map_err(|_| AcceptError::TimedOut)?;
         if let Err(error @ AcceptError::Refused(_)) = opened {
@@ -121,12 +121,12 @@ where
 }
 
 /// Who keeps handshakes out that could be accepted.
-struct Gate {
+struct Admission {
     shutdown: Option<Shutdown>,
     guard: Option<OriginGuard>,
 }
 
-impl Gate {
+impl Admission {
     /// The place among the sockets of a shutdown, where there is one.
     fn pass(&self, request: &Request<()>) -> Result<Option<Membership>, Box<Response<String>>> {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
@@ -140,7 +140,7 @@ impl Gate {
 }
 
 /// Reads the request and answers it. `None` where it asks for something else.
-async fn open<T>(connection: &mut Connection<T>, gate: &Gate) -> Result<Option<Option<Membership>>, AcceptError<T>>
+async fn open<T>(connection: &mut Connection<T>, gate: &Admission) -> Result<Option<Option<Membership>>, AcceptError<T>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -35,16 +35,17 @@ pub use origin::pattern::PatternError;
 pub use origin::refusal::OriginRefusal;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
-pub use socket::replies::Replies;
+pub use socket::replies::Responder;
 pub use socket::sender::WebSocketSender;
 pub use socket::split::WebSocketReader;
 #[cfg(feature = "tracing")]
-pub use trace::Trace;
+pub use trace::TracingObserver;
 pub use transport::upgraded::Upgraded;
 pub use upgrade::error::{UpgradeError, UpgradeRefusal};
 pub use upgrade::{Upgrade, check, is_handshake, upgrade};
 pub use websocket_driver::{
-    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Event, Exceeded, HandshakeError, HeadError,
-    Limit, Message, MessageRef, Observer, Opened, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
-    ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version, requested_protocols,
+    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Event, HandshakeError,
+    HeadError, Limit, LimitExceeded, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError,
+    ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version,
+    requested_protocols,
 };

@@ -1,15 +1,15 @@
 use std::time::Duration;
 
 use tracing::{Span, debug, debug_span, trace};
-use websocket_driver::{CloseCause, ConnectionObserver, Observer, Opened, ProtocolError, Traffic};
+use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observer, ProtocolError, Traffic};
 
 /// Tells [`tracing`] what happens on the connections of a [`Config`](crate::Config), as its
 /// [observer](crate::Config::observer).
 ///
 /// ```
-/// use tower_websocket::{Config, Trace};
+/// use tower_websocket::{Config, TracingObserver};
 ///
-/// let config = Config::server().observer(Trace);
+/// let config = Config::server().observer(TracingObserver);
 /// ```
 ///
 /// The target is `tower_websocket`. Each connection has a span `websocket` of level DEBUG, with the fields
@@ -30,10 +30,10 @@ use websocket_driver::{CloseCause, ConnectionObserver, Observer, Opened, Protoco
 /// Handshakes that come to nothing are an event `refused`, DEBUG, with the `error`. No payload is logged, no header, and of the URL
 /// only the path.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Trace;
+pub struct TracingObserver;
 
-impl Observer for Trace {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+impl Observer for TracingObserver {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         let span = debug_span!(
             target: "tower_websocket",
             "websocket",
@@ -106,7 +106,7 @@ mod tests {
     use tracing::{Event, Metadata, Subscriber};
     use websocket_driver::{CloseCode, Config};
 
-    use super::Trace;
+    use super::TracingObserver;
     use crate::sync::lock;
     use crate::test;
 
@@ -154,7 +154,8 @@ mod tests {
     async fn what_happens_is_told_and_what_is_said_is_not() {
         let lines = Lines::default();
         let guard = tracing::subscriber::set_default(lines.clone());
-        let (mut socket, mut peer) = test::server("/room?token=secret", Config::server().observer(Trace)).await;
+        let (mut socket, mut peer) =
+            test::server("/room?token=secret", Config::server().observer(TracingObserver)).await;
         peer.send_text("a secret");
         let message = socket.recv().await.unwrap().unwrap();
         socket.send(message).await.unwrap();

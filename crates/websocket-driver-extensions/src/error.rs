@@ -5,13 +5,13 @@ pub struct ExtensionError {
     /// The extension's name, as in the header.
     pub extension: String,
     /// What went wrong.
-    pub reason: Reason,
+    pub reason: ExtensionFault,
 }
 
 /// The reasons of an [`ExtensionError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum ExtensionFault {
     /// A response names an extension that this side does not know.
     #[error("it is unknown")]
     Unknown,
@@ -51,7 +51,7 @@ pub enum Reason {
 
 impl ExtensionError {
     /// An error of this extension.
-    pub fn new(extension: impl Into<String>, reason: Reason) -> Self {
+    pub fn new(extension: impl Into<String>, reason: ExtensionFault) -> Self {
         Self { extension: extension.into(), reason }
     }
 
@@ -59,10 +59,10 @@ impl ExtensionError {
     /// says; 1009, 1007 and 1002 for a message; 1011 where this side failed.
     pub fn close_code(&self) -> u16 {
         match self.reason {
-            Reason::MessageTooBig { .. } => 1009,
-            Reason::InvalidUtf8 => 1007,
-            Reason::InvalidData(_) => 1002,
-            Reason::Encode(_) => 1011,
+            ExtensionFault::MessageTooBig { .. } => 1009,
+            ExtensionFault::InvalidUtf8 => 1007,
+            ExtensionFault::InvalidData(_) => 1002,
+            ExtensionFault::Encode(_) => 1011,
             _ => 1010,
         }
     }

@@ -1,9 +1,9 @@
 use std::fmt::Debug;
 
-use crate::error::Reason;
+use crate::bounded_buffer::BoundedBuffer;
+use crate::error::ExtensionFault;
 use crate::message::{Message, Rsv};
 use crate::params::Params;
-use crate::room::Room;
 
 /// An extension of the protocol (RFC 6455 §9): what an application registers, once for all its connections.
 pub trait Extension: Debug + Send + Sync {
@@ -30,8 +30,8 @@ pub trait Offer: Debug + Send {
     ///
     /// # Errors
     ///
-    /// [`Reason::Parameter`] where the response is not one to the offer.
-    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason>;
+    /// [`ExtensionFault::Parameter`] where the response is not one to the offer.
+    fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault>;
 }
 
 /// An extension at work on one connection. What it holds is let go when it is dropped.
@@ -41,14 +41,14 @@ pub trait Session: Debug + Send {
     /// # Errors
     ///
     /// What is wrong with it; the connection fails.
-    fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason>;
+    fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault>;
 
     /// Transforms a message that leaves.
     ///
     /// # Errors
     ///
     /// Why it cannot; the message is not sent.
-    fn encode(&mut self, message: &mut Message) -> Result<(), Reason>;
+    fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault>;
 
     /// A number for the way it encodes, where that depends on nothing but the message: what one session made of a message is
     /// then sent by all of the extension that give the same number. `None`, as by default, where it has a memory.

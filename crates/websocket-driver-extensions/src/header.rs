@@ -4,7 +4,7 @@ use crate::params::Params;
 use crate::token::is_token_byte;
 
 /// One extension of a header: its name and its parameters. In an offer a name may stand several times.
-pub type Entry = (String, Params);
+pub type HeaderEntry = (String, Params);
 
 /// The header does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ pub struct HeaderError {
 /// # Errors
 ///
 /// Where the grammar is broken. An element of the list may be empty (RFC 9110 §5.6.1).
-pub fn parse_header<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Entry>, HeaderError> {
+pub fn parse_header<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<HeaderEntry>, HeaderError> {
     let mut entries = Vec::new();
     for line in lines {
         Parser { line, at: 0 }.list(&mut entries)?;
@@ -49,7 +49,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn list(&mut self, entries: &mut Vec<Entry>) -> Result<(), HeaderError> {
+    fn list(&mut self, entries: &mut Vec<HeaderEntry>) -> Result<(), HeaderError> {
         loop {
             self.space();
             if !matches!(self.peek(), None | Some(b',')) {
@@ -63,7 +63,7 @@ impl Parser<'_> {
         }
     }
 
-    fn entry(&mut self) -> Result<Entry, HeaderError> {
+    fn entry(&mut self) -> Result<HeaderEntry, HeaderError> {
         let name = self.token()?;
         let mut params = Params::new();
         self.space();

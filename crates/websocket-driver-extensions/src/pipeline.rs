@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use crate::error::{ExtensionError, Reason};
+use crate::bounded_buffer::BoundedBuffer;
+use crate::error::{ExtensionError, ExtensionFault};
 use crate::extension::{Extension, Session};
 use crate::message::{Message, Rsv};
-use crate::room::Room;
 
 /// The sessions of a connection, in the order in which they were agreed to. What leaves goes through them in this order,
 /// what comes in the other (RFC 6455 §9.1).
@@ -50,7 +50,7 @@ impl Pipeline {
     }
 
     /// Decodes a message that came. No more than `limit` bytes come out, of any session. `inspect` is given the pieces of
-    /// a long message as they come out of the last one, see [`Room::new`].
+    /// a long message as they come out of the last one, see [`BoundedBuffer::new`].
     ///
     /// # Errors
     ///
@@ -59,11 +59,11 @@ impl Pipeline {
         &mut self,
         message: &mut Message,
         limit: usize,
-        inspect: &mut dyn FnMut(&[u8]) -> Result<(), Reason>,
+        inspect: &mut dyn FnMut(&[u8]) -> Result<(), ExtensionFault>,
     ) -> Result<(), ExtensionError> {
         for (left, stage) in self.stages.iter_mut().enumerate().rev() {
             let mut pass = |_: &[u8]| Ok(());
-            let mut room = Room::new(limit, if left == 0 { &mut *inspect } else { &mut pass });
+            let mut room = BoundedBuffer::new(limit, if left == 0 { &mut *inspect } else { &mut pass });
             stage.run(|session| session.decode(message, &mut room))?;
         }
         Ok(())
@@ -99,7 +99,7 @@ impl Pipeline {
         session: Box<dyn Session>,
     ) -> Result<(), ExtensionError> {
         if let Some(other) = self.claimant(extension.rsv()) {
-            let reason = Reason::RsvConflict { other: other.to_owned() };
+            let reason = ExtensionFault::RsvConflict { other: other.to_owned() };
             return Err(ExtensionError::new(extension.name(), reason));
         }
         self.rsv = self.rsv | extension.rsv();
@@ -119,7 +119,7 @@ impl Pipeline {
 }
 
 impl Stage {
-    fn run(&mut self, step: impl FnOnce(&mut dyn Session) -> Result<(), Reason>) -> Result<(), ExtensionError> {
+    fn run(&mut self, step: impl FnOnce(&mut dyn Session) -> Result<(), ExtensionFault>) -> Result<(), ExtensionError> {
         step(&mut *self.session).map_err(|reason| ExtensionError::new(self.extension.name(), reason))
     }
 }

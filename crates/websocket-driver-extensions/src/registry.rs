@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use crate::error::{ExtensionError, Reason};
+use crate::error::{ExtensionError, ExtensionFault};
 use crate::extension::{Extension, Offer};
-use crate::header::{Entry, write_header};
+use crate::header::{HeaderEntry, write_header};
 use crate::params::Params;
 use crate::pipeline::Pipeline;
 
@@ -42,7 +42,7 @@ impl Extensions {
     /// A server's side of the negotiation (RFC 6455 §9.1): of the extensions that the client offers, those that are
     /// registered and find one of their offers acceptable, in the order of registration. Of two that claim the same
     /// reserved bit the first is taken. Gives what is active, and the header that says so, if anything is.
-    pub fn accept(&self, offered: &[Entry]) -> (Pipeline, Option<String>) {
+    pub fn accept(&self, offered: &[HeaderEntry]) -> (Pipeline, Option<String>) {
         let mut pipeline = Pipeline::default();
         let mut responses = Vec::new();
         for extension in &self.0 {
@@ -115,17 +115,17 @@ impl Offered {
     ///
     /// Where the response names an extension that is unknown or was not offered, two that claim the same reserved bit, or a
     /// parameter that is not acceptable (RFC 6455 §4.1). The connection must fail then.
-    pub fn activate(mut self, response: &[Entry]) -> Result<Pipeline, ExtensionError> {
+    pub fn activate(mut self, response: &[HeaderEntry]) -> Result<Pipeline, ExtensionError> {
         let mut pipeline = Pipeline::default();
         for (name, params) in response {
             let fail = |reason| ExtensionError::new(name, reason);
             if self.known.find(name).is_none() {
-                return Err(fail(Reason::Unknown));
+                return Err(fail(ExtensionFault::Unknown));
             }
             let pending = self.pending.iter_mut().find(|pending| pending.extension.name() == name);
             let Some((extension, Some(offer))) = pending.map(|pending| (&pending.extension, pending.offer.take()))
             else {
-                return Err(fail(Reason::NotOffered));
+                return Err(fail(ExtensionFault::NotOffered));
             };
             pipeline.push(extension, offer.activate(params).map_err(fail)?)?;
         }

@@ -10,14 +10,14 @@
 //!   has none of its own, and never makes text of binary.
 //! - **Messages**: empty ones first and between others, many sizes, those that may not be compressed, all in order, in both
 //!   directions and over two connections side by side, come out as they went in.
-//! - **Limits**: no more comes out than the room's limit; one byte beyond is [`Reason::MessageTooBig`].
+//! - **Limits**: no more comes out than the room's limit; one byte beyond is [`ExtensionFault::MessageTooBig`].
 //! - **Bad data**: random bytes, and messages that were cut off or altered, end in `Ok` within the limit or in an error that
 //!   blames the message, never in a panic; so does what comes after an error.
 //!
 //! Fragments are no concern of an extension: it sees whole messages.
 //!
 //! ```
-//! use websocket_driver_extensions::{Extension, Message, Offer, Params, Reason, Room, Rsv, Session, test_util};
+//! use websocket_driver_extensions::{Extension, Message, Offer, Params, ExtensionFault, BoundedBuffer, Rsv, Session, test_util};
 //!
 //! /// Sends every message backwards.
 //! #[derive(Debug)]
@@ -47,18 +47,18 @@
 //!         vec![Params::new()]
 //!     }
 //!
-//!     fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, Reason> {
+//!     fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault> {
 //!         match response.iter().next() {
 //!             None => Ok(self),
 //!             Some((name, value)) => {
-//!                 Err(Reason::Parameter { name: name.to_owned(), value: value.map(Into::into) })
+//!                 Err(ExtensionFault::Parameter { name: name.to_owned(), value: value.map(Into::into) })
 //!             }
 //!         }
 //!     }
 //! }
 //!
 //! impl Session for Backwards {
-//!     fn decode(&mut self, message: &mut Message, room: &mut Room<'_>) -> Result<(), Reason> {
+//!     fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
 //!         if message.rsv.contains(Rsv::RSV3) {
 //!             room.extend(&message.data.iter().rev().copied().collect::<Vec<u8>>())?;
 //!             message.data = room.take();
@@ -67,7 +67,7 @@
 //!         Ok(())
 //!     }
 //!
-//!     fn encode(&mut self, message: &mut Message) -> Result<(), Reason> {
+//!     fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
 //!         message.data = message.data.iter().rev().copied().collect::<Vec<u8>>().into();
 //!         message.rsv = message.rsv | Rsv::RSV3;
 //!         Ok(())
@@ -81,12 +81,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
-use crate::error::Reason;
+use crate::bounded_buffer::BoundedBuffer;
+use crate::error::ExtensionFault;
 use crate::extension::{Extension, Session};
 use crate::header::{parse_header, write_header};
 use crate::message::{Message, Rsv};
 use crate::params::Params;
-use crate::room::Room;
 use crate::token::is_token;
 
 /// More than any message of the harness.
@@ -219,8 +219,9 @@ impl Harness {
             self.rule(accepted.as_ref() == Some(&response), rule, || format!("{accepted:?}, not {response}"));
 
             let activated = self.offer().activate(&with_unknown(&response));
-            let names_it = matches!(&activated, Err(Reason::Parameter { name, .. }) if name == UNKNOWN);
-            let rule = "a client refuses a response with an unknown parameter, by Reason::Parameter with its name";
+            let names_it = matches!(&activated, Err(ExtensionFault::Parameter { name, .. }) if name == UNKNOWN);
+            let rule =
+                "a client refuses a response with an unknown parameter, by ExtensionFault::Parameter with its name";
             self.rule(names_it, rule, || format!("{activated:?}"));
         }
     }
@@ -280,8 +281,8 @@ impl Harness {
                 self.rule(came.is_ok(), rule, || format!("{came:?} with a limit of {len}"));
                 for limit in [0, 1, len / 2, len.saturating_sub(1)].into_iter().filter(|limit| *limit < len) {
                     let came = decode(limit);
-                    let is_refused = matches!(came, Some(Err(Reason::MessageTooBig { .. })));
-                    let rule = "a message beyond the limit is refused, by Reason::MessageTooBig";
+                    let is_refused = matches!(came, Some(Err(ExtensionFault::MessageTooBig { .. })));
+                    let rule = "a message beyond the limit is refused, by ExtensionFault::MessageTooBig";
                     self.rule(is_refused, rule, || format!("{} with a limit of {limit}", tell_result(&came)));
                 }
             }
@@ -294,10 +295,10 @@ impl Harness {
         let mut is_asked = false;
         let mut refuse = |_: &[u8]| {
             is_asked = true;
-            Err(Reason::InvalidUtf8)
+            Err(ExtensionFault::InvalidUtf8)
         };
-        let decoded = ends[1].decode(&mut message, &mut Room::new(NO_LIMIT, &mut refuse));
-        let holds = !is_asked || decoded == Err(Reason::InvalidUtf8);
+        let decoded = ends[1].decode(&mut message, &mut BoundedBuffer::new(NO_LIMIT, &mut refuse));
+        let holds = !is_asked || decoded == Err(ExtensionFault::InvalidUtf8);
         self.rule(holds, "an error of the room is passed on", || format!("{decoded:?}"));
     }
 
@@ -324,7 +325,9 @@ impl Harness {
                     Err(reason) => {
                         let is_of_message = matches!(
                             reason,
-                            Reason::MessageTooBig { .. } | Reason::InvalidUtf8 | Reason::InvalidData(_)
+                            ExtensionFault::MessageTooBig { .. }
+                                | ExtensionFault::InvalidUtf8
+                                | ExtensionFault::InvalidData(_)
                         );
                         self.rule(is_of_message, "an error of decode is one of a message", || format!("{reason:?}"));
                     }
@@ -347,10 +350,10 @@ impl Harness {
         sent
     }
 
-    fn decode(&self, session: &mut Box<dyn Session>, sent: &Message, limit: usize) -> Result<Message, Reason> {
+    fn decode(&self, session: &mut Box<dyn Session>, sent: &Message, limit: usize) -> Result<Message, ExtensionFault> {
         let mut message = sent.clone();
         let mut pass = |_: &[u8]| Ok(());
-        session.decode(&mut message, &mut Room::new(limit, &mut pass))?;
+        session.decode(&mut message, &mut BoundedBuffer::new(limit, &mut pass))?;
         Ok(message)
     }
 
@@ -373,7 +376,7 @@ fn tell(message: &Message) -> String {
     format!("a {kind} message of {} bytes with {:?}", message.data.len(), message.rsv)
 }
 
-fn tell_result(result: &Option<Result<Message, Reason>>) -> String {
+fn tell_result(result: &Option<Result<Message, ExtensionFault>>) -> String {
     format!("{:?}", result.as_ref().map(|result| result.as_ref().map(tell)))
 }
 

@@ -11,23 +11,23 @@ use crate::version::Version;
 /// ```
 /// use std::time::{Duration, Instant};
 ///
-/// use websocket_driver::{Config, Due, Keepalive, Timeout, Version};
+/// use websocket_driver::{Config, TimerEvent, Keepalive, Timeout, Version};
 ///
 /// let second = Duration::from_secs(1);
 /// let begun = Instant::now();
 /// let config = Config::server().ping_interval(Some(20 * second)).pong_timeout(10 * second);
 /// let mut keepalive = Keepalive::new(&config, begun);
-/// assert_eq!(keepalive.poll(begun), Due::At(begun + 10 * second));
+/// assert_eq!(keepalive.poll(begun), TimerEvent::At(begun + 10 * second));
 ///
 /// keepalive.opened(Version::Hybi13, begun);
-/// assert_eq!(keepalive.poll(begun), Due::At(begun + 20 * second));
-/// assert_eq!(keepalive.poll(begun + 20 * second), Due::Ping);
-/// assert_eq!(keepalive.poll(begun + 20 * second), Due::At(begun + 30 * second));
+/// assert_eq!(keepalive.poll(begun), TimerEvent::At(begun + 20 * second));
+/// assert_eq!(keepalive.poll(begun + 20 * second), TimerEvent::Ping);
+/// assert_eq!(keepalive.poll(begun + 20 * second), TimerEvent::At(begun + 30 * second));
 /// // A pong, or anything else.
 /// keepalive.heard(begun + 21 * second);
-/// assert_eq!(keepalive.poll(begun + 30 * second), Due::At(begun + 41 * second));
-/// assert_eq!(keepalive.poll(begun + 41 * second), Due::Ping);
-/// assert_eq!(keepalive.poll(begun + 51 * second), Due::Expired(Timeout::Pong));
+/// assert_eq!(keepalive.poll(begun + 30 * second), TimerEvent::At(begun + 41 * second));
+/// assert_eq!(keepalive.poll(begun + 41 * second), TimerEvent::Ping);
+/// assert_eq!(keepalive.poll(begun + 51 * second), TimerEvent::Expired(Timeout::Pong));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Keepalive {
@@ -41,7 +41,7 @@ pub struct Keepalive {
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
-    Opening,
+    ServerHandshake,
     Open(Pings),
     Closing,
 }
@@ -57,7 +57,7 @@ enum Pings {
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Due {
+pub enum TimerEvent {
     /// Nothing, whatever the time is, before something is told.
     Never,
     /// Nothing before then: ask again.
@@ -71,7 +71,7 @@ pub enum Due {
 impl Keepalive {
     /// For a connection whose handshake begins now.
     pub fn new(config: &Config, now: Instant) -> Self {
-        Self { config: config.clone(), phase: Phase::Opening, since: now, used: now }
+        Self { config: config.clone(), phase: Phase::ServerHandshake, since: now, used: now }
     }
 
     /// The handshake is done. The hixie drafts have no pings, so with those there will be none.
@@ -102,45 +102,45 @@ impl Keepalive {
     }
 
     /// What is due now.
-    pub fn poll(&mut self, now: Instant) -> Due {
+    pub fn poll(&mut self, now: Instant) -> TimerEvent {
         let settings = self.config.settings();
         let pings = match self.phase {
-            Phase::Opening => return expire(Timeout::Handshake, self.since, settings.handshake_timeout, now),
+            Phase::ServerHandshake => return expire(Timeout::Handshake, self.since, settings.handshake_timeout, now),
             Phase::Closing => return expire(Timeout::Close, self.since, settings.close_timeout, now),
             Phase::Open(pings) => pings,
         };
         let idle = match settings.idle_timeout {
             Some(limit) => expire(Timeout::Idle, self.used, limit, now),
-            None => Due::Never,
+            None => TimerEvent::Never,
         };
         let ping = match (pings, settings.ping_interval) {
-            (Pings::Unknown, _) | (_, None) => Due::Never,
+            (Pings::Unknown, _) | (_, None) => TimerEvent::Never,
             (Pings::Unanswered, Some(_)) => expire(Timeout::Pong, self.since, settings.pong_timeout, now),
             (Pings::NotYet, Some(interval)) => match after(self.since, interval) {
-                Some(at) if at <= now => Due::Ping,
-                Some(at) => Due::At(at),
-                None => Due::Never,
+                Some(at) if at <= now => TimerEvent::Ping,
+                Some(at) => TimerEvent::At(at),
+                None => TimerEvent::Never,
             },
         };
         match (idle, ping) {
-            (Due::Expired(_), _) => idle,
-            (_, Due::Ping) => {
+            (TimerEvent::Expired(_), _) => idle,
+            (_, TimerEvent::Ping) => {
                 self.phase = Phase::Open(Pings::Unanswered);
                 self.since = now;
-                Due::Ping
+                TimerEvent::Ping
             }
-            (Due::At(idle), Due::At(ping)) => Due::At(idle.min(ping)),
-            (_, Due::Never) => idle,
+            (TimerEvent::At(idle), TimerEvent::At(ping)) => TimerEvent::At(idle.min(ping)),
+            (_, TimerEvent::Never) => idle,
             (_, ping) => ping,
         }
     }
 }
 
-fn expire(timeout: Timeout, since: Instant, limit: Duration, now: Instant) -> Due {
+fn expire(timeout: Timeout, since: Instant, limit: Duration, now: Instant) -> TimerEvent {
     match after(since, limit) {
-        Some(at) if at <= now => Due::Expired(timeout),
-        Some(at) => Due::At(at),
-        None => Due::Never,
+        Some(at) if at <= now => TimerEvent::Expired(timeout),
+        Some(at) => TimerEvent::At(at),
+        None => TimerEvent::Never,
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Route {
 }
 
 /// What goes over the first stream: what the driver says, or what makes a tunnel for it, to the proxy at this URL.
-enum Way {
+enum FirstHop {
     Straight(Driver),
     Through(Box<Proxy>, Uri),
 }
@@ -50,8 +50,8 @@ impl Route {
 
         let first_host = host_and_port(hop.as_ref().map_or(url, |hop| &hop.url));
         let way = match hop {
-            Some(hop) => Way::Through(Box::new(hop.prepare(driver, url)?), hop.url),
-            None => Way::Straight(driver),
+            Some(hop) => FirstHop::Through(Box::new(hop.prepare(driver, url)?), hop.url),
+            None => FirstHop::Straight(driver),
         };
         let connector = self.connector.unwrap_or_else(Connector::tcp);
         let uri = Uri::builder().scheme("http").authority(first_host.as_str()).path_and_query("/").build();
@@ -59,8 +59,8 @@ impl Route {
         let made = connector.connect(uri).await;
         let mut io = made.map_err(|error| ConnectError::of_transport(first_host, error))?;
         let mut driver = match way {
-            Way::Straight(driver) => driver,
-            Way::Through(tunnel, proxy) => {
+            FirstHop::Straight(driver) => driver,
+            FirstHop::Through(tunnel, proxy) => {
                 if let (true, Some(tls)) = (is_proxy_secure, &tls) {
                     (io, _) = tls::wrap(io, server_name(&proxy), tls, Alpn::Http1).await?;
                 }

@@ -12,7 +12,7 @@ use super::address::{host_and_port, is_secure, server_name};
 use super::deadline::Deadline;
 use super::error::ConnectError;
 use super::http2_stream::{Chunk, Http2Stream, io_error};
-use super::slots::Slots;
+use super::stream_permits::StreamPermits;
 use super::tls::TlsFailure;
 use crate::transport::upgraded::Upgraded;
 
@@ -45,7 +45,7 @@ const REFUSAL: usize = 4 * 1024;
 #[derive(Clone)]
 pub struct Http2Connection {
     requests: SendRequest<Chunk>,
-    slots: Arc<Slots>,
+    slots: Arc<StreamPermits>,
     is_secure: bool,
     host: String,
     failure: TlsFailure,

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::slots::Slot;
+use super::stream_permits::StreamPermit;
 use crate::sync::lock;
 
 /// At most so much is handed to h2 at once.
@@ -62,11 +62,11 @@ pub(super) struct Http2Stream {
     has_sent_end: bool,
     has_read_end: bool,
     /// Given back when both ends are there.
-    slot: Option<Slot>,
+    slot: Option<StreamPermit>,
 }
 
 impl Http2Stream {
-    pub(super) fn new(send: SendStream<Chunk>, receive: RecvStream, slot: Slot) -> Self {
+    pub(super) fn new(send: SendStream<Chunk>, receive: RecvStream, slot: StreamPermit) -> Self {
         Self {
             send,
             receive,

@@ -12,7 +12,7 @@ mod proxy_env;
 pub(crate) mod reconnect;
 #[cfg(feature = "tls")]
 mod roots;
-mod slots;
+mod stream_permits;
 mod tcp_connect;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 pub(crate) mod tls;

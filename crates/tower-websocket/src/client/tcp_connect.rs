@@ -42,11 +42,11 @@ async fn connect_any<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAd
 where
     F: Future<Output = io::Result<T>>,
 {
-    let mut waiting = addresses.into_iter();
+    let mut remaining = addresses.into_iter();
     let mut attempts: Vec<Pin<Box<F>>> = Vec::new();
     let mut first_error = None;
     loop {
-        match waiting.next() {
+        match remaining.next() {
             Some(address) => attempts.push(Box::pin(connect(address))),
             None if attempts.is_empty() => {
                 let none = || io::Error::new(io::ErrorKind::NotFound, "host has no addresses");
@@ -55,7 +55,7 @@ where
             None => {}
         }
         let next = poll_fn(|cx| poll_any(&mut attempts, cx));
-        let finished = if waiting.len() > 0 { timeout(ATTEMPT_DELAY, next).await.ok() } else { Some(next.await) };
+        let finished = if remaining.len() > 0 { timeout(ATTEMPT_DELAY, next).await.ok() } else { Some(next.await) };
         match finished {
             Some(Ok(connected)) => return Ok(connected),
             Some(Err(error)) => _ = first_error.get_or_insert(error),

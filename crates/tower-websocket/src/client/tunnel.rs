@@ -25,26 +25,26 @@ pub(super) enum ProxyChoice {
 pub(super) type OnTunnel = Box<dyn FnOnce(&Response<()>) + Send>;
 
 /// A proxy, and what to tell it beside what its URL says.
-pub(super) struct Hop {
+pub(super) struct ProxyHop {
     pub(super) url: Uri,
     authorization: Option<HeaderValue>,
 }
 
 impl ProxyChoice {
     /// Returns the proxy for a URL.
-    pub(super) fn hop(&self, url: &Uri) -> Result<Option<Hop>, ConnectError> {
+    pub(super) fn hop(&self, url: &Uri) -> Result<Option<ProxyHop>, ConnectError> {
         Ok(match self {
             Self::None => None,
-            Self::Url(url) => Some(Hop { url: url.clone(), authorization: None }),
+            Self::Url(url) => Some(ProxyHop { url: url.clone(), authorization: None }),
             Self::Environment => {
                 let found = proxy_env::find(url, |name| env::var_os(name))?;
-                found.map(|(url, authorization)| Hop { url, authorization })
+                found.map(|(url, authorization)| ProxyHop { url, authorization })
             }
         })
     }
 }
 
-impl Hop {
+impl ProxyHop {
     /// What will ask for the tunnel.
     pub(super) fn prepare(&self, driver: Driver, url: &Uri) -> Result<Proxy, ConnectError> {
         let mut proxy = Proxy::new(driver, url, &self.url)?;

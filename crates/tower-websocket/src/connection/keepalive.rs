@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use websocket_driver::{self as driver, CloseCause, Config, Due, Timeout, Version};
+use websocket_driver::{self as driver, CloseCause, Config, Timeout, TimerEvent, Version};
 
 use super::{Connection, Patience};
 use crate::background::Worker;
@@ -54,7 +54,7 @@ impl Keepalive {
     /// Returns whether there is something to do.
     fn is_due(&self, now: Instant) -> bool {
         // Asked of a copy, since it is returned once.
-        !matches!(self.timers.clone().poll(now.into()), Due::Never | Due::At(_))
+        !matches!(self.timers.clone().poll(now.into()), TimerEvent::Never | TimerEvent::At(_))
     }
 
     /// Adds the time since the last tick, unless the transport has made progress or has none to make. Returns how long it has
@@ -204,8 +204,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     fn on_timer(&mut self) {
         let now = Instant::now();
         self.flush_activity(now);
-        match self.keepalive.as_mut().map_or(Due::Never, |keepalive| keepalive.timers.poll(now.into())) {
-            Due::Ping => {
+        match self.keepalive.as_mut().map_or(TimerEvent::Never, |keepalive| keepalive.timers.poll(now.into())) {
+            TimerEvent::Ping => {
                 self.note_unsent();
                 // With a number, so that the answer is known, only if somebody is told of it.
                 let is_observed = self.driver.is_observed();
@@ -214,7 +214,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 // is written, that is the sign of life.
                 drop(self.writable().map(|driver| driver.ping(data)));
             }
-            Due::Expired(timeout) => self.expire(timeout),
+            TimerEvent::Expired(timeout) => self.expire(timeout),
             // Something was received meanwhile.
             _ => {}
         }

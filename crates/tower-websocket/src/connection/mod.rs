@@ -34,7 +34,7 @@ use self::handover::Handover;
 use self::keepalive::Keepalive;
 use self::observer::ObserverCell;
 use self::pings::Pings;
-pub(crate) use self::sending::{FlushPlan, Waiting};
+pub(crate) use self::sending::{FlushPlan, WakerSlot};
 use self::transport::Transport;
 use self::writing::WriteSide;
 use crate::background::Worker;

@@ -12,11 +12,11 @@ const MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Pings {
     last: u64,
-    waiting: VecDeque<Waiting>,
+    waker: VecDeque<WakerSlot>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WakerSlot {
     number: u64,
     sent: Instant,
     /// `None` where only an observer is told.
@@ -26,13 +26,13 @@ struct Waiting {
 impl Pings {
     /// The payload of a ping that leaves now.
     pub(crate) fn start(&mut self, answered: Option<oneshot::Sender<Duration>>) -> Bytes {
-        let is_wanted = |ping: &Waiting| ping.answered.as_ref().is_none_or(|answered| !answered.is_closed());
-        self.waiting.retain(is_wanted);
-        if self.waiting.len() == MAX {
-            self.waiting.pop_front();
+        let is_wanted = |ping: &WakerSlot| ping.answered.as_ref().is_none_or(|answered| !answered.is_closed());
+        self.waker.retain(is_wanted);
+        if self.waker.len() == MAX {
+            self.waker.pop_front();
         }
         self.last += 1;
-        self.waiting.push_back(Waiting { number: self.last, sent: Instant::now(), answered });
+        self.waker.push_back(WakerSlot { number: self.last, sent: Instant::now(), answered });
         Bytes::copy_from_slice(&self.last.to_be_bytes())
     }
 
@@ -40,10 +40,10 @@ impl Pings {
     /// peer may answer the latest alone (RFC 6455 §5.5.3).
     pub(crate) fn answer(&mut self, pong: &[u8]) -> Option<Duration> {
         let number = u64::from_be_bytes(pong.try_into().ok()?);
-        let at = self.waiting.iter().position(|ping| ping.number == number)?;
+        let at = self.waker.iter().position(|ping| ping.number == number)?;
         let now = Instant::now();
         let mut time = None;
-        for ping in self.waiting.drain(..=at) {
+        for ping in self.waker.drain(..=at) {
             let passed = now - ping.sent;
             time = Some(passed);
             if let Some(answered) = ping.answered {

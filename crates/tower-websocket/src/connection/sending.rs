@@ -25,7 +25,7 @@ pub(crate) enum FlushPlan {
 
 /// A place among those that wait for the transport of a connection that others own, which is given up when this is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(Option<Pin<Box<OwnedNotified>>>);
+pub(crate) struct WakerSlot(Option<Pin<Box<OwnedNotified>>>);
 
 /// By the [`WebSocket`](crate::WebSocket) itself.
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
@@ -151,7 +151,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 /// By a [`WebSocketSender`](crate::WebSocketSender), beside which others send and receive.
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Waits until a message can be taken.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
         loop {
             if self.owners == 0 {
                 return Poll::Ready(Err(SendError::Closed.into()));
@@ -166,7 +166,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_writing(error).into())),
                 Poll::Pending if self.has_room() => {}
-                Poll::Pending => ready!(self.poll_progress(cx, waiting)),
+                Poll::Pending => ready!(self.poll_progress(cx, waker)),
             }
         }
     }
@@ -176,7 +176,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         &mut self,
         cx: &mut Context<'_>,
         position: u64,
-        waiting: &mut Waiting,
+        waker: &mut WakerSlot,
     ) -> Poll<Result<(), Error>> {
         loop {
             if !self.may_write() {
@@ -189,7 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_writing(error).into())),
                 Poll::Pending if self.driver.output().flushed_position() >= position => return Poll::Ready(Ok(())),
-                Poll::Pending => ready!(self.poll_progress(cx, waiting)),
+                Poll::Pending => ready!(self.poll_progress(cx, waker)),
             }
         }
     }
@@ -199,10 +199,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         &mut self,
         cx: &mut Context<'_>,
         answered: &mut Option<oneshot::Sender<Duration>>,
-        waiting: &mut Waiting,
+        waker: &mut WakerSlot,
     ) -> Poll<Result<(), Error>> {
         if answered.is_some() {
-            ready!(self.poll_room(cx, waiting))?;
+            ready!(self.poll_room(cx, waker))?;
             // Before there is a number for it, so that none is left behind if it is refused.
             self.writable()?;
             let data = self.start_ping(answered.take());
@@ -239,11 +239,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Waits until the transport has taken something, or writing has ended.
     #[cold]
-    fn poll_progress(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<()> {
+    fn poll_progress(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<()> {
         let progress = &self.cold().progress;
-        let notified = waiting.0.get_or_insert_with(|| Box::pin(progress.clone().notified_owned()));
+        let notified = waker.0.get_or_insert_with(|| Box::pin(progress.clone().notified_owned()));
         ready!(notified.as_mut().poll(cx));
-        waiting.0 = None;
+        waker.0 = None;
         // Since then the output may have become full again: the caller looks, and waits anew.
         Poll::Ready(())
     }

@@ -17,13 +17,13 @@ use websocket_driver::{
     Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version,
 };
 
-use self::polling::Kept;
+use self::polling::Stash;
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
 use crate::shutdown::members::Membership;
-use crate::socket::replies::Replies;
+use crate::socket::replies::Responder;
 use crate::socket::sender::WebSocketSender;
 use crate::socket::split::WebSocketReader;
 use crate::transport::tcp;
@@ -67,7 +67,7 @@ struct Inner<T> {
     /// What has come already and can be had without taking the lock.
     batch: Batch,
     /// What came while a pong was waited for, to be received before all else.
-    kept: Option<Box<Kept>>,
+    stash: Option<Box<Stash>>,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
@@ -92,7 +92,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         let version = driver.version().unwrap_or(Version::Hybi13);
         Self(Box::new(Inner {
             batch: Batch::default(),
-            kept: None,
+            stash: None,
             protocol,
             request,
             close_frame: None,
@@ -129,7 +129,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// ```
     /// # use tower_websocket::{Error, WebSocket};
     /// async fn echo(mut socket: WebSocket) -> Result<(), Error> {
-    ///     socket.for_each(|message, replies| {
+    ///     socket.for_each_borrowed(|message, replies| {
     ///         // Refused only on a connection that is closing.
     ///         let _ = replies.send_borrowed(message);
     ///     })
@@ -143,10 +143,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// # Cancel safety
     ///
-    /// Safe: what was not handed out yet is had by the next `for_each` or [`recv`](Self::recv).
-    pub fn for_each<F>(&mut self, mut handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
+    /// Safe: what was not handed out yet is had by the next `for_each_borrowed` or [`recv`](Self::recv).
+    pub fn for_each_borrowed<F>(&mut self, mut handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
     where
-        F: FnMut(MessageRef<'_>, &mut Replies<'_>),
+        F: FnMut(MessageRef<'_>, &mut Responder<'_>),
     {
         poll_fn(move |cx| self.0.poll_for_each(cx, &mut handle))
     }
@@ -265,7 +265,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
                 if let Poll::Ready(time) = pong.as_mut().poll(cx) {
                     return Poll::Ready(time);
                 }
-                ready!(self.0.poll_keep(cx));
+                ready!(self.0.poll_stash(cx));
             }
         })
         .await

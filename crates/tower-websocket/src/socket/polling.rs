@@ -10,11 +10,11 @@ use super::Inner;
 use crate::connection::shared::Owner;
 use crate::connection::{Connection, FlushPlan, Next, buffers};
 use crate::error::Error;
-use crate::socket::replies::Replies;
+use crate::socket::replies::Responder;
 
 /// What came before a pong that was waited for.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct Stash {
     events: VecDeque<Result<Event, Error>>,
     bytes: usize,
 }
@@ -23,24 +23,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     /// The next event, or none if messages arrived, which are in the batch.
     #[inline(always)]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
-        if self.kept.is_some()
-            && let Some(event) = take_kept(&mut self.kept)
+        if self.stash.is_some()
+            && let Some(event) = pop_stashed(&mut self.stash)
         {
             return Poll::Ready(Some(event.map(Some)));
         }
         self.poll_connection(cx)
     }
 
-    /// As [`poll_batch`](Self::poll_batch), of what was not kept.
+    /// As [`poll_batch`](Self::poll_batch), of what was not stashed.
     #[inline(always)]
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         let next = ready!(self.connection.lock().poll_next(cx, &mut self.batch));
-        if let Next::Messages = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.note(next)) }
+        if let Next::Messages = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.record_end(next)) }
     }
 
     /// Remembers how the connection has ended. A separate function, since batches of messages move no event.
     #[inline(never)]
-    fn note(&mut self, next: Next) -> Option<Result<Option<Event>, Error>> {
+    fn record_end(&mut self, next: Next) -> Option<Result<Option<Event>, Error>> {
         match next {
             Next::Messages => Some(Ok(None)),
             Next::Event(event) => {
@@ -57,10 +57,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    /// Keeps what comes next for later. `Pending` also where enough is kept, or nothing can come any more.
-    pub(super) fn poll_keep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Keeps what comes next for later. `Pending` also where enough is stashed, or nothing can come any more.
+    pub(super) fn poll_stash(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.connection.lock().driver().config().get_max_output();
-        if self.is_finished || self.kept.as_ref().is_some_and(|kept| kept.bytes >= limit) {
+        if self.is_finished || self.stash.as_ref().is_some_and(|stash| stash.bytes >= limit) {
             return Poll::Pending;
         }
         if !self.batch.has_next()
@@ -68,7 +68,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         {
             self.keep(event);
         }
-        // All of it, as it comes behind what is kept.
+        // All of it, as it comes behind what is stashed.
         while let Some(message) = self.batch.next() {
             self.keep(Ok(Event::Message(message)));
         }
@@ -76,9 +76,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     }
 
     fn keep(&mut self, event: Result<Event, Error>) {
-        let kept = self.kept.get_or_insert_default();
-        kept.bytes += size_kept(&event);
-        kept.events.push_back(event);
+        let stash = self.stash.get_or_insert_default();
+        stash.bytes += stashed_size(&event);
+        stash.events.push_back(event);
     }
 
     pub(super) fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
@@ -125,12 +125,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     pub(super) fn poll_for_each(
         &mut self,
         cx: &mut Context<'_>,
-        handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
+        handle: &mut impl FnMut(MessageRef<'_>, &mut Responder<'_>),
     ) -> Poll<Result<(), Error>> {
         loop {
             let mut replying = Replying { connection: &self.connection, replies: ReplyBuffer::default() };
-            let kept = if self.kept.is_some() { take_kept(&mut self.kept) } else { None };
-            let event = match kept {
+            let stash = if self.stash.is_some() { pop_stashed(&mut self.stash) } else { None };
+            let event = match stash {
                 Some(Ok(Event::Message(message))) => {
                     replying.begin();
                     replying.reply(&message, handle);
@@ -140,7 +140,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
                 None => {
                     let next = ready!(replying.poll(cx, &mut self.batch, handle));
                     drop(replying);
-                    self.note(next)
+                    self.record_end(next)
                 }
             };
             match event {
@@ -200,7 +200,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
         &mut self,
         cx: &mut Context<'_>,
         batch: &mut Batch,
-        handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>),
+        handle: &mut impl FnMut(MessageRef<'_>, &mut Responder<'_>),
     ) -> Poll<Next> {
         if batch.has_next() {
             self.begin();
@@ -208,7 +208,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
         loop {
             if batch.has_next() && !self.replies.is_full() {
                 batch.visit(|message| {
-                    handle(message, &mut Replies::new(&mut self.replies, None));
+                    handle(message, &mut Responder::new(&mut self.replies, None));
                     !self.replies.is_full()
                 });
             }
@@ -236,8 +236,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
         self.connection.lock().begin_replies(&mut self.replies);
     }
 
-    fn reply(&mut self, message: &Message, handle: &mut impl FnMut(MessageRef<'_>, &mut Replies<'_>)) {
-        handle(message.borrowed(), &mut Replies::new(&mut self.replies, Some(message)));
+    fn reply(&mut self, message: &Message, handle: &mut impl FnMut(MessageRef<'_>, &mut Responder<'_>)) {
+        handle(message.borrowed(), &mut Responder::new(&mut self.replies, Some(message)));
     }
 }
 
@@ -251,16 +251,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Replying<'_, T
 }
 
 #[cold]
-fn take_kept(kept: &mut Option<Box<Kept>>) -> Option<Result<Event, Error>> {
-    let events = kept.as_mut()?;
+fn pop_stashed(stash: &mut Option<Box<Stash>>) -> Option<Result<Event, Error>> {
+    let events = stash.as_mut()?;
     let event = events.events.pop_front()?;
-    events.bytes -= size_kept(&event);
-    kept.take_if(|kept| kept.events.is_empty());
+    events.bytes -= stashed_size(&event);
+    stash.take_if(|stash| stash.events.is_empty());
     Some(event)
 }
 
-/// The bytes that something takes which is kept for later.
-fn size_kept(event: &Result<Event, Error>) -> usize {
+/// The bytes that something takes which is stashed for later.
+fn stashed_size(event: &Result<Event, Error>) -> usize {
     let payload = if let Ok(Event::Message(message)) = event { message.len() } else { 0 };
     size_of::<Event>() + payload
 }

@@ -2,17 +2,17 @@ use std::{fmt, ptr};
 
 use websocket_driver::{CloseCode, Message, MessageRef, PreparedMessage, ReplyBuffer, SendError};
 
-/// Queues replies inside [`WebSocket::for_each`](crate::WebSocket::for_each), which writes them after the handler has returned.
+/// Queues replies inside [`WebSocket::for_each_borrowed`](crate::WebSocket::for_each_borrowed), which writes them after the handler has returned.
 ///
 /// The handler runs without a lock: it may send by any [`WebSocketSender`](crate::WebSocketSender), those of the same socket
 /// included. What they send leaves ahead of the replies of the same call.
-pub struct Replies<'a> {
+pub struct Responder<'a> {
     replies: &'a mut ReplyBuffer,
     /// The message that is answered, where there is more of it than what is lent.
     owned: Option<&'a Message>,
 }
 
-impl<'a> Replies<'a> {
+impl<'a> Responder<'a> {
     pub(crate) fn new(replies: &'a mut ReplyBuffer, owned: Option<&'a Message>) -> Self {
         Self { replies, owned }
     }
@@ -62,9 +62,9 @@ impl<'a> Replies<'a> {
 }
 
 /// Without the messages, which may be confidential.
-impl fmt::Debug for Replies<'_> {
+impl fmt::Debug for Responder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replies").field("replies", &self.replies).finish_non_exhaustive()
+        f.debug_struct("Responder").field("replies", &self.replies).finish_non_exhaustive()
     }
 }
 

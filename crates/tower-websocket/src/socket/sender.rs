@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, SendError};
 
-use crate::connection::Waiting;
+use crate::connection::WakerSlot;
 use crate::connection::shared::{Owner, Shared, WeakShared};
 use crate::error::Error;
 use crate::transport::upgraded::Upgraded;
@@ -42,7 +42,7 @@ use crate::transport::upgraded::Upgraded;
 pub struct WebSocketSender<T = Upgraded> {
     link: Link<T>,
     /// Of the sink, while it is not ready.
-    waiting: Waiting,
+    waker: WakerSlot,
     /// The sink was ready, and has not taken a message since.
     has_room: bool,
 }
@@ -55,12 +55,12 @@ enum Link<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     pub(crate) fn new(connection: &Owner<T, true>) -> Self {
-        Self { link: Link::Weak(connection.downgrade()), waiting: Waiting::default(), has_room: false }
+        Self { link: Link::Weak(connection.downgrade()), waker: WakerSlot::default(), has_room: false }
     }
 
     /// A sender that keeps the connection open.
     pub(crate) fn owning(connection: &Owner<T, true>) -> Self {
-        Self { link: Link::Owner(connection.add_sender()), waiting: Waiting::default(), has_room: false }
+        Self { link: Link::Owner(connection.add_sender()), waker: WakerSlot::default(), has_room: false }
     }
 
     /// Sends a message, and waits until it is written. While [`Config::max_output`](crate::Config::max_output) bytes wait to
@@ -136,8 +136,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe.
     pub fn ready(&self) -> impl Future<Output = Result<(), Error>> + '_ {
-        let mut waiting = Waiting::default();
-        poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_room(cx, &mut waiting)))
+        let mut waker = WakerSlot::default();
+        poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_room(cx, &mut waker)))
     }
 
     /// Pings the peer, and waits for the pong to this ping or to a later one. Returns the time that it took. Somebody must be
@@ -161,13 +161,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     pub async fn ping(&self) -> Result<Duration, Error> {
         let (answered, pong) = oneshot::channel();
         let mut answered = Some(answered);
-        let (mut waiting, mut position) = (Waiting::default(), None);
+        let (mut waker, mut position) = (WakerSlot::default(), None);
         let limit = poll_fn(|cx| {
             self.poll_with(|connection| {
                 let mut connection = connection.lock();
-                ready!(connection.poll_timed_ping(cx, &mut answered, &mut waiting))?;
+                ready!(connection.poll_timed_ping(cx, &mut answered, &mut waker))?;
                 let position = *position.get_or_insert_with(|| connection.position());
-                ready!(connection.poll_written(cx, position, &mut waiting))?;
+                ready!(connection.poll_written(cx, position, &mut waker))?;
                 Poll::Ready(Ok(connection.driver().config().get_pong_timeout()))
             })
         })
@@ -203,8 +203,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// Cancel safe: once polled, the close is under way.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let mut position = self.start_close(code, reason)?;
-        let mut waiting = Waiting::default();
-        poll_fn(|cx| self.poll_written(cx, &mut position, &mut waiting)).await
+        let mut waker = WakerSlot::default();
+        poll_fn(|cx| self.poll_written(cx, &mut position, &mut waker)).await
     }
 
     /// Queues a close frame. Returns the position of the output behind it.
@@ -222,24 +222,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         send: impl Fn(&mut Driver, M) -> Result<(), SendError> + 'a,
     ) -> impl Future<Output = Result<(), Error>> + 'a {
         let mut message = Some(message);
-        let (mut waiting, mut position) = (Waiting::default(), 0);
+        let (mut waker, mut position) = (WakerSlot::default(), 0);
         poll_fn(move |cx| {
             self.poll_with(|connection| {
                 let mut connection = connection.lock();
                 if message.is_some() {
-                    ready!(connection.poll_room(cx, &mut waiting))?;
+                    ready!(connection.poll_room(cx, &mut waker))?;
                 }
                 if let Some(message) = message.take() {
                     connection.send(|driver| send(driver, message))?;
                     position = connection.position();
                 }
-                connection.poll_written(cx, position, &mut waiting)
+                connection.poll_written(cx, position, &mut waker)
             })
         })
     }
 
-    fn poll_written(&self, cx: &mut Context<'_>, position: &mut u64, waiting: &mut Waiting) -> Poll<Result<(), Error>> {
-        self.poll_with(|connection| connection.lock().poll_written(cx, *position, waiting))
+    fn poll_written(&self, cx: &mut Context<'_>, position: &mut u64, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
+        self.poll_with(|connection| connection.lock().poll_written(cx, *position, waker))
     }
 
     fn poll_with<R>(&self, poll: impl FnOnce(&Shared<T>) -> Poll<Result<R, Error>>) -> Poll<Result<R, Error>> {
@@ -264,7 +264,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         let connection = this.connection().ok_or(SendError::Closed)?;
-        ready!(connection.lock().poll_room(cx, &mut this.waiting))?;
+        ready!(connection.lock().poll_room(cx, &mut this.waker))?;
         this.has_room = true;
         Poll::Ready(Ok(()))
     }
@@ -279,7 +279,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         let connection = this.connection().ok_or(SendError::Closed)?;
-        connection.lock().poll_written(cx, u64::MAX, &mut this.waiting)
+        connection.lock().poll_written(cx, u64::MAX, &mut this.waker)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -294,7 +294,7 @@ impl<T> Clone for WebSocketSender<T> {
             Link::Owner(connection) => Link::Owner(connection.clone()),
             Link::Weak(connection) => Link::Weak(connection.clone()),
         };
-        Self { link, waiting: Waiting::default(), has_room: false }
+        Self { link, waker: WakerSlot::default(), has_room: false }
     }
 }
 

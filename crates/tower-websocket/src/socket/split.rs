@@ -8,7 +8,7 @@ use websocket_driver::{CloseCause, CloseFrame, Event, Message, MessageRef, Versi
 
 use crate::error::Error;
 use crate::socket::WebSocket;
-use crate::socket::replies::Replies;
+use crate::socket::replies::Responder;
 use crate::socket::sender::WebSocketSender;
 use crate::transport::upgraded::Upgraded;
 
@@ -43,12 +43,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
         self.0.recv()
     }
 
-    /// As [`WebSocket::for_each`], in its errors and cancel safety as well.
-    pub fn for_each<F>(&mut self, handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
+    /// As [`WebSocket::for_each_borrowed`], in its errors and cancel safety as well.
+    pub fn for_each_borrowed<F>(&mut self, handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
     where
-        F: FnMut(MessageRef<'_>, &mut Replies<'_>),
+        F: FnMut(MessageRef<'_>, &mut Responder<'_>),
     {
-        self.0.for_each(handle)
+        self.0.for_each_borrowed(handle)
     }
 
     /// As [`WebSocket::next_event`], in its errors and cancel safety as well.

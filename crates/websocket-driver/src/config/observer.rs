@@ -13,7 +13,7 @@ use crate::version::Version;
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicUsize, Ordering};
 ///
-/// use websocket_driver::{CloseCause, Config, ConnectionObserver, Observer, Opened};
+/// use websocket_driver::{CloseCause, Config, ConnectionObserver, Observer, ConnectionOpened};
 ///
 /// /// How many connections are open.
 /// #[derive(Default)]
@@ -22,7 +22,7 @@ use crate::version::Version;
 /// struct One(Arc<AtomicUsize>);
 ///
 /// impl Observer for Open {
-///     fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+///     fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
 ///         self.0.fetch_add(1, Ordering::Relaxed);
 ///         Box::new(One(self.0.clone()))
 ///     }
@@ -42,7 +42,7 @@ use crate::version::Version;
 /// Connections that are observed take the long way for short messages, so as to count them; those that are not pay nothing.
 pub trait Observer: Send + Sync + 'static {
     /// A connection is open. What it gives is told of that connection, until it has ended.
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver>;
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver>;
 
     /// A handshake came to nothing.
     fn refused(&self, _error: &ProtocolError) {}
@@ -63,7 +63,7 @@ pub trait ConnectionObserver: Send {
 /// A connection that has just opened.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Opened<'a> {
+pub struct ConnectionOpened<'a> {
     /// Whether this side is the client.
     pub is_client: bool,
     /// The protocol that is spoken.
@@ -105,7 +105,7 @@ impl AddAssign for Traffic {
 
 /// Two are told, one after the other.
 impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new((self.0.opened(opened), self.1.opened(opened)))
     }
 
@@ -157,7 +157,7 @@ impl Observed {
         version: Version,
         protocol: Option<&str>,
     ) {
-        let opened = Opened { is_client, version, protocol, path: &self.path };
+        let opened = ConnectionOpened { is_client, version, protocol, path: &self.path };
         self.connection = Some(observer.opened(&opened));
     }
 

@@ -17,8 +17,8 @@ impl Driver {
     pub fn memory(&self) -> usize {
         let held = match &self.state {
             State::Open(protocol) => protocol.memory(),
-            State::Opening(opening) => opening.queue.memory(),
-            State::Connecting(connecting) => connecting.memory(),
+            State::ServerHandshake(opening) => opening.queue.memory(),
+            State::ClientHandshake(connecting) => connecting.memory(),
             State::Closed => 0,
         };
         // An empty buffer is lent by somebody, and may be taken away.

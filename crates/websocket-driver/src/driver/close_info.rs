@@ -4,7 +4,7 @@ use crate::message::close::CloseFrame;
 
 /// How a connection ended, or is about to.
 #[derive(Debug, Default)]
-pub(crate) struct End {
+pub(crate) struct CloseInfo {
     /// What it was closed with.
     frame: Option<CloseFrame>,
     /// The first thing that led to it.
@@ -19,7 +19,7 @@ pub(crate) struct End {
     expects_transport: bool,
 }
 
-impl End {
+impl CloseInfo {
     pub(crate) fn frame(&self) -> Option<&CloseFrame> {
         self.frame.as_ref()
     }

@@ -18,8 +18,8 @@ impl Driver {
     /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
         match &mut self.state {
-            State::Opening(opening) => opening.set_header(name, value),
-            State::Connecting(connecting) => connecting.set_header(name, value),
+            State::ServerHandshake(opening) => opening.set_header(name, value),
+            State::ClientHandshake(connecting) => connecting.set_header(name, value),
             _ => Err(HandshakeError::AlreadyAnswered),
         }
     }
@@ -33,7 +33,7 @@ impl Driver {
     /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
     /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
     pub fn start(&mut self) -> Result<(), HandshakeError> {
-        if let State::Connecting(connecting) = &mut self.state {
+        if let State::ClientHandshake(connecting) = &mut self.state {
             return connecting.start(&mut self.output);
         }
         match self.answer() {
@@ -108,8 +108,8 @@ impl Driver {
     /// [`ReservedHeader`](HandshakeError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
     pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
         match &mut self.state {
-            State::Connecting(connecting) => connecting.extended_connect(),
-            State::Opening(_) => Err(HandshakeError::NotRequested),
+            State::ClientHandshake(connecting) => connecting.extended_connect(),
+            State::ServerHandshake(_) => Err(HandshakeError::NotRequested),
             _ => Err(HandshakeError::AlreadyAnswered),
         }
     }
@@ -121,7 +121,7 @@ impl Driver {
     ///
     /// [`NotRequested`](HandshakeError::NotRequested) where no answer is waited for.
     pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), HandshakeError> {
-        let State::Connecting(connecting) = &mut self.state else {
+        let State::ClientHandshake(connecting) = &mut self.state else {
             return Err(HandshakeError::NotRequested);
         };
         let outcome = connecting.answered(response)?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use websocket_driver_extensions::Pipeline;
 
 use super::{Driver, State};
-use crate::driver::pending::News;
+use crate::driver::pending::PendingEvents;
 use crate::error::cause::CloseCause;
 use crate::error::{HandshakeError, ProtocolError};
 use crate::framing::Protocol;
@@ -16,7 +16,7 @@ use crate::version::Version;
 
 impl Driver {
     pub(super) fn learn_agreement(&mut self) {
-        if let State::Opening(opening) = &self.state
+        if let State::ServerHandshake(opening) = &self.state
             && let Some((version, protocol)) = opening.agreed()
         {
             self.version = Some(version);
@@ -28,14 +28,14 @@ impl Driver {
 
     pub(super) fn answer(&mut self) -> Result<Answered, HandshakeError> {
         match &mut self.state {
-            State::Opening(opening) => opening.answer(),
+            State::ServerHandshake(opening) => opening.answer(),
             _ => Err(HandshakeError::AlreadyAnswered),
         }
     }
 
     /// Reads on with what the handshake needs next; tells whether that brought anything about.
     pub(super) fn open_further(&mut self) -> bool {
-        if let State::Connecting(connecting) = &mut self.state {
+        if let State::ClientHandshake(connecting) = &mut self.state {
             let has_ended = self.end.as_ref().is_some_and(|end| end.has_transport());
             return match connecting.read(&mut self.input, has_ended, self.config.settings()) {
                 Some(outcome) => {
@@ -45,14 +45,14 @@ impl Driver {
                 None => false,
             };
         }
-        let State::Opening(opening) = &mut self.state else {
+        let State::ServerHandshake(opening) = &mut self.state else {
             return false;
         };
         match opening.read_head(&mut self.input, &self.config) {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
                 self.heads_mut().request = Some(Box::new(request));
-                self.news.add(News::CONNECT);
+                self.news.add(PendingEvents::CONNECT);
                 self.learn_agreement();
                 return true;
             }
@@ -77,7 +77,7 @@ impl Driver {
     /// Takes what came of a client's handshake.
     pub(super) fn connected(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Agreed(response, agreed) => {
+            Outcome::Negotiated(response, agreed) => {
                 self.version = Some(Version::Hybi13);
                 let heads = self.heads_mut();
                 (heads.protocol, heads.response) = (agreed.protocol, Some(Box::new(response)));
@@ -92,8 +92,8 @@ impl Driver {
             return;
         };
         let (role, queue) = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Opening(opening) => (Role::Server, opening.queue),
-            State::Connecting(connecting) => (Role::Client, connecting.queue),
+            State::ServerHandshake(opening) => (Role::Server, opening.queue),
+            State::ClientHandshake(connecting) => (Role::Client, connecting.queue),
             state => {
                 self.state = state;
                 return;
@@ -107,7 +107,7 @@ impl Driver {
         let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
         self.state = State::Open(protocol);
         self.count_sent(messages, bytes);
-        self.news.add(News::OPEN);
+        self.news.add(PendingEvents::OPEN);
         if drained.is_err() {
             self.fail(ProtocolError::Undeliverable { version: version.as_str() });
         }
@@ -156,7 +156,7 @@ impl Driver {
     /// Begins to close, with a code and a reason that can be sent.
     pub(super) fn begin_to_close(&mut self, close: CloseFrame, cause: CloseCause) {
         match &self.state {
-            State::Opening(_) | State::Connecting(_) => self.end(close, cause),
+            State::ServerHandshake(_) | State::ClientHandshake(_) => self.end(close, cause),
             State::Open(protocol) if !self.close_sent => {
                 protocol.close(&close, self.config.settings(), &mut self.output);
                 let has_closing_handshake = protocol.has_closing_handshake();
@@ -213,6 +213,6 @@ impl Driver {
         let end = self.end.get_or_insert_default();
         end.set_frame(close);
         end.set_cause(cause);
-        self.news.add(News::CLOSE);
+        self.news.add(PendingEvents::CLOSE);
     }
 }

@@ -12,10 +12,10 @@ use std::fmt;
 use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
-use self::optional::Extras;
+use self::optional::OptionalState;
 use crate::config::Config;
-use crate::driver::close_info::End;
-use crate::driver::pending::News;
+use crate::driver::close_info::CloseInfo;
+use crate::driver::pending::PendingEvents;
 use crate::error::ProtocolError;
 use crate::error::cause::{CloseCause, Timeout};
 use crate::event::Event;
@@ -23,12 +23,12 @@ use crate::framing::Protocol;
 use crate::framing::allowance::Allowance;
 use crate::framing::fast::batch::Batch;
 use crate::framing::fast::fragments::Fragments;
-use crate::framing::fast::frame::Plain;
+use crate::framing::fast::frame::FastFrame;
 use crate::framing::output::Output;
 use crate::handshake;
-use crate::handshake::client_side::Connecting;
+use crate::handshake::client_side::ClientHandshake;
 use crate::handshake::request::ask;
-use crate::handshake::server_side::Opening;
+use crate::handshake::server_side::ServerHandshake;
 use crate::handshake::url::{Target, UrlError};
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::utf8::InvalidUtf8;
@@ -96,11 +96,11 @@ pub struct Driver {
     output: Output,
     close_sent: bool,
     may_compress: bool,
-    news: News,
+    news: PendingEvents,
     version: Option<Version>,
     heads: Option<Box<Heads>>,
-    end: Option<Box<End>>,
-    extras: Extras,
+    end: Option<Box<CloseInfo>>,
+    extras: OptionalState,
     allowance: Allowance,
 }
 
@@ -114,9 +114,9 @@ struct Heads {
 
 enum State {
     /// A server's handshake.
-    Opening(Box<Opening>),
+    ServerHandshake(Box<ServerHandshake>),
     /// A client's.
-    Connecting(Box<Connecting>),
+    ClientHandshake(Box<ClientHandshake>),
     Open(Protocol),
     Closed,
 }
@@ -125,7 +125,7 @@ impl Driver {
     /// A driver for a connection that nothing was read from. It reads the head of the request and tells so by
     /// [`Event::Connect`].
     pub fn server(config: Config) -> Self {
-        Self::new(config, Opening::reading())
+        Self::new(config, ServerHandshake::reading())
     }
 
     /// A driver for a request that an HTTP stack has read. It chooses the protocol by the request's headers.
@@ -139,7 +139,7 @@ impl Driver {
             Ok(()) => handshake::answer(request, &config),
             Err(error) => Err(error.into()),
         };
-        let mut driver = Self::new(config, Opening::requested(answer));
+        let mut driver = Self::new(config, ServerHandshake::requested(answer));
         if driver.is_observed() {
             driver.set_path(handshake::target::uri(request).path());
         }
@@ -160,7 +160,7 @@ impl Driver {
         let mut nonce = [0; 16];
         (config.settings().random)(&mut nonce);
         let asked = ask(Target::websocket(url)?, &config, nonce)?;
-        let mut driver = Self::with_state(config, State::Connecting(Box::new(Connecting::new(asked))));
+        let mut driver = Self::with_state(config, State::ClientHandshake(Box::new(ClientHandshake::new(asked))));
         driver.set_path(url.path());
         Ok(driver)
     }
@@ -324,7 +324,7 @@ impl Driver {
     fn poll_next_event(&mut self) -> Option<Event> {
         // Apart from all else, so that the message is built where it goes.
         if let Some(limit) = self.plain_limit()
-            && let Some(plain) = Plain::peek(&self.input, limit)
+            && let Some(plain) = FastFrame::peek(&self.input, limit)
             && !self.allowance.is_exhausted()
         {
             self.allowance.spend_one();
@@ -386,7 +386,7 @@ impl Driver {
                     }
                     parsed
                 }
-                State::Opening(_) | State::Connecting(_) => {
+                State::ServerHandshake(_) | State::ClientHandshake(_) => {
                     if self.open_further() {
                         continue;
                     }
@@ -444,7 +444,7 @@ impl Driver {
     /// How far the connection is.
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
-            State::Opening(_) | State::Connecting(_) => ReadyState::Connecting,
+            State::ServerHandshake(_) | State::ClientHandshake(_) => ReadyState::Connecting,
             State::Open(_) if self.close_sent => ReadyState::Closing,
             State::Open(_) => ReadyState::Open,
             State::Closed => ReadyState::Closed,
@@ -477,12 +477,12 @@ impl Driver {
         &self.config
     }
 
-    fn new(config: Config, opening: Opening) -> Self {
-        Self::with_state(config, State::Opening(Box::new(opening)))
+    fn new(config: Config, opening: ServerHandshake) -> Self {
+        Self::with_state(config, State::ServerHandshake(Box::new(opening)))
     }
 
     fn with_state(config: Config, state: State) -> Self {
-        let extras = Extras::new(config.settings());
+        let extras = OptionalState::new(config.settings());
         Self {
             config,
             state,
@@ -490,7 +490,7 @@ impl Driver {
             output: Output::default(),
             close_sent: false,
             may_compress: true,
-            news: News::default(),
+            news: PendingEvents::default(),
             version: None,
             heads: None,
             end: None,

@@ -6,7 +6,7 @@ use crate::config::observer::Observed;
 
 /// What few connections have. Boxed together, as each has a place for it.
 #[derive(Debug)]
-pub(super) struct Extras(Option<Box<Inner>>);
+pub(super) struct OptionalState(Option<Box<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -16,7 +16,7 @@ struct Inner {
     held_pong: Option<Bytes>,
 }
 
-impl Extras {
+impl OptionalState {
     pub(super) fn new(settings: &Settings) -> Self {
         let charge = settings.budget.as_ref().map(Charge::new);
         let observed = settings.observer.as_ref().map(|_| Observed::new(""));

@@ -1,13 +1,13 @@
-use crate::driver::close_info::End;
+use crate::driver::close_info::CloseInfo;
 use crate::event::Event;
 
-/// Events that are due, in the order in which they are returned. An error is in the [`End`].
+/// Events that are due, in the order in which they are returned. An error is in the [`CloseInfo`].
 ///
 /// In one byte, since whether there are any is looked at for each message.
 #[derive(Debug, Default)]
-pub(crate) struct News(u8);
+pub(crate) struct PendingEvents(u8);
 
-impl News {
+impl PendingEvents {
     pub(crate) const CONNECT: u8 = 1;
     pub(crate) const OPEN: u8 = 2;
     pub(crate) const CLOSE: u8 = 4;
@@ -18,7 +18,7 @@ impl News {
 
     /// The next of them.
     #[inline]
-    pub(crate) fn next(&mut self, end: &mut Option<Box<End>>) -> Option<Event> {
+    pub(crate) fn next(&mut self, end: &mut Option<Box<CloseInfo>>) -> Option<Event> {
         if self.is_empty() { None } else { self.next_cold(end) }
     }
 
@@ -29,7 +29,7 @@ impl News {
     }
 
     #[cold]
-    fn next_cold(&mut self, end: &mut Option<Box<End>>) -> Option<Event> {
+    fn next_cold(&mut self, end: &mut Option<Box<CloseInfo>>) -> Option<Event> {
         if self.take(Self::CONNECT) {
             return Some(Event::Connect);
         }

@@ -162,8 +162,8 @@ impl Driver {
                 }
                 command.write(protocol, self.config.settings(), &mut self.output)
             }
-            State::Opening(opening) => opening.queue.push(command, self.version, self.config.settings()),
-            State::Connecting(connecting) => connecting.queue.push(command, self.version, self.config.settings()),
+            State::ServerHandshake(opening) => opening.queue.push(command, self.version, self.config.settings()),
+            State::ClientHandshake(connecting) => connecting.queue.push(command, self.version, self.config.settings()),
             State::Closed => Err(SendError::Closed),
         }
     }

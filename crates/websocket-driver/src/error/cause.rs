@@ -1,7 +1,7 @@
 use std::{fmt, io};
 
 use crate::error::ProtocolError;
-use crate::error::limit::Exceeded;
+use crate::error::limit::LimitExceeded;
 use crate::message::close::{CloseCode, CloseFrame};
 
 /// Why a connection ended: the first thing that led to it. [`CloseFrame`] is what was said of it on the wire.
@@ -24,7 +24,7 @@ pub enum CloseCause {
     /// The peer, or the request or response of the handshake, broke a rule: [`ProtocolError::section`] tells where it is written.
     Protocol(ProtocolError),
     /// The peer went beyond a limit.
-    Limit(Exceeded),
+    Limit(LimitExceeded),
     /// A time was over.
     Timeout(Timeout),
     /// The transport ended in order, without a close before.

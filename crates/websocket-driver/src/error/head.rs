@@ -1,4 +1,4 @@
-use crate::error::limit::{Exceeded, Limit};
+use crate::error::limit::{Limit, LimitExceeded};
 
 /// Why the head of an HTTP message could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,12 +23,12 @@ pub enum HeadError {
 
 impl HeadError {
     /// The limit that was exceeded, where it is one.
-    pub fn exceeded(&self) -> Option<Exceeded> {
+    pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max) = match *self {
             Self::TooLarge { limit } => (Limit::HeadSize, limit as u64),
             Self::TooManyHeaders { limit } => (Limit::Headers, limit as u64),
             Self::Malformed => return None,
         };
-        Some(Exceeded { limit, max, size: max + 1 })
+        Some(LimitExceeded { limit, max, size: max + 1 })
     }
 }

@@ -57,7 +57,7 @@ impl fmt::Display for Limit {
 
 /// A limit that a peer went beyond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Exceeded {
+pub struct LimitExceeded {
     /// Which.
     pub limit: Limit,
     /// What it was set to.
@@ -66,7 +66,7 @@ pub struct Exceeded {
     pub size: u64,
 }
 
-impl fmt::Display for Exceeded {
+impl fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} over the limit: {} of {}", self.limit, self.size, self.max)
     }

@@ -5,10 +5,10 @@ pub(crate) mod response;
 
 use http::header::HeaderName;
 use http::{HeaderValue, Response, StatusCode, header};
-use websocket_driver_extensions::{ExtensionError, HeaderError, Reason};
+use websocket_driver_extensions::{ExtensionError, ExtensionFault, HeaderError};
 
 use crate::error::head::HeadError;
-use crate::error::limit::{Exceeded, Limit};
+use crate::error::limit::{Limit, LimitExceeded};
 use crate::error::response::{ResponseError, ResponseFault};
 use crate::message::close::CloseCode;
 
@@ -160,7 +160,7 @@ impl ProtocolError {
     }
 
     /// The limit that was exceeded, where it is one and no rule of the protocol.
-    pub fn exceeded(&self) -> Option<Exceeded> {
+    pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max, size) = match *self {
             Self::FrameTooBig { size, limit } => (Limit::FrameSize, limit as u64, size),
             Self::MessageTooBig { size, limit } => (Limit::MessageSize, limit as u64, size),
@@ -169,7 +169,7 @@ impl ProtocolError {
             Self::TooManyFrames { limit } => (Limit::FrameRate, limit.into(), u64::from(limit) + 1),
             Self::TooManyControlFrames { limit } => (Limit::ControlRate, limit.into(), u64::from(limit) + 1),
             Self::Extension(ref error) => match error.reason {
-                Reason::MessageTooBig { limit } => (Limit::MessageSize, limit as u64, limit as u64 + 1),
+                ExtensionFault::MessageTooBig { limit } => (Limit::MessageSize, limit as u64, limit as u64 + 1),
                 _ => return None,
             },
             Self::Handshake(ref error) => match &**error {
@@ -182,7 +182,7 @@ impl ProtocolError {
             },
             _ => return None,
         };
-        Some(Exceeded { limit, max, size })
+        Some(LimitExceeded { limit, max, size })
     }
 
     /// Where the rule is written that was broken; `None` for limits, and for handshakes, whose reason names it.
@@ -199,7 +199,7 @@ impl ProtocolError {
             Self::InvalidUtf8 => "RFC 6455 §8.1",
             Self::LengthUnterminated => "draft-hixie-76 §5.3",
             Self::Extension(error) => match error.reason {
-                Reason::InvalidUtf8 => "RFC 6455 §8.1",
+                ExtensionFault::InvalidUtf8 => "RFC 6455 §8.1",
                 _ => return None,
             },
             _ => return None,

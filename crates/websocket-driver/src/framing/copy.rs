@@ -4,18 +4,18 @@ use bytes::BytesMut;
 
 /// What is copied at once. For longer pieces, glibc before 2.39 has the processor copy by `rep movsb`, which takes twenty times
 /// as long on Zen 3 and Zen 4 where the destination is up to 64 bytes further into its page than the source.
-const PIECE: usize = 2 * 1024;
+const COPY_CHUNK: usize = 2 * 1024;
 
 /// Appends bytes to a buffer.
 #[inline]
 pub(crate) fn append(buffer: &mut BytesMut, bytes: &[u8]) {
-    if bytes.len() <= PIECE { buffer.extend_from_slice(bytes) } else { append_long(buffer, bytes) }
+    if bytes.len() <= COPY_CHUNK { buffer.extend_from_slice(bytes) } else { append_long(buffer, bytes) }
 }
 
 #[inline(never)]
 fn append_long(buffer: &mut BytesMut, bytes: &[u8]) {
     buffer.reserve(bytes.len());
-    for piece in bytes.chunks(PIECE) {
+    for piece in bytes.chunks(COPY_CHUNK) {
         buffer.extend_from_slice(piece);
     }
 }
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn pieces_come_out_as_one() {
-        for len in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 7] {
+        for len in [0, 1, COPY_CHUNK - 1, COPY_CHUNK, COPY_CHUNK + 1, 3 * COPY_CHUNK, 3 * COPY_CHUNK + 7] {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let mut buffer = BytesMut::from("before");
             append(&mut buffer, &bytes);

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::framing::copy::append;
 use crate::framing::mask::apply_mask;
 use crate::message::Message;
-use crate::message::inline_text::Short;
+use crate::message::inline_text::InlineText;
 
 /// A payload from this size on is a segment of its own: below, copying it next to its header costs less than a second
 /// segment in the system call.
@@ -286,7 +286,7 @@ impl Output {
 
     /// Puts a short text as a frame that is not masked. It is copied with what is behind it, since that takes no call.
     #[inline]
-    pub(crate) fn put_text(&mut self, opcode: u8, text: &Short, len: usize) {
+    pub(crate) fn put_text(&mut self, opcode: u8, text: &InlineText, len: usize) {
         self.put_slice(&[0x80 | opcode, len as u8]);
         let end = self.tail.len() + len;
         self.put_slice(text.as_bytes());

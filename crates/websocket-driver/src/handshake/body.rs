@@ -40,7 +40,7 @@ enum Chunk {
     Size(usize),
     Data(u64),
     /// The line end behind the data.
-    End,
+    CloseInfo,
 }
 
 impl BodyReader {
@@ -70,7 +70,7 @@ impl BodyReader {
                         continue;
                     }
                 },
-                Framing::Chunked(Chunk::End) => {
+                Framing::Chunked(Chunk::CloseInfo) => {
                     match input[..] {
                         [b'\r', b'\n', ..] => {
                             self.framing = Framing::Chunked(Chunk::Size(0));
@@ -91,7 +91,7 @@ impl BodyReader {
                 *left -= taken as u64;
             }
             if matches!(self.framing, Framing::Chunked(Chunk::Data(0))) {
-                self.framing = Framing::Chunked(Chunk::End);
+                self.framing = Framing::Chunked(Chunk::CloseInfo);
             }
             self.kept.extend_from_slice(&input[..taken]);
             self.skip(input, taken);

@@ -10,11 +10,11 @@ use crate::handshake::body::{BodyReader, MAX_KEPT};
 use crate::handshake::head::{self, ResponseReadError, ResponseReader};
 use crate::handshake::is_reserved;
 use crate::handshake::queue::Queue;
-use crate::handshake::request::{Agreed, Asked};
+use crate::handshake::request::{ClientRequest, Negotiated};
 
 /// A client's connection until its handshake is done.
 #[derive(Debug)]
-pub(crate) struct Connecting {
+pub(crate) struct ClientHandshake {
     stage: Stage,
     /// What the application sent early.
     pub(crate) queue: Queue,
@@ -23,11 +23,11 @@ pub(crate) struct Connecting {
 #[derive(Debug)]
 enum Stage {
     /// Nothing is written yet.
-    Prepared(Box<Asked>),
+    Prepared(Box<ClientRequest>),
     /// Someone else sends the request, and brings the answer.
-    Elsewhere(Box<Asked>),
+    ViaHttp2(Box<ClientRequest>),
     /// The head of the answer is coming.
-    Head(Box<Asked>, ResponseReader),
+    Head(Box<ClientRequest>, ResponseReader),
     /// The server refused, and says more in a body.
     Body(Box<(Response<()>, BodyReader)>),
     /// All is told.
@@ -37,12 +37,12 @@ enum Stage {
 /// What came of the answer.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Agreed(Response<()>, Agreed),
+    Negotiated(Response<()>, Negotiated),
     Failed(ResponseError),
 }
 
-impl Connecting {
-    pub(crate) fn new(asked: Asked) -> Self {
+impl ClientHandshake {
+    pub(crate) fn new(asked: ClientRequest) -> Self {
         Self { stage: Stage::Prepared(Box::new(asked)), queue: Queue::default() }
     }
 
@@ -91,7 +91,7 @@ impl Connecting {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Prepared(mut asked) => match asked.extended_connect() {
                 Ok(request) => {
-                    self.stage = Stage::Elsewhere(asked);
+                    self.stage = Stage::ViaHttp2(asked);
                     Ok(request)
                 }
                 Err(name) => {
@@ -109,11 +109,11 @@ impl Connecting {
     /// Takes the answer of an HTTP/2 stack.
     pub(crate) fn answered(&mut self, response: Response<Bytes>) -> Result<Outcome, HandshakeError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Elsewhere(asked) => {
+            Stage::ViaHttp2(asked) => {
                 let (parts, body) = response.into_parts();
                 let response = Response::from_parts(parts, ());
                 Ok(match asked.check_connected(&response) {
-                    Ok(agreed) => Outcome::Agreed(response, agreed),
+                    Ok(agreed) => Outcome::Negotiated(response, agreed),
                     Err(fault) => Outcome::Failed(failed(fault, Some(response), &body)),
                 })
             }
@@ -145,7 +145,7 @@ impl Connecting {
                     }
                 };
                 match asked.check(&response) {
-                    Ok(agreed) => Some(Outcome::Agreed(response, agreed)),
+                    Ok(agreed) => Some(Outcome::Negotiated(response, agreed)),
                     Err(ResponseFault::Status) => {
                         let body = BodyReader::new(&response);
                         self.stage = Stage::Body(Box::new((response, body)));

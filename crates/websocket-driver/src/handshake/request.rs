@@ -11,7 +11,7 @@ use crate::handshake::url::{Target, UrlError};
 
 /// What was asked for.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ClientRequest {
     pub(crate) request: Request<()>,
     pub(crate) path: String,
     /// With scheme and authority, for HTTP/2.
@@ -23,13 +23,13 @@ pub(crate) struct Asked {
 
 /// What was agreed.
 #[derive(Debug)]
-pub(crate) struct Agreed {
+pub(crate) struct Negotiated {
     pub(crate) protocol: Option<Box<str>>,
     pub(crate) pipeline: Option<Box<Pipeline>>,
 }
 
 /// The request that opens a connection, with a key of 16 random bytes.
-pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<Asked, UrlError> {
+pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<ClientRequest, UrlError> {
     let settings = config.settings();
     let key = rfc6455::encode_key(nonce);
     let accept = rfc6455::accept_key(key.as_bytes());
@@ -62,10 +62,10 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<As
         headers.insert(header::AUTHORIZATION, authorization);
     }
     let protocols = settings.protocols.clone();
-    Ok(Asked { request, path: target.path, uri, accept: value(accept)?, protocols, offered })
+    Ok(ClientRequest { request, path: target.path, uri, accept: value(accept)?, protocols, offered })
 }
 
-impl Asked {
+impl ClientRequest {
     /// The same request for HTTP/2: its pseudo-headers stand for the headers that are left out (RFC 8441 §5).
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Asked {
     }
 
     /// Checks the response to [`extended_connect`](Self::extended_connect): any 2xx will do (RFC 8441 §5).
-    pub(crate) fn check_connected(self, response: &Response<()>) -> Result<Agreed, ResponseFault> {
+    pub(crate) fn check_connected(self, response: &Response<()>) -> Result<Negotiated, ResponseFault> {
         if !response.status().is_success() {
             return Err(ResponseFault::Status);
         }
@@ -96,7 +96,7 @@ impl Asked {
     }
 
     /// Checks the response, in the order of RFC 6455 §4.1.
-    pub(crate) fn check(self, response: &Response<()>) -> Result<Agreed, ResponseFault> {
+    pub(crate) fn check(self, response: &Response<()>) -> Result<Negotiated, ResponseFault> {
         let headers = response.headers();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(ResponseFault::Status);
@@ -118,8 +118,8 @@ impl Asked {
         self.agree(headers)
     }
 
-    fn agree(self, headers: &HeaderMap) -> Result<Agreed, ResponseFault> {
-        Ok(Agreed { pipeline: activate(self.offered, headers)?, protocol: chosen(&self.protocols, headers)? })
+    fn agree(self, headers: &HeaderMap) -> Result<Negotiated, ResponseFault> {
+        Ok(Negotiated { pipeline: activate(self.offered, headers)?, protocol: chosen(&self.protocols, headers)? })
     }
 }
 

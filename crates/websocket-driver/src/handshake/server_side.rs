@@ -14,7 +14,7 @@ use crate::version::Version;
 
 /// A server's connection until its handshake is done.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(crate) struct ServerHandshake {
     stage: Stage,
     /// What the application adds to the response.
     headers: HeaderMap,
@@ -40,7 +40,7 @@ pub(crate) struct Answered {
     pub(crate) is_open: bool,
 }
 
-impl Opening {
+impl ServerHandshake {
     /// Reads the request itself.
     pub(crate) fn reading() -> Self {
         Self::new(Stage::Head(HeadReader::default()))

@@ -6,15 +6,15 @@ use std::str;
 use simdutf8::basic::from_utf8;
 
 /// How long a text may be.
-pub(crate) const SHORT: usize = 48;
+pub(crate) const MAX_INLINE: usize = 48;
 
-/// A text of at most [`SHORT`] bytes, and zeros behind it.
+/// A text of at most [`MAX_INLINE`] bytes, and zeros behind it.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(8))]
-pub(crate) struct Short([[u8; 16]; SHORT / 16]);
+pub(crate) struct InlineText([[u8; 16]; MAX_INLINE / 16]);
 
-impl Short {
-    pub(crate) const EMPTY: Self = Self([[0; 16]; SHORT / 16]);
+impl InlineText {
+    pub(crate) const EMPTY: Self = Self([[0; 16]; MAX_INLINE / 16]);
 
     /// Takes a text that is no longer than this, or leaves it.
     #[inline]
@@ -38,13 +38,13 @@ impl Short {
     #[inline(never)]
     pub(crate) fn is_utf8(&self) -> bool {
         let mut padded = [0; 64];
-        padded[..SHORT].copy_from_slice(self.as_bytes());
+        padded[..MAX_INLINE].copy_from_slice(self.as_bytes());
         from_utf8(&padded).is_ok()
     }
 
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8; SHORT] {
-        self.0.as_flattened().first_chunk().unwrap_or(&[0; SHORT])
+    pub(crate) fn as_bytes(&self) -> &[u8; MAX_INLINE] {
+        self.0.as_flattened().first_chunk().unwrap_or(&[0; MAX_INLINE])
     }
 
     /// The text, if it is one. That is looked at again: in whole words, with the zeros behind it, that takes next to nothing.
@@ -56,10 +56,10 @@ impl Short {
 
     /// As `unmask`. Not inlined, where the compiler would take the stores apart.
     #[inline(never)]
-    fn fill(&mut self, masked: &[u8; SHORT], len: usize, mask: [u8; 4]) -> bool {
+    fn fill(&mut self, masked: &[u8; MAX_INLINE], len: usize, mask: [u8; 4]) -> bool {
         let mask = u32::from_ne_bytes(mask);
         let words = self.0.as_flattened_mut().as_chunks_mut::<4>().0;
-        let window = WINDOW[SHORT - len..].as_chunks::<4>().0;
+        let window = WINDOW[MAX_INLINE - len..].as_chunks::<4>().0;
         let mut seen = 0;
         for ((word, masked), window) in words.iter_mut().zip(masked.as_chunks::<4>().0).zip(window) {
             let unmasked = (u32::from_ne_bytes(*masked) ^ mask) & u32::from_ne_bytes(*window);
@@ -72,14 +72,14 @@ impl Short {
 
 /// A short text in the making.
 #[derive(Debug, Default)]
-pub(crate) struct ShortBuilder {
+pub(crate) struct InlineTextBuilder {
     /// With room for a word behind the last byte.
-    bytes: [[u8; 8]; SHORT / 8 + 1],
+    bytes: [[u8; 8]; MAX_INLINE / 8 + 1],
     len: usize,
 }
 
-impl ShortBuilder {
-    /// Appends the first `len` of masked bytes, up to [`SHORT`] bytes in all.
+impl InlineTextBuilder {
+    /// Appends the first `len` of masked bytes, up to [`MAX_INLINE`] bytes in all.
     #[inline]
     pub(crate) fn push_masked(&mut self, masked: &[u8], len: usize, [a, b, c, d]: [u8; 4]) {
         let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
@@ -99,10 +99,10 @@ impl ShortBuilder {
 
     /// The text and its length, if it is a text.
     #[inline]
-    pub(crate) fn finish(self) -> Option<(Short, usize)> {
-        let mut text = Short::EMPTY;
-        let is_ascii = text.unmask(self.bytes.as_flattened(), self.len.min(SHORT), [0; 4]);
-        (is_ascii || text.is_utf8()).then_some((text, self.len.min(SHORT)))
+    pub(crate) fn finish(self) -> Option<(InlineText, usize)> {
+        let mut text = InlineText::EMPTY;
+        let is_ascii = text.unmask(self.bytes.as_flattened(), self.len.min(MAX_INLINE), [0; 4]);
+        (is_ascii || text.is_utf8()).then_some((text, self.len.min(MAX_INLINE)))
     }
 }
 
@@ -114,10 +114,10 @@ fn pad_word(bytes: &[u8], at: usize) -> u64 {
 }
 
 /// A part of this that begins `len` bytes before its middle keeps the first `len` bytes.
-static WINDOW: [u8; 2 * SHORT] = {
-    let mut window = [0; 2 * SHORT];
+static WINDOW: [u8; 2 * MAX_INLINE] = {
+    let mut window = [0; 2 * MAX_INLINE];
     let mut at = 0;
-    while at < SHORT {
+    while at < MAX_INLINE {
         window[at] = 0xff;
         at += 1;
     }
@@ -125,9 +125,9 @@ static WINDOW: [u8; 2 * SHORT] = {
 };
 
 #[cold]
-fn pad(bytes: &[u8]) -> [u8; SHORT] {
-    let mut padded = [0; SHORT];
-    let len = bytes.len().min(SHORT);
+fn pad(bytes: &[u8]) -> [u8; MAX_INLINE] {
+    let mut padded = [0; MAX_INLINE];
+    let len = bytes.len().min(MAX_INLINE);
     padded[..len].copy_from_slice(&bytes[..len]);
     padded
 }
@@ -141,7 +141,7 @@ mod tests {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let masked =
             |bytes: &[u8]| -> Vec<u8> { bytes.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect() };
-        for len in 0..=SHORT {
+        for len in 0..=MAX_INLINE {
             let ascii: String = ('0'..).take(len).collect();
             let mixed = format!("{}{}{}", "é".repeat(len / 3), "x".repeat(len % 3), "x".repeat(len / 3));
             for text in [&ascii, &mixed] {
@@ -149,18 +149,18 @@ mod tests {
                 for rest in [0, 7, 100] {
                     let mut frame = masked(text.as_bytes());
                     frame.extend(vec![0xff; rest]);
-                    let mut short = Short::EMPTY;
+                    let mut short = InlineText::EMPTY;
                     assert_eq!(short.unmask(&frame, len, mask), text.is_ascii());
                     assert!(short.is_utf8());
                     assert_eq!(short.as_str(len), Some(&text[..]));
-                    assert_eq!(short.as_bytes()[len..], [0; SHORT][len..]);
-                    assert_eq!(Short::copy(text).unwrap().as_bytes(), short.as_bytes());
+                    assert_eq!(short.as_bytes()[len..], [0; MAX_INLINE][len..]);
+                    assert_eq!(InlineText::copy(text).unwrap().as_bytes(), short.as_bytes());
                 }
             }
             // A character that is cut off by the end.
             if let Some(last) = len.checked_sub(1) {
                 let frame = masked(&[&ascii.as_bytes()[..last], &[0xc3, 0xa9]].concat());
-                let mut short = Short::EMPTY;
+                let mut short = InlineText::EMPTY;
                 assert!(!short.unmask(&frame, len, mask) && !short.is_utf8(), "{len} bytes");
                 assert_eq!(short.as_str(len), None);
             }

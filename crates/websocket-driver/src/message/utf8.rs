@@ -4,7 +4,7 @@ use bytes::Bytes;
 use faststr::FastStr;
 use simdutf8::basic::from_utf8;
 
-use crate::message::inline_text::{SHORT, Short, ShortBuilder};
+use crate::message::inline_text::{InlineText, InlineTextBuilder, MAX_INLINE};
 
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,15 +29,15 @@ enum Repr {
 const MEDIUM: usize = 512;
 
 /// The length stands behind the text, and leaves room in its word for the tags of all enums around it. So a move is of whole
-/// pieces, see [`Short`].
+/// pieces, see [`InlineText`].
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Inline {
-    text: Short,
+    text: InlineText,
     len: Len,
 }
 
-/// A number up to [`SHORT`], one by one, so that the compiler knows which values are free.
+/// A number up to [`MAX_INLINE`], one by one, so that the compiler knows which values are free.
 #[derive(Clone, Copy)]
 #[repr(u64)]
 #[rustfmt::skip]
@@ -47,7 +47,7 @@ enum Len {
 }
 
 #[rustfmt::skip]
-const LENS: [Len; SHORT + 1] = {
+const LENS: [Len; MAX_INLINE + 1] = {
     use Len::*;
     [
         L0, L1, L2, L3, L4, L5, L6, L7, L8, L9, L10, L11, L12, L13, L14, L15, L16, L17, L18, L19, L20, L21, L22, L23, L24,
@@ -118,26 +118,26 @@ impl Utf8Bytes {
         Some(text.into())
     }
 
-    /// A text from the first `len` of masked bytes, at most [`SHORT`].
+    /// A text from the first `len` of masked bytes, at most [`MAX_INLINE`].
     #[inline(always)]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
-        let mut text = Short::EMPTY;
+        let mut text = InlineText::EMPTY;
         if !text.unmask(masked, len, mask) && !text.is_utf8() {
             return Err(InvalidUtf8);
         }
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 
-    /// A text of up to [`SHORT`] bytes.
+    /// A text of up to [`MAX_INLINE`] bytes.
     #[inline]
-    pub(crate) fn short(text: ShortBuilder) -> Result<Self, InvalidUtf8> {
+    pub(crate) fn short(text: InlineTextBuilder) -> Result<Self, InvalidUtf8> {
         let (text, len) = text.finish().ok_or(InvalidUtf8)?;
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 
     /// Its length and place, if it is short.
     #[inline]
-    pub(crate) fn as_short(&self) -> Option<(&Short, usize)> {
+    pub(crate) fn as_short(&self) -> Option<(&InlineText, usize)> {
         match &self.0 {
             Repr::Inline(Inline { text, len }) => Some((text, *len as usize)),
             Repr::Medium(_) | Repr::Shared(_) => None,
@@ -173,7 +173,7 @@ impl AsRef<[u8]> for Utf8Bytes {
 
 impl From<&str> for Utf8Bytes {
     fn from(text: &str) -> Self {
-        Self(match Short::copy(text) {
+        Self(match InlineText::copy(text) {
             Some(short) => Repr::Inline(Inline { text: short, len: LENS[text.len()] }),
             None => Repr::Shared(FastStr::new(text)),
         })

@@ -34,7 +34,7 @@ struct Options {
     /// What to serve with.
     #[arg(long, value_enum)]
     stack: Stack,
-    /// Echo by `for_each`, which lends the messages, instead of by `recv` and `send`.
+    /// Echo by `for_each_borrowed`, which lends the messages, instead of by `recv` and `send`.
     #[arg(long)]
     for_each: bool,
 }
@@ -134,7 +134,7 @@ async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: We
 }
 
 async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
-    let echo = socket.for_each(|message, replies| {
+    let echo = socket.for_each_borrowed(|message, replies| {
         // Refused only where the connection is closing.
         let _ = replies.send_borrowed(message);
     });

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use websocket_driver::{
-    Budget, CloseCause, Config, ConnectionObserver, Driver, Observer, Opened, ProtocolError, Traffic,
+    Budget, CloseCause, Config, ConnectionObserver, Driver, Observer, ConnectionOpened, ProtocolError, Traffic,
 };
 
 /// Watches one connection: what its budget is charged with, and, if it is observed, what its observer is told.
@@ -71,7 +71,7 @@ impl Log {
 }
 
 impl Observer for Log {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         self.told().opened.push((opened.is_client, opened.path.into()));
         Box::new(self.clone())
     }

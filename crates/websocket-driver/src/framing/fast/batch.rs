@@ -2,8 +2,8 @@ use std::fmt;
 
 use bytes::{Buf, BytesMut};
 
-use crate::framing::fast::frame::Plain;
-use crate::message::inline_text::Short;
+use crate::framing::fast::frame::FastFrame;
+use crate::message::inline_text::InlineText;
 use crate::message::utf8::InvalidUtf8;
 use crate::message::{Message, MessageRef};
 
@@ -26,7 +26,7 @@ pub struct Batch {
 /// What is at `at`.
 #[derive(Debug, Default)]
 enum Next {
-    Message(Plain),
+    Message(FastFrame),
     /// A text was not UTF-8; that is the driver's to tell.
     Invalid,
     /// Nothing that can be handed out.
@@ -34,9 +34,9 @@ enum Next {
     Unknown,
 }
 
-impl From<Option<Plain>> for Next {
+impl From<Option<FastFrame>> for Next {
     #[inline(always)]
-    fn from(plain: Option<Plain>) -> Self {
+    fn from(plain: Option<FastFrame>) -> Self {
         plain.map_or(Self::Unknown, Self::Message)
     }
 }
@@ -46,7 +46,7 @@ impl Batch {
     /// not 0.
     #[inline]
     pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16, left: u16) {
-        let next = Plain::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
+        let next = FastFrame::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
         if next.is_some() {
             (self.next, self.limit, self.left) = (next.into(), limit, left);
             std::mem::swap(&mut self.input, input);
@@ -69,7 +69,7 @@ impl Batch {
             return;
         }
         self.next = Next::Unknown;
-        let mut scratch = Short::EMPTY;
+        let mut scratch = InlineText::EMPTY;
         while let Some(plain) = self.peek() {
             let start = self.at as usize;
             // Before it is handed out, as `handle` may panic.
@@ -105,11 +105,11 @@ impl Batch {
 
     /// The message at `at`, if there is one and it may be handed out.
     #[inline(always)]
-    fn peek(&self) -> Option<Plain> {
+    fn peek(&self) -> Option<FastFrame> {
         if self.left == 0 {
             return None;
         }
-        Plain::peek(&self.input[self.at as usize..], self.limit)
+        FastFrame::peek(&self.input[self.at as usize..], self.limit)
     }
 
     /// Takes off the input what was given out.

@@ -2,7 +2,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::framing::mask::apply_mask;
 use crate::message::Message;
-use crate::message::inline_text::{SHORT, ShortBuilder};
+use crate::message::inline_text::{InlineTextBuilder, MAX_INLINE};
 use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
 
 /// The longest header of a short frame: two bytes and the mask.
@@ -71,7 +71,7 @@ impl Fragments {
 
     /// Takes it off the input.
     pub(crate) fn take(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
-        if self.is_text && self.len <= SHORT {
+        if self.is_text && self.len <= MAX_INLINE {
             let text = self.short_text(input);
             input.advance(self.size);
             return text.map(Message::Text);
@@ -92,7 +92,7 @@ impl Fragments {
 
     /// A short text is copied, so that it holds no part of the read buffer.
     fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
-        let mut text = ShortBuilder::default();
+        let mut text = InlineTextBuilder::default();
         let mut rest = input;
         for _ in 0..self.count {
             let Some((mask, payload)) = header(rest) else {

@@ -2,20 +2,20 @@ use bytes::{Buf, BytesMut};
 use simdutf8::basic::from_utf8;
 
 use crate::framing::mask::apply_mask;
-use crate::message::inline_text::{SHORT, Short};
+use crate::message::inline_text::{InlineText, MAX_INLINE};
 use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
 use crate::message::{Message, MessageRef};
 
 /// A whole message from a client in one frame of at most 65,535 bytes, as most messages are: what its header says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain {
+pub(crate) struct FastFrame {
     mask: [u8; 4],
     len: u16,
     header: u8,
     is_text: bool,
 }
 
-impl Plain {
+impl FastFrame {
     /// The longest.
     pub(crate) const MAX: u16 = u16::MAX;
 
@@ -52,7 +52,11 @@ impl Plain {
 
     /// Unmasks it where it lies, which is to be done once, or in `scratch`, where that is faster.
     #[inline(always)]
-    pub(crate) fn view<'a>(self, input: &'a mut [u8], scratch: &'a mut Short) -> Result<MessageRef<'a>, InvalidUtf8> {
+    pub(crate) fn view<'a>(
+        self,
+        input: &'a mut [u8],
+        scratch: &'a mut InlineText,
+    ) -> Result<MessageRef<'a>, InvalidUtf8> {
         if !self.is_short_text() {
             return self.view_long(input);
         }
@@ -78,7 +82,7 @@ impl Plain {
     /// Whether it is a text that is better copied.
     #[inline]
     pub(crate) fn is_short_text(self) -> bool {
-        self.is_text && usize::from(self.len) <= SHORT
+        self.is_text && usize::from(self.len) <= MAX_INLINE
     }
 
     /// A short text, copied, so that it holds no part of the read buffer.

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
-use websocket_driver_extensions::{self as extensions, Pipeline, Reason, Rsv};
+use websocket_driver_extensions::{self as extensions, ExtensionFault, Pipeline, Rsv};
 
 use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
@@ -19,7 +19,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::framing::allowance::Allowance;
 use crate::framing::fast::fragments::Fragments;
-use crate::framing::fast::frame::Plain;
+use crate::framing::fast::frame::FastFrame;
 use crate::framing::mask::apply_mask;
 use crate::framing::output::{OWN_SEGMENT, Output};
 use crate::framing::rate::Rates;
@@ -75,7 +75,7 @@ impl Hybi {
             && settings.observer.is_none()
             && !settings.replace_invalid_utf8;
         let limit = settings.max_frame_size.min(settings.max_message_size);
-        let plain = NonZeroU16::new(u16::try_from(limit).unwrap_or(Plain::MAX)).filter(|_| is_plain);
+        let plain = NonZeroU16::new(u16::try_from(limit).unwrap_or(FastFrame::MAX)).filter(|_| is_plain);
         Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, plain }
     }
 
@@ -107,7 +107,7 @@ impl Hybi {
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
         self.plain_limit()
-            .is_some_and(|limit| Plain::peek(input, limit).is_some() || Fragments::has_first(input, limit))
+            .is_some_and(|limit| FastFrame::peek(input, limit).is_some() || Fragments::has_first(input, limit))
             || self.has_any_frame(input, settings)
     }
 
@@ -446,7 +446,7 @@ fn decode(
 ) -> Result<Bytes, ProtocolError> {
     let mut utf8 = Validator::default();
     let mut inspect = |piece: &[u8]| match is_text {
-        true => check_text(&mut utf8, piece, settings).map_err(|_| Reason::InvalidUtf8),
+        true => check_text(&mut utf8, piece, settings).map_err(|_| ExtensionFault::InvalidUtf8),
         false => Ok(()),
     };
     let mut message = extensions::Message { rsv, ..extensions::Message::new(is_text, data) };
