@@ -104,7 +104,8 @@ fn the_server_sees_what_the_client_asked_for() {
     assert_eq!(request.headers()["host"], "[::1]:8443");
     assert_eq!(request.headers()["authorization"], "Basic dXNlcjpzZWNyZXQ=");
     assert_eq!(request.headers()["origin"], "https://example.com");
-    assert_eq!(websocket_driver::requested_protocols(request), ["x", "y"]);
+    let handshake = websocket_driver::Handshake::parse(request).expect("a handshake");
+    assert_eq!(handshake.protocols().collect::<Vec<_>>(), ["x", "y"]);
     assert_eq!((client.protocol(), server.protocol()), (None, None));
     assert_eq!(client.response().unwrap().headers()["upgrade"], "websocket");
 }

@@ -17,8 +17,7 @@ fn connect(client: Config, server: Config) -> (Driver, Driver) {
     let mut client = Driver::client(&uri("wss://example.com/chat?x=1"), client).expect("a URL");
     let request = client.extended_connect().expect("the first call");
     assert!(is_handshake(&request));
-    let mut server = Driver::from_request(&request, server);
-    let response = server.accept().expect("a handshake");
+    let (response, mut server) = websocket_tests::accept(&request, server).expect("a handshake");
     assert_eq!(response.status(), StatusCode::OK);
     client.receive_response(response.map(|()| Bytes::new())).expect("an answer is waited for");
     assert_eq!((client.poll_event(), server.poll_event()), (Some(Event::Open), Some(Event::Open)));
@@ -76,7 +75,7 @@ fn either_side_closes_and_the_server_ends_the_stream_first() {
 
 /// What a client makes of a server's refusal of this request.
 fn refused(request: &Request<()>, mut client: Driver) -> (HandshakeError, ProtocolError) {
-    let error = Driver::from_request(request, Config::server()).accept().expect_err("a refusal");
+    let error = websocket_tests::accept(request, Config::server()).expect_err("a refusal");
     client.receive_response(error.to_response().map(Bytes::from)).expect("an answer is waited for");
     let Some(Event::Error(told)) = client.poll_event() else { panic!("no error") };
     (error, told)
@@ -136,8 +135,8 @@ proptest! {
             send(&mut client, &of_client);
         }
         let request = client.extended_connect().unwrap();
-        let mut server = Driver::from_request(&request, with(roomy(Config::server())));
-        let response = server.accept().unwrap().map(|()| Bytes::new());
+        let (response, mut server) = websocket_tests::accept(&request, with(roomy(Config::server()))).unwrap();
+        let response = response.map(|()| Bytes::new());
         // The server need not wait for anything more of the client.
         send(&mut server, &of_server);
         client.receive_response(response).unwrap();

@@ -3,6 +3,7 @@
 use bytes::{Buf, BytesMut};
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Budget, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, Version};
+use websocket_tests::accept;
 use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS, hixie_text};
 
 use crate::session::Session;
@@ -23,8 +24,7 @@ fn open(version: Version, config: Config) -> (Session, Budget, usize) {
 fn compressed(budget: &Budget) -> Session {
     let config = Config::server().extension(PermessageDeflate::new()).unwrap().budget(budget);
     let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
-    let mut driver = Driver::from_request(&handshake.request(), config);
-    driver.accept().unwrap();
+    let (_, driver) = accept(&handshake.request(), config).unwrap();
     let mut session = Session { driver };
     assert_eq!(session.events(), [Event::Open]);
     session
@@ -144,7 +144,7 @@ fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
         let handshake = Handshake::of(version);
         let mut reading = Session::reading(config());
         reading.feed(&handshake.bytes()[..30]);
-        let requested = Driver::from_request(&handshake.request(), config());
+        let requested = accept(&handshake.request(), config());
         let mut refused = Session::reading(config());
         refused.feed(b"no HTTP\r\n\r\n");
         let open = Session::open_with(version, config());
@@ -175,7 +175,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
         session.driver.charge();
         assert!(budget.is_spent());
         let error = HandshakeError::Busy { retry_after: 7 };
-        let refused = Driver::from_request(&Handshake::of(version).request(), config()).accept().unwrap_err();
+        let refused = accept(&Handshake::of(version).request(), config()).unwrap_err();
         assert_eq!(refused, error, "{version}");
         assert_eq!(refused.to_response().headers()["retry-after"], "7");
         let mut reading = Session::reading(config());
@@ -200,8 +200,8 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
 #[test]
 fn a_budget_of_nothing_lets_nobody_in() {
     let budget = Budget::new(0);
-    let mut driver = Driver::from_request(&Handshake::of(Version::Hybi13).request(), Config::server().budget(&budget));
-    assert!(matches!(driver.accept(), Err(HandshakeError::Busy { retry_after: 10 })));
+    let refused = accept(&Handshake::of(Version::Hybi13).request(), Config::server().budget(&budget));
+    assert!(matches!(refused, Err(HandshakeError::Busy { retry_after: 10 })));
     assert_eq!((budget.used(), budget.max()), (0, 0));
 }
 

@@ -3,7 +3,7 @@
 
 use bytes::Buf;
 use proptest::prelude::*;
-use websocket_driver::{Config, Driver, Event, Version};
+use websocket_driver::{Config, Event, Version};
 use websocket_tests::wire::{Answer, Frame, Handshake, LengthForm, VERSIONS, hixie_text, server_frames};
 
 use crate::chunking::limits;
@@ -147,9 +147,8 @@ proptest! {
         let count = handshake.headers.len();
         let Ok(value) = http::HeaderValue::from_bytes(&value) else { return Ok(()) };
         handshake.headers[changed.index(count)].1 = value.as_bytes().to_vec();
-        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
-        match driver.accept() {
-            Ok(response) => prop_assert_eq!(response.status(), 101),
+        match websocket_tests::accept(&handshake.request(), Config::server().allow_drafts(true)) {
+            Ok((response, _)) => prop_assert_eq!(response.status(), 101),
             Err(error) => prop_assert!(matches!(error.status().as_u16(), 400 | 426)),
         }
     }

@@ -356,8 +356,8 @@ fn the_limits_of_the_hixie_drafts_are_told_in_the_same_way() {
 fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
     let config = Config::server().max_message_size(100).extension(PermessageDeflate::new()).unwrap();
     let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
-    let mut session = Session { driver: Driver::from_request(&handshake.request(), config) };
-    session.driver.accept().unwrap();
+    let (_, driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
+    let mut session = Session { driver };
     session.events();
     // 300 bytes of "a", deflated.
     let deflated = b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00";

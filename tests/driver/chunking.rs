@@ -48,13 +48,10 @@ pub(crate) fn limits() -> Config {
 
 /// Feeds a transcript in pieces to an application that echoes every message, and closes when it is told to.
 pub(crate) fn run(transcript: &Transcript, cuts: &[usize], manner: Manner) -> (Vec<Event>, Vec<u8>) {
-    let mut driver = match &transcript.given {
-        Some(handshake) => Driver::from_request(&handshake.request(), limits()),
+    let driver = match &transcript.given {
+        Some(handshake) => websocket_tests::accept(&handshake.request(), limits()).expect("a valid handshake").1,
         None => Driver::server(limits()),
     };
-    if transcript.given.is_some() {
-        let _ = driver.accept();
-    }
     let mut session = Session { driver };
     let (mut events, mut written) = (Vec::new(), Vec::new());
     let length = transcript.input.len();

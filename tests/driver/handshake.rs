@@ -2,6 +2,7 @@
 
 use bytes::Buf;
 use websocket_driver::{Config, Driver, Event, HandshakeError as E, Version, is_handshake};
+use websocket_tests::accept;
 use websocket_tests::wire::{ACCEPT, Answer, Handshake, KEY, VERSIONS};
 
 use crate::session::failed;
@@ -17,9 +18,7 @@ pub(crate) struct Outcome {
 /// they agree and that a refusal is a proper HTTP response.
 #[track_caller]
 pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
-    let mut given = Driver::from_request(&handshake.request(), config.clone());
-    let accepted = given.accept();
-    assert!(!given.output().has_remaining(), "accept writes nothing");
+    let accepted = accept(&handshake.request(), config.clone());
 
     let mut reading = Driver::server(config.clone());
     reading.receive(&handshake.head()[..]);
@@ -31,7 +30,8 @@ pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
     let body = std::str::from_utf8(&written[length..]).expect("text behind the head");
 
     match accepted {
-        Ok(response) => {
+        Ok((response, mut given)) => {
+            assert!(!given.output().has_remaining(), "accept writes nothing");
             let headers: Vec<_> =
                 response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
             let lowered: Vec<_> = answer.headers.iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
@@ -44,10 +44,8 @@ pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
         }
         Err(error) => {
             let expected = failed(error.clone().into(), 1002);
-            for driver in [&mut given, &mut reading] {
-                assert_eq!(std::iter::from_fn(|| driver.poll_event()).collect::<Vec<_>>(), expected);
-                assert!(driver.is_closed());
-            }
+            assert_eq!(std::iter::from_fn(|| reading.poll_event()).collect::<Vec<_>>(), expected);
+            assert!(reading.is_closed());
             let response = error.to_response();
             assert_eq!((response.status().as_u16(), response.body().as_str()), (answer.status, body));
             assert_eq!(response.status(), error.status());
@@ -287,8 +285,7 @@ fn on_http_2_a_connect_with_a_version_is_answered_by_200() {
             .with("Sec-WebSocket-Protocol", "chat")
     };
     let config = drafts().protocols(["chat"]);
-    let mut driver = Driver::from_request(&connect("13").request(), config.clone());
-    let response = driver.accept().unwrap();
+    let (response, mut driver) = accept(&connect("13").request(), config.clone()).unwrap();
     assert_eq!(driver.poll_event(), Some(Event::Open));
     assert_eq!((driver.version(), driver.protocol()), (Some(Version::Hybi13), Some("chat")));
     assert_eq!(response.status(), 200);
@@ -298,7 +295,7 @@ fn on_http_2_a_connect_with_a_version_is_answered_by_200() {
     let get = Handshake { method: "GET".into(), ..connect("13") };
     let none = connect("13").without("Sec-WebSocket-Version");
     for (handshake, status) in [(connect("8"), 426), (connect("14"), 426), (none, 426), (get, 405)] {
-        let error = Driver::from_request(&handshake.request(), config.clone()).accept().unwrap_err();
+        let error = accept(&handshake.request(), config.clone()).unwrap_err();
         assert_eq!(error.status().as_u16(), status);
     }
 }
@@ -310,7 +307,7 @@ fn host_that_differs_from_the_authority_is_refused_on_http_2() {
         let handshake = Handshake::get(uri).without("Host").with("Sec-WebSocket-Version", "13");
         Handshake { method: "CONNECT".into(), http: "HTTP/2".into(), ..handshake }
     };
-    let accept = |handshake: &Handshake| Driver::from_request(&handshake.request(), drafts()).accept().map(drop);
+    let accept = |handshake: &Handshake| accept(&handshake.request(), drafts()).map(drop);
     for (uri, host) in [
         ("https://example.com/chat", "example.org"),
         ("https://example.com/chat", "example.com:80"),

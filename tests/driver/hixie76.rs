@@ -1,9 +1,8 @@
 //! draft-hixie-thewebsocketprotocol-76: the challenge, the body behind the head, frames and closing.
 
 use bytes::Buf;
-use websocket_driver::{
-    CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, ReadyState, SendError, Version,
-};
+use websocket_driver::{CloseCode, Config, Event, HandshakeError, ProtocolError, ReadyState, SendError, Version};
+use websocket_tests::accept;
 use websocket_tests::wire::{HIXIE76_BODY, HIXIE76_CLOSE, HIXIE76_DIGEST, Handshake, hixie_text};
 
 use crate::handshake::shake;
@@ -19,8 +18,7 @@ fn right() -> Handshake {
 
 /// A driver that was given the request and waits for its body.
 fn waiting() -> Session {
-    let mut driver = Driver::from_request(&right().request(), config());
-    driver.accept().unwrap();
+    let (_, driver) = accept(&right().request(), config()).unwrap();
     Session { driver }
 }
 
@@ -93,7 +91,6 @@ fn the_head_of_the_answer_goes_out_before_the_body_has_come() {
 fn an_accepted_request_needs_its_body_as_the_first_input() {
     let mut session = waiting();
     assert_eq!((session.events(), session.driver.ready_state()), (vec![], ReadyState::Connecting));
-    assert_eq!(session.driver.accept().unwrap_err(), HandshakeError::AlreadyAnswered);
     assert_eq!(session.driver.start(), Err(HandshakeError::AlreadyAnswered));
     let input = [&HIXIE76_BODY[..], &hixie_text("glued"), &HIXIE76_CLOSE].concat();
     assert_eq!(session.feed(input), [Event::Open, text("glued"), closed(1005, "")]);
@@ -114,7 +111,7 @@ fn the_body_may_be_declared() {
     }
     // A coding that only an HTTP stack can have taken off.
     let chunked = right().with("Transfer-Encoding", "chunked");
-    assert!(Driver::from_request(&chunked.request(), config()).accept().is_ok());
+    assert!(accept(&chunked.request(), config()).is_ok());
     let mut session = Session::reading(config());
     assert_eq!(session.feed(chunked.head())[1..], failed(HandshakeError::Body.into(), 1002));
 }

@@ -204,8 +204,9 @@ fn head_that_an_http_stack_has_read_is_held_to_the_same_limits() {
         let size = right.head().len() - (count + 2) - count;
         let accept = |handshake: &Handshake, max_head_size, max_headers| {
             let config = Config::server().allow_drafts(true).max_head_size(max_head_size).max_headers(max_headers);
-            let mut driver = Driver::from_request(&handshake.request(), config);
-            driver.accept().map(drop).map_err(|error| (error.status().as_u16(), error))
+            websocket_tests::accept(&handshake.request(), config)
+                .map(drop)
+                .map_err(|error| (error.status().as_u16(), error))
         };
         assert_eq!(accept(&right, size, count), Ok(()));
         let too_large = HeadError::TooLarge { limit: size - 1 };

@@ -2,6 +2,7 @@
 
 use bytes::Buf;
 use websocket_driver::{CloseCode, Config, Driver, Event, ProtocolError, SendError, Version};
+use websocket_tests::accept;
 use websocket_tests::wire::{
     Answer, Frame, HIXIE76_CLOSE, HIXIE76_DIGEST, HYBI, Handshake, ServerFrame, VERSIONS, hixie_text, server_frames,
 };
@@ -50,9 +51,8 @@ fn everything_that_was_sent_early_goes_out_in_its_order() {
 fn the_same_holds_for_a_request_that_is_accepted() {
     for version in VERSIONS {
         let handshake = Handshake::of(version);
-        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
+        let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
         driver.text("1").unwrap();
-        driver.accept().unwrap();
         driver.text("2").unwrap();
         let mut session = Session { driver };
         assert_eq!(session.feed(&handshake.body), [Event::Open]);
@@ -69,7 +69,7 @@ fn the_same_holds_for_a_request_that_is_accepted() {
 fn what_a_hixie_client_cannot_get_is_refused_as_soon_as_it_is_known() {
     for version in [Version::Hixie76, Version::Hixie75] {
         let handshake = Handshake::of(version);
-        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
+        let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
         let error = Err(SendError::NotSupported { version: version.as_str() });
         assert_eq!(
             (driver.binary("x"), driver.ping("x"), driver.pong("x")),
@@ -152,9 +152,8 @@ fn a_close_before_the_handshake_ends_it_with_nothing_written() {
 fn a_close_right_behind_the_answer_follows_what_was_sent_early() {
     for version in HYBI {
         let handshake = Handshake::of(version);
-        let mut driver = Driver::from_request(&handshake.request(), Config::server().allow_drafts(true));
+        let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
         driver.text("early").unwrap();
-        driver.accept().unwrap();
         driver.close(CloseCode::NORMAL, "").unwrap();
         let mut session = Session { driver };
         let answer = [Frame::text("hi").bytes(), Frame::close(1000, "").bytes()].concat();

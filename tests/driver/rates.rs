@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Batch, CloseCause, Config, Driver, Event, Limit, LimitExceeded, Version};
+use websocket_tests::accept;
 use websocket_tests::wire::{Frame, HYBI, Handshake, ServerFrame, VERSIONS, frames, hixie_text};
 
 use crate::session::Session;
@@ -200,8 +201,7 @@ fn by_default_there_is_no_limit_and_nothing_needs_the_time() {
 fn a_client_and_a_compressed_connection_hold_their_peers_to_it_too() {
     let config = Config::server().max_frame_rate(Some(3)).extension(PermessageDeflate::new()).unwrap();
     let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
-    let mut driver = Driver::from_request(&handshake.request(), config);
-    driver.accept().unwrap();
+    let (_, driver) = accept(&handshake.request(), config).unwrap();
     let mut session = Session { driver };
     assert_eq!(session.events(), [Event::Open]);
     assert_eq!(admitted(&mut session, Instant::now(), &Frame::text("x").bytes()), 3);

@@ -210,8 +210,8 @@ fn open(kind: Kind) -> Session {
             let config = Config::server().extension(PermessageDeflate::new()).unwrap();
             let request =
                 Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate").request();
-            let mut driver = Driver::from_request(&request, config);
-            assert!(driver.accept().unwrap().headers().contains_key("sec-websocket-extensions"));
+            let (response, mut driver) = websocket_tests::accept(&request, config).unwrap();
+            assert!(response.headers().contains_key("sec-websocket-extensions"));
             assert_eq!(driver.poll_event(), Some(Event::Open));
             Session { driver }
         }

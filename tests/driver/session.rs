@@ -3,6 +3,7 @@
 use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, Version};
+use websocket_tests::accept;
 use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
 
 /// A driver and the few lines of a skin: it starts on [`Event::Connect`].
@@ -19,8 +20,7 @@ impl Session {
     /// The same with limits of its own.
     pub(crate) fn open_with(version: Version, config: Config) -> Self {
         let handshake = Handshake::of(version);
-        let mut driver = Driver::from_request(&handshake.request(), config.allow_drafts(true));
-        driver.accept().expect("the handshake is right");
+        let (_, driver) = accept(&handshake.request(), config.allow_drafts(true)).expect("the handshake is right");
         let mut session = Self { driver };
         assert_eq!(session.feed(&handshake.body), [Event::Open]);
         session.written();

@@ -1,6 +1,6 @@
 //! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have one name instead of a list.
 
-use websocket_driver::{Config, HandshakeError, Version, requested_protocols};
+use websocket_driver::{Config, HandshakeError, Version};
 use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
 
 use crate::handshake::shake;
@@ -124,14 +124,36 @@ fn every_character_of_a_token_may_stand_in_a_name() {
 }
 
 #[test]
-fn what_is_offered_can_be_asked_for() {
+fn offered_protocols_are_available_before_the_answer() {
     for version in HYBI {
         let request = offering(version, &["a, b", "c"]).request();
-        assert_eq!(requested_protocols(&request), ["a", "b", "c"]);
-        assert_eq!(requested_protocols(&offering(version, &["a b"]).request()), [""; 0]);
+        assert_eq!(requested(&request).unwrap(), ["a", "b", "c"]);
+        let malformed = offering(version, &["a b"]).request();
+        assert_eq!(requested(&malformed), Err(HandshakeError::InvalidProtocol));
     }
     for version in [Version::Hixie76, Version::Hixie75] {
-        assert_eq!(requested_protocols(&offering(version, &["a"]).request()), ["a"]);
-        assert_eq!(requested_protocols(&offering(version, &[]).request()), [""; 0]);
+        assert_eq!(requested(&offering(version, &["a"]).request()).unwrap(), ["a"]);
+        assert_eq!(requested(&offering(version, &[]).request()).unwrap(), [""; 0]);
     }
+}
+
+#[test]
+fn chosen_protocol_overrides_config() {
+    let config = Config::server().allow_drafts(true).protocols(["a"]);
+    for version in HYBI {
+        let request = offering(version, &["a, b"]).request();
+        for (choice, selected) in [(Some("b"), Some("b")), (Some("c"), None), (None, None)] {
+            let mut handshake = websocket_driver::Handshake::parse(&request).unwrap();
+            assert_eq!(handshake.protocol(&config), Some("a"));
+            handshake.set_protocol(choice);
+            assert_eq!(handshake.protocol(&config), selected);
+            let (response, driver) = handshake.accept(&config).unwrap();
+            let named = response.headers().get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
+            assert_eq!((driver.protocol(), named), (selected, selected), "{version}");
+        }
+    }
+}
+
+fn requested(request: &http::Request<()>) -> Result<Vec<String>, HandshakeError> {
+    Ok(websocket_driver::Handshake::parse(request)?.protocols().map(Into::into).collect())
 }

@@ -3,7 +3,7 @@
 
 use bytes::{Buf, BytesMut};
 use proptest::prelude::*;
-use websocket_driver::{Config, Driver, Event, HandshakeError, HeadError, ProtocolError as E, SendError, Version};
+use websocket_driver::{Config, Event, HandshakeError, HeadError, ProtocolError as E, SendError, Version};
 use websocket_tests::wire::{Frame, Handshake, VERSIONS, hixie_text};
 
 use crate::session::{Session, cases, failed, text};
@@ -209,8 +209,8 @@ proptest! {
             let config = Config::server().allow_drafts(true);
             let mut request = Handshake::of(version).request();
             request.headers_mut().insert("host", value);
-            let status = match Driver::from_request(&request, config.clone()).accept() {
-                Ok(response) => response.status(),
+            let status = match websocket_tests::accept(&request, config.clone()) {
+                Ok((response, _)) => response.status(),
                 Err(error) => error.status(),
             };
             prop_assert!(matches!(status.as_u16(), 101 | 400));

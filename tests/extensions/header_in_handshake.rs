@@ -6,6 +6,7 @@ use bytes::Buf;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Driver, Event, HandshakeError, Version};
+use websocket_tests::accept;
 use websocket_tests::wire::{Answer, Handshake, VERSIONS};
 
 use crate::checksum::Checksum;
@@ -47,7 +48,7 @@ fn a_malformed_header_is_answered_by_400_even_where_nothing_is_registered() {
             assert!(error.to_string().contains("Sec-WebSocket-Extensions"), "{error}");
 
             let shake = lines.iter().fold(Handshake::of(Version::Hybi13), |shake, line| shake.with(EXTENSIONS, line));
-            let refusal = Driver::from_request(&shake.request(), config.clone()).accept().unwrap_err();
+            let refusal = accept(&shake.request(), config.clone()).unwrap_err();
             assert!(matches!(refusal, HandshakeError::InvalidExtensions(_)), "{refusal:?}");
             assert_eq!(refusal.to_response().status(), 400);
         }
@@ -93,11 +94,17 @@ fn the_offers_may_stand_on_several_lines() {
 
 #[test]
 fn a_set_header_cannot_replace_what_was_agreed_to() {
-    let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, OFFER).request();
-    let mut driver = Driver::from_request(&request, config());
+    let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, OFFER);
+    let mut driver = Driver::server(config());
+    driver.receive(&request.bytes()[..]);
+    assert_eq!(driver.poll_event(), Some(Event::Connect));
     let value = http::HeaderValue::from_static("x-other");
     assert!(driver.set_header(SEC_WEBSOCKET_EXTENSIONS, value).is_err());
-    assert_eq!(driver.accept().unwrap().headers()[SEC_WEBSOCKET_EXTENSIONS], "permessage-deflate");
+    driver.start().unwrap();
+    let output = driver.output();
+    let written = output.copy_to_bytes(output.remaining());
+    let (answer, _) = Answer::read(&written).unwrap();
+    assert_eq!(answer.all("Sec-WebSocket-Extensions"), ["permessage-deflate"]);
 }
 
 #[test]
@@ -122,18 +129,18 @@ fn the_drafts_negotiate_none() {
 fn extensions_are_negotiated_on_http_2_as_on_http_1() {
     let mut handshake = Handshake::get("/chat").with("Sec-WebSocket-Version", "13").with(EXTENSIONS, OFFER);
     (handshake.method, handshake.http) = ("CONNECT".into(), "HTTP/2".into());
-    let mut driver = Driver::from_request(&handshake.request(), config());
-    assert_eq!(driver.accept().unwrap().headers()[SEC_WEBSOCKET_EXTENSIONS], "permessage-deflate");
+    let (response, _) = accept(&handshake.request(), config()).unwrap();
+    assert_eq!(response.headers()[SEC_WEBSOCKET_EXTENSIONS], "permessage-deflate");
     let malformed = handshake.with(EXTENSIONS, "a b").request();
-    assert!(Driver::from_request(&malformed, config()).accept().is_err());
+    assert!(accept(&malformed, config()).is_err());
 }
 
 #[test]
-fn extensions_are_declined_by_the_headers_of_a_request() {
-    let config = config().decline_extensions(|headers| headers.get("user-agent").is_some_and(|agent| agent == "Old"));
+fn extensions_are_declined_by_user_agent() {
+    let config = config().decline_extensions(|agent| agent.is_some_and(|agent| agent == "Old"));
     for (agent, agreed) in [("Old", 0), ("New", 1)] {
         let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, OFFER).with("User-Agent", agent).request();
-        let response = Driver::from_request(&request, config.clone()).accept().unwrap();
+        let (response, _) = accept(&request, config.clone()).unwrap();
         assert_eq!(response.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).iter().count(), agreed, "{agent}");
     }
 }
@@ -149,7 +156,7 @@ fn a_megabyte_of_offers_is_answered_in_linear_time() {
         for line in [line, parameters] {
             let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, line).request();
             let start = Instant::now();
-            Driver::from_request(&request, config().max_head_size(2 * len)).accept().unwrap();
+            accept(&request, config().max_head_size(2 * len)).unwrap();
             assert!(start.elapsed() < Duration::from_secs(20), "{part}: {:?}", start.elapsed());
         }
     }

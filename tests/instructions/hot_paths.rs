@@ -8,6 +8,7 @@ use http::Uri;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Batch, Config, Driver, Event, ReplyBuffer, Version};
 use websocket_driver_extensions::{BoundedBuffer, Extension, Message, Params, Session, parse_header};
+use websocket_tests::accept;
 use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
 pub(crate) struct HotPath {
@@ -92,8 +93,7 @@ fn borrowed(input: Vec<u8>) -> Turn {
 
 fn server(version: Version) -> Driver {
     let request = Handshake::of(version).request();
-    let mut server = Driver::from_request(&request, Config::server().allow_drafts(true));
-    server.accept().expect("a handshake");
+    let (_, mut server) = accept(&request, Config::server().allow_drafts(true)).expect("a handshake");
     assert_eq!(server.poll_event(), Some(Event::Open));
     server
 }
@@ -137,8 +137,8 @@ fn handshake_request() -> Turn {
     let request = browser().request();
     let config = Config::server().protocols(["chat"]);
     Box::new(move || {
-        let mut server = Driver::from_request(&request, config.clone());
-        black_box(server.accept().expect("a handshake"));
+        let handshake = websocket_driver::Handshake::parse(&request).expect("a handshake");
+        black_box(handshake.accept(&config).expect("a handshake"));
     })
 }
 

@@ -83,7 +83,7 @@ async fn the_layer_is_upgraded_through_oneshot_with_any_body() {
 async fn an_upgrade_by_hand_goes_beside_its_client() {
     for version in VERSIONS {
         let (mut request, client) = test::request::<()>(Handshake::new("/").version(version)).await;
-        let (response, upgrade) = upgrade(&mut request, config()).unwrap();
+        let (response, upgrade) = upgrade(&mut request, &config()).unwrap();
         let response = response.map(|()| Empty::<Bytes>::new());
         let (socket, mut peer) = tokio::join!(upgrade.into_future(), client.upgraded(response));
         socket.unwrap().send("hello").await.unwrap();
@@ -121,7 +121,7 @@ async fn an_upgrade_that_was_refused_fails() {
 #[tokio::test]
 async fn a_client_that_is_dropped_ends_the_connection() {
     let (mut request, client) = test::request::<()>("/").await;
-    let (_response, upgrade) = upgrade(&mut request, config()).unwrap();
+    let (_response, upgrade) = upgrade(&mut request, &config()).unwrap();
     drop(client);
     assert!(upgrade.await.is_err());
 }

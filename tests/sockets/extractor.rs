@@ -268,27 +268,32 @@ fn a_protocol_that_was_not_offered_cannot_be_selected() {
 }
 
 #[test]
-fn a_selection_stands_above_the_list_and_a_configuration_replaces_both() {
+fn selected_protocol_overrides_the_list_and_the_configuration() {
     async fn selected(ws: WebSocketUpgrade) -> Response {
         let mut ws = ws.protocols(["a", "b"]);
         ws.set_selected_protocol(value("b"));
         ws.on_upgrade(echo)
     }
-    async fn replaced(mut ws: WebSocketUpgrade) -> Response {
+    async fn selected_first(mut ws: WebSocketUpgrade) -> Response {
         ws.set_selected_protocol(value("b"));
         let ws = ws.protocols(["a"]).config(Config::server().protocols(["c"]));
-        assert_eq!(ws.selected_protocol(), Some(&value("c")));
+        assert_eq!(ws.selected_protocol(), Some(&value("b")));
         ws.on_upgrade(echo)
     }
-    async fn kept(ws: WebSocketUpgrade) -> Response {
-        // The list is a part of the configuration: the limits set before it hold.
-        let ws = ws.config(Config::server().allow_drafts(true)).protocols(["a"]);
+    async fn listed_first(ws: WebSocketUpgrade) -> Response {
+        let ws = ws.protocols(["a"]).config(Config::server().protocols(["c"]).allow_drafts(true));
+        ws.on_upgrade(echo)
+    }
+    async fn configured(ws: WebSocketUpgrade) -> Response {
+        let ws = ws.config(Config::server().protocols(["c"]));
+        assert_eq!(ws.selected_protocol(), Some(&value("c")));
         ws.on_upgrade(echo)
     }
     run(async || {
         let offering = |version, expected| Opening::of(version).protocol("a, b, c", Some(expected));
         open(served!(selected), offering(Version::Hybi13, "b")).await.close().await;
-        open(served!(replaced), offering(Version::Hybi13, "c")).await.close().await;
-        open(served!(kept), offering(Version::Hybi7, "a")).await.close().await;
+        open(served!(selected_first), offering(Version::Hybi13, "b")).await.close().await;
+        open(served!(listed_first), offering(Version::Hybi7, "a")).await.close().await;
+        open(served!(configured), offering(Version::Hybi13, "c")).await.close().await;
     });
 }

@@ -3,7 +3,7 @@
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
 use tower_websocket::{CloseCode, Config, Message, PreparedMessage, WebSocket, accept, connect};
-use websocket_driver::{Driver, Event};
+use websocket_driver::Event;
 use websocket_tests::wire::{Handshake, VERSIONS};
 
 use crate::pair::over_tcp;
@@ -68,8 +68,7 @@ fn connections_that_compress_differently_all_receive_it() {
 /// Where the bytes are that a server's driver writes for a prepared message: in a segment of its own, or in a copy.
 fn written(config: Config, offer: &str, news: &PreparedMessage) -> usize {
     let handshake = Handshake::hybi("13").with("Sec-WebSocket-Extensions", offer);
-    let mut driver = Driver::from_request(&handshake.request(), config);
-    driver.accept().unwrap();
+    let (_, mut driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
     assert_eq!(driver.poll_event(), Some(Event::Open));
     driver.send_prepared(news).unwrap();
     driver.output().chunk().as_ptr().addr()

@@ -81,20 +81,36 @@ fn every_reason_has_a_rejection_of_its_own() {
         rejects!(protocol, InvalidWebSocketProtocolHeader, 400, "Sec-WebSocket-Protocol");
         let extensions = hybi().with("Sec-WebSocket-Extensions", "x; =y").request();
         rejects!(extensions, InvalidWebSocketExtensionsHeader, 400, "Sec-WebSocket-Extensions");
-        let long = hybi().with("X-Filler", "x".repeat(16 * 1024)).request();
-        rejects!(long, RequestHeadTooLarge, 400, "16384 bytes");
-        let many = (0..100).fold(hybi(), |all, _| all.with("X-Filler", "")).request();
-        rejects!(many, RequestHeadTooLarge, 400, "100 header fields");
-        let mut busy = hybi().request();
-        busy.extensions_mut().insert(Config::server().budget(&Budget::new(0)));
-        rejects!(busy, ServerAtCapacity, 503, "no room");
-
         rejects!(hybi().with("Content-Length", "1").request(), BodyNotSupported, 400, "body");
         rejects!(hybi().with("Transfer-Encoding", "chunked").request(), BodyNotSupported, 400, "body");
         for version in VERSIONS {
             rejects!(Handshake::of(version).request(), ConnectionNotUpgradable, 500, "OnUpgrade");
         }
         rejects!(on_http2(Method::CONNECT, Some("websocket")), ConnectionNotUpgradable, 500, "OnUpgrade");
+    });
+}
+
+/// The limits are those of the configuration that the handler sets, so the extractor does not know them.
+#[test]
+fn limits_of_config_are_checked_when_the_handshake_is_answered() {
+    run(async || {
+        let answer = async |handshake: Handshake, config: Config| {
+            let (request, _peer) = axum_websocket::test::request::<()>("/").await;
+            let (mut parts, ()) = request.into_parts();
+            parts.headers.extend(handshake.request().into_parts().0.headers);
+            let ws = <WebSocketUpgrade as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await;
+            let response = ws.expect("a handshake").config(config).on_upgrade(async |_| {});
+            let status = response.status().as_u16();
+            (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
+        };
+        let long = || hybi().with("X-Filler", "x".repeat(16 * 1024));
+        let (status, text) = answer(long(), Config::server()).await;
+        assert!(status == 400 && text.contains("16384 bytes"), "{text}");
+        assert_eq!(answer(long(), Config::server().max_head_size(20_000)).await.0, 101);
+        let many = (0..100).fold(hybi(), |all, _| all.with("X-Filler", ""));
+        let (status, text) = answer(many, Config::server()).await;
+        assert!(status == 400 && text.contains("100 header fields"), "{text}");
+        assert_eq!(answer(hybi(), Config::server().budget(&Budget::new(0))).await.0, 503);
     });
 }
 

@@ -17,8 +17,7 @@ use tokio::io::BufStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_websocket::{
-    Config, HandshakeError, UpgradeError, UpgradeRefusal, Version, WebSocket, WebSocketLayer, check, is_handshake,
-    upgrade,
+    Config, HandshakeError, UpgradeError, UpgradeRefusal, Version, WebSocket, WebSocketLayer, is_handshake, upgrade,
 };
 use websocket_tests::wire::{Handshake, VERSIONS};
 
@@ -29,11 +28,8 @@ use crate::stacks::config;
 
 /// The way of the docs.
 async fn handle(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // Asking beforehand takes nothing away.
-    let protocol = check(&request, config()).ok().flatten();
-    let text = match upgrade(&mut request, config()) {
+    let text = match upgrade(&mut request, &config()) {
         Ok((response, upgrade)) => {
-            assert_eq!(upgrade.protocol().map(Into::into), protocol);
             tokio::spawn(async move {
                 let version = upgrade.version();
                 let mut socket = upgrade.await.expect("a client that stays");
@@ -103,7 +99,7 @@ fn a_refusal_by_hand_says_why() {
 fn an_upgrade_that_is_dropped_drops_the_connection() {
     run(async || {
         let service = service_fn(|mut request: Request<Incoming>| async move {
-            let (response, upgrade) = upgrade(&mut request, config()).expect("a handshake");
+            let (response, upgrade) = upgrade(&mut request, &config()).expect("a handshake");
             drop(upgrade);
             Ok::<_, Infallible>(response.map(|()| Empty::<Bytes>::new()))
         });
@@ -180,8 +176,8 @@ fn the_layer_is_told_where_the_client_goes_before_the_handshake_is_done() {
 fn a_request_that_lost_the_means_to_upgrade_is_answered_with_500() {
     run(async || {
         for version in VERSIONS {
-            let request = Handshake::of(version).request();
-            assert_eq!(check(&request, config()), Err(UpgradeRefusal::NotUpgradable));
+            let mut request = Handshake::of(version).request();
+            assert_eq!(upgrade(&mut request, &config()).unwrap_err(), UpgradeRefusal::NotUpgradable);
             let (layer, _) = failing();
             let response =
                 layer.layer(service_fn(empty)).oneshot(request.map(|()| Empty::<Bytes>::new())).await.unwrap();
@@ -218,7 +214,7 @@ fn a_middleware_that_drops_the_extensions_is_found_out() {
 fn a_request_that_is_refused_keeps_the_means_to_upgrade_to_something_else() {
     run(async || {
         let service = service_fn(|mut request: Request<Incoming>| async move {
-            upgrade(&mut request, config()).expect_err("no handshake");
+            upgrade(&mut request, &config()).expect_err("no handshake");
             let is_upgradable = request.extensions().get::<OnUpgrade>().is_some();
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(is_upgradable.to_string()))))
         });
@@ -251,12 +247,10 @@ fn a_handshake_is_known_by_its_headers_on_http_1_and_by_its_protocol_on_http_2()
 }
 
 #[test]
-fn a_refusal_tells_the_error_and_its_status() {
-    let refusal = check(&Handshake::hybi("12").request(), Config::server()).unwrap_err();
-    assert!(matches!(
-        &refusal,
-        UpgradeRefusal::Handshake { error: HandshakeError::UnsupportedVersion { .. }, is_http1: true }
-    ));
-    assert_eq!((refusal.status().as_u16(), refusal.to_response().status().as_u16()), (426, 426));
+fn refusal_has_the_error_and_its_status() {
+    let mut request = Handshake::hybi("13").without("Host").request();
+    let refusal = upgrade(&mut request, &Config::server()).unwrap_err();
+    assert!(matches!(&refusal, UpgradeRefusal::Handshake { error: HandshakeError::Host, is_http1: true }));
+    assert_eq!((refusal.status().as_u16(), refusal.to_response().status().as_u16()), (400, 400));
     assert_eq!(refusal.to_response().into_body(), format!("{refusal}\n"));
 }

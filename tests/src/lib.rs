@@ -3,6 +3,18 @@
 pub mod blocking;
 pub mod wire;
 
+use http::{Request, Response};
+use websocket_driver::{Config, Driver, Handshake, HandshakeError};
+
+/// Answers a handshake as a server on an HTTP stack does.
+///
+/// # Errors
+///
+/// Why the handshake is refused.
+pub fn accept<B>(request: &Request<B>, config: Config) -> Result<(Response<()>, Driver), HandshakeError> {
+    Handshake::parse(request).inspect_err(|error| config.report_refusal(error))?.accept(&config)
+}
+
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -39,8 +39,7 @@ fn server(version: Version, deflate: bool) -> Driver {
     if deflate {
         handshake = handshake.with(EXTENSIONS, "permessage-deflate");
     }
-    let mut driver = Driver::from_request(&handshake.request(), config);
-    let response = driver.accept().unwrap();
+    let (response, mut driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
     assert_eq!(response.headers().contains_key(EXTENSIONS), deflate);
     driver.receive(&handshake.body[..]);
     opened(driver)

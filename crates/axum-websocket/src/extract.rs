@@ -1,25 +1,25 @@
 use std::fmt;
 use std::future::Future;
-use std::sync::OnceLock;
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{HeaderValue, Request, Uri};
-use hyper::ext::Protocol;
-use hyper::upgrade::OnUpgrade;
+use http::{Request, Uri, Version, header};
 use tower_websocket::{
-    Config, OriginGuard, OriginalUri, Shutdown, UpgradeError, UpgradeRefusal, WebSocket, check, is_handshake,
-    requested_protocols, upgrade,
+    Config, OriginGuard, OriginalUri, Shutdown, UpgradeError, UpgradeRefusal, UpgradeRequest, WebSocket,
 };
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 
-/// Extractor of a WebSocket handshake, in place of `axum::extract::ws::WebSocketUpgrade` and with its methods.
+/// Headers that an [`OriginGuard`] looks at.
+const ORIGIN_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, HeaderName::from_static("sec-websocket-origin")];
+
+/// Extractor of a WebSocket handshake.
 ///
-/// It stands anywhere among a handler's arguments. Routes that are to serve HTTP/2 as well need `any`, since the method is
-/// CONNECT there. An `Option<WebSocketUpgrade>` is `None` where the request asks for no WebSocket at all, which includes every
+/// It may be any argument of a handler. Route it with `any`, not `get`, to serve HTTP/2 as well, where the method of a handshake is
+/// CONNECT. An `Option<WebSocketUpgrade>` is `None` if the request does not ask for a WebSocket at all, which includes every
 /// request of HTTP/1.0 (RFC 9110 §7.8).
 ///
 /// ```
@@ -39,20 +39,20 @@ use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 /// let app: Router = Router::new().route("/echo", any(echo));
 /// ```
 ///
-/// Limits, drafts, an observer and all else are set by [`config`](Self::config) for one handler, or for all handlers of a
-/// router by `.layer(Extension(config))`. What is set there holds also for handshakes that come to no handler, as they are
-/// refused: the versions that the answer names, and the observer that is told.
+/// [`config`](Self::config) sets limits, timeouts and everything else for one handler; `.layer(Extension(config))` sets them for
+/// all handlers of a router, and for handshakes that are rejected before a handler runs.
 ///
-/// With `Config::allow_drafts` it serves the drafts as well, but for hixie-76 handshakes whose 8 bytes are declared as a
-/// body (`Content-Length: 8`), as some proxies do: an extractor of request parts has no body, so use
+/// If [`Config::allow_drafts`] is set, the drafts are served as well, except hixie-76 handshakes whose 8 bytes are declared as a
+/// body (`Content-Length: 8`), as some proxies do: an extractor of request parts has no access to the body. Use
 /// `tower_websocket::WebSocketLayer` for those.
 #[must_use]
 pub struct WebSocketUpgrade {
-    request: Request<()>,
+    request: UpgradeRequest,
     config: Config,
-    requested: Vec<HeaderValue>,
-    /// Found out where somebody asks for it.
-    selected: OnceLock<Option<HeaderValue>>,
+    requested_protocols: Vec<HeaderValue>,
+    has_selected_protocol: bool,
+    http_version: Version,
+    origin_headers: Vec<(HeaderName, HeaderValue)>,
     on_failed_upgrade: Option<Box<OnFailedUpgrade>>,
     shutdown: Option<Shutdown>,
 }
@@ -60,42 +60,46 @@ pub struct WebSocketUpgrade {
 type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
 
 impl WebSocketUpgrade {
-    /// Sets limits, drafts and all else: by default what the request's extensions hold of this type, or else
-    /// `Config::server()`. Call it before [`protocols`](Self::protocols),
-    /// since the subprotocols are part of it.
+    /// Sets limits, timeouts, drafts and everything else. Default: the [`Config`] in the request's extensions, otherwise
+    /// [`Config::server`].
     pub fn config(self, config: Config) -> Self {
-        Self { config, selected: OnceLock::new(), ..self }
+        Self { config, ..self }
     }
 
-    /// Sets the subprotocols that the application speaks, best first. The first that the client offered is agreed to.
-    pub fn protocols<I>(self, protocols: I) -> Self
+    /// Sets the subprotocols that the application speaks, best first, instead of those of the [`config`](Self::config). The first
+    /// that the client offers is agreed to.
+    pub fn protocols<I>(mut self, protocols: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        let config = self.config.clone().protocols(protocols);
-        self.config(config)
+        let handshake = self.request.handshake_mut();
+        let is_offered = |name: &String| handshake.protocols().any(|offered| offered == name);
+        let protocol = protocols.into_iter().map(Into::into).find(is_offered);
+        if !self.has_selected_protocol {
+            handshake.set_protocol(protocol.as_deref());
+        }
+        self
     }
 
-    /// The subprotocols that the client offered, in its order.
+    /// Returns the subprotocols that the client offers, in its order.
     pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
-        self.requested.iter()
+        self.requested_protocols.iter()
     }
 
-    /// Chooses the subprotocol. One that the client did not offer counts as none, as it would fail the connection.
+    /// Chooses the subprotocol, instead of [`protocols`](Self::protocols). One that the client does not offer means none, since the client would fail the connection.
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
-        self.selected = self.requested.contains(&protocol).then(|| protocol.clone()).into();
-        self.config =
-            self.config.clone().select_protocol(move |offered| offered.iter().copied().find(|name| protocol == name));
+        self.request.handshake_mut().set_protocol(protocol.to_str().ok());
+        self.has_selected_protocol = true;
     }
 
-    /// The subprotocol that will be agreed to.
+    /// Returns the subprotocol that will be agreed to.
     pub fn selected_protocol(&self) -> Option<&HeaderValue> {
-        let select = || HeaderValue::try_from(check(&self.request, self.config.clone()).ok()??).ok();
-        self.selected.get_or_init(select).as_ref()
+        let selected = self.request.handshake().protocol(&self.config)?;
+        self.requested_protocols.iter().find(|protocol| *protocol == selected)
     }
 
-    /// Goes on only where the guard lets the page connect that asks. Without one, every page may.
+    /// Checks the origin of the request. Without a guard, every page may connect.
     ///
     /// ```
     /// use axum::{extract::State, response::Response};
@@ -108,64 +112,95 @@ impl WebSocketUpgrade {
     /// }
     /// ```
     ///
-    /// The guard is a Tower layer as well: `Router::layer` has it check all WebSockets of a router.
+    /// The guard is also a Tower layer: `Router::layer` makes it check all WebSockets of a router.
     ///
     /// # Errors
     ///
-    /// The answer, 403 with the reason.
+    /// If the guard does not accept the request. The rejection is a response of 403 with the reason.
     pub fn check_origin(self, guard: &OriginGuard) -> Result<Self, OriginRejection> {
-        guard.check(&self.request)?;
+        let mut request = Request::new(());
+        *request.uri_mut() = self.request.handshake().uri().clone();
+        *request.version_mut() = self.http_version;
+        request.headers_mut().extend(self.origin_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        guard.check(&request)?;
         Ok(self)
     }
 
-    /// Sets what is called where no socket comes of a handshake that was accepted: the peer was gone, or too slow, or the
-    /// server does not serve connections with upgrades. By default nobody is told.
+    /// Sets a callback for accepted handshakes that do not become a socket: the peer disconnected or was too slow, or the server
+    /// does not serve connections with upgrades. Default: none.
     pub fn on_failed_upgrade(self, callback: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
         Self { on_failed_upgrade: Some(Box::new(callback)), ..self }
     }
 
-    /// Puts the socket among those that a shutdown closes. Once it was begun, the response is 503.
+    /// Adds the socket to those that a shutdown closes. Once the shutdown has begun, the response is 503.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
-    /// Accepts the handshake: gives the response, which must be returned, and runs the callback with the socket, in a task
-    /// of its own, once it was sent.
+    /// Accepts the handshake. Returns the response, which the handler must return, and runs the callback with the socket in a
+    /// new task after the response was sent.
     ///
-    /// The response is 426 where the client speaks a draft and [`config`](Self::config) does not allow it.
-    #[must_use = "the handshake is done only when this response is returned"]
-    pub fn on_upgrade<C, F>(mut self, callback: C) -> Response
+    /// The response is a refusal if the [`config`](Self::config) does not allow the handshake: 426 for a draft, 400 for a head over
+    /// its limits, 503 if its budget is used up.
+    #[must_use = "the handshake completes only when this response is returned"]
+    pub fn on_upgrade<C, F>(self, callback: C) -> Response
     where
         C: FnOnce(WebSocket) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
-            return WebSocketUpgradeRejection::from(UpgradeRefusal::ShuttingDown).into_response();
+        let accepted = if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
+            Err(UpgradeRefusal::ShuttingDown)
+        } else {
+            self.request.accept(&self.config)
+        };
+        let (response, mut upgrade) = match accepted {
+            Ok(accepted) => accepted,
+            Err(refusal) => return WebSocketUpgradeRejection::from(refusal).into_response(),
+        };
+        if let Some(shutdown) = &self.shutdown {
+            upgrade = upgrade.shutdown(shutdown);
         }
-        match upgrade(&mut self.request, self.config) {
-            Ok((response, mut upgrade)) => {
-                if let Some(shutdown) = &self.shutdown {
-                    upgrade = upgrade.shutdown(shutdown);
+        let on_failed_upgrade = self.on_failed_upgrade;
+        tokio::spawn(async move {
+            match upgrade.await {
+                // A new task, so that the state of the handshake is not kept for as long as the socket lives.
+                Ok(socket) => {
+                    tokio::spawn(callback(socket));
                 }
-                let on_failed_upgrade = self.on_failed_upgrade;
-                tokio::spawn(async move {
-                    match upgrade.await {
-                        // A task of its own, so that the states of the handshake do not stay in it for as long as the
-                        // socket lives.
-                        Ok(socket) => {
-                            tokio::spawn(callback(socket));
-                        }
-                        Err(error) => {
-                            if let Some(on_failed_upgrade) = on_failed_upgrade {
-                                on_failed_upgrade(error);
-                            }
-                        }
+                Err(error) => {
+                    if let Some(on_failed_upgrade) = on_failed_upgrade {
+                        on_failed_upgrade(error);
                     }
-                });
-                response.map(|()| Body::empty())
+                }
             }
-            Err(refusal) => WebSocketUpgradeRejection::from(refusal).into_response(),
+        });
+        response.map(|()| Body::empty())
+    }
+
+    fn new(mut request: UpgradeRequest, parts: &Parts) -> Result<Self, UpgradeRefusal> {
+        let config = config(parts);
+        if request.handshake().version().is_none() {
+            // Refused by every configuration, each of which knows the versions to name.
+            return Err(request.accept(&config).err().unwrap_or(UpgradeRefusal::NotUpgradable));
         }
+        if let Some(uri) = original_uri(parts) {
+            request.handshake_mut().set_uri(uri.clone());
+        }
+        let requested = request.handshake().protocols().filter_map(|name| HeaderValue::from_str(name).ok()).collect();
+        let origin_headers = ORIGIN_HEADERS
+            .iter()
+            .flat_map(|name| parts.headers.get_all(name).iter().map(|value| (name.clone(), value.clone())))
+            .collect();
+        Ok(Self {
+            request,
+            config,
+            requested_protocols: requested,
+            has_selected_protocol: false,
+            http_version: parts.version,
+            origin_headers,
+            on_failed_upgrade: None,
+            shutdown: None,
+        })
     }
 }
 
@@ -173,7 +208,8 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     type Rejection = WebSocketUpgradeRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        extract(head(parts), parts)
+        let request = UpgradeRequest::from_parts(parts).map_err(|refusal| report(refusal, parts))?;
+        Ok(Self::new(request, parts)?)
     }
 }
 
@@ -181,66 +217,42 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade {
     type Rejection = WebSocketUpgradeRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
-        let request = head(parts);
-        if is_handshake(&request) { extract(request, parts).map(Some) } else { Ok(None) }
+        match UpgradeRequest::from_parts(parts) {
+            Ok(request) => Ok(Some(Self::new(request, parts)?)),
+            Err(refusal) if refusal.is_plain_http() => Ok(None),
+            Err(refusal) => Err(report(refusal, parts).into()),
+        }
     }
 }
 
-/// What the handshake needs of a request.
-fn head(parts: &Parts) -> Request<()> {
-    let mut request = Request::new(());
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = original_uri(parts).clone();
-    *request.version_mut() = parts.version;
-    *request.headers_mut() = parts.headers.clone();
-    if let Some(protocol) = parts.extensions.get::<Protocol>() {
-        request.extensions_mut().insert(protocol.clone());
-    }
-    request
+fn config(parts: &Parts) -> Config {
+    parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server)
 }
 
-/// Returns the URI that the client sent, as far as it was noted: a nested router has removed its prefix.
-fn original_uri(parts: &Parts) -> &Uri {
-    if let Some(OriginalUri(uri)) = parts.extensions.get() {
-        return uri;
+fn report(refusal: UpgradeRefusal, parts: &Parts) -> UpgradeRefusal {
+    refusal.report_to(&config(parts));
+    refusal
+}
+
+/// Returns the URI that the client sent, if axum has recorded it: a nested router has removed its prefix. Our own
+/// [`OriginalUri`] comes first, and is in the handshake already.
+fn original_uri(parts: &Parts) -> Option<&Uri> {
+    if parts.extensions.get::<OriginalUri>().is_some() {
+        return None;
     }
     #[cfg(feature = "original-uri")]
     if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
-        return uri;
+        return Some(uri);
     }
-    &parts.uri
+    None
 }
 
-/// Takes hyper's means to upgrade the connection out of the request.
-fn extract(mut request: Request<()>, parts: &mut Parts) -> Result<WebSocketUpgrade, WebSocketUpgradeRejection> {
-    if let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() {
-        request.extensions_mut().insert(on_upgrade);
-    }
-    let config = parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server);
-    // Whether drafts are allowed is known only later, in `on_upgrade`.
-    if let Err(refusal) = check(&request, config.clone().allow_drafts(true)) {
-        // Unlike `check`, this tells the observer, and a 426 names the versions that are really spoken.
-        let own = upgrade(&mut request, config).err().filter(|own| own.status() == refusal.status());
-        return Err(own.unwrap_or(refusal).into());
-    }
-    let requested = requested_protocols(&request).into_iter().filter_map(|name| HeaderValue::from_str(name).ok());
-    let requested = requested.collect();
-    Ok(WebSocketUpgrade {
-        request,
-        config,
-        requested,
-        selected: OnceLock::new(),
-        on_failed_upgrade: None,
-        shutdown: None,
-    })
-}
-
+/// Without subprotocols and headers, which may hold a token.
 impl fmt::Debug for WebSocketUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketUpgrade")
             .field("config", &self.config)
-            // Only how many: some clients pass a token as a subprotocol.
-            .field("requested", &self.requested.len())
+            .field("requested_protocols", &self.requested_protocols.len())
             .finish_non_exhaustive()
     }
 }

@@ -84,14 +84,16 @@ rejections! {
     InvalidWebSocketProtocolHeader,
     /// `Sec-WebSocket-Extensions` is malformed (RFC 6455 §9.1).
     InvalidWebSocketExtensionsHeader,
-    /// The head of the request exceeds `Config::max_head_size` or `Config::max_headers`.
+    /// The head of the request exceeds `Config::max_head_size` or `Config::max_headers`. It is the response of
+    /// [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the configuration, and not a rejection of the extractor.
     RequestHeadTooLarge,
     /// The request declares a body, which a handshake does not have. A hixie-76 handshake may have one, but only
     /// [`WebSocketLayer`](https://docs.rs/tower-websocket) can read it.
     BodyNotSupported,
     /// hyper's upgrade is missing: a middleware has dropped the request's extensions, or the server is not hyper.
     ConnectionNotUpgradable,
-    /// The `Budget` of the server is used up: 503, with `Retry-After`.
+    /// The `Budget` of the server is used up: 503, with `Retry-After`. It is the response of
+    /// [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the configuration, and not a rejection of the extractor.
     ServerAtCapacity,
     /// The server is about to end: see `tower_websocket::Shutdown`.
     ServerShuttingDown,

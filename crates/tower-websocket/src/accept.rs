@@ -6,7 +6,7 @@ use std::pin::Pin;
 use bytes::BytesMut;
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Config, Driver, Event, ProtocolError, is_handshake};
+use websocket_driver::{Config, Driver, Event, HandshakeError, ProtocolError};
 
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
@@ -149,11 +149,10 @@ where
         match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Connect)) => {
                 let driver = connection.driver();
-                // One that can be served has been looked at already.
-                let is_wanted = |request: &&_| driver.version().is_some() || is_handshake(request);
-                let Some(request) = driver.request().filter(is_wanted) else {
+                if driver.refusal().is_some_and(HandshakeError::is_plain_http) {
                     return Ok(None);
-                };
+                }
+                let Some(request) = driver.request() else { continue };
                 let passed = gate.pass(request);
                 // Where the transport has failed, that is what comes next.
                 let Ok(driver) = connection.writable() else { continue };

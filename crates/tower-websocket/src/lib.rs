@@ -42,10 +42,9 @@ pub use socket::split::WebSocketReader;
 pub use trace::TracingObserver;
 pub use transport::upgraded::Upgraded;
 pub use upgrade::error::{UpgradeError, UpgradeRefusal};
-pub use upgrade::{Upgrade, check, is_handshake, upgrade};
+pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
 pub use websocket_driver::{
-    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Event, HandshakeError,
-    HeadError, Limit, LimitExceeded, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError,
-    ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version,
-    requested_protocols,
+    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Event, Handshake,
+    HandshakeError, HeadError, Limit, LimitExceeded, Message, MessageRef, Observer, OriginalUri, PreparedMessage,
+    ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version,
 };

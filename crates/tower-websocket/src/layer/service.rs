@@ -13,7 +13,7 @@ use super::future::ResponseFuture;
 use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
 use crate::upgrade::error::{UpgradeError, UpgradeRefusal};
-use crate::upgrade::{Upgrade, is_handshake, prepare};
+use crate::upgrade::{Upgrade, UpgradeRequest};
 
 pub(super) type FailedUpgrade = dyn Fn(UpgradeError) + Send + Sync;
 
@@ -44,13 +44,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if !is_handshake(&request) {
-            return ResponseFuture::inner(self.inner.call(request));
-        }
-        if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
-            return ResponseFuture::own(UpgradeRefusal::ShuttingDown.to_response().map(ResponseBody::text));
-        }
-        match prepare(&mut request, self.config.clone()) {
+        let upgrade = match UpgradeRequest::new(&mut request) {
+            Err(refusal) if refusal.is_plain_http() => return ResponseFuture::inner(self.inner.call(request)),
+            _ if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) => Err(UpgradeRefusal::ShuttingDown),
+            Err(refusal) => {
+                refusal.report_to(&self.config);
+                Err(refusal)
+            }
+            Ok(upgrade) => upgrade.accept_with_body(&self.config),
+        };
+        match upgrade {
             Ok((response, mut upgrade)) => {
                 if let Some(shutdown) = &self.shutdown {
                     upgrade = upgrade.shutdown(shutdown);

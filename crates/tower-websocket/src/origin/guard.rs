@@ -157,7 +157,7 @@ impl OriginGuard {
     ///     if let Err(refusal) = guard.check(&request) {
     ///         return refusal.to_response();
     ///     }
-    ///     match upgrade(&mut request, Config::server()) {
+    ///     match upgrade(&mut request, &Config::server()) {
     ///         Ok((response, upgrade)) => {
     ///             tokio::spawn(async move {
     ///                 if let Ok(mut socket) = upgrade.await {

@@ -1,7 +1,7 @@
 use std::io;
 
 use http::{HeaderValue, Response, StatusCode, header};
-use websocket_driver::HandshakeError;
+use websocket_driver::{Config, HandshakeError};
 
 /// Why a request is answered with something else than a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,18 @@ pub enum UpgradeRefusal {
 }
 
 impl UpgradeRefusal {
+    /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered as plain HTTP.
+    pub fn is_plain_http(&self) -> bool {
+        matches!(self, Self::Handshake { error, .. } if error.is_plain_http())
+    }
+
+    /// Notifies the observer of a request that was not a valid handshake, as [`upgrade`](fn@crate::upgrade) does.
+    pub fn report_to(&self, config: &Config) {
+        if let Self::Handshake { error, .. } = self {
+            config.report_refusal(error);
+        }
+    }
+
     /// Returns the status of the answer: 405 for a method, 426 for a version, 500 when the server itself is set up wrong, 503
     /// when it is shutting down or at capacity, and 400 otherwise.
     pub fn status(&self) -> StatusCode {

@@ -7,12 +7,13 @@ use std::io;
 use std::pin::Pin;
 
 use bytes::BytesMut;
-use http::{Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use hyper::ext::{Protocol, ReasonPhrase};
 use hyper::upgrade::OnUpgrade;
-use websocket_driver::{Config, Driver, Event, HandshakeError, Version};
+use websocket_driver::{Config, Driver, Event, Handshake, HandshakeError, Version};
 
 use crate::connection::Connection;
 use crate::shutdown::Shutdown;
@@ -29,21 +30,26 @@ const HIXIE_BODY: usize = 8;
 /// by the method CONNECT and the pseudo-header `:protocol` (RFC 8441 §4). A request of HTTP/1.0 never does (RFC 9110 §7.8).
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
     if request.version() < http::Version::HTTP_2 {
-        return websocket_driver::is_handshake(request);
+        websocket_driver::is_handshake(request)
+    } else {
+        request.method() == http::Method::CONNECT && names_websocket(request.extensions())
     }
-    request.method() == http::Method::CONNECT
-        && request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
-/// Answers a handshake that hyper has read: the response to send, and what becomes the socket once it is sent. Nothing is
-/// spawned.
+/// Returns whether the pseudo-header `:protocol` is `websocket`.
+fn names_websocket(extensions: &Extensions) -> bool {
+    extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
+}
+
+/// Answers a handshake that hyper has read. Returns the response to send, and a future that resolves to the socket after the
+/// response was sent. Nothing is spawned.
 ///
 /// ```
 /// use http::{Request, Response};
 /// use tower_websocket::{Config, upgrade};
 ///
 /// async fn handle<B>(mut request: Request<B>) -> Response<String> {
-///     match upgrade(&mut request, Config::server()) {
+///     match upgrade(&mut request, &Config::server()) {
 ///         Ok((response, upgrade)) => {
 ///             tokio::spawn(async move {
 ///                 if let Ok(mut socket) = upgrade.await {
@@ -57,68 +63,138 @@ pub fn is_handshake<B>(request: &Request<B>) -> bool {
 /// }
 /// ```
 ///
-/// The upgrade is done only after the response was sent, so do not wait for it before.
+/// Do not await the upgrade before the response is returned: it completes only after hyper has sent the response. To look at the
+/// handshake before it is answered, use [`UpgradeRequest`].
 ///
 /// # Errors
 ///
-/// Why there will be no WebSocket, as a response to send.
-pub fn upgrade<B>(request: &mut Request<B>, config: Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
-    let (response, upgrade) = prepare(request, config)?;
-    no_declared_body(request, &upgrade.driver)?;
-    Ok((response, upgrade))
+/// If the request cannot be accepted. The refusal is a response to send.
+pub fn upgrade<B>(request: &mut Request<B>, config: &Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+    let request = UpgradeRequest::new(request).inspect_err(|refusal| refusal.report_to(config))?;
+    request.accept(config)
 }
 
-/// Whether [`upgrade`] would accept a request, and with which subprotocol, for who wants to know beforehand.
+/// A handshake that hyper has read, to look at before it is answered.
 ///
-/// # Errors
+/// ```
+/// use http::{Request, Response};
+/// use tower_websocket::{Config, Upgrade, UpgradeRefusal, UpgradeRequest};
 ///
-/// As [`upgrade`].
-pub fn check<B>(request: &Request<B>, config: Config) -> Result<Option<String>, UpgradeRefusal> {
-    let (_, driver) = answer(request, config.unobserved())?;
-    if request.extensions().get::<OnUpgrade>().is_none() {
-        return Err(UpgradeRefusal::NotUpgradable);
-    }
-    no_declared_body(request, &driver)?;
-    Ok(driver.protocol().map(Into::into))
+/// fn answer<B>(request: &mut Request<B>) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+///     let mut request = UpgradeRequest::new(request)?;
+///     if request.handshake().protocols().any(|name| name == "chat.v2") {
+///         request.handshake_mut().set_protocol(Some("chat.v2"));
+///     }
+///     request.accept(&Config::server())
+/// }
+/// # assert!(answer(&mut Request::new(())).is_err());
+/// ```
+#[derive(Debug)]
+pub struct UpgradeRequest {
+    handshake: Handshake,
+    on_upgrade: Option<OnUpgrade>,
+    is_multiplexed: bool,
+    /// The bytes that follow a hixie-76 head are declared as a body.
+    has_declared_body: bool,
 }
 
-/// As [`upgrade`], for those who then read the body where [`Upgrade::needs_body`] says so.
-pub(crate) fn prepare<B>(request: &mut Request<B>, config: Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
-    let limit = config.get_handshake_timeout();
-    let (mut response, driver) = answer(request, config)?;
-    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Err(UpgradeRefusal::NotUpgradable);
-    };
-    let is_multiplexed = request.version() >= http::Version::HTTP_2;
-    let upgrade = Upgrade { on_upgrade, driver, limit, is_multiplexed, membership: None };
-    let version = upgrade.version();
-    // An answer on HTTP/2 is a 200, with names in lower case (RFC 9113 §8.2.1).
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        *response.extensions_mut() = header_case::extensions(version);
+impl UpgradeRequest {
+    /// Parses the head of a request, and takes hyper's means to upgrade the connection out of its extensions.
+    ///
+    /// # Errors
+    ///
+    /// If the request is not a valid handshake of any version, or hyper's `OnUpgrade` is missing from it.
+    pub fn new<B>(request: &mut Request<B>) -> Result<Self, UpgradeRefusal> {
+        let handshake = Handshake::parse(request);
+        let (version, is_websocket) = (request.version(), names_websocket(request.extensions()));
+        let has_declared_body = has_declared_body(&handshake, request.headers());
+        Self::with(handshake, version, is_websocket, has_declared_body, request.extensions_mut())
     }
-    if version.is_hixie() {
-        response.extensions_mut().insert(ReasonPhrase::from_static(version.reason_phrase().as_bytes()));
+
+    /// Does the same as [`new`](Self::new) for a request that was taken apart.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn from_parts(parts: &mut Parts) -> Result<Self, UpgradeRefusal> {
+        let handshake = Handshake::parse_parts(parts);
+        let (version, is_websocket) = (parts.version, names_websocket(&parts.extensions));
+        let has_declared_body = has_declared_body(&handshake, &parts.headers);
+        Self::with(handshake, version, is_websocket, has_declared_body, &mut parts.extensions)
     }
-    Ok((response, upgrade))
+
+    fn with(
+        handshake: Result<Handshake, HandshakeError>,
+        version: http::Version,
+        is_websocket: bool,
+        has_declared_body: bool,
+        extensions: &mut Extensions,
+    ) -> Result<Self, UpgradeRefusal> {
+        let is_multiplexed = version >= http::Version::HTTP_2;
+        let refuse = |error| UpgradeRefusal::Handshake { error, is_http1: !is_multiplexed };
+        let handshake = match handshake {
+            Err(HandshakeError::Method) => return Err(refuse(HandshakeError::Method)),
+            _ if is_multiplexed && !is_websocket => return Err(refuse(HandshakeError::Upgrade)),
+            handshake => handshake.map_err(refuse)?,
+        };
+        let on_upgrade = extensions.remove::<OnUpgrade>();
+        // A version that is not spoken is refused as such.
+        if on_upgrade.is_none() && handshake.version().is_some() {
+            return Err(UpgradeRefusal::NotUpgradable);
+        }
+        Ok(Self { handshake, on_upgrade, is_multiplexed, has_declared_body })
+    }
+
+    /// Returns the handshake.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// Returns the handshake, to choose the subprotocol or to set the URI that the client asked for.
+    pub fn handshake_mut(&mut self) -> &mut Handshake {
+        &mut self.handshake
+    }
+
+    /// Accepts the handshake. Returns the response to send, and a future that resolves to the socket after the response was
+    /// sent.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up; and if the 8 bytes
+    /// of a hixie-76 request are declared as its body, which only [`WebSocketLayer`](crate::WebSocketLayer) and
+    /// [`accept`](fn@crate::accept) can read.
+    pub fn accept(self, config: &Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+        let has_declared_body = self.has_declared_body;
+        let answered = self.accept_with_body(config)?;
+        if has_declared_body { Err(UpgradeRefusal::DeclaredBody) } else { Ok(answered) }
+    }
+
+    /// As [`accept`](Self::accept), for callers that read the body if [`Upgrade::needs_body`] returns `true`.
+    pub(crate) fn accept_with_body(self, config: &Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+        let is_multiplexed = self.is_multiplexed;
+        let refuse = |error| UpgradeRefusal::Handshake { error, is_http1: !is_multiplexed };
+        let (mut response, driver) = self.handshake.accept(config).map_err(refuse)?;
+        let on_upgrade = self.on_upgrade.ok_or(UpgradeRefusal::NotUpgradable)?;
+        let limit = config.get_handshake_timeout();
+        let upgrade = Upgrade { on_upgrade, driver, limit, is_multiplexed, membership: None };
+        let version = upgrade.version();
+        // The response on HTTP/2 is a 200, with names in lower case (RFC 9113 §8.2.1).
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            *response.extensions_mut() = header_case::extensions(version);
+        }
+        if version.is_hixie() {
+            response.extensions_mut().insert(ReasonPhrase::from_static(version.reason_phrase().as_bytes()));
+        }
+        Ok((response, upgrade))
+    }
 }
 
-/// The response to a handshake, and the driver that will go on behind it.
-fn answer<B>(request: &Request<B>, config: Config) -> Result<(Response<()>, Driver), UpgradeRefusal> {
-    let is_http1 = request.version() < http::Version::HTTP_2;
-    let refuse = |error| UpgradeRefusal::Handshake { error, is_http1 };
-    let mut driver = Driver::from_request(request, config);
-    let response = driver.accept().map_err(refuse)?;
-    // The pseudo-header of HTTP/2 is no part of what the driver sees. All else it has looked at.
-    if is_http1 || is_handshake(request) { Ok((response, driver)) } else { Err(refuse(HandshakeError::Upgrade)) }
-}
-
-/// The bytes that come first in hixie-76 may be declared as a body, which is not to be had from a request that is only
-/// borrowed.
-fn no_declared_body<B>(request: &Request<B>, driver: &Driver) -> Result<(), UpgradeRefusal> {
-    let headers = request.headers();
-    let declared = headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
-    if declared && driver.version() == Some(Version::Hixie76) { Err(UpgradeRefusal::DeclaredBody) } else { Ok(()) }
+/// Returns whether the bytes that follow a hixie-76 head are declared as a body.
+fn has_declared_body(handshake: &Result<Handshake, HandshakeError>, headers: &HeaderMap) -> bool {
+    let is_hixie76 = handshake.as_ref().is_ok_and(|handshake| handshake.version() == Some(Version::Hixie76));
+    is_hixie76
+        && (headers.contains_key(header::TRANSFER_ENCODING)
+            || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0"))
 }
 
 /// A handshake that is answered, on the way to be a [`WebSocket`]: await it, after the response was returned.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
-use websocket_driver::{Config, Driver, Event, Message};
+use websocket_driver::{Config, Driver, Event, Handshake, Message};
 
 use crate::pair::{discard, open, pass};
 use crate::wire;
@@ -64,8 +64,8 @@ fn hixie75() -> Driver {
         .header("Upgrade", "WebSocket")
         .body(())
         .expect("a request");
-    let mut server = Driver::from_request(&request, Config::server().allow_drafts(true));
-    server.accept().expect("a handshake of hixie-75");
+    let handshake = Handshake::parse(&request).expect("a handshake of hixie-75");
+    let (_, mut server) = handshake.accept(&Config::server().allow_drafts(true)).expect("drafts are allowed");
     assert_eq!(server.poll_event(), Some(Event::Open));
     server
 }

@@ -3,7 +3,7 @@
 use bytes::Buf;
 use criterion::Criterion;
 use http::{Request, Uri};
-use websocket_driver::{Config, Driver, Event};
+use websocket_driver::{Config, Driver, Event, Handshake};
 
 /// As a browser sends it.
 const HEAD: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
@@ -17,8 +17,8 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let config = Config::server().protocols(["chat"]).allow_drafts(true);
 
     let request = request(HEAD);
-    group.bench_function("from_request", |b| {
-        b.iter(|| Driver::from_request(&request, config.clone()).accept().expect("a handshake"));
+    group.bench_function("request", |b| {
+        b.iter(|| Handshake::parse(&request).and_then(|handshake| handshake.accept(&config)).expect("a handshake"));
     });
     group.bench_function("server", |b| {
         b.iter(|| {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use common::{App, Cut, Frames, HIXIE_BODY, HIXIE_DIGEST, Options, VERSIONS, assert_same, by_event};
-use common::{check_hixie_frames, check_response, request_head, requested};
+use common::{accepted, check_hixie_frames, check_response, request_head};
 use libfuzzer_sys::fuzz_target;
 use websocket_driver::{Config, Driver, Version};
 
@@ -34,15 +34,12 @@ fuzz_target!(|input: Input| {
         let mut app = App::new(options, cut);
         // The queue is bounded as well, and here it must hold a text.
         let config = app.config(Config::server()).max_output(usize::MAX).allow_drafts(true).protocols(["a"]);
-        let mut driver = if is_given { requested(head.as_bytes(), config) } else { Driver::server(config) };
+        let mut driver =
+            if is_given { accepted(head.as_bytes(), &config).expect("a handshake").1 } else { Driver::server(config) };
         if input.is_early {
             app.send(&mut driver, "early");
         }
-        if !is_given {
-            return app.run(driver, &bytes, by_event);
-        }
-        assert_eq!(driver.accept().expect("a handshake").status(), 101);
-        app.run(driver, &behind, by_event)
+        app.run(driver, if is_given { &behind } else { &bytes }, by_event)
     };
     let whole = serve(&Cut::NONE, false);
     assert_same(&serve(cut, false), &whole);

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use common::{App, Cut, Frames, Options, Outcome, alone, assert_same, by_event, request_head, requested};
+use common::{App, Cut, Frames, Options, Outcome, accepted, alone, assert_same, by_event, request_head};
 use libfuzzer_sys::fuzz_target;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Version};
@@ -24,8 +24,8 @@ fn serve(input: &Input, bytes: &[u8], cut: &Cut) -> Outcome {
     let config = app.config(Config::server());
     let config = app.deflate(config, deflate);
     let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
-    let mut driver = requested(request_head(Version::Hybi13, offer).as_bytes(), config);
-    let response = driver.accept().expect("a handshake");
+    let head = request_head(Version::Hybi13, offer);
+    let (response, driver) = accepted(head.as_bytes(), &config).expect("a handshake");
     assert!(response.headers().contains_key("Sec-WebSocket-Extensions"));
     app.run(driver, bytes, by_event)
 }

@@ -2,15 +2,16 @@ pub(crate) mod budget;
 pub(crate) mod observer;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::HeaderValue;
 use rand::Rng;
 use websocket_driver_extensions::{DuplicateExtension, Extension, Extensions};
 
 use crate::config::budget::Budget;
 use crate::config::observer::Observer;
+use crate::error::HandshakeError;
 
 /// What a connection may cost, and what it agrees to. Cheap to clone: it is one reference.
 ///
@@ -31,7 +32,7 @@ type SelectProtocol = dyn for<'a> Fn(&[&'a str]) -> Option<&'a str> + Send + Syn
 type Random = dyn Fn(&mut [u8]) + Send + Sync;
 
 /// The callback of [`Config::decline_extensions`].
-type DeclineExtensions = dyn Fn(&HeaderMap) -> bool + Send + Sync;
+pub(crate) type DeclineExtensions = dyn Fn(Option<&HeaderValue>) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -73,6 +74,11 @@ impl Config {
     }
 
     fn preset() -> Self {
+        static PRESET: LazyLock<Config> = LazyLock::new(Config::new_preset);
+        PRESET.clone()
+    }
+
+    fn new_preset() -> Self {
         Self(Arc::new(Settings {
             max_message_size: 0x3ff_ffff,
             max_frame_size: 0x3ff_ffff,
@@ -174,11 +180,6 @@ impl Config {
         self.with(|settings| settings.observer = Some(Arc::new(observer)))
     }
 
-    /// Without an observer, for who looks at a handshake that somebody else will answer.
-    pub fn unobserved(self) -> Self {
-        self.with(|settings| settings.observer = None)
-    }
-
     /// Whether to serve the protocols older than RFC 6455: hybi-7 and -8, hixie-76 and hixie-75. Off by default; a
     /// client of one of them is then answered with 426.
     pub fn allow_drafts(self, allow: bool) -> Self {
@@ -229,16 +230,16 @@ impl Config {
         Ok(self)
     }
 
-    /// Goes without extensions where the callback says so, by the headers of a request: for clients whose compression is
-    /// known to be broken.
+    /// Sets a callback that declines the extensions a client offers, by the header `User-Agent` of its request: for clients whose
+    /// compression is known to be broken. Default: none is declined.
     ///
     /// ```
     /// # use websocket_driver::Config;
-    /// let config = Config::server().decline_extensions(|headers| {
-    ///     headers.get("user-agent").is_some_and(|agent| agent.as_bytes().starts_with(b"OldPhone/"))
+    /// let config = Config::server().decline_extensions(|user_agent| {
+    ///     user_agent.is_some_and(|agent| agent.as_bytes().starts_with(b"OldPhone/"))
     /// });
     /// ```
-    pub fn decline_extensions(self, decline: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+    pub fn decline_extensions(self, decline: impl Fn(Option<&HeaderValue>) -> bool + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.decline_extensions = Some(Arc::new(decline)))
     }
 
@@ -332,6 +333,13 @@ impl Config {
     /// Whether there is a limit on frames a second, so that the driver must be told the time.
     pub fn is_rate_limited(&self) -> bool {
         self.0.max_frame_rate.is_some() || self.0.max_control_rate.is_some()
+    }
+
+    /// Notifies the observer of a handshake that was refused before there was a driver.
+    pub fn report_refusal(&self, error: &HandshakeError) {
+        if let Some(observer) = &self.0.observer {
+            observer.refused(&error.clone().into());
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {

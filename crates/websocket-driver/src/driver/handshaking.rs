@@ -2,14 +2,65 @@
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 
 use super::{Driver, Heads, State};
+use crate::config::Config;
 use crate::error::HandshakeError;
-use crate::handshake::server_side::{self, Answered};
+use crate::framing::Protocol;
+use crate::framing::hybi::Role;
+use crate::handshake::Negotiated;
+use crate::handshake::server_request::Handshake;
+use crate::handshake::server_side::{self, Reply, ServerHandshake};
 use crate::version::Version;
 
+impl Handshake {
+    /// Accepts the handshake. Returns the response for the HTTP stack to send, 101 or on HTTP/2 200, and the driver of the open
+    /// connection. Further headers may be added to the response. On HTTP/1.1 the stack should send
+    /// [`Version::reason_phrase`] with it.
+    ///
+    /// The driver of a hixie-76 connection opens only with the 8 bytes that follow the head: they must be its first input.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up. The response to
+    /// send is [`HandshakeError::to_response`]. The observer is notified.
+    pub fn accept(self, config: &Config) -> Result<(Response<()>, Driver), HandshakeError> {
+        match self.check_head_limits(config).map_err(HandshakeError::from).and_then(|()| self.negotiate(config)) {
+            Ok(negotiated) => Ok(Driver::accepted(config.clone(), self.uri(), negotiated)),
+            Err(error) => {
+                config.report_refusal(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
 impl Driver {
+    /// Creates the driver of a handshake that an HTTP stack answers.
+    fn accepted(config: Config, uri: &Uri, negotiated: Negotiated) -> (Response<()>, Self) {
+        let Negotiated { version, protocol, keys, pipeline, response } = negotiated;
+        let state = match keys {
+            Some(keys) => State::ServerHandshake(Box::new(ServerHandshake::waiting_for_body(keys))),
+            None => State::Closed,
+        };
+        let mut driver = Self::with_state(config, state);
+        driver.version = Some(version);
+        if driver.is_observed() {
+            driver.set_path(uri.path());
+        }
+        if protocol.is_some() {
+            driver.heads_mut().protocol = protocol;
+        }
+        if keys.is_none() {
+            if !version.is_hixie() {
+                driver.output.begin_frames();
+            }
+            driver.open_as(Protocol::new(version, Role::Server, pipeline, driver.config.settings()));
+        }
+        (response, driver)
+    }
+
     /// Adds a header to a server's response or a client's request.
     ///
     /// # Errors
@@ -37,7 +88,7 @@ impl Driver {
             return connecting.start(&mut self.output);
         }
         match self.answer() {
-            Ok(Answered { response, pipeline, is_open }) => {
+            Ok(Reply { response, pipeline, is_open }) => {
                 server_side::write_answer(&mut self.output, &response, self.version);
                 if is_open {
                     self.open(pipeline);
@@ -69,30 +120,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Answers the handshake by a response for an HTTP stack to send, 101 or on HTTP/2 200; nothing is written to the
-    /// output. On HTTP/1.1 the stack should send [`Version::reason_phrase`] with it.
-    ///
-    /// In hixie-76 the driver then still needs the 8 bytes that follow the head, as its first input, and is
-    /// [`Connecting`](crate::ReadyState::Connecting) until they have come.
-    ///
-    /// # Errors
-    ///
-    /// Why the request is refused: send [`HandshakeError::to_response`]. The driver is closed then. Also those of
-    /// [`start`](Self::start).
-    pub fn accept(&mut self) -> Result<Response<()>, HandshakeError> {
-        match self.answer() {
-            Ok(Answered { response, pipeline, is_open }) => {
-                if is_open {
-                    self.open(pipeline);
-                }
-                Ok(response)
-            }
-            Err(error) => {
-                if !matches!(error, HandshakeError::NotRequested | HandshakeError::AlreadyAnswered) {
-                    self.end_with_error(error.clone().into());
-                }
-                Err(error)
-            }
+    /// Returns why a request that was read cannot be accepted: what [`start`](Self::start) would answer it with. `None` if it can
+    /// be, or is not read yet.
+    pub fn refusal(&self) -> Option<&HandshakeError> {
+        match &self.state {
+            State::ServerHandshake(handshake) => handshake.refusal(),
+            _ => None,
         }
     }
 

@@ -10,14 +10,14 @@ use crate::error::{HandshakeError, ProtocolError};
 use crate::framing::Protocol;
 use crate::framing::hybi::{self, Role};
 use crate::handshake::client_side::Outcome;
-use crate::handshake::server_side::{self, Answered};
+use crate::handshake::server_side::{self, Reply};
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::version::Version;
 
 impl Driver {
-    pub(super) fn learn_agreement(&mut self) {
+    pub(super) fn record_agreement(&mut self) {
         if let State::ServerHandshake(opening) = &self.state
-            && let Some((version, protocol)) = opening.agreed()
+            && let Some((version, protocol)) = opening.negotiated()
         {
             self.version = Some(version);
             if let Some(protocol) = protocol.map(Into::into) {
@@ -26,7 +26,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn answer(&mut self) -> Result<Answered, HandshakeError> {
+    pub(super) fn answer(&mut self) -> Result<Reply, HandshakeError> {
         match &mut self.state {
             State::ServerHandshake(opening) => opening.answer(),
             _ => Err(HandshakeError::AlreadyAnswered),
@@ -53,7 +53,7 @@ impl Driver {
                 self.set_path(request.uri().path());
                 self.heads_mut().request = Some(Box::new(request));
                 self.news.add(PendingEvents::CONNECT);
-                self.learn_agreement();
+                self.record_agreement();
                 return true;
             }
             Ok(None) => {}
@@ -105,12 +105,17 @@ impl Driver {
         }
         let (messages, bytes) = queue.messages();
         let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
-        self.state = State::Open(protocol);
         self.count_sent(messages, bytes);
-        self.news.add(PendingEvents::OPEN);
+        self.open_as(protocol);
         if drained.is_err() {
             self.fail(ProtocolError::Undeliverable { version: version.as_str() });
         }
+    }
+
+    /// Begins to frame messages, once the handshake is complete.
+    pub(super) fn open_as(&mut self, protocol: Protocol) {
+        self.state = State::Open(protocol);
+        self.news.add(PendingEvents::OPEN);
     }
 
     pub(super) fn answer_ping(&mut self, data: &[u8]) {

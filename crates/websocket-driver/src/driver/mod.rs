@@ -25,7 +25,6 @@ use crate::framing::fast::batch::Batch;
 use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::framing::output::Output;
-use crate::handshake;
 use crate::handshake::client_side::ClientHandshake;
 use crate::handshake::request::ask;
 use crate::handshake::server_side::ServerHandshake;
@@ -126,25 +125,6 @@ impl Driver {
     /// [`Event::Connect`].
     pub fn server(config: Config) -> Self {
         Self::new(config, ServerHandshake::reading())
-    }
-
-    /// A driver for a request that an HTTP stack has read. It chooses the protocol by the request's headers.
-    ///
-    /// Call [`accept`](Self::accept) next, for the response. A request that asks for no WebSocket is refused there;
-    /// [`is_handshake`](crate::is_handshake) tells beforehand. So is one whose head exceeds
-    /// [`Config::max_head_size`] or [`Config::max_headers`]. Where a router has rewritten the URI, add the
-    /// [`OriginalUri`](crate::OriginalUri).
-    pub fn from_request<B>(request: &Request<B>, config: Config) -> Self {
-        let answer = match handshake::check_head_limits(request, &config) {
-            Ok(()) => handshake::answer(request, &config),
-            Err(error) => Err(error.into()),
-        };
-        let mut driver = Self::new(config, ServerHandshake::requested(answer));
-        if driver.is_observed() {
-            driver.set_path(handshake::target::uri(request).path());
-        }
-        driver.learn_agreement();
-        driver
     }
 
     /// A driver for a client's connection to a `ws:` or `wss:` URL, of RFC 6455. The transport is the caller's: TCP, or TLS

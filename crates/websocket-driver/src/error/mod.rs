@@ -277,6 +277,12 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered as plain HTTP: its method,
+    /// HTTP version, `Connection` or `Upgrade` are not those of a handshake.
+    pub fn is_plain_http(&self) -> bool {
+        matches!(self, Self::Method | Self::HttpVersion | Self::Connection | Self::Upgrade)
+    }
+
     /// Returns the status of the answer: 405 for a method (RFC 9110 §15.5.6), 426 for a version (RFC 6455 §4.4), 503 when there is
     /// no room, 500 for a mistake of the caller's, and 400 otherwise.
     pub fn status(&self) -> StatusCode {

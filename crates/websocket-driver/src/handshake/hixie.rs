@@ -1,18 +1,18 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme};
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 use md5::{Digest, Md5};
 
-use super::{Answer, KEY1, KEY2, declared_body, subprotocol, target, value};
-use crate::config::Config;
+use super::{DeclaredBody, Negotiated, subprotocol, target};
+use crate::config::Settings;
 use crate::error::HandshakeError;
 use crate::version::Version;
 
-/// How many bytes follow the head of a hixie-76 request.
-pub(crate) const BODY: usize = 8;
+const KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
+const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
 
-/// Where draft 75 has its subprotocol; draft 76 has it where RFC 6455 does.
-pub(super) const PROTOCOL_75: HeaderName = HeaderName::from_static("websocket-protocol");
+/// The number of bytes that follow the head of a hixie-76 request.
+pub(crate) const BODY: usize = 8;
 
 /// The names that differ between the two drafts.
 struct Names {
@@ -21,79 +21,103 @@ struct Names {
     protocol: HeaderName,
 }
 
-/// Answers a handshake of draft-hixie-75 (§3.1, §4.1).
-pub(super) fn answer_75<B>(request: &Request<B>, host: Authority, config: &Config) -> Result<Answer, HandshakeError> {
-    let names = Names {
-        origin: HeaderName::from_static("websocket-origin"),
-        location: HeaderName::from_static("websocket-location"),
-        protocol: PROTOCOL_75,
-    };
-    answer(request, host, config, Version::Hixie75, &names, None)
+/// What a request of the hixie drafts asks for.
+#[derive(Clone)]
+pub(super) struct HixieRequest {
+    host: Authority,
+    origin: Option<HeaderValue>,
+    /// Draft 76 has them.
+    keys: Option<[u8; 8]>,
 }
 
-/// Answers the head of a handshake of draft-hixie-76 (§5.2). The digest follows when the 8 bytes have come.
-pub(super) fn answer_76<B>(request: &Request<B>, host: Authority, config: &Config) -> Result<Answer, HandshakeError> {
-    let headers = request.headers();
-    // The 8 bytes are no body in the sense of HTTP, though some proxies need them declared as one. Where the transfer
-    // coding is chunked, only an HTTP stack can have taken it off, and the bytes it gives are the 8.
-    if !matches!(declared_body(headers), None | Some(Some(0 | 8))) && !headers.contains_key(header::TRANSFER_ENCODING) {
-        return Err(HandshakeError::Body);
+impl HixieRequest {
+    /// Parses the headers of a handshake of draft-hixie-75 (§3.1) or draft-hixie-76 (§5.2). Returns the subprotocol that is asked
+    /// for as well: the header holds one name, not a list (draft-hixie-76 §4.1, item 11).
+    pub(super) fn parse(
+        uri: &Uri,
+        host: Authority,
+        headers: &HeaderMap,
+    ) -> Result<(Self, Option<Box<str>>), HandshakeError> {
+        let body = DeclaredBody::of(headers);
+        let keys = if headers.contains_key(KEY1) || headers.contains_key(KEY2) {
+            // The 8 bytes are not a body in the sense of HTTP, though some proxies declare them as one. If the transfer coding is
+            // chunked, only an HTTP stack can have decoded it, and the bytes it returns are the 8.
+            let is_eight = body == DeclaredBody::Length(8) || headers.contains_key(header::TRANSFER_ENCODING);
+            if !body.is_empty() && !is_eight {
+                return Err(HandshakeError::Body);
+            }
+            let (key1, key2) = (number(headers, KEY1)?, number(headers, KEY2)?);
+            Some((u64::from(key1) << 32 | u64::from(key2)).to_be_bytes())
+        } else if body.is_empty() {
+            None
+        } else {
+            return Err(HandshakeError::Body);
+        };
+        let host = target::authority(uri, host)?;
+        let request = Self { host, origin: headers.get(header::ORIGIN).cloned(), keys };
+        let protocol = headers.get(request.names().protocol).and_then(|value| value.to_str().ok());
+        Ok((request, protocol.map(Into::into)))
     }
-    let key1 = number(headers, KEY1)?;
-    let key2 = number(headers, KEY2)?;
-    let keys = (u64::from(key1) << 32 | u64::from(key2)).to_be_bytes();
-    let names = Names {
-        origin: HeaderName::from_static("sec-websocket-origin"),
-        location: HeaderName::from_static("sec-websocket-location"),
-        protocol: header::SEC_WEBSOCKET_PROTOCOL,
-    };
-    answer(request, host, config, Version::Hixie76, &names, Some(keys))
+
+    pub(super) fn version(&self) -> Version {
+        if self.keys.is_some() { Version::Hixie76 } else { Version::Hixie75 }
+    }
+
+    /// Accepts the handshake (draft-hixie-75 §4.1, draft-hixie-76 §5.2). The digest of draft 76 follows when the 8 bytes are
+    /// received.
+    pub(super) fn accept(
+        &self,
+        uri: &Uri,
+        protocol: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Negotiated, HandshakeError> {
+        let names = self.names();
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        // In this order: a client of hixie-75 compares the first 85 bytes of the response.
+        headers.insert(header::UPGRADE, HeaderValue::from_static("WebSocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        if let Some(origin) = &self.origin {
+            headers.insert(names.origin, origin.clone());
+        }
+        headers.insert(names.location, self.location(uri, settings)?);
+        subprotocol::write(protocol, headers, names.protocol)?;
+        let protocol = protocol.map(Into::into);
+        Ok(Negotiated { version: self.version(), protocol, keys: self.keys, pipeline: None, response })
+    }
+
+    /// Returns the URL of the socket, which the client compares with the one it asked for (draft-hixie-76 §5.2, item 7).
+    fn location(&self, uri: &Uri, settings: &Settings) -> Result<HeaderValue, HandshakeError> {
+        let authority = uri.authority().unwrap_or(&self.host);
+        let secure = settings
+            .secure
+            .unwrap_or_else(|| uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || scheme.as_str() == "wss"));
+        let scheme = if secure { "wss" } else { "ws" };
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        // Its parts are from a request, so it cannot hold what a header value must not.
+        HeaderValue::try_from(format!("{scheme}://{authority}{path}")).map_err(|_| HandshakeError::Host)
+    }
+
+    fn names(&self) -> Names {
+        match self.version() {
+            Version::Hixie75 => Names {
+                origin: HeaderName::from_static("websocket-origin"),
+                location: HeaderName::from_static("websocket-location"),
+                protocol: HeaderName::from_static("websocket-protocol"),
+            },
+            _ => Names {
+                origin: HeaderName::from_static("sec-websocket-origin"),
+                location: HeaderName::from_static("sec-websocket-location"),
+                protocol: header::SEC_WEBSOCKET_PROTOCOL,
+            },
+        }
+    }
 }
 
 /// The 16 bytes that answer the keys and the 8 bytes behind the head (draft-hixie-76 §5.2, item 9).
 pub(crate) fn digest(keys: [u8; 8], body: [u8; BODY]) -> [u8; 16] {
     Md5::new().chain_update(keys).chain_update(body).finalize().into()
-}
-
-fn answer<B>(
-    request: &Request<B>,
-    host: Authority,
-    config: &Config,
-    version: Version,
-    names: &Names,
-    keys: Option<[u8; 8]>,
-) -> Result<Answer, HandshakeError> {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    // In this order: a client of hixie-75 compares the first 85 bytes of the response.
-    headers.insert(header::UPGRADE, HeaderValue::from_static("WebSocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    if let Some(origin) = request.headers().get(header::ORIGIN) {
-        headers.insert(names.origin.clone(), origin.clone());
-    }
-    headers.insert(names.location.clone(), location(request, host, config)?);
-    let offered = offered(request.headers(), names.protocol.clone());
-    let protocol = subprotocol::agree(offered.as_slice(), config, headers, names.protocol.clone())?;
-    Ok(Answer { version, protocol, keys, pipeline: None, response })
-}
-
-/// The subprotocol asked for: the header holds one name, not a list (draft-hixie-76 §4.1, item 11).
-pub(super) fn offered(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The URL of the socket, which the client compares with the one it asked for (draft-hixie-76 §5.2, item 7).
-fn location<B>(request: &Request<B>, host: Authority, config: &Config) -> Result<HeaderValue, HandshakeError> {
-    let uri = target::uri(request);
-    let authority = target::authority(uri, host)?;
-    let secure = config
-        .settings()
-        .secure
-        .unwrap_or_else(|| uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || scheme.as_str() == "wss"));
-    let scheme = if secure { "wss" } else { "ws" };
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    value(format!("{scheme}://{authority}{path}"))
 }
 
 /// The number hidden in a key: its digits as one number, divided by the count of its spaces (draft-hixie-76 §5.2,

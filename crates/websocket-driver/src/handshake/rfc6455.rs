@@ -2,17 +2,21 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use sha1::{Digest, Sha1};
+use websocket_driver_extensions::HeaderEntry;
 
-use super::{Answer, extensions, subprotocol};
-use crate::config::Config;
+use super::{Negotiated, extensions, subprotocol};
+use crate::config::Settings;
 use crate::error::HandshakeError;
 use crate::version::Version;
 
 /// The versions spoken, for `Sec-WebSocket-Version` in an answer of 426.
 pub(super) const SUPPORTED: &str = "13";
 const SUPPORTED_WITH_DRAFTS: &str = "13, 8, 7";
+
+/// The length of a key: 16 bytes in base64.
+const KEY: usize = 24;
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -25,58 +29,114 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// Answers the opening handshake on HTTP/1.1 (RFC 6455 §4.2), also of the hybi drafts since 07.
-pub(super) fn answer<B>(request: &Request<B>, config: &Config) -> Result<Answer, HandshakeError> {
-    let headers = request.headers();
-    let version = version(headers, config.settings().allow_drafts)?;
-    let accept = HeaderValue::try_from(accept_key(key(headers)?)).map_err(|_| HandshakeError::InvalidKey)?;
-    let offered = subprotocol::offered(headers)?;
-
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    let protocol = subprotocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
-    let pipeline = if version.is_draft() { None } else { extensions::agree(request.headers(), config, headers)? };
-    Ok(Answer { version, protocol, keys: None, pipeline, response })
+/// What a request of RFC 6455, or of the hybi drafts since 07, asks for.
+#[derive(Clone)]
+pub(super) struct HybiRequest {
+    /// `None` for a version that is not spoken.
+    pub(super) version: Option<Version>,
+    /// An extended CONNECT has none.
+    key: Option<[u8; KEY]>,
+    pub(super) extensions: Vec<HeaderEntry>,
+    /// Kept if extensions are offered, which some clients implement badly.
+    pub(super) user_agent: Option<HeaderValue>,
 }
 
-/// Answers an extended CONNECT, which has no key and no `Upgrade` (RFC 8441 §5).
-pub(super) fn answer_connect<B>(request: &Request<B>, config: &Config) -> Result<Answer, HandshakeError> {
-    let headers = request.headers();
-    let version = version(headers, false)?;
-    let offered = subprotocol::offered(headers)?;
+impl HybiRequest {
+    /// Parses the headers of an opening handshake on HTTP/1.1 (RFC 6455 §4.2.1).
+    pub(super) fn parse(headers: &HeaderMap) -> Result<Self, HandshakeError> {
+        let version = version(headers);
+        if version.is_none() {
+            return Ok(Self { version, key: None, extensions: Vec::new(), user_agent: None });
+        }
+        Self::parse_extensions(version, Some(key(headers)?), headers)
+    }
 
-    let mut response = Response::new(());
-    let headers = response.headers_mut();
-    let protocol = subprotocol::agree(&offered, config, headers, header::SEC_WEBSOCKET_PROTOCOL)?;
-    let pipeline = extensions::agree(request.headers(), config, headers)?;
-    Ok(Answer { version, protocol, keys: None, pipeline, response })
+    /// Parses the headers of an extended CONNECT, which has no key (RFC 8441 §5).
+    pub(super) fn parse_connect(headers: &HeaderMap) -> Result<Self, HandshakeError> {
+        Self::parse_extensions(version(headers).filter(|version| !version.is_draft()), None, headers)
+    }
+
+    fn parse_extensions(
+        version: Option<Version>,
+        key: Option<[u8; KEY]>,
+        headers: &HeaderMap,
+    ) -> Result<Self, HandshakeError> {
+        let is_rfc = version == Some(Version::Hybi13);
+        let extensions = if is_rfc { extensions::offered(headers)? } else { Vec::new() };
+        let user_agent = if extensions.is_empty() { None } else { headers.get(header::USER_AGENT).cloned() };
+        Ok(Self { version, key, extensions, user_agent })
+    }
+
+    /// Accepts the opening handshake on HTTP/1.1 (RFC 6455 §4.2.2).
+    pub(super) fn accept_upgrade(
+        &self,
+        protocol: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Negotiated, HandshakeError> {
+        let version = self.allowed_version(settings)?;
+        let key = self.key.ok_or(HandshakeError::MissingKey)?;
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        let accept = HeaderValue::try_from(accept_key(&key)).map_err(|_| HandshakeError::InvalidKey)?;
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        negotiated(version, protocol, response)
+    }
+
+    /// Accepts an extended CONNECT, whose response has neither key nor `Upgrade` (RFC 8441 §5).
+    pub(super) fn accept_connect(
+        &self,
+        protocol: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Negotiated, HandshakeError> {
+        let Some(version) = self.version else {
+            return Err(HandshakeError::UnsupportedVersion { supported: supported(settings, true) });
+        };
+        negotiated(version, protocol, Response::new(()))
+    }
+
+    fn allowed_version(&self, settings: &Settings) -> Result<Version, HandshakeError> {
+        self.version
+            .filter(|version| settings.allow_drafts || !version.is_draft())
+            .ok_or(HandshakeError::UnsupportedVersion { supported: supported(settings, false) })
+    }
 }
 
-/// RFC 6455 §4.2.1, item 6, and §4.4.
-fn version(headers: &HeaderMap, allow_drafts: bool) -> Result<Version, HandshakeError> {
+fn negotiated(
+    version: Version,
+    protocol: Option<&str>,
+    mut response: Response<()>,
+) -> Result<Negotiated, HandshakeError> {
+    subprotocol::write(protocol, response.headers_mut(), header::SEC_WEBSOCKET_PROTOCOL)?;
+    Ok(Negotiated { version, protocol: protocol.map(Into::into), keys: None, pipeline: None, response })
+}
+
+/// Returns the versions that a 426 names (RFC 6455 §4.4). The drafts are spoken on HTTP/1.1 alone.
+fn supported(settings: &Settings, is_multiplexed: bool) -> &'static str {
+    if settings.allow_drafts && !is_multiplexed { SUPPORTED_WITH_DRAFTS } else { SUPPORTED }
+}
+
+/// RFC 6455 §4.2.1, item 6.
+fn version(headers: &HeaderMap) -> Option<Version> {
     let mut values = headers.get_all(header::SEC_WEBSOCKET_VERSION).iter();
     match (values.next().map(HeaderValue::as_bytes), values.next()) {
-        (Some(b"13"), None) => Ok(Version::Hybi13),
-        (Some(b"8"), None) if allow_drafts => Ok(Version::Hybi8),
-        (Some(b"7"), None) if allow_drafts => Ok(Version::Hybi7),
-        _ => Err(HandshakeError::UnsupportedVersion {
-            supported: if allow_drafts { SUPPORTED_WITH_DRAFTS } else { SUPPORTED },
-        }),
+        (Some(b"13"), None) => Some(Version::Hybi13),
+        (Some(b"8"), None) => Some(Version::Hybi8),
+        (Some(b"7"), None) => Some(Version::Hybi7),
+        _ => None,
     }
 }
 
 /// RFC 6455 §4.2.1, item 5: one, of 16 bytes.
-fn key(headers: &HeaderMap) -> Result<&[u8], HandshakeError> {
+fn key(headers: &HeaderMap) -> Result<[u8; KEY], HandshakeError> {
     let mut values = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     let key = values.next().ok_or(HandshakeError::MissingKey)?.as_bytes();
     // The engine estimates how much room it needs by a byte or two too much.
     let mut bytes = [0; 18];
-    match BASE64.decode_slice(key, &mut bytes) {
-        Ok(16) if values.next().is_none() => Ok(key),
+    match (BASE64.decode_slice(key, &mut bytes), key.try_into()) {
+        (Ok(16), Ok(key)) if values.next().is_none() => Ok(key),
         _ => Err(HandshakeError::InvalidKey),
     }
 }

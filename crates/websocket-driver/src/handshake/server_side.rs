@@ -9,7 +9,8 @@ use crate::error::head::HeadError;
 use crate::framing::output::Output;
 use crate::handshake::head::{self, HeadReader};
 use crate::handshake::queue::Queue;
-use crate::handshake::{self, Answer, hixie};
+use crate::handshake::server_request::Handshake;
+use crate::handshake::{self, Negotiated, hixie};
 use crate::version::Version;
 
 /// A server's connection until its handshake is done.
@@ -26,17 +27,17 @@ pub(crate) struct ServerHandshake {
 enum Stage {
     /// The head of the request is coming.
     Head(HeadReader),
-    /// It has come, and this is what it is worth.
-    Requested(Result<Answer, HandshakeError>),
-    /// It is answered; the 8 bytes behind a hixie-76 request are still to come.
+    /// The head is read, and could be answered like this.
+    Requested(Result<Negotiated, HandshakeError>),
+    /// The handshake was answered; the 8 bytes after a hixie-76 request are still to be received.
     Body { keys: [u8; 8] },
 }
 
 /// An answer that was given.
-pub(crate) struct Answered {
+pub(crate) struct Reply {
     pub(crate) response: Response<()>,
     pub(crate) pipeline: Option<Box<Pipeline>>,
-    /// Whether the connection is open with it.
+    /// The connection is open with it.
     pub(crate) is_open: bool,
 }
 
@@ -46,9 +47,9 @@ impl ServerHandshake {
         Self::new(Stage::Head(HeadReader::default()))
     }
 
-    /// Has been given the request.
-    pub(crate) fn requested(answer: Result<Answer, HandshakeError>) -> Self {
-        Self::new(Stage::Requested(answer))
+    /// Waits for the 8 bytes after a hixie-76 request that was answered.
+    pub(crate) fn waiting_for_body(keys: [u8; 8]) -> Self {
+        Self::new(Stage::Body { keys })
     }
 
     /// Reads the head of the request, if that is what comes next.
@@ -66,13 +67,14 @@ impl ServerHandshake {
             return Ok(None);
         };
         let request = head::parse_request(&head, max_headers)?;
-        self.stage = Stage::Requested(handshake::answer(&request, config).and_then(|answer| {
-            // The transfer coding would have to be taken off, and no client of the drafts uses it.
-            match answer.keys.is_some() && request.headers().contains_key(header::TRANSFER_ENCODING) {
-                true => Err(HandshakeError::Body),
-                false => Ok(answer),
+        let negotiated = Handshake::parse(&request).and_then(|handshake| {
+            // The transfer coding would have to be decoded, and no client of the drafts uses it.
+            if handshake.has_trailing_bytes() && request.headers().contains_key(header::TRANSFER_ENCODING) {
+                return Err(HandshakeError::Body);
             }
-        }));
+            handshake.negotiate(config)
+        });
+        self.stage = Stage::Requested(negotiated);
         Ok(Some(request))
     }
 
@@ -86,10 +88,18 @@ impl ServerHandshake {
         Some(hixie::digest(keys, body))
     }
 
-    /// What was agreed, once the request has come.
-    pub(crate) fn agreed(&self) -> Option<(Version, Option<&str>)> {
+    /// Returns the version and subprotocol that would be agreed to, once the request is read.
+    pub(crate) fn negotiated(&self) -> Option<(Version, Option<&str>)> {
         match &self.stage {
-            Stage::Requested(Ok(answer)) => Some((answer.version, answer.protocol.as_deref())),
+            Stage::Requested(Ok(negotiated)) => Some((negotiated.version, negotiated.protocol.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// Returns why the request cannot be accepted, once it is read.
+    pub(crate) fn refusal(&self) -> Option<&HandshakeError> {
+        match &self.stage {
+            Stage::Requested(Err(error)) => Some(error),
             _ => None,
         }
     }
@@ -105,11 +115,11 @@ impl ServerHandshake {
         Ok(())
     }
 
-    /// The answer to the request.
-    pub(crate) fn answer(&mut self) -> Result<Answered, HandshakeError> {
+    /// Answers the request.
+    pub(crate) fn answer(&mut self) -> Result<Reply, HandshakeError> {
         match std::mem::replace(&mut self.stage, Stage::Requested(Err(HandshakeError::AlreadyAnswered))) {
-            Stage::Requested(answer) => {
-                let Answer { keys, mut response, pipeline, .. } = answer?;
+            Stage::Requested(negotiated) => {
+                let Negotiated { keys, mut response, pipeline, .. } = negotiated?;
                 for (name, value) in &self.headers {
                     response.headers_mut().append(name, value.clone());
                 }
@@ -117,7 +127,7 @@ impl ServerHandshake {
                 if let Some(keys) = keys {
                     self.stage = Stage::Body { keys };
                 }
-                Ok(Answered { response, pipeline, is_open })
+                Ok(Reply { response, pipeline, is_open })
             }
             stage @ Stage::Head(_) => {
                 self.stage = stage;

@@ -5,8 +5,8 @@ use websocket_driver_extensions::is_token;
 use crate::config::Config;
 use crate::error::HandshakeError;
 
-/// The subprotocols that a request of RFC 6455 offers, in its order, over any number of header lines (§4.2.1, item 8).
-pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<&str>, HandshakeError> {
+/// Returns the subprotocols that a request of RFC 6455 offers, in its order, over any number of header lines (§4.2.1, item 8).
+pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<Box<str>>, HandshakeError> {
     let mut names = Vec::new();
     for value in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
         let list = value.to_str().map_err(|_| HandshakeError::InvalidProtocol)?;
@@ -14,33 +14,26 @@ pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<&str>, HandshakeError> 
             if !is_token(name) {
                 return Err(HandshakeError::InvalidProtocol);
             }
-            names.push(name);
+            names.push(name.into());
         }
     }
     Ok(names)
 }
 
-/// What the application chooses of what was offered.
-pub(super) fn select(offered: &[&str], config: &Config) -> Option<Box<str>> {
+/// Returns the subprotocol that the application chooses of those offered.
+pub(super) fn select<'a>(offered: &'a [Box<str>], config: &Config) -> Option<&'a str> {
     let settings = config.settings();
-    let chosen = match &settings.select_protocol {
-        Some(select) => select(offered),
-        None => settings.protocols.iter().map(String::as_str).find(|name| offered.contains(name)),
-    };
-    chosen.filter(|name| offered.contains(name)).map(Into::into)
+    if let Some(select) = &settings.select_protocol {
+        let names: Vec<&str> = offered.iter().map(|name| &**name).collect();
+        return select(&names).filter(|name| names.contains(name));
+    }
+    settings.protocols.iter().find_map(|name| offered.iter().map(|name| &**name).find(|offered| offered == name))
 }
 
-/// Agrees to one of what was offered, and says so in the response.
-pub(super) fn agree(
-    offered: &[&str],
-    config: &Config,
-    headers: &mut HeaderMap,
-    name: HeaderName,
-) -> Result<Option<Box<str>>, HandshakeError> {
-    let protocol = select(offered, config);
-    if let Some(protocol) = &protocol {
-        let value = HeaderValue::from_str(protocol).map_err(|_| HandshakeError::InvalidProtocol)?;
-        headers.append(name, value);
+/// Names the subprotocol in a response, if there is one.
+pub(super) fn write(protocol: Option<&str>, headers: &mut HeaderMap, name: HeaderName) -> Result<(), HandshakeError> {
+    if let Some(protocol) = protocol {
+        headers.append(name, HeaderValue::from_str(protocol).map_err(|_| HandshakeError::InvalidProtocol)?);
     }
-    Ok(protocol)
+    Ok(())
 }

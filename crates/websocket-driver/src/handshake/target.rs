@@ -4,19 +4,19 @@ use std::net::Ipv6Addr;
 
 use http::header::{self, HeaderMap};
 use http::uri::{Authority, Scheme};
-use http::{Request, Uri};
+use http::{Extensions, Uri};
 
 use crate::error::HandshakeError;
 
 /// The URI of a request as the client sent it, for routers and middleware that rewrite the request's own: put it into the
-/// [extensions](http::Extensions) of a request before it is given to [`Driver::from_request`](crate::Driver::from_request).
+/// [extensions](http::Extensions) of a request before it is given to [`Handshake::parse`](crate::Handshake::parse).
 ///
 /// A client of the hixie drafts compares the location in the answer with the URL it asked for, and observers are told the path,
 /// so both are taken from here. Without it, they are taken from the request's URI.
 ///
 /// ```
 /// use http::{Request, header::SEC_WEBSOCKET_PROTOCOL};
-/// use websocket_driver::{Config, Driver, OriginalUri};
+/// use websocket_driver::{Config, Handshake, OriginalUri};
 ///
 /// // A router has removed the prefix "/api".
 /// let mut request = Request::get("/chat").header("host", "example.com").body(())?;
@@ -24,7 +24,7 @@ use crate::error::HandshakeError;
 /// #     request.headers_mut().insert(name, value.parse()?);
 /// # }
 /// request.extensions_mut().insert(OriginalUri("/api/chat".parse()?));
-/// let response = Driver::from_request(&request, Config::server().allow_drafts(true)).accept()?;
+/// let (response, _) = Handshake::parse(&request)?.accept(&Config::server().allow_drafts(true))?;
 /// assert_eq!(response.headers()["websocket-location"], "ws://example.com/api/chat");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -32,21 +32,20 @@ use crate::error::HandshakeError;
 pub struct OriginalUri(pub Uri);
 
 /// Returns the URI that the client sent.
-pub(crate) fn uri<B>(request: &Request<B>) -> &Uri {
-    request.extensions().get::<OriginalUri>().map_or(request.uri(), |OriginalUri(uri)| uri)
+pub(super) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a Uri {
+    extensions.get::<OriginalUri>().map_or(uri, |OriginalUri(uri)| uri)
 }
 
 /// Returns the `Host` of an HTTP/1.1 request: exactly one, and well-formed (RFC 9112 §3.2).
-pub(super) fn host<B>(request: &Request<B>) -> Result<Authority, HandshakeError> {
-    single_host(request.headers())?.ok_or(HandshakeError::Host)
+pub(super) fn host(headers: &HeaderMap) -> Result<Authority, HandshakeError> {
+    single_host(headers)?.ok_or(HandshakeError::Host)
 }
 
 /// Checks that `Host` and `:authority` of an HTTP/2 request name the same server (RFC 9113 §8.3.1).
-pub(super) fn check_authority<B>(request: &Request<B>) -> Result<(), HandshakeError> {
-    let Some(host) = single_host(request.headers())? else {
+pub(super) fn check_authority(uri: &Uri, headers: &HeaderMap) -> Result<(), HandshakeError> {
+    let Some(host) = single_host(headers)? else {
         return Ok(());
     };
-    let uri = request.uri();
     match uri.authority() {
         Some(authority) if !is_same(authority, &host, uri.scheme()) => Err(HandshakeError::Host),
         _ => Ok(()),

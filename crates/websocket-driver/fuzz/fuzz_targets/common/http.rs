@@ -1,5 +1,6 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
-use websocket_driver::{Config, Driver, Event, Version};
+use http::Response;
+use websocket_driver::{Config, Driver, Event, Handshake, HandshakeError, Version};
 
 use crate::wire::bytes;
 
@@ -35,12 +36,12 @@ pub fn request_head(version: Version, more: &str) -> String {
     format!("GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n{lines}{more}\r\n")
 }
 
-/// A driver that somebody else gives the request to, to be [accepted](Driver::accept).
-pub fn requested(head: &[u8], config: Config) -> Driver {
-    let mut reader = Driver::server(config.clone().unobserved());
+/// Accepts a request whose head is valid, as a server on an HTTP stack does.
+pub fn accepted(head: &[u8], config: &Config) -> Result<(Response<()>, Driver), HandshakeError> {
+    let mut reader = Driver::server(Config::server());
     reader.receive(head);
     assert_eq!(reader.poll_event(), Some(Event::Connect));
-    Driver::from_request(reader.request().expect("a request"), config)
+    Handshake::parse(reader.request().expect("a request"))?.accept(config)
 }
 
 /// What is changed in a head: up to three times something is cut out and something put in its place.

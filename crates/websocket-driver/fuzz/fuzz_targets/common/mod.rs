@@ -9,12 +9,12 @@ mod watch;
 mod wire;
 mod written;
 
+pub use self::http::{VERSIONS, accepted};
 pub use app::{App, by_event};
 pub use batch::{Step, Way, by_batch};
 pub use http::{
     ACCEPTED, Edits, HIXIE_BODY, HIXIE_DIGEST, RANDOM, check_request, check_response, edited, request_head,
 };
-pub use http::{VERSIONS, requested};
 pub use options::Options;
 pub use outcome::{Outcome, alone, assert_same};
 pub use watch::Watch;

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use websocket_driver::{
-    Budget, CloseCause, Config, ConnectionObserver, Driver, Observer, ConnectionOpened, ProtocolError, Traffic,
+    Budget, CloseCause, Config, ConnectionObserver, ConnectionOpened, Driver, Observer, ProtocolError, Traffic,
 };
 
 /// Watches one connection: what its budget is charged with, and, if it is observed, what its observer is told.
