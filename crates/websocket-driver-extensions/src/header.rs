@@ -86,13 +86,14 @@ impl Parser<'_> {
     }
 
     fn token(&mut self) -> Result<String, HeaderError> {
-        let start = self.at;
-        while self.peek().is_some_and(is_token_byte) {
-            self.at += 1;
-        }
-        match &self.line[start..self.at] {
-            [] => Err(self.error()),
-            token => Ok(String::from_utf8_lossy(token).into_owned()),
+        let rest = &self.line[self.at..];
+        let len = rest.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(rest.len());
+        match std::str::from_utf8(&rest[..len]) {
+            Ok(token) if len > 0 => {
+                self.at += len;
+                Ok(token.to_owned())
+            }
+            _ => Err(self.error()),
         }
     }
 

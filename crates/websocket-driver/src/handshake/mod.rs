@@ -42,7 +42,9 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
 /// Returns whether a list over any number of header lines has a token (RFC 9110 §5.6.1).
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     let is_token = |item: &[u8]| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
-    headers.get_all(name).iter().any(|value| value.as_bytes().split(|&byte| byte == b',').any(is_token))
+    // Most have only this one.
+    headers.get(&name).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(token.as_bytes()))
+        || headers.get_all(name).iter().any(|value| value.as_bytes().split(|&byte| byte == b',').any(is_token))
 }
 
 /// The body that the headers of a request declare.

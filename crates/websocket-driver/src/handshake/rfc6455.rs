@@ -15,6 +15,9 @@ use crate::version::Version;
 pub(super) const SUPPORTED: &str = "13";
 const SUPPORTED_WITH_DRAFTS: &str = "13, 8, 7";
 
+/// The number of headers that a response has at most, unless the application adds some.
+const RESPONSE_HEADERS: usize = 6;
+
 /// The length of a key: 16 bytes in base64.
 const KEY: usize = 24;
 
@@ -78,6 +81,7 @@ impl HybiRequest {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
+        headers.reserve(RESPONSE_HEADERS);
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         let accept = HeaderValue::try_from(accept_key(&key)).map_err(|_| HandshakeError::InvalidKey)?;
