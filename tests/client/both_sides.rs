@@ -75,12 +75,12 @@ fn subprotocols_and_pings_and_the_close_work_both_ways() {
     let (mut client, mut server) =
         open(Config::client().protocols(["b", "a"]), Config::server().protocols(["a", "c"]), usize::MAX);
     assert_eq!((client.protocol(), server.protocol()), (Some("a"), Some("a")));
-    client.ping("one").unwrap();
-    server.ping("two").unwrap();
+    client.send_ping("one").unwrap();
+    server.send_ping("two").unwrap();
     let (at_client, at_server) = pump(&mut client, &mut server, usize::MAX);
     assert_eq!(at_client, [Event::Ping("two".into()), Event::Pong("one".into())]);
     assert_eq!(at_server, [Event::Ping("one".into()), Event::Pong("two".into())]);
-    client.close(CloseCode::GOING_AWAY, "bye").unwrap();
+    client.start_close(CloseCode::GOING_AWAY, "bye").unwrap();
     let (at_client, at_server) = pump(&mut client, &mut server, usize::MAX);
     assert!(matches!(&at_client[..], [Event::Close(close)] if close.code == CloseCode::GOING_AWAY));
     assert!(matches!(&at_server[..], [Event::Close(close)] if close.reason == "bye"));
@@ -130,7 +130,7 @@ fn perform(driver: &mut Driver, act: &Act) {
     match act {
         Act::Text(text) => driver.text(text.clone()).unwrap(),
         Act::Binary(bytes) => driver.binary(bytes.clone()).unwrap(),
-        Act::Ping(data) => driver.ping(data.clone()).unwrap(),
+        Act::Ping(data) => driver.send_ping(data.clone()).unwrap(),
     }
 }
 

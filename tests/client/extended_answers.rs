@@ -164,7 +164,7 @@ fn what_is_sent_before_the_open_goes_out_behind_it_masked_and_in_its_order() {
     let mut client = Client::new(config());
     client.driver.text("before the request").unwrap();
     client.driver.extended_connect().unwrap();
-    client.driver.ping("a ping").unwrap();
+    client.driver.send_ping("a ping").unwrap();
     client.driver.binary(vec![7; 20_000]).unwrap();
     assert_eq!((client.events(), client.written()), (vec![], vec![]), "nothing goes out before the answer");
     client.driver.receive_response(status(200)).unwrap();
@@ -205,7 +205,7 @@ fn the_frames_of_an_open_connection_are_those_of_rfc_6455() {
     assert_eq!(client.events(), [Event::Open]);
     assert_eq!(client.feed_slowly(Frame::ping("x").unmasked().bytes()), [Event::Ping("x".into())]);
     assert_eq!(client.sent(), [(10, b"x".to_vec())]);
-    client.driver.close(CloseCode::NORMAL, "").unwrap();
+    client.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(client.sent(), [(8, 1000_u16.to_be_bytes().to_vec())]);
     assert_eq!(client.feed(Frame::close(1000, "").unmasked().bytes()), [closed(1000, "")]);
     assert!(client.driver.expects_eof(), "the server ends the stream first, here too");

@@ -63,7 +63,7 @@ fn either_side_closes_and_the_server_ends_the_stream_first() {
     for server_closes in [false, true] {
         let (mut client, mut server) = connect(Config::client(), Config::server());
         let closing = if server_closes { &mut server } else { &mut client };
-        closing.close(CloseCode::GOING_AWAY, "bye").unwrap();
+        closing.start_close(CloseCode::GOING_AWAY, "bye").unwrap();
         let (at_client, at_server) = pump_in(&mut client, &mut server, &[usize::MAX]);
         for told in [at_client, at_server] {
             assert!(matches!(&told[..], [Event::Close(close)] if close.code == CloseCode::GOING_AWAY), "{told:?}");

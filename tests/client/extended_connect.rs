@@ -174,7 +174,7 @@ fn an_answer_is_taken_once_and_only_where_one_is_waited_for() {
 fn a_connection_that_was_closed_before_the_answer_takes_none() {
     for asks in [false, true] {
         let mut client = if asks { asked(config()) } else { Client::new(config()) };
-        client.driver.close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
+        client.driver.start_close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
         assert_eq!(client.events(), [closed(1001, "changed my mind")]);
         assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
         assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));

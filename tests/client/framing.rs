@@ -26,13 +26,13 @@ fn the_masked_text_of_the_specification_is_these_bytes() {
 fn every_frame_is_masked_by_the_next_key_of_the_configuration() {
     let mut client = Client::open();
     client.driver.text("text").unwrap();
-    client.driver.ping("ping").unwrap();
-    client.driver.pong("pong").unwrap();
+    client.driver.send_ping("ping").unwrap();
+    client.driver.send_pong("pong").unwrap();
     client.driver.text("").unwrap();
     assert_eq!(client.feed(Frame::ping("asked").unmasked().bytes()), [Event::Ping("asked".into())]);
     client.driver.binary(vec![0; 300]).unwrap();
     client.driver.binary(vec![1; 70_000]).unwrap();
-    client.driver.close(CloseCode::NORMAL, "bye").unwrap();
+    client.driver.start_close(CloseCode::NORMAL, "bye").unwrap();
     let expected: [(u8, &[u8]); 8] = [
         (0x81, b"text"),
         (0x89, b"ping"),
@@ -168,8 +168,8 @@ fn control_frames_of_the_server_are_answered() {
         assert_eq!(client.feed(Frame::pong(&payload).unmasked().bytes()), [Event::Pong(payload)]);
         assert_eq!(client.sent(), []);
     }
-    assert_eq!(client.driver.ping(vec![0; 126]), Err(SendError::ControlTooLong));
-    assert_eq!(client.driver.pong(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(client.driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(client.driver.send_pong(vec![0; 126]), Err(SendError::ControlTooLong));
     assert_eq!(client.sent(), []);
 }
 

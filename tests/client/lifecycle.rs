@@ -9,11 +9,11 @@ use crate::session::{Client, Reply, closed, config, failed, mask, refusal, text}
 fn what_is_sent_before_the_open_goes_out_behind_it_in_its_order() {
     let mut client = Client::new(config());
     client.driver.text("before the start").unwrap();
-    client.driver.ping("a ping").unwrap();
+    client.driver.send_ping("a ping").unwrap();
     assert_eq!(client.written(), b"", "nothing goes out before the request");
     client.driver.start().unwrap();
     client.driver.binary(vec![7; 10_000]).unwrap();
-    client.driver.pong("a pong").unwrap();
+    client.driver.send_pong("a pong").unwrap();
     let request = client.written();
     assert!(request.starts_with(b"GET ") && request.ends_with(b"\r\n\r\n"), "nor with it");
     client.feed(&Reply::right().bytes()[..20]);
@@ -33,7 +33,7 @@ fn what_is_sent_before_the_open_goes_out_behind_it_in_its_order() {
 #[test]
 fn what_waits_for_the_open_is_bounded_and_checked() {
     let mut client = Client::new(config().max_output(1000));
-    assert_eq!(client.driver.ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(client.driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
     client.driver.binary(vec![0; 1000]).unwrap();
     assert_eq!(client.driver.text("more"), Err(SendError::OutputFull));
     client.driver.start().unwrap();
@@ -47,7 +47,7 @@ fn a_close_before_the_open_ends_it_at_once() {
     for started in [false, true] {
         let mut client = if started { Client::started(config()) } else { Client::new(config()) };
         client.driver.text("never").unwrap();
-        client.driver.close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
+        client.driver.start_close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
         assert_eq!(client.events(), [closed(1001, "changed my mind")]);
         assert!(client.driver.is_closed() && !client.driver.expects_eof());
         assert_eq!(client.written(), b"");
@@ -70,14 +70,17 @@ fn a_server_that_speaks_before_the_request_is_heard_behind_it() {
 #[test]
 fn the_client_closes_and_waits_for_the_end_of_the_transport() {
     let mut client = Client::open();
-    client.driver.close(CloseCode::NORMAL, "bye").unwrap();
+    client.driver.start_close(CloseCode::NORMAL, "bye").unwrap();
     assert_eq!(client.driver.ready_state(), ReadyState::Closing);
     assert_eq!(client.sent(), [(8, b"\x03\xe8bye".to_vec())]);
     // A second close does nothing, whatever it says.
-    client.driver.close(CloseCode::GOING_AWAY, "again").unwrap();
-    assert_eq!(client.driver.close(CloseCode::ABNORMAL, ""), Err(SendError::InvalidCloseCode(CloseCode::ABNORMAL)));
+    client.driver.start_close(CloseCode::GOING_AWAY, "again").unwrap();
+    assert_eq!(
+        client.driver.start_close(CloseCode::ABNORMAL, ""),
+        Err(SendError::InvalidCloseCode(CloseCode::ABNORMAL))
+    );
     assert_eq!(client.driver.text("late"), Err(SendError::Closed));
-    assert_eq!(client.driver.ping("late"), Err(SendError::Closed));
+    assert_eq!(client.driver.send_ping("late"), Err(SendError::Closed));
     // What was under way is still told; a ping is not answered any more.
     let under_way = [Frame::text("under way").unmasked().bytes(), Frame::ping("x").unmasked().bytes()].concat();
     assert_eq!(client.feed(under_way), [text("under way"), Event::Ping("x".into())]);
@@ -104,7 +107,7 @@ fn the_server_closes_and_the_client_answers_with_the_same_code_and_waits() {
         assert_eq!(client.feed(frame.unmasked().bytes()), [closed(code, reason)]);
         assert_eq!(client.sent(), [(8, answer.to_vec())]);
         assert!(client.driver.is_closed() && client.driver.expects_eof());
-        client.driver.close(CloseCode::NORMAL, "").unwrap();
+        client.driver.start_close(CloseCode::NORMAL, "").unwrap();
         assert_eq!(client.driver.text("late"), Err(SendError::Closed));
         assert_eq!(client.written(), b"");
         assert_eq!(client.eof(), []);
@@ -115,7 +118,7 @@ fn the_server_closes_and_the_client_answers_with_the_same_code_and_waits() {
 #[test]
 fn a_close_without_a_code_has_no_body() {
     let mut client = Client::open();
-    client.driver.close(CloseCode::NO_STATUS, "").unwrap();
+    client.driver.start_close(CloseCode::NO_STATUS, "").unwrap();
     assert_eq!(client.sent(), [(8, vec![])]);
     assert_eq!(client.feed(Frame::new(8, "").unmasked().bytes()), [closed(1005, "")]);
     assert!(client.driver.expects_eof());
@@ -133,7 +136,7 @@ fn a_client_whose_response_was_taken_waits_for_the_end_all_the_same() {
 #[test]
 fn closes_that_cross_are_one() {
     let mut client = Client::open();
-    client.driver.close(CloseCode::NORMAL, "mine").unwrap();
+    client.driver.start_close(CloseCode::NORMAL, "mine").unwrap();
     assert_eq!(client.feed(Frame::close(1001, "yours").unmasked().bytes()), [closed(1001, "yours")]);
     assert_eq!(client.sent(), [(8, b"\x03\xe8mine".to_vec())]);
     assert!(client.driver.expects_eof());
@@ -157,7 +160,7 @@ fn a_transport_that_ends_without_a_close_counts_as_1006() {
         for closing in [false, true] {
             let mut client = Client::open();
             if closing {
-                client.driver.close(CloseCode::NORMAL, "").unwrap();
+                client.driver.start_close(CloseCode::NORMAL, "").unwrap();
             }
             assert_eq!(client.feed(bytes), [], "{name}");
             assert_eq!(client.eof(), [closed(1006, "")], "{name}");
@@ -199,7 +202,7 @@ fn what_was_queued_for_a_refused_connection_is_dropped() {
 #[test]
 fn a_failure_behind_the_own_close_sends_no_second_one() {
     let mut client = Client::open();
-    client.driver.close(CloseCode::NORMAL, "").unwrap();
+    client.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(client.sent().len(), 1);
     let error = websocket_driver::ProtocolError::MaskedFrame;
     assert_eq!(client.feed(Frame::text("x").bytes()), failed(error, 1002));

@@ -162,7 +162,7 @@ fn the_output_is_bounded_for_a_client_too() {
     client.driver.binary(vec![0; 2000]).unwrap();
     assert!(client.driver.is_output_full());
     assert_eq!(client.driver.text("more"), Err(SendError::OutputFull));
-    assert_eq!(client.driver.ping("more"), Err(SendError::OutputFull));
+    assert_eq!(client.driver.send_ping("more"), Err(SendError::OutputFull));
     assert_eq!(client.frames().len(), 1);
     client.driver.text("more").unwrap();
     assert_eq!(client.frames()[0].key, mask(1), "what was refused took no key");

@@ -149,7 +149,7 @@ fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
         refused.feed(b"no HTTP\r\n\r\n");
         let open = Session::open_with(version, config());
         let mut closing = Session::open_with(version, config());
-        closing.driver.close(CloseCode::NORMAL, "").unwrap();
+        closing.driver.start_close(CloseCode::NORMAL, "").unwrap();
         closing.events();
         let mut failed = Session::open_with(version, config());
         failed.feed(Frame::binary(vec![0; 1000]).unmasked().bytes());
@@ -166,7 +166,7 @@ fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
 #[test]
 fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_on() {
     for version in VERSIONS {
-        let budget = Budget::new(64 * KIB).retry_after(std::time::Duration::from_millis(7900));
+        let budget = Budget::with_retry_after(64 * KIB, std::time::Duration::from_millis(7900));
         let config = || Config::server().allow_drafts(true).budget(&budget);
         let mut session = Session::open_with(version, config());
         assert!(!budget.is_spent());

@@ -6,7 +6,7 @@ use permessage_deflate::PermessageDeflate;
 use websocket_driver::extensions::{ExtensionError, ExtensionFault};
 use websocket_driver::{
     CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Limit, LimitExceeded, ProtocolError as E, Timeout,
-    Version,
+    TransportEnd, Version,
 };
 use websocket_tests::wire::{Frame, HIXIE76_CLOSE, HYBI, Handshake, LengthForm, VERSIONS, frames, hixie_text};
 
@@ -38,13 +38,13 @@ fn a_close_of_ours_is_the_cause_from_its_beginning_and_whatever_comes_of_it() {
     for version in VERSIONS {
         for end in ["an answer", "a close of the peer's own", "the end of the transport", "a reset", "a violation"] {
             let mut session = Session::open(version);
-            session.driver.close(4000.into(), "bye").unwrap();
+            session.driver.start_close(4000.into(), "bye").unwrap();
             assert_eq!(*cause(&session), ours, "{version}");
             match (end, version.is_hixie()) {
                 ("an answer", true) => drop(session.feed(HIXIE76_CLOSE)),
                 ("an answer", false) => drop(session.feed(Frame::close(4000, "").bytes())),
                 ("a close of the peer's own", false) => drop(session.feed(Frame::close(3000, "mine").bytes())),
-                ("a reset", _) => session.driver.receive_end(CloseCause::Reset),
+                ("a reset", _) => session.driver.receive_end(TransportEnd::Reset),
                 ("a violation", false) => drop(session.feed(Frame::text("").unmasked().bytes())),
                 _ => session.driver.receive_eof(),
             }
@@ -58,18 +58,18 @@ fn a_close_of_ours_is_the_cause_from_its_beginning_and_whatever_comes_of_it() {
 #[test]
 fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
     for version in VERSIONS.into_iter().filter(|&version| version != Version::Hixie75) {
-        for given_up in [CloseCause::Timeout(Timeout::Close), CloseCause::Cut] {
+        for given_up in [TransportEnd::TimedOut(Timeout::Close), TransportEnd::Cut] {
             let mut session = Session::open(version);
-            session.driver.close(CloseCode::NORMAL, "").unwrap();
-            session.driver.receive_end(given_up.clone());
+            session.driver.start_close(CloseCode::NORMAL, "").unwrap();
+            session.driver.receive_end(given_up);
             assert_eq!(session.events(), [closed(1006, "")], "{version}");
-            assert_eq!(*cause(&session), given_up, "{version}");
+            assert_eq!(*cause(&session), given_up.into(), "{version}");
         }
     }
     // One that is done with its frame has no answer to wait for.
     let mut session = Session::open(Version::Hixie75);
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
-    session.driver.receive_end(CloseCause::Cut);
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
+    session.driver.receive_end(TransportEnd::Cut);
     session.events();
     assert_eq!(*cause(&session), CloseCause::Local(frame(1000, "")));
 }
@@ -78,7 +78,7 @@ fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
 fn an_answer_that_came_before_the_time_was_over_counts() {
     for version in HYBI {
         let mut session = Session::open(version);
-        session.driver.close(4000.into(), "bye").unwrap();
+        session.driver.start_close(4000.into(), "bye").unwrap();
         session.driver.receive(&Frame::close(4000, "").bytes()[..]);
         session.driver.expire(Timeout::Close);
         assert_eq!(session.events(), [closed(4000, "")], "{version}");
@@ -143,7 +143,7 @@ fn closes_that_cross_are_one_of_ours() {
         let mut session = Session::open(version);
         // It is there already, and was not looked at.
         session.driver.receive(&Frame::close(3000, "mine").bytes()[..]);
-        session.driver.close(4000.into(), "bye").unwrap();
+        session.driver.start_close(4000.into(), "bye").unwrap();
         assert_eq!(session.events(), [closed(3000, "mine")], "{version}");
         assert_eq!(*cause(&session), CloseCause::Local(frame(4000, "bye")), "{version}");
     }
@@ -157,7 +157,9 @@ fn a_close_that_came_before_the_transport_failed_is_the_cause() {
             Version::Hixie76 => HIXIE76_CLOSE.to_vec(),
             _ => Frame::close(4000, "bye").bytes(),
         };
-        for end in [CloseCause::Reset, CloseCause::Truncated, CloseCause::Timeout(Timeout::Pong), CloseCause::Cut] {
+        for end in
+            [TransportEnd::Reset, TransportEnd::Truncated, TransportEnd::TimedOut(Timeout::Pong), TransportEnd::Cut]
+        {
             let mut session = Session::open(version);
             session.driver.receive(&close[..]);
             session.driver.receive_end(end);
@@ -172,25 +174,25 @@ fn a_close_that_came_before_the_transport_failed_is_the_cause() {
 fn what_becomes_of_the_transport_is_the_cause_where_nothing_was_said_and_messages_before_are_delivered() {
     for version in VERSIONS {
         for end in [
-            CloseCause::Ended,
-            CloseCause::Reset,
-            CloseCause::Truncated,
-            CloseCause::Failed(ErrorKind::Other),
-            CloseCause::Timeout(Timeout::Pong),
-            CloseCause::Timeout(Timeout::Close),
-            CloseCause::Dropped,
-            CloseCause::Cut,
+            TransportEnd::Ended,
+            TransportEnd::Reset,
+            TransportEnd::Truncated,
+            TransportEnd::Failed(ErrorKind::Other),
+            TransportEnd::TimedOut(Timeout::Pong),
+            TransportEnd::TimedOut(Timeout::Close),
+            TransportEnd::Dropped,
+            TransportEnd::Cut,
         ] {
             let mut session = Session::open(version);
             let sent = if version.is_hixie() { hixie_text("before") } else { Frame::text("before").bytes() };
             session.driver.receive(&sent[..]);
-            session.driver.receive_end(end.clone());
+            session.driver.receive_end(end);
             // Only the first end counts.
-            session.driver.receive_end(CloseCause::Failed(ErrorKind::WouldBlock));
-            let is_close = version == Version::Hixie75 && end == CloseCause::Ended;
+            session.driver.receive_end(TransportEnd::Failed(ErrorKind::WouldBlock));
+            let is_close = version == Version::Hixie75 && end == TransportEnd::Ended;
             let code = if is_close { 1005 } else { 1006 };
-            assert_eq!(session.events(), [text("before"), closed(code, "")], "{version}, {end}");
-            let expected = if is_close { CloseCause::Remote(frame(1005, "")) } else { end };
+            assert_eq!(session.events(), [text("before"), closed(code, "")], "{version}, {end:?}");
+            let expected = if is_close { CloseCause::Remote(frame(1005, "")) } else { end.into() };
             assert_eq!(*cause(&session), expected, "{version}");
             assert_eq!(session.written(), [], "{version}");
         }
@@ -387,7 +389,7 @@ fn what_a_transport_reports_is_told_by_its_kind() {
         (ErrorKind::TimedOut, CloseCause::Failed(ErrorKind::TimedOut)),
         (ErrorKind::WriteZero, CloseCause::Failed(ErrorKind::WriteZero)),
     ] {
-        assert_eq!(CloseCause::from(kind), expected);
+        assert_eq!(CloseCause::from(TransportEnd::from(kind)), expected);
     }
 }
 
@@ -423,7 +425,7 @@ fn each_kind_has_a_word_of_its_own() {
 fn failed_write_does_not_end_receiving() {
     for version in VERSIONS {
         let mut session = Session::open(version);
-        session.driver.receive_write_end(CloseCause::Reset);
+        session.driver.receive_write_end(TransportEnd::Reset);
         assert_eq!(session.events(), [], "{version}");
         let more = if version.is_hixie() { hixie_text("more") } else { Frame::text("more").bytes() };
         assert_eq!(session.feed(more), [text("more")], "{version}");

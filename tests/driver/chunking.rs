@@ -83,7 +83,7 @@ fn pump(session: &mut Session, events: &mut Vec<Event>) {
         match &event {
             Event::Connect => session.driver.start().unwrap(),
             Event::Message(message) if message.as_text() == Some("close") => {
-                session.driver.close(CloseCode::GOING_AWAY, "as told").unwrap();
+                session.driver.start_close(CloseCode::GOING_AWAY, "as told").unwrap();
             }
             // Refused behind a close.
             Event::Message(message) => drop(session.driver.send(message.clone())),

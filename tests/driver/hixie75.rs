@@ -93,8 +93,8 @@ fn there_are_only_text_messages() {
         let mut session = Session::open(version);
         let expected = Err(SendError::NotSupported { version: version.as_str() });
         assert_eq!(session.driver.binary("x"), expected);
-        assert_eq!(session.driver.ping("x"), expected);
-        assert_eq!(session.driver.pong("x"), expected);
+        assert_eq!(session.driver.send_ping("x"), expected);
+        assert_eq!(session.driver.send_pong("x"), expected);
         assert!(!session.driver.output().has_remaining());
         assert_eq!(session.driver.ready_state(), ReadyState::Open);
     }
@@ -104,7 +104,7 @@ fn there_are_only_text_messages() {
 fn draft_75_closes_by_closing_the_transport() {
     let mut session = Session::open(Version::Hixie75);
     session.driver.text("last").unwrap();
-    session.driver.close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
+    session.driver.start_close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
     assert_eq!(session.events(), [closed(1001, "not transmitted")]);
     assert!(session.driver.is_closed());
     assert_eq!(session.written(), hixie_text("last"));

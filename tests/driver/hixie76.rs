@@ -149,7 +149,7 @@ fn what_is_sent_before_the_body_has_come_follows_the_digest() {
 #[test]
 fn a_close_before_the_body_ends_it_without_a_frame() {
     let mut session = waiting();
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.events(), [closed(1000, "")]);
     assert_eq!(session.feed(HIXIE76_BODY), []);
     assert_eq!(session.written(), []);
@@ -224,11 +224,11 @@ fn a_closing_frame_is_answered_once_and_everything_behind_it_discarded() {
 #[test]
 fn our_closing_frame_waits_for_its_answer() {
     let mut session = Session::open(Version::Hixie76);
-    session.driver.close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
+    session.driver.start_close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
     assert_eq!(session.written(), HIXIE76_CLOSE);
     assert_eq!((session.events(), session.driver.ready_state()), (vec![], ReadyState::Closing));
     assert_eq!(session.driver.text("late"), Err(SendError::Closed));
-    assert_eq!(session.driver.close(CloseCode::NORMAL, ""), Ok(()));
+    assert_eq!(session.driver.start_close(CloseCode::NORMAL, ""), Ok(()));
     assert_eq!(session.feed(hixie_text("under way")), [text("under way")]);
     assert_eq!(session.feed(HIXIE76_CLOSE), [closed(1005, "")]);
     assert_eq!(session.written(), []);

@@ -29,7 +29,7 @@ fn a_legal_code_is_answered_with_itself_and_any_other_with_1002() {
 fn an_application_may_send_the_legal_codes_only() {
     for code in (0..=5005).chain([0xffff]).filter(|&code| code != 1005) {
         let mut session = Session::open(Version::Hybi13);
-        let result = session.driver.close(code.into(), "so long");
+        let result = session.driver.start_close(code.into(), "so long");
         if is_legal(code) {
             assert_eq!(result, Ok(()));
             assert_eq!(session.frames(), [ServerFrame::close(code, "so long")]);
@@ -55,9 +55,9 @@ fn an_empty_close_is_answered_with_an_empty_one_and_told_as_1005() {
 #[test]
 fn a_close_of_ours_without_a_code_is_an_empty_one() {
     let mut session = Session::open(Version::Hybi13);
-    let error = session.driver.close(CloseCode::NO_STATUS, "a reason needs a code");
+    let error = session.driver.start_close(CloseCode::NO_STATUS, "a reason needs a code");
     assert_eq!(error, Err(SendError::InvalidCloseCode(CloseCode::NO_STATUS)));
-    session.driver.close(CloseCode::NO_STATUS, "").unwrap();
+    session.driver.start_close(CloseCode::NO_STATUS, "").unwrap();
     assert_eq!(session.frames(), [ServerFrame::new(8, "")]);
 }
 
@@ -84,8 +84,8 @@ fn a_reason_may_be_123_bytes_long_in_any_language() {
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.feed(Frame::close(3000, &reason).bytes()), [closed(3000, &reason)]);
     let mut session = Session::open(Version::Hybi13);
-    assert_eq!(session.driver.close(CloseCode::NORMAL, &format!("{reason}x")), Err(SendError::ReasonTooLong));
-    session.driver.close(CloseCode::NORMAL, &reason).unwrap();
+    assert_eq!(session.driver.start_close(CloseCode::NORMAL, &format!("{reason}x")), Err(SendError::ReasonTooLong));
+    session.driver.start_close(CloseCode::NORMAL, &reason).unwrap();
     assert_eq!(session.frames(), [ServerFrame::close(1000, &reason)]);
 }
 
@@ -100,8 +100,8 @@ fn everything_behind_a_close_is_discarded() {
     assert!(session.driver.input().is_empty());
     assert_eq!(session.frames(), [ServerFrame::close(1001, "")]);
     assert_eq!(session.driver.text("five"), Err(SendError::Closed));
-    assert_eq!(session.driver.ping("six"), Err(SendError::Closed));
-    assert_eq!(session.driver.close(CloseCode::NORMAL, ""), Ok(()));
+    assert_eq!(session.driver.send_ping("six"), Err(SendError::Closed));
+    assert_eq!(session.driver.start_close(CloseCode::NORMAL, ""), Ok(()));
     assert_eq!(session.written(), []);
     assert_eq!(session.events(), []);
 }
@@ -117,7 +117,7 @@ fn a_close_may_come_inside_a_message() {
 #[test]
 fn our_close_waits_for_its_answer_and_messages_that_were_under_way_still_come() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.close(CloseCode::GOING_AWAY, "restart").unwrap();
+    session.driver.start_close(CloseCode::GOING_AWAY, "restart").unwrap();
     assert_eq!(session.events(), []);
     assert_eq!(session.driver.ready_state(), ReadyState::Closing);
     assert!(!session.driver.is_closed());
@@ -133,19 +133,19 @@ fn our_close_waits_for_its_answer_and_messages_that_were_under_way_still_come() 
 fn no_data_is_sent_behind_our_close() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.driver.text("behind"), Err(SendError::Closed));
     assert_eq!(session.driver.binary("behind"), Err(SendError::Closed));
-    assert_eq!(session.driver.ping("behind"), Err(SendError::Closed));
-    assert_eq!(session.driver.pong("behind"), Err(SendError::Closed));
-    assert_eq!(session.driver.close(CloseCode::GOING_AWAY, "second"), Ok(()));
+    assert_eq!(session.driver.send_ping("behind"), Err(SendError::Closed));
+    assert_eq!(session.driver.send_pong("behind"), Err(SendError::Closed));
+    assert_eq!(session.driver.start_close(CloseCode::GOING_AWAY, "second"), Ok(()));
     assert_eq!(session.frames(), [ServerFrame::text("before"), ServerFrame::close(1000, "")]);
 }
 
 #[test]
 fn a_ping_that_races_our_close_is_told_and_not_answered() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.feed(Frame::ping("late").bytes()), [ping("late")]);
     assert_eq!(session.frames(), [ServerFrame::close(1000, "")]);
 }
@@ -157,7 +157,7 @@ fn a_pong_that_waits_for_room_is_not_written_behind_a_close() {
         session.driver.binary(vec![0; 100_000]).unwrap();
         session.feed(Frame::ping("held").bytes());
         if ours {
-            session.driver.close(CloseCode::NORMAL, "").unwrap();
+            session.driver.start_close(CloseCode::NORMAL, "").unwrap();
         } else {
             session.feed(Frame::close(1000, "").bytes());
         }
@@ -169,7 +169,7 @@ fn a_pong_that_waits_for_room_is_not_written_behind_a_close() {
 #[test]
 fn a_violation_while_closing_ends_it_without_a_second_close() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.feed([0xf1]), failed(ProtocolError::ReservedBits, 1002));
     assert_eq!(session.frames(), [ServerFrame::close(1000, "")]);
 }
@@ -181,7 +181,7 @@ fn an_end_without_a_close_is_1006_wherever_it_comes() {
         for ours in [false, true] {
             let mut session = Session::open(Version::Hybi13);
             if ours {
-                session.driver.close(CloseCode::NORMAL, "").unwrap();
+                session.driver.start_close(CloseCode::NORMAL, "").unwrap();
                 session.written();
             }
             session.driver.receive(&transcript[..cut]);

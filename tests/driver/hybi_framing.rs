@@ -92,7 +92,7 @@ fn the_examples_of_section_5_7_are_read_and_written() {
         assert_eq!(session.written(), b"\x8a\x05Hello");
         session.driver.text("Hello").unwrap();
         assert_eq!(session.written(), b"\x81\x05Hello");
-        session.driver.ping("Hello").unwrap();
+        session.driver.send_ping("Hello").unwrap();
         assert_eq!(session.written(), b"\x89\x05Hello");
         session.driver.binary(vec![7; 256]).unwrap();
         assert_eq!(session.written(), [&[0x82, 0x7e, 0x01, 0x00], &[7; 256][..]].concat());

@@ -212,7 +212,7 @@ fn output_beyond_the_limit_is_refused_until_there_is_room_again() {
         assert!(session.driver.is_output_full());
         assert_eq!(session.driver.text(""), Err(SendError::OutputFull));
         if !version.is_hixie() {
-            assert_eq!(session.driver.ping(""), Err(SendError::OutputFull));
+            assert_eq!(session.driver.send_ping(""), Err(SendError::OutputFull));
             assert_eq!(session.driver.binary("x"), Err(SendError::OutputFull));
         }
         let waiting = session.driver.output().remaining();
@@ -232,7 +232,7 @@ fn output_beyond_the_limit_is_refused_until_there_is_room_again() {
 fn a_close_goes_out_even_where_the_output_is_full() {
     let mut session = with(|config| config.max_output(10));
     session.driver.text("more than ten bytes").unwrap();
-    session.driver.close(1001.into(), "").unwrap();
+    session.driver.start_close(1001.into(), "").unwrap();
     assert_eq!(session.frames().len(), 2);
 }
 
@@ -244,7 +244,7 @@ fn what_is_sent_early_is_limited_even_where_it_is_empty() {
         let count = (0..20_000).take_while(|_| session.driver.text("").is_ok()).count();
         assert!((10..1000).contains(&count), "{count}");
         assert_eq!(session.driver.text("x"), Err(SendError::OutputFull));
-        assert_eq!(session.driver.ping("x"), Err(SendError::OutputFull));
+        assert_eq!(session.driver.send_ping("x"), Err(SendError::OutputFull));
         // They are taken again once it is open and the output was written.
         session.feed(Handshake::of(version).bytes());
         session.written();

@@ -131,7 +131,7 @@ fn every_byte_of_frames_and_every_message_is_counted() {
         }
         session.driver.text("short").unwrap();
         session.driver.binary(vec![7; 40_000]).unwrap();
-        session.driver.ping("ours").unwrap();
+        session.driver.send_ping("ours").unwrap();
         let mut output = session.written().len() as u64;
         session.events();
         assert_eq!(counts(&notes.0.lock().unwrap().traffic), [3, 5 + 300 + 8, wire, 2, 40_005, output], "{version}");
@@ -182,7 +182,7 @@ fn messages_that_are_refused_are_not_counted_and_those_that_waited_are() {
     let notes = Notes::default();
     let mut session = Session::reading(notes.config().max_output(1000));
     session.driver.text("early").unwrap();
-    session.driver.ping("no message").unwrap();
+    session.driver.send_ping("no message").unwrap();
     session.feed(Handshake::of(Version::Hybi13).bytes());
     session.driver.binary(vec![0; 2000]).unwrap();
     session.driver.binary(vec![0; 2000]).unwrap_err();
@@ -190,7 +190,7 @@ fn messages_that_are_refused_are_not_counted_and_those_that_waited_are() {
     session.written();
     session.driver.send_prepared(&websocket_driver::PreparedMessage::new("prepared")).unwrap();
     session.driver.send_borrowed("borrowed").unwrap();
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     session.driver.text("too late").unwrap_err();
     session.written();
     drop(session);
@@ -266,8 +266,8 @@ fn every_end_is_told_once_and_nothing_behind_it() {
             told.closed[0].kind()
         };
         assert_eq!(end(|_| {}), "dropped");
-        assert_eq!(end(|session| session.driver.close(CloseCode::NORMAL, "").unwrap()), "local");
-        assert_eq!(end(|session| session.driver.receive_end(CloseCause::Reset)), "reset");
+        assert_eq!(end(|session| session.driver.start_close(CloseCode::NORMAL, "").unwrap()), "local");
+        assert_eq!(end(|session| session.driver.receive_end(websocket_driver::TransportEnd::Reset)), "reset");
         assert_eq!(end(|session| session.driver.expire(websocket_driver::Timeout::Pong)), "timeout");
         let eof = if version == Version::Hixie75 { "remote" } else { "ended" };
         assert_eq!(end(|session| session.driver.receive_eof()), eof);

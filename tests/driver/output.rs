@@ -97,7 +97,7 @@ fn mixed() -> (Session, Vec<ServerFrame>) {
     for size in [5, 40_000, 0, 33_000, 33_000, 200, 16_000] {
         let payload: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
         session.driver.binary(payload.clone()).unwrap();
-        session.driver.ping(format!("{size}")).unwrap();
+        session.driver.send_ping(format!("{size}")).unwrap();
         expected.extend([ServerFrame::new(2, payload), ServerFrame::new(9, format!("{size}"))]);
     }
     (session, expected)
@@ -310,7 +310,7 @@ proptest! {
             match step {
                 Step::Send(len) => driver.binary(vec![7; len]).unwrap(),
                 Step::SendPrepared(len) => driver.send_prepared(&PreparedMessage::new(vec![7; len])).unwrap(),
-                Step::Ping(number) => driver.ping(vec![number]).unwrap(),
+                Step::Ping(number) => driver.send_ping(vec![number]).unwrap(),
                 Step::Write(len) => {
                     let output = driver.output();
                     written.extend(output.copy_to_bytes(len.min(output.remaining())));

@@ -27,11 +27,11 @@ fn a_pong_is_told_and_not_answered() {
 #[test]
 fn pings_and_pongs_of_ours_hold_at_most_125_bytes() {
     let mut session = Session::open(Version::Hybi13);
-    assert_eq!(session.driver.ping(vec![0; 126]), Err(SendError::ControlTooLong));
-    assert_eq!(session.driver.pong(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(session.driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(session.driver.send_pong(vec![0; 126]), Err(SendError::ControlTooLong));
     assert_eq!(session.written(), []);
-    session.driver.ping(vec![1; 125]).unwrap();
-    session.driver.pong(vec![2; 125]).unwrap();
+    session.driver.send_ping(vec![1; 125]).unwrap();
+    session.driver.send_pong(vec![2; 125]).unwrap();
     assert_eq!(session.frames(), [ServerFrame::new(9, [1; 125]), ServerFrame::pong([2; 125])]);
 }
 
@@ -65,8 +65,8 @@ fn pings_and_pongs_go_ahead_of_much_that_is_queued_wherever_the_transport_stands
         let mut bytes = session.driver.output().copy_to_bytes(written).to_vec();
         session.feed(Frame::ping("theirs").bytes());
         assert!(session.driver.output().has_remaining());
-        session.driver.ping("ours").unwrap();
-        session.driver.ping("and again").unwrap();
+        session.driver.send_ping("ours").unwrap();
+        session.driver.send_ping("and again").unwrap();
         bytes.extend(session.written());
         let begun = (0..).find(|&count| sizes[..count].iter().sum::<usize>() >= written).unwrap();
         let controls = [ServerFrame::pong("theirs"), ServerFrame::new(9, "ours"), ServerFrame::new(9, "and again")];
@@ -83,7 +83,7 @@ fn pings_and_pongs_go_ahead_of_much_that_is_queued_wherever_the_transport_stands
 fn a_close_stays_behind_what_was_sent_before_it() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.binary(vec![7; 100_000]).unwrap();
-    session.driver.close(CloseCode::NORMAL, "").unwrap();
+    session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 100_000]), ServerFrame::close(1000, "")]);
 }
 
@@ -145,11 +145,11 @@ fn a_pong_is_not_starved_by_an_application_that_never_lets_the_output_run_empty(
 fn unanswered_pings_of_ours_hold_nothing_once_they_are_written() {
     let mut session = Session::open(Version::Hybi13);
     for _ in 0..10_000 {
-        session.driver.ping("are you there").unwrap();
+        session.driver.send_ping("are you there").unwrap();
         session.written();
     }
     assert!(!session.driver.output().has_remaining());
     assert!(session.driver.input().is_empty());
-    session.driver.ping("").unwrap();
+    session.driver.send_ping("").unwrap();
     assert_eq!(server_frames(&session.written()), [ServerFrame::new(9, "")]);
 }

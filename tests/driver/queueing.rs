@@ -34,11 +34,11 @@ fn everything_that_was_sent_early_goes_out_in_its_order() {
     for version in HYBI {
         let mut session = reading();
         session.driver.text("1").unwrap();
-        session.driver.ping("2").unwrap();
+        session.driver.send_ping("2").unwrap();
         session.driver.receive(&Handshake::of(version).head()[..]);
         assert_eq!(session.driver.poll_event(), Some(Event::Connect));
         session.driver.binary("3").unwrap();
-        session.driver.pong("4").unwrap();
+        session.driver.send_pong("4").unwrap();
         assert!(!session.driver.output().has_remaining(), "nothing before the answer");
         session.driver.start().unwrap();
         session.driver.text("5").unwrap();
@@ -72,7 +72,7 @@ fn what_a_hixie_client_cannot_get_is_refused_as_soon_as_it_is_known() {
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
         let error = Err(SendError::NotSupported { version: version.as_str() });
         assert_eq!(
-            (driver.binary("x"), driver.ping("x"), driver.pong("x")),
+            (driver.binary("x"), driver.send_ping("x"), driver.send_pong("x")),
             (error.clone(), error.clone(), error.clone())
         );
 
@@ -86,7 +86,8 @@ fn what_a_hixie_client_cannot_get_is_refused_as_soon_as_it_is_known() {
 #[test]
 fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection() {
     for version in [Version::Hixie76, Version::Hixie75] {
-        let queue: [Send; 3] = [|driver| driver.binary("x"), |driver| driver.ping("x"), |driver| driver.pong("x")];
+        let queue: [Send; 3] =
+            [|driver| driver.binary("x"), |driver| driver.send_ping("x"), |driver| driver.send_pong("x")];
         for send in queue {
             let mut session = reading();
             session.driver.text("first").unwrap();
@@ -109,9 +110,9 @@ fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection()
 #[test]
 fn early_control_frames_are_judged_at_once() {
     let mut driver = Driver::server(Config::server());
-    assert_eq!(driver.ping(vec![0; 126]), Err(SendError::ControlTooLong));
-    assert_eq!(driver.pong(vec![0; 126]), Err(SendError::ControlTooLong));
-    driver.ping(vec![0; 125]).unwrap();
+    assert_eq!(driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
+    assert_eq!(driver.send_pong(vec![0; 126]), Err(SendError::ControlTooLong));
+    driver.send_ping(vec![0; 125]).unwrap();
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_close_before_the_handshake_ends_it_with_nothing_written() {
                 session.driver.receive(&handshake.head()[20..]);
                 assert_eq!(session.driver.poll_event(), Some(Event::Connect));
             }
-            session.driver.close(CloseCode::GOING_AWAY, "restart").unwrap();
+            session.driver.start_close(CloseCode::GOING_AWAY, "restart").unwrap();
             assert_eq!(session.events(), [closed(1001, "restart")]);
             assert!(session.driver.is_closed() && session.driver.start().is_err());
             assert_eq!(session.driver.text("late"), Err(SendError::Closed));
@@ -154,7 +155,7 @@ fn a_close_right_behind_the_answer_follows_what_was_sent_early() {
         let handshake = Handshake::of(version);
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
         driver.text("early").unwrap();
-        driver.close(CloseCode::NORMAL, "").unwrap();
+        driver.start_close(CloseCode::NORMAL, "").unwrap();
         let mut session = Session { driver };
         let answer = [Frame::text("hi").bytes(), Frame::close(1000, "").bytes()].concat();
         assert_eq!(session.feed(answer), [Event::Open, text("hi"), closed(1000, "")]);

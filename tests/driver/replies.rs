@@ -139,13 +139,13 @@ fn replies_are_dropped_once_the_connection_closes() {
             if close_by_peer {
                 assert_eq!(session.feed(Frame::close(1000, "").bytes()), [closed(1000, "")]);
             } else {
-                session.driver.close(CloseCode::NORMAL, "").unwrap();
+                session.driver.start_close(CloseCode::NORMAL, "").unwrap();
             }
             assert_eq!(session.driver.commit(&mut replies), Err(SendError::Closed));
             assert!(replies.is_empty());
             session.driver.begin_replies(&mut replies);
             assert_eq!(replies.send("later"), Err(SendError::Closed));
-            assert_eq!(replies.close(CloseCode::NORMAL, ""), Ok(()));
+            assert_eq!(replies.start_close(CloseCode::NORMAL, ""), Ok(()));
             assert_eq!(session.driver.commit(&mut replies), Ok(()));
             assert_eq!(session.frames(), [ServerFrame::close(1000, "")]);
         }
@@ -157,10 +157,10 @@ fn close_is_the_last_reply() {
     let mut session = Session::open(Version::Hybi13);
     let mut replies = begun(&session);
     replies.send("last").unwrap();
-    assert_eq!(replies.close(1005.into(), "reason"), Err(SendError::InvalidCloseCode(1005.into())));
-    assert_eq!(replies.close(CloseCode::NORMAL, &"x".repeat(124)), Err(SendError::ReasonTooLong));
-    replies.close(CloseCode::GOING_AWAY, "bye").unwrap();
-    replies.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(replies.start_close(1005.into(), "reason"), Err(SendError::InvalidCloseCode(1005.into())));
+    assert_eq!(replies.start_close(CloseCode::NORMAL, &"x".repeat(124)), Err(SendError::ReasonTooLong));
+    replies.start_close(CloseCode::GOING_AWAY, "bye").unwrap();
+    replies.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(replies.send("never"), Err(SendError::Closed));
     session.driver.begin_replies(&mut replies);
     assert_eq!(replies.send_borrowed("never"), Err(SendError::Closed));
@@ -323,8 +323,8 @@ proptest! {
                     // Without a commit, to commit to what is partly written.
                 }
                 Step::Close => {
-                    direct.driver.close(CloseCode::NORMAL, "bye").unwrap();
-                    replies.close(CloseCode::NORMAL, "bye").unwrap();
+                    direct.driver.start_close(CloseCode::NORMAL, "bye").unwrap();
+                    replies.start_close(CloseCode::NORMAL, "bye").unwrap();
                 }
             }
         }

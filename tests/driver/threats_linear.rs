@@ -121,7 +121,7 @@ fn pings_behind_many_messages_take_linear_time() {
         // Something is begun.
         session.driver.output().advance(1);
         for _ in 0..100_000 {
-            if opcode == 9 { session.driver.ping("") } else { session.driver.pong("") }.unwrap();
+            if opcode == 9 { session.driver.send_ping("") } else { session.driver.send_pong("") }.unwrap();
             watch.piece();
         }
         let mut expected = frame[1..].to_vec();
@@ -153,7 +153,7 @@ fn pings_between_partial_writes_take_linear_time() {
     let mut watch = Watch::start();
     let mut written = Vec::new();
     for number in 0..200_000u32 {
-        session.driver.ping(number.to_be_bytes().to_vec()).unwrap();
+        session.driver.send_ping(number.to_be_bytes().to_vec()).unwrap();
         // Slower than pings are queued, then faster, so that they are passed and messages are begun.
         let step = if number % 1000 < 500 { 3 } else { 40 };
         written.extend_from_slice(&session.driver.output().copy_to_bytes(step));

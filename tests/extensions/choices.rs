@@ -45,9 +45,9 @@ fn a_server_compresses_to_sizes_that_just_fill_its_buffers() {
 #[test]
 fn control_frames_are_never_compressed() {
     let mut server = Server::deflate(PermessageDeflate::new().threshold(0));
-    server.driver.ping("x".repeat(100)).unwrap();
-    server.driver.pong("x".repeat(100)).unwrap();
-    server.driver.close(1000.into(), &"x".repeat(100)).unwrap();
+    server.driver.send_ping("x".repeat(100)).unwrap();
+    server.driver.send_pong("x".repeat(100)).unwrap();
+    server.driver.start_close(1000.into(), &"x".repeat(100)).unwrap();
     let firsts: Vec<u8> = server.frames().iter().map(|frame| frame.first).collect();
     assert_eq!(firsts, [0x89, 0x8a, 0x88]);
 }

@@ -28,7 +28,7 @@ async fn answered(server: &Server, version: Version) -> Answer {
 }
 
 async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_there_is_room(stack: Stack) {
-    let budget = Budget::new(128 * KIB).retry_after(Duration::from_secs(7));
+    let budget = Budget::with_retry_after(128 * KIB, Duration::from_secs(7));
     let server = stack.serve(config().budget(&budget)).await;
     let mut holding = server.open(Version::Hybi13).await;
     // Fragments that the server holds.

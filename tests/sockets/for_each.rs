@@ -199,7 +199,7 @@ fn a_close_among_the_answers_ends_it_within_the_limit() {
                 socket
                     .for_each_borrowed(|message, replies| {
                         assert_eq!(message, MessageRef::Text("go"));
-                        replies.close(CloseCode::GOING_AWAY, "gone").unwrap();
+                        replies.start_close(CloseCode::GOING_AWAY, "gone").unwrap();
                         assert_eq!(replies.send_borrowed("late"), Err(SendError::Closed));
                     })
                     .await

@@ -151,7 +151,7 @@ fn pings_of_ours_that_nobody_answers_are_kept_in_no_table() {
     let _alone = alone();
     for (mut driver, _) in both_sides(false) {
         let ping = |driver: &mut Driver, i: u32| {
-            driver.ping(format!("{i:0125}")).unwrap();
+            driver.send_ping(format!("{i:0125}")).unwrap();
             let output = driver.output();
             output.advance(output.remaining());
         };

@@ -16,7 +16,7 @@ pub use config::Config;
 pub use config::budget::Budget;
 pub use config::observer::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
 pub use driver::Driver;
-pub use error::cause::{CloseCause, Timeout};
+pub use error::cause::{CloseCause, Timeout, TransportEnd};
 pub use error::head::HeadError;
 pub use error::limit::{Limit, LimitExceeded};
 pub use error::response::{ResponseError, ResponseFault};

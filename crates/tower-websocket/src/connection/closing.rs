@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::io::poll_read_buf;
-use websocket_driver::{CloseCause, CloseCode, Event, ReadyState, SendError, Timeout, Version};
+use websocket_driver::{CloseCode, Event, ReadyState, SendError, Timeout, TransportEnd, Version};
 
 use super::{Connection, Next, buffers};
 use crate::transport::tcp;
@@ -49,7 +49,7 @@ enum Phase {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     pub(crate) fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.driver.close(code, reason)?;
+        self.driver.start_close(code, reason)?;
         if self.closing.is_none() {
             self.begin_closing(None);
         }
@@ -69,7 +69,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     pub(crate) fn cut(&mut self) {
         // It is done at once on most transports, and otherwise nothing is owed to anyone any more.
         let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
-        self.end(CloseCause::Cut);
+        self.end(TransportEnd::Cut);
         self.wake_receiver();
     }
 
@@ -88,9 +88,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Drops the transport. What was received already can still be had from the driver, and how it ended.
-    pub(super) fn end(&mut self, cause: CloseCause) {
+    pub(super) fn end(&mut self, end: TransportEnd) {
         if self.driver.output().discard() {
-            self.write.failed.get_or_insert(failure(&cause));
+            self.write.failed.get_or_insert(failure(end));
         }
         if self.closing.is_none() {
             self.begin_closing(None);
@@ -99,7 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             closing.phase = Phase::Done;
             closing.timer = None;
         }
-        self.driver.receive_end(cause);
+        self.driver.receive_end(end);
         self.wake_senders();
         self.release_cold();
         self.handover.dismiss();
@@ -239,7 +239,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if may_send && self.write.failed.is_none() && !self.is_deadline_over() && self.poll_discard(cx).is_pending() {
             self.linger();
         } else {
-            self.end(CloseCause::Ended);
+            self.end(TransportEnd::Ended);
         }
     }
 
@@ -288,7 +288,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// The peer has not answered a close in time: as if it were gone.
     pub(super) fn expire_closing(&mut self) {
-        self.end(CloseCause::Timeout(Timeout::Close));
+        self.end(TransportEnd::TimedOut(Timeout::Close));
         self.driver.conclude();
         self.wake_receiver();
     }
@@ -323,7 +323,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Ends the output of a connection that nobody reads from, and lingers.
     pub(super) fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.write.failed.is_some() {
-            self.end(CloseCause::Dropped);
+            self.end(TransportEnd::Dropped);
             return Poll::Ready(());
         }
         ready!(self.poll_shutdown(cx));
@@ -339,7 +339,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             let silent = closing.received + SILENCE;
             ready!(closing.poll_until(cx, closing.deadline.map_or(silent, |deadline| deadline.min(silent))));
         }
-        self.end(CloseCause::Ended);
+        self.end(TransportEnd::Ended);
         Poll::Ready(())
     }
 
@@ -355,7 +355,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             return;
         }
         // Unless there was another reason before.
-        self.driver.receive_end(CloseCause::Dropped);
+        self.driver.receive_end(TransportEnd::Dropped);
         if self.has_output() || self.closing.is_some() {
             if self.closing.is_none() {
                 self.begin_closing(None);
@@ -380,12 +380,12 @@ impl Closing {
 }
 
 /// The error of those whose messages were taken and not written, since the connection ended so.
-fn failure(cause: &CloseCause) -> io::ErrorKind {
-    match cause {
-        CloseCause::Timeout(_) => io::ErrorKind::TimedOut,
-        CloseCause::Failed(kind) => *kind,
-        CloseCause::Reset => io::ErrorKind::ConnectionReset,
-        CloseCause::Cut => io::ErrorKind::ConnectionAborted,
+fn failure(end: TransportEnd) -> io::ErrorKind {
+    match end {
+        TransportEnd::TimedOut(_) => io::ErrorKind::TimedOut,
+        TransportEnd::Failed(kind) => kind,
+        TransportEnd::Reset => io::ErrorKind::ConnectionReset,
+        TransportEnd::Cut => io::ErrorKind::ConnectionAborted,
         _ => io::ErrorKind::BrokenPipe,
     }
 }

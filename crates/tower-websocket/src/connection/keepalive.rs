@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use websocket_driver::{self as driver, CloseCause, Config, Timeout, TimerEvent, Version};
+use websocket_driver::{self as driver, Config, Timeout, TimerEvent, TransportEnd, Version};
 
 use super::{Connection, Patience};
 use crate::background::Worker;
@@ -114,7 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
                 } else {
                     // Whatever the application waits for: nobody else looks at the time.
                     self.keepalive = None;
-                    self.end(CloseCause::Timeout(Timeout::Pong));
+                    self.end(TransportEnd::TimedOut(Timeout::Pong));
                     self.driver.conclude();
                     self.wake_receiver();
                     return;
@@ -212,7 +212,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 let data = if is_observed { self.start_ping(None) } else { Bytes::new() };
                 // If the output is full and stays so, the peer is not reading, and a ping would tell nothing more. When it
                 // is written, that is the sign of life.
-                drop(self.writable().map(|driver| driver.ping(data)));
+                drop(self.writable().map(|driver| driver.send_ping(data)));
             }
             TimerEvent::Expired(timeout) => self.expire(timeout),
             // Something was received meanwhile.
@@ -241,7 +241,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
         self.keepalive = None;
         if timeout != Timeout::Idle {
-            return self.end(CloseCause::Timeout(timeout));
+            return self.end(TransportEnd::TimedOut(timeout));
         }
         self.driver.expire(timeout);
         if self.closing.is_none() {

@@ -73,7 +73,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             ready!(self.poll_ready(cx))?;
         }
         if let Some(data) = data.take() {
-            self.writable()?.ping(data)?;
+            self.writable()?.send_ping(data)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -122,7 +122,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             self.on_message();
             if self.may_write() && self.driver.commit(replies).is_err() {
                 // An extension cannot encode a reply that was taken. Nothing happens if this side is closing already.
-                let _ = self.driver.close(CloseCode::INTERNAL_ERROR, "a reply could not be encoded");
+                let _ = self.driver.start_close(CloseCode::INTERNAL_ERROR, "a reply could not be encoded");
             }
             self.note_closing();
         }
@@ -206,7 +206,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             // Before there is a number for it, so that none is left behind if it is refused.
             self.writable()?;
             let data = self.start_ping(answered.take());
-            self.writable()?.ping(data)?;
+            self.writable()?.send_ping(data)?;
         }
         Poll::Ready(Ok(()))
     }

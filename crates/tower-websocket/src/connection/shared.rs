@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use websocket_driver::{CloseCause, CloseCode};
+use websocket_driver::{CloseCode, TransportEnd};
 
 use super::Connection;
 use super::observer::{ObserverCell, Relay};
@@ -231,7 +231,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drive for Inner<T> {
 
     fn fail(self: Arc<Self>) {
         let mut connection = self.lock();
-        connection.end(CloseCause::Failed(io::ErrorKind::Other));
+        connection.end(TransportEnd::Failed(io::ErrorKind::Other));
         connection.wake_receiver();
         connection.handover.end();
     }

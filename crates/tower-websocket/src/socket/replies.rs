@@ -50,14 +50,14 @@ impl<'a> Responder<'a> {
         self.replies.send_prepared(prepared)
     }
 
-    /// Begins to close, as [`WebSocket::close`](crate::WebSocket::close) does. Messages that still come are handed out until the
-    /// peer has answered.
+    /// Starts to close after the messages sent so far, like [`WebSocket::start_close`](crate::WebSocket::start_close). Messages that
+    /// are still received are handed out until the peer has answered.
     ///
     /// # Errors
     ///
     /// [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.replies.close(code, reason)
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.replies.start_close(code, reason)
     }
 }
 

@@ -186,7 +186,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the ping is sent whole or not at all.
     pub fn send_ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_with(data.into(), |driver, data| driver.ping(data))
+        self.send_with(data.into(), |driver, data| driver.send_ping(data))
     }
 
     /// Begins to close: sends the close frame, and waits until it is written. The receiver sees the end; if there is none any

@@ -166,7 +166,7 @@ impl<'a> Wire<'a> {
         let payload = self.payload(len);
         let is_long = self.driver.output().remaining() >= LONG;
         let data = Bytes::from(payload.clone());
-        let taken = if first == 0x89 { self.driver.ping(data) } else { self.driver.pong(data) };
+        let taken = if first == 0x89 { self.driver.send_ping(data) } else { self.driver.send_pong(data) };
         if !self.is_taken(taken) {
             return;
         }
@@ -236,7 +236,7 @@ impl<'a> Wire<'a> {
 
     fn close(&mut self) {
         self.is_closing = true;
-        self.driver.close(CloseCode::NORMAL, "bye").expect("a code and a reason");
+        self.driver.start_close(CloseCode::NORMAL, "bye").expect("a code and a reason");
     }
 
     fn finish(mut self) {

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The memory that all connections of a server may hold together, by what each says of [itself](crate::Driver::memory): given
-/// to [`Config::budget`](crate::Config::budget). Once it is spent, handshakes are refused with 503 and a `Retry-After`; the
-/// connections that are there go on, each within its own limits. It is a handle to be cloned.
+/// The memory that the connections of a server may hold together, as counted by [`Driver::memory`](crate::Driver::memory). Pass
+/// it to [`Config::budget`](crate::Config::budget). Clones share the same budget.
+///
+/// Once it is used up, handshakes are refused with 503 and `Retry-After`. Open connections continue within their own limits.
 ///
 /// ```
 /// use websocket_driver::{Budget, Config};
@@ -24,37 +25,33 @@ struct Inner {
 }
 
 impl Budget {
-    /// So many bytes for all.
+    /// Creates a budget of `bytes` for all connections that share it. Refused clients are asked to wait 10 s.
     pub fn new(bytes: usize) -> Self {
-        Self::with(bytes, Duration::from_secs(10))
+        Self::with_retry_after(bytes, Duration::from_secs(10))
     }
 
-    /// What those who are refused are told to wait, in whole seconds: 10 s by default. It makes a budget of its own.
-    pub fn retry_after(self, time: Duration) -> Self {
-        Self::with(self.0.max, time)
+    /// Creates a budget of `bytes`, and sets how long refused clients are asked to wait by `Retry-After`, in whole seconds.
+    pub fn with_retry_after(bytes: usize, retry_after: Duration) -> Self {
+        Self(Arc::new(Inner { max: bytes, used: AtomicUsize::new(0), retry_after }))
     }
 
-    /// The bytes that are held now.
+    /// Returns the number of bytes that the connections hold.
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// The bytes that may be.
+    /// Returns the number of bytes that the connections may hold.
     pub fn max(&self) -> usize {
         self.0.max
     }
 
-    /// Whether nobody else is let in.
+    /// Returns whether the budget is used up, so that handshakes are refused.
     pub fn is_spent(&self) -> bool {
         self.used() >= self.0.max
     }
 
     pub(crate) fn retry_after_seconds(&self) -> u64 {
         self.0.retry_after.as_secs()
-    }
-
-    fn with(max: usize, retry_after: Duration) -> Self {
-        Self(Arc::new(Inner { max, used: AtomicUsize::new(0), retry_after }))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::driver::close_info::CloseInfo;
 use crate::driver::pending::PendingEvents;
 use crate::error::ProtocolError;
-use crate::error::cause::{CloseCause, Timeout};
+use crate::error::cause::{CloseCause, Timeout, TransportEnd};
 use crate::event::Event;
 use crate::framing::Protocol;
 use crate::framing::allowance::Allowance;
@@ -47,7 +47,7 @@ use crate::version::Version;
 ///    [`receive_eof`](Self::receive_eof). Go on with *outputs*.
 /// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`accept`](Self::accept) or
 ///    [`start`](Self::start), or a client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send), [`text`](Self::text), [`binary`](Self::binary),
-///    [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close). Go on with *outputs*.
+///    [`send_ping`](Self::send_ping), [`send_pong`](Self::send_pong), [`start_close`](Self::start_close). Go on with *outputs*.
 /// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
 ///
 /// Input is parsed only while events are polled, so nothing piles up inside: who stops polling, stops the peer.
@@ -250,21 +250,22 @@ impl Driver {
         self.allowance.is_exhausted()
     }
 
-    /// Takes the end of the transport.
+    /// Reports that the transport ended in order.
     pub fn receive_eof(&mut self) {
-        self.receive_end(CloseCause::Ended);
+        self.receive_end(TransportEnd::Ended);
     }
 
-    /// Takes another end of the transport than one in order: one that failed, or that the caller gives up, since a time was
-    /// over for instance. What came before still counts: a close in it is the cause then.
-    pub fn receive_end(&mut self, cause: CloseCause) {
-        self.end.get_or_insert_default().set_transport(cause);
+    /// Reports that the transport ended, failed or was dropped by the caller. Input received earlier is still processed; if it
+    /// contains a close frame, that is the [cause](Self::close_cause).
+    pub fn receive_end(&mut self, end: TransportEnd) {
+        self.end.get_or_insert_default().set_transport(end.into());
     }
 
     /// Reports that nothing can be written to the transport any more, though there may be more to read. What waits to be
     /// written is dropped, and nothing more is sent. A close frame that is still received is the
-    /// [cause](Self::close_cause); otherwise it is `cause`.
-    pub fn receive_write_end(&mut self, cause: CloseCause) {
+    /// [cause](Self::close_cause); otherwise it is `write_end`.
+    pub fn receive_write_end(&mut self, write_end: TransportEnd) {
+        let cause = write_end.into();
         let end = self.end.get_or_insert_default();
         if matches!(self.state, State::Open(_)) {
             end.set_write_end(cause);
@@ -279,12 +280,11 @@ impl Driver {
     /// Takes it that a time is over: a connection without messages is closed, with 1001; any other that a peer let pass is given
     /// up, as by [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive) tells when that is.
     pub fn expire(&mut self, timeout: Timeout) {
-        let cause = CloseCause::Timeout(timeout);
         if timeout == Timeout::Idle {
             let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle for too long".into() };
-            self.begin_to_close(close, cause);
+            self.begin_to_close(close, CloseCause::Timeout(timeout));
         } else {
-            self.receive_end(cause);
+            self.receive_end(TransportEnd::TimedOut(timeout));
         }
     }
 

@@ -104,32 +104,32 @@ impl Driver {
         self.may_compress = may_compress;
     }
 
-    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer comes as [`Event::Pong`](crate::Event::Pong).
+    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer is received as [`Event::Pong`](crate::Event::Pong).
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+    pub fn send_ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.command(Command::Ping(data.into()))
     }
 
-    /// Sends a pong of at most 125 bytes that nobody asked for (RFC 6455 §5.5.3). Pings are answered without it.
+    /// Sends an unsolicited pong of at most 125 bytes (RFC 6455 §5.5.3). Pings are answered without it.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+    pub fn send_pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.command(Command::Pong(data.into()))
     }
 
-    /// Begins to close (RFC 6455 §7.1.2). [`Event::Close`](crate::Event::Close) comes when the peer has answered, or at once where its
-    /// protocol has no answer or the handshake was not done. [`CloseCode::NO_STATUS`] sends a close frame without a
-    /// body. The hixie drafts transmit neither code nor reason. A second close does nothing.
+    /// Starts the closing handshake (RFC 6455 §7.1.2). [`Event::Close`](crate::Event::Close) follows when the peer has answered, or
+    /// at once if its protocol has no answer or the opening handshake is not complete. [`CloseCode::NO_STATUS`] sends a close
+    /// frame without a body. The hixie drafts transmit neither code nor reason. A second call does nothing.
     ///
     /// # Errors
     ///
     /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
         hybi::check_close(&close)?;
         self.begin_to_close(close.clone(), CloseCause::Local(close));

@@ -94,8 +94,42 @@ impl From<ProtocolError> for CloseCause {
     }
 }
 
-/// What a transport reports. `UnexpectedEof` is TLS's word for an end that was not told.
-impl From<io::ErrorKind> for CloseCause {
+/// How a transport ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportEnd {
+    /// It ended in order: a FIN, or the `close_notify` of TLS.
+    Ended,
+    /// It was reset.
+    Reset,
+    /// TLS ended without `close_notify` (RFC 8446 §6.1); the data may have been truncated by an attacker.
+    Truncated,
+    /// It failed otherwise.
+    Failed(io::ErrorKind),
+    /// The caller dropped it, since a timeout expired.
+    TimedOut(Timeout),
+    /// The caller dropped it, since the application has dropped the connection.
+    Dropped,
+    /// The caller dropped it, since a shutdown could wait no longer.
+    Cut,
+}
+
+impl From<TransportEnd> for CloseCause {
+    fn from(end: TransportEnd) -> Self {
+        match end {
+            TransportEnd::Ended => Self::Ended,
+            TransportEnd::Reset => Self::Reset,
+            TransportEnd::Truncated => Self::Truncated,
+            TransportEnd::Failed(kind) => Self::Failed(kind),
+            TransportEnd::TimedOut(timeout) => Self::Timeout(timeout),
+            TransportEnd::Dropped => Self::Dropped,
+            TransportEnd::Cut => Self::Cut,
+        }
+    }
+}
+
+/// An error that a transport reports. TLS reports `UnexpectedEof` if `close_notify` is missing.
+impl From<io::ErrorKind> for TransportEnd {
     fn from(kind: io::ErrorKind) -> Self {
         match kind {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {

@@ -128,13 +128,13 @@ impl ReplyBuffer {
         Ok(())
     }
 
-    /// Begins to close behind the messages sent so far, as [`Driver::close`](crate::Driver::close) does. A second close does
+    /// Starts to close after the messages sent so far, like [`Driver::start_close`](crate::Driver::start_close). A second call does
     /// nothing.
     ///
     /// # Errors
     ///
     /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
         hybi::check_close(&close)?;
         if !self.is_closed {

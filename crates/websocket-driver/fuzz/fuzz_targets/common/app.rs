@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Message, MessageRef};
+use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Message, MessageRef, TransportEnd};
 use websocket_driver::{PreparedMessage, ProtocolError, ReadyState, Traffic};
 
 use crate::options::Options;
@@ -99,7 +99,7 @@ impl<'a> App<'a> {
                 self.queue(CONTROL);
             }
             Event::Pong(data) => {
-                if driver.ping(data.clone()).is_ok() {
+                if driver.send_ping(data.clone()).is_ok() {
                     self.pings.push(data.clone());
                     self.queue(CONTROL);
                 }
@@ -128,8 +128,8 @@ impl<'a> App<'a> {
         }
         let is_told = driver.close_frame().is_some();
         match self.options.end() {
-            CloseCause::Ended => driver.receive_eof(),
-            cause => driver.receive_end(cause),
+            TransportEnd::Ended => driver.receive_eof(),
+            end => driver.receive_end(end),
         }
         read(&mut driver, &mut self);
         self.write(&mut driver);
@@ -178,7 +178,7 @@ impl<'a> App<'a> {
         self.count += 1;
         if Some(self.count) == self.options.close_behind() {
             self.has_closed = !driver.is_closed();
-            driver.close(CloseCode::NORMAL, "bye").expect("a code and a reason");
+            driver.start_close(CloseCode::NORMAL, "bye").expect("a code and a reason");
         }
         if self.options.writes_behind(self.count) {
             self.write(driver);
@@ -229,18 +229,18 @@ impl<'a> App<'a> {
             _ => None,
         };
         let end = self.options.end();
-        let is_given_up = matches!(end, CloseCause::Timeout(_) | CloseCause::Cut) && !is_told;
+        let is_given_up = matches!(end, TransportEnd::TimedOut(_) | TransportEnd::Cut) && !is_told;
         let expected = if self.has_closed && !is_given_up {
             CloseCause::Local(CloseFrame { code: CloseCode::NORMAL, reason: "bye".into() })
         } else if let Some(error) = &error {
             assert_eq!(close.code, error.close_code());
             error.clone().into()
-        } else if is_told || (end == CloseCause::Ended && close.code == CloseCode::NO_STATUS) {
+        } else if is_told || (end == TransportEnd::Ended && close.code == CloseCode::NO_STATUS) {
             // Draft 75 has no other close than an end between two frames.
             CloseCause::Remote(close.clone())
         } else {
             assert_eq!(close.code, CloseCode::ABNORMAL);
-            end
+            end.into()
         };
         assert_eq!(*cause, expected);
         (before.contains(&Event::Open), error)

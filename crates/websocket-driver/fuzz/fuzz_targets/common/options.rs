@@ -1,5 +1,5 @@
 use arbitrary::Arbitrary;
-use websocket_driver::{CloseCause, Config, Timeout};
+use websocket_driver::{Config, Timeout, TransportEnd};
 
 use crate::wire::size;
 
@@ -58,12 +58,12 @@ impl Options {
         count.checked_rem(self.write_behind.into()) == Some(0)
     }
 
-    pub(crate) fn end(&self) -> CloseCause {
+    pub(crate) fn end(&self) -> TransportEnd {
         match self.end % 4 {
-            0 => CloseCause::Ended,
-            1 => CloseCause::Reset,
-            2 => CloseCause::Timeout(Timeout::Pong),
-            _ => CloseCause::Cut,
+            0 => TransportEnd::Ended,
+            1 => TransportEnd::Reset,
+            2 => TransportEnd::TimedOut(Timeout::Pong),
+            _ => TransportEnd::Cut,
         }
     }
 }
