@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tower::service_fn;
 use tower_websocket::{
-    ConnectError, HandshakeError, HeadError, ProtocolError, ProxyError, ResponseError, ResponseFault, UrlError, connect,
+    ConnectError, HeadError, ProtocolError, ProxyError, ResponseError, ResponseFault, UrlError, UsageError, connect,
 };
 
 use crate::certificates::{Authority, tls_echo_server};
@@ -103,7 +103,7 @@ fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
         (ConnectError::Protocol("a b".to_owned()), false),
         (ConnectError::MalformedUrl(malformed_url()), false),
         (ConnectError::MalformedHeader(malformed_url()), false),
-        (ConnectError::Header(HandshakeError::AlreadyAnswered), false),
+        (ConnectError::Header(UsageError::AlreadyAnswered), false),
         (ConnectError::NoTls, false),
         (ConnectError::NoHttp2 { host: host() }, false),
         (ConnectError::NoExtendedConnect { host: host() }, false),

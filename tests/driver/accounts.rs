@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Budget, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, Version};
+use websocket_driver::{AcceptError, Budget, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, Version};
 use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS, hixie_text};
 
 use crate::session::Session;
@@ -176,7 +176,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
         assert!(budget.is_spent());
         let error = HandshakeError::Busy { retry_after: 7 };
         let refused = Driver::from_request(&Handshake::of(version).request(), config()).accept().unwrap_err();
-        assert_eq!(refused, error, "{version}");
+        assert_eq!(refused, error.clone().into(), "{version}");
         assert_eq!(refused.to_response().headers()["retry-after"], "7");
         let mut reading = Session::reading(config());
         let events = reading.feed(Handshake::of(version).bytes());
@@ -201,7 +201,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
 fn a_budget_of_nothing_lets_nobody_in() {
     let budget = Budget::new(0);
     let mut driver = Driver::from_request(&Handshake::of(Version::Hybi13).request(), Config::server().budget(&budget));
-    assert!(matches!(driver.accept(), Err(HandshakeError::Busy { retry_after: 10 })));
+    assert!(matches!(driver.accept(), Err(AcceptError::Refused(HandshakeError::Busy { retry_after: 10 }))));
     assert_eq!((budget.used(), budget.max()), (0, 0));
 }
 

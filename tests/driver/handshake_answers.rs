@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use http::{HeaderName, HeaderValue};
-use websocket_driver::{Config, Driver, Event, HandshakeError, ReadyState, Version};
+use websocket_driver::{Config, Driver, Event, ReadyState, UsageError, Version};
 use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
 
 use crate::session::{Session, text};
@@ -110,7 +110,7 @@ fn headers_of_the_application_stand_behind_those_of_the_handshake() {
         set(&mut driver, "x-served-by", "tests").unwrap();
         set(&mut driver, "set-cookie", "b=2").unwrap();
         driver.start().unwrap();
-        assert_eq!(set(&mut driver, "x-late", "1"), Err(HandshakeError::AlreadyAnswered));
+        assert_eq!(set(&mut driver, "x-late", "1"), Err(UsageError::AlreadyAnswered));
         assert_eq!(driver.poll_event(), Some(Event::Open));
         let output = driver.output();
         let written = String::from_utf8(output.copy_to_bytes(output.remaining()).into()).unwrap();
@@ -139,7 +139,7 @@ fn headers_of_the_handshake_cannot_be_set() {
         let mut driver = Driver::from_request(&example(Version::Hybi13).request(), Config::server());
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         let result = driver.set_header(name.clone(), HeaderValue::from_static("x"));
-        assert_eq!(result, Err(HandshakeError::ReservedHeader(name)));
+        assert_eq!(result, Err(UsageError::ReservedHeader(name)));
         assert_eq!(driver.accept().unwrap().headers().len(), 3);
     }
 }
@@ -155,11 +155,11 @@ fn a_line_break_cannot_get_into_a_header() {
 #[test]
 fn commands_of_the_handshake_have_their_time() {
     let mut driver = Driver::server(Config::server());
-    assert_eq!(driver.start(), Err(HandshakeError::NotRequested));
-    assert_eq!(driver.accept().unwrap_err(), HandshakeError::NotRequested);
+    assert_eq!(driver.start(), Err(UsageError::NotRequested));
+    assert_eq!(driver.accept().unwrap_err(), UsageError::NotRequested.into());
     driver.receive(&b"GET / HTTP/1.1\r\n"[..]);
     assert_eq!(driver.poll_event(), None);
-    assert_eq!(driver.start(), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.start(), Err(UsageError::NotRequested));
     assert_eq!((driver.version(), driver.request().is_some()), (None, false));
     driver.receive(&Handshake::of(Version::Hybi13).head()[b"GET /chat HTTP/1.1\r\n".len()..]);
     assert_eq!(driver.poll_event(), Some(Event::Connect));
@@ -167,8 +167,8 @@ fn commands_of_the_handshake_have_their_time() {
     assert_eq!(driver.request().unwrap().headers()["host"], "example.com");
     assert_eq!((driver.poll_event(), driver.ready_state()), (None, ReadyState::Connecting));
     driver.start().unwrap();
-    assert_eq!((driver.start(), driver.ready_state()), (Err(HandshakeError::AlreadyAnswered), ReadyState::Open));
-    assert_eq!(driver.accept().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!((driver.start(), driver.ready_state()), (Err(UsageError::AlreadyAnswered), ReadyState::Open));
+    assert_eq!(driver.accept().unwrap_err(), UsageError::AlreadyAnswered.into());
     assert_eq!((driver.poll_event(), driver.poll_event()), (Some(Event::Open), None));
 }
 
@@ -177,8 +177,8 @@ fn a_refused_handshake_is_not_answered_twice() {
     let refused = Handshake::hybi("99");
     let mut driver = Driver::from_request(&refused.request(), Config::server());
     assert_eq!(driver.accept().unwrap_err().status(), 426);
-    assert_eq!(driver.accept().unwrap_err(), HandshakeError::AlreadyAnswered);
-    assert_eq!(driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(driver.accept().unwrap_err(), UsageError::AlreadyAnswered.into());
+    assert_eq!(driver.start(), Err(UsageError::AlreadyAnswered));
     assert!(driver.is_closed() && !driver.output().has_remaining());
     assert_eq!(driver.version(), None);
 }

@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use websocket_driver::{
-    CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, ReadyState, SendError, Version,
+    CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, ReadyState, SendError, UsageError, Version,
 };
 use websocket_tests::wire::{HIXIE76_BODY, HIXIE76_CLOSE, HIXIE76_DIGEST, Handshake, hixie_text};
 
@@ -93,8 +93,8 @@ fn the_head_of_the_answer_goes_out_before_the_body_has_come() {
 fn an_accepted_request_needs_its_body_as_the_first_input() {
     let mut session = waiting();
     assert_eq!((session.events(), session.driver.ready_state()), (vec![], ReadyState::Connecting));
-    assert_eq!(session.driver.accept().unwrap_err(), HandshakeError::AlreadyAnswered);
-    assert_eq!(session.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(session.driver.accept().unwrap_err(), UsageError::AlreadyAnswered.into());
+    assert_eq!(session.driver.start(), Err(UsageError::AlreadyAnswered));
     let input = [&HIXIE76_BODY[..], &hixie_text("glued"), &HIXIE76_CLOSE].concat();
     assert_eq!(session.feed(input), [Event::Open, text("glued"), closed(1005, "")]);
     assert_eq!(session.written(), [&HIXIE76_DIGEST[..], &HIXIE76_CLOSE].concat());

@@ -103,7 +103,7 @@ fn a_wrong_checksum_fails_the_connection_by_1002_and_names_the_extension() {
     let mut server = Server::open(deflate_then_checksum(), &[BOTH]);
     let events = server.feed(Frame::text("no checksum").rsv(RSV2).bytes());
     let reason = server.assert_failed(&events, 1002);
-    assert_eq!(reason, "extension x-checksum: the payload cannot be decoded: the checksum is wrong");
+    assert_eq!(reason, "extension \"x-checksum\" failed: cannot decode payload: wrong checksum");
 }
 
 #[test]

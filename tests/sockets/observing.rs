@@ -10,6 +10,7 @@ use tower_websocket::{
     AcceptError, CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Message, Observer, ProtocolError,
     Traffic, Version, accept, connect,
 };
+use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
 use crate::client::{Opening, texts_of};
@@ -44,7 +45,7 @@ impl Observer for Notes {
     }
 
     fn refused(&self, error: &ProtocolError) {
-        self.0.lock().unwrap().refused.push(error.to_string());
+        self.0.lock().unwrap().refused.push(chain(&error));
     }
 }
 

@@ -87,7 +87,7 @@ fn every_reason_has_a_rejection_of_its_own() {
         rejects!(many, RequestHeadTooLarge, 400, "100 header fields");
         let mut busy = hybi().request();
         busy.extensions_mut().insert(Config::server().budget(&Budget::new(0)));
-        rejects!(busy, ServerAtCapacity, 503, "no room");
+        rejects!(busy, ServerAtCapacity, 503, "at capacity");
 
         rejects!(hybi().with("Content-Length", "1").request(), BodyNotSupported, 400, "body");
         rejects!(hybi().with("Transfer-Encoding", "chunked").request(), BodyNotSupported, 400, "body");

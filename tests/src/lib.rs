@@ -1,6 +1,7 @@
 //! What the tests of this workspace share: the wire, written and read without the crates under test, and a client on it.
 
 pub mod blocking;
+pub mod chain;
 pub mod wire;
 
 #[cfg(doctest)]

@@ -169,7 +169,7 @@ impl Decompressor {
                 let (read, status) = self.drain(rest, InflateFlush::SyncFlush, step, room)?;
                 is_final = status == Status::StreamEnd;
                 if read == 0 && !is_final {
-                    return Err(ExtensionFault::InvalidData("it does not go on"));
+                    return Err(ExtensionFault::InvalidData("truncated deflate stream"));
                 }
                 rest = &rest[read..];
             }
@@ -187,7 +187,7 @@ impl Decompressor {
             if status == Status::StreamEnd {
                 self.reset();
             }
-            if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("it is cut off")) }
+            if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("truncated deflate stream")) }
         })
     }
 
@@ -205,7 +205,7 @@ impl Decompressor {
             let status = self
                 .inflate
                 .decompress(&input[taken..], step, flush)
-                .map_err(|_| ExtensionFault::InvalidData("it is not deflate"))?;
+                .map_err(|_| ExtensionFault::InvalidData("invalid deflate data"))?;
             taken += (self.inflate.total_in() - read) as usize;
             let written = (self.inflate.total_out() - written) as usize;
             room.extend(&step[..written])?;

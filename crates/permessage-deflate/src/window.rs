@@ -29,7 +29,7 @@ impl WindowBits {
 
 /// The text is not a number from 8 to 15, in decimal and without leading zeros (RFC 7692 §7.1.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("window bits are a number from 8 to 15")]
+#[error("invalid window bits, expected a number from 8 to 15")]
 pub struct InvalidWindowBits;
 
 impl FromStr for WindowBits {

@@ -46,6 +46,6 @@ pub use upgrade::{Upgrade, check, is_handshake, upgrade};
 pub use websocket_driver::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Event, HandshakeError,
     HeadError, Limit, LimitExceeded, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError,
-    ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version,
+    ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, UsageError, Utf8Bytes, Version,
     requested_protocols,
 };

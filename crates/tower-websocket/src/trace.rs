@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::time::Duration;
 
 use tracing::{Span, debug, debug_span, trace};
@@ -47,7 +48,7 @@ impl Observer for TracingObserver {
     }
 
     fn refused(&self, error: &ProtocolError) {
-        debug!(target: "tower_websocket", %error, "refused");
+        debug!(target: "tower_websocket", error = error as &dyn Error, "refused");
     }
 }
 

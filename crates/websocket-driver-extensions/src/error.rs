@@ -1,10 +1,11 @@
-/// What an extension could not do, with its name.
+/// A failure of an extension, with the name of the extension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("extension {extension}: {reason}")]
+#[error("extension {extension:?} failed")]
 pub struct ExtensionError {
     /// The extension's name, as in the header.
     pub extension: String,
-    /// What went wrong.
+    /// The reason.
+    #[source]
     pub reason: ExtensionFault,
 }
 
@@ -13,19 +14,19 @@ pub struct ExtensionError {
 #[non_exhaustive]
 pub enum ExtensionFault {
     /// A response names an extension that this side does not know.
-    #[error("it is unknown")]
+    #[error("unknown extension")]
     Unknown,
     /// A response names an extension that was not offered, or more often than it was.
-    #[error("it was not offered")]
+    #[error("extension was not offered")]
     NotOffered,
     /// A response activates two extensions that claim the same reserved bit.
-    #[error("its reserved bit is claimed by {other}")]
+    #[error("reserved bit is already claimed by {other:?}")]
     RsvConflict {
         /// The extension that was there first.
         other: String,
     },
     /// A parameter is unknown, repeated, out of range, or not what was offered.
-    #[error("the parameter {name}{} is not acceptable", value.as_ref().map(|value| format!("={value}")).unwrap_or_default())]
+    #[error("unacceptable parameter {name}{}", value.as_ref().map(|value| format!("={value}")).unwrap_or_default())]
     Parameter {
         /// The parameter's name.
         name: String,
@@ -33,19 +34,19 @@ pub enum ExtensionFault {
         value: Option<String>,
     },
     /// The message is longer than the limit once it is decoded.
-    #[error("the message exceeds the limit of {limit} bytes")]
+    #[error("decoded message exceeds the limit of {limit} bytes")]
     MessageTooBig {
         /// The limit.
         limit: usize,
     },
     /// A text message is not UTF-8 once it is decoded.
-    #[error("the text is not UTF-8 (RFC 6455 §8.1)")]
+    #[error("invalid UTF-8 in text message (RFC 6455 §8.1)")]
     InvalidUtf8,
     /// The payload cannot be decoded.
-    #[error("the payload cannot be decoded: {0}")]
+    #[error("cannot decode payload: {0}")]
     InvalidData(&'static str),
     /// The payload cannot be encoded.
-    #[error("the payload cannot be encoded: {0}")]
+    #[error("cannot encode payload: {0}")]
     Encode(&'static str),
 }
 

@@ -8,7 +8,7 @@ pub type HeaderEntry = (String, Params);
 
 /// The header does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the Sec-WebSocket-Extensions header is malformed at byte {at} of a line")]
+#[error("invalid Sec-WebSocket-Extensions header at byte {at}")]
 pub struct HeaderError {
     /// Where it goes wrong.
     pub at: usize,

@@ -12,7 +12,7 @@ pub struct Extensions(Vec<Arc<dyn Extension>>);
 
 /// An extension of that name is registered already.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an extension named {0} is registered already")]
+#[error("extension {0:?} is already registered")]
 pub struct DuplicateExtension(pub String);
 
 impl Extensions {

@@ -12,7 +12,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use hyper::ext::{Protocol, ReasonPhrase};
 use hyper::upgrade::OnUpgrade;
-use websocket_driver::{Config, Driver, Event, HandshakeError, Version};
+use websocket_driver::{AcceptError, Config, Driver, Event, HandshakeError, Version};
 
 use crate::connection::Connection;
 use crate::shutdown::Shutdown;
@@ -107,7 +107,12 @@ fn answer<B>(request: &Request<B>, config: Config) -> Result<(Response<()>, Driv
     let is_http1 = request.version() < http::Version::HTTP_2;
     let refuse = |error| UpgradeRefusal::Handshake { error, is_http1 };
     let mut driver = Driver::from_request(request, config);
-    let response = driver.accept().map_err(refuse)?;
+    let response = match driver.accept() {
+        Ok(response) => response,
+        Err(AcceptError::Refused(error)) => return Err(refuse(error)),
+        // A driver made of a request has exactly one to answer.
+        Err(AcceptError::Usage(_)) => return Err(UpgradeRefusal::NotUpgradable),
+    };
     // The pseudo-header of HTTP/2 is no part of what the driver sees. All else it has looked at.
     if is_http1 || is_handshake(request) { Ok((response, driver)) } else { Err(refuse(HandshakeError::Upgrade)) }
 }

@@ -6,6 +6,7 @@ use http::{Request, Response};
 
 use super::{Driver, Heads, State};
 use crate::error::HandshakeError;
+use crate::error::usage::{AcceptError, UsageError};
 use crate::handshake::server_side::{self, Answered};
 use crate::version::Version;
 
@@ -14,13 +15,13 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for those that the handshake itself writes, and
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
-    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+    /// [`ReservedHeader`](UsageError::ReservedHeader) for those that the handshake itself writes, and
+    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         match &mut self.state {
             State::ServerHandshake(opening) => opening.set_header(name, value),
             State::ClientHandshake(connecting) => connecting.set_header(name, value),
-            _ => Err(HandshakeError::AlreadyAnswered),
+            _ => Err(UsageError::AlreadyAnswered),
         }
     }
 
@@ -30,9 +31,9 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
-    pub fn start(&mut self) -> Result<(), HandshakeError> {
+    /// [`NotRequested`](UsageError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
+    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) when called twice.
+    pub fn start(&mut self) -> Result<(), UsageError> {
         if let State::ClientHandshake(connecting) = &mut self.state {
             return connecting.start(&mut self.output);
         }
@@ -44,8 +45,8 @@ impl Driver {
                 }
                 Ok(())
             }
-            Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) => Err(error),
-            Err(error) => {
+            Err(AcceptError::Usage(error)) => Err(error),
+            Err(AcceptError::Refused(error)) => {
                 server_side::write_refusal(&mut self.output, &error);
                 self.end_with_error(error.into());
                 Ok(())
@@ -59,8 +60,8 @@ impl Driver {
     /// # Errors
     ///
     /// As [`start`](Self::start).
-    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), HandshakeError> {
-        if let Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) = self.answer() {
+    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), UsageError> {
+        if let Err(AcceptError::Usage(error)) = self.answer() {
             return Err(error);
         }
         let (head, body) = response.into_parts();
@@ -77,9 +78,9 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// Why the request is refused: send [`HandshakeError::to_response`]. The driver is closed then. Also those of
-    /// [`start`](Self::start).
-    pub fn accept(&mut self) -> Result<Response<()>, HandshakeError> {
+    /// [`AcceptError::Refused`] if the request is refused: send [`HandshakeError::to_response`]. The driver is closed then.
+    /// [`AcceptError::Usage`] as for [`start`](Self::start).
+    pub fn accept(&mut self) -> Result<Response<()>, AcceptError> {
         match self.answer() {
             Ok(Answered { response, pipeline, is_open }) => {
                 if is_open {
@@ -88,7 +89,7 @@ impl Driver {
                 Ok(response)
             }
             Err(error) => {
-                if !matches!(error, HandshakeError::NotRequested | HandshakeError::AlreadyAnswered) {
+                if let AcceptError::Refused(error) = &error {
                     self.end_with_error(error.clone().into());
                 }
                 Err(error)
@@ -104,13 +105,13 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server, and
-    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
-    pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
+    /// As [`start`](Self::start); [`NotRequested`](UsageError::NotRequested) of a server, and
+    /// [`ReservedHeader`](UsageError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
+    pub fn extended_connect(&mut self) -> Result<Request<()>, UsageError> {
         match &mut self.state {
             State::ClientHandshake(connecting) => connecting.extended_connect(),
-            State::ServerHandshake(_) => Err(HandshakeError::NotRequested),
-            _ => Err(HandshakeError::AlreadyAnswered),
+            State::ServerHandshake(_) => Err(UsageError::NotRequested),
+            _ => Err(UsageError::AlreadyAnswered),
         }
     }
 
@@ -119,10 +120,10 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](HandshakeError::NotRequested) where no answer is waited for.
-    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), HandshakeError> {
+    /// [`NotRequested`](UsageError::NotRequested) where no answer is waited for.
+    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), UsageError> {
         let State::ClientHandshake(connecting) = &mut self.state else {
-            return Err(HandshakeError::NotRequested);
+            return Err(UsageError::NotRequested);
         };
         let outcome = connecting.answered(response)?;
         self.connected(outcome);

@@ -6,7 +6,9 @@ use websocket_driver_extensions::Pipeline;
 use super::{Driver, State};
 use crate::driver::pending::PendingEvents;
 use crate::error::cause::CloseCause;
-use crate::error::{HandshakeError, ProtocolError};
+use crate::error::chain::ErrorChain;
+use crate::error::usage::{AcceptError, UsageError};
+use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::framing::Protocol;
 use crate::framing::hybi::{self, Role};
 use crate::handshake::client_side::Outcome;
@@ -26,10 +28,10 @@ impl Driver {
         }
     }
 
-    pub(super) fn answer(&mut self) -> Result<Answered, HandshakeError> {
+    pub(super) fn answer(&mut self) -> Result<Answered, AcceptError> {
         match &mut self.state {
             State::ServerHandshake(opening) => opening.answer(),
-            _ => Err(HandshakeError::AlreadyAnswered),
+            _ => Err(UsageError::AlreadyAnswered.into()),
         }
     }
 
@@ -108,9 +110,22 @@ impl Driver {
         self.state = State::Open(protocol);
         self.count_sent(messages, bytes);
         self.news.add(PendingEvents::OPEN);
-        if drained.is_err() {
-            self.fail(ProtocolError::Undeliverable { version: version.as_str() });
+        if let Err(error) = drained {
+            self.close_undeliverable(error);
         }
+    }
+
+    /// Closes because of a message that was queued before the version was known, and cannot be sent.
+    fn close_undeliverable(&mut self, error: SendError) {
+        let code = match &error {
+            SendError::Extension(error) => error.close_code().into(),
+            _ => CloseCode::UNSUPPORTED_DATA,
+        };
+        let close = CloseFrame { code, reason: ErrorChain(&error).to_string().into() };
+        if let State::Open(protocol) = &self.state {
+            protocol.close(&close, self.config.settings(), &mut self.output);
+        }
+        self.end(close.clone(), CloseCause::Local(close));
     }
 
     pub(super) fn answer_ping(&mut self, data: &[u8]) {
@@ -176,7 +191,7 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
-            let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+            let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
             let without_reason = CloseFrame::from(close.code);
             let close = if hybi::check_close(&close).is_ok() { &close } else { &without_reason };
             protocol.close(close, self.config.settings(), &mut self.output);
@@ -198,7 +213,7 @@ impl Driver {
     }
 
     pub(super) fn end_with_error(&mut self, error: ProtocolError) {
-        let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+        let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
         if !matches!(self.state, State::Open(_)) {
             self.tell_refused(&error);
         }

@@ -26,10 +26,11 @@ use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::framing::output::Output;
 use crate::handshake;
+use crate::handshake::client_error::ClientError;
 use crate::handshake::client_side::ClientHandshake;
 use crate::handshake::request::ask;
 use crate::handshake::server_side::ServerHandshake;
-use crate::handshake::url::{Target, UrlError};
+use crate::handshake::url::Target;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::utf8::InvalidUtf8;
 use crate::ready_state::ReadyState;
@@ -155,8 +156,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// Where the URL cannot be one of a WebSocket.
-    pub fn client(url: &Uri, config: Config) -> Result<Self, UrlError> {
+    /// [`ClientError`] if the URL cannot be one of a WebSocket, or a subprotocol of the configuration is invalid.
+    pub fn client(url: &Uri, config: Config) -> Result<Self, ClientError> {
         let mut nonce = [0; 16];
         (config.settings().random)(&mut nonce);
         let asked = ask(Target::websocket(url)?, &config, nonce)?;
@@ -301,7 +302,7 @@ impl Driver {
     pub fn expire(&mut self, timeout: Timeout) {
         let cause = CloseCause::Timeout(timeout);
         if timeout == Timeout::Idle {
-            let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle for too long".into() };
+            let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle timeout expired".into() };
             self.begin_to_close(close, cause);
         } else {
             self.receive_end(cause);

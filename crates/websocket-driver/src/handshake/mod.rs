@@ -1,6 +1,7 @@
 //! The handshakes of servers, as functions from a request to the response: nothing is read or written here.
 
 pub(crate) mod body;
+pub(crate) mod client_error;
 pub(crate) mod client_side;
 mod extensions;
 pub(crate) mod head;

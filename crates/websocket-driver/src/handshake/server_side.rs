@@ -6,6 +6,7 @@ use websocket_driver_extensions::Pipeline;
 use crate::config::{Config, Settings};
 use crate::error::HandshakeError;
 use crate::error::head::HeadError;
+use crate::error::usage::{AcceptError, UsageError};
 use crate::framing::output::Output;
 use crate::handshake::head::{self, HeadReader};
 use crate::handshake::queue::Queue;
@@ -30,6 +31,8 @@ enum Stage {
     Requested(Result<Answer, HandshakeError>),
     /// It is answered; the 8 bytes behind a hixie-76 request are still to come.
     Body { keys: [u8; 8] },
+    /// It is answered.
+    Answered,
 }
 
 /// An answer that was given.
@@ -94,20 +97,20 @@ impl ServerHandshake {
         }
     }
 
-    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         if handshake::is_reserved(&name) {
-            return Err(HandshakeError::ReservedHeader(name));
+            return Err(UsageError::ReservedHeader(name));
         }
-        if let Stage::Body { .. } = self.stage {
-            return Err(HandshakeError::AlreadyAnswered);
+        if let Stage::Body { .. } | Stage::Answered = self.stage {
+            return Err(UsageError::AlreadyAnswered);
         }
         self.headers.append(name, value);
         Ok(())
     }
 
     /// The answer to the request.
-    pub(crate) fn answer(&mut self) -> Result<Answered, HandshakeError> {
-        match std::mem::replace(&mut self.stage, Stage::Requested(Err(HandshakeError::AlreadyAnswered))) {
+    pub(crate) fn answer(&mut self) -> Result<Answered, AcceptError> {
+        match std::mem::replace(&mut self.stage, Stage::Answered) {
             Stage::Requested(answer) => {
                 let Answer { keys, mut response, pipeline, .. } = answer?;
                 for (name, value) in &self.headers {
@@ -121,11 +124,11 @@ impl ServerHandshake {
             }
             stage @ Stage::Head(_) => {
                 self.stage = stage;
-                Err(HandshakeError::NotRequested)
+                Err(UsageError::NotRequested.into())
             }
-            stage @ Stage::Body { .. } => {
+            stage @ (Stage::Body { .. } | Stage::Answered) => {
                 self.stage = stage;
-                Err(HandshakeError::AlreadyAnswered)
+                Err(UsageError::AlreadyAnswered.into())
             }
         }
     }

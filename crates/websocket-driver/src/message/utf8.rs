@@ -8,7 +8,7 @@ use crate::message::inline_text::{InlineText, InlineTextBuilder, MAX_INLINE};
 
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the bytes are not UTF-8")]
+#[error("invalid UTF-8")]
 pub struct InvalidUtf8;
 
 /// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
