@@ -26,13 +26,10 @@ fn refused(fault: ResponseFault, status: Option<u16>) -> ConnectError {
 }
 
 fn refused_with(fault: ResponseFault, status: Option<u16>, headers: HeaderMap) -> ConnectError {
-    ConnectError::Refused(ProtocolError::from(ResponseError {
-        fault,
-        status: status.map(|status| StatusCode::from_u16(status).expect("a status")),
-        version: None,
-        headers,
-        body: Default::default(),
-    }))
+    let mut error = ResponseError::new(fault);
+    error.status = status.map(|status| StatusCode::from_u16(status).expect("a status"));
+    error.headers = headers;
+    ConnectError::Refused(ProtocolError::from(error))
 }
 
 fn proxy_refused(status: u16, headers: HeaderMap) -> ConnectError {

@@ -212,7 +212,7 @@ fn compressed_messages_count_as_the_application_has_them_and_on_the_wire_as_they
     let mut session = Session { driver };
     session.events();
     let text = "again and ".repeat(1000);
-    session.driver.text(text.clone()).unwrap();
+    session.driver.text(text).unwrap();
     let written = session.written();
     assert!(written.len() < 200);
     let (frame, _) = compressed(&written);

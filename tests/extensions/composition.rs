@@ -126,7 +126,8 @@ fn the_pipelines_of_client_and_server_understand_each_other() {
             assert_eq!(server.feed(frame.bytes()), [event]);
 
             let Written { first, payload } = server.send(Sent::text(prose(len)));
-            let mut message = Message { rsv: Rsv::from_first_byte(first), ..Message::new(true, payload) };
+            let mut message = Message::new(true, payload);
+            message.rsv = Rsv::from_first_byte(first);
             client.decode(&mut message, 100_000, &mut |_| Ok(())).unwrap();
             assert_eq!(message, Message::new(true, prose(len)));
         }
@@ -247,11 +248,11 @@ fn an_extension_without_a_bit_sees_every_message() {
         }
 
         fn offer(&self) -> Option<Box<dyn Offer>> {
-            Some(Box::new(SwapCase))
+            Some(Box::new(Self))
         }
 
         fn accept(&self, offers: &[Params]) -> Option<(Params, Box<dyn Session>)> {
-            offers.iter().any(Params::is_empty).then(|| (Params::new(), Box::new(SwapCase) as _))
+            offers.iter().any(Params::is_empty).then(|| (Params::new(), Box::new(Self) as _))
         }
     }
 

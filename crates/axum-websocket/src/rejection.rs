@@ -177,11 +177,13 @@ pub struct OriginRejection(#[from] OriginRefusal);
 
 impl OriginRejection {
     /// Returns the status of the response.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status()
     }
 
     /// Returns the reason.
+    #[must_use]
     pub fn refusal(&self) -> OriginRefusal {
         self.0
     }

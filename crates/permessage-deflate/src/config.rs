@@ -5,6 +5,7 @@ use crate::window::WindowBits;
 ///
 /// "Own" is what this side compresses and the peer inflates; "the peer's" is the other direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub struct PermessageDeflate {
     pub(crate) level: u8,
     pub(crate) mem_level: u8,

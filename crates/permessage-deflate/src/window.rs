@@ -12,11 +12,13 @@ impl WindowBits {
     pub const MAX: Self = Self(15);
 
     /// A size; `None` beyond 8 to 15.
+    #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if bits >= Self::MIN.0 && bits <= Self::MAX.0 { Some(Self(bits)) } else { None }
     }
 
     /// The power of two.
+    #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -30,6 +32,7 @@ impl WindowBits {
 /// The text is not a number from 8 to 15, in decimal and without leading zeros (RFC 7692 §7.1.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid window bits, expected a number from 8 to 15")]
+#[non_exhaustive]
 pub struct InvalidWindowBits;
 
 impl FromStr for WindowBits {

@@ -197,6 +197,7 @@ pub enum AcceptError<T> {
 }
 
 /// A request for something else than a WebSocket, and the connection to answer it on.
+// Exhaustive: the request, the transport and the bytes read are what an HTTP server continues with.
 pub struct PlainHttp<T> {
     /// The head of the request.
     pub request: Request<()>,

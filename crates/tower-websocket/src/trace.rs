@@ -30,6 +30,7 @@ use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observe
 ///
 /// Handshakes that come to nothing are an event `refused`, DEBUG, with the `error`. No payload is logged, no header, and of the URL
 /// only the path.
+// Exhaustive: the value is written by its name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingObserver;
 

@@ -26,6 +26,7 @@ impl<'a> BoundedBuffer<'a> {
     }
 
     /// The most bytes that a message may have.
+    #[must_use]
     pub fn limit(&self) -> usize {
         self.limit
     }

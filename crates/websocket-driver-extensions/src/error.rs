@@ -1,6 +1,7 @@
 /// A failure of an extension, with the name of the extension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("extension {extension:?} failed")]
+#[non_exhaustive]
 pub struct ExtensionError {
     /// The extension's name, as in the header.
     pub extension: String,
@@ -58,6 +59,7 @@ impl ExtensionError {
 
     /// The code that the connection is closed with (RFC 6455 §7.4.1): 1010 where the negotiation failed, which a client
     /// says; 1009, 1007 and 1002 for a message; 1011 where this side failed.
+    #[must_use]
     pub fn close_code(&self) -> u16 {
         match self.reason {
             ExtensionFault::MessageTooBig { .. } => 1009,

@@ -9,6 +9,7 @@ pub type HeaderEntry = (String, Params);
 /// The header does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid Sec-WebSocket-Extensions header at byte {at}")]
+#[non_exhaustive]
 pub struct HeaderError {
     /// Where it goes wrong.
     pub at: usize,

@@ -18,26 +18,31 @@ impl Rsv {
     pub const RSV3: Self = Self(0b001);
 
     /// The bits of a frame's first byte.
+    #[must_use]
     pub const fn from_first_byte(byte: u8) -> Self {
         Self(byte >> 4 & 0b111)
     }
 
     /// Where they stand in a frame's first byte.
+    #[must_use]
     pub const fn to_first_byte(self) -> u8 {
         self.0 << 4
     }
 
     /// Whether there is none.
+    #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// Whether all of `other`'s bits are among these.
+    #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of `other`'s bits is among these.
+    #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -65,6 +70,7 @@ impl fmt::Debug for Rsv {
 
 /// A message on its way through the extensions: whole, however many frames it has on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// The reserved bits of its first frame. A session takes its own off an incoming message, and sets them on an outgoing
     /// one that it transforms.

@@ -10,6 +10,7 @@ pub struct Params(Vec<(String, Option<String>)>);
 
 impl Params {
     /// No parameters.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,11 +45,13 @@ impl Params {
     }
 
     /// Whether there are none.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// How many there are.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -30,6 +30,7 @@ struct Stage {
 
 impl Pipeline {
     /// Whether no extension is active.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
@@ -40,11 +41,13 @@ impl Pipeline {
     }
 
     /// The reserved bits that may be set on the first frame of a message.
+    #[must_use]
     pub fn rsv(&self) -> Rsv {
         self.rsv
     }
 
     /// Whether an incoming message with these bits may come out different from what is on the wire.
+    #[must_use]
     pub fn transforms(&self, rsv: Rsv) -> bool {
         self.sees_all || !rsv.is_empty()
     }
@@ -79,12 +82,14 @@ impl Pipeline {
     }
 
     /// The bytes that the sessions hold.
+    #[must_use]
     pub fn memory(&self) -> usize {
         let sessions = self.stages.iter().map(|stage| stage.session.memory()).sum::<usize>();
         size_of::<Self>() + self.stages.capacity() * size_of::<Stage>() + sessions
     }
 
     /// What determines how a message that leaves is encoded, where that is nothing else: see [`Session::encoding`].
+    #[must_use]
     pub fn encoding(&self) -> Option<Encoding> {
         match &*self.stages {
             [stage] => Some(Encoding { extension: stage.extension.name().into(), number: stage.session.encoding()? }),

@@ -11,12 +11,14 @@ use crate::pipeline::Pipeline;
 pub struct Extensions(Vec<Arc<dyn Extension>>);
 
 /// An extension of that name is registered already.
+// Exhaustive: the name is all there is to report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("extension {0:?} is already registered")]
 pub struct DuplicateExtension(pub String);
 
 impl Extensions {
     /// None.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -35,6 +37,7 @@ impl Extensions {
     }
 
     /// Whether none is registered.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -42,6 +45,7 @@ impl Extensions {
     /// A server's side of the negotiation (RFC 6455 §9.1): of the extensions that the client offers, those that are
     /// registered and find one of their offers acceptable, in the order of registration. Of two that claim the same
     /// reserved bit the first is taken. Gives what is active, and the header that says so, if anything is.
+    #[must_use]
     pub fn accept(&self, offered: &[HeaderEntry]) -> (Pipeline, Option<String>) {
         let mut pipeline = Pipeline::default();
         let mut responses = Vec::new();
@@ -62,6 +66,7 @@ impl Extensions {
     }
 
     /// A client's side: what each extension offers for a new connection, in the order of registration.
+    #[must_use]
     pub fn offer(&self) -> Offered {
         let pending = self
             .0
@@ -92,11 +97,13 @@ struct Pending {
 
 impl Offered {
     /// Nothing, to which a server can only answer nothing.
+    #[must_use]
     pub fn nothing() -> Self {
         Extensions::new().offer()
     }
 
     /// The header that makes the offer, if there is any.
+    #[must_use]
     pub fn header(&self) -> Option<String> {
         let alternatives: Vec<(&str, Params)> = self
             .pending

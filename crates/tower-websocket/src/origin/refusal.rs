@@ -33,6 +33,7 @@ pub enum OriginRefusal {
 
 impl OriginRefusal {
     /// Returns the status of the response: 403 (RFC 6455 §4.2.2), but 400 for a malformed `Host`, as RFC 9112 §3.2 requires.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::MalformedHost => StatusCode::BAD_REQUEST,

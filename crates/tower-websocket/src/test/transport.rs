@@ -21,6 +21,7 @@ use super::pipe::Pipe;
 /// assert_eq!(socket.unwrap().request().unwrap().uri(), "/chat");
 /// # }
 /// ```
+#[must_use]
 pub fn transport() -> (Transport, Transport) {
     let (one, other) = (Pipe::new(), Pipe::new());
     (Transport { read: one.clone(), write: other.clone() }, Transport { read: other, write: one })

@@ -34,6 +34,7 @@ pub enum UpgradeRefusal {
 impl UpgradeRefusal {
     /// Returns the status of the response: 405 for a method, 426 for a version, 500 if the server is misconfigured, 503
     /// if it is shutting down or at capacity, and 400 otherwise.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Handshake { error, .. } => error.status(),
@@ -53,6 +54,7 @@ impl UpgradeRefusal {
     /// let response = UpgradeRefusal::ShuttingDown.to_response();
     /// assert_eq!(response.extensions().get(), Some(&UpgradeRefusal::ShuttingDown));
     /// ```
+    #[must_use]
     pub fn to_response(&self) -> Response<String> {
         let mut response = self.plain_response();
         response.extensions_mut().insert(self.clone());

@@ -15,6 +15,7 @@ use std::time::Duration;
 /// assert_eq!(budget.used(), 0);
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Budget(Arc<Inner>);
 
 struct Inner {
@@ -35,16 +36,19 @@ impl Budget {
     }
 
     /// The bytes that are held now.
+    #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
     }
 
     /// The bytes that may be.
+    #[must_use]
     pub fn max(&self) -> usize {
         self.0.max
     }
 
     /// Whether nobody else is let in.
+    #[must_use]
     pub fn is_spent(&self) -> bool {
         self.used() >= self.0.max
     }

@@ -131,16 +131,19 @@ impl Driver {
     }
 
     /// The protocol spoken, once the request is known and can be served.
+    #[must_use]
     pub fn version(&self) -> Option<Version> {
         self.version
     }
 
     /// The subprotocol agreed to (RFC 6455 §1.9).
+    #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.heads.as_ref()?.protocol.as_deref()
     }
 
     /// The request that [`Driver::server`] has read, from [`Event::Connect`](crate::Event::Connect) on.
+    #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
         self.heads.as_ref()?.request.as_deref()
     }
@@ -153,6 +156,7 @@ impl Driver {
     }
 
     /// The response that a client has read, from [`Event::Open`](crate::Event::Open) on.
+    #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
         self.heads.as_ref()?.response.as_deref()
     }

@@ -125,6 +125,7 @@ enum State {
 impl Driver {
     /// A driver for a connection that nothing was read from. It reads the head of the request and tells so by
     /// [`Event::Connect`].
+    #[must_use]
     pub fn server(config: Config) -> Self {
         Self::new(config, ServerHandshake::reading())
     }
@@ -187,6 +188,7 @@ impl Driver {
 
     /// How many bytes are missing of the frame that is coming, as far as its length is known; else 0. It has been held
     /// against the limits; it is still only what the peer announced.
+    #[must_use]
     pub fn missing(&self) -> usize {
         match &self.state {
             State::Open(protocol) => protocol.missing(&self.input),
@@ -267,6 +269,7 @@ impl Driver {
     /// Returns whether the frames that were [granted](Self::grant) are used up, so that there may be further events without
     /// further input.
     #[inline]
+    #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.allowance.is_exhausted()
     }
@@ -432,6 +435,7 @@ impl Driver {
 
     /// Whether bytes wait to be written: [`output`](Self::output) has some.
     #[inline]
+    #[must_use]
     pub fn wants_write(&self) -> bool {
         self.output.has_remaining() || self.extras.holds_pong()
     }
@@ -443,6 +447,7 @@ impl Driver {
     }
 
     /// How far the connection is.
+    #[must_use]
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
             State::ServerHandshake(_) | State::ClientHandshake(_) => ReadyState::Connecting,
@@ -453,22 +458,26 @@ impl Driver {
     }
 
     /// Whether the connection is over: the transport can be dropped when the output is written.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
 
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
     /// server is the first to close it (RFC 6455 §7.1.1), so a client waits, though not for ever.
+    #[must_use]
     pub fn expects_eof(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.expects_transport())
     }
 
     /// What the connection was closed with, once [`Event::Close`] has come.
+    #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.end.as_ref()?.frame()
     }
 
     /// Why the connection ended, once it has, or is about to, where this side closes.
+    #[must_use]
     pub fn close_cause(&self) -> Option<&CloseCause> {
         self.end.as_ref()?.cause()
     }

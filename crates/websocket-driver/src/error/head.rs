@@ -23,6 +23,7 @@ pub enum HeadError {
 
 impl HeadError {
     /// Returns the limit that was exceeded, if any.
+    #[must_use]
     pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max) = match *self {
             Self::TooLarge { limit } => (Limit::HeadSize, limit as u64),

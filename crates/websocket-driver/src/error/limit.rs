@@ -26,6 +26,7 @@ pub enum Limit {
 
 impl Limit {
     /// Returns the name of what it bounds, such as "frame size".
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FrameSize => "frame size",
@@ -40,6 +41,7 @@ impl Limit {
     }
 
     /// Returns the code that a connection is closed with when the limit is exceeded (RFC 6455 §7.4.1).
+    #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameSize | Self::MessageSize | Self::Fragments | Self::Memory => CloseCode::MESSAGE_TOO_BIG,
@@ -56,6 +58,7 @@ impl fmt::Display for Limit {
 }
 
 /// A limit that a peer exceeded.
+// Exhaustive: a limit, its maximum and the size are all there is to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LimitExceeded {
     /// The limit.

@@ -141,6 +141,7 @@ impl From<HandshakeError> for ProtocolError {
 
 impl ProtocolError {
     /// The code that the connection is closed with (RFC 6455 §7.4.1).
+    #[must_use]
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
@@ -156,6 +157,7 @@ impl ProtocolError {
     }
 
     /// The limit that was exceeded, where it is one and no rule of the protocol.
+    #[must_use]
     pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max, size) = match *self {
             Self::FrameTooBig { size, limit } => (Limit::FrameSize, limit as u64, size),
@@ -182,6 +184,7 @@ impl ProtocolError {
     }
 
     /// Where the rule is written that was broken; `None` for limits, and for handshakes, whose reason names it.
+    #[must_use]
     pub fn section(&self) -> Option<&'static str> {
         Some(match self {
             Self::UnmaskedFrame | Self::MaskedFrame => "RFC 6455 §5.1",
@@ -266,6 +269,7 @@ pub enum HandshakeError {
 impl HandshakeError {
     /// Returns the status of the response: 405 for a method (RFC 9110 §15.5.6), 426 for a version (RFC 6455 §4.4), 503 when the
     /// server is at capacity, the application's own, and 400 otherwise.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,

@@ -10,6 +10,7 @@ use crate::message::close::CloseCode;
 
 /// A handshake that a client failed because of the server's response (RFC 6455 §4.1), with what was received of that response.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ResponseError {
     /// What is wrong with the response.
     pub fault: ResponseFault,
@@ -64,7 +65,9 @@ pub enum ResponseFault {
 }
 
 impl ResponseError {
-    pub(crate) fn new(fault: ResponseFault) -> Self {
+    /// Creates an error without a response. The other fields can be set, as tests of code that handles the error need it.
+    #[must_use]
+    pub fn new(fault: ResponseFault) -> Self {
         Self { fault, status: None, version: None, headers: HeaderMap::new(), body: Bytes::new() }
     }
 

@@ -93,12 +93,14 @@ impl Batch {
 
     /// Whether there is a next message.
     #[inline]
+    #[must_use]
     pub fn has_next(&self) -> bool {
         matches!(self.next, Next::Message(_))
     }
 
     /// Whether the driver's input is here, or what came of it is still to be told.
     #[inline]
+    #[must_use]
     pub fn is_lent(&self) -> bool {
         self.input.capacity() > 0 || matches!(self.next, Next::Invalid)
     }
