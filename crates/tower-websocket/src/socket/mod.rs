@@ -397,7 +397,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.0.connection.lock().driver().memory()
     }
 
-    /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
+    /// The request, where [`accept`](fn@crate::accept) has read it. The layer gives it to the handler instead.
     #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
         self.0.request.as_deref()

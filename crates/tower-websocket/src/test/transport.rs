@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pipe::Pipe;
 
-/// Two ends of a transport in memory, for [`accept`](crate::accept), [`Connect::over`](crate::Connect::over), a
+/// Two ends of a transport in memory, for [`accept`](fn@crate::accept), [`Connect::over`](crate::Connect::over), a
 /// [`Peer`](super::Peer), or anything else that takes a stream.
 ///
 /// ```

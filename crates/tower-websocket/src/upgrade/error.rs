@@ -23,7 +23,7 @@ pub enum UpgradeRefusal {
     #[error("connection cannot be upgraded, the request has no OnUpgrade extension of hyper")]
     NotUpgradable,
     /// The 8 bytes of a hixie-76 handshake are declared as a body, and only [`WebSocketLayer`](crate::WebSocketLayer) and
-    /// [`accept`](crate::accept) can read them there.
+    /// [`accept`](fn@crate::accept) can read them there.
     #[error("cannot read the 8 bytes of a hixie-76 handshake from a declared body (Content-Length)")]
     DeclaredBody,
     /// The [`Shutdown`](crate::Shutdown) of the server has begun.
