@@ -49,15 +49,7 @@ pub(crate) fn quiet_observer() -> impl Observer {
 impl ConnectionObserver for Notes {
     fn passed(&mut self, traffic: &Traffic) {
         assert_ne!(*traffic, Traffic::default(), "nothing passed");
-        self.told(|told| {
-            let sum = &mut told.traffic;
-            sum.messages_received += traffic.messages_received;
-            sum.messages_sent += traffic.messages_sent;
-            sum.payload_received += traffic.payload_received;
-            sum.payload_sent += traffic.payload_sent;
-            sum.wire_received += traffic.wire_received;
-            sum.wire_sent += traffic.wire_sent;
-        });
+        self.told(|told| told.traffic += *traffic);
     }
 
     fn answered(&mut self, time: Duration) {

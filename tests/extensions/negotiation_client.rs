@@ -134,7 +134,7 @@ fn a_client_refuses_every_wrong_way_to_write_a_window() {
 }
 
 #[test]
-fn an_error_says_which_extension_and_which_parameter_in_a_sentence() {
+fn error_names_extension_and_parameter() {
     let told = |response| chain(&activate("mwb=9 rnct", response).unwrap_err());
     assert_eq!(
         told("deflate; snct; cmwb=10"),
@@ -142,9 +142,9 @@ fn an_error_says_which_extension_and_which_parameter_in_a_sentence() {
     );
     assert_eq!(
         told("deflate"),
-        "extension permessage-deflate: the parameter server_no_context_takeover is not acceptable"
+        "extension \"permessage-deflate\" failed: unacceptable parameter server_no_context_takeover"
     );
-    assert_eq!(told("x-unknown; a=1"), "extension x-unknown: it is unknown");
+    assert_eq!(told("x-unknown; a=1"), "extension \"x-unknown\" failed: unknown extension");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn hybi() -> Handshake {
 }
 
 fn from_elsewhere() -> Request<Body> {
-    hybi().with("Origin", "https://evil.com").request().map(|()| Body::empty())
+    hybi().set("Origin", "https://evil.com").request().map(|()| Body::empty())
 }
 
 fn inner(_: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {

@@ -50,14 +50,14 @@ fn a_server_that_refuses() {
             ),
             (
                 "HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n",
-                "the server did not upgrade the connection: it answered 302 Found (it is at ws://elsewhere/)",
+                "handshake answered with 302 Found (Location: ws://elsewhere/): unexpected status code",
             ),
             (
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-                "the Sec-WebSocket-Accept header of the response is missing or wrong",
+                "handshake answered with 101 Switching Protocols: missing or invalid Sec-WebSocket-Accept header",
             ),
-            ("SSH-2.0-OpenSSH_9\r\n\r\n", "the server does not speak HTTP/1.1"),
-            ("", "the server closed the connection without an answer"),
+            ("SSH-2.0-OpenSSH_9\r\n\r\n", "handshake failed: response is not HTTP/1.1"),
+            ("", "handshake failed: connection closed without a response"),
         ];
         for (answer, message) in cases {
             let (listener, url) = listen().await;

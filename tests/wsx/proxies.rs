@@ -63,7 +63,7 @@ fn the_tunnel_is_told_where_the_handshake_through_it_fails() {
         let refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
         for (answer, message) in [
             (refusal, "handshake answered with 404 Not Found: unexpected status code"),
-            ("", "the server closed the connection without an answer"),
+            ("", "handshake failed: connection closed without a response"),
         ] {
             let (listener, url) = listen().await;
             let program = Wsx::json(url).args(["--proxy", &proxy(GRANTED).await]).start();

@@ -169,6 +169,8 @@ impl Iterator for Batch {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use websocket_wire::{MASK, put_frame};
+
     use super::*;
     use crate::{Config, Driver, Event, ProtocolError};
 
@@ -186,16 +188,9 @@ mod tests {
         driver
     }
 
-    /// A masked frame.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let len = payload.len();
-        let mut frame = match len {
-            0..=125 => vec![first, 0x80 | len as u8],
-            _ => vec![first, 0xfe, (len >> 8) as u8, len as u8],
-        };
-        let key = [1, 2, 3, 4];
-        frame.extend(key);
-        frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        let mut frame = Vec::new();
+        put_frame(&mut frame, first, Some(MASK), payload);
         frame
     }
 
