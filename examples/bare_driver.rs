@@ -4,6 +4,9 @@
 //! cargo run --release --example bare_driver -- --addr 127.0.0.1:9002
 //! ```
 
+#[path = "error_chain/mod.rs"]
+mod error_chain;
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -11,6 +14,8 @@ use std::thread;
 use bytes::Buf;
 use clap::Parser;
 use websocket_driver::{Config, Driver, Event, is_handshake};
+
+use self::error_chain::ErrorChain;
 
 /// Echoes every WebSocket message, with no async runtime.
 #[derive(Debug, Parser)]
@@ -49,7 +54,7 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
                 Event::Connect => return stream.write_all(PAGE.as_bytes()),
                 Event::Open => println!("open: {}", driver.version().map_or("", |version| version.as_str())),
                 Event::Message(message) => driver.send(message).map_err(io::Error::other)?,
-                Event::Error(error) => println!("error: {error}"),
+                Event::Error(error) => println!("error: {}", ErrorChain(&error)),
                 Event::Close(close) => println!("close: {} {}", close.code, close.reason),
                 _ => {}
             }

@@ -5,16 +5,22 @@
 //! cargo run --release --example draft_client -- --version hixie-75 --name Ada
 //! ```
 
+#[path = "error_chain/mod.rs"]
+mod error_chain;
+
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 use std::thread;
 
 use axum::http::Uri;
 use clap::{Parser, ValueEnum};
 use md5::{Digest, Md5};
 use serde_json::json;
+
+use self::error_chain::ErrorChain;
 
 /// Joins the chat as a client of draft-hixie-76 or -75. Lines typed are said; the end of the input closes.
 #[derive(Debug, Parser)]
@@ -39,16 +45,25 @@ enum Draft {
     Hixie75,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("draft_client: {}", ErrorChain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let authority = options.url.authority().ok_or("URL has no host")?;
     let stream = TcpStream::connect((authority.host(), authority.port_u16().unwrap_or(80)))?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
-    open(&options, &mut writer, &mut reader)?;
+    open(options, &mut writer, &mut reader)?;
 
     let draft = options.version.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-    let name = options.name.unwrap_or(draft);
+    let name = options.name.as_ref().unwrap_or(&draft);
     send(&mut writer, &json!({ "type": "name", "name": name }).to_string())?;
     let printer = thread::spawn(move || print(reader));
     for line in io::stdin().lines() {

@@ -6,6 +6,8 @@
 
 #[path = "../client_options/mod.rs"]
 mod client_options;
+#[path = "../error_chain/mod.rs"]
+mod error_chain;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use clap::Parser;
 use tower_websocket::{CloseCode, Message, WebSocket};
 
 use self::client_options::{ClientOptions, MessageOptions};
+use self::error_chain::ErrorChain;
 
 /// Sends messages to an echo server, the text hello unless told otherwise, checks each echo, and tells how long they took.
 #[derive(Debug, Parser)]
@@ -31,7 +34,7 @@ async fn main() -> ExitCode {
     match run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo_client: {error}");
+            eprintln!("echo_client: {}", ErrorChain(&*error));
             ExitCode::FAILURE
         }
     }

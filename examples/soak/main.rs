@@ -5,6 +5,8 @@
 //! cargo run --release --example soak -- --connections 5000 --seconds 60
 //! ```
 
+#[path = "../error_chain/mod.rs"]
+mod error_chain;
 mod files;
 mod handshake;
 mod idle;

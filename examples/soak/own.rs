@@ -12,6 +12,7 @@ use tower_websocket::{
     CloseCause, CloseCode, Config, Connect, ConnectError, Http2Connection, Message, ProtocolError, WebSocket, connect,
 };
 
+use crate::error_chain::ErrorChain;
 use crate::ledger::{End, lock};
 use crate::peer::Target;
 use crate::raw::PATIENCE;
@@ -70,7 +71,7 @@ pub(super) async fn open(
     let (request, permit) = match pool {
         Some(pool) => match pool.take(target).await {
             Ok((connection, permit)) => (request.on(&connection), Some(permit)),
-            Err(error) => return Ok(Err(End::Lost(error.to_string()))),
+            Err(error) => return Ok(Err(End::Lost(ErrorChain(&error).to_string()))),
         },
         None => (request, None),
     };
@@ -79,7 +80,7 @@ pub(super) async fn open(
         Err(ConnectError::Refused(ProtocolError::Response(error))) => {
             Ok(Err(End::Refused(error.status.map_or(0, |status| status.as_u16()))))
         }
-        Err(error) => Ok(Err(End::Lost(format!("in the handshake: {error}")))),
+        Err(error) => Ok(Err(End::Lost(format!("in the handshake: {}", ErrorChain(&error))))),
     }
 }
 
@@ -135,7 +136,7 @@ pub(super) async fn talk(
         while let Some(message) = timeout_at(limit, socket.recv()).await.map_err(|_| "stuck".to_owned())? {
             match message {
                 Ok(message) => lock(&script).came(message.as_text().is_some(), message.as_bytes())?,
-                Err(error) => return Ok(End::Lost(error.to_string())),
+                Err(error) => return Ok(End::Lost(ErrorChain(&error).to_string())),
             }
             came.notify_one();
         }

@@ -8,12 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until};
 use tower_websocket::Version;
+use websocket_wire::{FIN, opcode, put_frame, put_hixie_text};
 
 use crate::handshake::Handshake;
 use crate::ledger::End;
 use crate::peer::Target;
 use crate::script::Line;
-use crate::wire::{self, Incoming, Parser};
+use crate::wire::{Incoming, Parser};
 
 /// How much is read at once.
 const ROOM: usize = 64 * 1024;
@@ -112,22 +113,22 @@ impl Raw {
     /// Queues a message, whole or in fragments.
     pub(super) fn say(&mut self, line: &Line) {
         if self.version.is_hixie() {
-            return wire::put_hixie(&mut self.output, &line.data);
+            return put_hixie_text(&mut self.output, &line.data);
         }
-        let mut opcode = if line.is_text { wire::TEXT } else { wire::BINARY };
+        let mut opcode = if line.is_text { opcode::TEXT } else { opcode::BINARY };
         let mut rest = &line.data[..];
         while self.rng.random_bool(0.3) {
             let (first, others) = rest.split_at(self.rng.random_range(0..=rest.len()));
             self.frame(false, opcode, first);
-            (opcode, rest) = (wire::CONTINUATION, others);
+            (opcode, rest) = (opcode::CONTINUATION, others);
         }
         self.frame(true, opcode, rest);
     }
 
     /// Queues a frame.
     pub(super) fn frame(&mut self, fin: bool, opcode: u8, payload: &[u8]) {
-        let key = self.rng.random();
-        wire::put_frame(&mut self.output, fin, opcode, payload, key);
+        let fin = if fin { FIN } else { 0 };
+        put_frame(&mut self.output, fin | opcode, Some(self.rng.random()), payload);
     }
 
     /// Queues a close, as the version has it.
@@ -135,8 +136,8 @@ impl Raw {
         match self.version {
             Version::Hixie75 => self.ends = true,
             Version::Hixie76 => self.output.put_slice(&[0xff, 0x00]),
-            _ if code == 1005 => self.frame(true, wire::CLOSE, b""),
-            _ => self.frame(true, wire::CLOSE, &code.to_be_bytes()),
+            _ if code == 1005 => self.frame(true, opcode::CLOSE, b""),
+            _ => self.frame(true, opcode::CLOSE, &code.to_be_bytes()),
         }
     }
 
@@ -154,7 +155,7 @@ impl Raw {
     pub(super) fn take(&mut self) -> Result<Option<Incoming>, String> {
         let next = self.parser.next(&mut self.input)?;
         if let Some(Incoming::Ping(data)) = &next {
-            self.frame(true, wire::PONG, data);
+            self.frame(true, opcode::PONG, data);
         }
         Ok(next)
     }

@@ -7,6 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, timeout};
 use tower_websocket::{Version, WebSocket};
+use websocket_wire::opcode::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT};
 
 use crate::ledger::{Account, End};
 use crate::own;
@@ -14,7 +15,7 @@ use crate::peer::Target;
 use crate::raw::{PATIENCE, Raw, Step};
 use crate::script::Script;
 use crate::server::{MAX_CONTROL_RATE, MAX_FRAGMENTS, MAX_MESSAGE};
-use crate::wire::{BINARY, CLOSE, CONTINUATION, Incoming, PING, PONG, TEXT};
+use crate::wire::Incoming;
 
 /// What there is too much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,14 +1,9 @@
-//! Frames written and read by hand, so that nothing of the library judges itself.
+//! Messages and control frames of a server, put together from frames without the library, so that it does not judge itself.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tower_websocket::Version;
-
-pub(super) const CONTINUATION: u8 = 0x0;
-pub(super) const TEXT: u8 = 0x1;
-pub(super) const BINARY: u8 = 0x2;
-pub(super) const CLOSE: u8 = 0x8;
-pub(super) const PING: u8 = 0x9;
-pub(super) const PONG: u8 = 0xa;
+use websocket_wire::opcode::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT};
+use websocket_wire::read_header;
 
 /// What a server has sent.
 #[derive(Debug)]
@@ -17,35 +12,6 @@ pub(super) enum Incoming {
     Ping(Bytes),
     Pong(Bytes),
     Close(Option<u16>),
-}
-
-/// Writes a frame as clients do, masked; with `FIN` or without.
-pub(super) fn put_frame(out: &mut BytesMut, fin: bool, opcode: u8, payload: &[u8], key: [u8; 4]) {
-    out.put_u8(if fin { 0x80 | opcode } else { opcode });
-    match payload.len() {
-        len @ 0..126 => out.put_u8(0x80 | len as u8),
-        len @ 126..0x1_0000 => {
-            out.put_u8(0x80 | 126);
-            out.put_u16(len as u16);
-        }
-        len => {
-            out.put_u8(0x80 | 127);
-            out.put_u64(len as u64);
-        }
-    }
-    out.put_slice(&key);
-    let begin = out.len();
-    out.put_slice(payload);
-    for chunk in out[begin..].chunks_mut(4) {
-        chunk.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-    }
-}
-
-/// Both hixie drafts have text between 00 and FF.
-pub(super) fn put_hixie(out: &mut BytesMut, text: &[u8]) {
-    out.put_u8(0x00);
-    out.put_slice(text);
-    out.put_u8(0xff);
 }
 
 /// Reads frames of a server that agreed to no extension.
@@ -100,21 +66,17 @@ impl Parser {
 
 /// A frame with its first byte, if it is there.
 fn take_frame(input: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, String> {
-    let [first, second, rest @ ..] = &input[..] else { return Ok(None) };
-    let (first, second) = (*first, *second);
-    let (header, len) = match (second, rest) {
-        (0..126, _) => (2, usize::from(second)),
-        (126, [a, b, ..]) => (4, usize::from(u16::from_be_bytes([*a, *b]))),
-        (127, [a, b, c, d, e, f, g, h, ..]) => (10, u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) as usize),
-        (126 | 127, _) => return Ok(None),
-        _ => return Err("a masked frame from the server".into()),
-    };
-    if input.len() < header + len {
-        input.reserve(header + len - input.len());
+    let Some(header) = read_header(input) else { return Ok(None) };
+    if header.key.is_some() {
+        return Err("a masked frame from the server".into());
+    }
+    let length = usize::try_from(header.length).map_err(|_| "a frame longer than memory")?;
+    if input.len() - header.size < length {
+        input.reserve(header.size + length - input.len());
         return Ok(None);
     }
-    input.advance(header);
-    Ok(Some((first, input.split_to(len))))
+    input.advance(header.size);
+    Ok(Some((header.first, input.split_to(length))))
 }
 
 fn next_hixie(input: &mut BytesMut) -> Result<Option<Incoming>, String> {

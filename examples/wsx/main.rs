@@ -63,6 +63,8 @@ mod command;
 mod console;
 mod dump;
 mod editor;
+#[path = "../error_chain/mod.rs"]
+mod error_chain;
 mod history;
 mod layout;
 mod lines;
@@ -87,6 +89,7 @@ use clap::Parser;
 use tower_websocket::{ConnectError, ProtocolError, WebSocket};
 
 use self::console::Console;
+use self::error_chain::ErrorChain;
 use self::options::Options;
 use self::record::Record;
 use self::session::Session;
@@ -100,7 +103,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             // Whoever read the output has gone, as `head` does.
             if error.kind() != io::ErrorKind::BrokenPipe {
-                eprintln!("wsx: {error}");
+                eprintln!("wsx: {}", ErrorChain(&error));
             }
             ExitCode::FAILURE
         }
@@ -140,7 +143,7 @@ async fn connect(
 
 /// Tells why there is no socket.
 fn fail(view: View, error: &(dyn Error + 'static), tunnel: bool) -> io::Result<()> {
-    let message = with_causes(error);
+    let message = ErrorChain(error).to_string();
     let connect_error = error.downcast_ref::<ConnectError>();
     let body = match connect_error {
         Some(ConnectError::Refused(ProtocolError::Response(refusal))) => &refusal.body[..],
@@ -162,18 +165,4 @@ fn fail(view: View, error: &(dyn Error + 'static), tunnel: bool) -> io::Result<(
         )
     );
     if tunnel || had_connection { console::print_plain(&view.record(&Record::Eof)) } else { Ok(()) }
-}
-
-/// What an error says, and what those behind it add to that: the system's own word on an address, say.
-fn with_causes(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        if !message.contains(&told) {
-            message = format!("{message}: {told}");
-        }
-        cause = error.source();
-    }
-    message
 }

@@ -11,6 +11,7 @@ use tower_websocket::{CloseFrame, Error, Event, Message, SendError, WebSocket};
 
 use crate::command::{Command, HELP};
 use crate::console::{Console, Input};
+use crate::error_chain::ErrorChain;
 use crate::options::Options;
 use crate::record::Record;
 use crate::screen::Screen;
@@ -80,7 +81,7 @@ impl Session {
                     Ok(Wanted::Input(Input::Leave)) => self.begin_close(self.close.clone())?,
                     Err(error) => {
                         self.console.release()?;
-                        self.error(&format!("the input cannot be read: {error}"))?;
+                        self.error(&format!("cannot read the input: {error}"))?;
                     }
                 },
                 () = until(quiet) => {
@@ -123,14 +124,14 @@ impl Session {
     fn heard(&mut self, event: Option<Result<Event, Error>>) -> io::Result<()> {
         self.last = Instant::now();
         match event {
-            Some(Ok(Event::Error(error))) => self.error(&error.to_string())?,
+            Some(Ok(Event::Error(error))) => self.error(&ErrorChain(&error).to_string())?,
             Some(Ok(event)) => {
                 self.has_told_close |= matches!(event, Event::Close(_));
                 if let Some(record) = Record::of(&event) {
                     self.tell(&record)?;
                 }
             }
-            Some(Err(error)) => self.error(&error.to_string())?,
+            Some(Err(error)) => self.error(&ErrorChain(&error).to_string())?,
             None => {
                 self.is_over = true;
                 self.console.release()?;
@@ -222,7 +223,7 @@ impl Session {
             Ok(()) => return Ok(true),
             // The peer was faster, which the events tell.
             Err(Error::Send(SendError::Closed)) => self.ahead = boxed(iter::empty()),
-            Err(error) => self.error(&error.to_string())?,
+            Err(error) => self.error(&ErrorChain(&error).to_string())?,
         }
         Ok(false)
     }
@@ -235,7 +236,7 @@ impl Session {
         self.console.release()?;
         match self.socket.start_close(close.code, &close.reason) {
             Ok(()) => Ok(()),
-            Err(error) => self.error(&error.to_string()),
+            Err(error) => self.error(&ErrorChain(&error).to_string()),
         }
     }
 

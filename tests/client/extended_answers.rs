@@ -102,7 +102,7 @@ fn a_refusal_says_what_a_user_needs_to_know() {
     assert!(told(status(404)).contains("404 Not Found"));
     assert!(told(with(status(401), &[("www-authenticate", "Basic realm=\"x\"")])).contains("Basic realm=\"x\""));
     assert!(told(with(status(302), &[("location", "https://example.org/")])).contains("https://example.org/"));
-    assert!(told(with(status(426), &[("sec-websocket-version", "8")])).contains("versions 8"));
+    assert!(told(with(status(426), &[("sec-websocket-version", "8")])).contains("versions: 8"));
 }
 
 #[test]

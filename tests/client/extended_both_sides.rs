@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use permessage_deflate::PermessageDeflate;
 use proptest::prelude::*;
 use websocket_driver::{
-    CloseCode, Config, Driver, Event, HandshakeError, Message, ProtocolError, Version, is_handshake,
+    CloseCode, Config, Driver, Event, HandshakeError as E, Message, ProtocolError, Version, is_handshake,
 };
 
 use crate::both_sides::pump_in;
@@ -74,7 +74,7 @@ fn either_side_closes_and_the_server_ends_the_stream_first() {
 }
 
 /// What a client makes of a server's refusal of this request.
-fn refused(request: &Request<()>, mut client: Driver) -> (HandshakeError, ProtocolError) {
+fn refused(request: &Request<()>, mut client: Driver) -> (E, ProtocolError) {
     let error = websocket_tests::accept(request, Config::server()).expect_err("a refusal");
     client.receive_response(error.to_response().map(Bytes::from)).expect("an answer is waited for");
     let Some(Event::Error(told)) = client.poll_event() else { panic!("no error") };
@@ -90,14 +90,14 @@ fn a_refusal_of_the_server_tells_the_client_why() {
     let (mut request, client) = asked();
     request.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("14"));
     let (error, told) = refused(&request, client);
-    assert!(matches!(error, HandshakeError::UnsupportedVersion { .. }));
+    assert!(matches!(error, AcceptError::Refused(E::UnsupportedVersion { .. })));
     let ProtocolError::Response(told) = told else { panic!("{told:?}") };
     assert_eq!(told.status, Some(StatusCode::UPGRADE_REQUIRED));
     assert_eq!(told.body, format!("{error}\n"));
     let (mut request, client) = asked();
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("a b"));
     let (error, told) = refused(&request, client);
-    assert_eq!(error, HandshakeError::InvalidProtocol);
+    assert_eq!(error, E::InvalidProtocol.into());
     assert!(told.to_string().contains("400"), "{told}");
 }
 

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{CloseCode, Config, Driver, Event, HandshakeError, UrlError, is_handshake};
+use websocket_driver::{ClientError, CloseCode, Config, Driver, Event, UrlError, UsageError, is_handshake};
 use websocket_tests::accept;
 use websocket_tests::wire::Handshake;
 
@@ -119,7 +119,7 @@ fn headers_that_http_2_has_no_place_for_cannot_be_set() {
     for name in ["host", "upgrade", "connection", "transfer-encoding", "content-length", "sec-websocket-key"] {
         let name = HeaderName::from_static(name);
         let error = client.driver.set_header(name.clone(), HeaderValue::from_static("x")).unwrap_err();
-        assert_eq!(error, HandshakeError::ReservedHeader(name));
+        assert_eq!(error, UsageError::ReservedHeader(name));
     }
     assert_eq!(headers(&client.driver.extended_connect().unwrap()), [("sec-websocket-version", "13")]);
 }
@@ -127,45 +127,45 @@ fn headers_that_http_2_has_no_place_for_cannot_be_set() {
 #[test]
 fn what_is_wrong_with_the_url_is_told_before() {
     let error = Driver::client(&uri("ftp://example.com/"), config()).unwrap_err();
-    assert!(matches!(error, UrlError::Scheme { .. }));
+    assert!(matches!(error, ClientError::Url(UrlError::Scheme { .. })));
 }
 
 #[test]
 fn it_is_had_once() {
     let mut client = asked(config());
-    assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
-    assert_eq!(client.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
+    assert_eq!(client.driver.start(), Err(UsageError::AlreadyAnswered));
     let error = client.driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap_err();
-    assert_eq!(error, HandshakeError::AlreadyAnswered);
+    assert_eq!(error, UsageError::AlreadyAnswered);
     assert_eq!(client.written(), b"");
     // None of that has changed anything.
     client.driver.receive_response(ok()).unwrap();
     assert_eq!(client.events(), [Event::Open]);
-    assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
+    assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
 }
 
 #[test]
 fn it_is_not_had_after_a_start_which_goes_on_undisturbed() {
     let mut client = Client::started(config());
-    assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
-    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
+    assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
     assert_eq!(client.events(), []);
     assert_eq!(client.feed(&Reply::right().bytes()[..20]), []);
-    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
     assert_eq!(client.feed(&Reply::right().bytes()[20..]), [Event::Open]);
 }
 
 #[test]
 fn an_answer_is_taken_once_and_only_where_one_is_waited_for() {
     let mut client = Client::new(config());
-    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
     client.driver.extended_connect().expect("still possible");
     client.driver.receive_response(ok()).unwrap();
-    assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
     assert_eq!(client.events(), [Event::Open], "told once");
     let mut refusal = ok();
     *refusal.status_mut() = StatusCode::FORBIDDEN;
-    assert_eq!(client.driver.receive_response(refusal), Err(HandshakeError::NotRequested));
+    assert_eq!(client.driver.receive_response(refusal), Err(UsageError::NotRequested));
     assert_eq!(client.events(), [], "and still open");
     client.driver.text("hello").unwrap();
 }
@@ -176,8 +176,8 @@ fn a_connection_that_was_closed_before_the_answer_takes_none() {
         let mut client = if asks { asked(config()) } else { Client::new(config()) };
         client.driver.start_close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
         assert_eq!(client.events(), [closed(1001, "changed my mind")]);
-        assert_eq!(client.driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
-        assert_eq!(client.driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+        assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
+        assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
         assert_eq!((client.events(), client.written()), (vec![], vec![]));
     }
 }
@@ -186,12 +186,12 @@ fn a_connection_that_was_closed_before_the_answer_takes_none() {
 fn a_server_asks_for_nothing_and_takes_no_answer() {
     let request = Handshake::hybi("13").request();
     let mut driver = Driver::server(Config::server());
-    assert_eq!(driver.extended_connect().unwrap_err(), HandshakeError::NotRequested);
-    assert_eq!(driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.extended_connect().unwrap_err(), UsageError::NotRequested);
+    assert_eq!(driver.receive_response(ok()), Err(UsageError::NotRequested));
     assert!(!driver.is_closed());
     let (_, mut driver) = accept(&request, Config::server()).expect("a handshake");
-    assert_eq!(driver.extended_connect().unwrap_err(), HandshakeError::AlreadyAnswered);
-    assert_eq!(driver.receive_response(ok()), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
+    assert_eq!(driver.receive_response(ok()), Err(UsageError::NotRequested));
     assert_eq!(driver.poll_event(), Some(Event::Open));
 }
 

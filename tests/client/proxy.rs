@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use http::header::{self, HeaderName, HeaderValue};
-use websocket_driver::{Config, Driver, Event, HandshakeError, Proxy, ProxyError, UrlError};
+use websocket_driver::{Config, Driver, Event, Proxy, ProxyError, UrlError, UsageError};
 use websocket_tests::wire::Frame;
 
 use crate::session::{Client, Reply, closed, config, text, uri};
@@ -98,11 +98,11 @@ fn headers_that_are_not_the_callers_are_refused() {
     for name in ["host", "connection", "upgrade", "content-length", "transfer-encoding", "sec-websocket-key"] {
         let name = HeaderName::from_static(name);
         let error = proxy.set_header(name.clone(), HeaderValue::from_static("x")).unwrap_err();
-        assert_eq!(error, HandshakeError::ReservedHeader(name));
+        assert_eq!(error, UsageError::ReservedHeader(name));
     }
     proxy.start();
     let error = proxy.set_header(header::USER_AGENT, HeaderValue::from_static("x")).unwrap_err();
-    assert_eq!(error, HandshakeError::AlreadyAnswered);
+    assert_eq!(error, UsageError::AlreadyAnswered);
 }
 
 #[test]

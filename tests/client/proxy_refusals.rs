@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use websocket_driver::{HeadError, Proxy, ProxyError};
+use websocket_tests::chain::chain;
 
 use crate::proxy::{ESTABLISHED, started};
 use crate::session::{Reply, cases, config};
@@ -30,8 +31,8 @@ fn rows() -> Vec<Refused> {
     let refused = |status: u16| ProxyError::Refused { status: status.try_into().unwrap(), headers: headers(None) };
     let malformed = || ProxyError::Head(HeadError::Malformed);
     let status = |status| Reply::status(status).with("X-One", "1");
-    let unreadable = "the proxy's answer cannot be read: the message is malformed";
-    let ended = "the proxy closed the connection without an answer";
+    let unreadable = "invalid response from the proxy: malformed HTTP head";
+    let ended = "proxy closed the connection without a response";
     vec![
         row(
             "407",
@@ -75,14 +76,14 @@ fn rows() -> Vec<Refused> {
             (0..101).fold(Reply::status("200 OK"), |reply, _| reply.with("X", "")).bytes(),
             ProxyError::Head(HeadError::TooManyHeaders { limit: 100 }),
             None,
-            "the proxy's answer cannot be read: the message has more than 100 header fields",
+            "invalid response from the proxy: HTTP head has more than 100 header fields",
         ),
         row(
             "an endless head",
             [&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 16 * 1024]].concat(),
             ProxyError::Head(HeadError::TooLarge { limit: 16 * 1024 }),
             None,
-            "the proxy's answer cannot be read: the head of the message exceeds 16384 bytes",
+            "invalid response from the proxy: HTTP head exceeds 16384 bytes",
         ),
         row("nothing", vec![], ProxyError::Ended, None, ended),
         row("half a head", ESTABLISHED[..ESTABLISHED.len() - 2].to_vec(), ProxyError::Ended, None, ended),
@@ -110,7 +111,7 @@ fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
         for cuts in [vec![], (1..bytes.len()).collect()] {
             let (proxy, told) = answered(&bytes, &cuts);
             assert_eq!(told, [Err(error.clone())], "{name}");
-            assert_eq!(error.to_string(), message, "{name}");
+            assert_eq!(chain(&error), message, "{name}");
             assert_eq!(proxy.status().map(|status| status.as_u16()), status, "{name}");
             assert_eq!(proxy.headers().contains_key("x-one"), status.is_some(), "{name}");
             let mut proxy = *proxy.into_driver().expect_err(name);

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use websocket_driver::{Event, HeadError, ReadyState, ResponseFault, SendError, Version};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
 use crate::session::{Client, Reply, config, refusal};
@@ -62,14 +63,14 @@ pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
         Refused::status("a status of no class", Reply::status("999 Odd"), 999),
         Refused::status("200 with all headers right", right().into_status("200 OK"), 200),
         Refused::status("HTTP/1.0 503", Reply::line("HTTP/1.0 503 Service Unavailable"), 503)
-            .hint("it is of HTTP/1.0, from a proxy perhaps"),
+            .hint("response is HTTP/1.0, possibly from a proxy"),
         Refused::status("HTTP/1.0 503 by a proxy", Reply::line("HTTP/1.0 503 No").with("Via", "1.0 squid"), 503)
-            .hint("it came through the proxy 1.0 squid"),
+            .hint("Via: 1.0 squid"),
         Refused::status("401", Reply::status("401 Unauthorized").with("WWW-Authenticate", "Basic realm=\"x\""), 401)
             .hint("WWW-Authenticate: Basic realm=\"x\""),
         Refused::status("401 without a challenge", Reply::status("401 Unauthorized"), 401),
         Refused::status("426", Reply::status("426 Upgrade Required").with("Sec-WebSocket-Version", "8, 7"), 426)
-            .hint("the server speaks the versions 8, 7"),
+            .hint("supported versions: 8, 7"),
         Refused::status("426 without versions", Reply::status("426 Upgrade Required"), 426),
         Refused::new("204", Reply::status("204 No Content").bytes(), Fault::Status, Some(204)),
         Refused::new("304", Reply::status("304 Not Modified").bytes(), Fault::Status, Some(304)),
@@ -81,10 +82,10 @@ pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
             Some(500),
         )
         .body("hello"),
-        Refused::noise("HTTP/2", &HTTP2, Fault::NotHttp, 1002).hint("the server spoke HTTP/2"),
+        Refused::noise("HTTP/2", &HTTP2, Fault::NotHttp, 1002).hint("server speaks HTTP/2"),
         Refused::noise("HTTP/2 without settings", &[0, 0, 0, 4, 0, 0, 0, 0, 0], Fault::NotHttp, 1002)
-            .hint("the server spoke HTTP/2"),
-        Refused::noise("a TLS alert", &TLS_ALERT, Fault::NotHttp, 1002).hint("the server spoke TLS: use a wss: URL"),
+            .hint("server speaks HTTP/2"),
+        Refused::noise("a TLS alert", &TLS_ALERT, Fault::NotHttp, 1002).hint("server speaks TLS, use a wss: URL"),
         Refused::noise("SSH", b"SSH-2.0-OpenSSH_9.2p1\r\n", Fault::NotHttp, 1002),
         Refused::noise("SMTP", b"220 mail.example.com ESMTP\r\n", Fault::NotHttp, 1002),
         Refused::noise("ICY", b"ICY 200 OK\r\n\r\n", Fault::NotHttp, 1002),
@@ -132,7 +133,7 @@ pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
     ];
     for (name, status) in [("301", 301), ("302", 302), ("303", 303), ("307", 307), ("308", 308)] {
         let reply = Reply::status(&format!("{status} Moved")).with("Location", "wss://example.com/");
-        all.push(Refused::status(name, reply, status).hint("it is at wss://example.com/"));
+        all.push(Refused::status(name, reply, status).hint("Location: wss://example.com/"));
     }
     for (name, protocol) in
         [("never offered", "soap"), ("in another case", "A"), ("a list", "a, b"), ("a comma", ","), ("with more", "ab")]
@@ -188,36 +189,45 @@ fn each_refusal_is_told_with_all_that_is_known() {
 }
 
 #[test]
-fn a_refusal_reads_as_a_sentence() {
+fn refusal_is_displayed_with_its_reason() {
     let rows = [
-        ("403", "the server did not upgrade the connection: it answered 403 Forbidden"),
+        ("403", "handshake answered with 403 Forbidden: unexpected status code"),
         (
             "401",
-            "the server did not upgrade the connection: it answered 401 Unauthorized (WWW-Authenticate: Basic realm=\"x\")",
+            "handshake answered with 401 Unauthorized (WWW-Authenticate: Basic realm=\"x\"): unexpected status code",
         ),
         (
             "307",
-            "the server did not upgrade the connection: it answered 307 Temporary Redirect (it is at wss://example.com/)",
+            "handshake answered with 307 Temporary Redirect (Location: wss://example.com/): unexpected status code",
+        ),
+        ("426", "handshake answered with 426 Upgrade Required (supported versions: 8, 7): unexpected status code"),
+        ("HTTP/2", "handshake failed (server speaks HTTP/2): response is not HTTP/1.1"),
+        ("a TLS alert", "handshake failed (server speaks TLS, use a wss: URL): response is not HTTP/1.1"),
+        (
+            "no Upgrade",
+            "handshake answered with 101 Switching Protocols: missing \"websocket\" in Upgrade header of the response",
         ),
         (
-            "426",
-            "the server did not upgrade the connection: it answered 426 Upgrade Required (the server speaks the versions 8, 7)",
+            "no Connection",
+            "handshake answered with 101 Switching Protocols: missing \"upgrade\" in Connection header of the response",
         ),
-        ("HTTP/2", "the server does not speak HTTP/1.1 (the server spoke HTTP/2)"),
-        ("a TLS alert", "the server does not speak HTTP/1.1 (the server spoke TLS: use a wss: URL)"),
-        ("no Upgrade", "the response does not upgrade to websocket"),
-        ("no Connection", "the Connection header of the response does not name upgrade"),
-        ("no accept", "the Sec-WebSocket-Accept header of the response is missing or wrong"),
-        ("never offered", "the response chooses a subprotocol that was not offered"),
-        ("nothing", "the server closed the connection without an answer"),
-        ("101 headers", "the message has more than 100 header fields"),
+        (
+            "no accept",
+            "handshake answered with 101 Switching Protocols: missing or invalid Sec-WebSocket-Accept header",
+        ),
+        (
+            "never offered",
+            "handshake answered with 101 Switching Protocols: server selected a subprotocol that was not offered",
+        ),
+        ("nothing", "handshake failed: connection closed without a response"),
+        ("101 headers", "handshake failed: HTTP head has more than 100 header fields"),
     ];
     for (name, message) in rows {
         let row = REFUSED.iter().find(|row| row.name == name).expect(name);
         let mut client = Client::started(config());
         let mut events = client.feed(&row.bytes);
         events.extend(client.eof());
-        assert_eq!(refusal(name, &events).0.to_string(), message);
+        assert_eq!(chain(&refusal(name, &events).0), message);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use http::header::{self, HeaderName, HeaderValue};
 use permessage_deflate::{PermessageDeflate, WindowBits};
-use websocket_driver::{Config, Driver, HandshakeError, ReadyState};
+use websocket_driver::{Config, Driver, ReadyState, UrlError, UsageError};
 use websocket_tests::wire::{ACCEPT, KEY};
 
 use crate::session::{Client, Reply, config, uri};
@@ -141,8 +141,8 @@ fn headers_of_the_handshake_are_refused_by_name() {
     for name in reserved {
         let name = HeaderName::from_static(name);
         let error = client.driver.set_header(name.clone(), HeaderValue::from_static("x")).unwrap_err();
-        assert_eq!(error, HandshakeError::ReservedHeader(name.clone()));
-        assert_eq!(error.to_string(), format!("the header {name} belongs to the handshake"));
+        assert_eq!(error, UsageError::ReservedHeader(name.clone()));
+        assert_eq!(error.to_string(), format!("header {name} is reserved for the handshake"));
     }
     client.driver.start().unwrap();
     let head = String::from_utf8(client.written()).unwrap();
@@ -156,16 +156,16 @@ fn nothing_is_set_or_started_behind_the_start() {
     assert_eq!(client.written(), b"");
     client.driver.start().unwrap();
     let set = |client: &mut Client| client.driver.set_header(header::ORIGIN, HeaderValue::from_static("x"));
-    assert_eq!(set(&mut client), Err(HandshakeError::AlreadyAnswered));
-    assert_eq!(client.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(set(&mut client), Err(UsageError::AlreadyAnswered));
+    assert_eq!(client.driver.start(), Err(UsageError::AlreadyAnswered));
     assert_eq!(values(&String::from_utf8(client.written()).unwrap(), "Sec-WebSocket-Key"), [KEY], "once");
     client.feed(Reply::right().bytes());
     assert_eq!(client.driver.ready_state(), ReadyState::Open);
-    assert_eq!(set(&mut client), Err(HandshakeError::AlreadyAnswered));
-    assert_eq!(client.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(set(&mut client), Err(UsageError::AlreadyAnswered));
+    assert_eq!(client.driver.start(), Err(UsageError::AlreadyAnswered));
     assert_eq!(client.written(), b"");
     client.eof();
-    assert_eq!(set(&mut client), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(set(&mut client), Err(UsageError::AlreadyAnswered));
 }
 
 #[test]
@@ -178,6 +178,6 @@ fn line_breaks_come_into_no_request() {
     }
     for user in ["a%0d%0ab", "a%0Ab", "a:%0d", "%00", "a:b%7f", "%1b:x"] {
         let error = Driver::client(&uri(&format!("ws://{user}@example.com/")), config()).unwrap_err();
-        assert_eq!(error, websocket_driver::UrlError::Characters, "{user}");
+        assert_eq!(error, UrlError::Characters.into(), "{user}");
     }
 }

@@ -6,6 +6,7 @@ use bytes::Buf;
 use http::Uri;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, ResponseError};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
 /// What makes the key of the example in RFC 6455 §1.3.
@@ -123,7 +124,7 @@ pub(crate) fn closed(code: u16, reason: &str) -> Event {
 /// How a fault of the server is told.
 pub(crate) fn failed(error: impl Into<ProtocolError>, code: u16) -> [Event; 2] {
     let error = error.into();
-    let reason = error.to_string();
+    let reason = chain(&error);
     [Event::Error(error), closed(code, &reason)]
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn refusal(name: &str, events: &[Event]) -> (ResponseError, u16) {
     let [Event::Error(ProtocolError::Response(error)), Event::Close(close)] = events else {
         panic!("{name}: no refusal: {events:?}");
     };
-    assert_eq!(close.reason.as_str(), error.to_string(), "{name}");
+    assert_eq!(close.reason.as_str(), chain(&error), "{name}");
     (ResponseError::clone(error), close.code.into())
 }
 

@@ -128,7 +128,7 @@ fn a_url_that_is_none_of_a_websocket_is_refused() {
     ];
     for (url, error, message) in rows {
         let refused = Driver::client(&uri(url), config()).expect_err(url);
-        assert_eq!(refused, error, "{url}");
+        assert_eq!(refused, error.into(), "{url}");
         assert_eq!(refused.to_string(), message);
     }
 }

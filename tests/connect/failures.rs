@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 
 use http::{HeaderName, Uri, header};
 use tower_websocket::{
-    ConnectError, HandshakeError, ProtocolError, ResponseFault, TlsConfig, UrlError, WebSocket, connect,
+    ConnectError, ProtocolError, ResponseFault, TlsConfig, UrlError, UsageError, WebSocket, connect,
 };
+use websocket_tests::chain::chain;
 
 use crate::peer::{Peer, listen};
 use crate::run::run;
@@ -21,7 +22,7 @@ fn a_port_that_nobody_listens_on_refuses() {
         let (listener, port) = listen().await;
         drop(listener);
         let error = failure(connect(format!("ws://127.0.0.1:{port}/"))).await;
-        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+        assert!(chain(&error).contains(&format!("127.0.0.1:{port}")), "{error}");
         let ConnectError::Io { error, .. } = error else { panic!("{error:?}") };
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     });
@@ -57,7 +58,7 @@ fn url_that_is_malformed_has_a_hint_at_its_characters() {
             ["ws://exämple.com/", "ws://日本.example/a", "ws://exa mple.com/", "ws://example.com/a b", "ws://ä@b/"]
         {
             let error = failure(connect(text)).await;
-            let told = error.to_string();
+            let told = chain(&error);
             assert!(matches!(error, ConnectError::MalformedUrl(_)), "{text}: {error:?}");
             assert!(told.contains("punycode") && told.contains("percent-encoded"), "{text}: {told}");
         }
@@ -125,7 +126,7 @@ fn a_header_of_the_handshake_cannot_be_set() {
         for name in reserved {
             let error = failure(connect("ws://127.0.0.1:1/").header(&name, "x")).await;
             let is_it = |told: &HeaderName| *told == name;
-            let told = matches!(&error, ConnectError::Header(HandshakeError::ReservedHeader(told)) if is_it(told));
+            let told = matches!(&error, ConnectError::Header(UsageError::ReservedHeader(told)) if is_it(told));
             assert!(told, "{name}: {error:?}");
         }
     });

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use permessage_deflate::PermessageDeflate;
 use tower_websocket::{CloseCode, CloseFrame, Config, Event, Message, Version, WebSocket};
+use websocket_tests::chain::chain;
 
 use crate::http2_servers::Stack;
 use crate::peer::echoes;
@@ -230,7 +231,7 @@ fn a_path_that_has_no_websocket_is_a_404() {
             let url = server.url().replace("/echo", "/other");
             let connection = server.connect().http2_connection().await.unwrap();
             let error = tower_websocket::connect(url).on(&connection).await.unwrap_err();
-            let told = matches!(&error, tower_websocket::ConnectError::Refused(_)) && error.to_string().contains("404");
+            let told = matches!(&error, tower_websocket::ConnectError::Refused(_)) && chain(&error).contains("404");
             assert!(told, "{error:?}");
         }
     });

@@ -2,6 +2,7 @@
 
 use http::Uri;
 use tower_websocket::{CloseCode, Config, ConnectError, ProxyError, connect};
+use websocket_tests::chain::chain;
 
 use crate::certificates::{Authority, tls_echo_server};
 use crate::forwarder::Forwarder;
@@ -101,7 +102,7 @@ fn wrong_credentials_or_none_are_told_with_the_challenge() {
             let error = connect.await.unwrap_err();
             let ConnectError::Proxy(ProxyError::Authentication { challenge, .. }) = &error else { panic!("{error:?}") };
             assert_eq!(challenge.as_deref(), Some("Basic realm=\"out\""));
-            let told = error.to_string();
+            let told = chain(&error);
             assert!(told.contains("407") && !told.contains("wrong"), "{told}");
         }
     });

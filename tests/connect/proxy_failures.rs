@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use http::{StatusCode, Uri};
 use tower_websocket::{ConnectError, HeadError, ProxyError, TlsConfig, UrlError, connect};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::Frame;
 
 use crate::certificates::Authority;
@@ -77,7 +78,7 @@ fn proxy_challenges_are_all_reported() {
         .await;
         let ConnectError::Proxy(ProxyError::Authentication { challenge, .. }) = &error else { panic!("{error:?}") };
         assert_eq!(challenge.as_deref(), Some("Negotiate, NTLM, Basic realm=\"out\""));
-        assert!(error.to_string().contains("Negotiate, NTLM, Basic"), "{error}");
+        assert!(chain(&error).contains("Negotiate, NTLM, Basic"), "{error}");
     });
 }
 

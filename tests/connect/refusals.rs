@@ -2,6 +2,7 @@
 
 use http::{StatusCode, header};
 use tower_websocket::{Config, ConnectError, HeadError, ProtocolError, ResponseError, ResponseFault, connect};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
 use crate::peer::{Peer, echo_server, listen, sample_config, upgraded};
@@ -79,8 +80,8 @@ fn a_503_of_http_1_0_tells_of_the_proxy_it_came_through() {
         let error = refused("HTTP/1.0 503 Service Unavailable\r\nVia: 1.0 cache\r\n\r\nlater").await;
         assert_eq!(error.status, Some(StatusCode::SERVICE_UNAVAILABLE));
         assert_eq!(error.body, "later");
-        assert!(error.to_string().contains("503"), "{error}");
-        assert_eq!(error.hint().as_deref(), Some("it came through the proxy 1.0 cache"));
+        assert!(chain(&error).contains("503"), "{error}");
+        assert_eq!(error.hint().as_deref(), Some("Via: 1.0 cache"));
     });
 }
 
@@ -90,7 +91,7 @@ fn a_redirection_is_not_followed_but_tells_where_to() {
         let answer = "HTTP/1.1 302 Found\r\nLocation: wss://example.com/\r\nContent-Length: 0\r\n\r\n";
         let error = refused_with(sample_config(), answer, false).await;
         assert_eq!(error.status, Some(StatusCode::FOUND));
-        assert!(error.to_string().contains("wss://example.com/"), "{error}");
+        assert!(chain(&error).contains("wss://example.com/"), "{error}");
     });
 }
 
@@ -99,7 +100,7 @@ fn a_426_tells_the_versions() {
     run(async || {
         let answer = "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8, 7\r\nContent-Length: 0\r\n\r\n";
         let error = refused_with(sample_config(), answer, false).await;
-        assert!(error.to_string().contains("8, 7"), "{error}");
+        assert!(chain(&error).contains("8, 7"), "{error}");
     });
 }
 
@@ -140,7 +141,7 @@ fn a_server_of_http_2_is_recognized() {
         let error = refused_with(sample_config(), settings, false).await;
         assert_eq!((&error.fault, error.status), (&ResponseFault::NotHttp, None));
         assert_eq!(error.body[..], settings);
-        assert!(error.to_string().contains("HTTP/2"), "{error}");
+        assert!(chain(&error).contains("HTTP/2"), "{error}");
     });
 }
 

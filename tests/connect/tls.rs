@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, CertificateError};
 use tower_websocket::{CloseCode, Connect, ConnectError, TlsConfig, connect};
+use websocket_tests::chain::chain;
 
 use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{echoes, listen, serve};
@@ -135,7 +136,7 @@ fn the_error_tells_the_host_and_the_reason() {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.expired()).await;
         let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).await.unwrap_err();
-        let told = error.to_string();
+        let told = chain(&error);
         assert!(told.contains("localhost") && told.contains("expired"), "{told}");
     });
 }

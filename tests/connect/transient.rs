@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tower::service_fn;
 use tower_websocket::{
-    ConnectError, HandshakeError, HeadError, ProtocolError, ProxyError, ResponseError, ResponseFault, UrlError, connect,
+    ConnectError, HeadError, ProtocolError, ProxyError, ResponseError, ResponseFault, UrlError, UsageError, connect,
 };
 
 use crate::certificates::{Authority, tls_echo_server};
@@ -26,13 +26,10 @@ fn refused(fault: ResponseFault, status: Option<u16>) -> ConnectError {
 }
 
 fn refused_with(fault: ResponseFault, status: Option<u16>, headers: HeaderMap) -> ConnectError {
-    ConnectError::Refused(ProtocolError::from(ResponseError {
-        fault,
-        status: status.map(|status| StatusCode::from_u16(status).expect("a status")),
-        version: None,
-        headers,
-        body: Default::default(),
-    }))
+    let mut error = ResponseError::new(fault);
+    error.status = status.map(|status| StatusCode::from_u16(status).expect("a status"));
+    error.headers = headers;
+    ConnectError::Refused(ProtocolError::from(error))
 }
 
 fn proxy_refused(status: u16, headers: HeaderMap) -> ConnectError {
@@ -103,7 +100,7 @@ fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
         (ConnectError::Protocol("a b".to_owned()), false),
         (ConnectError::MalformedUrl(malformed_url()), false),
         (ConnectError::MalformedHeader(malformed_url()), false),
-        (ConnectError::Header(HandshakeError::AlreadyAnswered), false),
+        (ConnectError::Header(UsageError::AlreadyAnswered), false),
         (ConnectError::NoTls, false),
         (ConnectError::NoHttp2 { host: host() }, false),
         (ConnectError::NoExtendedConnect { host: host() }, false),

@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use http::{HeaderName, HeaderValue};
-use websocket_driver::{Config, Driver, Event, HandshakeError, ReadyState, Version};
+use websocket_driver::{Config, Driver, Event, ReadyState, UsageError, Version};
 use websocket_tests::accept;
 use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
 
@@ -110,7 +110,7 @@ fn headers_of_the_application_stand_behind_those_of_the_handshake() {
         set(&mut driver, "x-served-by", "tests").unwrap();
         set(&mut driver, "set-cookie", "b=2").unwrap();
         driver.start().unwrap();
-        assert_eq!(set(&mut driver, "x-late", "1"), Err(HandshakeError::AlreadyAnswered));
+        assert_eq!(set(&mut driver, "x-late", "1"), Err(UsageError::AlreadyAnswered));
         assert_eq!(driver.poll_event(), Some(Event::Open));
         let output = driver.output();
         let written = String::from_utf8(output.copy_to_bytes(output.remaining()).into()).unwrap();
@@ -141,7 +141,7 @@ fn headers_of_the_handshake_cannot_be_set() {
         assert_eq!(session.driver.poll_event(), Some(Event::Connect));
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         let result = session.driver.set_header(name.clone(), HeaderValue::from_static("x"));
-        assert_eq!(result, Err(HandshakeError::ReservedHeader(name)));
+        assert_eq!(result, Err(UsageError::ReservedHeader(name)));
         session.driver.start().unwrap();
         let (answer, _) = Answer::read(&session.written()).unwrap();
         assert_eq!(answer.headers.len(), 3);
@@ -159,10 +159,10 @@ fn a_line_break_cannot_get_into_a_header() {
 #[test]
 fn commands_of_the_handshake_have_their_time() {
     let mut driver = Driver::server(Config::server());
-    assert_eq!(driver.start(), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.start(), Err(UsageError::NotRequested));
     driver.receive(&b"GET / HTTP/1.1\r\n"[..]);
     assert_eq!(driver.poll_event(), None);
-    assert_eq!(driver.start(), Err(HandshakeError::NotRequested));
+    assert_eq!(driver.start(), Err(UsageError::NotRequested));
     assert_eq!((driver.version(), driver.request().is_some()), (None, false));
     driver.receive(&Handshake::of(Version::Hybi13).head()[b"GET /chat HTTP/1.1\r\n".len()..]);
     assert_eq!(driver.poll_event(), Some(Event::Connect));
@@ -170,7 +170,7 @@ fn commands_of_the_handshake_have_their_time() {
     assert_eq!(driver.request().unwrap().headers()["host"], "example.com");
     assert_eq!((driver.poll_event(), driver.ready_state()), (None, ReadyState::Connecting));
     driver.start().unwrap();
-    assert_eq!((driver.start(), driver.ready_state()), (Err(HandshakeError::AlreadyAnswered), ReadyState::Open));
+    assert_eq!((driver.start(), driver.ready_state()), (Err(UsageError::AlreadyAnswered), ReadyState::Open));
     assert_eq!((driver.poll_event(), driver.poll_event()), (Some(Event::Open), None));
 }
 
@@ -182,7 +182,7 @@ fn a_refused_handshake_is_not_answered_twice() {
     assert_eq!(driver.poll_event(), Some(Event::Connect));
     assert_eq!(driver.refusal().unwrap().status(), 426);
     driver.start().unwrap();
-    assert_eq!(driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(driver.start(), Err(UsageError::AlreadyAnswered));
     assert!(driver.is_closed() && driver.output().has_remaining());
     assert_eq!(driver.version(), None);
 }

@@ -1,7 +1,9 @@
 //! draft-hixie-thewebsocketprotocol-76: the challenge, the body behind the head, frames and closing.
 
 use bytes::Buf;
-use websocket_driver::{CloseCode, Config, Event, HandshakeError, ProtocolError, ReadyState, SendError, Version};
+use websocket_driver::{
+    CloseCode, Config, Event, HandshakeError, ProtocolError, ReadyState, SendError, UsageError, Version,
+};
 use websocket_tests::accept;
 use websocket_tests::wire::{HIXIE76_BODY, HIXIE76_CLOSE, HIXIE76_DIGEST, Handshake, hixie_text};
 
@@ -91,7 +93,7 @@ fn the_head_of_the_answer_goes_out_before_the_body_has_come() {
 fn an_accepted_request_needs_its_body_as_the_first_input() {
     let mut session = waiting();
     assert_eq!((session.events(), session.driver.ready_state()), (vec![], ReadyState::Connecting));
-    assert_eq!(session.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(session.driver.start(), Err(UsageError::AlreadyAnswered));
     let input = [&HIXIE76_BODY[..], &hixie_text("glued"), &HIXIE76_CLOSE].concat();
     assert_eq!(session.feed(input), [Event::Open, text("glued"), closed(1005, "")]);
     assert_eq!(session.written(), [&HIXIE76_DIGEST[..], &HIXIE76_CLOSE].concat());

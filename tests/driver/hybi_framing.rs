@@ -1,6 +1,7 @@
 //! RFC 6455 §5: frames, fragments, control frames. The hybi drafts since 07 have the same.
 
 use websocket_driver::{Event, ProtocolError as E, Version};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, HYBI, LengthForm, ServerFrame, frames, hixie_text};
 
 use crate::session::{Session, binary, failed, ping, text};
@@ -71,7 +72,7 @@ fn messages_before_a_violation_are_delivered_and_nothing_behind_it() {
         let mut session = Session::open(Version::Hybi13);
         let events = session.feed([before, bytes, behind].concat());
         assert_eq!(events[..3], [text("one"), ping("two"), binary("three")], "{name}");
-        let reason = error.to_string();
+        let reason = chain(&error);
         assert!(events.ends_with(&failed(error, 1002)), "{name}: {events:?}");
         assert!(!events.contains(&text("late")) && !events.contains(&ping("late")), "{name}");
         assert!(session.feed(Frame::text("later").bytes()).is_empty(), "{name}");

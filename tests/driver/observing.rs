@@ -50,15 +50,7 @@ pub(crate) fn quiet_observer() -> impl Observer {
 impl ConnectionObserver for Notes {
     fn passed(&mut self, traffic: &Traffic) {
         assert_ne!(*traffic, Traffic::default(), "nothing passed");
-        self.told(|told| {
-            let sum = &mut told.traffic;
-            sum.messages_received += traffic.messages_received;
-            sum.messages_sent += traffic.messages_sent;
-            sum.payload_received += traffic.payload_received;
-            sum.payload_sent += traffic.payload_sent;
-            sum.wire_received += traffic.wire_received;
-            sum.wire_sent += traffic.wire_sent;
-        });
+        self.told(|told| told.traffic += *traffic);
     }
 
     fn answered(&mut self, time: Duration) {
@@ -212,7 +204,7 @@ fn compressed_messages_count_as_the_application_has_them_and_on_the_wire_as_they
     let mut session = Session { driver };
     session.events();
     let text = "again and ".repeat(1000);
-    session.driver.text(text.clone()).unwrap();
+    session.driver.text(text).unwrap();
     let written = session.written();
     assert!(written.len() < 200);
     let (frame, _) = compressed(&written);

@@ -1,13 +1,13 @@
 //! What an application sends before the handshake is done goes out when it is, in its order.
 
 use bytes::Buf;
-use websocket_driver::{CloseCode, Config, Driver, Event, ProtocolError, SendError, Version};
+use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, SendError, Version};
 use websocket_tests::accept;
 use websocket_tests::wire::{
     Answer, Frame, HIXIE76_CLOSE, HIXIE76_DIGEST, HYBI, Handshake, ServerFrame, VERSIONS, hixie_text, server_frames,
 };
 
-use crate::session::{Session, closed, failed, text};
+use crate::session::{Session, closed, text};
 
 type Send = fn(&mut Driver) -> Result<(), SendError>;
 
@@ -95,8 +95,11 @@ fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection()
             session.driver.text("never").unwrap();
             let events = session.feed([Handshake::of(version).bytes(), hixie_text("discarded")].concat());
             assert_eq!(events[..2], [Event::Connect, Event::Open]);
-            let error = ProtocolError::Undeliverable { version: version.as_str() };
-            assert_eq!(events[2..], failed(error, 1003));
+            // It is this side's own mistake, so there is no error of the peer.
+            let reason = format!("{version} supports only text messages");
+            let close = CloseFrame { code: CloseCode::UNSUPPORTED_DATA, reason: reason.as_str().into() };
+            assert_eq!(events[2..], [Event::Close(close.clone())]);
+            assert_eq!(session.driver.close_cause(), Some(&CloseCause::Local(close)));
             let written = behind_the_head(&mut session);
             let expected: &[&[u8]] = match version {
                 Version::Hixie76 => &[&HIXIE76_DIGEST, &hixie_text("first"), &HIXIE76_CLOSE],

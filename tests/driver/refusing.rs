@@ -2,7 +2,9 @@
 
 use bytes::Buf;
 use http::{HeaderValue, Response, StatusCode, header};
-use websocket_driver::{CloseCause, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, SendError};
+use websocket_driver::{
+    CloseCause, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, SendError, UsageError,
+};
 use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
 
 use crate::session::Session;
@@ -59,19 +61,19 @@ fn nothing_is_sent_or_received_behind_it() {
 #[test]
 fn it_comes_once_and_neither_too_early_nor_too_late() {
     let mut session = Session::reading(Config::server());
-    assert_eq!(session.driver.refuse(forbidden()), Err(HandshakeError::NotRequested));
+    assert_eq!(session.driver.refuse(forbidden()), Err(UsageError::NotRequested));
     assert_eq!(session.written(), []);
     // The request is read all the same.
     let hybi = Handshake::of(websocket_driver::Version::Hybi13);
     assert_eq!(session.feed(hybi.bytes()), [Event::Connect, Event::Open]);
     session.written();
-    assert_eq!(session.driver.refuse(forbidden()), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(session.driver.refuse(forbidden()), Err(UsageError::AlreadyAnswered));
     assert_eq!(session.written(), []);
     assert!(!session.driver.is_closed());
     let mut session = requested(&hybi);
     session.driver.refuse(forbidden()).unwrap();
-    assert_eq!(session.driver.refuse(forbidden()), Err(HandshakeError::AlreadyAnswered));
-    assert_eq!(session.driver.start(), Err(HandshakeError::AlreadyAnswered));
+    assert_eq!(session.driver.refuse(forbidden()), Err(UsageError::AlreadyAnswered));
+    assert_eq!(session.driver.start(), Err(UsageError::AlreadyAnswered));
     let answers = session.written().windows(9).filter(|bytes| bytes == b"HTTP/1.1 ").count();
     assert_eq!(answers, 1);
     let mut client = Driver::client(&"ws://example.com/".parse().unwrap(), Config::client()).unwrap();

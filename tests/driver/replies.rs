@@ -217,7 +217,7 @@ fn open(kind: Kind) -> Session {
         }
         Kind::Client => {
             let config = Config::client().random(|bytes| bytes.fill(0x5a));
-            let mut driver = Driver::client(&Uri::from_static("ws://example.com/"), config.clone()).unwrap();
+            let mut driver = Driver::client(&Uri::from_static("ws://example.com/"), config).unwrap();
             let mut server = Driver::server(Config::server());
             driver.start().unwrap();
             let output = driver.output();

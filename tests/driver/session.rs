@@ -4,6 +4,7 @@ use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, Version};
 use websocket_tests::accept;
+use websocket_tests::chain::chain;
 use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
 
 /// A driver and the few lines of a skin: it starts on [`Event::Connect`].
@@ -104,7 +105,7 @@ pub(crate) fn closed(code: u16, reason: &str) -> Event {
 
 /// How a fault of the peer is told.
 pub(crate) fn failed(error: ProtocolError, code: u16) -> [Event; 2] {
-    let reason = error.to_string();
+    let reason = chain(&error);
     [Event::Error(error), closed(code, &reason)]
 }
 

@@ -69,7 +69,7 @@ impl Session for Checksum {
         }
         match message.data.split_last_chunk::<4>() {
             Some((data, checksum)) if *checksum == sum(data) => room.extend(data)?,
-            _ => return Err(ExtensionFault::InvalidData("the checksum is wrong")),
+            _ => return Err(ExtensionFault::InvalidData("wrong checksum")),
         }
         message.data = room.take();
         message.rsv = message.rsv.without(self.rsv);

@@ -24,7 +24,7 @@ fn rsv1_on_a_continuation_frame_is_1002_at_its_first_byte() {
             }
             let events = server.feed([byte]);
             let reason = server.assert_failed(&events, 1002);
-            assert_eq!(reason, "reserved bits are set (RFC 6455 §5.2)");
+            assert_eq!(reason, "unexpected reserved bits (RFC 6455 §5.2)");
         }
     }
 }
@@ -76,7 +76,7 @@ fn a_message_that_is_cut_off_is_1002_and_no_short_message() {
             let mut server = server();
             let events = server.feed(compressed(1, &payload[..cut]));
             let reason = server.assert_failed(&events, 1002);
-            assert!(reason.starts_with("extension permessage-deflate: the payload cannot be decoded: "), "{reason}");
+            assert!(reason.starts_with("extension \"permessage-deflate\" failed: cannot decode payload: "), "{reason}");
             let mut server = self::server();
             let events = server.feed(frames(fragments(2, &payload[..cut], 7)));
             server.assert_failed(&events, 1002);

@@ -28,7 +28,10 @@ fn the_limit_counts_inflated_bytes() {
         }
         let events = server.feed(client.text("x".repeat(limit + 1)));
         let reason = server.assert_failed(&events, 1009);
-        assert_eq!(reason, format!("extension permessage-deflate: the message exceeds the limit of {limit} bytes"));
+        assert_eq!(
+            reason,
+            format!("extension \"permessage-deflate\" failed: decoded message exceeds the limit of {limit} bytes")
+        );
     }
 }
 

@@ -125,7 +125,7 @@ fn every_malformed_header_is_an_error_that_tells_where() {
         assert_eq!(error.at, at, "{line:?}");
         assert!(parse_header([b"fine".as_slice(), line.as_bytes(), b"fine"]).is_err(), "{line:?} between others");
         assert!(parse_header([format!("fine; x=1, {line}").as_bytes()]).is_err(), "{line:?} behind another");
-        let told = format!("the Sec-WebSocket-Extensions header is malformed at byte {at} of a line");
+        let told = format!("invalid Sec-WebSocket-Extensions header at byte {at}");
         assert_eq!(error.to_string(), told);
     }
 }

@@ -80,7 +80,7 @@ fn a_connection_holds_no_codec_before_its_first_compressed_message() {
         assert!(with - without < LITTLE, "{with} bytes with compression, {without} without");
 
         // Nor after messages that are not compressed, in either direction.
-        let mut server = Server::open(config.clone(), &[OFFER]);
+        let mut server = Server::open(config, &[OFFER]);
         let plain = Frame::text("x".repeat(63)).bytes();
         let (_, _, held) = cost(|| {
             for _ in 0..10 {
@@ -230,7 +230,8 @@ fn inflating(bits: u8) -> i64 {
         let mut pipeline = pipeline(PermessageDeflate::new().request_max_window_bits(bits), false);
         let before = pipeline.memory();
         let held = cost(|| {
-            let mut message = Message { rsv: Rsv::RSV1, ..Message::new(true, sent.clone()) };
+            let mut message = Message::new(true, sent.clone());
+            message.rsv = Rsv::RSV1;
             pipeline.decode(&mut message, 1000, &mut |_| Ok(())).unwrap();
         })
         .2;

@@ -5,6 +5,7 @@ use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{Config, Driver, Event, Message, Version};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::{Answer, Frame, Handshake};
 use zlib_rs::{Deflate, DeflateFlush};
 
@@ -114,11 +115,11 @@ impl Server {
             panic!("no failure: {events:?}");
         };
         assert_eq!(u16::from(close.code), code, "{error}");
-        assert_eq!(close.reason.as_str(), error.to_string());
+        assert_eq!(close.reason.as_str(), chain(&error));
         let [frame] = self.frames().try_into().expect("a close frame and nothing else");
         assert_eq!((frame.first, &frame.payload[..2]), (0x88, &code.to_be_bytes()[..]));
         assert!(self.driver.is_closed());
-        error.to_string()
+        chain(&error)
     }
 }
 

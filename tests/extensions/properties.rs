@@ -82,7 +82,8 @@ proptest! {
     ) {
         let Some((mut client, mut server)) = connect(client, server) else { return Ok(()) };
         for (data, may_compress, fragment) in messages {
-            let mut message = Message { may_compress, ..Message::new(false, data.clone()) };
+            let mut message = Message::new(false, data.clone());
+ message.may_compress = may_compress;
             client.encode(&mut message).unwrap();
             let sent = match message.rsv {
                 Rsv::NONE => Frame::binary(&message.data).bytes(),
@@ -93,7 +94,8 @@ proptest! {
 
             server.driver.set_compression(may_compress);
             let written = server.send(data.clone());
-            let mut message = Message { rsv: Rsv::from_first_byte(written.first), ..Message::new(false, written.payload) };
+            let mut message = Message::new(false, written.payload);
+ message.rsv = Rsv::from_first_byte(written.first);
             client.decode(&mut message, data.len(), &mut |_| Ok(())).unwrap();
             prop_assert!(message.data == data && message.rsv == Rsv::NONE, "{} bytes", data.len());
         }
@@ -104,7 +106,7 @@ proptest! {
         options in options(),
         messages in prop::collection::vec(data(20_000), 1..6),
     ) {
-        let Some((_, mut server)) = connect(PermessageDeflate::new(), options.clone()) else { return Ok(()) };
+        let Some((_, mut server)) = connect(PermessageDeflate::new(), options) else { return Ok(()) };
         let is_fresh = server.answered.as_ref().unwrap().contains("server_no_context_takeover");
         let mut puff = Puff::default();
         for data in messages {
@@ -167,7 +169,8 @@ proptest! {
 /// What comes out of a decoder, within its limit, or why nothing does.
 fn decode(pipeline: &mut Pipeline, data: &[u8], limit: usize) -> Result<usize, TestCaseError> {
     let mut inspected = 0;
-    let mut message = Message { rsv: Rsv::RSV1, ..Message::new(true, data.to_vec()) };
+    let mut message = Message::new(true, data.to_vec());
+    message.rsv = Rsv::RSV1;
     let mut inspect = |piece: &[u8]| {
         inspected += piece.len();
         Ok(())

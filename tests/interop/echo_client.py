@@ -275,7 +275,7 @@ def secure(server):
     stranger = CERTIFICATES / "stranger.pem"
     yield "trusting another", partial(distrusted, "untrusted", server.url(), "--ca", stranger)
     yield "unknown to the system", partial(distrusted, "untrusted", server.url(), SSL_CERT_FILE=str(stranger))
-    yield "ws: to a wss: server", partial(refused, server.url(scheme="ws"), says="the server closed the connection without an answer")
+    yield "ws: to a wss: server", partial(refused, server.url(scheme="ws"), says="connection closed without a response")
 
 
 def distrust(server, certificate):
@@ -313,7 +313,7 @@ def through_proxy(squid, servers, nobody):
             denied, there, "-", refused, url, *options, *via(""), says=("407", 'Basic realm="tunnels"')
         )
         yield f"{scheme}: refused by the server", opens(
-            refused, server.url("/private"), *options, *via(password), says="the server did not upgrade the connection"
+            refused, server.url("/private"), *options, *via(password), says="handshake answered with 401"
         )
         for case, user, told in [("no password", "", "-"), ("a wrong password", f"{proxy.USER}:barley@", proxy.USER)]:
             says = ("proxy authentication required: 407", 'Basic realm="tunnels"')

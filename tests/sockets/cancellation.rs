@@ -37,6 +37,26 @@ macro_rules! insist {
     };
 }
 
+/// A test of an open socket with an outcome that is the same however often the futures in its body are cancelled. The body awaits
+/// futures by `insist!` or `polled` with the number of polls, and notes the messages in the outcome.
+macro_rules! cancel_test {
+    ($name:ident, |$socket:ident, $times:ident, $outcome:ident| $body:block) => {
+        #[test]
+        fn $name() {
+            run(async || {
+                nothing_changes(async |version, $times| {
+                    let (mut $socket, trickle) = open(version, Config::server()).await;
+                    #[allow(unused_mut, reason = "not all tests note messages")]
+                    let mut $outcome = Outcome::default();
+                    $body
+                    $outcome.of(&$socket, &trickle)
+                })
+                .await;
+            });
+        }
+    };
+}
+
 /// What came of a connection.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
@@ -92,38 +112,20 @@ async fn nothing_changes(test: impl AsyncFn(Version, usize) -> Outcome) {
     }
 }
 
-#[test]
-fn a_cancelled_recv_loses_nothing() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            while let Some(message) = insist!(times, socket.recv()) {
-                outcome.messages.push(message.unwrap());
-            }
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
-}
+cancel_test!(recv_is_cancel_safe, |socket, times, outcome| {
+    while let Some(message) = insist!(times, socket.recv()) {
+        outcome.messages.push(message.unwrap());
+    }
+});
 
-#[test]
-fn a_cancelled_next_event_loses_nothing() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            while let Some(event) = insist!(times, socket.next_event()) {
-                outcome.events += 1;
-                if let Event::Message(message) = event.unwrap() {
-                    outcome.messages.push(message);
-                }
-            }
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
-}
+cancel_test!(next_event_is_cancel_safe, |socket, times, outcome| {
+    while let Some(event) = insist!(times, socket.next_event()) {
+        outcome.events += 1;
+        if let Event::Message(message) = event.unwrap() {
+            outcome.messages.push(message);
+        }
+    }
+});
 
 /// A message of each kind is sent back, by a send that is cancelled.
 async fn cancelled_sends_change_nothing(
@@ -146,19 +148,19 @@ async fn cancelled_sends_change_nothing(
 }
 
 #[test]
-fn a_cancelled_send_leaves_no_half_frame_and_what_it_has_taken_goes_out() {
+fn send_is_cancel_safe_once_the_message_is_taken() {
     run(async || cancelled_sends_change_nothing(async |socket, message| socket.send(message).await).await);
 }
 
 #[test]
-fn a_cancelled_send_of_a_prepared_message_is_as_any_other() {
+fn send_prepared_is_cancel_safe_once_the_message_is_taken() {
     run(async || {
         cancelled_sends_change_nothing(async |socket, message| socket.send_prepared(&message.into()).await).await;
     });
 }
 
 #[test]
-fn a_feed_that_is_cancelled_before_there_is_room_takes_nothing() {
+fn feed_cancelled_without_room_takes_nothing() {
     run(async || {
         for times in (1..=60).chain([200]) {
             let (mut socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
@@ -184,60 +186,33 @@ fn a_feed_that_is_cancelled_before_there_is_room_takes_nothing() {
     });
 }
 
-#[test]
-fn a_cancelled_flush_goes_on_with_the_next() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            while let Some(message) = insist!(times, socket.recv()) {
-                outcome.messages.push(message.unwrap());
-                for text in ["one", "two"] {
-                    polled(1, socket.feed(text)).expect("room").unwrap();
-                }
-                insist!(times, socket.flush()).unwrap();
-            }
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
-}
+cancel_test!(flush_is_resumed_after_cancellation, |socket, times, outcome| {
+    while let Some(message) = insist!(times, socket.recv()) {
+        outcome.messages.push(message.unwrap());
+        for text in ["one", "two"] {
+            polled(1, socket.feed(text)).expect("room").unwrap();
+        }
+        insist!(times, socket.flush()).unwrap();
+    }
+});
+
+cancel_test!(close_is_resumed_by_close_after_cancellation, |socket, times, outcome| {
+    let message = insist!(times, socket.recv()).unwrap().unwrap();
+    outcome.messages.push(message.clone());
+    let _ = polled(times, socket.send(message));
+    insist!(times, socket.close(4000.into(), "bye")).unwrap();
+});
+
+cancel_test!(close_is_resumed_by_recv_after_cancellation, |socket, times, outcome| {
+    if let Some(result) = polled(times, socket.close(4000.into(), "bye")) {
+        result.unwrap();
+    }
+    // What still comes is dropped by the one and told by the other, so it is no part of the outcome.
+    while insist!(times, socket.recv()).is_some() {}
+});
 
 #[test]
-fn a_cancelled_close_is_completed_by_the_next() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            let message = insist!(times, socket.recv()).unwrap().unwrap();
-            outcome.messages.push(message.clone());
-            let _ = polled(times, socket.send(message));
-            insist!(times, socket.close(4000.into(), "bye")).unwrap();
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
-}
-
-#[test]
-fn a_cancelled_close_is_completed_by_recv() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let outcome = Outcome::default();
-            if let Some(result) = polled(times, socket.close(4000.into(), "bye")) {
-                result.unwrap();
-            }
-            // What still comes is dropped by the one and told by the other, so it is no part of the outcome.
-            while insist!(times, socket.recv()).is_some() {}
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
-}
-
-#[test]
-fn a_cancelled_ping_is_sent_whole() {
+fn ping_is_sent_whole_despite_cancellation() {
     run(async || {
         for times in 1..=25 {
             let (mut socket, trickle) = open(Version::Hybi13, Config::server()).await;
@@ -253,7 +228,7 @@ fn a_cancelled_ping_is_sent_whole() {
 }
 
 #[test]
-fn a_send_that_is_cancelled_before_there_is_room_is_not_sent_at_all() {
+fn send_cancelled_without_room_sends_nothing() {
     run(async || {
         for times in (1..=60).chain([200]) {
             let (mut socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
@@ -280,39 +255,30 @@ fn a_send_that_is_cancelled_before_there_is_room_is_not_sent_at_all() {
     });
 }
 
-#[test]
-fn recv_in_a_select_loses_nothing() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            loop {
-                let other = async {
-                    for _ in 0..times.min(1000) {
-                        tokio::task::yield_now().await;
-                    }
-                };
-                // Where the other is done first, whatever else runs, such as a helper of the socket, runs in between.
-                tokio::select! {
-                    message = socket.recv() => match message {
-                        Some(message) => {
-                            let message = message.unwrap();
-                            outcome.messages.push(message.clone());
-                            socket.send(message).await.unwrap();
-                        }
-                        None => break,
-                    },
-                    () = other => {}
-                }
+cancel_test!(recv_in_select_is_cancel_safe, |socket, times, outcome| {
+    loop {
+        let other = async {
+            for _ in 0..times.min(1000) {
+                tokio::task::yield_now().await;
             }
-            outcome.of(&socket, &trickle)
-        })
-        .await;
-    });
-}
+        };
+        // Where the other is done first, whatever else runs, such as a helper of the socket, runs in between.
+        tokio::select! {
+            message = socket.recv() => match message {
+                Some(message) => {
+                    let message = message.unwrap();
+                    outcome.messages.push(message.clone());
+                    socket.send(message).await.unwrap();
+                }
+                None => break,
+            },
+            () = other => {}
+        }
+    }
+});
 
 #[test]
-fn a_socket_that_is_sent_to_another_task_halfway_goes_on() {
+fn socket_moved_to_another_task_continues() {
     run(async || {
         for times in 1..=25 {
             let (mut socket, trickle) = open(Version::Hybi13, Config::server()).await;
@@ -351,7 +317,7 @@ fn ponging() -> Vec<u8> {
 }
 
 #[test]
-fn a_cancelled_wait_for_a_pong_loses_no_message_and_leaves_no_half_frame() {
+fn ping_is_cancel_safe() {
     run(async || {
         let mut undisturbed = None;
         for times in [FOREVER].into_iter().chain(1..=60).chain([100, 200, 400, 800]) {
@@ -389,7 +355,7 @@ fn a_cancelled_wait_for_a_pong_loses_no_message_and_leaves_no_half_frame() {
 }
 
 #[test]
-fn a_sender_that_is_cancelled_sends_whole_messages_or_none() {
+fn sender_cancelled_sends_whole_messages_or_none() {
     run(async || {
         for times in (1..=60).chain([200]) {
             let (mut socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
@@ -425,38 +391,21 @@ fn a_sender_that_is_cancelled_sends_whole_messages_or_none() {
     });
 }
 
-#[test]
-fn a_cancelled_close_of_a_sender_is_under_way() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let sender = socket.sender();
-            if let Some(result) = polled(times, sender.close(4000.into(), "bye")) {
-                result.unwrap();
-            }
-            while insist!(times, socket.recv()).is_some() {}
-            Outcome::default().of(&socket, &trickle)
-        })
-        .await;
-    });
-}
+cancel_test!(close_of_sender_is_started_despite_cancellation, |socket, times, outcome| {
+    let sender = socket.sender();
+    if let Some(result) = polled(times, sender.close(4000.into(), "bye")) {
+        result.unwrap();
+    }
+    while insist!(times, socket.recv()).is_some() {}
+});
 
-#[test]
-fn a_cancelled_for_each_hands_out_every_message_once() {
-    run(async || {
-        nothing_changes(async |version, times| {
-            let (mut socket, trickle) = open(version, Config::server()).await;
-            let mut outcome = Outcome::default();
-            insist!(
-                times,
-                socket.for_each_borrowed(|message, replies| {
-                    outcome.messages.push(message.into());
-                    replies.send_borrowed(message).unwrap();
-                })
-            )
-            .unwrap();
-            outcome.of(&socket, &trickle)
+cancel_test!(for_each_borrowed_is_cancel_safe, |socket, times, outcome| {
+    insist!(
+        times,
+        socket.for_each_borrowed(|message, replies| {
+            outcome.messages.push(message.into());
+            replies.send_borrowed(message).unwrap();
         })
-        .await;
-    });
-}
+    )
+    .unwrap();
+});

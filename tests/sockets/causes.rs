@@ -1,15 +1,14 @@
 //! Why a socket ended, as its owner and an observer are told.
 
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use permessage_deflate::PermessageDeflate;
 use tokio::time::{Instant, sleep};
-use tower_websocket::test::{self, Handshake, Peer};
+use tower_websocket::test::{self, Handshake, Peer, Recorder};
 use tower_websocket::{
-    CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Error, Limit, LimitExceeded,
-    Message, Observer, ProtocolError, Shutdown, Timeout, Version, WebSocket, accept,
+    CloseCause, CloseCode, CloseFrame, Config, Error, Limit, LimitExceeded, Message, ProtocolError, Shutdown, Timeout,
+    Version, WebSocket, accept,
 };
 use websocket_tests::wire::{Frame, HYBI, Handshake as Head, VERSIONS, frames};
 
@@ -309,38 +308,22 @@ fn tls_that_ends_without_its_alert_is_truncated() {
     });
 }
 
-/// Keeps the last cause that it was told.
-#[derive(Clone, Default)]
-struct Last(Arc<Mutex<Option<CloseCause>>>);
-
-impl Observer for Last {
-    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
-        Box::new(self.clone())
-    }
-}
-
-impl ConnectionObserver for Last {
-    fn closed(&mut self, cause: &CloseCause) {
-        assert!(self.0.lock().unwrap().replace(cause.clone()).is_none(), "told twice");
-    }
-}
-
 #[test]
 fn a_socket_that_is_dropped_ends_for_that_reason() {
     run_paused(async || {
         for version in VERSIONS {
-            let last = Last::default();
-            let (socket, _peer) = with_peer(version, Config::server().observer(last.clone())).await;
+            let recorder = Recorder::new();
+            let (socket, _peer) = with_peer(version, Config::server().observer(recorder.clone())).await;
             drop(socket);
-            assert_eq!(*last.0.lock().unwrap(), Some(CloseCause::Dropped), "{version}");
+            assert_eq!(recorder.recorded().closed, [CloseCause::Dropped], "{version}");
             // Unless it had another one before.
-            let last = Last::default();
-            let (mut socket, _peer) = with_peer(version, Config::server().observer(last.clone())).await;
+            let recorder = Recorder::new();
+            let (mut socket, _peer) = with_peer(version, Config::server().observer(recorder.clone())).await;
             socket.start_close(CloseCode::NORMAL, "").unwrap();
             drop(socket);
             // The background writes the close frame first.
             sleep(SECOND).await;
-            assert_eq!(*last.0.lock().unwrap(), Some(CloseCause::Local(frame(1000, ""))), "{version}");
+            assert_eq!(recorder.recorded().closed, [CloseCause::Local(frame(1000, ""))], "{version}");
         }
     });
 }

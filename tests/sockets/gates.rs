@@ -44,7 +44,7 @@ fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
         for version in VERSIONS {
             let (answer, body) = refused(version, |accept| accept.shutdown(&shutdown)).await;
-            assert_eq!((answer.status, body.as_str()), (503, "this server is shutting down\n"), "{version}");
+            assert_eq!((answer.status, body.as_str()), (503, "server is shutting down\n"), "{version}");
         }
         // Those that are refused are not waited for.
         assert_eq!(shutdown.open_sockets(), 1);

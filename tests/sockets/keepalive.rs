@@ -116,7 +116,7 @@ fn a_connection_without_messages_is_closed_with_1001() {
                 }
             }
             let reason = peer.expect_close(1001).await;
-            assert_eq!(reason, if version.is_hixie() { "" } else { "idle for too long" });
+            assert_eq!(reason, if version.is_hixie() { "" } else { "idle timeout expired" });
             peer.send_close(1001, "");
             peer.expect_eof().await;
             server.await.unwrap();

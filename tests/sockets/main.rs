@@ -28,6 +28,7 @@ mod original_uri;
 mod pair;
 mod prepared;
 mod rates;
+mod refusal_extensions;
 mod refusals;
 mod rejections;
 mod reuse;

@@ -1,15 +1,12 @@
 //! What an observer is told, by every way to a socket: each connection once, from its opening to its end.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use permessage_deflate::PermessageDeflate;
 use tokio::time::sleep;
-use tower_websocket::test::{self, Frame as Got, Handshake, Peer};
-use tower_websocket::{
-    AcceptError, CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Message, Observer, ProtocolError,
-    Traffic, Version, accept, connect,
-};
+use tower_websocket::test::{self, Frame as Got, Handshake, Peer, Recorded, Recorder};
+use tower_websocket::{AcceptError, CloseCause, CloseCode, Config, Message, Traffic, Version, accept, connect};
+use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
 use crate::client::{Opening, texts_of};
@@ -22,88 +19,34 @@ on_every_stack! {
     a_refusal_is_told_once_and_opens_nothing
 }
 
-#[derive(Debug, Default, Clone)]
-struct Told {
-    opened: Vec<(bool, Version, Option<String>, String)>,
-    refused: Vec<String>,
-    answered: Vec<Duration>,
-    closed: Vec<&'static str>,
-    traffic: Traffic,
-    late: usize,
+fn observed_by(recorder: &Recorder) -> Config {
+    Config::server().observer(recorder.clone())
 }
 
-/// Of one connection at a time.
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Told>>);
-
-impl Observer for Notes {
-    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
-        let ConnectionOpened { is_client, version, protocol, path, .. } = *opened;
-        self.0.lock().unwrap().opened.push((is_client, version, protocol.map(Into::into), path.into()));
-        Box::new(self.clone())
-    }
-
-    fn refused(&self, error: &ProtocolError) {
-        self.0.lock().unwrap().refused.push(error.to_string());
-    }
+/// Returns the record of a connection once it has ended.
+async fn record_of(recorder: &Recorder) -> Recorded {
+    recorder.closed().await;
+    recorder.take()
 }
 
-impl ConnectionObserver for Notes {
-    fn passed(&mut self, traffic: &Traffic) {
-        let mut told = self.0.lock().unwrap();
-        told.late += usize::from(!told.closed.is_empty());
-        let sum = &mut told.traffic;
-        sum.messages_received += traffic.messages_received;
-        sum.messages_sent += traffic.messages_sent;
-        sum.payload_received += traffic.payload_received;
-        sum.payload_sent += traffic.payload_sent;
-        sum.wire_received += traffic.wire_received;
-        sum.wire_sent += traffic.wire_sent;
-    }
-
-    fn answered(&mut self, time: Duration) {
-        self.0.lock().unwrap().answered.push(time);
-    }
-
-    fn closed(&mut self, cause: &CloseCause) {
-        self.0.lock().unwrap().closed.push(cause.kind());
-    }
-}
-
-impl Notes {
-    fn take(&self) -> Told {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-
-    fn now(&self) -> Told {
-        self.0.lock().unwrap().clone()
-    }
-
-    fn config(&self) -> Config {
-        Config::server().observer(self.clone())
-    }
-
-    /// Once it is closed.
-    async fn closed(&self) -> Told {
-        while self.0.lock().unwrap().closed.is_empty() {
-            tokio::task::yield_now().await;
-        }
-        self.take()
-    }
+fn kinds(recorded: &Recorded) -> Vec<&'static str> {
+    recorded.closed.iter().map(CloseCause::kind).collect()
 }
 
 async fn every_connection_is_opened_counted_and_closed_once(stack: Stack) {
-    let notes = Notes::default();
-    let server = stack.serve(config().observer(notes.clone())).await;
+    let recorder = Recorder::new();
+    let server = stack.serve(config().observer(recorder.clone())).await;
     for version in VERSIONS {
         let opening = server.opening(version).target("/room/1?secret=yes").protocol("chat", Some("chat"));
         let mut client = opening.on(server.connect().await).await;
         client.echo(&["hello", "Grüße"]).await;
         client.close().await;
-        let told = notes.closed().await;
-        assert_eq!(told.opened, [(false, version, Some("chat".into()), "/room/1".into())]);
-        assert_eq!((told.closed, told.late), (vec!["remote"], 0), "{version}");
-        assert!(told.refused.is_empty() && told.answered.is_empty());
+        let told = record_of(&recorder).await;
+        let [opening] = &told.opened[..] else { panic!("{told:?}") };
+        assert_eq!((opening.is_client, opening.version, &*opening.path), (false, version, "/room/1"));
+        assert_eq!(opening.protocol.as_deref(), Some("chat"));
+        assert_eq!((kinds(&told), told.late_calls), (vec!["remote"], 0), "{version}");
+        assert!(told.refused.is_empty() && told.round_trips.is_empty());
         let Traffic { messages_received, messages_sent, payload_received, payload_sent, wire_received, .. } =
             told.traffic;
         assert_eq!((messages_received, payload_received), (2, 12), "{version}");
@@ -119,32 +62,32 @@ async fn every_connection_is_opened_counted_and_closed_once(stack: Stack) {
 }
 
 async fn a_refusal_is_told_once_and_opens_nothing(stack: Stack) {
-    let notes = Notes::default();
+    let recorder = Recorder::new();
     // Drafts are not allowed.
-    let server = stack.serve(notes.config()).await;
+    let server = stack.serve(observed_by(&recorder)).await;
     let mut wire = server.connect().await;
     wire.write(Head::of(Version::Hybi8).bytes()).await;
     assert_eq!(wire.response().await.0.status, 426);
-    let told = notes.take();
+    let told = recorder.take();
     assert_eq!(told.refused.len(), 1, "{:?}", told.refused);
-    assert!(told.refused[0].contains("version"), "{:?}", told.refused);
+    assert!(chain(&told.refused[0]).contains("version"), "{:?}", told.refused);
     assert!(told.opened.is_empty() && told.closed.is_empty());
 }
 
 #[test]
 fn the_config_of_a_router_holds_for_its_handlers_and_for_what_the_extractor_refuses() {
     run(async || {
-        let notes = Notes::default();
+        let recorder = Recorder::new();
         let router = ::axum::Router::new()
             .fallback(async |ws: axum_websocket::WebSocketUpgrade| {
                 assert_eq!(ws.selected_protocol().unwrap(), "chat");
                 ws.on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {})
             })
-            .layer(::axum::Extension(notes.config().allow_drafts(true).protocols(["chat"])));
+            .layer(::axum::Extension(observed_by(&recorder).allow_drafts(true).protocols(["chat"])));
         let port = axum(router).await;
         let opening = Opening::of(Version::Hybi8).protocol("chat", Some("chat"));
         opening.on(port.connect().await).await.close().await;
-        let told = notes.closed().await;
+        let told = record_of(&recorder).await;
         assert_eq!(told.opened.len(), 1);
         assert!(told.refused.is_empty());
 
@@ -152,7 +95,7 @@ fn the_config_of_a_router_holds_for_its_handlers_and_for_what_the_extractor_refu
         wire.write(Head::hybi("99").bytes()).await;
         let (answer, _) = wire.response().await;
         assert_eq!((answer.status, answer.all("sec-websocket-version")), (426, vec!["13, 8, 7"]));
-        let told = notes.take();
+        let told = recorder.take();
         assert_eq!(told.refused.len(), 1, "{:?}", told.refused);
         assert!(told.opened.is_empty() && told.closed.is_empty());
     });
@@ -161,9 +104,9 @@ fn the_config_of_a_router_holds_for_its_handlers_and_for_what_the_extractor_refu
 #[test]
 fn clients_are_observed_as_such_on_http_1_and_2() {
     run(async || {
-        let server = Notes::default();
+        let server = Recorder::new();
         let shutdown = ::axum::Router::new().fallback({
-            let config = server.config();
+            let config = observed_by(&server);
             async move |ws: axum_websocket::WebSocketUpgrade| {
                 ws.config(config).on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {})
             }
@@ -172,18 +115,20 @@ fn clients_are_observed_as_such_on_http_1_and_2() {
         let url = format!("ws://{}/feed?secret=1", listener.local_addr().unwrap());
         tokio::spawn(async move { ::axum::serve(listener, shutdown).await });
         for is_http2 in [false, true] {
-            let notes = Notes::default();
-            let connect = connect(&url).config(Config::client().observer(notes.clone()));
+            let recorder = Recorder::new();
+            let connect = connect(&url).config(Config::client().observer(recorder.clone()));
             let (mut socket, _) = if is_http2 { connect.http2().await.unwrap() } else { connect.await.unwrap() };
             socket.send("hello").await.unwrap();
             socket.close(CloseCode::NORMAL, "").await.unwrap();
             drop(socket);
-            let told = notes.closed().await;
-            assert_eq!(told.opened, [(true, Version::Hybi13, None, "/feed".into())]);
-            assert_eq!((told.closed, told.late), (vec!["local"], 0));
+            let told = record_of(&recorder).await;
+            let [opening] = &told.opened[..] else { panic!("{told:?}") };
+            assert_eq!((opening.is_client, opening.version, &*opening.path), (true, Version::Hybi13, "/feed"));
+            assert_eq!(opening.protocol, None);
+            assert_eq!((kinds(&told), told.late_calls), (vec!["local"], 0));
             assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (1, 5));
-            let told = server.closed().await;
-            assert_eq!((told.opened.len(), told.closed), (1, vec!["remote"]));
+            let told = record_of(&server).await;
+            assert_eq!((told.opened.len(), kinds(&told)), (1, vec!["remote"]));
             // Without a head: hyper answers. A masked text and a masked close.
             assert_eq!((told.traffic.messages_received, told.traffic.wire_received), (1, 11 + 8));
         }
@@ -194,10 +139,10 @@ fn clients_are_observed_as_such_on_http_1_and_2() {
 fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
     run_paused(async || {
         for way in ["recv", "for_each", "next_event"] {
-            let notes = Notes::default();
-            let (mut socket, mut peer) = with_peer(Version::Hybi13, notes.config()).await;
+            let recorder = Recorder::new();
+            let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
             // The answer to the handshake, which the driver writes itself.
-            let head = notes.now().traffic.wire_sent;
+            let head = recorder.recorded().traffic.wire_sent;
             assert!((100..200).contains(&head), "{head}");
             let sent = frames([
                 Frame::text("hello"),
@@ -228,7 +173,7 @@ fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
                 }
             }
             let written = peer.rest().await.len() as u64;
-            let told = notes.closed().await;
+            let told = record_of(&recorder).await;
             let Traffic { messages_received, messages_sent, payload_received, payload_sent, .. } = told.traffic;
             assert_eq!((messages_received, payload_received), (3, 313), "{way}");
             assert_eq!((messages_sent, payload_sent), (3, 313), "{way}");
@@ -242,11 +187,11 @@ fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
 #[test]
 fn compressed_messages_count_inflated_and_as_they_went() {
     run_paused(async || {
-        let notes = Notes::default();
-        let config = notes.config().extension(PermessageDeflate::new()).unwrap();
+        let recorder = Recorder::new();
+        let config = observed_by(&recorder).extension(PermessageDeflate::new()).unwrap();
         let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
         let (mut socket, mut peer) = test::server(offer, config).await;
-        let head = notes.now().traffic.wire_sent;
+        let head = recorder.recorded().traffic.wire_sent;
         // 300 bytes of "a", deflated.
         let sent = Frame::binary(b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00").rsv(0x40).bytes();
         peer.send_raw(&sent);
@@ -256,7 +201,7 @@ fn compressed_messages_count_inflated_and_as_they_went() {
         drop(socket);
         let written = peer.rest().await.len() as u64;
         assert!(written < 30, "{written}");
-        let traffic = notes.closed().await.traffic;
+        let traffic = record_of(&recorder).await.traffic;
         assert_eq!((traffic.payload_received, traffic.wire_received), (300, sent.len() as u64));
         assert_eq!((traffic.payload_sent, traffic.wire_sent), (300, head + written));
     });
@@ -272,8 +217,8 @@ async fn pinged(peer: &mut Peer) -> Vec<u8> {
 #[test]
 fn round_trips_are_told_of_pings_of_both_kinds() {
     run_paused(async || {
-        let notes = Notes::default();
-        let (mut socket, mut peer) = with_peer(Version::Hybi13, notes.config()).await;
+        let recorder = Recorder::new();
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
         let sender = socket.sender();
         let server = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
         // One that keeps alive.
@@ -289,7 +234,7 @@ fn round_trips_are_told_of_pings_of_both_kinds() {
         assert_eq!(ping.await.unwrap(), Duration::from_millis(70));
         peer.close(1000, "").await;
         server.await.unwrap();
-        assert_eq!(notes.closed().await.answered, [30, 70].map(Duration::from_millis));
+        assert_eq!(record_of(&recorder).await.round_trips, [30, 70].map(Duration::from_millis));
     });
 }
 
@@ -298,8 +243,8 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
     run_paused(async || {
         for version in VERSIONS {
             for state in ["open", "closing", "closed", "with writes pending", "blocked"] {
-                let notes = Notes::default();
-                let config = notes.config().close_timeout(Duration::from_secs(5));
+                let recorder = Recorder::new();
+                let config = observed_by(&recorder).close_timeout(Duration::from_secs(5));
                 let (mut socket, mut peer) = with_peer(version, config).await;
                 let expected = match state {
                     "closing" => {
@@ -310,7 +255,7 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
                         peer.send_close(1000, "");
                         assert!(socket.recv().await.is_none());
                         // Though the socket is still there.
-                        assert_eq!(notes.now().closed, ["remote"], "{version}");
+                        assert_eq!(kinds(&recorder.recorded()), ["remote"], "{version}");
                         "remote"
                     }
                     "with writes pending" | "blocked" => {
@@ -318,15 +263,19 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
                         peer.send_raw(texts_of(version, &["one", "two", "three"]));
                         let message = socket.recv().await.unwrap().unwrap();
                         socket.send(message).await.unwrap();
-                        assert!(notes.now().closed.is_empty());
+                        assert!(recorder.recorded().closed.is_empty());
                         "dropped"
                     }
                     _ => "dropped",
                 };
                 drop(socket);
                 sleep(Duration::from_secs(6)).await;
-                let told = notes.take();
-                assert_eq!((told.opened.len(), told.closed, told.late), (1, vec![expected], 0), "{version}, {state}");
+                let told = recorder.take();
+                assert_eq!(
+                    (told.opened.len(), kinds(&told), told.late_calls),
+                    (1, vec![expected], 0),
+                    "{version}, {state}"
+                );
             }
         }
     });
@@ -334,8 +283,8 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
 
 #[test]
 fn the_end_of_a_runtime_is_one_of_its_sockets() {
-    let notes = Notes::default();
-    let config = notes.config();
+    let recorder = Recorder::new();
+    let config = observed_by(&recorder);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async move {
         let (mut socket, mut peer) = test::server("/", config).await;
@@ -345,37 +294,37 @@ fn the_end_of_a_runtime_is_one_of_its_sockets() {
         peer.expect_text("hello").await;
         std::mem::forget(peer);
     });
-    assert!(notes.now().closed.is_empty());
+    assert!(recorder.recorded().closed.is_empty());
     drop(runtime);
-    let told = notes.take();
-    assert_eq!((told.opened.len(), told.closed, told.late), (1, vec!["dropped"], 0));
+    let told = recorder.take();
+    assert_eq!((told.opened.len(), kinds(&told), told.late_calls), (1, vec!["dropped"], 0));
 }
 
 #[test]
 fn a_connection_whose_answer_cannot_be_written_was_opened_and_is_closed() {
     run_paused(async || {
-        let notes = Notes::default();
+        let recorder = Recorder::new();
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
         peer.capacity(10);
         peer.send_raw(Head::of(Version::Hybi13).bytes());
-        let config = notes.config().handshake_timeout(Duration::from_secs(3));
+        let config = observed_by(&recorder).handshake_timeout(Duration::from_secs(3));
         assert!(matches!(accept(io, config).await, Err(AcceptError::TimedOut)));
-        let told = notes.take();
-        assert_eq!((told.opened.len(), told.closed.len(), told.late), (1, 1, 0), "{told:?}");
+        let told = recorder.take();
+        assert_eq!((told.opened.len(), told.closed.len(), told.late_calls), (1, 1, 0), "{told:?}");
     });
 }
 
 #[test]
 fn a_handshake_that_never_comes_opens_and_closes_nothing() {
     run_paused(async || {
-        let notes = Notes::default();
+        let recorder = Recorder::new();
         let (io, _peer) = test::transport();
-        assert!(accept(io, notes.config()).await.is_err());
+        assert!(accept(io, observed_by(&recorder)).await.is_err());
         let (mut request, _) = test::request::<()>("/").await;
         // Neither does one whose answer is thrown away.
-        drop(tower_websocket::upgrade(&mut request, &notes.config()).unwrap());
-        let told = notes.take();
+        drop(tower_websocket::upgrade(&mut request, &observed_by(&recorder)).unwrap());
+        let told = recorder.take();
         assert!(told.opened.is_empty() && told.closed.is_empty() && told.refused.is_empty(), "{told:?}");
     });
 }
@@ -383,8 +332,8 @@ fn a_handshake_that_never_comes_opens_and_closes_nothing() {
 #[test]
 fn what_passed_is_told_while_the_connection_is_open() {
     run_paused(async || {
-        let notes = Notes::default();
-        let (mut socket, mut client) = over_memory(100_000, Version::Hybi13, notes.config()).await;
+        let recorder = Recorder::new();
+        let (mut socket, mut client) = over_memory(100_000, Version::Hybi13, observed_by(&recorder)).await;
         let server = tokio::spawn(async move {
             while let Some(Ok(message)) = socket.recv().await {
                 socket.send(message).await.unwrap();
@@ -392,7 +341,7 @@ fn what_passed_is_told_while_the_connection_is_open() {
         });
         for count in 1..=3 {
             client.echo(&["hello"]).await;
-            let traffic = notes.now().traffic;
+            let traffic = recorder.recorded().traffic;
             assert_eq!((traffic.messages_received, traffic.messages_sent), (count, count));
             assert_eq!(traffic.wire_received, count * 11);
         }

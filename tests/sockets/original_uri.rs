@@ -1,15 +1,14 @@
 //! Handshakes whose URI a router or a middleware has rewritten: hixie clients compare the location with the URL they asked
 //! for, and observers are told the path.
 
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
-use axum_websocket::{Config, ConnectionObserver, ConnectionOpened, Observer, WebSocketUpgrade};
+use axum_websocket::{Config, WebSocketUpgrade};
 use futures_util::FutureExt;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_websocket::test::Recorder;
 use tower_websocket::{OriginalUriLayer, Version, WebSocket, WebSocketLayer};
 use websocket_tests::wire::VERSIONS;
 
@@ -20,37 +19,22 @@ use crate::stacks::axum;
 
 const TARGET: &str = "/api/v1/chat?room=1";
 
-/// The paths that an observer was told.
-#[derive(Clone, Default)]
-struct Paths(Arc<Mutex<Vec<String>>>);
-
-struct Nobody;
-
-impl Observer for Paths {
-    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
-        self.0.lock().unwrap().push(opened.path.to_owned());
-        Box::new(Nobody)
-    }
+fn observed_by(recorder: &Recorder) -> Config {
+    Config::server().allow_drafts(true).observer(recorder.clone())
 }
 
-impl ConnectionObserver for Nobody {}
-
-impl Paths {
-    fn config(&self) -> Config {
-        Config::server().allow_drafts(true).observer(self.clone())
+/// The target that the client asked for is the one that the observer is told, whatever the version.
+async fn confirm(recorder: &Recorder, port: Port, target: &str) {
+    for version in VERSIONS {
+        println!("{version}");
+        let opening = Opening::of(version).target(target);
+        let mut client = opening.on(port.connect().await).await;
+        client.echo(&["hello"]).await;
+        client.close().await;
     }
-
-    async fn confirm(&self, port: Port, target: &str) {
-        for version in VERSIONS {
-            println!("{version}");
-            let opening = Opening::of(version).target(target);
-            let mut client = opening.on(port.connect().await).await;
-            client.echo(&["hello"]).await;
-            client.close().await;
-        }
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
-        assert_eq!(*self.0.lock().unwrap(), [path; 5]);
-    }
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    let paths: Vec<_> = recorder.recorded().opened.into_iter().map(|opening| opening.path).collect();
+    assert_eq!(paths, [path; 5]);
 }
 
 async fn echo(mut socket: WebSocket) {
@@ -59,8 +43,8 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-fn extractor(paths: &Paths) -> Router {
-    let config = paths.config();
+fn extractor(recorder: &Recorder) -> Router {
+    let config = observed_by(recorder);
     let handler = async move |ws: WebSocketUpgrade| -> Response { ws.config(config).on_upgrade(echo) };
     Router::new().route("/{*rest}", any(handler))
 }
@@ -68,25 +52,25 @@ fn extractor(paths: &Paths) -> Router {
 #[test]
 fn extractor_in_nested_router_uses_the_original_uri() {
     run(async || {
-        let paths = Paths::default();
-        let nested = Router::new().nest("/api", Router::new().nest("/v1", extractor(&paths)));
-        paths.confirm(axum(nested).await, TARGET).await;
-        let paths = Paths::default();
-        let nested = Router::new().nest_service("/api", extractor(&paths));
-        paths.confirm(axum(nested).await, TARGET).await;
+        let recorder = Recorder::new();
+        let nested = Router::new().nest("/api", Router::new().nest("/v1", extractor(&recorder)));
+        confirm(&recorder, axum(nested).await, TARGET).await;
+        let recorder = Recorder::new();
+        let nested = Router::new().nest_service("/api", extractor(&recorder));
+        confirm(&recorder, axum(nested).await, TARGET).await;
     });
 }
 
 #[test]
 fn layer_in_nested_router_uses_the_original_uri_that_is_noted() {
     run(async || {
-        let paths = Paths::default();
+        let recorder = Recorder::new();
         let layer = WebSocketLayer::new(|socket, request: http::Request<()>| {
             assert_eq!(request.uri(), TARGET);
             echo(socket)
         });
-        let inner = Router::new().route("/v1/chat", any(async || "plain")).layer(layer.config(paths.config()));
-        paths.confirm(axum(Router::new().nest("/api", inner).layer(OriginalUriLayer::new())).await, TARGET).await;
+        let inner = Router::new().route("/v1/chat", any(async || "plain")).layer(layer.config(observed_by(&recorder)));
+        confirm(&recorder, axum(Router::new().nest("/api", inner).layer(OriginalUriLayer::new())).await, TARGET).await;
     });
 }
 
@@ -99,7 +83,7 @@ fn original_uri_is_noted_before_a_middleware_rewrites_it() {
     }
     run(async || {
         for how in [How::Auto, How::Http1] {
-            let paths = Paths::default();
+            let recorder = Recorder::new();
             let layer = WebSocketLayer::new(|socket, request: http::Request<()>| {
                 assert_eq!(request.uri(), TARGET);
                 echo(socket)
@@ -107,19 +91,19 @@ fn original_uri_is_noted_before_a_middleware_rewrites_it() {
             let service = ServiceBuilder::new()
                 .layer(OriginalUriLayer::new())
                 .map_request(rewritten)
-                .layer(layer.config(paths.config()))
+                .layer(layer.config(observed_by(&recorder)))
                 .service(service_fn(|_| async {
                     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
                 }));
-            paths.confirm(serve(service, how).await, TARGET).await;
+            confirm(&recorder, serve(service, how).await, TARGET).await;
 
-            let paths = Paths::default();
-            let router = extractor(&paths);
+            let recorder = Recorder::new();
+            let router = extractor(&recorder);
             let service = OriginalUriLayer::new().layer(service_fn(move |request: Request<_>| {
                 let request = rewritten(request).map(axum::body::Body::new);
                 router.clone().oneshot(request).boxed()
             }));
-            paths.confirm(serve(service, how).await, TARGET).await;
+            confirm(&recorder, serve(service, how).await, TARGET).await;
         }
     });
 }
@@ -131,7 +115,7 @@ fn absolute_target_is_the_location() {
         for version in [Version::Hixie75, Version::Hixie76] {
             let mut opening = Opening::of(version).target("http://example.com/demo");
             opening.handshake = opening.handshake.set("Host", "proxy.example:3128");
-            let mut wire = axum(extractor(&Paths::default())).await.connect().await;
+            let mut wire = axum(extractor(&Recorder::new())).await.connect().await;
             wire.write(opening.handshake.bytes()).await;
             opening.target("/demo").confirmed(wire).await.close().await;
         }

@@ -7,6 +7,7 @@ use axum_websocket::{Budget, Config, WebSocketUpgrade};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper::ext::Protocol;
+use tower_websocket::UpgradeRefusal;
 use websocket_driver::Version;
 use websocket_tests::wire::{Handshake, VERSIONS};
 
@@ -26,7 +27,10 @@ macro_rules! rejects {
         assert_eq!(rejection.status(), $status);
         assert!(rejection.to_string().contains($reason), "{rejection}");
         let text = format!("{rejection}\n");
-        let response = rejection.into_response();
+        let response = rejection.clone().into_response();
+        assert_eq!(response.extensions().get(), Some(&rejection));
+        let refusal = response.extensions().get::<UpgradeRefusal>().expect("the refusal, for layers that know no axum");
+        assert_eq!(WebSocketUpgradeRejection::from(refusal.clone()), rejection);
         assert_eq!(response.status(), $status);
         assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
         assert_eq!(response.headers().contains_key("sec-websocket-version"), $status == 426);

@@ -108,7 +108,7 @@ fn handshakes_are_refused_from_there_on() {
             let (answer, _) = Answer::read(&head).unwrap();
             assert_eq!(answer.status, 503);
             let length = answer.all("content-length")[0].parse().unwrap();
-            assert_eq!(wire.bytes(length).await, b"this server is shutting down\n");
+            assert_eq!(wire.bytes(length).await, b"server is shutting down\n");
         }
         assert_eq!(shutdown.wait(Duration::from_secs(5)).await, 0);
     });

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{CloseFrame, Config, Version, WebSocket, WebSocketLayer, accept};
+use websocket_tests::chain::chain;
 
 use crate::client::{Client, Opening};
 use crate::serve::{How, Port, each, listen, serve};
@@ -141,7 +142,7 @@ fn layer(
     let failed = seen.clone();
     WebSocketLayer::new(move |socket, _| echo(socket, seen.clone()).boxed()).config(config).on_failed_upgrade(
         move |error| {
-            let _ = failed.send(Seen::Failed(error.to_string()));
+            let _ = failed.send(Seen::Failed(chain(&error)));
         },
     )
 }
@@ -150,7 +151,7 @@ fn extractor(config: Config, seen: UnboundedSender<Seen>) -> Router {
     let handler = async move |ws: WebSocketUpgrade| {
         let (seen, failed) = (seen.clone(), seen.clone());
         ws.on_failed_upgrade(move |error| {
-            let _ = failed.send(Seen::Failed(error.to_string()));
+            let _ = failed.send(Seen::Failed(chain(&error)));
         })
         .on_upgrade(move |socket| echo(socket, seen))
     };
@@ -167,7 +168,7 @@ async fn tcp(stream: TcpStream, config: Config, seen: UnboundedSender<Seen>) {
     match accept(stream, config).await {
         Ok(socket) => echo(socket, seen).await,
         Err(error) => {
-            let _ = seen.send(Seen::Failed(error.to_string()));
+            let _ = seen.send(Seen::Failed(chain(&error)));
         }
     }
 }

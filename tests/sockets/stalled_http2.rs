@@ -1,6 +1,5 @@
 //! Peers that do not read, as streams of HTTP/2, which share a window with others.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +7,8 @@ use http_body_util::Empty;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Instant, sleep, timeout};
-use tower_websocket::{CloseCause, Config, ConnectionObserver, ConnectionOpened, Observer, Timeout, Version};
+use tower_websocket::test::Recorder;
+use tower_websocket::{CloseCause, Config, Timeout, Version};
 use websocket_tests::wire::{Frame, ServerFrame};
 
 use crate::client::Client;
@@ -36,28 +36,6 @@ async fn open(sender: &mut SendRequest<Empty<Bytes>>) -> Client {
     Client { wire: Wire::new(TokioIo::new(upgraded)), version: Version::Hybi13 }
 }
 
-/// The causes by which connections have ended, in their order.
-#[derive(Clone, Default)]
-struct Ends(Arc<Mutex<Vec<CloseCause>>>);
-
-impl Ends {
-    fn now(&self) -> Vec<CloseCause> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Observer for Ends {
-    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
-        Box::new(self.clone())
-    }
-}
-
-impl ConnectionObserver for Ends {
-    fn closed(&mut self, cause: &CloseCause) {
-        self.0.lock().unwrap().push(cause.clone());
-    }
-}
-
 /// Sends more than is echoed while it reads nothing.
 async fn babble(mut wire: Wire) {
     let message = Frame::binary([7; 60_000]).bytes();
@@ -73,18 +51,18 @@ async fn babble(mut wire: Wire) {
 fn stream_that_gives_no_window_is_timed_out() {
     run(async || {
         for stack in [Stack::Axum, Stack::Tower] {
-            let ends = Ends::default();
+            let recorder = Recorder::new();
             let time = SECOND / 5;
-            let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(ends.clone());
+            let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(recorder.clone());
             let server = stack.serve(config).await;
             let mut sender = connect(&server, 0).await;
             let begun = Instant::now();
             let client = tokio::spawn(babble(open(&mut sender).await.wire));
-            while ends.now().is_empty() {
+            while recorder.recorded().closed.is_empty() {
                 assert!(begun.elapsed() < 10 * SECOND, "{stack:?}: it is not timed out");
                 sleep(SECOND / 100).await;
             }
-            assert_eq!(ends.now(), [CloseCause::Timeout(Timeout::Pong)], "{stack:?}");
+            assert_eq!(recorder.recorded().closed, [CloseCause::Timeout(Timeout::Pong)], "{stack:?}");
             client.abort();
         }
     });
@@ -95,9 +73,9 @@ fn stream_that_gives_no_window_is_timed_out() {
 fn healthy_streams_survive_beside_two_that_do_not_read() {
     run(async || {
         for stack in [Stack::Axum, Stack::Tower] {
-            let ends = Ends::default();
+            let recorder = Recorder::new();
             let time = SECOND / 2;
-            let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(ends.clone());
+            let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(recorder.clone());
             let server = stack.serve(config).await;
             let mut sender = connect(&server, 65_535).await;
             let mut healthy = Vec::new();
@@ -116,7 +94,7 @@ fn healthy_streams_survive_beside_two_that_do_not_read() {
             let stuck = [open(&mut sender).await, open(&mut sender).await];
             let stuck = stuck.map(|client| tokio::spawn(babble(client.wire)));
             timeout(10 * SECOND, async {
-                while ends.now().len() < 2 {
+                while recorder.recorded().closed.len() < 2 {
                     sleep(SECOND / 100).await;
                 }
             })
@@ -124,7 +102,7 @@ fn healthy_streams_survive_beside_two_that_do_not_read() {
             .expect("those that do not read are timed out");
             // Any that suffered from them would be timed out soon.
             sleep(4 * time).await;
-            assert_eq!(ends.now().len(), 2, "{stack:?}: {:?}", ends.now());
+            assert_eq!(recorder.recorded().closed.len(), 2, "{stack:?}: {:?}", recorder.recorded().closed);
             assert!(healthy.iter().all(|client| !client.is_finished()), "{stack:?}");
             stuck.iter().chain(&healthy).for_each(|task| task.abort());
         }

@@ -1,7 +1,6 @@
 //! Peers that do not read are timed out, whatever the handler waits for; those that read slowly are not.
 
 use std::future::pending;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,12 +9,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{ServiceBuilder, service_fn};
+use tower_websocket::test::Recorder;
 use tower_websocket::{
-    CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Message, Observer, Shutdown, Timeout, Version,
-    WebSocket, WebSocketLayer, accept,
+    CloseCause, CloseCode, Config, Message, Shutdown, Timeout, Version, WebSocket, WebSocketLayer, accept,
 };
 use websocket_tests::wire::Frame;
 
@@ -119,40 +117,6 @@ impl Handler {
     }
 }
 
-/// Notes the end of one connection.
-#[derive(Clone, Default)]
-struct End(Arc<(Mutex<Option<CloseCause>>, Notify)>);
-
-impl End {
-    /// Returns the cause, if the connection has ended.
-    fn now(&self) -> Option<CloseCause> {
-        self.0.0.lock().unwrap().clone()
-    }
-
-    async fn cause(&self) -> CloseCause {
-        loop {
-            let noted = self.0.1.notified();
-            if let Some(cause) = self.now() {
-                return cause;
-            }
-            noted.await;
-        }
-    }
-}
-
-impl Observer for End {
-    fn opened(&self, _: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
-        Box::new(self.clone())
-    }
-}
-
-impl ConnectionObserver for End {
-    fn closed(&mut self, cause: &CloseCause) {
-        *self.0.0.lock().unwrap() = Some(cause.clone());
-        self.0.1.notify_waiters();
-    }
-}
-
 /// Sends more than is read of it while the replies are not read, and reads nothing.
 async fn babble(mut wire: Wire) {
     let message = Frame::binary([7; 60_000]).bytes();
@@ -173,12 +137,12 @@ fn peer_that_does_not_read_is_timed_out_whatever_the_handler_does() {
     run_paused(async || {
         for handler in Handler::ALL {
             println!("{handler:?}"); // Shown if the test fails.
-            let end = End::default();
-            let (socket, client) = over_memory(4096, Version::Hybi13, in_memory().observer(end.clone())).await;
+            let recorder = Recorder::new();
+            let (socket, client) = over_memory(4096, Version::Hybi13, in_memory().observer(recorder.clone())).await;
             let begun = Instant::now();
             let server = tokio::spawn(handler.run(socket));
             let client = tokio::spawn(babble(client.wire));
-            assert_eq!(end.cause().await, CloseCause::Timeout(Timeout::Pong), "{handler:?}");
+            assert_eq!(recorder.closed().await, CloseCause::Timeout(Timeout::Pong), "{handler:?}");
             // Two ticks of a second may be over until it is seen.
             let time = begun.elapsed();
             assert!((30 * SECOND..=32 * SECOND).contains(&time), "{handler:?}: {time:?}");
@@ -194,18 +158,18 @@ fn close_timeout_holds_whatever_the_handler_does() {
     run_paused(async || {
         for handler in Handler::ALL {
             println!("{handler:?}"); // Shown if the test fails.
-            let (end, shutdown) = (End::default(), Shutdown::new());
+            let (recorder, shutdown) = (Recorder::new(), Shutdown::new());
             // No other timer is running.
-            let config = Config::server().ping_interval(None).close_timeout(5 * SECOND).observer(end.clone());
+            let config = Config::server().ping_interval(None).close_timeout(5 * SECOND).observer(recorder.clone());
             let (mut socket, client) = over_memory(4096, Version::Hybi13, config).await;
             socket.join_shutdown(&shutdown);
             let server = tokio::spawn(handler.run(socket));
             let client = tokio::spawn(babble(client.wire));
             sleep(3600 * SECOND).await;
-            assert_eq!(end.now(), None, "{handler:?}");
+            assert_eq!(recorder.recorded().closed, [], "{handler:?}");
             let begun = Instant::now();
             shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
-            assert_eq!(end.cause().await, CloseCause::Timeout(Timeout::Close), "{handler:?}");
+            assert_eq!(recorder.closed().await, CloseCause::Timeout(Timeout::Close), "{handler:?}");
             let time = begun.elapsed();
             assert!((5 * SECOND..=6 * SECOND).contains(&time), "{handler:?}: {time:?}");
             server.await.unwrap();
@@ -272,11 +236,11 @@ fn peer_that_does_not_read_is_timed_out_over_tcp_on_every_stack() {
         for stack in Stack::ALL {
             // At once, since each takes what its timeouts take.
             let peers = Handler::ALL.map(|handler| async move {
-                let end = End::default();
-                let port = stack.serve(handler, over_tcp_soon().observer(end.clone())).await;
+                let recorder = Recorder::new();
+                let port = stack.serve(handler, over_tcp_soon().observer(recorder.clone())).await;
                 let client = tokio::spawn(babble(connect_narrow(port).await));
                 let begun = Instant::now();
-                let cause = timeout(10 * SECOND, end.cause()).await;
+                let cause = timeout(10 * SECOND, recorder.closed()).await;
                 assert_eq!(cause, Ok(CloseCause::Timeout(Timeout::Pong)), "{stack:?} {handler:?}");
                 // What the kernel holds is taken meanwhile, which is progress.
                 assert!(begun.elapsed() < Duration::from_millis(220) + SLACK, "{stack:?} {handler:?}");
@@ -292,8 +256,8 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
     run(async || {
         for stack in Stack::ALL {
             let peers = Handler::ALL.map(|handler| async move {
-                let (end, shutdown) = (End::default(), Shutdown::new());
-                let config = Config::server().close_timeout(SECOND / 5).observer(end.clone());
+                let (recorder, shutdown) = (Recorder::new(), Shutdown::new());
+                let config = Config::server().close_timeout(SECOND / 5).observer(recorder.clone());
                 // By the configuration, a stack knows nothing of a shutdown: the handler enters it.
                 let port = match stack {
                     Stack::Tcp => {
@@ -328,10 +292,10 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
                 let client = tokio::spawn(babble(connect_narrow(port).await));
                 // Until both sides have filled all that there is.
                 sleep(SECOND / 2).await;
-                assert_eq!(end.now(), None, "{stack:?} {handler:?}");
+                assert_eq!(recorder.recorded().closed, [], "{stack:?} {handler:?}");
                 shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
                 let begun = Instant::now();
-                let cause = timeout(10 * SECOND, end.cause()).await;
+                let cause = timeout(10 * SECOND, recorder.closed()).await;
                 assert_eq!(cause, Ok(CloseCause::Timeout(Timeout::Close)), "{stack:?} {handler:?}");
                 assert!(begun.elapsed() < SECOND / 5 + SLACK, "{stack:?} {handler:?}");
                 client.abort();
@@ -347,9 +311,9 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
 fn slow_reader_of_a_large_message_is_not_dropped_over_tcp() {
     const SIZE: usize = 2 * 1024 * 1024;
     run(async || {
-        let end = End::default();
+        let recorder = Recorder::new();
         let time = Duration::from_millis(300);
-        let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(end.clone());
+        let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(recorder.clone());
         let port = each(false, move |stream| {
             let config = config.clone();
             async move {
@@ -368,6 +332,6 @@ fn slow_reader_of_a_large_message_is_not_dropped_over_tcp() {
         }
         // Otherwise nothing was tested.
         assert!(begun.elapsed() > 3 * time, "{:?}", begun.elapsed());
-        assert_eq!(end.now(), None);
+        assert_eq!(recorder.recorded().closed, []);
     });
 }

@@ -86,7 +86,7 @@ fn an_answer_that_breaks_the_protocol_is_an_error() {
         peer.close().await;
         peer.write([0x83, 0]).await;
         drop(peer);
-        let message = "opcode 3 is unknown (RFC 6455 §5.2)";
+        let message = "unknown opcode 3 (RFC 6455 §5.2)";
         program.end().await.has_failed(&[
             OPEN,
             &format!("{{\"event\":\"error\",\"message\":\"{message}\"}}"),

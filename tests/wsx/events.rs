@@ -159,16 +159,16 @@ fn a_connection_that_is_cut_is_closed_with_1006() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_an_error_and_then_the_close_of_it() {
+fn protocol_violation_is_reported_before_its_close() {
     run(async || {
         let long = Frame::new(9, "x".repeat(126)).unmasked().bytes();
         let cases: [(Vec<u8>, u16, &str); 6] = [
-            (vec![0x83, 0], 1002, "opcode 3 is unknown (RFC 6455 §5.2)"),
-            (vec![0xc1, 0], 1002, "reserved bits are set (RFC 6455 §5.2)"),
-            (vec![0x81, 0x80, 0, 0, 0, 0], 1002, "a server's frame is masked (RFC 6455 §5.1)"),
-            (vec![0x81, 1, 0xff], 1007, "a text message is not UTF-8 (RFC 6455 §8.1)"),
-            (long, 1002, "a control frame is longer than 125 bytes (RFC 6455 §5.5)"),
-            (vec![0x88, 2, 0x03, 0xed], 1002, "close code 1005 may not be sent (RFC 6455 §7.4)"),
+            (vec![0x83, 0], 1002, "unknown opcode 3 (RFC 6455 §5.2)"),
+            (vec![0xc1, 0], 1002, "unexpected reserved bits (RFC 6455 §5.2)"),
+            (vec![0x81, 0x80, 0, 0, 0, 0], 1002, "masked frame from a server (RFC 6455 §5.1)"),
+            (vec![0x81, 1, 0xff], 1007, "invalid UTF-8 in text message (RFC 6455 §8.1)"),
+            (long, 1002, "control frame payload exceeds 125 bytes (RFC 6455 §5.5)"),
+            (vec![0x88, 2, 0x03, 0xed], 1002, "invalid close code 1005 (RFC 6455 §7.4)"),
         ];
         for (bytes, code, message) in cases {
             let (listener, url) = listen().await;
@@ -200,7 +200,7 @@ fn a_reset_is_an_error() {
         let ended = program.end().await;
         assert_eq!(ended.status, Some(1));
         let [error, close, eof] = &ended.lines[..] else { panic!("{:#?}", ended.lines) };
-        assert!(error.starts_with(r#"{"event":"error","message":"the transport failed: "#), "{error}");
+        assert!(error.starts_with(r#"{"event":"error","message":"transport failed: "#), "{error}");
         assert_eq!([&**close, eof], [r#"{"event":"close","code":1006,"reason":""}"#, EOF]);
     });
 }

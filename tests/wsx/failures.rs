@@ -46,18 +46,18 @@ fn a_server_that_refuses() {
         let cases = [
             (
                 "HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno!\n",
-                "the server did not upgrade the connection: it answered 403 Forbidden",
+                "handshake answered with 403 Forbidden: unexpected status code",
             ),
             (
                 "HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/\r\nContent-Length: 0\r\n\r\n",
-                "the server did not upgrade the connection: it answered 302 Found (it is at ws://elsewhere/)",
+                "handshake answered with 302 Found (Location: ws://elsewhere/): unexpected status code",
             ),
             (
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-                "the Sec-WebSocket-Accept header of the response is missing or wrong",
+                "handshake answered with 101 Switching Protocols: missing or invalid Sec-WebSocket-Accept header",
             ),
-            ("SSH-2.0-OpenSSH_9\r\n\r\n", "the server does not speak HTTP/1.1"),
-            ("", "the server closed the connection without an answer"),
+            ("SSH-2.0-OpenSSH_9\r\n\r\n", "handshake failed: response is not HTTP/1.1"),
+            ("", "handshake failed: connection closed without a response"),
         ];
         for (answer, message) in cases {
             let (listener, url) = listen().await;
@@ -81,8 +81,8 @@ fn a_person_is_told_the_reason_and_the_body_but_nothing_that_steers_the_terminal
         peer.write(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
         drop(peer);
         let ended = program.end().await;
-        let told = "wsx: the server did not upgrade the connection: it answered 401 Unauthorized \
-                    (WWW-Authenticate: Basic realm=\"\\u{9b}31m\")\n\
+        let told = "wsx: handshake answered with 401 Unauthorized \
+                    (WWW-Authenticate: Basic realm=\"\\u{9b}31m\"): unexpected status code\n\
                     you may not\n\\u{1b}[2J\\u{9b}31mhere\n";
         assert_eq!((ended.status, ended.lines.len(), &*ended.errors), (Some(1), 0, told));
     });
@@ -93,7 +93,7 @@ fn options_that_only_the_connection_finds_wrong() {
     run(async || {
         for (args, message) in [
             (&["--header", "nothing"][..], "a header is a name, a colon and a value"),
-            (&["--header", "Upgrade: other"], "the header upgrade belongs to the handshake"),
+            (&["--header", "Upgrade: other"], "header upgrade is reserved for the handshake"),
             (&["--protocols", "a b"], "invalid or duplicate subprotocol \\\"a b\\\""),
         ] {
             // Nobody is asked.

@@ -76,7 +76,7 @@ fn a_folder_for_an_input_is_an_error_and_no_end() {
         peer.answer_close().await;
         let ended = program.end().await;
         assert_eq!(ended.status, Some(1));
-        let errors: Vec<_> = ended.lines.iter().filter(|line| line.contains("the input cannot be read")).collect();
+        let errors: Vec<_> = ended.lines.iter().filter(|line| line.contains("cannot read the input")).collect();
         assert_eq!(errors.len(), 1, "{:#?}", ended.lines);
     });
 }

@@ -62,8 +62,8 @@ fn the_tunnel_is_told_where_the_handshake_through_it_fails() {
     run(async || {
         let refusal = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
         for (answer, message) in [
-            (refusal, "the server did not upgrade the connection: it answered 404 Not Found"),
-            ("", "the server closed the connection without an answer"),
+            (refusal, "handshake answered with 404 Not Found: unexpected status code"),
+            ("", "handshake failed: connection closed without a response"),
         ] {
             let (listener, url) = listen().await;
             let program = Wsx::json(url).args(["--proxy", &proxy(GRANTED).await]).start();
@@ -100,7 +100,7 @@ fn a_tunnel_that_is_refused_is_an_error_alone() {
                 "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
                 "proxy authentication required: 407 (Basic)",
             ),
-            ("", "the proxy closed the connection without an answer"),
+            ("", "proxy closed the connection without a response"),
         ] {
             let ended = Wsx::json("ws://127.0.0.1:1/").args(["--proxy", &proxy(answer).await]).run().await;
             ended.has_failed(&[&format!("{{\"event\":\"error\",\"message\":\"{message}\"}}"), EOF]);

@@ -155,7 +155,7 @@ fn an_error_and_its_close_are_told_and_the_status_is_1() {
         drop(peer);
         let ended = program.end().await;
         let lines: Vec<_> = ended.lines.iter().map(|line| without_time(line)).collect();
-        let message = "opcode 3 is unknown (RFC 6455 §5.2)";
+        let message = "unknown opcode 3 (RFC 6455 §5.2)";
         assert_eq!(lines[1..], [format!("! {message}"), format!("* closed: 1002 {message}")]);
         assert_eq!(ended.status, Some(1));
     });

@@ -1,8 +1,11 @@
-//! Why [`WebSocketUpgrade`](crate::WebSocketUpgrade) rejects a request: one type per reason.
+//! The rejections of [`WebSocketUpgrade`](crate::WebSocketUpgrade): one type per reason.
 //!
-//! Each answers with a status and a line of plain text: 405 for a wrong method, 426 for a version that is not spoken, 500 when
-//! the server is set up wrong, 503 when it is shutting down or at capacity, and 400 otherwise. [`OriginRejection`] is separate:
-//! 403.
+//! Each becomes a response with a line of plain text: 405 for a wrong method, 426 for an unsupported version, 500 if the server is
+//! misconfigured, 503 if it is shutting down or at capacity, and 400 otherwise. [`OriginRejection`] is separate: 403. The rejection
+//! is in the extensions of the response, for layers that count or log rejections.
+
+use std::error::Error;
+use std::fmt;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
@@ -13,49 +16,86 @@ macro_rules! rejections {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-            #[error(transparent)]
+            #[derive(Debug, Clone, PartialEq, Eq)]
             pub struct $name(UpgradeRefusal);
 
             impl $name {
-                /// The status of the answer.
+                /// Returns the status of the response.
                 pub fn status(&self) -> StatusCode {
                     self.0.status()
                 }
             }
 
+            impl fmt::Display for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    // The type says that the handshake is refused, so the reason is the text.
+                    match &self.0 {
+                        UpgradeRefusal::Handshake { error, .. } => error.fmt(f),
+                        refusal => refusal.fmt(f),
+                    }
+                }
+            }
+
+            impl Error for $name {
+                fn source(&self) -> Option<&(dyn Error + 'static)> {
+                    match &self.0 {
+                        UpgradeRefusal::Handshake { error, .. } => error.source(),
+                        refusal => refusal.source(),
+                    }
+                }
+            }
+
             impl IntoResponse for $name {
                 fn into_response(self) -> Response {
-                    self.0.to_response().map(Body::from)
+                    WebSocketUpgradeRejection::$name(self).into_response()
                 }
             }
         )*
 
-        /// The rejection of [`WebSocketUpgrade`](crate::WebSocketUpgrade): why a request cannot have a WebSocket.
+        /// The rejection of [`WebSocketUpgrade`](crate::WebSocketUpgrade): the reason why a request cannot have a WebSocket.
+        ///
+        /// The response has it in its extensions, so that outer layers can count rejections:
+        ///
+        /// ```
+        /// use axum_core::response::Response;
+        /// use axum_websocket::rejection::WebSocketUpgradeRejection;
+        ///
+        /// fn count(response: &Response) {
+        ///     if let Some(rejection) = response.extensions().get::<WebSocketUpgradeRejection>() {
+        ///         println!("no WebSocket: {rejection}");
+        ///     }
+        /// }
+        /// ```
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
         #[non_exhaustive]
         pub enum WebSocketUpgradeRejection {
             $(
-                #[allow(missing_docs, reason = "the type of the same name says it")]
+                #[allow(missing_docs, reason = "documented at the type of the same name")]
                 #[error(transparent)]
                 $name(#[from] $name),
             )*
         }
 
         impl WebSocketUpgradeRejection {
-            /// The status of the answer.
+            /// Returns the status of the response.
             pub fn status(&self) -> StatusCode {
                 match self {
                     $(Self::$name(rejection) => rejection.status(),)*
+                }
+            }
+
+            fn refusal(&self) -> &UpgradeRefusal {
+                match self {
+                    $(Self::$name(rejection) => &rejection.0,)*
                 }
             }
         }
 
         impl IntoResponse for WebSocketUpgradeRejection {
             fn into_response(self) -> Response {
-                match self {
-                    $(Self::$name(rejection) => rejection.into_response(),)*
-                }
+                let mut response = self.refusal().to_response().map(Body::from);
+                response.extensions_mut().insert(self);
+                response
             }
         }
     };
@@ -64,17 +104,17 @@ macro_rules! rejections {
 rejections! {
     /// The method is not GET, or CONNECT on HTTP/2 (RFC 9110 §15.5.6): 405.
     MethodNotGet,
-    /// The request is of HTTP/1.0, which has no upgrades.
+    /// The request is HTTP/1.0, which has no upgrades.
     HttpVersionNotSupported,
-    /// No `Connection` header names `upgrade`.
+    /// No `Connection` header contains `upgrade`.
     InvalidConnectionHeader,
-    /// No `Upgrade` header names `websocket`.
+    /// No `Upgrade` header contains `websocket`.
     InvalidUpgradeHeader,
     /// The pseudo-header `:protocol` of an HTTP/2 request is not `websocket`.
     InvalidProtocolPseudoheader,
     /// The `Host` header is missing or malformed, or on HTTP/2 differs from `:authority` (RFC 9113 §8.3.1).
     InvalidHostHeader,
-    /// The `Sec-WebSocket-Version` is not one that is spoken.
+    /// `Sec-WebSocket-Version` is not supported.
     InvalidWebSocketVersionHeader,
     /// `Sec-WebSocket-Key` is missing.
     WebSocketKeyHeaderMissing,
@@ -90,12 +130,12 @@ rejections! {
     /// The request declares a body, which a handshake does not have. A hixie-76 handshake may have one, but only
     /// [`WebSocketLayer`](https://docs.rs/tower-websocket) can read it.
     BodyNotSupported,
-    /// hyper's upgrade is missing: a middleware has dropped the request's extensions, or the server is not hyper.
+    /// hyper's upgrade is missing: a middleware dropped the request's extensions, or the server is not hyper.
     ConnectionNotUpgradable,
     /// The `Budget` of the server is used up: 503, with `Retry-After`. It is the response of
     /// [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the configuration, and not a rejection of the extractor.
     ServerAtCapacity,
-    /// The server is about to end: see `tower_websocket::Shutdown`.
+    /// The [`Shutdown`](crate::Shutdown) of the server has begun.
     ServerShuttingDown,
 }
 
@@ -130,19 +170,22 @@ impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
     }
 }
 
-/// The [`OriginGuard`](crate::OriginGuard) lets nobody open a WebSocket by this request. The answer is 403, or 400 where the
-/// `Host` is malformed, and a line of plain text.
+/// The rejection of an [`OriginGuard`](crate::OriginGuard): 403, or 400 if `Host` is malformed, with a line of plain text.
+///
+/// The response has it in its extensions, so that outer layers can count rejections.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct OriginRejection(#[from] OriginRefusal);
 
 impl OriginRejection {
-    /// The status of the answer.
+    /// Returns the status of the response.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.status()
     }
 
-    /// Why.
+    /// Returns the reason.
+    #[must_use]
     pub fn refusal(&self) -> OriginRefusal {
         self.0
     }
@@ -150,6 +193,8 @@ impl OriginRejection {
 
 impl IntoResponse for OriginRejection {
     fn into_response(self) -> Response {
-        self.0.to_response().map(Body::from)
+        let mut response = self.0.to_response().map(Body::from);
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -1,4 +1,4 @@
-//! Messages compressed and inflated, as the driver has it done: through the session that was agreed to.
+//! Compression and inflation of messages through a negotiated session, as in the driver.
 //!
 //! ```text
 //! cargo bench -p permessage-deflate
@@ -13,8 +13,8 @@ use websocket_driver_extensions::{BoundedBuffer, Extension, Message, Params, Ses
 
 const SIZES: [usize; 3] = [128, 1024, 64 * 1024];
 
-/// So many bytes of different messages, one after the other: twice the window, since where the context is kept, a message
-/// that came before would be found whole in it.
+/// Total length of the different messages sent in sequence: twice the window, since with context takeover the compressor would
+/// find a repeated message in it.
 const LAP: usize = 64 * 1024;
 
 fn bench(criterion: &mut Criterion) {
@@ -33,7 +33,7 @@ fn bench(criterion: &mut Criterion) {
             let mut session = agree(&config);
             let compressed: Vec<Message> = texts.iter().map(|text| compress(&mut *session, text)).collect();
             group.bench_function(BenchmarkId::new("inflate", size), |b| {
-                // A session of its own each time, since a context that is kept is right for one sequence only.
+                // A new session each time, since a kept context fits one sequence only.
                 b.iter_batched(
                     || (agree(&config), compressed.clone()),
                     |(mut session, messages)| {
@@ -47,7 +47,7 @@ fn bench(criterion: &mut Criterion) {
     }
 }
 
-/// A server's session, with a client that offers all there is.
+/// Returns the session of a server whose client offers everything.
 fn agree(config: &PermessageDeflate) -> Box<dyn Session> {
     let offer = Params::new().flag("client_max_window_bits");
     config.accept(&[offer]).expect("an agreement").1
@@ -65,11 +65,11 @@ fn inflate(session: &mut dyn Session, mut message: Message) -> usize {
     message.data.len()
 }
 
-/// Text of so many bytes, as services send it.
+/// Returns JSON-like text of a given length, as services send it.
 fn json(size: usize, seed: usize) -> String {
     let mut state = seed as u64 + 1;
     let mut next = |below: u64| {
-        // Knuth's constants; the low bits repeat soon, so they are left out.
+        // Knuth's constants. The low bits have short periods and are dropped.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };

@@ -1,7 +1,7 @@
-//! One message in, one message out, by zlib-rs: raw deflate, with the flush that RFC 7692 §7.2 wants.
+//! Compression and decompression of single messages by zlib-rs: raw deflate with the flush of RFC 7692 §7.2.
 //!
-//! Its own interface, rather than flate2's, since it has the memory level, and stops at the end of a block, which tells a
-//! message that is cut off from one that is not.
+//! zlib-rs is used directly instead of through flate2, since its interface has the memory level and stops at the end of a block,
+//! which distinguishes truncated messages from complete ones.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,27 +10,27 @@ use bytes::{Bytes, BytesMut};
 use websocket_driver_extensions::{BoundedBuffer, ExtensionFault};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
-/// How much comes out of a codec at a time.
+/// Number of output bytes per call of a codec.
 const STEP: usize = 32 * 1024;
 
-/// The longest message whose memory is taken again for the next ones: a thread holds no more than about this.
+/// Length of the longest compressed message whose memory is reused. A thread holds about this amount at most.
 const KEPT: usize = 256 * 1024;
 
-/// How many final blocks a message may have before its last one. Compressors that end a message by a final block make one, and
-/// a message put together from pieces that were compressed one by one has one for each. A block of two bytes needs a reset of
-/// the codec, which takes longer than to inflate two bytes, so a message of nothing else would be expensive.
+/// Maximum number of final blocks before the last one of a message. Compressors that end a message with a final block produce
+/// one, and a message concatenated from separately compressed pieces has one per piece. Each needs a reset of the codec, which
+/// takes longer than inflating the two bytes of an empty block, so a message of only such blocks would be expensive.
 const MAX_FINAL_BLOCKS: usize = 16;
 
-/// What a sync flush ends with, and a message does not (RFC 7692 §7.2.1).
+/// The end of a sync flush, which is removed from messages (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// A compressed message of no bytes (RFC 7692 §7.2.3.6).
+/// The compressed form of an empty message (RFC 7692 §7.2.3.6).
 const EMPTY: [u8; 1] = [0x00];
 
 struct Scratch {
-    /// Codecs write into bytes that are there; these are zeroed once in a thread's life.
+    /// Output of a codec, which needs initialized bytes. Zeroed once per thread.
     step: Box<[u8]>,
-    /// Where a compressed message gathers. Its memory is taken again once the message is written.
+    /// The compressed message. Its memory is reused once the message is written.
     out: BytesMut,
 }
 
@@ -39,7 +39,7 @@ thread_local! {
         RefCell::new(Scratch { step: vec![0; STEP].into_boxed_slice(), out: BytesMut::new() });
 }
 
-/// What a compressor is made of.
+/// The settings of a compressor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CompressorSettings {
     pub(crate) level: u8,
@@ -47,52 +47,52 @@ pub(crate) struct CompressorSettings {
     pub(crate) window: u8,
 }
 
-/// The memory level for short messages, and how long those are: of no more bytes than a block has symbols.
+/// The memory level for short messages, which have no more bytes than a block has symbols, and their maximum length.
 const SHORT_MEM_LEVEL: u8 = 5;
 const SHORT: usize = (1 << (SHORT_MEM_LEVEL + 6)) - 2;
 
 impl CompressorSettings {
-    /// The same for a message that is compressed by itself. A short one comes out the same with less memory, all of which
-    /// zlib-rs zeroes twice for each message.
+    /// Returns the settings for a message that is compressed independently. The output of short messages is the same with less
+    /// memory, all of which zlib-rs zeroes twice per message.
     pub(crate) fn for_one_of(self, len: usize) -> Self {
         if len > SHORT { self } else { Self { mem_level: self.mem_level.min(SHORT_MEM_LEVEL), ..self } }
     }
 }
 
 pub(crate) struct Compressor {
-    effort: CompressorSettings,
+    settings: CompressorSettings,
     deflate: Deflate,
 }
 
 impl Compressor {
-    pub(crate) fn new(effort: CompressorSettings) -> Self {
+    pub(crate) fn new(settings: CompressorSettings) -> Self {
         let deflate = Deflate::new_with_config(DeflateConfig {
-            level: effort.level.into(),
+            level: settings.level.into(),
             // Negative for raw deflate, without a header.
-            window_bits: -i32::from(effort.window),
-            mem_level: effort.mem_level.into(),
+            window_bits: -i32::from(settings.window),
+            mem_level: settings.mem_level.into(),
             ..DeflateConfig::default()
         });
-        Self { effort, deflate }
+        Self { settings, deflate }
     }
 
-    pub(crate) fn effort(&self) -> CompressorSettings {
-        self.effort
+    pub(crate) fn settings(&self) -> CompressorSettings {
+        self.settings
     }
 
-    /// The bytes it holds: zlib-rs's state, of which the table of hashes is most, twice the window and as much for its chains,
-    /// and 7 bytes for each symbol that a block may have.
+    /// Returns the number of bytes held: the state of zlib-rs, mostly its hash table, four times the window for the data and its
+    /// chains, and 7 bytes for each symbol of a block.
     pub(crate) fn memory(&self) -> usize {
-        let CompressorSettings { mem_level, window, .. } = self.effort;
+        let CompressorSettings { mem_level, window, .. } = self.settings;
         134_272 + (4 << window) + (7 << (mem_level + 6))
     }
 
-    /// Forgets what was compressed.
+    /// Discards the context.
     pub(crate) fn reset(&mut self) {
         self.deflate.reset();
     }
 
-    /// Compresses a message, by RFC 7692 §7.2.1.
+    /// Compresses a message (RFC 7692 §7.2.1).
     pub(crate) fn compress(&mut self, message: &[u8]) -> Result<Bytes, ExtensionFault> {
         SCRATCH.with_borrow_mut(|Scratch { step, out }| {
             out.clear();
@@ -109,7 +109,7 @@ impl Compressor {
                     break;
                 }
             }
-            // Nothing comes of an empty message after a flush.
+            // An empty message produces no output after a flush.
             match out.len().checked_sub(TAIL.len()) {
                 Some(0) | None => Ok(Bytes::from_static(&EMPTY)),
                 Some(len) => {
@@ -129,7 +129,7 @@ pub(crate) struct Decompressor {
 
 impl Decompressor {
     pub(crate) fn new(window: u8) -> Self {
-        // A peer that says 8 may mean the 9 that zlib makes of it.
+        // A peer that negotiated 8 may use 9, as zlib does.
         Self { window, inflate: Inflate::new(false, window.max(9)) }
     }
 
@@ -137,18 +137,18 @@ impl Decompressor {
         self.window
     }
 
-    /// The bytes it holds: zlib-rs's state, with the largest window in any case.
+    /// Returns the number of bytes held: the state of zlib-rs, always with the largest window.
     pub(crate) fn memory(&self) -> usize {
         47_552
     }
 
-    /// Forgets what was inflated.
+    /// Discards the context.
     pub(crate) fn reset(&mut self) {
-        // This sets the largest window, for which there is memory in any case.
+        // This sets the largest window, for which memory is always allocated.
         self.inflate.reset(false);
     }
 
-    /// Inflates a message, by RFC 7692 §7.2.2, until it ends or goes beyond the room there is.
+    /// Inflates a message (RFC 7692 §7.2.2) until it ends or exceeds the limit of the buffer.
     pub(crate) fn decompress(&mut self, message: &[u8], room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault> {
         if message.is_empty() {
             return Ok(());
@@ -169,7 +169,7 @@ impl Decompressor {
                 let (read, status) = self.drain(rest, InflateFlush::SyncFlush, step, room)?;
                 is_final = status == Status::StreamEnd;
                 if read == 0 && !is_final {
-                    return Err(ExtensionFault::InvalidData("it does not go on"));
+                    return Err(ExtensionFault::InvalidData("truncated deflate stream"));
                 }
                 rest = &rest[read..];
             }
@@ -177,8 +177,8 @@ impl Decompressor {
                 self.reset();
                 return Ok(());
             }
-            // With a byte more than the tail, and told to stop where a block ends: where it takes that as well, or something
-            // comes of it, the tail was taken for data, and the message is cut off.
+            // The input has one byte more than the tail, and the codec stops at the end of a block. If it consumes that byte as
+            // well, or produces output, it took the tail for data: the message is truncated.
             let mut tail = [0; TAIL.len() + 1];
             tail[..TAIL.len()].copy_from_slice(&TAIL);
             let written = self.inflate.total_out();
@@ -187,11 +187,11 @@ impl Decompressor {
             if status == Status::StreamEnd {
                 self.reset();
             }
-            if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("it is cut off")) }
+            if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("truncated deflate stream")) }
         })
     }
 
-    /// Gives input to the codec until it wants no more of it, and takes all output. Tells how much input it took.
+    /// Passes input to the codec until it accepts no more, and takes all output. Returns the number of bytes consumed.
     fn drain(
         &mut self,
         input: &[u8],
@@ -205,7 +205,7 @@ impl Decompressor {
             let status = self
                 .inflate
                 .decompress(&input[taken..], step, flush)
-                .map_err(|_| ExtensionFault::InvalidData("it is not deflate"))?;
+                .map_err(|_| ExtensionFault::InvalidData("invalid deflate data"))?;
             taken += (self.inflate.total_in() - read) as usize;
             let written = (self.inflate.total_out() - written) as usize;
             room.extend(&step[..written])?;
@@ -218,7 +218,7 @@ impl Decompressor {
 
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compressor").field("effort", &self.effort).finish_non_exhaustive()
+        f.debug_struct("Compressor").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -232,7 +232,7 @@ impl fmt::Debug for Decompressor {
 mod tests {
     use super::*;
 
-    const EFFORT: CompressorSettings = CompressorSettings { level: 6, mem_level: 8, window: 15 };
+    const SETTINGS: CompressorSettings = CompressorSettings { level: 6, mem_level: 8, window: 15 };
 
     fn inflate(decompressor: &mut Decompressor, message: &[u8]) -> Result<Vec<u8>, ExtensionFault> {
         let mut pass = |_: &[u8]| Ok(());
@@ -246,9 +246,9 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cut_off_anywhere_is_an_error() {
+    fn truncated_message_is_an_error() {
         for len in [1, 10, 300, 5000] {
-            let message = Compressor::new(EFFORT).compress(&text(len)).unwrap();
+            let message = Compressor::new(SETTINGS).compress(&text(len)).unwrap();
             for cut in 1..message.len() {
                 let inflated = inflate(&mut Decompressor::new(15), &message[..cut]);
                 assert!(inflated.is_err(), "{len} bytes, {cut} of {}: {inflated:?}", message.len());
@@ -258,8 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_message_may_stand_between_others() {
-        let (mut compressor, mut decompressor) = (Compressor::new(EFFORT), Decompressor::new(15));
+    fn empty_messages_between_others_round_trip() {
+        let (mut compressor, mut decompressor) = (Compressor::new(SETTINGS), Decompressor::new(15));
         for message in [&b""[..], b"Hello", b"", b"", b"Hello", b""] {
             let compressed = compressor.compress(message).unwrap();
             assert_eq!(inflate(&mut decompressor, &compressed).unwrap(), message);
@@ -268,7 +268,7 @@ mod tests {
 
     /// RFC 7692 §7.2.3.4.
     #[test]
-    fn the_message_after_a_final_block_works() {
+    fn message_after_final_block_is_inflated() {
         let mut decompressor = Decompressor::new(15);
         let with_final_block = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
         for _ in 0..3 {
@@ -279,7 +279,7 @@ mod tests {
 
     /// RFC 7692 §7.2.3.1 to §7.2.3.5.
     #[test]
-    fn the_examples_of_the_specification_inflate() {
+    fn examples_of_the_specification_are_inflated() {
         let mut decompressor = Decompressor::new(15);
         let kept = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
         assert_eq!(inflate(&mut decompressor, &kept).unwrap(), b"Hello");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn every_window_effort_and_size_comes_back() {
+    fn messages_round_trip_with_every_window_level_and_size() {
         for window in 9..=15 {
             for (level, mem_level) in [(0, 8), (1, 1), (6, 8), (9, 9), (3, 4)] {
                 let mut compressor = Compressor::new(CompressorSettings { level, mem_level, window });
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_message_by_itself_comes_out_the_same_with_less_memory() {
+    fn short_messages_are_compressed_the_same_with_less_memory() {
         let noise = |len| {
             let step = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
             std::iter::successors(Some(7), step).map(|state| (state >> 56) as u8).take(len).collect::<Vec<_>>()
@@ -313,22 +313,22 @@ mod tests {
         for level in 0..=9 {
             for message in [1, 100, SHORT - 1, SHORT].into_iter().flat_map(|len| [text(len), noise(len), vec![0; len]])
             {
-                let effort = CompressorSettings { level, ..EFFORT };
-                let short = effort.for_one_of(message.len());
-                assert!(short.mem_level < effort.mem_level);
+                let settings = CompressorSettings { level, ..SETTINGS };
+                let short = settings.for_one_of(message.len());
+                assert!(short.mem_level < settings.mem_level);
                 let [expected, compressed] =
-                    [effort, short].map(|effort| Compressor::new(effort).compress(&message).unwrap());
+                    [settings, short].map(|settings| Compressor::new(settings).compress(&message).unwrap());
                 assert!(compressed == expected, "level {level}, {} bytes", message.len());
             }
         }
-        assert_eq!(EFFORT.for_one_of(SHORT + 1), EFFORT);
-        let least = CompressorSettings { mem_level: 1, ..EFFORT };
+        assert_eq!(SETTINGS.for_one_of(SHORT + 1), SETTINGS);
+        let least = CompressorSettings { mem_level: 1, ..SETTINGS };
         assert_eq!(least.for_one_of(1), least);
     }
 
     #[test]
-    fn inflating_stops_at_the_limit() {
-        let bomb = Compressor::new(EFFORT).compress(&vec![0; 64 << 20]).unwrap();
+    fn inflation_stops_at_the_limit() {
+        let bomb = Compressor::new(SETTINGS).compress(&vec![0; 64 << 20]).unwrap();
         assert!(bomb.len() < 70_000);
         assert_eq!(inflate(&mut Decompressor::new(15), &bomb), Err(ExtensionFault::MessageTooBig { limit: 1 << 20 }));
     }

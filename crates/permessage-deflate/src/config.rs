@@ -1,10 +1,10 @@
 use crate::window::WindowBits;
 
-/// The extension, with its options, which have the names of the original's. Register it with
-/// `websocket_driver::Config::extension`.
+/// The permessage-deflate extension and its options. Register it with `websocket_driver::Config::extension`.
 ///
-/// "Own" is what this side compresses and the peer inflates; "the peer's" is the other direction.
+/// "Own" refers to the direction that this side compresses, "the peer's" to the other direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub struct PermessageDeflate {
     pub(crate) level: u8,
     pub(crate) mem_level: u8,
@@ -16,8 +16,8 @@ pub struct PermessageDeflate {
 }
 
 impl PermessageDeflate {
-    /// The defaults: level 6, memory level 8, windows of 32 KiB, contexts kept from message to message, a threshold of 64
-    /// bytes.
+    /// Creates the extension with the defaults: level 6, memory level 8, windows of 32 KiB, context takeover in both directions,
+    /// a threshold of 64 bytes.
     pub fn new() -> Self {
         Self {
             level: 6,
@@ -30,40 +30,41 @@ impl PermessageDeflate {
         }
     }
 
-    /// How hard to compress, from 0, not at all, by 1, fast, to 9; above counts as 9.
+    /// Sets the compression level, from 0 (none) and 1 (fast) to 9 (best). Default: 6. Larger values are clamped.
     pub fn level(self, level: u8) -> Self {
         Self { level: level.min(9), ..self }
     }
 
-    /// How much memory the compressor may use, from 1 to 9; beyond counts as the nearest.
+    /// Sets the memory level of the compressor, from 1 to 9. Default: 8. Other values are clamped.
     pub fn mem_level(self, level: u8) -> Self {
         Self { mem_level: level.clamp(1, 9), ..self }
     }
 
-    /// The largest own window. The peer is told, so that it needs no larger one to inflate. With 8 nothing is compressed,
-    /// since zlib cannot; what the peer compresses is inflated all the same.
+    /// Sets the maximum size of the own window. Default: 15 bits. It is negotiated, so that the peer needs no larger window to
+    /// inflate. With 8 bits nothing is compressed, since zlib does not support it; the peer's messages are still inflated.
     pub fn max_window_bits(self, bits: WindowBits) -> Self {
         Self { max_window_bits: bits, ..self }
     }
 
-    /// Asks the peer for a window of this size at most. A client's peer must agree, or there will be no compression; a
-    /// server can ask only a client that offers to be asked.
+    /// Requests a maximum window size from the peer. Default: 15 bits, no request. If a server does not agree to a client's
+    /// request, there is no compression. A server can request it only from clients whose offer allows it.
     pub fn request_max_window_bits(self, bits: WindowBits) -> Self {
         Self { request_max_window_bits: bits, ..self }
     }
 
-    /// Whether to begin every own message afresh. It costs size, above all with small messages, and saves memory: the
-    /// connection then holds no compressor.
+    /// Sets whether every own message is compressed independently. Default: `false`. Messages become larger, small ones in
+    /// particular, but the connection holds no compressor.
     pub fn no_context_takeover(self, yes: bool) -> Self {
         Self { no_context_takeover: yes, ..self }
     }
 
-    /// Asks the peer to begin every message afresh, so that the connection holds no decompressor.
+    /// Sets whether to request that the peer compresses every message independently, so that the connection holds no decompressor.
+    /// Default: `false`.
     pub fn request_no_context_takeover(self, yes: bool) -> Self {
         Self { request_no_context_takeover: yes, ..self }
     }
 
-    /// The length in bytes below which a message is not compressed.
+    /// Sets the length in bytes below which a message is not compressed. Default: 64.
     pub fn threshold(self, bytes: usize) -> Self {
         Self { threshold: bytes, ..self }
     }

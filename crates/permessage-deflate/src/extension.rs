@@ -23,7 +23,7 @@ impl Extension for PermessageDeflate {
     }
 }
 
-/// What a client has offered, by its options.
+/// A client's offer, given by its options.
 #[derive(Debug)]
 struct DeflateOffer(PermessageDeflate);
 

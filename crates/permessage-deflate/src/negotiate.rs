@@ -1,4 +1,4 @@
-//! The parameters of permessage-deflate (RFC 7692 §7.1), as functions from header to header.
+//! Negotiation of the parameters (RFC 7692 §7.1), as functions from header to header.
 
 use websocket_driver_extensions::{ExtensionFault, Params};
 
@@ -10,14 +10,14 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// What both sides hold to.
+/// The agreed parameters of both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Agreement {
     pub(crate) own: Direction,
     pub(crate) peer: Direction,
 }
 
-/// What the one who compresses holds to.
+/// The agreed parameters of the side that compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Direction {
     pub(crate) takeover: bool,
@@ -30,7 +30,7 @@ struct Parsed {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<WindowBits>,
-    /// The inner value may be missing, in an offer (RFC 7692 §7.1.2.2).
+    /// In an offer, the value is optional (RFC 7692 §7.1.2.2).
     client_max_window_bits: Option<Option<WindowBits>>,
 }
 
@@ -62,7 +62,7 @@ impl Parsed {
     }
 }
 
-/// A server's response to an offer; `None` where it is not acceptable.
+/// Returns a server's response to an offer, or `None` if the offer is not acceptable.
 pub(crate) fn accept(config: &PermessageDeflate, offer: &Params) -> Option<(Params, Agreement)> {
     let offer = Parsed::new(offer).ok()?;
     let mut response = Params::new();
@@ -71,20 +71,20 @@ pub(crate) fn accept(config: &PermessageDeflate, offer: &Params) -> Option<(Para
     if own_fresh {
         response = response.flag(SERVER_NO_CONTEXT_TAKEOVER);
     }
-    // A client that says it will not keep its context is held to it, so that none need be kept here.
+    // A client that announces no context takeover is held to it, so that no decompressor is kept here.
     let peer_fresh = offer.client_no_context_takeover || config.request_no_context_takeover;
     if peer_fresh {
         response = response.flag(CLIENT_NO_CONTEXT_TAKEOVER);
     }
     let own_window = offer.server_max_window_bits.unwrap_or(WindowBits::MAX).min(config.max_window_bits);
-    // zlib compresses with no window of 256 bytes: the client's next offer may do, or it goes without.
+    // zlib cannot compress with a window of 256 bytes. The client's next offer may be acceptable.
     if offer.server_max_window_bits == Some(WindowBits::MIN) {
         return None;
     }
     if offer.server_max_window_bits.is_some() || own_window < WindowBits::MAX {
         response = response.value(SERVER_MAX_WINDOW_BITS, own_window);
     }
-    // A client that does not offer to be told must not be (RFC 7692 §7.1.2.2).
+    // The parameter is allowed in the response only if the offer had it (RFC 7692 §7.1.2.2).
     let peer_window = match offer.client_max_window_bits {
         Some(bits) => bits.unwrap_or(WindowBits::MAX).min(config.request_max_window_bits),
         None => WindowBits::MAX,
@@ -97,7 +97,7 @@ pub(crate) fn accept(config: &PermessageDeflate, offer: &Params) -> Option<(Para
     Some((response, Agreement { own, peer }))
 }
 
-/// A client's offer.
+/// Returns a client's offer.
 pub(crate) fn offer(config: &PermessageDeflate) -> Params {
     let mut offer = Params::new();
     if config.request_no_context_takeover {
@@ -116,10 +116,10 @@ pub(crate) fn offer(config: &PermessageDeflate) -> Params {
     }
 }
 
-/// What a client makes of the server's response to its offer.
+/// Returns the agreement from the server's response to a client's offer.
 pub(crate) fn activate(config: &PermessageDeflate, response: &Params) -> Result<Agreement, ExtensionFault> {
     let parsed = Parsed::new(response)?;
-    // RFC 7692 §7.1.1.1, §7.1.2.1: a server that accepts the offer says what was asked of it.
+    // RFC 7692 §7.1.1.1, §7.1.2.1: a server that accepts the offer repeats what was requested.
     if config.request_no_context_takeover && !parsed.server_no_context_takeover {
         return Err(refuse(SERVER_NO_CONTEXT_TAKEOVER, None));
     }
@@ -129,7 +129,7 @@ pub(crate) fn activate(config: &PermessageDeflate, response: &Params) -> Result<
     }
     let own_window = match parsed.client_max_window_bits {
         None => config.max_window_bits,
-        // The value may be missing in an offer only, and be no more than what was offered (RFC 7692 §7.1.2.2).
+        // In a response the value is required and must not exceed the offered one (RFC 7692 §7.1.2.2).
         Some(Some(bits)) if bits <= config.max_window_bits => bits,
         Some(bits) => return Err(refuse_bits(CLIENT_MAX_WINDOW_BITS, bits)),
     };

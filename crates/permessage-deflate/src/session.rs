@@ -7,7 +7,7 @@ use crate::config::PermessageDeflate;
 use crate::negotiate::{Agreement, Direction};
 use crate::window::WindowBits;
 
-/// How many codecs of either kind a thread keeps for the connections that hold none.
+/// Number of codecs of either kind that a thread keeps for the connections that hold none.
 const KEPT: usize = 4;
 
 thread_local! {
@@ -15,13 +15,13 @@ thread_local! {
     static DECOMPRESSORS: RefCell<Vec<Decompressor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The extension at work on one connection. A direction whose context is kept has a codec of its own, made at its first
-/// compressed message; else one of the thread's is borrowed for each.
+/// The session of one connection. A direction with context takeover owns a codec, created at its first compressed message;
+/// otherwise each message borrows one of the thread's codecs.
 #[derive(Debug)]
 pub(crate) struct DeflateSession {
     own: Direction,
     peer: Direction,
-    effort: CompressorSettings,
+    settings: CompressorSettings,
     threshold: usize,
     compressor: Option<Compressor>,
     decompressor: Option<Decompressor>,
@@ -33,7 +33,7 @@ impl DeflateSession {
         Self {
             own,
             peer,
-            effort: CompressorSettings { level: config.level, mem_level: config.mem_level, window: own.window.get() },
+            settings: CompressorSettings { level: config.level, mem_level: config.mem_level, window: own.window.get() },
             threshold: config.threshold,
             compressor: None,
             decompressor: None,
@@ -41,14 +41,14 @@ impl DeflateSession {
     }
 
     fn compress(&mut self, message: &mut Message) -> Result<(), ExtensionFault> {
-        let effort = if self.own.takeover { self.effort } else { self.effort.for_one_of(message.data.len()) };
-        let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(effort));
+        let settings = if self.own.takeover { self.settings } else { self.settings.for_one_of(message.data.len()) };
+        let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(settings));
         let compressed = compressor.compress(&message.data)?;
         if self.own.takeover {
             self.compressor = Some(compressor);
         } else {
             give_back(&COMPRESSORS, compressor, Compressor::reset);
-            // The peer has no context that would lack this message, so it may as well go as it is.
+            // The peer keeps no context, so the message can be sent uncompressed without affecting later ones.
             if compressed.len() >= message.data.len() {
                 return Ok(());
             }
@@ -84,8 +84,8 @@ impl Session for DeflateSession {
     }
 
     fn encoding(&self) -> Option<u64> {
-        let CompressorSettings { level, mem_level, window } = self.effort;
-        // Beside what the compressor goes by, whether it is asked at all.
+        let CompressorSettings { level, mem_level, window } = self.settings;
+        // The threshold decides whether the compressor is used at all.
         let threshold = u32::try_from(self.threshold).ok()?;
         let number = u64::from_be_bytes([0, level, mem_level, window, 0, 0, 0, 0]) | u64::from(threshold);
         if self.own.takeover { None } else { Some(number) }
@@ -97,8 +97,8 @@ impl Session for DeflateSession {
     }
 }
 
-fn borrow_compressor(effort: CompressorSettings) -> Compressor {
-    take(&COMPRESSORS, |compressor| compressor.effort() == effort).unwrap_or_else(|| Compressor::new(effort))
+fn borrow_compressor(settings: CompressorSettings) -> Compressor {
+    take(&COMPRESSORS, |compressor| compressor.settings() == settings).unwrap_or_else(|| Compressor::new(settings))
 }
 
 fn borrow_decompressor(window: WindowBits) -> Decompressor {
@@ -115,7 +115,7 @@ fn take<T>(pool: &'static Pool<T>, fits: impl Fn(&T) -> bool) -> Option<T> {
     })
 }
 
-/// One whose last message failed does not come here: it is dropped.
+/// Returns a codec to the pool. Codecs whose last message failed are dropped instead.
 fn give_back<T>(pool: &'static Pool<T>, mut codec: T, reset: impl FnOnce(&mut T)) {
     reset(&mut codec);
     pool.with_borrow_mut(|pool| {

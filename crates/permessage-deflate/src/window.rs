@@ -6,22 +6,24 @@ use std::str::FromStr;
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// 8, the smallest. Nothing is compressed with it here: zlib cannot, and says 9 instead.
+    /// The smallest size, 8. zlib cannot compress with it and uses 9 instead, so this crate does not compress with it.
     pub const MIN: Self = Self(8);
-    /// 15, the largest, which holds where nothing is said.
+    /// The largest size, 15, which applies if none is negotiated.
     pub const MAX: Self = Self(15);
 
-    /// A size; `None` beyond 8 to 15.
+    /// Creates a size, or returns `None` outside of 8 to 15.
+    #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if bits >= Self::MIN.0 && bits <= Self::MAX.0 { Some(Self(bits)) } else { None }
     }
 
-    /// The power of two.
+    /// Returns the exponent.
+    #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
 
-    /// Whether a compressor can keep to it.
+    /// Returns whether zlib can compress with this size.
     pub(crate) const fn can_compress(self) -> bool {
         self.0 > Self::MIN.0
     }
@@ -29,7 +31,8 @@ impl WindowBits {
 
 /// The text is not a number from 8 to 15, in decimal and without leading zeros (RFC 7692 §7.1.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("window bits are a number from 8 to 15")]
+#[error("invalid window bits, expected a number from 8 to 15")]
+#[non_exhaustive]
 pub struct InvalidWindowBits;
 
 impl FromStr for WindowBits {
@@ -37,7 +40,7 @@ impl FromStr for WindowBits {
 
     fn from_str(text: &str) -> Result<Self, InvalidWindowBits> {
         let bits = text.parse().ok().and_then(Self::new).ok_or(InvalidWindowBits)?;
-        // A sign, or zeros before the number, would be gone by now.
+        // Parsing accepts a sign and leading zeros, which the specification does not.
         if bits.to_string() == text { Ok(bits) } else { Err(InvalidWindowBits) }
     }
 }

@@ -177,25 +177,26 @@ where
     }
 }
 
-/// Why [`accept`] made no WebSocket of a connection.
+/// The reason why [`accept`] opened no WebSocket.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError<T> {
-    /// The request is plain HTTP; nothing has been answered.
-    #[error("the request asks for no WebSocket")]
+    /// The request is plain HTTP. It has not been answered.
+    #[error("not a WebSocket handshake")]
     PlainHttp(Box<PlainHttp<T>>),
-    /// The handshake was refused, with an answer that says the same.
+    /// The handshake was refused, and the response was sent.
     #[error(transparent)]
     Refused(ProtocolError),
-    /// The handshake was not done within [`Config::handshake_timeout`].
-    #[error("the handshake took too long")]
+    /// The handshake was not completed within [`Config::handshake_timeout`].
+    #[error("handshake timed out")]
     TimedOut,
     /// The transport failed or ended.
-    #[error("the transport failed: {0}")]
+    #[error("transport failed")]
     Io(#[from] io::Error),
 }
 
 /// A request for something else than a WebSocket, and the connection to answer it on.
+// Exhaustive: the request, the transport and the bytes read are what an HTTP server continues with.
 pub struct PlainHttp<T> {
     /// The head of the request.
     pub request: Request<()>,

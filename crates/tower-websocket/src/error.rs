@@ -2,21 +2,21 @@ use std::io;
 
 use websocket_driver::{ProtocolError, SendError};
 
-/// What can go wrong on an open socket. An end, even one without a close frame, is none of them: it is told by
-/// [`WebSocket::close_frame`](crate::WebSocket::close_frame).
+/// An error on an open socket. The end of a connection, even without a close frame, is not an error: see
+/// [`WebSocket::close_cause`](crate::WebSocket::close_cause).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The transport failed. Nothing can be sent or received any more.
-    #[error("the transport failed: {0}")]
+    #[error("transport failed")]
     Io(#[from] io::Error),
-    /// The peer broke the protocol or a limit. It has been told so, and the connection is closed.
+    /// The peer violated the protocol or exceeded a limit. A close frame was sent, and the connection is closed.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    /// No pong came to a ping in time.
-    #[error("the peer did not answer a ping")]
+    /// No pong was received in time.
+    #[error("no pong received in time")]
     NoPong,
-    /// What was to be sent was not taken.
+    /// The message was not accepted for sending.
     #[error(transparent)]
     Send(#[from] SendError),
 }

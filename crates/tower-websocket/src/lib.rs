@@ -46,5 +46,6 @@ pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
 pub use websocket_driver::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Event, Handshake,
     HandshakeError, HeadError, Limit, LimitExceeded, Message, MessageRef, Observer, OriginalUri, PreparedMessage,
-    ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version,
+    ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, UsageError,
+    Utf8Bytes, Version,
 };

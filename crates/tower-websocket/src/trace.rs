@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::time::Duration;
 
 use tracing::{Span, debug, debug_span, trace};
@@ -29,6 +30,7 @@ use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observe
 ///
 /// Handshakes that come to nothing are an event `refused`, DEBUG, with the `error`. No payload is logged, no header, and of the URL
 /// only the path.
+// Exhaustive: the value is written by its name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingObserver;
 
@@ -47,7 +49,7 @@ impl Observer for TracingObserver {
     }
 
     fn refused(&self, error: &ProtocolError) {
-        debug!(target: "tower_websocket", %error, "refused");
+        debug!(target: "tower_websocket", error = error as &dyn Error, "refused");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The header `Sec-WebSocket-Extensions`, read and written: as browsers send it, and as long as a head may be.
+//! Parsing and writing of `Sec-WebSocket-Extensions`: as browsers send it, and at the maximum length of a head.
 //!
 //! ```text
 //! cargo bench -p websocket-driver-extensions

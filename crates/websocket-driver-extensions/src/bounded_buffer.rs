@@ -5,36 +5,40 @@ use bytes::Bytes;
 
 use crate::error::ExtensionFault;
 
-/// How much is decoded before it is looked at.
+/// Number of decoded bytes after which they are inspected.
 const STEP: usize = 64 * 1024;
 
-/// Where a decoded message gathers: bounded, and looked at while it grows, so that neither a small frame that expands
-/// without end nor a long text that is none costs more than the limit.
+/// A bounded buffer for a decoded message.
+///
+/// It is inspected while it grows, so that neither a decompression bomb nor invalid UTF-8 costs more than the limit.
 pub struct BoundedBuffer<'a> {
     data: Vec<u8>,
     limit: usize,
-    /// How much of `data` was looked at.
+    /// Number of bytes of `data` that were inspected.
     inspected: usize,
     inspect: &'a mut dyn FnMut(&[u8]) -> Result<(), ExtensionFault>,
 }
 
 impl<'a> BoundedBuffer<'a> {
-    /// Creates a buffer for messages of up to `limit` bytes. Of the long ones each piece is given to `inspect` as it comes, in order;
-    /// what is left when the message is whole is not.
+    /// Creates a buffer for messages of up to `limit` bytes.
+    ///
+    /// The pieces of a long message are passed to `inspect` in order as they are decoded, except the remainder when the message
+    /// is complete.
     pub fn new(limit: usize, inspect: &'a mut dyn FnMut(&[u8]) -> Result<(), ExtensionFault>) -> Self {
         Self { data: Vec::new(), limit, inspected: 0, inspect }
     }
 
-    /// The most bytes that a message may have.
+    /// Returns the maximum length of a message in bytes.
+    #[must_use]
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Adds what was decoded.
+    /// Appends decoded bytes.
     ///
     /// # Errors
     ///
-    /// [`ExtensionFault::MessageTooBig`], and what the inspection says. The message is lost then.
+    /// [`ExtensionFault::MessageTooBig`] beyond the limit, and the error of the inspection. The message is lost then.
     pub fn extend(&mut self, decoded: &[u8]) -> Result<(), ExtensionFault> {
         if decoded.len() > self.limit - self.data.len() {
             return Err(ExtensionFault::MessageTooBig { limit: self.limit });
@@ -47,7 +51,7 @@ impl<'a> BoundedBuffer<'a> {
         Ok(())
     }
 
-    /// Takes the message, and makes room for the next.
+    /// Returns the message and empties the buffer for the next one.
     pub fn take(&mut self) -> Bytes {
         self.inspected = 0;
         mem::take(&mut self.data).into()

@@ -1,3 +1,5 @@
+//! The traits that an extension implements.
+
 use std::fmt::Debug;
 
 use crate::bounded_buffer::BoundedBuffer;
@@ -5,58 +7,59 @@ use crate::error::ExtensionFault;
 use crate::message::{Message, Rsv};
 use crate::params::Params;
 
-/// An extension of the protocol (RFC 6455 §9): what an application registers, once for all its connections.
+/// An extension of the protocol (RFC 6455 §9). Applications register it once for all connections.
 pub trait Extension: Debug + Send + Sync {
-    /// Its name in the header, a token.
+    /// Returns the name in the header, a token.
     fn name(&self) -> &str;
 
-    /// The reserved bits it claims. Two extensions that claim the same cannot both be active on a connection.
+    /// Returns the reserved bits that the extension claims. Two extensions that claim the same bit cannot both be active on a
+    /// connection.
     fn rsv(&self) -> Rsv;
 
-    /// A client's offer for a new connection; `None` to offer nothing.
+    /// Returns a client's offer for a new connection, or `None` to offer nothing.
     fn offer(&self) -> Option<Box<dyn Offer>>;
 
-    /// A server's answer to the offers of a client, best first: the parameters to respond with, and the session; `None` to
-    /// go without. An offer that cannot be met is passed over, and the next one looked at (RFC 6455 §9.1).
+    /// Returns a server's response to the offers of a client, which are in order of preference: the response parameters and the
+    /// session, or `None` to decline. Skip offers that cannot be met (RFC 6455 §9.1).
     fn accept(&self, offers: &[Params]) -> Option<(Params, Box<dyn Session>)>;
 }
 
-/// What a client has offered for one connection, until the server has answered.
+/// A client's offer for one connection, until the server responds.
 pub trait Offer: Debug + Send {
-    /// The parameters of each alternative, best first.
+    /// Returns the parameters of each alternative, in order of preference.
     fn params(&self) -> Vec<Params>;
 
-    /// Makes a session of it, by the parameters of the server's response.
+    /// Creates the session from the parameters of the server's response.
     ///
     /// # Errors
     ///
-    /// [`ExtensionFault::Parameter`] where the response is not one to the offer.
+    /// [`ExtensionFault::Parameter`] if the response does not match the offer.
     fn activate(self: Box<Self>, response: &Params) -> Result<Box<dyn Session>, ExtensionFault>;
 }
 
-/// An extension at work on one connection. What it holds is let go when it is dropped.
+/// An active extension on one connection. Dropping it releases its memory.
 pub trait Session: Debug + Send {
-    /// Transforms a message that came. One without the extension's bits is left as it is, unless the extension has none.
+    /// Transforms an incoming message. A message without the extension's bits stays unchanged, unless the extension claims none.
     ///
     /// # Errors
     ///
-    /// What is wrong with it; the connection fails.
+    /// The reason why the message cannot be decoded. The connection fails.
     fn decode(&mut self, message: &mut Message, room: &mut BoundedBuffer<'_>) -> Result<(), ExtensionFault>;
 
-    /// Transforms a message that leaves.
+    /// Transforms an outgoing message.
     ///
     /// # Errors
     ///
-    /// Why it cannot; the message is not sent.
+    /// The reason why the message cannot be encoded. It is not sent.
     fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault>;
 
-    /// A number for the way it encodes, where that depends on nothing but the message: what one session made of a message is
-    /// then sent by all of the extension that give the same number. `None`, as by default, where it has a memory.
+    /// Returns an id of the encoder's settings if its output depends on nothing but the message. Sessions with equal ids share
+    /// encoded frames of a `PreparedMessage`. Returns `None` (the default) if the encoder keeps state between messages.
     fn encoding(&self) -> Option<u64> {
         None
     }
 
-    /// The bytes it holds for its connection, which count against `Config::max_memory`: none, by default.
+    /// Returns the number of bytes held for the connection, which count against `Config::max_memory`. Default: 0.
     fn memory(&self) -> usize {
         0
     }

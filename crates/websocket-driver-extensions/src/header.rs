@@ -3,18 +3,20 @@
 use crate::params::Params;
 use crate::token::is_token_byte;
 
-/// One extension of a header: its name and its parameters. In an offer a name may stand several times.
+/// One extension in a header: its name and parameters. An offer can have several entries of the same name.
 pub type HeaderEntry = (String, Params);
 
-/// The header does not follow the grammar.
+/// A `Sec-WebSocket-Extensions` header that violates the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the Sec-WebSocket-Extensions header is malformed at byte {at} of a line")]
+#[error("invalid Sec-WebSocket-Extensions header at byte {at}")]
+#[non_exhaustive]
 pub struct HeaderError {
-    /// Where it goes wrong.
+    /// The offset of the offending byte in its line.
     pub at: usize,
 }
 
-/// Reads the lines of a `Sec-WebSocket-Extensions` header, which count as one list (RFC 6455 §9.1).
+/// Parses the lines of a `Sec-WebSocket-Extensions` header as one list (RFC 6455 §9.1). Empty list elements are skipped (RFC 9110
+/// §5.6.1).
 ///
 /// ```
 /// use websocket_driver_extensions::parse_header;
@@ -27,7 +29,7 @@ pub struct HeaderError {
 ///
 /// # Errors
 ///
-/// Where the grammar is broken. An element of the list may be empty (RFC 9110 §5.6.1).
+/// [`HeaderError`] if a line violates the grammar.
 pub fn parse_header<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<HeaderEntry>, HeaderError> {
     let mut entries = Vec::new();
     for line in lines {
@@ -36,13 +38,13 @@ pub fn parse_header<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec
     Ok(entries)
 }
 
-/// Writes a header, without its name; `None` where there is nothing to write, since the header may not be empty.
+/// Returns the value of the header, or `None` if there are no entries, since the header must not be empty.
 pub fn write_header<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Params)>) -> Option<String> {
     let entries: Vec<String> = entries.into_iter().map(|(name, params)| format!("{name}{params}")).collect();
     if entries.is_empty() { None } else { Some(entries.join(", ")) }
 }
 
-/// Never goes back, so its time is linear whatever the bytes.
+/// A parser that never backtracks, so that its time is linear for any input.
 struct Parser<'a> {
     line: &'a [u8],
     at: usize,
@@ -97,7 +99,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A quoted string, whose value must be a token once it is unquoted (RFC 6455 §9.1).
+    /// Parses a quoted string. The unquoted value must be a token (RFC 6455 §9.1).
     fn quoted(&mut self) -> Result<String, HeaderError> {
         self.at += 1;
         let mut value = String::new();

@@ -2,26 +2,27 @@ use std::fmt;
 
 use crate::token::{is_token, write_quoted};
 
-/// The parameters of an extension, in the order in which they stand in the header (RFC 6455 §9.1).
+/// The parameters of an extension, in the order of the header (RFC 6455 §9.1).
 ///
-/// Values are texts, numbers as they were written; a parameter without a value has none; one may be there several times.
+/// Values are optional and kept as text, numbers included. A name can occur several times.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Params(Vec<(String, Option<String>)>);
 
 impl Params {
-    /// No parameters.
+    /// Creates an empty list.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With one more parameter that has no value.
+    /// Adds a parameter without a value.
     #[must_use]
     pub fn flag(mut self, name: impl Into<String>) -> Self {
         self.push(name, None);
         self
     }
 
-    /// With one more parameter that has a value.
+    /// Adds a parameter with a value.
     #[must_use]
     pub fn value(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.push(name, Some(value.to_string()));
@@ -33,28 +34,30 @@ impl Params {
         self.0.push((name.into(), value));
     }
 
-    /// The parameters, in order.
+    /// Returns the parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 
-    /// The values of a parameter, in order.
+    /// Returns the values of a parameter in order.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Option<&'a str>> {
         self.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no parameters.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of parameters.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-/// As in the header, each with its semicolon before it.
+/// Writes the parameters as in the header, each after a semicolon.
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.iter() {

@@ -5,17 +5,17 @@ use crate::error::{ExtensionError, ExtensionFault};
 use crate::extension::{Extension, Session};
 use crate::message::{Message, Rsv};
 
-/// The sessions of a connection, in the order in which they were agreed to. What leaves goes through them in this order,
-/// what comes in the other (RFC 6455 §9.1).
+/// The sessions of a connection, in the order of the negotiation. Outgoing messages pass through them in this order, incoming
+/// messages in reverse (RFC 6455 §9.1).
 #[derive(Debug, Default)]
 pub struct Pipeline {
     stages: Vec<Stage>,
     rsv: Rsv,
-    /// Some session claims no bit, and so may transform any message.
+    /// A session claims no bit, and so may transform any message.
     sees_all: bool,
 }
 
-/// A way to encode messages that several connections have in common.
+/// The encoder settings that several connections have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoding {
     extension: Box<str>,
@@ -29,32 +29,35 @@ struct Stage {
 }
 
 impl Pipeline {
-    /// Whether no extension is active.
+    /// Returns whether no extension is active.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
 
-    /// The names of the active extensions, in order.
+    /// Returns the names of the active extensions in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().map(|stage| stage.extension.name())
     }
 
-    /// The reserved bits that may be set on the first frame of a message.
+    /// Returns the reserved bits that may be set on the first frame of a message.
+    #[must_use]
     pub fn rsv(&self) -> Rsv {
         self.rsv
     }
 
-    /// Whether an incoming message with these bits may come out different from what is on the wire.
+    /// Returns whether an incoming message with these bits may differ from what is on the wire.
+    #[must_use]
     pub fn transforms(&self, rsv: Rsv) -> bool {
         self.sees_all || !rsv.is_empty()
     }
 
-    /// Decodes a message that came. No more than `limit` bytes come out, of any session. `inspect` is given the pieces of
-    /// a long message as they come out of the last one, see [`BoundedBuffer::new`].
+    /// Decodes an incoming message. No session produces more than `limit` bytes. The pieces of a long message are passed to
+    /// `inspect` as the last session decodes them, see [`BoundedBuffer::new`].
     ///
     /// # Errors
     ///
-    /// The first that a session reports.
+    /// The first error of a session.
     pub fn decode(
         &mut self,
         message: &mut Message,
@@ -69,22 +72,24 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Encodes a message that leaves.
+    /// Encodes an outgoing message.
     ///
     /// # Errors
     ///
-    /// The first that a session reports.
+    /// The first error of a session.
     pub fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionError> {
         self.stages.iter_mut().try_for_each(|stage| stage.run(|session| session.encode(message)))
     }
 
-    /// The bytes that the sessions hold.
+    /// Returns the number of bytes held by the sessions.
+    #[must_use]
     pub fn memory(&self) -> usize {
         let sessions = self.stages.iter().map(|stage| stage.session.memory()).sum::<usize>();
         size_of::<Self>() + self.stages.capacity() * size_of::<Stage>() + sessions
     }
 
-    /// What determines how a message that leaves is encoded, where that is nothing else: see [`Session::encoding`].
+    /// Returns the encoder settings if the encoding of a message depends on nothing else: see [`Session::encoding`].
+    #[must_use]
     pub fn encoding(&self) -> Option<Encoding> {
         match &*self.stages {
             [stage] => Some(Encoding { extension: stage.extension.name().into(), number: stage.session.encoding()? }),
@@ -92,7 +97,7 @@ impl Pipeline {
         }
     }
 
-    /// Adds a session behind the others, unless its bits are claimed.
+    /// Adds a session after the others, unless its bits are claimed.
     pub(crate) fn push(
         &mut self,
         extension: &Arc<dyn Extension>,
@@ -108,7 +113,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Who claims one of these bits.
+    /// Returns the name of an extension that claims one of these bits.
     pub(crate) fn claimant(&self, rsv: Rsv) -> Option<&str> {
         self.stages
             .iter()

@@ -1,3 +1,5 @@
+//! Registered extensions, and the negotiation of both sides.
+
 use std::sync::Arc;
 
 use crate::error::{ExtensionError, ExtensionFault};
@@ -6,26 +8,28 @@ use crate::header::{HeaderEntry, write_header};
 use crate::params::Params;
 use crate::pipeline::Pipeline;
 
-/// The extensions that an application has registered, in the order of its preference.
+/// The extensions registered by an application, in order of preference.
 #[derive(Debug, Clone, Default)]
 pub struct Extensions(Vec<Arc<dyn Extension>>);
 
-/// An extension of that name is registered already.
+/// An extension of this name is already registered.
+// Exhaustive: the name is all there is to report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an extension named {0} is registered already")]
+#[error("extension {0:?} is already registered")]
 pub struct DuplicateExtension(pub String);
 
 impl Extensions {
-    /// None.
+    /// Creates an empty registry.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Registers an extension behind the others.
+    /// Registers an extension after the others.
     ///
     /// # Errors
     ///
-    /// Where one of the same name is there.
+    /// [`DuplicateExtension`] if the name is already registered.
     pub fn register(&mut self, extension: impl Extension + 'static) -> Result<(), DuplicateExtension> {
         if self.find(extension.name()).is_some() {
             return Err(DuplicateExtension(extension.name().to_owned()));
@@ -34,14 +38,16 @@ impl Extensions {
         Ok(())
     }
 
-    /// Whether none is registered.
+    /// Returns whether no extension is registered.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A server's side of the negotiation (RFC 6455 §9.1): of the extensions that the client offers, those that are
-    /// registered and find one of their offers acceptable, in the order of registration. Of two that claim the same
-    /// reserved bit the first is taken. Gives what is active, and the header that says so, if anything is.
+    /// Negotiates as a server (RFC 6455 §9.1): accepts the registered extensions that accept one of the client's offers, in the
+    /// order of registration. Of two that claim the same reserved bit, the first is accepted. Returns the active extensions,
+    /// and the response header if there are any.
+    #[must_use]
     pub fn accept(&self, offered: &[HeaderEntry]) -> (Pipeline, Option<String>) {
         let mut pipeline = Pipeline::default();
         let mut responses = Vec::new();
@@ -61,7 +67,8 @@ impl Extensions {
         (pipeline, header)
     }
 
-    /// A client's side: what each extension offers for a new connection, in the order of registration.
+    /// Creates a client's offers for a new connection, in the order of registration.
+    #[must_use]
     pub fn offer(&self) -> Offered {
         let pending = self
             .0
@@ -76,7 +83,7 @@ impl Extensions {
     }
 }
 
-/// What a client has offered for one connection.
+/// The offers of a client for one connection.
 #[derive(Debug)]
 pub struct Offered {
     known: Extensions,
@@ -86,17 +93,19 @@ pub struct Offered {
 #[derive(Debug)]
 struct Pending {
     extension: Arc<dyn Extension>,
-    /// `None` once it is activated.
+    /// `None` after activation.
     offer: Option<Box<dyn Offer>>,
 }
 
 impl Offered {
-    /// Nothing, to which a server can only answer nothing.
+    /// Creates an empty offer, to which only an empty response is valid.
+    #[must_use]
     pub fn nothing() -> Self {
         Extensions::new().offer()
     }
 
-    /// The header that makes the offer, if there is any.
+    /// Returns the header of the offer, if anything is offered.
+    #[must_use]
     pub fn header(&self) -> Option<String> {
         let alternatives: Vec<(&str, Params)> = self
             .pending
@@ -109,12 +118,12 @@ impl Offered {
         write_header(alternatives.iter().map(|(name, params)| (*name, params)))
     }
 
-    /// Activates what the server has agreed to, in the order of its response.
+    /// Activates the extensions that the server accepted, in the order of its response.
     ///
     /// # Errors
     ///
-    /// Where the response names an extension that is unknown or was not offered, two that claim the same reserved bit, or a
-    /// parameter that is not acceptable (RFC 6455 §4.1). The connection must fail then.
+    /// [`ExtensionError`] if the response names an extension that is unknown or was not offered, two that claim the same
+    /// reserved bit, or an unacceptable parameter (RFC 6455 §4.1). The connection must fail then.
     pub fn activate(mut self, response: &[HeaderEntry]) -> Result<Pipeline, ExtensionError> {
         let mut pipeline = Pipeline::default();
         for (name, params) in response {

@@ -1,20 +1,20 @@
-//! A conformance harness: what RFC 6455 and the traits of this crate ask of an extension, as a function that its author
-//! calls from a test. Behind the feature `test-util`.
+//! A conformance harness: the requirements of RFC 6455 and of this crate's traits on an extension, as a function that its author
+//! calls from a test. Requires the feature `test-util`.
 //!
-//! What it checks:
+//! It checks:
 //!
-//! - **Negotiation**: server and client agree through the text of the header and back; each alternative of the offer that
-//!   the server takes, the client takes too; an unknown parameter makes an offer be passed over for the next, and a
-//!   response be refused by its name.
-//! - **Reserved bits**: a session sets and takes off its own and leaves all others alone, leaves a message as it is that
-//!   has none of its own, and never makes text of binary.
-//! - **Messages**: empty ones first and between others, many sizes, those that may not be compressed, all in order, in both
-//!   directions and over two connections side by side, come out as they went in.
-//! - **Limits**: no more comes out than the room's limit; one byte beyond is [`ExtensionFault::MessageTooBig`].
-//! - **Bad data**: random bytes, and messages that were cut off or altered, end in `Ok` within the limit or in an error that
-//!   blames the message, never in a panic; so does what comes after an error.
+//! - **Negotiation**: server and client agree through the text of the header; the client accepts every alternative of its offer
+//!   that the server accepts; an unknown parameter makes the server skip an offer, and makes the client reject a response by
+//!   naming the parameter.
+//! - **Reserved bits**: a session sets and clears its own bits and no others, leaves a message without its bits unchanged, and
+//!   never turns binary into text.
+//! - **Messages**: empty ones first and between others, of many sizes, some of them not to be compressed, are decoded unchanged, in
+//!   order, in both directions and over two connections side by side.
+//! - **Limits**: no more is decoded than the limit of the buffer; one byte beyond is [`ExtensionFault::MessageTooBig`].
+//! - **Bad data**: random bytes and truncated or altered messages end in `Ok` within the limit or in an error about the message,
+//!   never in a panic, also after an error.
 //!
-//! Fragments are no concern of an extension: it sees whole messages.
+//! Extensions do not see fragments, only complete messages.
 //!
 //! ```
 //! use websocket_driver_extensions::{Extension, Message, Offer, Params, ExtensionFault, BoundedBuffer, Rsv, Session, test_util};
@@ -89,26 +89,26 @@ use crate::message::{Message, Rsv};
 use crate::params::Params;
 use crate::token::is_token;
 
-/// More than any message of the harness.
+/// A limit above all messages of the harness.
 const NO_LIMIT: usize = usize::MAX;
 
-/// The name of a parameter that no extension has.
+/// The name of a parameter that no extension knows.
 const UNKNOWN: &str = "x-unknown-to-everyone";
 
-/// Checks an extension that has the same options on both sides.
+/// Checks an extension with the same options on both sides.
 ///
 /// # Panics
 ///
-/// With a sentence that names the rule, where one is broken.
+/// If the extension breaks a rule. The message names the rule.
 pub fn check<E: Extension + 'static>(make: impl Fn() -> E) {
     check_pair(&make, &make);
 }
 
-/// Checks an extension whose client has other options than its server; such as must come to an agreement.
+/// Checks an extension with different options for client and server. The two must be able to agree.
 ///
 /// # Panics
 ///
-/// With a sentence that names the rule, where one is broken.
+/// If the extension breaks a rule. The message names the rule.
 pub fn check_pair<C: Extension + 'static, S: Extension + 'static>(client: impl Fn() -> C, server: impl Fn() -> S) {
     let harness = Harness::new(Box::new(client()), Box::new(server()));
     harness.alternatives();
@@ -120,7 +120,7 @@ pub fn check_pair<C: Extension + 'static, S: Extension + 'static>(client: impl F
     harness.bad_data();
 }
 
-/// The two ends of a connection: the client's session, and the server's.
+/// The two ends of a connection: the sessions of the client and the server.
 type Ends = [Box<dyn Session>; 2];
 
 struct Harness {
@@ -140,7 +140,7 @@ impl Harness {
         harness
     }
 
-    /// Panics, unless the rule holds.
+    /// Panics unless the rule holds.
     fn rule(&self, holds: bool, rule: &str, found: impl FnOnce() -> String) {
         if !holds {
             panic!("the extension {} breaks the rule that {rule}; found: {}", self.name, found());
@@ -157,7 +157,7 @@ impl Harness {
         offer.expect("there is one")
     }
 
-    /// What the client offers, as the server reads it.
+    /// Returns the client's offer as the server parses it.
     fn offered(&self) -> Vec<Params> {
         let params = self.offer().params();
         self.rule(!params.is_empty(), "an offer has an alternative at least", || "none".into());
@@ -230,7 +230,7 @@ impl Harness {
 
     fn messages(&self) {
         for (from, to) in [(0, 1), (1, 0)] {
-            // Two connections, each with every other message: what one keeps is nothing to the other.
+            // Two connections, each with every other message: their states are independent.
             let mut connections = [self.connect(), self.connect()];
             for (ends, message) in
                 (0..).map(|i| i % 2).zip(self.traffic()).chain([0, 1].into_iter().zip(self.traffic()))
@@ -306,7 +306,7 @@ impl Harness {
         let limit = 1000;
         for seed in 1..400 {
             let mut ends = self.connect();
-            // On one session, so that what comes after an error is seen too.
+            // On one session, to cover messages after an error.
             for step in 0..6 {
                 let random = noise(4 + limit, seed * 8 + step);
                 let len = usize::from(random[0]) * limit / 255 * usize::from(random[1]) / 255;
@@ -357,7 +357,7 @@ impl Harness {
         Ok(message)
     }
 
-    /// Messages of many kinds, the empty ones first.
+    /// Returns messages of many kinds, the empty ones first.
     fn traffic(&self) -> Vec<Message> {
         let others = (Rsv::RSV1 | Rsv::RSV2 | Rsv::RSV3).without(self.claim);
         let sizes = [0, 0, 1, 2, 100, 100, 0, 3, 1000, 0, 0, 70, 33_000, 33_000, 0, 100, 140_000, 0, 5];
@@ -370,7 +370,7 @@ impl Harness {
     }
 }
 
-/// A message in few words.
+/// Describes a message briefly.
 fn tell(message: &Message) -> String {
     let kind = if message.is_text { "text" } else { "binary" };
     format!("a {kind} message of {} bytes with {:?}", message.data.len(), message.rsv)
@@ -384,7 +384,7 @@ fn text(len: usize) -> Bytes {
     b"text that repeats itself, ".iter().copied().cycle().take(len).collect()
 }
 
-/// Bytes that look random, by xorshift.
+/// Returns pseudo-random bytes (xorshift).
 fn noise(len: usize, seed: u64) -> Bytes {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let step = |_| {
@@ -396,7 +396,7 @@ fn noise(len: usize, seed: u64) -> Bytes {
     (0..len).map(step).collect()
 }
 
-/// Cut off, or with a byte that is another one.
+/// Returns the data truncated or with one byte changed.
 fn altered(data: &[u8], random: &[u8]) -> Bytes {
     let mut data = data.to_vec();
     let at = (usize::from(random[3]) << 8 | usize::from(random[1])) % data.len().max(1);

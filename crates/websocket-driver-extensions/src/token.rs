@@ -1,11 +1,13 @@
+//! Tokens and quoted strings.
+
 use std::fmt;
 
-/// Whether a text is a token (RFC 9110 §5.6.2).
+/// Returns whether a text is a token (RFC 9110 §5.6.2).
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-/// Writes a value as a quoted string, behind its equals sign.
+/// Writes an equals sign and the value as a quoted string.
 pub(crate) fn write_quoted(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
     f.write_str("=\"")?;
     for char in value.chars() {

@@ -70,6 +70,7 @@ pub enum TimerEvent {
 
 impl Keepalive {
     /// For a connection whose handshake begins now.
+    #[must_use]
     pub fn new(config: &Config, now: Instant) -> Self {
         Self { config: config.clone(), phase: Phase::ServerHandshake, since: now, used: now }
     }

@@ -5,8 +5,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 
 use crate::driver::Driver;
-use crate::error::HandshakeError;
 use crate::error::head::HeadError;
+use crate::error::usage::UsageError;
 use crate::framing::output::Output;
 use crate::handshake::head::{self, ResponseReadError, ResponseReader};
 use crate::handshake::is_reserved;
@@ -56,31 +56,31 @@ enum Stage {
     Failed,
 }
 
-/// Why there is no tunnel.
+/// The reason why a proxy opened no tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// The proxy requires credentials, or others than it was sent: 407 (RFC 9110 §15.5.8).
+    /// The proxy requires credentials, or rejected those that were sent: 407 (RFC 9110 §15.5.8).
     #[error("proxy authentication required: 407{}", challenge.as_ref().map(|c| format!(" ({c})")).unwrap_or_default())]
     Authentication {
-        /// All of its challenges: the `Proxy-Authenticate` headers, joined by commas (RFC 9110 §5.3).
+        /// All challenges: the `Proxy-Authenticate` headers, joined by commas (RFC 9110 §5.3).
         challenge: Option<String>,
-        /// The headers of the answer.
+        /// The headers of the response.
         headers: HeaderMap,
     },
-    /// The proxy answered with another status than 2xx.
+    /// The status of the response is not 2xx.
     #[error("proxy refused the tunnel: {status}")]
     Refused {
         /// The status.
         status: StatusCode,
-        /// The headers of the answer, such as `Retry-After`.
+        /// The headers of the response, such as `Retry-After`.
         headers: HeaderMap,
     },
-    /// The head of the answer could not be read.
-    #[error("the proxy's answer cannot be read: {0}")]
+    /// The head of the response cannot be read.
+    #[error("invalid response from the proxy")]
     Head(#[from] HeadError),
-    /// The transport ended before the answer had come.
-    #[error("the proxy closed the connection without an answer")]
+    /// The transport ended before the response was received.
+    #[error("proxy closed the connection without a response")]
     Ended,
 }
 
@@ -118,12 +118,12 @@ impl Proxy {
     /// # Errors
     ///
     /// As [`Driver::set_header`].
-    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         if is_reserved(&name) || name == header::HOST {
-            return Err(HandshakeError::ReservedHeader(name));
+            return Err(UsageError::ReservedHeader(name));
         }
         if !matches!(self.stage, Stage::Prepared) {
-            return Err(HandshakeError::AlreadyAnswered);
+            return Err(UsageError::AlreadyAnswered);
         }
         if name == header::PROXY_AUTHORIZATION {
             self.request.headers_mut().insert(name, value);

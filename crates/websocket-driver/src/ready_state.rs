@@ -1,4 +1,5 @@
-/// How far a connection is.
+/// The state of a connection.
+// Exhaustive: the four states of the WebSocket API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadyState {
     /// The handshake is not done. Messages are queued.

@@ -18,6 +18,7 @@ pub enum Version {
 
 impl Version {
     /// `hybi-13`, `hybi-8`, `hybi-7`, `hixie-76` or `hixie-75`.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hybi13 => "hybi-13",
@@ -29,17 +30,20 @@ impl Version {
     }
 
     /// Whether this is one of the two hixie drafts, which know only text messages.
+    #[must_use]
     pub const fn is_hixie(self) -> bool {
         matches!(self, Self::Hixie76 | Self::Hixie75)
     }
 
     /// Whether this is older than RFC 6455, and so answered only with
     /// [`Config::allow_drafts`](crate::Config::allow_drafts).
+    #[must_use]
     pub const fn is_draft(self) -> bool {
         !matches!(self, Self::Hybi13)
     }
 
     /// The words behind `101` in the status line. Clients of hixie-75 compare them.
+    #[must_use]
     pub const fn reason_phrase(self) -> &'static str {
         match self {
             Self::Hixie75 => "Web Socket Protocol Handshake",

@@ -24,11 +24,13 @@ pub struct Measurement {
 
 impl Measurement {
     /// Messages per second.
+    #[must_use]
     pub fn rate(&self) -> f64 {
         self.messages as f64 / self.seconds
     }
 
     /// What the server spent on a message, in nanoseconds.
+    #[must_use]
     pub fn cost(&self) -> f64 {
         self.server / self.messages as f64 * 1e9
     }

@@ -51,6 +51,7 @@ pub fn stat_fields(stat: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A field that counts clock ticks.
+#[must_use]
 pub fn ticks(field: &str) -> Duration {
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     Duration::from_nanos(field.parse::<u64>().unwrap_or(0) * 1_000_000_000 / per_second)

@@ -65,6 +65,7 @@ struct Command {
 
 impl Options {
     /// Reads the command line of a server that has no further options.
+    #[must_use]
     pub fn read() -> Self {
         Command::parse().options
     }

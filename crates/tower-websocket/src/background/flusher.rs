@@ -182,7 +182,7 @@ mod tests {
         }
         // Nothing has yielded yet, so nothing was written.
         peer.expect_nothing(Duration::ZERO).await;
-        tokio::task::yield_now().await;
+        yield_now().await;
         for _ in 0..99 {
             peer.expect_text("hi").await;
         }

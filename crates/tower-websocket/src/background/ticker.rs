@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(wheels(), [(2 * SECOND, 1)]);
         sockets.clear();
         assert_eq!(wheels(), [(2 * SECOND, 0)]);
-        tokio::time::sleep(3 * SECOND).await;
+        sleep(3 * SECOND).await;
         assert_eq!(metrics.num_alive_tasks(), tasks);
         let _socket = test::server("/", Config::server()).await;
         assert_eq!(wheels(), [(2 * SECOND, 1)]);
@@ -338,7 +338,7 @@ mod tests {
             let recorder: Arc<dyn Tick> = recorder.clone();
             TickerHandle::register(&Arc::downgrade(&recorder), 8 * SECOND)
         });
-        tokio::time::sleep(SECOND * 5 / 2).await;
+        sleep(SECOND * 5 / 2).await;
         for recorder in recorders {
             let expected = [(begun, begun + SECOND), (begun + SECOND, begun + 2 * SECOND)];
             let is_close = |(one, other): (&(Instant, Instant), &(Instant, Instant))| {
@@ -356,7 +356,7 @@ mod tests {
         for (recorder, timeout) in recorders.iter().zip([800, 8]) {
             let recorder: Arc<dyn Tick> = recorder.clone();
             handles.push(TickerHandle::register(&Arc::downgrade(&recorder), timeout * SECOND));
-            tokio::time::sleep(SECOND * 3 / 2).await;
+            sleep(SECOND * 3 / 2).await;
         }
         assert_eq!(recorders.map(|recorder| lock(&recorder.ticks).len()), [0, 1]);
     }

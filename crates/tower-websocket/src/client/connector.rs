@@ -59,7 +59,7 @@ fn unwrap<T: Read + Write + Send + Unpin + 'static>(io: T) -> Upgraded {
     }
 }
 
-/// Of the kind that the error of the system had, which a connector may have wrapped.
+/// Returns the error with the kind of the system's error, which a connector may have wrapped.
 fn io_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     let error = match error.into().downcast::<io::Error>() {
         Ok(error) => return *error,
@@ -68,33 +68,11 @@ fn io_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     let mut cause = error.source();
     while let Some(source) = cause {
         if let Some(source) = source.downcast_ref::<io::Error>() {
-            return io::Error::new(source.kind(), Wrapped(error));
+            return io::Error::new(source.kind(), error);
         }
         cause = source.source();
     }
     io::Error::other(error)
-}
-
-/// A connector's error that tells its cause as well, as that of the system is the one that says something.
-#[derive(Debug)]
-struct Wrapped(Box<dyn Error + Send + Sync>);
-
-impl fmt::Display for Wrapped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)?;
-        let mut cause = self.0.source();
-        while let Some(source) = cause {
-            write!(f, ": {source}")?;
-            cause = source.source();
-        }
-        Ok(())
-    }
-}
-
-impl Error for Wrapped {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
 }
 
 impl fmt::Debug for Connector {

@@ -71,7 +71,7 @@ impl Route {
         if let (true, Some(tls)) = (is_secure(url), &tls) {
             // Nobody vouches for what came before TLS.
             if !driver.input().is_empty() {
-                let error = io::Error::new(io::ErrorKind::InvalidData, "there are bytes before TLS");
+                let error = io::Error::new(io::ErrorKind::InvalidData, "unexpected data before the TLS handshake");
                 return Err(ConnectError::Tls { host: server_name(url).to_owned(), error });
             }
             (io, failure) = tls::wrap(io, server_name(url), tls, alpn).await?;

@@ -2,98 +2,95 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode, header};
-use websocket_driver::{HandshakeError, ProtocolError, ProxyError, ResponseFault, UrlError};
+use websocket_driver::{ClientError, ProtocolError, ProxyError, ResponseFault, UrlError, UsageError};
 
 use super::tls_error;
 
-/// Why there is no connection.
+/// The reason why a client did not connect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL, or the proxy's, is not one that can be connected to.
+    /// No connection can be made to the URL or the proxy's URL.
     #[error(transparent)]
-    Url(UrlError),
-    /// A subprotocol that is no token, or is offered twice (RFC 6455 §4.1).
+    Url(#[from] UrlError),
+    /// A subprotocol is not a token, or is offered twice (RFC 6455 §4.1).
     #[error("invalid or duplicate subprotocol {0:?}")]
     Protocol(String),
     /// The text is not a URL.
-    #[error("malformed URL: {error}{hint}", error = .0, hint = character_hint(.0))]
-    MalformedUrl(http::Error),
-    /// A header that is none, or that belongs to the handshake.
-    #[error("a header cannot be sent: {0}")]
-    MalformedHeader(http::Error),
-    /// A header that belongs to the handshake.
+    #[error("malformed URL{}", character_hint(.0))]
+    MalformedUrl(#[source] http::Error),
+    /// The name or value of a header is invalid.
+    #[error("invalid header")]
+    MalformedHeader(#[source] http::Error),
+    /// A header is reserved for the handshake.
     #[error(transparent)]
-    Header(#[from] HandshakeError),
-    /// The host's address is not known, or nobody listens there, or the transport failed.
-    #[error("cannot connect to {host}: {error}")]
+    Header(#[from] UsageError),
+    /// The host cannot be resolved, nothing listens there, or the transport failed.
+    #[error("cannot connect to {host}")]
     Io {
         /// The host and port.
         host: String,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
-    /// TLS could not be agreed on: the certificate is not trusted, or for another host, or expired, or the server does not
-    /// accept that of the client, which TLS 1.3 reports only after the handshake. The `rustls::Error` behind it is
-    /// available by `io::Error::get_ref`.
-    #[error("TLS with {host} failed: {error}{}", tls_error::hint(error).map(|hint| format!(" ({hint})")).unwrap_or_default())]
+    /// The TLS handshake failed: the certificate is not trusted, expired or for another host, or the server rejects the
+    /// client's certificate, which TLS 1.3 reports only after the handshake. `io::Error::get_ref` returns the `rustls::Error`.
+    #[error("TLS with {host} failed{}", tls_error::hint(error).map(|hint| format!(" ({hint})")).unwrap_or_default())]
     Tls {
         /// The host.
         host: String,
-        /// What rustls says.
+        /// The error of rustls.
         #[source]
         error: io::Error,
     },
-    /// A `wss:` URL, but no roots to trust: the crate is built without a feature that brings them, and
-    /// [`Connect::tls`](crate::Connect::tls) gave none.
-    #[error("no TLS roots to trust: give a TlsConfig, or enable tls-native-roots or tls-webpki-roots")]
+    /// The URL is `wss:`, and there are no roots to trust: neither a feature nor [`Connect::tls`](crate::Connect::tls) provides
+    /// them.
+    #[error("no TLS roots to trust: set a TlsConfig, or enable tls-native-roots or tls-webpki-roots")]
     NoTls,
-    /// A `wss:` URL, but the platform provides no certificates to trust: there are none, or they cannot be read. The next
-    /// attempt looks again.
-    #[error("no TLS roots to trust: {reason}; install the platform's CA certificates, or give a TlsConfig")]
+    /// The URL is `wss:`, and the platform's certificates are missing or unreadable. The next attempt reads them again.
+    #[error("no TLS roots to trust: {reason}; install the platform's CA certificates, or set a TlsConfig")]
     NoRoots {
-        /// What was wrong with the certificates of the platform.
+        /// The problem with the platform's certificates.
         reason: String,
     },
-    /// HTTP/2 was asked for, and the server does not choose it (RFC 7301), or answers something else.
-    #[error("{host} does not speak HTTP/2")]
+    /// HTTP/2 was requested, and the server did not select it (RFC 7301) or responded with something else.
+    #[error("server {host} does not support HTTP/2")]
     NoHttp2 {
         /// The host.
         host: String,
     },
-    /// The server speaks HTTP/2, and does not take WebSockets there: its settings lack `SETTINGS_ENABLE_CONNECT_PROTOCOL`
-    /// (RFC 8441 §3).
-    #[error("{host} takes no WebSockets over HTTP/2")]
+    /// The server does not accept WebSockets over HTTP/2: its settings lack `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
+    #[error("server {host} does not accept WebSockets over HTTP/2")]
     NoExtendedConnect {
         /// The host and port.
         host: String,
     },
-    /// The URL is one of another server than the [`Http2Connection`](crate::Http2Connection) is to.
-    #[error("the HTTP/2 connection is to {connected}, the URL is of another server")]
+    /// The URL names another server than that of the [`Http2Connection`](crate::Http2Connection).
+    #[error("server of the URL is not that of the HTTP/2 connection: {connected}")]
     OtherServer {
-        /// The host and port that the connection is to.
+        /// The host and port of the connection.
         connected: String,
     },
-    /// The proxy that [`Connect::proxy_from_env`](crate::Connect::proxy_from_env) has found cannot be used.
+    /// The proxy found by [`Connect::proxy_from_env`](crate::Connect::proxy_from_env) cannot be used.
     #[error("cannot use the proxy in {variable}: {problem}")]
     ProxyFromEnv {
         /// The name of the environment variable.
         variable: &'static str,
-        /// Its scheme is not supported, or it is not a URL.
+        /// The scheme is not supported, or the value is not a URL.
         problem: String,
     },
-    /// The proxy made no tunnel.
+    /// The proxy opened no tunnel.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
-    /// The server's answer is none that opens a WebSocket: [`ProtocolError::Response`] has all of it.
+    /// The server's response does not open a WebSocket: [`ProtocolError::Response`] has the details.
     #[error(transparent)]
     Refused(ProtocolError),
-    /// The [`Shutdown`](crate::Shutdown) that it would belong to has begun.
-    #[error("it is shutting down")]
+    /// The [`Shutdown`](crate::Shutdown) of the client has begun.
+    #[error("client is shutting down")]
     ShuttingDown,
-    /// It took longer than [`Connect::timeout`](crate::Connect::timeout).
-    #[error("connecting took too long")]
+    /// Connecting took longer than [`Connect::timeout`](crate::Connect::timeout).
+    #[error("connecting timed out")]
     TimedOut,
 }
 
@@ -175,11 +172,11 @@ fn is_transient(status: StatusCode, headers: &HeaderMap) -> bool {
     }
 }
 
-impl From<UrlError> for ConnectError {
-    fn from(error: UrlError) -> Self {
+impl From<ClientError> for ConnectError {
+    fn from(error: ClientError) -> Self {
         match error {
-            UrlError::Protocol(name) => Self::Protocol(name),
-            error => Self::Url(error),
+            ClientError::Url(error) => Self::Url(error),
+            ClientError::Subprotocol(name) => Self::Protocol(name),
         }
     }
 }

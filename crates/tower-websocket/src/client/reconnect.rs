@@ -43,6 +43,7 @@ const AFTER_RESTART: Range<Duration> = Duration::from_secs(5)..Duration::from_se
 ///
 /// What will not heal ends it: an error of connecting that is not [transient](ConnectError::is_transient), and a close
 /// after which [`reconnect_on`](Self::reconnect_on) says no.
+#[must_use]
 pub struct Reconnect<F> {
     connect: F,
     delays: Range<Duration>,

@@ -68,6 +68,7 @@ use crate::upgrade::error::UpgradeError;
 /// # let _ = service;
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct WebSocketLayer<H> {
     handler: H,
     config: Config,

@@ -48,6 +48,7 @@ pub struct OriginalUriService<S> {
 
 impl OriginalUriLayer {
     /// Creates the layer.
+    #[must_use]
     pub const fn new() -> Self {
         Self {}
     }

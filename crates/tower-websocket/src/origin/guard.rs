@@ -63,6 +63,7 @@ const SEC_WEBSOCKET_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-
 /// it cannot do is to change the `Host`, so servers that are protected by their address alone should name
 /// [`hosts`](Self::hosts). The plain HTTP of such a server needs the same, which is not done here.
 #[derive(Debug, Clone, Default)]
+#[must_use]
 pub struct OriginGuard(Arc<Rules>);
 
 #[derive(Debug, Clone, Default)]

@@ -45,6 +45,7 @@ pub struct Shutdown(Arc<Members>);
 
 impl Shutdown {
     /// Creates a shutdown without any sockets.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -97,11 +98,13 @@ impl Shutdown {
     }
 
     /// Returns whether the shutdown has begun.
+    #[must_use]
     pub fn has_begun(&self) -> bool {
         self.0.has_begun()
     }
 
     /// Returns the number of open sockets, including handshakes that may become one.
+    #[must_use]
     pub fn open_sockets(&self) -> usize {
         self.0.len()
     }

@@ -326,12 +326,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// The sender and its clones keep the connection open. Dropping the reader only ends receiving: messages and a close that are
     /// sent later still reach the peer. The [senders](WebSocketReader::sender) of the reader do not keep it open.
+    #[must_use]
     pub fn split(self) -> (WebSocketSender<T>, WebSocketReader<T>) {
         (WebSocketSender::owning(&self.0.connection), WebSocketReader::new(self))
     }
 
     /// Returns a sender for this socket, for use in other tasks. It does not keep the connection open: once the socket is
     /// dropped, sending is refused. Those of [`split`](Self::split) do.
+    #[must_use]
     pub fn sender(&self) -> WebSocketSender<T> {
         WebSocketSender::new(&self.0.connection)
     }
@@ -352,17 +354,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     }
 
     /// The subprotocol that was agreed to.
+    #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.0.protocol.as_deref()
     }
 
     /// The protocol that is spoken.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.0.version
     }
 
     /// How the connection was closed, once it was: the peer's code and reason, or
     /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
+    #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.0.close_frame.as_deref()
     }
@@ -381,16 +386,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///     }
     /// }
     /// ```
+    #[must_use]
     pub fn close_cause(&self) -> Option<CloseCause> {
         self.0.connection.lock().driver().close_cause().cloned()
     }
 
     /// How many bytes the connection holds, see [`Driver::memory`](websocket_driver::Driver::memory).
+    #[must_use]
     pub fn memory(&self) -> usize {
         self.0.connection.lock().driver().memory()
     }
 
-    /// The request, where [`accept`](crate::accept) has read it. The layer gives it to the handler instead.
+    /// The request, where [`accept`](fn@crate::accept) has read it. The layer gives it to the handler instead.
+    #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
         self.0.request.as_deref()
     }

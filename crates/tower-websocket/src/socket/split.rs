@@ -57,31 +57,37 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
     }
 
     /// Another sender.
+    #[must_use]
     pub fn sender(&self) -> WebSocketSender<T> {
         self.0.sender()
     }
 
     /// The subprotocol that was agreed to.
+    #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.0.protocol()
     }
 
     /// The protocol that is spoken.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.0.version()
     }
 
     /// As [`WebSocket::close_frame`].
+    #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.0.close_frame()
     }
 
     /// As [`WebSocket::close_cause`].
+    #[must_use]
     pub fn close_cause(&self) -> Option<CloseCause> {
         self.0.close_cause()
     }
 
     /// The whole socket again. Senders that are there stay what they are.
+    #[must_use]
     pub fn into_inner(self) -> WebSocket<T> {
         self.0
     }

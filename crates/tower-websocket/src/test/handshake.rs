@@ -42,6 +42,7 @@ const HIXIE75_START: &[u8; 85] =
 /// It is asked of `example.com`, by `http://example.com`, with the keys of the examples in the texts, so that it is the same
 /// each time.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Handshake {
     target: String,
     version: Version,

@@ -54,6 +54,10 @@
 //! stands still while anything can go on, and jumps to the next timer when all wait: the time above takes a millisecond. The
 //! pings, timeouts and limits of [`Config`](crate::Config) go by the same clock.
 //!
+//! # Observers
+//!
+//! A [`Recorder`] is an observer that records openings, refusals, traffic and causes of closes, for assertions.
+//!
 //! # Transports that fail
 //!
 //! [`Peer::chop`] cuts what goes over the transport into pieces, [`Peer::stall`] makes writes wait, [`Peer::cut`] ends it
@@ -67,6 +71,7 @@ mod pair;
 mod patience;
 mod peer;
 mod pipe;
+mod recorder;
 mod request;
 mod serve;
 mod transport;
@@ -75,6 +80,7 @@ pub use frame::Frame;
 pub use handshake::Handshake;
 pub use pair::{client, pair, server};
 pub use peer::Peer;
+pub use recorder::{Recorded, RecordedOpening, Recorder};
 pub use request::{Upgrading, request};
 pub use serve::{open, serve};
 pub use transport::{Transport, transport};

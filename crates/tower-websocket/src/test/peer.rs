@@ -53,6 +53,7 @@ pub struct Peer {
 
 impl Peer {
     /// A peer on a transport that nothing has gone over.
+    #[must_use]
     pub fn new(io: Transport) -> Self {
         Self { io, read: Vec::new(), version: Version::Hybi13, is_client: true }
     }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pipe::Pipe;
 
-/// Two ends of a transport in memory, for [`accept`](crate::accept), [`Connect::over`](crate::Connect::over), a
+/// Two ends of a transport in memory, for [`accept`](fn@crate::accept), [`Connect::over`](crate::Connect::over), a
 /// [`Peer`](super::Peer), or anything else that takes a stream.
 ///
 /// ```
@@ -21,6 +21,7 @@ use super::pipe::Pipe;
 /// assert_eq!(socket.unwrap().request().unwrap().uri(), "/chat");
 /// # }
 /// ```
+#[must_use]
 pub fn transport() -> (Transport, Transport) {
     let (one, other) = (Pipe::new(), Pipe::new());
     (Transport { read: one.clone(), write: other.clone() }, Transport { read: other, write: one })

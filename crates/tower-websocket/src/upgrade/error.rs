@@ -3,33 +3,37 @@ use std::io;
 use http::{HeaderValue, Response, StatusCode, header};
 use websocket_driver::{Config, HandshakeError};
 
-/// Why a request is answered with something else than a WebSocket.
+/// The reason why a server refuses a request for a WebSocket.
+///
+/// [`to_response`](Self::to_response) attaches it to the extensions of the response, so that outer layers can count refusals.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeRefusal {
-    /// The request is none that can be accepted.
-    #[error("{error}")]
+    /// The request is not an acceptable handshake.
+    #[error("handshake refused")]
     Handshake {
-        /// What is wrong with it.
+        /// What is wrong with the request.
+        #[source]
         error: HandshakeError,
-        /// Whether it came on HTTP/1, where the answer may name what to upgrade to.
+        /// Whether the request was received on HTTP/1, where the response may have `Upgrade` and `Connection`.
         is_http1: bool,
     },
-    /// The request came without hyper's upgrade: a middleware has dropped the request's extensions, or the server is not
+    /// The request has no `hyper::upgrade::OnUpgrade`: a middleware dropped the request's extensions, or the server is not
     /// hyper.
-    #[error("this server cannot upgrade the connection: the request has lost hyper's OnUpgrade extension on its way")]
+    #[error("connection cannot be upgraded, the request has no OnUpgrade extension of hyper")]
     NotUpgradable,
     /// The 8 bytes of a hixie-76 handshake are declared as a body, and only [`WebSocketLayer`](crate::WebSocketLayer) and
-    /// [`accept`](crate::accept) can read them there.
-    #[error("the 8 bytes of a hixie-76 handshake cannot be read here from a declared body (Content-Length)")]
+    /// [`accept`](fn@crate::accept) can read them there.
+    #[error("cannot read the 8 bytes of a hixie-76 handshake from a declared body (Content-Length)")]
     DeclaredBody,
-    /// The server is about to end, see [`Shutdown`].
-    #[error("this server is shutting down")]
+    /// The [`Shutdown`](crate::Shutdown) of the server has begun.
+    #[error("server is shutting down")]
     ShuttingDown,
 }
 
 impl UpgradeRefusal {
     /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered as plain HTTP.
+    #[must_use]
     pub fn is_plain_http(&self) -> bool {
         matches!(self, Self::Handshake { error, .. } if error.is_plain_http())
     }
@@ -41,8 +45,9 @@ impl UpgradeRefusal {
         }
     }
 
-    /// Returns the status of the answer: 405 for a method, 426 for a version, 500 when the server itself is set up wrong, 503
-    /// when it is shutting down or at capacity, and 400 otherwise.
+    /// Returns the status of the response: 405 for a method, 426 for a version, 500 if the server is misconfigured, 503
+    /// if it is shutting down or at capacity, and 400 otherwise.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Handshake { error, .. } => error.status(),
@@ -52,9 +57,24 @@ impl UpgradeRefusal {
         }
     }
 
-    /// Returns the answer: the status, a line of plain text, with 405 the method that is allowed, and with 426 the versions that
-    /// are spoken.
+    /// Returns the response: the status, a line of plain text, the headers `Allow` for 405 and `Sec-WebSocket-Version` for 426,
+    /// and this refusal in its [extensions](Response::extensions).
+    ///
+    /// ```
+    /// use http::Response;
+    /// use tower_websocket::UpgradeRefusal;
+    ///
+    /// let response = UpgradeRefusal::ShuttingDown.to_response();
+    /// assert_eq!(response.extensions().get(), Some(&UpgradeRefusal::ShuttingDown));
+    /// ```
+    #[must_use]
     pub fn to_response(&self) -> Response<String> {
+        let mut response = self.plain_response();
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+
+    fn plain_response(&self) -> Response<String> {
         match self {
             Self::Handshake { error, is_http1 } => {
                 let mut response = error.to_response();
@@ -80,21 +100,21 @@ impl UpgradeRefusal {
     }
 }
 
-/// Why no socket came of a handshake that was accepted.
+/// The reason why an accepted handshake did not become a socket.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// hyper did not hand over the connection. It says "upgrade expected but low level API in use" where the connection
-    /// is not served with upgrades: use `with_upgrades()`, or `serve_connection_with_upgrades`.
-    #[error("hyper did not upgrade the connection: {0}")]
+    /// hyper did not hand over the connection. If its error is "upgrade expected but low level API in use", serve connections
+    /// with `with_upgrades()` or `serve_connection_with_upgrades`.
+    #[error("hyper did not upgrade the connection")]
     Hyper(#[from] hyper::Error),
-    /// The body of a hixie-76 request could not be read, or is longer than 8 bytes.
-    #[error("the body of a hixie-76 request is not 8 bytes")]
+    /// The body of a hixie-76 request cannot be read, or is longer than 8 bytes.
+    #[error("hixie-76 request body is not 8 bytes long")]
     Body,
-    /// It took longer than [`Config::handshake_timeout`].
-    #[error("the handshake took too long")]
+    /// The handshake was not completed within [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+    #[error("handshake timed out")]
     TimedOut,
     /// The transport failed or ended.
-    #[error("the transport failed: {0}")]
+    #[error("transport failed")]
     Io(#[from] io::Error),
 }

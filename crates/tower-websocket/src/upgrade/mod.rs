@@ -218,11 +218,13 @@ impl Upgrade {
     }
 
     /// The protocol that will be spoken.
+    #[must_use]
     pub fn version(&self) -> Version {
         self.driver.version().unwrap_or(Version::Hybi13)
     }
 
     /// The subprotocol that was agreed to.
+    #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.driver.protocol()
     }

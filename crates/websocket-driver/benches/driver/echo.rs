@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use websocket_driver::{Config, Driver, Event, Handshake, Message};
+use websocket_wire::opcode::TEXT;
 
 use crate::pair::{discard, open, pass};
 use crate::wire;
@@ -31,7 +32,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         }
     }
     // What a server sees of many clients: a batch in one read, answered in one write.
-    let (frames, count) = wire::many(&wire::masked(wire::TEXT, &[b'x'; 32]));
+    let (frames, count) = wire::many(&wire::masked(TEXT, &[b'x'; 32]));
     group.throughput(Throughput::Elements(count as u64));
     group.bench_function("batch of 32 B", |b| {
         let (_, mut server) = open();

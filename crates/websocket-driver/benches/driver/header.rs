@@ -3,7 +3,9 @@
 use criterion::{Criterion, Throughput};
 
 use crate::pair::{open, read};
-use crate::wire::{self, BINARY};
+use websocket_wire::opcode::BINARY;
+
+use crate::wire;
 
 const PONG: u8 = 0xa;
 

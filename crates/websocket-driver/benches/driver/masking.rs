@@ -5,7 +5,9 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 use crate::pair::{discard, open, read};
-use crate::wire::{self, BINARY};
+use websocket_wire::opcode::BINARY;
+
+use crate::wire;
 
 const SIZES: [usize; 5] = [16, 125, 1024, 16 * 1024, 1024 * 1024];
 

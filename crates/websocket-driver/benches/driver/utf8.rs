@@ -3,7 +3,9 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 use crate::pair::{open, read};
-use crate::wire::{self, BINARY, TEXT};
+use websocket_wire::opcode::{BINARY, TEXT};
+
+use crate::wire;
 
 const SIZES: [usize; 4] = [32, 1024, 16 * 1024, 1024 * 1024];
 const FRAGMENTS: usize = 16;

@@ -1,53 +1,36 @@
-//! Frames, written by hand: a driver never sends fragments, and a server's frames are not masked.
+//! The frames of the benchmarks, as a peer sends them.
 
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+use websocket_wire::{FIN, MASK, put_frame};
 
-pub(crate) const TEXT: u8 = 0x1;
-pub(crate) const BINARY: u8 = 0x2;
-
-/// A whole message in one frame of a client.
+/// Returns a message of a client in one frame.
 pub(crate) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    frame(0x80 | opcode, payload, Some(MASK))
+    frame(FIN | opcode, Some(MASK), payload)
 }
 
-/// The same of a server.
+/// Returns a message of a server in one frame.
 pub(crate) fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    frame(0x80 | opcode, payload, None)
+    frame(FIN | opcode, None, payload)
 }
 
-/// A message of a client in so many frames.
+/// Returns a message of a client in `count` frames.
 pub(crate) fn fragments(opcode: u8, payload: &[u8], count: usize) -> Vec<u8> {
     let pieces: Vec<&[u8]> = payload.chunks(payload.len().div_ceil(count)).collect();
     let mut bytes = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
         let opcode = if at == 0 { opcode } else { 0 };
-        let fin = if at + 1 == pieces.len() { 0x80 } else { 0 };
-        bytes.extend(frame(fin | opcode, piece, Some(MASK)));
+        let fin = if at + 1 == pieces.len() { FIN } else { 0 };
+        bytes.extend(frame(fin | opcode, Some(MASK), piece));
     }
     bytes
 }
 
-fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
-    let mask_bit = if mask.is_some() { 0x80 } else { 0 };
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..=125 => bytes.push(mask_bit | length as u8),
-        length @ 126..=0xffff => {
-            bytes.push(mask_bit | 126);
-            bytes.extend((length as u16).to_be_bytes());
-        }
-        length => {
-            bytes.push(mask_bit | 127);
-            bytes.extend((length as u64).to_be_bytes());
-        }
-    }
-    bytes.extend(mask.iter().flatten());
-    let key = mask.unwrap_or_default();
-    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_frame(&mut bytes, first, key, payload);
     bytes
 }
 
-/// Text of so many bytes, of which about a third are in characters of two to four bytes.
+/// Returns text of a length in bytes, about a third of it in characters of two to four bytes.
 pub(crate) fn mixed(length: usize) -> String {
     let mut text = "the quick brown fox, größe, naïve café, привет, 日本語, 数据 🚀 ".repeat(length / 64 + 1);
     let mut end = length.min(text.len());
@@ -59,7 +42,7 @@ pub(crate) fn mixed(length: usize) -> String {
     text
 }
 
-/// As many repetitions of a frame as make a read of some 64 KiB, and how many those are.
+/// Returns a frame repeated to fill a read of some 64 KiB, and the number of repetitions.
 pub(crate) fn many(frame: &[u8]) -> (Vec<u8>, usize) {
     let count = (64 * 1024 / frame.len()).max(1);
     (frame.repeat(count), count)

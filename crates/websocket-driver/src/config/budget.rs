@@ -16,6 +16,7 @@ use std::time::Duration;
 /// assert_eq!(budget.used(), 0);
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Budget(Arc<Inner>);
 
 struct Inner {
@@ -36,16 +37,19 @@ impl Budget {
     }
 
     /// Returns the number of bytes that the connections hold.
+    #[must_use]
     pub fn used(&self) -> usize {
         self.0.used.load(Ordering::Relaxed)
     }
 
     /// Returns the number of bytes that the connections may hold.
+    #[must_use]
     pub fn max(&self) -> usize {
         self.0.max
     }
 
     /// Returns whether the budget is used up, so that handshakes are refused.
+    #[must_use]
     pub fn is_spent(&self) -> bool {
         self.used() >= self.0.max
     }

@@ -23,6 +23,7 @@ use crate::error::HandshakeError;
 ///     .protocols(["chat.v2", "chat.v1"]);
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Config(Arc<Settings>);
 
 /// The callback of [`Config::select_protocol`].
@@ -301,36 +302,43 @@ impl Config {
     }
 
     /// What [`max_output`](Self::max_output) was set to.
+    #[must_use]
     pub fn get_max_output(&self) -> usize {
         self.0.max_output
     }
 
     /// What [`handshake_timeout`](Self::handshake_timeout) was set to.
+    #[must_use]
     pub fn get_handshake_timeout(&self) -> Duration {
         self.0.handshake_timeout
     }
 
     /// What [`close_timeout`](Self::close_timeout) was set to.
+    #[must_use]
     pub fn get_close_timeout(&self) -> Duration {
         self.0.close_timeout
     }
 
     /// What [`ping_interval`](Self::ping_interval) was set to.
+    #[must_use]
     pub fn get_ping_interval(&self) -> Option<Duration> {
         self.0.ping_interval
     }
 
     /// What [`pong_timeout`](Self::pong_timeout) was set to.
+    #[must_use]
     pub fn get_pong_timeout(&self) -> Duration {
         self.0.pong_timeout
     }
 
     /// What [`idle_timeout`](Self::idle_timeout) was set to.
+    #[must_use]
     pub fn get_idle_timeout(&self) -> Option<Duration> {
         self.0.idle_timeout
     }
 
     /// Whether there is a limit on frames a second, so that the driver must be told the time.
+    #[must_use]
     pub fn is_rate_limited(&self) -> bool {
         self.0.max_frame_rate.is_some() || self.0.max_control_rate.is_some()
     }

@@ -14,6 +14,7 @@ use crate::framing::Protocol;
 impl Driver {
     /// How many bytes the connection holds: itself, what came and was not taken yet, fragments, what the extensions keep, and
     /// what waits to be written. What was handed out in events is the caller's.
+    #[must_use]
     pub fn memory(&self) -> usize {
         let held = match &self.state {
             State::Open(protocol) => protocol.memory(),
@@ -68,6 +69,7 @@ impl Driver {
     }
 
     /// Whether there is an observer.
+    #[must_use]
     pub fn is_observed(&self) -> bool {
         self.extras.has_observed()
     }

@@ -7,6 +7,7 @@ use http::{Request, Response, Uri};
 use super::{Driver, Heads, State};
 use crate::config::Config;
 use crate::error::HandshakeError;
+use crate::error::usage::{AcceptError, UsageError};
 use crate::framing::Protocol;
 use crate::framing::hybi::Role;
 use crate::handshake::Negotiated;
@@ -65,13 +66,13 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for those that the handshake itself writes, and
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
-    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+    /// [`ReservedHeader`](UsageError::ReservedHeader) for those that the handshake itself writes, and
+    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
+    pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         match &mut self.state {
             State::ServerHandshake(opening) => opening.set_header(name, value),
             State::ClientHandshake(connecting) => connecting.set_header(name, value),
-            _ => Err(HandshakeError::AlreadyAnswered),
+            _ => Err(UsageError::AlreadyAnswered),
         }
     }
 
@@ -81,9 +82,9 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) when called twice.
-    pub fn start(&mut self) -> Result<(), HandshakeError> {
+    /// [`NotRequested`](UsageError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
+    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) when called twice.
+    pub fn start(&mut self) -> Result<(), UsageError> {
         if let State::ClientHandshake(connecting) = &mut self.state {
             return connecting.start(&mut self.output);
         }
@@ -95,8 +96,8 @@ impl Driver {
                 }
                 Ok(())
             }
-            Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) => Err(error),
-            Err(error) => {
+            Err(AcceptError::Usage(error)) => Err(error),
+            Err(AcceptError::Refused(error)) => {
                 server_side::write_refusal(&mut self.output, &error);
                 self.end_with_error(error.into());
                 Ok(())
@@ -110,8 +111,8 @@ impl Driver {
     /// # Errors
     ///
     /// As [`start`](Self::start).
-    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), HandshakeError> {
-        if let Err(error @ (HandshakeError::NotRequested | HandshakeError::AlreadyAnswered)) = self.answer() {
+    pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), UsageError> {
+        if let Err(AcceptError::Usage(error)) = self.answer() {
             return Err(error);
         }
         let (head, body) = response.into_parts();
@@ -122,6 +123,7 @@ impl Driver {
 
     /// Returns why a request that was read cannot be accepted: what [`start`](Self::start) would answer it with. `None` if it can
     /// be, or is not read yet.
+    #[must_use]
     pub fn refusal(&self) -> Option<&HandshakeError> {
         match &self.state {
             State::ServerHandshake(handshake) => handshake.refusal(),
@@ -137,13 +139,13 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`NotRequested`](HandshakeError::NotRequested) of a server, and
-    /// [`ReservedHeader`](HandshakeError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
-    pub fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
+    /// As [`start`](Self::start); [`NotRequested`](UsageError::NotRequested) of a server, and
+    /// [`ReservedHeader`](UsageError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
+    pub fn extended_connect(&mut self) -> Result<Request<()>, UsageError> {
         match &mut self.state {
             State::ClientHandshake(connecting) => connecting.extended_connect(),
-            State::ServerHandshake(_) => Err(HandshakeError::NotRequested),
-            _ => Err(HandshakeError::AlreadyAnswered),
+            State::ServerHandshake(_) => Err(UsageError::NotRequested),
+            _ => Err(UsageError::AlreadyAnswered),
         }
     }
 
@@ -152,10 +154,10 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](HandshakeError::NotRequested) where no answer is waited for.
-    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), HandshakeError> {
+    /// [`NotRequested`](UsageError::NotRequested) where no answer is waited for.
+    pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), UsageError> {
         let State::ClientHandshake(connecting) = &mut self.state else {
-            return Err(HandshakeError::NotRequested);
+            return Err(UsageError::NotRequested);
         };
         let outcome = connecting.answered(response)?;
         self.connected(outcome);
@@ -163,16 +165,19 @@ impl Driver {
     }
 
     /// The protocol spoken, once the request is known and can be served.
+    #[must_use]
     pub fn version(&self) -> Option<Version> {
         self.version
     }
 
     /// The subprotocol agreed to (RFC 6455 §1.9).
+    #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.heads.as_ref()?.protocol.as_deref()
     }
 
     /// The request that [`Driver::server`] has read, from [`Event::Connect`](crate::Event::Connect) on.
+    #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
         self.heads.as_ref()?.request.as_deref()
     }
@@ -185,6 +190,7 @@ impl Driver {
     }
 
     /// The response that a client has read, from [`Event::Open`](crate::Event::Open) on.
+    #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
         self.heads.as_ref()?.response.as_deref()
     }

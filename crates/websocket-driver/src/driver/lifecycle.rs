@@ -6,7 +6,9 @@ use websocket_driver_extensions::Pipeline;
 use super::{Driver, State};
 use crate::driver::pending::PendingEvents;
 use crate::error::cause::CloseCause;
-use crate::error::{HandshakeError, ProtocolError};
+use crate::error::chain::ErrorChain;
+use crate::error::usage::{AcceptError, UsageError};
+use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::framing::Protocol;
 use crate::framing::hybi::{self, Role};
 use crate::handshake::client_side::Outcome;
@@ -26,10 +28,10 @@ impl Driver {
         }
     }
 
-    pub(super) fn answer(&mut self) -> Result<Reply, HandshakeError> {
+    pub(super) fn answer(&mut self) -> Result<Reply, AcceptError> {
         match &mut self.state {
             State::ServerHandshake(opening) => opening.answer(),
-            _ => Err(HandshakeError::AlreadyAnswered),
+            _ => Err(UsageError::AlreadyAnswered.into()),
         }
     }
 
@@ -107,8 +109,8 @@ impl Driver {
         let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
         self.count_sent(messages, bytes);
         self.open_as(protocol);
-        if drained.is_err() {
-            self.fail(ProtocolError::Undeliverable { version: version.as_str() });
+        if let Err(error) = drained {
+            self.close_undeliverable(error);
         }
     }
 
@@ -116,6 +118,19 @@ impl Driver {
     pub(super) fn open_as(&mut self, protocol: Protocol) {
         self.state = State::Open(protocol);
         self.news.add(PendingEvents::OPEN);
+    }
+
+    /// Closes because of a message that was queued before the version was known, and cannot be sent.
+    fn close_undeliverable(&mut self, error: SendError) {
+        let code = match &error {
+            SendError::Extension(error) => error.close_code().into(),
+            _ => CloseCode::UNSUPPORTED_DATA,
+        };
+        let close = CloseFrame { code, reason: ErrorChain(&error).to_string().into() };
+        if let State::Open(protocol) = &self.state {
+            protocol.close(&close, self.config.settings(), &mut self.output);
+        }
+        self.end(close.clone(), CloseCause::Local(close));
     }
 
     pub(super) fn answer_ping(&mut self, data: &[u8]) {
@@ -181,7 +196,7 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
-            let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+            let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
             let without_reason = CloseFrame::from(close.code);
             let close = if hybi::check_close(&close).is_ok() { &close } else { &without_reason };
             protocol.close(close, self.config.settings(), &mut self.output);
@@ -203,7 +218,7 @@ impl Driver {
     }
 
     pub(super) fn end_with_error(&mut self, error: ProtocolError) {
-        let close = CloseFrame { code: error.close_code(), reason: error.to_string().into() };
+        let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
         if !matches!(self.state, State::Open(_)) {
             self.tell_refused(&error);
         }

@@ -25,10 +25,11 @@ use crate::framing::fast::batch::Batch;
 use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::framing::output::Output;
+use crate::handshake::client_error::ClientError;
 use crate::handshake::client_side::ClientHandshake;
 use crate::handshake::request::ask;
 use crate::handshake::server_side::ServerHandshake;
-use crate::handshake::url::{Target, UrlError};
+use crate::handshake::url::Target;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::utf8::InvalidUtf8;
 use crate::ready_state::ReadyState;
@@ -123,6 +124,7 @@ enum State {
 impl Driver {
     /// A driver for a connection that nothing was read from. It reads the head of the request and tells so by
     /// [`Event::Connect`].
+    #[must_use]
     pub fn server(config: Config) -> Self {
         Self::new(config, ServerHandshake::reading())
     }
@@ -135,8 +137,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// Where the URL cannot be one of a WebSocket.
-    pub fn client(url: &Uri, config: Config) -> Result<Self, UrlError> {
+    /// [`ClientError`] if the URL cannot be one of a WebSocket, or a subprotocol of the configuration is invalid.
+    pub fn client(url: &Uri, config: Config) -> Result<Self, ClientError> {
         let mut nonce = [0; 16];
         (config.settings().random)(&mut nonce);
         let asked = ask(Target::websocket(url)?, &config, nonce)?;
@@ -166,6 +168,7 @@ impl Driver {
 
     /// How many bytes are missing of the frame that is coming, as far as its length is known; else 0. It has been held
     /// against the limits; it is still only what the peer announced.
+    #[must_use]
     pub fn missing(&self) -> usize {
         match &self.state {
             State::Open(protocol) => protocol.missing(&self.input),
@@ -246,6 +249,7 @@ impl Driver {
     /// Returns whether the frames that were [granted](Self::grant) are used up, so that there may be further events without
     /// further input.
     #[inline]
+    #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.allowance.is_exhausted()
     }
@@ -281,7 +285,7 @@ impl Driver {
     /// up, as by [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive) tells when that is.
     pub fn expire(&mut self, timeout: Timeout) {
         if timeout == Timeout::Idle {
-            let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle for too long".into() };
+            let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle timeout expired".into() };
             self.begin_to_close(close, CloseCause::Timeout(timeout));
         } else {
             self.receive_end(TransportEnd::TimedOut(timeout));
@@ -411,6 +415,7 @@ impl Driver {
 
     /// Whether bytes wait to be written: [`output`](Self::output) has some.
     #[inline]
+    #[must_use]
     pub fn wants_write(&self) -> bool {
         self.output.has_remaining() || self.extras.holds_pong()
     }
@@ -422,6 +427,7 @@ impl Driver {
     }
 
     /// How far the connection is.
+    #[must_use]
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
             State::ServerHandshake(_) | State::ClientHandshake(_) => ReadyState::Connecting,
@@ -432,22 +438,26 @@ impl Driver {
     }
 
     /// Whether the connection is over: the transport can be dropped when the output is written.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
 
     /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
     /// server is the first to close it (RFC 6455 §7.1.1), so a client waits, though not for ever.
+    #[must_use]
     pub fn expects_eof(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.expects_transport())
     }
 
     /// What the connection was closed with, once [`Event::Close`] has come.
+    #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.end.as_ref()?.frame()
     }
 
     /// Why the connection ended, once it has, or is about to, where this side closes.
+    #[must_use]
     pub fn close_cause(&self) -> Option<&CloseCause> {
         self.end.as_ref()?.cause()
     }

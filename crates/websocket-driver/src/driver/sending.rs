@@ -89,11 +89,19 @@ impl Driver {
     }
 
     /// Sends a text message, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
     pub fn text(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), SendError> {
         self.send(Message::text(text))
     }
 
     /// Sends a binary message, as [`send`](Self::send) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
     pub fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
         self.send(Message::binary(bytes))
     }
@@ -138,6 +146,7 @@ impl Driver {
 
     /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
     #[inline]
+    #[must_use]
     pub fn is_output_full(&self) -> bool {
         is_full(&self.output, &self.config)
     }

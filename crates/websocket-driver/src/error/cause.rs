@@ -1,15 +1,16 @@
 use std::{fmt, io};
 
 use crate::error::ProtocolError;
+use crate::error::chain::ErrorChain;
 use crate::error::limit::LimitExceeded;
 use crate::message::close::{CloseCode, CloseFrame};
 
-/// Why a connection ended: the first thing that led to it. [`CloseFrame`] is what was said of it on the wire.
+/// The reason why a connection ended: the first event that led to it. The [`CloseFrame`] is what was sent or received about it.
 ///
 /// ```
 /// use websocket_driver::CloseCause;
 ///
-/// /// Whether it is worth a line in the log.
+/// /// Returns whether the cause deserves a line in the log.
 /// fn is_remarkable(cause: &CloseCause) -> bool {
 ///     !matches!(cause, CloseCause::Local(_) | CloseCause::Remote(_) | CloseCause::Ended)
 /// }
@@ -21,27 +22,27 @@ pub enum CloseCause {
     Local(CloseFrame),
     /// The peer closed, with this code and reason.
     Remote(CloseFrame),
-    /// The peer, or the request or response of the handshake, broke a rule: [`ProtocolError::section`] tells where it is written.
+    /// The peer, or the request or response of the handshake, violated the protocol: [`ProtocolError::section`] names the rule.
     Protocol(ProtocolError),
-    /// The peer went beyond a limit.
+    /// The peer exceeded a limit.
     Limit(LimitExceeded),
-    /// A time was over.
+    /// A timeout expired.
     Timeout(Timeout),
-    /// The transport ended in order, without a close before.
+    /// The transport ended in order, without a close frame before.
     Ended,
-    /// The peer, or something between, has reset the transport.
+    /// The peer, or an intermediary, reset the transport.
     Reset,
-    /// TLS ended without its own closing (RFC 8446 §6.1), so that somebody may have cut off what came before.
+    /// TLS ended without `close_notify` (RFC 8446 §6.1): the data may have been truncated by an attacker.
     Truncated,
-    /// The transport failed otherwise.
+    /// The transport failed in another way.
     Failed(io::ErrorKind),
-    /// The application has dropped its end.
+    /// The application dropped its end.
     Dropped,
-    /// A shutdown could wait no longer.
+    /// A shutdown reached its limit.
     Cut,
 }
 
-/// What took too long.
+/// A timeout that expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {
@@ -56,7 +57,7 @@ pub enum Timeout {
 }
 
 impl CloseCause {
-    /// A word for the kind of it, as a label of a metric has it: `local`, `remote`, `protocol`, `limit`, `timeout`, `ended`,
+    /// Returns the kind of the cause, for use as a metric label: `local`, `remote`, `protocol`, `limit`, `timeout`, `ended`,
     /// `reset`, `truncated`, `failed`, `dropped`, `cut`.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -128,7 +129,7 @@ impl From<TransportEnd> for CloseCause {
     }
 }
 
-/// An error that a transport reports. TLS reports `UnexpectedEof` if `close_notify` is missing.
+/// Maps the error of a transport. rustls reports a missing `close_notify` as `UnexpectedEof`.
 impl From<io::ErrorKind> for TransportEnd {
     fn from(kind: io::ErrorKind) -> Self {
         match kind {
@@ -144,16 +145,16 @@ impl From<io::ErrorKind> for TransportEnd {
 impl fmt::Display for CloseCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local(close) => write!(f, "closed by this side with {}", close.code),
+            Self::Local(close) => write!(f, "closed locally with {}", close.code),
             Self::Remote(close) => write!(f, "closed by the peer with {}", close.code),
-            Self::Protocol(error) => error.fmt(f),
+            Self::Protocol(error) => ErrorChain(error).fmt(f),
             Self::Limit(exceeded) => exceeded.fmt(f),
             Self::Timeout(timeout) => timeout.fmt(f),
-            Self::Ended => f.write_str("the transport ended without a close"),
-            Self::Reset => f.write_str("the transport was reset"),
-            Self::Truncated => f.write_str("TLS ended without a closing alert"),
-            Self::Failed(kind) => write!(f, "the transport failed: {kind}"),
-            Self::Dropped => f.write_str("the application dropped its end"),
+            Self::Ended => f.write_str("transport ended without a close frame"),
+            Self::Reset => f.write_str("transport was reset"),
+            Self::Truncated => f.write_str("TLS ended without close_notify"),
+            Self::Failed(kind) => write!(f, "transport failed: {kind}"),
+            Self::Dropped => f.write_str("dropped by the application"),
             Self::Cut => f.write_str("cut by a shutdown"),
         }
     }
@@ -162,10 +163,10 @@ impl fmt::Display for CloseCause {
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Handshake => "the handshake took too long",
-            Self::Idle => "there was no message for too long",
-            Self::Pong => "the peer did not answer a ping in time",
-            Self::Close => "the peer did not answer the close in time",
+            Self::Handshake => "handshake timed out",
+            Self::Idle => "idle timeout expired",
+            Self::Pong => "no pong received in time",
+            Self::Close => "no close frame received in time",
         })
     }
 }

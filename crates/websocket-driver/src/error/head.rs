@@ -1,28 +1,29 @@
 use crate::error::limit::{Limit, LimitExceeded};
 
-/// Why the head of an HTTP message could not be read.
+/// The reason why the head of an HTTP message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
     /// The head is longer than [`Config::max_head_size`](crate::Config::max_head_size).
-    #[error("the head of the message exceeds {limit} bytes")]
+    #[error("HTTP head exceeds {limit} bytes")]
     TooLarge {
         /// The limit.
         limit: usize,
     },
     /// The head has more fields than [`Config::max_headers`](crate::Config::max_headers).
-    #[error("the message has more than {limit} header fields")]
+    #[error("HTTP head has more than {limit} header fields")]
     TooManyHeaders {
         /// The limit.
         limit: usize,
     },
-    /// The bytes are no HTTP/1 head (RFC 9112 §2).
-    #[error("the message is malformed")]
+    /// The bytes are not an HTTP/1 head (RFC 9112 §2).
+    #[error("malformed HTTP head")]
     Malformed,
 }
 
 impl HeadError {
-    /// The limit that was exceeded, where it is one.
+    /// Returns the limit that was exceeded, if any.
+    #[must_use]
     pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max) = match *self {
             Self::TooLarge { limit } => (Limit::HeadSize, limit as u64),

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::message::close::CloseCode;
 
-/// A limit of a [`Config`](crate::Config), by what it bounds.
+/// A limit of a [`Config`](crate::Config).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -25,7 +25,8 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// What it bounds, as a word.
+    /// Returns the name of what it bounds, such as "frame size".
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FrameSize => "frame size",
@@ -40,6 +41,7 @@ impl Limit {
     }
 
     /// Returns the code that a connection is closed with when the limit is exceeded (RFC 6455 §7.4.1).
+    #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::FrameSize | Self::MessageSize | Self::Fragments | Self::Memory => CloseCode::MESSAGE_TOO_BIG,
@@ -55,19 +57,20 @@ impl fmt::Display for Limit {
     }
 }
 
-/// A limit that a peer went beyond.
+/// A limit that a peer exceeded.
+// Exhaustive: a limit, its maximum and the size are all there is to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LimitExceeded {
-    /// Which.
+    /// The limit.
     pub limit: Limit,
-    /// What it was set to.
+    /// The configured maximum.
     pub max: u64,
-    /// What was announced, or had come, when it was met: more than `max`.
+    /// The amount announced or received when the limit was checked: more than `max`.
     pub size: u64,
 }
 
 impl fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} over the limit: {} of {}", self.limit, self.size, self.max)
+        write!(f, "{} limit exceeded: {} > {}", self.limit, self.size, self.max)
     }
 }

@@ -1,9 +1,12 @@
 pub(crate) mod cause;
+pub(crate) mod chain;
 pub(crate) mod head;
 pub(crate) mod limit;
 pub(crate) mod response;
+pub(crate) mod usage;
 
-use http::header::HeaderName;
+use std::fmt;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use websocket_driver_extensions::{ExtensionError, ExtensionFault, HeaderError};
 
@@ -12,56 +15,56 @@ use crate::error::limit::{Limit, LimitExceeded};
 use crate::error::response::{ResponseError, ResponseFault};
 use crate::message::close::CloseCode;
 
-/// What a peer did that its protocol forbids, or that goes beyond a limit.
+/// A protocol violation by the peer, or a limit that the peer exceeded.
 ///
-/// It arrives as [`Event::Error`](crate::Event::Error); the close frame that answers it stands in the output by then.
+/// It arrives as [`Event::Error`](crate::Event::Error); by then, the close frame that answers it is in the output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// A reserved bit is set that no extension owns.
-    #[error("reserved bits are set (RFC 6455 §5.2)")]
+    #[error("unexpected reserved bits (RFC 6455 §5.2)")]
     ReservedBits,
     /// The opcode is none of 0, 1, 2, 8, 9, 10.
-    #[error("opcode {0} is unknown (RFC 6455 §5.2)")]
+    #[error("unknown opcode {0} (RFC 6455 §5.2)")]
     UnknownOpcode(u8),
     /// A control frame without the final bit.
-    #[error("a control frame is fragmented (RFC 6455 §5.5)")]
+    #[error("fragmented control frame (RFC 6455 §5.5)")]
     FragmentedControl,
     /// A control frame with more than 125 bytes.
-    #[error("a control frame is longer than 125 bytes (RFC 6455 §5.5)")]
+    #[error("control frame payload exceeds 125 bytes (RFC 6455 §5.5)")]
     ControlTooLong,
     /// A frame from a server that is masked.
-    #[error("a server's frame is masked (RFC 6455 §5.1)")]
+    #[error("masked frame from a server (RFC 6455 §5.1)")]
     MaskedFrame,
     /// A frame from a client that is not masked.
-    #[error("a client's frame is not masked (RFC 6455 §5.1)")]
+    #[error("unmasked frame from a client (RFC 6455 §5.1)")]
     UnmaskedFrame,
     /// The length is written with more bytes than it needs.
-    #[error("the payload length is not in its shortest form (RFC 6455 §5.2)")]
+    #[error("payload length is not minimally encoded (RFC 6455 §5.2)")]
     LengthNotMinimal,
     /// The top bit of a 64-bit length is set.
-    #[error("the top bit of the payload length is set (RFC 6455 §5.2)")]
+    #[error("most significant bit of the payload length is set (RFC 6455 §5.2)")]
     LengthTopBit,
     /// A continuation frame where no message was begun.
-    #[error("a continuation frame continues nothing (RFC 6455 §5.4)")]
+    #[error("unexpected continuation frame (RFC 6455 §5.4)")]
     UnexpectedContinuation,
     /// A new message before the last fragment of the one begun.
-    #[error("a message begins inside another one (RFC 6455 §5.4)")]
+    #[error("expected a continuation frame (RFC 6455 §5.4)")]
     ExpectedContinuation,
     /// A text message that is not UTF-8.
-    #[error("a text message is not UTF-8 (RFC 6455 §8.1)")]
+    #[error("invalid UTF-8 in text message (RFC 6455 §8.1)")]
     InvalidUtf8,
     /// A close frame whose body is one byte.
-    #[error("a close frame has a body of one byte (RFC 6455 §5.5.1)")]
+    #[error("truncated close code (RFC 6455 §5.5.1)")]
     TruncatedCloseCode,
     /// A close frame with a code that may not be sent.
-    #[error("close code {0} may not be sent (RFC 6455 §7.4)")]
+    #[error("invalid close code {0} (RFC 6455 §7.4)")]
     InvalidCloseCode(CloseCode),
     /// A close frame whose reason is not UTF-8.
-    #[error("the close reason is not UTF-8 (RFC 6455 §5.5.1)")]
+    #[error("invalid UTF-8 in close reason (RFC 6455 §5.5.1)")]
     InvalidCloseReason,
     /// A frame longer than [`Config::max_frame_size`](crate::Config::max_frame_size).
-    #[error("a frame of {size} bytes exceeds the limit of {limit}")]
+    #[error("frame of {size} bytes exceeds the limit of {limit}")]
     FrameTooBig {
         /// The length that was announced, or had come when the limit was met.
         size: u64,
@@ -69,7 +72,7 @@ pub enum ProtocolError {
         limit: usize,
     },
     /// A message longer than [`Config::max_message_size`](crate::Config::max_message_size).
-    #[error("a message of at least {size} bytes exceeds the limit of {limit}")]
+    #[error("message of at least {size} bytes exceeds the limit of {limit}")]
     MessageTooBig {
         /// What had come and was announced when the limit was met.
         size: u64,
@@ -77,13 +80,13 @@ pub enum ProtocolError {
         limit: usize,
     },
     /// A message of more fragments than [`Config::max_fragments`](crate::Config::max_fragments).
-    #[error("a message has more than {limit} fragments")]
+    #[error("message exceeds the limit of {limit} fragments")]
     TooManyFragments {
         /// The limit.
         limit: usize,
     },
     /// A connection that holds more than [`Config::max_memory`](crate::Config::max_memory).
-    #[error("the connection holds {size} bytes, over the limit of {limit}")]
+    #[error("connection memory of {size} bytes exceeds the limit of {limit}")]
     TooMuchMemory {
         /// What it holds.
         size: u64,
@@ -91,36 +94,30 @@ pub enum ProtocolError {
         limit: usize,
     },
     /// More frames a second than [`Config::max_frame_rate`](crate::Config::max_frame_rate).
-    #[error("more than {limit} frames came in a second")]
+    #[error("more than {limit} frames per second")]
     TooManyFrames {
         /// The limit.
         limit: u32,
     },
     /// More control frames a second than [`Config::max_control_rate`](crate::Config::max_control_rate).
-    #[error("more than {limit} control frames came in a second")]
+    #[error("more than {limit} control frames per second")]
     TooManyControlFrames {
         /// The limit.
         limit: u32,
     },
     /// The length of a hixie frame is written with more bytes than any length within the limits needs.
-    #[error("the length of a frame does not end (draft-hixie-76 §5.3)")]
+    #[error("frame length is not terminated (draft-hixie-76 §5.3)")]
     LengthUnterminated,
     /// An extension could not decode a message.
     #[error(transparent)]
     Extension(Box<ExtensionError>),
-    /// The application queued a message of a kind that the protocol, known only now, does not have.
-    #[error("the peer's protocol, {version}, has only text messages")]
-    Undeliverable {
-        /// The protocol's name, as [`Version`](crate::Version) displays it.
-        version: &'static str,
-    },
     /// A client's handshake failed.
     #[error(transparent)]
     Response(Box<ResponseError>),
-    /// A server's handshake failed; the answer that says so stands in the output, or was given to the caller of
+    /// A server refused the handshake. The response is in the output, or was returned by
     /// [`Driver::accept`](crate::Driver::accept).
-    #[error("the handshake failed: {0}")]
-    Handshake(Box<HandshakeError>),
+    #[error("handshake refused")]
+    Handshake(#[source] Box<HandshakeError>),
 }
 
 // The large ones are boxed, as this type is a part of every result on the way of a message.
@@ -144,6 +141,7 @@ impl From<HandshakeError> for ProtocolError {
 
 impl ProtocolError {
     /// The code that the connection is closed with (RFC 6455 §7.4.1).
+    #[must_use]
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
@@ -152,7 +150,6 @@ impl ProtocolError {
             | Self::TooManyFragments { .. }
             | Self::TooMuchMemory { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFrames { .. } | Self::TooManyControlFrames { .. } => CloseCode::POLICY_VIOLATION,
-            Self::Undeliverable { .. } => CloseCode::UNSUPPORTED_DATA,
             Self::Extension(error) => error.close_code().into(),
             Self::Response(error) => error.close_code(),
             _ => CloseCode::PROTOCOL_ERROR,
@@ -160,6 +157,7 @@ impl ProtocolError {
     }
 
     /// The limit that was exceeded, where it is one and no rule of the protocol.
+    #[must_use]
     pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max, size) = match *self {
             Self::FrameTooBig { size, limit } => (Limit::FrameSize, limit as u64, size),
@@ -186,6 +184,7 @@ impl ProtocolError {
     }
 
     /// Where the rule is written that was broken; `None` for limits, and for handshakes, whose reason names it.
+    #[must_use]
     pub fn section(&self) -> Option<&'static str> {
         Some(match self {
             Self::UnmaskedFrame | Self::MaskedFrame => "RFC 6455 §5.1",
@@ -207,105 +206,95 @@ impl ProtocolError {
     }
 }
 
-/// Why a handshake was refused, or a command that belongs to it could not be carried out.
+/// The reason why a server refuses a handshake.
 ///
-/// [`to_response`](Self::to_response) makes the HTTP answer of it. Its display is the one-line reason in that answer.
+/// [`to_response`](Self::to_response) returns the HTTP response, whose body is this error's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
     /// The method is not GET (RFC 6455 §4.2.1), or CONNECT on HTTP/2 (RFC 8441 §4).
-    #[error("a WebSocket handshake is a GET request, or CONNECT on HTTP/2")]
+    #[error("request method must be GET, or CONNECT on HTTP/2")]
     Method,
     /// The request is older than HTTP/1.1 (RFC 6455 §4.2.1).
-    #[error("an HTTP/1.0 connection cannot be upgraded: HTTP/1.1 is needed")]
+    #[error("HTTP/1.0 request, expected HTTP/1.1")]
     HttpVersion,
     /// No `Connection` header has the token `upgrade` (RFC 6455 §4.2.1).
-    #[error("the Connection header does not name upgrade")]
+    #[error("missing \"upgrade\" in Connection header")]
     Connection,
     /// No `Upgrade` header has the token `websocket` (RFC 6455 §4.2.1).
-    #[error("the Upgrade header does not name websocket")]
+    #[error("missing \"websocket\" in Upgrade header")]
     Upgrade,
     /// The `Host` header is missing, repeated or malformed (RFC 6455 §4.2.1, RFC 9112 §3.2), or on HTTP/2 differs from
     /// `:authority` (RFC 9113 §8.3.1).
-    #[error("the Host header is missing or malformed")]
+    #[error("missing or invalid Host header")]
     Host,
     /// The `Sec-WebSocket-Version` is missing or not spoken here (RFC 6455 §4.4).
-    #[error("the WebSocket version is not supported; this server speaks {supported}")]
+    #[error("unsupported WebSocket version, expected one of {supported}")]
     UnsupportedVersion {
         /// What is spoken, as in `Sec-WebSocket-Version`.
         supported: &'static str,
     },
     /// `Sec-WebSocket-Key` is missing (RFC 6455 §4.2.1).
-    #[error("the Sec-WebSocket-Key header is missing")]
+    #[error("missing Sec-WebSocket-Key header")]
     MissingKey,
     /// `Sec-WebSocket-Key` is not the base64 of 16 bytes, or is there twice (RFC 6455 §4.2.1).
-    #[error("the Sec-WebSocket-Key header is not the base64 of 16 bytes")]
+    #[error("invalid Sec-WebSocket-Key header, expected 16 bytes in base64")]
     InvalidKey,
     /// `Sec-WebSocket-Key1` or `-Key2` is missing, or holds no number (draft-hixie-76 §5.2).
-    #[error("the Sec-WebSocket-Key1 and Sec-WebSocket-Key2 headers hold no valid keys")]
+    #[error("missing or invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2 header")]
     InvalidHixieKey,
     /// `Sec-WebSocket-Protocol` is not a list of tokens (RFC 6455 §4.3).
-    #[error("the Sec-WebSocket-Protocol header is malformed")]
+    #[error("invalid Sec-WebSocket-Protocol header")]
     InvalidProtocol,
     /// `Sec-WebSocket-Extensions` does not follow the grammar (RFC 6455 §9.1).
     #[error(transparent)]
     InvalidExtensions(#[from] HeaderError),
     /// The request declares a body, which a handshake does not have; in draft 76 other than of 8 bytes.
-    #[error("a handshake request has no body")]
+    #[error("unexpected body in handshake request")]
     Body,
     /// The head of the request could not be read.
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The [`Budget`](crate::Budget) of the server is spent.
-    #[error("this server has no room for another connection now")]
+    #[error("server is at capacity")]
     Busy {
         /// What the client is told to wait, in seconds.
         retry_after: u64,
     },
     /// The application has [refused](crate::Driver::refuse) a request that could be accepted.
-    #[error("the application refuses it: {0}")]
+    #[error("handshake refused by the application: {0}")]
     Refused(StatusCode),
-    /// [`set_header`](crate::Driver::set_header) was given a name that the handshake itself writes.
-    #[error("the header {0} belongs to the handshake")]
-    ReservedHeader(HeaderName),
-    /// The command came before there was a request that it could be about.
-    #[error("there is no request yet")]
-    NotRequested,
-    /// The command came after the handshake was answered.
-    #[error("the handshake has already been answered")]
-    AlreadyAnswered,
 }
 
 impl HandshakeError {
     /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered as plain HTTP: its method,
     /// HTTP version, `Connection` or `Upgrade` are not those of a handshake.
+    #[must_use]
     pub fn is_plain_http(&self) -> bool {
         matches!(self, Self::Method | Self::HttpVersion | Self::Connection | Self::Upgrade)
     }
 
-    /// Returns the status of the answer: 405 for a method (RFC 9110 §15.5.6), 426 for a version (RFC 6455 §4.4), 503 when there is
-    /// no room, 500 for a mistake of the caller's, and 400 otherwise.
+    /// Returns the status of the response: 405 for a method (RFC 9110 §15.5.6), 426 for a version (RFC 6455 §4.4), 503 when the
+    /// server is at capacity, the application's own, and 400 otherwise.
+    #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedVersion { .. } => StatusCode::UPGRADE_REQUIRED,
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Refused(status) => *status,
-            Self::ReservedHeader(_) | Self::NotRequested | Self::AlreadyAnswered => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }
     }
 
-    /// Returns the HTTP answer: the status, a line of plain text, with 405 the method that is allowed, with 426 the versions that
-    /// are spoken, and with 503 how long to wait.
+    /// Returns the HTTP response: the status, a line of plain text, and the headers `Allow` for 405, `Sec-WebSocket-Version` for
+    /// 426 and `Retry-After` for 503.
     ///
     /// It has no `Content-Length`. On HTTP/2, remove `Upgrade` and `Connection`, which a 426 has (RFC 9110 §15.5.22), and
     /// replace the `Allow` of a 405, which is `GET`, by `CONNECT`.
     pub fn to_response(&self) -> Response<String> {
-        let mut response = Response::new(format!("{self}\n"));
-        *response.status_mut() = self.status();
+        let mut response = text_response(self.status(), self);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if let Self::Method = self {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
         }
@@ -321,34 +310,42 @@ impl HandshakeError {
     }
 }
 
-/// Why a message was not taken. It is the caller's mistake or the connection's state, never the peer's fault.
+/// Creates a response with a line of plain text.
+fn text_response(status: StatusCode, error: &impl fmt::Display) -> Response<String> {
+    let mut response = Response::new(format!("{error}\n"));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// The reason why a message was not accepted for sending: the caller's mistake or the connection's state, never the peer's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The connection is closing or closed.
-    #[error("the connection is closed")]
+    #[error("connection is closed")]
     Closed,
     /// [`Config::max_output`](crate::Config::max_output) bytes wait to be written. Write
     /// [`Driver::output`](crate::Driver::output) and try again.
-    #[error("too much output is waiting to be written")]
+    #[error("output buffer is full")]
     OutputFull,
     /// The protocol of this connection has no such frame: hixie knows only text.
-    #[error("{version} has only text messages")]
+    #[error("{version} supports only text messages")]
     NotSupported {
         /// The protocol's name, as [`Version`](crate::Version) displays it.
         version: &'static str,
     },
     /// A ping or pong of more than 125 bytes (RFC 6455 §5.5).
-    #[error("a ping or pong holds at most 125 bytes")]
+    #[error("ping or pong payload exceeds 125 bytes")]
     ControlTooLong,
     /// A close code that may not be sent (RFC 6455 §7.4).
-    #[error("close code {0} may not be sent")]
+    #[error("invalid close code {0}")]
     InvalidCloseCode(CloseCode),
     /// An extension could not encode the message.
     #[error(transparent)]
     Extension(Box<ExtensionError>),
     /// A close reason of more than 123 bytes (RFC 6455 §5.5).
-    #[error("a close reason holds at most 123 bytes")]
+    #[error("close reason exceeds 123 bytes")]
     ReasonTooLong,
 }
 

@@ -8,75 +8,78 @@ use crate::error::head::HeadError;
 use crate::handshake::head::joined;
 use crate::message::close::CloseCode;
 
-/// Why a client did not take the server's answer to its handshake (RFC 6455 §4.1), with what there is of that answer.
+/// A handshake that a client failed because of the server's response (RFC 6455 §4.1), with what was received of that response.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ResponseError {
-    /// What is wrong with it.
+    /// What is wrong with the response.
     pub fault: ResponseFault,
-    /// The status, where a head could be read.
+    /// The status, if a head was read.
     pub status: Option<StatusCode>,
-    /// The version, where a head could be read.
+    /// The version, if a head was read.
     pub version: Option<Version>,
-    /// The headers, where a head could be read.
+    /// The headers; empty if no head was read.
     pub headers: HeaderMap,
     /// The first bytes of the body, or of what was received instead of a head: at most 4 KiB. A chunked body is decoded
     /// (RFC 9112 §7.1), content codings are not.
     pub body: Bytes,
 }
 
-/// What a [`ResponseError`] is about.
+/// The reason of a [`ResponseError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseFault {
-    /// What came is no HTTP/1.
-    #[error("the server does not speak HTTP/1.1")]
+    /// The bytes received are not HTTP/1.
+    #[error("response is not HTTP/1.1")]
     NotHttp,
-    /// The head could not be read.
+    /// The head cannot be read.
     #[error(transparent)]
     Head(HeadError),
     /// The status is not 101.
-    #[error("the server did not upgrade the connection")]
+    #[error("unexpected status code")]
     Status,
-    /// A 101 of HTTP/1.0, which has no such answer.
-    #[error("the response is of HTTP/1.0")]
+    /// The response is a 101 of HTTP/1.0, which has no such status.
+    #[error("response is HTTP/1.0")]
     HttpVersion,
     /// No `Upgrade` header names `websocket`.
-    #[error("the response does not upgrade to websocket")]
+    #[error("missing \"websocket\" in Upgrade header of the response")]
     Upgrade,
     /// No `Connection` header names `upgrade`.
-    #[error("the Connection header of the response does not name upgrade")]
+    #[error("missing \"upgrade\" in Connection header of the response")]
     Connection,
-    /// `Sec-WebSocket-Accept` is missing or not the answer to the key.
-    #[error("the Sec-WebSocket-Accept header of the response is missing or wrong")]
+    /// `Sec-WebSocket-Accept` is missing or does not match the key.
+    #[error("missing or invalid Sec-WebSocket-Accept header")]
     Accept,
-    /// A subprotocol that was not asked for, or several.
-    #[error("the response chooses a subprotocol that was not offered")]
+    /// The response selects a subprotocol that was not offered, or several.
+    #[error("server selected a subprotocol that was not offered")]
     Protocol,
     /// `Sec-WebSocket-Extensions` does not follow the grammar.
     #[error(transparent)]
     ExtensionHeader(HeaderError),
-    /// An extension that was not offered, or parameters that are not acceptable.
+    /// The response activates an extension that was not offered, or has unacceptable parameters.
     #[error(transparent)]
     Extension(ExtensionError),
-    /// The transport ended before the head of a response had come.
-    #[error("the server closed the connection without an answer")]
+    /// The transport ended before the head of a response was received.
+    #[error("connection closed without a response")]
     Ended,
 }
 
 impl ResponseError {
-    pub(crate) fn new(fault: ResponseFault) -> Self {
+    /// Creates an error without a response. The other fields can be set, as tests of code that handles the error need it.
+    #[must_use]
+    pub fn new(fault: ResponseFault) -> Self {
         Self { fault, status: None, version: None, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    /// What may be behind it, where something is known to be.
+    /// Returns a likely explanation, or the response header that has one, if any.
     pub fn hint(&self) -> Option<String> {
         // A server that begins with HTTP/2 sends its SETTINGS first (RFC 9113 §3.4): a length, the type 4, on stream 0.
         if self.fault == ResponseFault::NotHttp && matches!(*self.body, [0, 0, _, 4, ..]) {
-            return Some("the server spoke HTTP/2".to_owned());
+            return Some("server speaks HTTP/2".to_owned());
         }
         // An alert (RFC 8446 §5.1).
         if self.fault == ResponseFault::NotHttp && self.body.starts_with(&[0x15, 3]) {
-            return Some("the server spoke TLS: use a wss: URL".to_owned());
+            return Some("server speaks TLS, use a wss: URL".to_owned());
         }
         let status = self.status?;
         let header = |name| joined(&self.headers, name);
@@ -86,12 +89,12 @@ impl ResponseError {
                 header(header::WWW_AUTHENTICATE).map(|value| format!("WWW-Authenticate: {value}"))
             }
             StatusCode::UPGRADE_REQUIRED => {
-                header(header::SEC_WEBSOCKET_VERSION).map(|value| format!("the server speaks the versions {value}"))
+                header(header::SEC_WEBSOCKET_VERSION).map(|value| format!("supported versions: {value}"))
             }
-            _ if status.is_redirection() => header(header::LOCATION).map(|value| format!("it is at {value}")),
+            _ if status.is_redirection() => header(header::LOCATION).map(|value| format!("Location: {value}")),
             _ => match (header(header::VIA), self.version) {
-                (Some(value), _) => Some(format!("it came through the proxy {value}")),
-                (None, Some(Version::HTTP_10)) => Some("it is of HTTP/1.0, from a proxy perhaps".to_owned()),
+                (Some(value), _) => Some(format!("Via: {value}")),
+                (None, Some(Version::HTTP_10)) => Some("response is HTTP/1.0, possibly from a proxy".to_owned()),
                 (None, _) => None,
             },
         }
@@ -123,9 +126,9 @@ impl fmt::Debug for ResponseError {
 
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fault.fmt(f)?;
-        if let (Some(status), ResponseFault::Status) = (self.status, &self.fault) {
-            write!(f, ": it answered {status}")?;
+        match self.status {
+            Some(status) => write!(f, "handshake answered with {status}")?,
+            None => f.write_str("handshake failed")?,
         }
         match self.hint() {
             Some(hint) => write!(f, " ({hint})"),

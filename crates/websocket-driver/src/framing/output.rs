@@ -194,6 +194,7 @@ impl Output {
     ///
     /// A message that was just put has been written as soon as [`flushed_position`](Self::flushed_position) is no less than
     /// this, even if control frames go ahead of it in the meantime.
+    #[must_use]
     pub fn end_position(&self) -> u64 {
         let ahead = self.backlog.as_ref().map_or(0, |backlog| backlog.ahead.len());
         self.flushed_position() + (self.remaining() - ahead) as u64
@@ -201,12 +202,14 @@ impl Output {
 
     /// Returns how far the messages were written, as a position that only grows. It is no less than any earlier
     /// [`end_position`](Self::end_position) when nothing waits to be written.
+    #[must_use]
     pub fn flushed_position(&self) -> u64 {
         let shift = self.backlog.as_ref().map_or(0, |backlog| backlog.shift);
         self.written.wrapping_sub(shift as u64)
     }
 
     /// How many bytes were written in all.
+    #[must_use]
     pub fn written(&self) -> u64 {
         self.written
     }
@@ -224,6 +227,7 @@ impl Output {
     }
 
     /// Whether it has a buffer to gather small frames in.
+    #[must_use]
     pub fn has_buffer(&self) -> bool {
         self.tail.capacity() > 0
     }

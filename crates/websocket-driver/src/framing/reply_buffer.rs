@@ -146,12 +146,14 @@ impl ReplyBuffer {
 
     /// Returns whether no further message is taken before the replies are committed.
     #[inline]
+    #[must_use]
     pub fn is_full(&self) -> bool {
         !self.has_room_for_frame() && self.kept_size >= self.kept_room
     }
 
     /// Returns whether there is nothing to commit.
     #[inline]
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.frames.has_remaining() && self.kept.is_empty() && self.close.is_none()
     }
@@ -170,6 +172,7 @@ impl ReplyBuffer {
 
     /// Returns whether it has a buffer to gather frames in.
     #[inline]
+    #[must_use]
     pub fn has_buffer(&self) -> bool {
         self.frames.has_buffer()
     }

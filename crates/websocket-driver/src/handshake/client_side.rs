@@ -3,8 +3,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Response};
 
 use crate::config::Settings;
-use crate::error::HandshakeError;
 use crate::error::response::{ResponseError, ResponseFault};
+use crate::error::usage::UsageError;
 use crate::framing::output::Output;
 use crate::handshake::body::{BodyReader, MAX_KEPT};
 use crate::handshake::head::{self, ResponseReadError, ResponseReader};
@@ -55,12 +55,12 @@ impl ClientHandshake {
         self.queue.memory() + body
     }
 
-    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         if is_reserved(&name) || name == header::HOST {
-            return Err(HandshakeError::ReservedHeader(name));
+            return Err(UsageError::ReservedHeader(name));
         }
         let Stage::Prepared(asked) = &mut self.stage else {
-            return Err(HandshakeError::AlreadyAnswered);
+            return Err(UsageError::AlreadyAnswered);
         };
         // The user's own takes the place of the one in the URL; other names may be there several times.
         if name == header::AUTHORIZATION {
@@ -72,7 +72,7 @@ impl ClientHandshake {
     }
 
     /// Writes the request.
-    pub(crate) fn start(&mut self, output: &mut Output) -> Result<(), HandshakeError> {
+    pub(crate) fn start(&mut self, output: &mut Output) -> Result<(), UsageError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Prepared(asked) => {
                 head::write_request(output, &asked.request, &asked.path);
@@ -81,13 +81,13 @@ impl ClientHandshake {
             }
             stage => {
                 self.stage = stage;
-                Err(HandshakeError::AlreadyAnswered)
+                Err(UsageError::AlreadyAnswered)
             }
         }
     }
 
     /// The request, for an HTTP/2 stack.
-    pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, HandshakeError> {
+    pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, UsageError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Prepared(mut asked) => match asked.extended_connect() {
                 Ok(request) => {
@@ -96,18 +96,18 @@ impl ClientHandshake {
                 }
                 Err(name) => {
                     self.stage = Stage::Prepared(asked);
-                    Err(HandshakeError::ReservedHeader(name))
+                    Err(UsageError::ReservedHeader(name))
                 }
             },
             stage => {
                 self.stage = stage;
-                Err(HandshakeError::AlreadyAnswered)
+                Err(UsageError::AlreadyAnswered)
             }
         }
     }
 
     /// Takes the answer of an HTTP/2 stack.
-    pub(crate) fn answered(&mut self, response: Response<Bytes>) -> Result<Outcome, HandshakeError> {
+    pub(crate) fn answered(&mut self, response: Response<Bytes>) -> Result<Outcome, UsageError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::ViaHttp2(asked) => {
                 let (parts, body) = response.into_parts();
@@ -119,7 +119,7 @@ impl ClientHandshake {
             }
             stage => {
                 self.stage = stage;
-                Err(HandshakeError::NotRequested)
+                Err(UsageError::NotRequested)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Opening handshakes: heads are parsed into a [`Handshake`](server_request::Handshake) or a client's request, and answered.
 
 pub(crate) mod body;
+pub(crate) mod client_error;
 pub(crate) mod client_side;
 mod extensions;
 pub(crate) mod head;

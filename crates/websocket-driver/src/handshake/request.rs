@@ -7,6 +7,7 @@ use websocket_driver_extensions::{Offered, Pipeline, is_token, parse_header};
 use super::{has_token, rfc6455};
 use crate::config::Config;
 use crate::error::response::ResponseFault;
+use crate::handshake::client_error::ClientError;
 use crate::handshake::url::{Target, UrlError};
 
 /// What was asked for.
@@ -29,7 +30,7 @@ pub(crate) struct Negotiated {
 }
 
 /// The request that opens a connection, with a key of 16 random bytes.
-pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<ClientRequest, UrlError> {
+pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<ClientRequest, ClientError> {
     let settings = config.settings();
     let key = rfc6455::encode_key(nonce);
     let accept = rfc6455::accept_key(key.as_bytes());
@@ -48,7 +49,7 @@ pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<Cl
     for (at, name) in settings.protocols.iter().enumerate() {
         // RFC 6455 §4.1, item 10.
         if !is_token(name) || settings.protocols[..at].contains(name) {
-            return Err(UrlError::Protocol(name.clone()));
+            return Err(ClientError::Subprotocol(name.clone()));
         }
     }
     if !settings.protocols.is_empty() {

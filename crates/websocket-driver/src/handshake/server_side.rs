@@ -6,6 +6,7 @@ use websocket_driver_extensions::Pipeline;
 use crate::config::{Config, Settings};
 use crate::error::HandshakeError;
 use crate::error::head::HeadError;
+use crate::error::usage::{AcceptError, UsageError};
 use crate::framing::output::Output;
 use crate::handshake::head::{self, HeadReader};
 use crate::handshake::queue::Queue;
@@ -31,6 +32,8 @@ enum Stage {
     Requested(Result<Negotiated, HandshakeError>),
     /// The handshake was answered; the 8 bytes after a hixie-76 request are still to be received.
     Body { keys: [u8; 8] },
+    /// It is answered.
+    Answered,
 }
 
 /// An answer that was given.
@@ -104,20 +107,20 @@ impl ServerHandshake {
         }
     }
 
-    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), HandshakeError> {
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         if handshake::is_reserved(&name) {
-            return Err(HandshakeError::ReservedHeader(name));
+            return Err(UsageError::ReservedHeader(name));
         }
-        if let Stage::Body { .. } = self.stage {
-            return Err(HandshakeError::AlreadyAnswered);
+        if let Stage::Body { .. } | Stage::Answered = self.stage {
+            return Err(UsageError::AlreadyAnswered);
         }
         self.headers.append(name, value);
         Ok(())
     }
 
     /// Answers the request.
-    pub(crate) fn answer(&mut self) -> Result<Reply, HandshakeError> {
-        match std::mem::replace(&mut self.stage, Stage::Requested(Err(HandshakeError::AlreadyAnswered))) {
+    pub(crate) fn answer(&mut self) -> Result<Reply, AcceptError> {
+        match std::mem::replace(&mut self.stage, Stage::Answered) {
             Stage::Requested(negotiated) => {
                 let Negotiated { keys, mut response, pipeline, .. } = negotiated?;
                 for (name, value) in &self.headers {
@@ -131,11 +134,11 @@ impl ServerHandshake {
             }
             stage @ Stage::Head(_) => {
                 self.stage = stage;
-                Err(HandshakeError::NotRequested)
+                Err(UsageError::NotRequested.into())
             }
-            stage @ Stage::Body { .. } => {
+            stage @ (Stage::Body { .. } | Stage::Answered) => {
                 self.stage = stage;
-                Err(HandshakeError::AlreadyAnswered)
+                Err(UsageError::AlreadyAnswered.into())
             }
         }
     }

@@ -28,6 +28,7 @@ use crate::error::HandshakeError;
 /// assert_eq!(response.headers()["websocket-location"], "ws://example.com/api/chat");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+// Exhaustive: routers create it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginalUri(pub Uri);
 

@@ -8,28 +8,25 @@ use http::uri::{Authority, Uri};
 use http::{HeaderValue, uri};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// A URL that no connection can be made to.
+/// The reason why no connection can be made to a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// The scheme is missing or not one that is known here.
+    /// The scheme is missing or not supported.
     #[error("unsupported URL scheme, expected one of {expected}")]
     Scheme {
-        /// The schemes that would do.
+        /// The supported schemes.
         expected: &'static str,
     },
-    /// The URL names no host.
+    /// The URL has no host.
     #[error("URL has no host")]
     Host,
-    /// The port is no number up to 65535.
+    /// The port is not a number up to 65535.
     #[error("invalid port in URL")]
     Port,
-    /// A part of the URL cannot stand in a header, or the user holds a colon (RFC 7617 §2).
+    /// A part of the URL cannot be sent in a header, or the user contains a colon (RFC 7617 §2).
     #[error("invalid character in the URL's user or host")]
     Characters,
-    /// A subprotocol of the configuration is no token, or there twice (RFC 6455 §4.1).
-    #[error("invalid or duplicate subprotocol {0:?}")]
-    Protocol(String),
 }
 
 /// The parts of a URL, as a request needs them.

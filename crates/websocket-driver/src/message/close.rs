@@ -43,6 +43,7 @@ impl CloseCode {
 
     /// Whether the code may stand in a close frame: 1000–1003, 1007–1014 and 3000–4999 (RFC 6455 §7.4,
     /// with the codes registered since).
+    #[must_use]
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
@@ -73,6 +74,7 @@ impl fmt::Debug for CloseCode {
 }
 
 /// The code and the reason a connection was closed with (RFC 6455 §7.1.5, §7.1.6).
+// Exhaustive: the body of a close frame is a code and a reason, and applications write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
     /// The code; [`CloseCode::NO_STATUS`] where the peer gave none, [`CloseCode::ABNORMAL`] where the

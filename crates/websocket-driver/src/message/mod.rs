@@ -11,6 +11,7 @@ use crate::message::utf8::Utf8Bytes;
 ///
 /// A message that came from a peer may share the buffer it was read into, as [`Bytes`] do. One that is kept
 /// for long keeps that buffer too, of up to 128 KiB; copy what you store.
+// Exhaustive: the protocol has two types of messages, and applications handle both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text (RFC 6455 §5.6).
@@ -20,6 +21,7 @@ pub enum Message {
 }
 
 /// A message where it lies, in a buffer that someone else owns.
+// Exhaustive, like `Message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageRef<'a> {
     /// Text.

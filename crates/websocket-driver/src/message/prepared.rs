@@ -30,6 +30,7 @@ impl PreparedMessage {
     }
 
     /// The message.
+    #[must_use]
     pub fn message(&self) -> &Message {
         &self.0.message
     }

@@ -8,7 +8,8 @@ use crate::message::inline_text::{InlineText, InlineTextBuilder, MAX_INLINE};
 
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the bytes are not UTF-8")]
+#[error("invalid UTF-8")]
+#[non_exhaustive]
 pub struct InvalidUtf8;
 
 /// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
@@ -64,6 +65,7 @@ impl Inline {
 
 impl Utf8Bytes {
     /// A text from a string that lives as long as the program; nothing is copied.
+    #[must_use]
     pub fn from_static(text: &'static str) -> Self {
         Self(Repr::Shared(FastStr::from_static_str(text)))
     }

@@ -8,8 +8,8 @@ pub(crate) fn add(roots: &mut RootCertStore, problems: &mut Vec<String>) {
     problems.extend(loaded.errors.iter().map(ToString::to_string));
     let (added, ignored) = roots.add_parsable_certificates(loaded.certs);
     if ignored > 0 {
-        problems.push(format!("certificates of the platform that cannot be used: {ignored}"));
+        problems.push(format!("unusable certificates of the platform: {ignored}"));
     } else if added == 0 && problems.is_empty() {
-        problems.push("the platform has no certificates".to_owned());
+        problems.push("platform has no certificates".to_owned());
     }
 }

@@ -5,6 +5,7 @@ mod batch;
 mod http;
 mod options;
 mod outcome;
+mod size;
 mod watch;
 mod wire;
 mod written;
@@ -18,5 +19,6 @@ pub use http::{
 pub use options::Options;
 pub use outcome::{Outcome, alone, assert_same};
 pub use watch::Watch;
-pub use wire::{Cut, Frames, MASK, Mask, size};
+pub use size::size;
+pub use wire::{Cut, Frames, MASK, Mask};
 pub use written::{Frame, check_hixie_frames, read_frame, read_frames};

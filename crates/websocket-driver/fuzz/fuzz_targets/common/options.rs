@@ -1,7 +1,7 @@
 use arbitrary::Arbitrary;
 use websocket_driver::{Config, Timeout, TransportEnd};
 
-use crate::wire::size;
+use crate::size::size;
 
 /// The limits, what the application does beside echoing, and how the transport ends.
 #[derive(Debug, Arbitrary)]

@@ -1,8 +1,10 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use bytes::BytesMut;
 use websocket_driver::{Driver, Event, Message};
+use websocket_wire::put_frame;
 
 use crate::options::Options;
+use crate::size::size;
 
 /// When this much has been sent, no further frame is, so that a run takes no longer than it must.
 const MAX_SENT: usize = 64 * 1024;
@@ -85,8 +87,8 @@ impl Frame {
     fn write(&self, by_client: bool, out: &mut Vec<u8>) {
         match self {
             Self::Raw(bytes) => out.extend(bytes),
-            Self::Hybi { first, mask, payload } => put(*first, by_client.then_some(*mask), payload, out),
-            Self::WronglyMasked { first, mask, payload } => put(*first, (!by_client).then_some(*mask), payload, out),
+            Self::Hybi { first, mask, payload } => put_frame(out, *first, by_client.then_some(*mask), payload),
+            Self::WronglyMasked { first, mask, payload } => put_frame(out, *first, (!by_client).then_some(*mask), payload),
             Self::HixieText { kind, text } => {
                 out.push(*kind);
                 out.extend(text);
@@ -102,22 +104,6 @@ impl Frame {
             }
         }
     }
-}
-
-fn put(first: u8, mask: Option<Mask>, payload: &[u8], out: &mut Vec<u8>) {
-    let masked = if mask.is_some() { 0x80 } else { 0 };
-    out.push(first);
-    match payload.len() {
-        len @ 0..=125 => out.push(masked | len as u8),
-        len @ 126..=0xffff => out.extend([masked | 126, (len >> 8) as u8, len as u8]),
-        len => {
-            out.push(masked | 127);
-            out.extend((len as u64).to_be_bytes());
-        }
-    }
-    out.extend(mask.into_iter().flatten());
-    let key = mask.unwrap_or_default();
-    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
 impl<'a> Arbitrary<'a> for Frames {
@@ -164,14 +150,6 @@ impl Frames {
     }
 }
 
-/// A size of up to 129 KiB.
-pub fn size(byte: u8) -> usize {
-    match usize::from(byte) {
-        byte @ ..128 => byte,
-        byte => (byte - 127) * 1024,
-    }
-}
-
 /// How bytes come: in pieces of these sizes, over and over, but for the zeros; in a buffer of the driver's or of the caller's;
 /// on a connection that is observed or not.
 #[derive(Debug, Arbitrary)]
@@ -187,7 +165,7 @@ impl Cut {
     pub fn pieces<'a>(&self, mut rest: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let mut sizes = self.sizes.iter().filter(|size| **size > 0).cycle().take(MAX_PIECES);
         std::iter::from_fn(move || {
-            let size = sizes.next().map_or(usize::MAX, |size| self::size(*size));
+            let size = sizes.next().map_or(usize::MAX, |byte| size(*byte));
             let (piece, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             (!piece.is_empty()).then_some(piece)

@@ -1,4 +1,5 @@
 use websocket_driver::{CloseCode, Message};
+use websocket_wire::read_frame as read_frame_on_wire;
 
 use crate::wire::Mask;
 
@@ -34,22 +35,12 @@ pub fn read_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) ->
 /// A whole frame in its shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in UTF-8;
 /// and what is behind it.
 pub fn read_frame(written: &[u8], key: Option<Mask>, may_compress: bool) -> (Frame, &[u8]) {
-    let [first, second, rest @ ..] = written else { panic!("half a header") };
+    let (header, payload, rest) = read_frame_on_wire(written).expect("a whole frame");
+    let (first, length) = (header.first, header.length);
     let is_compressed = matches!(first, 0xc1 | 0xc2) && may_compress;
     assert!(is_compressed || matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a), "{first:#x}");
-    assert_eq!(second & 0x80 != 0, key.is_some());
-    let (len, rest) = match second & 0x7f {
-        126 => (u64::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
-        127 => (u64::from_be_bytes(rest[..8].try_into().expect("8 bytes")), &rest[8..]),
-        len => (u64::from(len), rest),
-    };
-    let least = [0, 126, 0x1_0000][usize::from((second & 0x7f).saturating_sub(125))];
-    assert!(len >= least && (first & 8 == 0 || len <= 125), "{first:#x} of {len}");
-    let rest = match key {
-        Some(key) => rest.strip_prefix(&key).expect("the key"),
-        None => rest,
-    };
-    let (payload, rest) = rest.split_at(len as usize);
+    assert_eq!(header.key, key);
+    assert!(header.is_minimal() && (first & 8 == 0 || length <= 125), "{first:#x} of {length}");
     let mut payload = payload.to_vec();
     if let Some(key) = key {
         // All at a time, as this is where targets would be slow.
@@ -64,7 +55,7 @@ pub fn read_frame(written: &[u8], key: Option<Mask>, may_compress: bool) -> (Fra
         (0x88, body) => check_close(body),
         _ => {}
     }
-    (Frame { first: *first, payload }, rest)
+    (Frame { first, payload }, rest)
 }
 
 fn check_close(body: &[u8]) {

@@ -93,12 +93,14 @@ impl Batch {
 
     /// Whether there is a next message.
     #[inline]
+    #[must_use]
     pub fn has_next(&self) -> bool {
         matches!(self.next, Next::Message(_))
     }
 
     /// Whether the driver's input is here, or what came of it is still to be told.
     #[inline]
+    #[must_use]
     pub fn is_lent(&self) -> bool {
         self.input.capacity() > 0 || matches!(self.next, Next::Invalid)
     }
@@ -167,6 +169,8 @@ impl Iterator for Batch {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use websocket_wire::{MASK, put_frame};
+
     use super::*;
     use crate::{Config, Driver, Event, ProtocolError};
 
@@ -184,16 +188,9 @@ mod tests {
         driver
     }
 
-    /// A masked frame.
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let len = payload.len();
-        let mut frame = match len {
-            0..=125 => vec![first, 0x80 | len as u8],
-            _ => vec![first, 0xfe, (len >> 8) as u8, len as u8],
-        };
-        let key = [1, 2, 3, 4];
-        frame.extend(key);
-        frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        let mut frame = Vec::new();
+        put_frame(&mut frame, first, Some(MASK), payload);
         frame
     }
 

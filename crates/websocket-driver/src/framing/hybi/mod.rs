@@ -449,7 +449,8 @@ fn decode(
         true => check_text(&mut utf8, piece, settings).map_err(|_| ExtensionFault::InvalidUtf8),
         false => Ok(()),
     };
-    let mut message = extensions::Message { rsv, ..extensions::Message::new(is_text, data) };
+    let mut message = extensions::Message::new(is_text, data);
+    message.rsv = rsv;
     pipeline.decode(&mut message, settings.max_message_size, &mut inspect)?;
     Ok(message.data)
 }
@@ -482,7 +483,8 @@ fn opcode(message: &Message) -> Opcode {
 /// Takes a message through the extensions. What comes back is a payload, whatever it was before.
 fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Result<(Rsv, Message), SendError> {
     let is_text = matches!(message, Message::Text(_));
-    let mut message = extensions::Message { may_compress, ..extensions::Message::new(is_text, message.into_bytes()) };
+    let mut message = extensions::Message::new(is_text, message.into_bytes());
+    message.may_compress = may_compress;
     pipeline.encode(&mut message)?;
     Ok((message.rsv, Message::Binary(message.data)))
 }

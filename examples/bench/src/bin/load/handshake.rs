@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use websocket_bench::measurement::Measurement;
+use websocket_wire::opcode::CLOSE;
+use websocket_wire::{FIN, MASK, put_frame};
 
-use crate::frame::{self, CLOSE, FIN};
 use crate::window::Window;
 use crate::{Options, PATIENCE, connect};
 
@@ -97,7 +98,7 @@ impl Handshake {
             self.head.extend(read);
             if connect::check_answer(options, &self.head)? {
                 let mut close = Vec::new();
-                frame::masked(&mut close, FIN | CLOSE, &1000_u16.to_be_bytes(), [0x37, 0xfa, 0x21, 0x3d]);
+                put_frame(&mut close, FIN | CLOSE, Some(MASK), &1000_u16.to_be_bytes());
                 // So few bytes always fit into a fresh socket.
                 self.stream.write_all(&close).map_err(|error| format!("a close failed: {error}"))?;
                 self.closes = true;

@@ -8,7 +8,6 @@ mod connect;
 mod deflate;
 mod echo;
 mod exchange;
-mod frame;
 mod handshake;
 mod idle;
 mod payload;

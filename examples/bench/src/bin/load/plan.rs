@@ -1,9 +1,10 @@
 //! What a connection sends in one go, and what has to come back.
 
-use crate::Options;
-use crate::deflate;
-use crate::frame::{self, BINARY, FIN, RSV1, TEXT};
+use websocket_wire::opcode::{BINARY, TEXT};
+use websocket_wire::{FIN, put_frame, read_frame};
+
 use crate::payload::Random;
+use crate::{Options, deflate};
 
 pub(crate) struct Plan {
     /// The messages, made and masked, as they are written.
@@ -25,6 +26,9 @@ struct Compressed {
     /// What it was compressed to the last time, so that it is inflated only when that changes.
     seen: Vec<u8>,
 }
+
+/// The bit of compressed messages (RFC 7692 §6).
+const RSV1: u8 = 0x40;
 
 /// What messages of the scenarios with compression begin with.
 const COMPRESSED: u8 = FIN | RSV1 | TEXT;
@@ -54,9 +58,9 @@ impl Plan {
             for (at, piece) in pieces.into_iter().enumerate() {
                 let first = if at == 0 { rsv | opcode } else { 0 };
                 let fin = if at == last { FIN } else { 0 };
-                frame::masked(&mut batch, fin | first, piece, (keys.next() as u32).to_le_bytes());
+                put_frame(&mut batch, fin | first, Some((keys.next() as u32).to_le_bytes()), piece);
             }
-            frame::unmasked(&mut plain, FIN | opcode, &message);
+            put_frame(&mut plain, FIN | opcode, None, &message);
             compressed.push(Compressed { message, seen: Vec::new() });
         }
         let reply = match (options.raw, options.deflate) {
@@ -82,9 +86,9 @@ impl Plan {
             Reply::Compressed(messages) => {
                 progress.partial.extend(bytes);
                 let mut rest = &progress.partial[..];
-                while let Some((first, payload, behind)) = frame::read(rest) {
+                while let Some((header, payload, behind)) = read_frame(rest) {
                     let message = messages.get_mut(progress.at).ok_or("more messages than were sent")?;
-                    message.check(first, payload)?;
+                    message.check(header.first, payload)?;
                     progress.at += 1;
                     rest = behind;
                 }
@@ -134,7 +138,7 @@ mod tests {
                 let mut bytes = Vec::new();
                 for message in messages {
                     let payload = deflate::compress(&message.message).expect("it compresses");
-                    frame::unmasked(&mut bytes, COMPRESSED, &payload);
+                    put_frame(&mut bytes, COMPRESSED, None, &payload);
                 }
                 bytes
             }

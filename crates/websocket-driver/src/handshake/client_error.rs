@@ -1,0 +1,13 @@
+use crate::handshake::url::UrlError;
+
+/// The reason why [`Driver::client`](crate::Driver::client) created no driver.
+// Exhaustive: runtimes convert it into their own errors completely. Its parts can grow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// No WebSocket can be opened to the URL.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// A subprotocol of the configuration is not a token, or is listed twice (RFC 6455 §4.1).
+    #[error("invalid or duplicate subprotocol {0:?}")]
+    Subprotocol(String),
+}

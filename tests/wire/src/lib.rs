@@ -1,0 +1,14 @@
+//! WebSocket frames on the wire, written and read without the code under test, so that both cannot be wrong in the same way.
+//!
+//! [`put_frame`] and [`read_header`] are the bare encoding of RFC 6455 §5.2, fast enough for load generators. [`Frame`] is a client's
+//! frame for tests, which can be made invalid; [`ServerFrame`] is a server's frame, read strictly. Handshakes are in `websocket-tests`.
+#![allow(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "tests use what they call")]
+
+mod encoding;
+mod frame;
+pub mod opcode;
+mod server_frame;
+
+pub use encoding::{FIN, Header, MASK, put_frame, put_hixie_text, read_frame, read_header};
+pub use frame::{Frame, LengthForm, frames, hixie_text};
+pub use server_frame::{ServerFrame, server_frame, server_frames};
