@@ -25,7 +25,8 @@ fuzz_target!(|input: Input| {
     let limit = usize::from(input.limit);
     // One session for all, also behind an error.
     for (is_text, data) in input.messages {
-        let mut message = Message { rsv: Rsv::RSV1, ..Message::new(is_text, data) };
+        let mut message = Message::new(is_text, data);
+        message.rsv = Rsv::RSV1;
         let mut inspected = 0;
         let mut inspect = |piece: &[u8]| {
             inspected += piece.len();
