@@ -17,6 +17,7 @@ mod hybi_framing;
 mod hybi_text;
 mod keepalive;
 mod limits;
+mod messages;
 mod observing;
 mod output;
 mod pings;

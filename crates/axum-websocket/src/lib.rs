@@ -9,8 +9,8 @@ pub use tower_websocket::Trace;
 #[cfg(feature = "test-util")]
 pub use tower_websocket::test;
 pub use tower_websocket::{
-    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Error, Event, Exceeded, Limit, Message,
-    MessageRef, Observer, Opened, OriginGuard, OriginRefusal, OriginalUri, OriginalUriLayer, PatternError,
+    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Error, Event, Exceeded, InvalidUtf8, Limit,
+    Message, MessageRef, Observer, Opened, OriginGuard, OriginRefusal, OriginalUri, OriginalUriLayer, PatternError,
     PreparedMessage, ProtocolError, Replies, SendError, Shutdown, Timeout, Traffic, UpgradeError, Utf8Bytes, Version,
     WebSocket, WebSocketReader, WebSocketSender,
 };

@@ -47,6 +47,6 @@ pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, up
 pub use upgraded::Upgraded;
 pub use websocket_driver::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Event, Exceeded, HandshakeError, HeadError,
-    Limit, Message, MessageRef, Observer, Opened, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
+    InvalidUtf8, Limit, Message, MessageRef, Observer, Opened, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
     ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version, requested_protocols,
 };
