@@ -2,6 +2,7 @@
 
 mod extract;
 pub mod rejection;
+pub mod ws;
 
 pub use extract::WebSocketUpgrade;
 #[cfg(feature = "tracing")]
