@@ -16,7 +16,7 @@ use tower_websocket::{
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 
-/// Extractor of a WebSocket handshake, in place of `axum::extract::ws::WebSocketUpgrade` and with its methods.
+/// Extractor of a WebSocket handshake. [`ws::WebSocketUpgrade`](crate::ws::WebSocketUpgrade) is the same with the interface of axum's.
 ///
 /// It stands anywhere among a handler's arguments. Routes that are to serve HTTP/2 as well need `any`, since the method is
 /// CONNECT there. An `Option<WebSocketUpgrade>` is `None` where the request asks for no WebSocket at all, which includes every

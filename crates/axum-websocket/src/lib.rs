@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod extract;
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 pub mod rejection;
 pub mod ws;
 
