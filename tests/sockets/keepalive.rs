@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower_websocket::test::Frame as PeerFrame;
-use tower_websocket::{
-    CloseCause, CloseCode, Config, ConnectionObserver, Event, Message, Observer, Opened, Timeout, Version,
-};
+use tower_websocket::{CloseCause, CloseCode, Config, Event, Message, Timeout, Version};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
+use crate::observing::Notes;
 use crate::pair::with_peer;
 use crate::run::run_paused;
 
@@ -174,7 +173,7 @@ fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
     run_paused(async || {
         for are_reported in [true, false] {
             for is_observed in [false, true] {
-                let config = if is_observed { pinging().observer(Silent) } else { pinging() };
+                let config = if is_observed { pinging().observer(Notes::default()) } else { pinging() };
                 let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
                 socket.set_keepalive_pongs(are_reported);
                 let pongs = tokio::spawn(async move {
@@ -219,13 +218,3 @@ fn keepalive_pong_is_hidden_while_the_socket_closes() {
         assert!(matches!(receiving.await.unwrap(), Event::Close(_)));
     });
 }
-
-struct Silent;
-
-impl Observer for Silent {
-    fn opened(&self, _: &Opened<'_>) -> Box<dyn ConnectionObserver> {
-        Box::new(Self)
-    }
-}
-
-impl ConnectionObserver for Silent {}

@@ -34,6 +34,7 @@ mod reuse;
 mod round_trips;
 mod run;
 mod sender;
+mod sender_flow;
 mod serve;
 mod shutdown;
 mod shutdown_cancellation;

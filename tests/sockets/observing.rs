@@ -34,7 +34,7 @@ struct Told {
 
 /// Of one connection at a time.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Told>>);
+pub(crate) struct Notes(Arc<Mutex<Told>>);
 
 impl Observer for Notes {
     fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {

@@ -258,16 +258,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         self.connection().is_none_or(|connection| connection.lock().is_closed())
     }
 
-    /// Begins to close, and waits for nothing: the close frame is written in the background, behind the messages that were sent
-    /// before. Otherwise it does what [`close`](Self::close) does.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Closed`] if the connection is gone; [`SendError::InvalidCloseCode`] and [`SendError::ReasonTooLong`].
-    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.queue_close(code, reason).map(drop)
-    }
-
     /// Begins to close: sends the close frame, and waits until it is written. The receiver sees the end; if there is none any
     /// more, the connection ends by itself once the peer has answered, or after
     /// [`Config::close_timeout`](crate::Config::close_timeout).
@@ -286,13 +276,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         poll_fn(|cx| self.poll_written(cx, &mut position, &mut waiting)).await
     }
 
+    /// Begins to close like [`close`](Self::close), and waits for nothing: the close frame is written in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], and [`SendError::Closed`] if the connection is gone.
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        connection.lock().start_close(code, reason)
+    }
+
     /// Queues a close frame. Returns the position of the output behind it.
-    fn queue_close(&self, code: CloseCode, reason: &str) -> Result<u64, SendError> {
+    fn queue_close(&self, code: CloseCode, reason: &str) -> Result<u64, Error> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         let mut connection = connection.lock();
-        if !connection.is_owned() {
-            return Err(SendError::Closed);
-        }
         connection.start_close(code, reason)?;
         Ok(connection.position())
     }

@@ -155,11 +155,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(&mut self.driver)
     }
 
-    /// Returns whether somebody keeps the connection open.
-    pub(crate) fn is_owned(&self) -> bool {
-        self.owners > 0
-    }
-
     /// Returns whether nothing can be sent any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.owners == 0 || !self.may_write() || self.driver.ready_state() != ReadyState::Open
