@@ -317,6 +317,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.0.connection.lock().start_control(data.into(), |driver, data| driver.pong(data))
     }
 
+    /// Sets whether [`next_event`](Self::next_event) reports the pongs that answer keepalive pings, which are sent by
+    /// [`Config::ping_interval`](crate::Config::ping_interval). Default: `true`. Pongs to other pings, and those that answer
+    /// none, are reported in any case.
+    pub fn set_keepalive_pongs(&mut self, are_reported: bool) {
+        self.0.connection.lock().set_keepalive_pongs(are_reported);
+    }
+
     /// Closes the connection: sends the close, waits for the peer to answer it, at most
     /// [`Config::close_timeout`](crate::Config::close_timeout), and ends the transport. Messages that still come are
     /// dropped. On a connection that is closing already it waits for the end.
@@ -368,13 +375,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
         self.0.connection.lock().driver_mut().set_compression(may_compress);
-    }
-
-    /// Sets whether [`next_event`](Self::next_event) reports the pongs that answer keepalive pings, which are sent by
-    /// [`Config::ping_interval`](crate::Config::ping_interval). Default: `true`. Pongs to other pings, and those that answer
-    /// none, are reported in any case.
-    pub fn set_keepalive_pongs(&mut self, are_reported: bool) {
-        self.0.connection.lock().set_keepalive_pongs(are_reported);
     }
 
     /// Puts it among the sockets that a shutdown closes. If that was begun, it is closed at once.
