@@ -1,6 +1,7 @@
 //! The sans-I/O core as a server, over no socket: bytes in, events and bytes out.
 
 mod accounts;
+mod after_handshake;
 mod allowance;
 mod arbitrary;
 mod causes;

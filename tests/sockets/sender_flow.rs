@@ -68,9 +68,8 @@ fn sender_start_close_is_written_in_the_background() {
         assert_eq!(peer.expect_close(1001).await, "bye");
         peer.send_close(1001, "");
         assert!(socket.recv().await.is_none());
-        drop(socket);
-        peer.expect_eof().await;
-        assert_eq!(sender.start_close(CloseCode::NORMAL, ""), Err(SendError::Closed));
+        // A later one does nothing.
+        assert_eq!(sender.start_close(CloseCode::NORMAL, ""), Ok(()));
     });
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod acceptance;
 mod background;
 mod client;
 mod connection;
@@ -21,6 +22,7 @@ mod upgrade;
 mod upgraded;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
+pub use acceptance::Acceptance;
 pub use client::connect::{Connect, connect};
 pub use client::error::ConnectError;
 pub use client::http2::Http2Connection;
@@ -45,9 +47,9 @@ pub use socket::WebSocket;
 pub use trace::Trace;
 pub use upgrade::{Upgrade, UpgradeError, UpgradeRefusal, check, is_handshake, upgrade};
 pub use upgraded::Upgraded;
-pub use websocket_driver::InvalidUtf8;
 pub use websocket_driver::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, Event, Exceeded, HandshakeError, HeadError,
     Limit, Message, MessageRef, Observer, Opened, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
     ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, Utf8Bytes, Version, requested_protocols,
 };
+pub use websocket_driver::{CompletedHandshake, InvalidUtf8};

@@ -105,6 +105,27 @@ impl Opening {
         Ok(())
     }
 
+    /// Agrees to a subprotocol that was offered, or to none, instead of what was chosen before.
+    pub(crate) fn set_protocol(&mut self, name: Option<&str>) -> Result<(), HandshakeError> {
+        let answer = match &mut self.stage {
+            Stage::Requested(Ok(answer)) => answer,
+            Stage::Requested(Err(error)) => return Err(error.clone()),
+            Stage::Head(_) => return Err(HandshakeError::NotRequested),
+            Stage::Body { .. } => return Err(HandshakeError::AlreadyAnswered),
+        };
+        let header =
+            if answer.version == Version::Hixie75 { hixie::PROTOCOL_75 } else { header::SEC_WEBSOCKET_PROTOCOL };
+        match name {
+            Some(name) => {
+                let value = HeaderValue::from_str(name).map_err(|_| HandshakeError::InvalidProtocol)?;
+                answer.response.headers_mut().insert(header, value);
+            }
+            None => drop(answer.response.headers_mut().remove(header)),
+        }
+        answer.protocol = name.map(Into::into);
+        Ok(())
+    }
+
     /// The answer to the request.
     pub(crate) fn answer(&mut self) -> Result<Answered, HandshakeError> {
         match std::mem::replace(&mut self.stage, Stage::Requested(Err(HandshakeError::AlreadyAnswered))) {

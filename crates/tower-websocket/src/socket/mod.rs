@@ -1,4 +1,5 @@
 mod polling;
+mod raw;
 mod traits;
 
 use std::fmt;

@@ -12,7 +12,7 @@ use crate::version::Version;
 pub(crate) const BODY: usize = 8;
 
 /// Where draft 75 has its subprotocol; draft 76 has it where RFC 6455 does.
-pub(super) const PROTOCOL_75: HeaderName = HeaderName::from_static("websocket-protocol");
+pub(crate) const PROTOCOL_75: HeaderName = HeaderName::from_static("websocket-protocol");
 
 /// The names that differ between the two drafts.
 struct Names {
