@@ -6,6 +6,8 @@ mod background;
 mod client;
 mod connection;
 mod error;
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 mod reader;
 mod replies;
 mod sender;
