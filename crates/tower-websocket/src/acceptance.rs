@@ -1,9 +1,10 @@
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response};
-use websocket_driver::{Driver, HandshakeError};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
+use websocket_driver::Driver;
 
 /// An answer of the callback of [`Accept::on_request`](crate::Accept::on_request): the handshake is accepted, with these headers
 /// and this subprotocol.
@@ -48,21 +49,25 @@ impl Acceptance {
 
     /// Prepares the response. An error is what it has to be instead.
     pub(crate) fn apply(self, driver: &mut Driver) -> Result<(), Box<Response<String>>> {
-        self.try_apply(driver).map_err(|error| Box::new(error.to_response()))
-    }
-
-    fn try_apply(self, driver: &mut Driver) -> Result<(), HandshakeError> {
         if let Some(protocol) = &self.protocol {
-            driver.choose_protocol(Some(protocol))?;
+            driver.choose_protocol(Some(protocol)).map_err(internal_error)?;
         }
         let mut name = None;
         for (next, value) in self.headers {
             // The name is left out where it is that of the value before.
             name = next.or(name);
             if let Some(name) = &name {
-                driver.set_header(name.clone(), value)?;
+                driver.set_header(name.clone(), value).map_err(internal_error)?;
             }
         }
         Ok(())
     }
+}
+
+/// Returns the response to a mistake of the callback.
+fn internal_error(error: impl Display) -> Box<Response<String>> {
+    let mut response = Response::new(format!("{error}\n"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Box::new(response)
 }

@@ -105,22 +105,22 @@ impl Opening {
         Ok(())
     }
 
-    /// Agrees to a subprotocol that was offered, or to none, instead of what was chosen before.
+    /// Agrees to a subprotocol that was offered, or to none, instead of what was chosen before. A request that is refused agrees to
+    /// none.
     pub(crate) fn set_protocol(&mut self, name: Option<&str>) -> Result<(), HandshakeError> {
         let answer = match &mut self.stage {
             Stage::Requested(Ok(answer)) => answer,
-            Stage::Requested(Err(error)) => return Err(error.clone()),
+            Stage::Requested(Err(_)) => return Ok(()),
             Stage::Head(_) => return Err(HandshakeError::NotRequested),
             Stage::Body { .. } => return Err(HandshakeError::AlreadyAnswered),
         };
         let header =
             if answer.version == Version::Hixie75 { hixie::PROTOCOL_75 } else { header::SEC_WEBSOCKET_PROTOCOL };
-        match name {
-            Some(name) => {
-                let value = HeaderValue::from_str(name).map_err(|_| HandshakeError::InvalidProtocol)?;
-                answer.response.headers_mut().insert(header, value);
-            }
-            None => drop(answer.response.headers_mut().remove(header)),
+        let headers = answer.response.headers_mut();
+        // It was part of a header of the request, so it is valid in one.
+        match name.and_then(|name| HeaderValue::from_str(name).ok()) {
+            Some(name) => drop(headers.insert(header, name)),
+            None => drop(headers.remove(header)),
         }
         answer.protocol = name.map(Into::into);
         Ok(())

@@ -13,9 +13,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`](crate::Event::Connect),
-    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start), and the error that a request is refused
-    /// with.
+    /// [`NotRequested`](HandshakeError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
+    /// [`AlreadyAnswered`](HandshakeError::AlreadyAnswered) after [`start`](Self::start).
     pub fn choose_protocol(&mut self, name: Option<&str>) -> Result<(), HandshakeError> {
         let State::Opening(opening) = &mut self.state else {
             return Err(HandshakeError::AlreadyAnswered);
@@ -24,6 +23,10 @@ impl Driver {
             return Err(HandshakeError::NotRequested);
         };
         let request = heads.request.as_deref().ok_or(HandshakeError::NotRequested)?;
+        if self.version.is_none() {
+            // It will be refused.
+            return Ok(());
+        }
         let name = name.filter(|name| requested_protocols(request).contains(name));
         opening.set_protocol(name)?;
         heads.protocol = name.map(Into::into);
