@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use websocket_driver::{CloseCode, InvalidUtf8, Message, Utf8Bytes};
+use websocket_driver::{CloseCode, Message, Utf8Bytes};
 
 /// One text of each representation: inline, checked bytes, shared.
 fn texts() -> Vec<(String, Utf8Bytes)> {
@@ -26,8 +26,8 @@ fn message_text_is_available_whatever_its_kind() {
 #[test]
 fn message_that_is_not_utf8_has_data_only() {
     let message = Message::binary(&b"\xff"[..]);
-    assert_eq!(message.to_text(), Err(InvalidUtf8));
-    assert_eq!(message.clone().into_text(), Err(InvalidUtf8));
+    assert!(message.to_text().is_err());
+    assert!(message.clone().into_text().is_err());
     assert_eq!(Vec::from(message), b"\xff");
 }
 
@@ -37,7 +37,7 @@ fn utf8_bytes_convert_from_every_text() {
     let string = String::from("hello");
     assert_eq!(Utf8Bytes::from(&string), STATIC);
     assert_eq!(Utf8Bytes::try_from(string.clone().into_bytes()), Ok(STATIC));
-    assert_eq!(Utf8Bytes::try_from(vec![0xff]), Err(InvalidUtf8));
+    assert!(Utf8Bytes::try_from(vec![0xff]).is_err());
     assert_eq!(Message::text(&string), Message::text("hello"));
 }
 

@@ -254,6 +254,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     }
 
     /// Returns whether nothing can be sent any more: the connection is closing or has ended, or nobody keeps it open.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.connection().is_none_or(|connection| connection.lock().is_closed())
     }

@@ -1,6 +1,6 @@
 use axum_core::Error;
 use bytes::Bytes;
-use tower_websocket::{InvalidUtf8, Message as NativeMessage, Utf8Bytes};
+use tower_websocket::{Message as NativeMessage, Utf8Bytes};
 
 use super::close::CloseFrame;
 
@@ -45,7 +45,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// An [`InvalidUtf8`] if the payload is not UTF-8.
+    /// A [`tower_websocket::InvalidUtf8`] if the payload is not UTF-8.
     pub fn into_text(self) -> Result<Utf8Bytes, Error> {
         match self {
             Self::Text(text) => Ok(text),
@@ -58,12 +58,12 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// An [`InvalidUtf8`] if the payload is not UTF-8.
+    /// A [`std::str::Utf8Error`] if the payload is not UTF-8.
     pub fn to_text(&self) -> Result<&str, Error> {
         match self {
             Self::Text(text) => Ok(text.as_str()),
             Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => {
-                std::str::from_utf8(bytes).map_err(|_| Error::new(InvalidUtf8))
+                std::str::from_utf8(bytes).map_err(Error::new)
             }
             Self::Close(frame) => Ok(frame.as_ref().map_or("", |frame| frame.reason.as_str())),
         }

@@ -24,6 +24,7 @@ impl Driver {
     /// assert_eq!(driver.poll_event(), Some(Event::Open));
     /// assert_eq!(driver.poll_event(), Some(Event::Message(Message::text("hello"))));
     /// ```
+    #[must_use]
     pub fn after_handshake(handshake: CompletedHandshake, config: Config) -> Self {
         let CompletedHandshake { is_client, protocol, path } = handshake;
         let mut driver = Self::with_state(config, State::Closed);
