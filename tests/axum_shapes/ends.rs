@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::any;
 use axum_websocket::ws::{AbnormalEnd, Message, WebSocket, WebSocketUpgrade, close_code};
 use futures_util::stream::FusedStream;
+use tokio::sync::mpsc::unbounded_channel;
 use tower_websocket::{CloseCause, CloseCode, Config, Error, ProtocolError, Shutdown, Timeout, test};
 
 use crate::messages::{close, open, open_with};
@@ -103,15 +104,26 @@ fn close_is_answered_although_the_handler_returns_at_once() {
 #[test]
 fn shutdown_ends_with_the_close_of_the_peer() {
     run_paused(async || {
-        let (mut socket, mut peer) = open().await;
         let shutdown = Shutdown::new();
-        socket.native_mut().shutdown(&shutdown);
+        let (sent, mut received) = unbounded_channel();
+        let handler = {
+            let shutdown = shutdown.clone();
+            async move |ws: WebSocketUpgrade| -> Response {
+                ws.into_native().shutdown(&shutdown).on_upgrade(async move |socket| {
+                    let mut socket = WebSocket::from(socket);
+                    while let Some(Ok(message)) = socket.recv().await {
+                        sent.send(message).unwrap();
+                    }
+                })
+            }
+        };
+        let mut peer = test::open(Router::new().route("/", any(handler)), "/").await;
+        peer.send_text("hello");
+        assert_eq!(received.recv().await, Some(Message::text("hello")));
         shutdown.begin(CloseCode::GOING_AWAY, "restart").unwrap();
-        let receiving =
-            tokio::spawn(async move { (socket.recv().await.unwrap().unwrap(), socket.recv().await.is_none()) });
         assert_eq!(peer.expect_close(1001).await, "restart");
         peer.send_close(1001, "");
-        assert_eq!(receiving.await.unwrap(), (close(1001, ""), true));
+        assert_eq!(received.recv().await, Some(close(1001, "")));
     });
 }
 
