@@ -158,8 +158,8 @@ fn a_server_cannot_inflate_beyond_the_limit_of_the_client() {
     server.binary(vec![0; 10_001]).unwrap();
     let (at_client, at_server) = pump_in(&mut client, &mut server, &[usize::MAX]);
     assert_eq!(at_client[0], Event::Message(Message::binary(vec![0; 10_000])));
-    assert!(matches!(&at_client[1..], [Event::Error(_), Event::Close(close)] if close.code == 1009.into()));
-    assert!(matches!(&at_server[..], [Event::Close(close)] if close.code == 1009.into()));
+    assert!(matches!(&at_client[1..], [Event::Error(_), Event::Close(close)] if close.code == 1009));
+    assert!(matches!(&at_server[..], [Event::Close(close)] if close.code == 1009));
 }
 
 fn message() -> impl Strategy<Value = Message> {

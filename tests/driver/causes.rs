@@ -327,7 +327,7 @@ fn each_limit_is_told_with_what_it_was_and_what_met_it() {
         session.feed(bytes);
         assert_eq!(*cause(&session), expected);
         assert_eq!(session.frames().last().unwrap().close_code(), Some(code), "{expected}");
-        assert_eq!(session.driver.close_frame().unwrap().code, code.into());
+        assert_eq!(session.driver.close_frame().unwrap().code, code);
         let CloseCause::Limit(exceeded) = expected else { unreachable!() };
         assert!(exceeded.size > exceeded.max);
         for number in [exceeded.size, exceeded.max] {

@@ -1,6 +1,7 @@
 //! The sans-I/O core as a server, over no socket: bytes in, events and bytes out.
 
 mod accounts;
+mod after_handshake;
 mod allowance;
 mod arbitrary;
 mod causes;
@@ -17,6 +18,7 @@ mod hybi_framing;
 mod hybi_text;
 mod keepalive;
 mod limits;
+mod messages;
 mod observing;
 mod output;
 mod pings;

@@ -36,7 +36,7 @@ fn a_burst_of_the_limit_passes_and_one_more_closes_with_1008() {
             let mut session = Session::open_with(version, Config::server().max_frame_rate(Some(limit)));
             assert_eq!(admitted(&mut session, now, &of(version)), limit as usize, "{version}");
             assert_eq!(exceeded(&session), Some((Limit::FrameRate, limit.into())), "{version}");
-            assert_eq!(session.driver.close_frame().unwrap().code, 1008.into());
+            assert_eq!(session.driver.close_frame().unwrap().code, 1008);
             if !version.is_hixie() {
                 assert_eq!(session.frames().iter().map(ServerFrame::close_code).collect::<Vec<_>>(), [Some(1008)]);
             }

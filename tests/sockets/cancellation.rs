@@ -228,6 +228,54 @@ fn ping_is_sent_whole_despite_cancellation() {
 }
 
 #[test]
+fn send_pong_is_cancel_safe() {
+    run(async || {
+        for times in 1..=25 {
+            for by_sender in [false, true] {
+                let (mut socket, trickle) = open(Version::Hybi13, Config::server()).await;
+                insist!(times, socket.flush()).unwrap();
+                let head = trickle.written().0.len();
+                let sent = if by_sender {
+                    polled(times, socket.sender().send_pong("still here"))
+                } else {
+                    polled(times, socket.send_pong("still here"))
+                };
+                sent.unwrap_or(Ok(())).unwrap();
+                insist!(times, socket.flush()).unwrap();
+                assert_eq!(trickle.written().0[head..], *b"\x8a\x0astill here");
+            }
+        }
+    });
+}
+
+#[test]
+fn sender_feed_and_flush_are_cancel_safe() {
+    run(async || {
+        for times in (1..=60).chain([200]) {
+            let (socket, trickle) = open(Version::Hybi13, Config::server().max_output(50)).await;
+            let (sender, _reader) = socket.split();
+            insist!(times, sender.flush()).unwrap();
+            let head = trickle.written().0.len();
+            let (mut fed, mut refused) = (Vec::new(), 0);
+            for number in 0..20 {
+                let text = format!("message {number:02}, which is more than half of what may be queued");
+                match polled(times, sender.feed(text.clone())) {
+                    Some(result) => {
+                        result.unwrap();
+                        fed.push(text);
+                    }
+                    None => refused += 1,
+                }
+            }
+            assert!(times > 20 || refused > 0, "{times} polls");
+            insist!(times, sender.flush()).unwrap();
+            let sent = server_frames(&trickle.written().0[head..]).into_iter();
+            assert_eq!(sent.map(|frame| String::from_utf8(frame.payload).unwrap()).collect::<Vec<_>>(), fed);
+        }
+    });
+}
+
+#[test]
 fn send_cancelled_without_room_sends_nothing() {
     run(async || {
         for times in (1..=60).chain([200]) {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tower_websocket::{CloseCause, CloseCode, Config, Message, Timeout, Version};
+use tower_websocket::test::Frame as PeerFrame;
+use tower_websocket::{CloseCause, CloseCode, Config, Event, Message, Timeout, Version};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
+use crate::observing::Notes;
 use crate::pair::with_peer;
 use crate::run::run_paused;
 
@@ -163,5 +165,56 @@ fn a_recv_that_moves_to_another_task_takes_the_timer_along() {
         let server = tokio::spawn(async move { socket.recv().await.is_none() });
         peer.expect_ping("").await;
         assert!(server.await.unwrap());
+    });
+}
+
+#[test]
+fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
+    run_paused(async || {
+        for are_reported in [true, false] {
+            for is_observed in [false, true] {
+                let config = if is_observed { pinging().observer(Notes::default()) } else { pinging() };
+                let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
+                socket.set_keepalive_pongs(are_reported);
+                let pongs = tokio::spawn(async move {
+                    // Its pong is reported in any case.
+                    socket.send_ping("").await.unwrap();
+                    let mut pongs = 0;
+                    while let Some(event) = socket.next_event().await {
+                        pongs += usize::from(matches!(event, Ok(Event::Pong(_))));
+                    }
+                    pongs
+                });
+                peer.expect_ping("").await;
+                peer.send_pong("");
+                for _ in 0..3 {
+                    let PeerFrame::Ping(data) = peer.next_frame().await else { panic!("no ping") };
+                    peer.send_pong(data);
+                    // Answers nothing.
+                    peer.send_pong("");
+                }
+                peer.close(1000, "").await;
+                assert_eq!(pongs.await.unwrap(), if are_reported { 7 } else { 4 }, "observed: {is_observed}");
+            }
+        }
+    });
+}
+
+#[test]
+fn keepalive_pong_is_hidden_while_the_socket_closes() {
+    run_paused(async || {
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
+        socket.set_keepalive_pongs(false);
+        let receiving = tokio::spawn(async move {
+            assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Message(Message::text("close")));
+            socket.start_close(CloseCode::NORMAL, "").unwrap();
+            socket.next_event().await.unwrap().unwrap()
+        });
+        peer.expect_ping("").await;
+        peer.send_text("close");
+        peer.expect_close(1000).await;
+        peer.send_pong("");
+        peer.send_close(1000, "");
+        assert!(matches!(receiving.await.unwrap(), Event::Close(_)));
     });
 }

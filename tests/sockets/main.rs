@@ -1,5 +1,6 @@
 //! The stack over real sockets: every way to serve, every version, with clients that share no code with it.
 
+mod accept_requests;
 mod accepting;
 mod arrivals;
 mod backpressure;
@@ -28,6 +29,7 @@ mod original_uri;
 mod pair;
 mod prepared;
 mod rates;
+mod raw;
 mod refusal_extensions;
 mod refusals;
 mod rejections;
@@ -35,6 +37,7 @@ mod reuse;
 mod round_trips;
 mod run;
 mod sender;
+mod sender_flow;
 mod serve;
 mod shutdown;
 mod shutdown_cancellation;

@@ -134,7 +134,7 @@ fn messages_before_the_pong_are_kept_and_come_in_their_order_by_whichever_way() 
         let (mut socket, _peer) = pinged_between_messages().await;
         assert_eq!(next_texts(&mut socket, 8).await, EXPECTED);
         assert!(socket.recv().await.is_none());
-        assert_eq!(socket.close_frame().unwrap().code, 4000.into());
+        assert_eq!(socket.close_frame().unwrap().code, 4000);
 
         let (mut socket, _peer) = pinged_between_messages().await;
         let (mut texts, mut pongs, mut closes) = (Vec::new(), 0, 0);

@@ -268,3 +268,48 @@ fn messages_arrive_however_their_bytes_do() {
         }
     });
 }
+
+#[test]
+fn socket_start_ping_and_pong_leave_with_the_next_flush() {
+    run(async || {
+        let (mut socket, mut client, probe) = counted().await;
+        socket.start_ping("ping").unwrap();
+        socket.start_pong("pong").unwrap();
+        assert_eq!(socket.start_ping(vec![0; 126]), Err(SendError::ControlTooLong));
+        assert_eq!(socket.start_pong(vec![0; 126]), Err(SendError::ControlTooLong));
+        assert_eq!(probe.take().1, 0);
+        socket.flush().await.unwrap();
+        assert_eq!(probe.take().1, 1);
+        assert_eq!(client.wire.frame().await, ServerFrame::new(9, "ping"));
+        assert_eq!(client.wire.frame().await, ServerFrame::pong("pong"));
+        // Before it waits, the receiver writes them.
+        socket.start_pong("again").unwrap();
+        assert!(socket.recv().now_or_never().is_none());
+        assert_eq!(client.wire.frame().await, ServerFrame::pong("again"));
+    });
+}
+
+#[test]
+fn socket_start_ping_is_refused_when_the_output_is_full() {
+    run(async || {
+        let (mut socket, _client) = over_memory(16, Version::Hybi13, Config::server().max_output(10)).await;
+        while socket.start_ping("ping").is_ok() {}
+        assert_eq!(socket.start_ping("ping"), Err(SendError::OutputFull));
+        socket.start_close(CloseCode::NORMAL, "").unwrap();
+        assert_eq!(socket.start_pong("pong"), Err(SendError::Closed));
+    });
+}
+
+#[test]
+fn socket_sends_unsolicited_pongs() {
+    run(async || {
+        let (mut socket, mut client) = over_memory(MEMORY, Version::Hybi13, Config::server()).await;
+        socket.send_pong("beat").await.unwrap();
+        assert_eq!(client.wire.frame().await, ServerFrame::pong("beat"));
+        let error = socket.send_pong(vec![0; 126]).await.unwrap_err();
+        assert!(matches!(error, Error::Send(SendError::ControlTooLong)), "{error:?}");
+        let (mut socket, _client) = over_memory(MEMORY, Version::Hixie76, Config::server()).await;
+        let error = socket.send_pong("beat").await.unwrap_err();
+        assert!(matches!(error, Error::Send(SendError::NotSupported { .. })), "{error:?}");
+    });
+}

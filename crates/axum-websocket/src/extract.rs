@@ -16,7 +16,8 @@ use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 /// Headers that an [`OriginGuard`] looks at.
 const ORIGIN_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, HeaderName::from_static("sec-websocket-origin")];
 
-/// Extractor of a WebSocket handshake.
+/// Extractor of a WebSocket handshake. [`ws::WebSocketUpgrade`](crate::ws::WebSocketUpgrade) is the same with the interface of
+/// axum's.
 ///
 /// It may be any argument of a handler. Route it with `any`, not `get`, to serve HTTP/2 as well, where the method of a handshake is
 /// CONNECT. An `Option<WebSocketUpgrade>` is `None` if the request does not ask for a WebSocket at all, which includes every

@@ -1,9 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod extract;
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 pub mod rejection;
+pub mod ws;
 
 pub use extract::WebSocketUpgrade;
+pub use tower_websocket::InvalidUtf8;
 #[cfg(feature = "tracing")]
 pub use tower_websocket::TracingObserver;
 #[cfg(feature = "test-util")]

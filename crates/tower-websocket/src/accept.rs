@@ -8,6 +8,7 @@ use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{Config, Driver, Event, HandshakeError, ProtocolError};
 
+use crate::acceptance::{Acceptance, OnRequest};
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
 use crate::origin::guard::OriginGuard;
@@ -54,17 +55,17 @@ pub fn accept<T>(io: T, config: Config) -> Accept<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    Accept { io, config, shutdown: None, guard: None }
+    Accept { io, config, shutdown: None, guard: None, on_request: None }
 }
 
 /// A connection to be made a WebSocket of; see [`accept`].
-#[derive(Debug)]
 #[must_use = "nothing is read before this is awaited"]
 pub struct Accept<T> {
     io: T,
     config: Config,
     shutdown: Option<Shutdown>,
     guard: Option<OriginGuard>,
+    on_request: Option<OnRequest>,
 }
 
 impl<T> Accept<T>
@@ -81,12 +82,50 @@ where
         Self { guard: Some(guard.clone()), ..self }
     }
 
+    /// Sets a callback that sees the request before it is answered. It accepts the handshake, and may add headers and choose the
+    /// subprotocol, or refuses it with a response. By default every handshake is accepted that can be.
+    ///
+    /// It is not called for a request that cannot be accepted, nor for one that the shutdown or the guard has refused. The time it
+    /// takes counts for [`Config::handshake_timeout`].
+    ///
+    /// ```no_run
+    /// use http::{Request, Response, StatusCode};
+    /// use tokio::net::TcpStream;
+    /// use tower_websocket::{Acceptance, Config, WebSocket, accept};
+    ///
+    /// async fn check(request: Request<()>) -> Result<Acceptance, Response<String>> {
+    ///     if is_known(request.headers().get("authorization")).await {
+    ///         return Ok(Acceptance::new().protocol("chat"));
+    ///     }
+    ///     let mut response = Response::new("unknown token\n".into());
+    ///     *response.status_mut() = StatusCode::UNAUTHORIZED;
+    ///     Err(response)
+    /// }
+    ///
+    /// async fn open(stream: TcpStream) -> Option<WebSocket<TcpStream>> {
+    ///     accept(stream, Config::server()).on_request(check).await.ok()
+    /// }
+    /// # async fn is_known(_: Option<&http::HeaderValue>) -> bool { true }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A refusal is [`AcceptError::Refused`] with [`HandshakeError::Refused`](crate::HandshakeError::Refused), which has the status.
+    pub fn on_request<F, Fut>(self, callback: F) -> Self
+    where
+        F: FnOnce(Request<()>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Acceptance, Response<String>>> + Send + 'static,
+    {
+        Self { on_request: Some(Box::new(move |request| Box::pin(callback(request)))), ..self }
+    }
+
     async fn run(self) -> Result<WebSocket<T>, AcceptError<T>> {
         let limit = self.config.get_handshake_timeout();
         let mut connection = Connection::new(self.io, Driver::server(self.config));
-        let gate = Admission { shutdown: self.shutdown, guard: self.guard };
-        let opened =
-            tokio::time::timeout(limit, open(&mut connection, &gate)).await.map_err(|_| AcceptError::TimedOut)?;
+        let admission = Admission { shutdown: self.shutdown, guard: self.guard };
+        let opened = tokio::time::timeout(limit, open(&mut connection, &admission, self.on_request))
+            .await
+            .map_err(|_| AcceptError::TimedOut)?;
         if let Err(error @ AcceptError::Refused(_)) = opened {
             // The client may still be sending, and is to get the answer all the same.
             Owner::abandon(connection);
@@ -128,7 +167,7 @@ struct Admission {
 
 impl Admission {
     /// The place among the sockets of a shutdown, where there is one.
-    fn pass(&self, request: &Request<()>) -> Result<Option<Membership>, Box<Response<String>>> {
+    fn check(&self, request: &Request<()>) -> Result<Option<Membership>, Box<Response<String>>> {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
             return Err(UpgradeRefusal::ShuttingDown.to_response().into());
         }
@@ -140,7 +179,11 @@ impl Admission {
 }
 
 /// Reads the request and answers it. `None` where it asks for something else.
-async fn open<T>(connection: &mut Connection<T>, gate: &Admission) -> Result<Option<Option<Membership>>, AcceptError<T>>
+async fn open<T>(
+    connection: &mut Connection<T>,
+    admission: &Admission,
+    mut on_request: Option<OnRequest>,
+) -> Result<Option<Option<Membership>>, AcceptError<T>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -153,13 +196,20 @@ where
                     return Ok(None);
                 }
                 let Some(request) = driver.request() else { continue };
-                let passed = gate.pass(request);
+                let mut admitted = admission.check(request);
+                // One that cannot be served is refused by the driver.
+                let is_acceptable = admitted.is_ok() && driver.version().is_some();
+                let on_request = on_request.take().filter(|_| is_acceptable);
+                if let Some(asked) = on_request.map(|on_request| on_request(request.clone())) {
+                    let applied = asked.await.map_err(Box::new);
+                    admitted = applied.and_then(|acceptance| acceptance.apply(connection.driver_mut())).and(admitted);
+                }
                 // Where the transport has failed, that is what comes next.
                 let Ok(driver) = connection.writable() else { continue };
                 // Either can fail only before `Connect`, or when called twice.
-                let _ = match passed {
-                    Ok(passed) => {
-                        membership = passed;
+                let _ = match admitted {
+                    Ok(admitted) => {
+                        membership = admitted;
                         driver.start()
                     }
                     Err(response) => driver.refuse(*response),
@@ -193,6 +243,12 @@ pub enum AcceptError<T> {
     /// The transport failed or ended.
     #[error("transport failed")]
     Io(#[from] io::Error),
+}
+
+impl<T: fmt::Debug> fmt::Debug for Accept<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept").field("io", &self.io).field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 /// A request for something else than a WebSocket, and the connection to answer it on.

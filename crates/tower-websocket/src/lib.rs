@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod accept;
+mod acceptance;
 mod background;
 mod client;
 mod connection;
 mod error;
 mod layer;
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 mod origin;
 mod shutdown;
 mod socket;
@@ -18,6 +21,7 @@ mod transport;
 mod upgrade;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
+pub use acceptance::Acceptance;
 pub use client::connect::{Connect, connect};
 pub use client::error::ConnectError;
 pub use client::http2::Http2Connection;
@@ -49,3 +53,4 @@ pub use websocket_driver::{
     ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, UsageError,
     Utf8Bytes, Version,
 };
+pub use websocket_driver::{CompletedHandshake, InvalidUtf8};

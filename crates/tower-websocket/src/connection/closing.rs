@@ -133,6 +133,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 continue;
             }
             if let Some(event) = self.driver.poll_event() {
+                if let Event::Pong(data) = &event
+                    && !self.on_pong(data)
+                {
+                    continue;
+                }
                 if !self.driver.is_closed() {
                     return Poll::Ready(Next::Event(event));
                 }

@@ -146,12 +146,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.cold().pings.start(answered)
     }
 
-    pub(super) fn on_pong(&mut self, data: &[u8]) {
+    /// Takes a pong. Returns whether it is reported to the application.
+    pub(super) fn on_pong(&mut self, data: &[u8]) -> bool {
+        let mut is_keepalive = data.is_empty();
         if let Some(cold) = &mut self.cold
-            && let Some(time) = cold.pings.answer(data)
+            && let Some((time, is_unattended)) = cold.pings.answer(data)
         {
             self.driver.report_round_trip(time);
+            is_keepalive = is_unattended;
         }
+        let is_answer = is_keepalive && mem::take(&mut self.awaits_pong);
+        !(is_answer && self.hides_pongs)
     }
 
     /// Handles a timer that has expired, once all that had arrived by then was received. Returns whether there was one.
@@ -212,7 +217,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 let data = if is_observed { self.start_ping(None) } else { Bytes::new() };
                 // If the output is full and stays so, the peer is not reading, and a ping would tell nothing more. When it
                 // is written, that is the sign of life.
-                drop(self.writable().map(|driver| driver.send_ping(data)));
+                let pinged = self.writable().and_then(|driver| driver.send_ping(data));
+                self.awaits_pong |= pinged.is_ok();
             }
             TimerEvent::Expired(timeout) => self.expire(timeout),
             // Something was received meanwhile.

@@ -77,6 +77,10 @@ pub(crate) struct Connection<T> {
     is_active: bool,
     /// A timer has expired, which the receiver has to handle.
     is_due: bool,
+    /// A keepalive ping was sent, and its pong has not arrived.
+    awaits_pong: bool,
+    /// The pongs to keepalive pings are not reported.
+    hides_pongs: bool,
 }
 
 #[derive(Debug, Default)]
@@ -136,7 +140,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             counts_messages: false,
             is_active: false,
             is_due: false,
+            awaits_pong: false,
+            hides_pongs: false,
         }
+    }
+
+    /// Sets whether the pongs to keepalive pings are reported.
+    pub(crate) fn set_keepalive_pongs(&mut self, are_reported: bool) {
+        self.hides_pongs = !are_reported;
     }
 
     /// Notes that the transport shares a window with others.
@@ -178,7 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             if let Some(event) = self.driver.poll_event() {
                 match &event {
                     Event::Message(_) => self.on_message(),
-                    Event::Pong(data) => self.on_pong(data),
+                    Event::Pong(data) if !self.on_pong(data) => continue,
                     _ => {}
                 }
                 if !self.driver.is_closed() {

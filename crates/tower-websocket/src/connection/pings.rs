@@ -36,16 +36,16 @@ impl Pings {
         Bytes::copy_from_slice(&self.last.to_be_bytes())
     }
 
-    /// Takes a pong, and tells how long it took if it is the answer to one of these. It answers those before as well, as a
-    /// peer may answer the latest alone (RFC 6455 §5.5.3).
-    pub(crate) fn answer(&mut self, pong: &[u8]) -> Option<Duration> {
+    /// Takes a pong, and returns how long it took if it is the answer to one of these, and whether nobody waits for it but an
+    /// observer. It answers those before as well, as a peer may answer the latest alone (RFC 6455 §5.5.3).
+    pub(crate) fn answer(&mut self, pong: &[u8]) -> Option<(Duration, bool)> {
         let number = u64::from_be_bytes(pong.try_into().ok()?);
         let at = self.waker.iter().position(|ping| ping.number == number)?;
         let now = Instant::now();
         let mut time = None;
         for ping in self.waker.drain(..=at) {
             let passed = now - ping.sent;
-            time = Some(passed);
+            time = Some((passed, ping.answered.is_none()));
             if let Some(answered) = ping.answered {
                 // Who waited may have gone.
                 let _ = answered.send(passed);

@@ -67,15 +67,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if has_room { driver.send_over_limit(message) } else { driver.send(message) }
     }
 
-    /// Takes a ping, if it was not taken before, once it can be.
-    pub(crate) fn poll_ping(&mut self, cx: &mut Context<'_>, data: &mut Option<Bytes>) -> Poll<Result<(), Error>> {
+    /// Takes a ping or a pong, if it was not taken before, once it can be.
+    pub(crate) fn poll_control(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut Option<Bytes>,
+        send: impl FnOnce(&mut Driver, Bytes) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
         if data.is_some() {
             ready!(self.poll_ready(cx))?;
         }
         if let Some(data) = data.take() {
-            self.writable()?.send_ping(data)?;
+            self.start_control(data, send)?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes a ping or a pong, to be written with the next flush.
+    pub(crate) fn start_control(
+        &mut self,
+        data: Bytes,
+        send: impl FnOnce(&mut Driver, Bytes) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        send(self.writable()?, data)
     }
 
     /// Takes a prepared message, if it was not taken before, once it can be.
@@ -139,6 +153,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             output.lend(buffers::take());
         }
         Ok(&mut self.driver)
+    }
+
+    /// Returns whether nothing can be sent any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.owners == 0 || !self.may_write() || self.driver.ready_state() != ReadyState::Open
     }
 
     /// Returns whether a message can be taken, or refused at once.

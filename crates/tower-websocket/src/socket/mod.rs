@@ -1,4 +1,5 @@
 mod polling;
+mod raw;
 pub(crate) mod replies;
 pub(crate) mod sender;
 pub(crate) mod split;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{
-    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, Version,
+    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, SendError, Version,
 };
 
 use self::polling::Stash;
@@ -282,11 +283,50 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Safe: the ping is sent whole or not at all.
     pub fn send_ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
-        poll_fn(move |cx| {
-            let mut connection = self.0.connection.lock();
-            ready!(connection.poll_ping(cx, &mut data))?;
-            connection.poll_flush(cx).map_err(Error::Io)
-        })
+        poll_fn(move |cx| self.0.poll_control(cx, &mut data, |driver, data| driver.send_ping(data)))
+    }
+
+    /// Sends a pong of at most 125 bytes that answers no ping, as a heartbeat in one direction (RFC 6455 §5.5.3). Pings are
+    /// answered without it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and [`SendError::ControlTooLong`]. The hixie drafts have no pongs.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the pong is sent whole or not at all.
+    pub fn send_pong(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut data = Some(data.into());
+        poll_fn(move |cx| self.0.poll_control(cx, &mut data, |driver, data| driver.send_pong(data)))
+    }
+
+    /// Queues a ping of at most 125 bytes, and waits for nothing: it leaves with the next [`flush`](Self::flush), or before
+    /// [`recv`](Self::recv) waits. Use it where nothing can be awaited, as in an implementation of
+    /// [`Sink`](futures_sink::Sink); otherwise use [`send_ping`](Self::send_ping).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes wait to be written, and those of
+    /// [`send_ping`](Self::send_ping) that are a [`SendError`].
+    pub fn start_ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+        self.0.connection.lock().start_control(data.into(), |driver, data| driver.send_ping(data))
+    }
+
+    /// Queues a pong of at most 125 bytes that answers no ping, as [`start_ping`](Self::start_ping) queues a ping.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start_ping`](Self::start_ping).
+    pub fn start_pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
+        self.0.connection.lock().start_control(data.into(), |driver, data| driver.send_pong(data))
+    }
+
+    /// Sets whether [`next_event`](Self::next_event) reports the pongs that answer keepalive pings, which are sent by
+    /// [`Config::ping_interval`](crate::Config::ping_interval). Default: `true`. Pongs to other pings, and those that answer
+    /// none, are reported in any case.
+    pub fn set_keepalive_pongs(&mut self, are_reported: bool) {
+        self.0.connection.lock().set_keepalive_pongs(are_reported);
     }
 
     /// Closes the connection: sends the close, waits for the peer to answer it, at most

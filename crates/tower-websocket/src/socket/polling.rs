@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Batch, Event, Message, MessageRef, PreparedMessage, ReplyBuffer};
+use websocket_driver::{Batch, Driver, Event, Message, MessageRef, PreparedMessage, ReplyBuffer, SendError};
 
 use super::Inner;
 use crate::connection::shared::Owner;
@@ -167,6 +168,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         let mut connection = self.connection.lock();
         ready!(connection.poll_prepared(cx, prepared))?;
         poll_sent(cx, &mut connection, self.batch.has_next())
+    }
+
+    pub(super) fn poll_control(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut Option<Bytes>,
+        send: impl FnOnce(&mut Driver, Bytes) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        let mut connection = self.connection.lock();
+        ready!(connection.poll_control(cx, data, send))?;
+        connection.poll_flush(cx).map_err(Error::Io)
     }
 
     #[inline]

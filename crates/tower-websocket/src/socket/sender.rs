@@ -10,10 +10,10 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, SendError};
+use websocket_driver::{CloseCode, Message, PreparedMessage, SendError};
 
-use crate::connection::WakerSlot;
 use crate::connection::shared::{Owner, Shared, WeakShared};
+use crate::connection::{Connection, WakerSlot};
 use crate::error::Error;
 use crate::transport::upgraded::Upgraded;
 
@@ -75,7 +75,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the message is sent whole or not at all.
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_with(message.into(), |driver, message| driver.send(message))
+        self.send_with(message.into(), |connection, message| connection.send(|driver| driver.send(message)))
     }
 
     /// Sends a message that other sockets send as well.
@@ -88,7 +88,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the message is sent whole or not at all.
     pub fn send_prepared<'a>(&'a self, prepared: &'a PreparedMessage) -> impl Future<Output = Result<(), Error>> + 'a {
-        self.send_with(prepared, Driver::send_prepared)
+        self.send_with(prepared, |connection, prepared| connection.send(|driver| driver.send_prepared(prepared)))
     }
 
     /// Sends a message if there is room for it, and waits for nothing; it is written in the background. Use it to drop messages
@@ -186,7 +186,81 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the ping is sent whole or not at all.
     pub fn send_ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_with(data.into(), |driver, data| driver.send_ping(data))
+        self.send_with(data.into(), |connection, data| {
+            connection.start_control(data, |driver, data| driver.send_ping(data))
+        })
+    }
+
+    /// Sends a pong of at most 125 bytes that answers no ping, as a heartbeat in one direction (RFC 6455 §5.5.3). Pings are
+    /// answered without it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send), and [`SendError::ControlTooLong`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the pong is sent whole or not at all.
+    pub fn send_pong(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
+        self.send_with(data.into(), |connection, data| {
+            connection.start_control(data, |driver, data| driver.send_pong(data))
+        })
+    }
+
+    /// Takes a message, to be written together with others: by [`flush`](Self::flush), by the next message that is sent, by
+    /// the receiver before it waits, or when [`Config::max_output`](crate::Config::max_output) bytes are queued. While that many
+    /// bytes wait to be written, it waits for room first.
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, WebSocketSender};
+    /// async fn send_all(sender: &WebSocketSender, lines: &[&str]) -> Result<(), Error> {
+    ///     for line in lines {
+    ///         sender.feed(*line).await?;
+    ///     }
+    ///     sender.flush().await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the message is taken whole or not at all.
+    pub fn feed(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut message = Some(message.into());
+        let mut waker = WakerSlot::default();
+        poll_fn(move |cx| {
+            self.poll_with(|connection| {
+                let mut connection = connection.lock();
+                ready!(connection.poll_room(cx, &mut waker))?;
+                if let Some(message) = message.take() {
+                    connection.send(|driver| driver.send(message))?;
+                }
+                Poll::Ready(Ok(()))
+            })
+        })
+    }
+
+    /// Writes all messages that were taken, also those of other senders.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the transport failed before they were written; [`Error::Send`] if the connection is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the next flush continues.
+    pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + '_ {
+        let mut waker = WakerSlot::default();
+        poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_written(cx, u64::MAX, &mut waker)))
+    }
+
+    /// Returns whether nothing can be sent any more: the connection is closing or has ended, or nobody keeps it open.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.connection().is_none_or(|connection| connection.lock().is_closed())
     }
 
     /// Begins to close: sends the close frame, and waits until it is written. The receiver sees the end; if there is none any
@@ -202,13 +276,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: once polled, the close is under way.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let mut position = self.start_close(code, reason)?;
+        let mut position = self.queue_close(code, reason)?;
         let mut waker = WakerSlot::default();
         poll_fn(|cx| self.poll_written(cx, &mut position, &mut waker)).await
     }
 
+    /// Begins to close like [`close`](Self::close), and waits for nothing: the close frame is written in the background.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], and [`SendError::Closed`] if the connection is gone.
+    pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        connection.lock().start_close(code, reason)
+    }
+
     /// Queues a close frame. Returns the position of the output behind it.
-    fn start_close(&self, code: CloseCode, reason: &str) -> Result<u64, Error> {
+    fn queue_close(&self, code: CloseCode, reason: &str) -> Result<u64, Error> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         let mut connection = connection.lock();
         connection.start_close(code, reason)?;
@@ -219,7 +303,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     fn send_with<'a, M: 'a>(
         &'a self,
         message: M,
-        send: impl Fn(&mut Driver, M) -> Result<(), SendError> + 'a,
+        send: impl Fn(&mut Connection<T>, M) -> Result<(), SendError> + 'a,
     ) -> impl Future<Output = Result<(), Error>> + 'a {
         let mut message = Some(message);
         let (mut waker, mut position) = (WakerSlot::default(), 0);
@@ -230,7 +314,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
                     ready!(connection.poll_room(cx, &mut waker))?;
                 }
                 if let Some(message) = message.take() {
-                    connection.send(|driver| send(driver, message))?;
+                    send(&mut connection, message)?;
                     position = connection.position();
                 }
                 connection.poll_written(cx, position, &mut waker)
@@ -283,7 +367,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.start_close(CloseCode::NORMAL, "")?;
+        self.queue_close(CloseCode::NORMAL, "")?;
         self.poll_flush(cx)
     }
 }

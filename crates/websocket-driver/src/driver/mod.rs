@@ -1,10 +1,12 @@
 mod accounts;
+mod choosing;
 mod close_info;
 mod handshaking;
 mod lifecycle;
 mod optional;
 mod pending;
 mod replies;
+mod resuming;
 mod sending;
 
 use std::fmt;
@@ -42,8 +44,8 @@ use crate::version::Version;
 /// [is closed](Self::is_closed).*
 ///
 /// 1. Constructors: [`from_request`](Self::from_request) where an HTTP stack has read the request,
-///    [`server`](Self::server) where nobody has, [`client`](Self::client) for the other side. Go on with *commands* or
-///    *inputs*.
+///    [`server`](Self::server) where nobody has, [`client`](Self::client) for the other side,
+///    [`after_handshake`](Self::after_handshake) if that was done elsewhere. Go on with *commands* or *inputs*.
 /// 2. Inputs: [`receive`](Self::receive) (or [`input`](Self::input), to read into its buffer without a copy) and
 ///    [`receive_eof`](Self::receive_eof). Go on with *outputs*.
 /// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`accept`](Self::accept) or

@@ -1,9 +1,8 @@
 //! Mistakes of the caller during a handshake. What a peer does wrong is not here.
 
 use http::header::HeaderName;
-use http::{Response, StatusCode};
 
-use crate::error::{HandshakeError, text_response};
+use crate::error::HandshakeError;
 
 /// A call to a [`Driver`](crate::Driver) or [`Proxy`](crate::Proxy) that does not fit the state of its handshake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,32 +19,23 @@ pub enum UsageError {
     AlreadyAnswered,
 }
 
-/// The reason why [`Driver::accept`](crate::Driver::accept) returned no response.
-// Exhaustive: it is either the peer's fault or the caller's. Its parts can grow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AcceptError {
-    /// The request is refused: send [`HandshakeError::to_response`].
-    #[error(transparent)]
-    Refused(#[from] HandshakeError),
+/// The reason why a request that the driver has read is not accepted.
+#[derive(Debug)]
+pub(crate) enum AcceptError {
+    /// The request is refused.
+    Refused(HandshakeError),
     /// There is no request, or it was answered already.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
+    Usage(UsageError),
 }
 
-impl AcceptError {
-    /// Returns the status of the response: that of the refusal, or 500 for a mistake of the caller.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Refused(error) => error.status(),
-            Self::Usage(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+impl From<HandshakeError> for AcceptError {
+    fn from(error: HandshakeError) -> Self {
+        Self::Refused(error)
     }
+}
 
-    /// Returns the response to send, as [`HandshakeError::to_response`] does.
-    pub fn to_response(&self) -> Response<String> {
-        match self {
-            Self::Refused(error) => error.to_response(),
-            Self::Usage(error) => text_response(self.status(), error),
-        }
+impl From<UsageError> for AcceptError {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
     }
 }

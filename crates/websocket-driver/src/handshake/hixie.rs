@@ -14,6 +14,9 @@ const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
 /// The number of bytes that follow the head of a hixie-76 request.
 pub(crate) const BODY: usize = 8;
 
+/// Where draft 75 has its subprotocol; draft 76 has it where RFC 6455 does.
+pub(crate) const PROTOCOL_75: HeaderName = HeaderName::from_static("websocket-protocol");
+
 /// The names that differ between the two drafts.
 struct Names {
     origin: HeaderName,
@@ -104,7 +107,7 @@ impl HixieRequest {
             Version::Hixie75 => Names {
                 origin: HeaderName::from_static("websocket-origin"),
                 location: HeaderName::from_static("websocket-location"),
-                protocol: HeaderName::from_static("websocket-protocol"),
+                protocol: PROTOCOL_75,
             },
             _ => Names {
                 origin: HeaderName::from_static("sec-websocket-origin"),

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod client_error;
 pub(crate) mod client_side;
+pub(crate) mod completed;
 mod extensions;
 pub(crate) mod head;
 pub(crate) mod hixie;

@@ -118,6 +118,27 @@ impl ServerHandshake {
         Ok(())
     }
 
+    /// Agrees to a subprotocol that was offered, or to none, instead of what was chosen before. A request that is refused agrees to
+    /// none.
+    pub(crate) fn set_protocol(&mut self, name: Option<&str>) -> Result<(), UsageError> {
+        let negotiated = match &mut self.stage {
+            Stage::Requested(Ok(negotiated)) => negotiated,
+            Stage::Requested(Err(_)) => return Ok(()),
+            Stage::Head(_) => return Err(UsageError::NotRequested),
+            Stage::Body { .. } | Stage::Answered => return Err(UsageError::AlreadyAnswered),
+        };
+        let header =
+            if negotiated.version == Version::Hixie75 { hixie::PROTOCOL_75 } else { header::SEC_WEBSOCKET_PROTOCOL };
+        let headers = negotiated.response.headers_mut();
+        // It was part of a header of the request, so it is valid in one.
+        match name.and_then(|name| HeaderValue::from_str(name).ok()) {
+            Some(name) => drop(headers.insert(header, name)),
+            None => drop(headers.remove(header)),
+        }
+        negotiated.protocol = name.map(Into::into);
+        Ok(())
+    }
+
     /// Answers the request.
     pub(crate) fn answer(&mut self) -> Result<Reply, AcceptError> {
         match std::mem::replace(&mut self.stage, Stage::Answered) {

@@ -4,8 +4,9 @@ pub(crate) mod prepared;
 pub(crate) mod utf8;
 
 use bytes::Bytes;
+use simdutf8::basic::from_utf8;
 
-use crate::message::utf8::Utf8Bytes;
+use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
 
 /// A message: data only. Pings and closes are [events](crate::Event).
 ///
@@ -86,6 +87,43 @@ impl Message {
             Self::Text(text) => text.into(),
             Self::Binary(bytes) => bytes,
         }
+    }
+
+    /// Returns the bytes, as [`into_bytes`](Self::into_bytes) does. It is there for code that was written for axum or tungstenite.
+    pub fn into_data(self) -> Bytes {
+        self.into_bytes()
+    }
+
+    /// Returns the text, also that of a binary message that is UTF-8. Unlike [`as_text`](Self::as_text) it does not depend on the
+    /// kind of message.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if the message is binary and not UTF-8.
+    pub fn to_text(&self) -> Result<&str, InvalidUtf8> {
+        match self {
+            Self::Text(text) => Ok(text.as_str()),
+            Self::Binary(bytes) => from_utf8(bytes).map_err(|_| InvalidUtf8),
+        }
+    }
+
+    /// Converts the message to its text, also a binary message that is UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if the message is binary and not UTF-8.
+    pub fn into_text(self) -> Result<Utf8Bytes, InvalidUtf8> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Binary(bytes) => bytes.try_into(),
+        }
+    }
+}
+
+/// Copies the bytes, unless they are the only reference to their buffer.
+impl From<Message> for Vec<u8> {
+    fn from(message: Message) -> Self {
+        message.into_bytes().into()
     }
 }
 

@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::{fmt, ops, str};
 
 use bytes::Bytes;
@@ -66,7 +69,7 @@ impl Inline {
 impl Utf8Bytes {
     /// A text from a string that lives as long as the program; nothing is copied.
     #[must_use]
-    pub fn from_static(text: &'static str) -> Self {
+    pub const fn from_static(text: &'static str) -> Self {
         Self(Repr::Shared(FastStr::from_static_str(text)))
     }
 
@@ -188,6 +191,20 @@ impl From<String> for Utf8Bytes {
     }
 }
 
+impl From<&String> for Utf8Bytes {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl TryFrom<Vec<u8>> for Utf8Bytes {
+    type Error = InvalidUtf8;
+
+    fn try_from(bytes: Vec<u8>) -> Result<Self, InvalidUtf8> {
+        Bytes::from(bytes).try_into()
+    }
+}
+
 impl TryFrom<Bytes> for Utf8Bytes {
     type Error = InvalidUtf8;
 
@@ -218,17 +235,44 @@ impl PartialEq for Utf8Bytes {
 
 impl Eq for Utf8Bytes {}
 
-impl PartialEq<str> for Utf8Bytes {
-    fn eq(&self, other: &str) -> bool {
-        self.as_bytes() == other.as_bytes()
+impl PartialOrd for Utf8Bytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
-impl PartialEq<&str> for Utf8Bytes {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_bytes() == other.as_bytes()
+impl Ord for Utf8Bytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
     }
 }
+
+impl Hash for Utf8Bytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+/// Compares with other types of text, in both directions.
+macro_rules! eq_text {
+    ($($text:ty),*) => {
+        $(
+            impl PartialEq<$text> for Utf8Bytes {
+                fn eq(&self, other: &$text) -> bool {
+                    self.as_bytes() == other.as_bytes()
+                }
+            }
+
+            impl PartialEq<Utf8Bytes> for $text {
+                fn eq(&self, other: &Utf8Bytes) -> bool {
+                    self.as_bytes() == other.as_bytes()
+                }
+            }
+        )*
+    };
+}
+
+eq_text!(str, &str, String, &String, Cow<'_, str>);
 
 impl fmt::Debug for Utf8Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,38 @@
+//! How the extractor is taken from a request.
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use tower_websocket::Config;
+
+use super::on_failed_upgrade::DefaultOnFailedUpgrade;
+use super::rejection::WebSocketUpgradeRejection;
+use super::upgrade::WebSocketUpgrade;
+use crate::extract::WebSocketUpgrade as NativeUpgrade;
+
+impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade<DefaultOnFailedUpgrade> {
+    type Rejection = WebSocketUpgradeRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let native = <NativeUpgrade as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        native
+            .map(|native| Self::new(native, config(parts)))
+            .map_err(|rejection| WebSocketUpgradeRejection::new(rejection, parts.version))
+    }
+}
+
+/// `None` if the request does not ask for a WebSocket.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade<DefaultOnFailedUpgrade> {
+    type Rejection = WebSocketUpgradeRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        let native = <NativeUpgrade as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
+        native
+            .map(|native| native.map(|native| Self::new(native, config(parts))))
+            .map_err(|rejection| WebSocketUpgradeRejection::new(rejection, parts.version))
+    }
+}
+
+/// Returns the configuration that the native extractor begins with.
+fn config(parts: &Parts) -> Config {
+    parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server)
+}

@@ -1,0 +1,178 @@
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use axum_core::Error;
+use futures_core::Stream;
+use http::HeaderValue;
+use tower_websocket::{CloseCause, CloseCode, Event, SendError, WebSocket as NativeSocket};
+
+use super::abnormal_end::AbnormalEnd;
+use super::close::CloseFrame;
+use super::message::Message;
+
+/// An open WebSocket with the interface of axum's: a [`Stream`] and a [`Sink`](futures_sink::Sink) of [`Message`]s, which
+/// `StreamExt::split` divides for use in two tasks. The connection stays open until both halves are dropped.
+///
+/// The native socket is inside: [`native`](Self::native) has the cause of an end, [`native_mut`](Self::native_mut) its senders,
+/// which can be cloned, and [`into_native`](Self::into_native) everything else.
+///
+/// A connection whose socket is dropped without [`Message::Close`] ends without a closing handshake, as axum's does.
+///
+/// ```
+/// use axum_websocket::ws::{Message, WebSocket};
+/// use futures_util::{SinkExt, StreamExt};
+///
+/// async fn echo(socket: WebSocket) {
+///     let (mut sink, mut stream) = socket.split();
+///     while let Some(Ok(message)) = stream.next().await {
+///         if let Message::Text(_) | Message::Binary(_) = message {
+///             if sink.send(message).await.is_err() {
+///                 break;
+///             }
+///         }
+///     }
+/// }
+/// ```
+pub struct WebSocket {
+    pub(super) native: NativeSocket,
+    protocol: Option<HeaderValue>,
+    /// An error was returned, after which there is nothing.
+    pub(super) has_failed: bool,
+}
+
+impl WebSocket {
+    /// Receives the next message, or `None` when the connection has ended. Pings have been answered, and so has a
+    /// [`Message::Close`], which is the last message.
+    ///
+    /// # Errors
+    ///
+    /// At most one, and then `None`: a [`tower_websocket::Error`] if the transport failed or the peer violated the protocol, and
+    /// an [`AbnormalEnd`] if the connection ended without a close frame of the peer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no message is lost.
+    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    /// Sends a message. A [`Message::Close`] begins the closing handshake, which [`recv`](Self::recv) completes, or the background
+    /// if the socket is dropped.
+    ///
+    /// A text or binary message is written at once, unless further messages have been received already: then it leaves together
+    /// with the answers to those, or as soon as the task waits for anything else.
+    ///
+    /// # Errors
+    ///
+    /// A [`tower_websocket::Error`] if the connection is closing or the transport failed; if a ping or pong is longer than 125
+    /// bytes; if the code of a close may not be sent, or its reason is longer than 123 bytes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the message is sent whole or not at all.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        let sent = match message {
+            Message::Text(text) => self.native.send(text).await,
+            Message::Binary(bytes) => self.native.send(bytes).await,
+            Message::Ping(data) => self.native.send_ping(data).await,
+            Message::Pong(data) => self.native.send_pong(data).await,
+            Message::Close(frame) => {
+                self.start_close(frame)?;
+                self.native.flush().await
+            }
+        };
+        sent.map_err(Error::new)
+    }
+
+    /// Returns the subprotocol that was agreed to.
+    pub fn protocol(&self) -> Option<&HeaderValue> {
+        self.protocol.as_ref()
+    }
+
+    /// Returns the native socket.
+    pub fn native(&self) -> &NativeSocket {
+        &self.native
+    }
+
+    /// Returns the native socket for use beside this one. What is received by it is not received here. Pongs that answer
+    /// [`ping`](NativeSocket::ping) of its senders are received here as [`Message::Pong`].
+    pub fn native_mut(&mut self) -> &mut NativeSocket {
+        &mut self.native
+    }
+
+    /// Converts it to the native socket.
+    pub fn into_native(self) -> NativeSocket {
+        let mut native = self.native;
+        native.set_keepalive_pongs(true);
+        native
+    }
+
+    /// Queues a close. Unlike the native socket it refuses a second one, as axum does: loops that send until an error end by it.
+    pub(super) fn start_close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
+        if self.is_closing() {
+            return Err(Error::new(tower_websocket::Error::from(SendError::Closed)));
+        }
+        let (code, reason) = match &frame {
+            Some(frame) => (frame.code.into(), frame.reason.as_str()),
+            None => (CloseCode::NO_STATUS, ""),
+        };
+        self.native.start_close(code, reason).map_err(Error::new)
+    }
+
+    /// Returns whether nothing can be sent any more.
+    pub(super) fn is_closing(&self) -> bool {
+        self.native.sender().is_closed()
+    }
+
+    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        if self.has_failed {
+            return Poll::Ready(None);
+        }
+        loop {
+            let event = ready!(pin!(self.native.next_event()).poll(cx));
+            let error = match event {
+                Some(Ok(Event::Message(message))) => return Poll::Ready(Some(Ok(message.into()))),
+                Some(Ok(Event::Ping(data))) => return Poll::Ready(Some(Ok(Message::Ping(data)))),
+                Some(Ok(Event::Pong(data))) => return Poll::Ready(Some(Ok(Message::Pong(data)))),
+                Some(Ok(Event::Close(frame))) if frame.code != CloseCode::ABNORMAL => {
+                    return Poll::Ready(Some(Ok(Message::Close(CloseFrame::received(frame)))));
+                }
+                Some(Ok(Event::Close(_))) => {
+                    let cause = self.native.close_cause();
+                    Error::new(AbnormalEnd::new(cause.unwrap_or(CloseCause::Ended)))
+                }
+                Some(Ok(Event::Error(error))) => Error::new(tower_websocket::Error::from(error)),
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => Error::new(error),
+                None => return Poll::Ready(None),
+            };
+            self.has_failed = true;
+            return Poll::Ready(Some(Err(error)));
+        }
+    }
+}
+
+/// Hides the pongs that answer keepalive pings, so that a loop over text messages alone does not end with the first of them.
+impl From<NativeSocket> for WebSocket {
+    fn from(mut native: NativeSocket) -> Self {
+        native.set_keepalive_pongs(false);
+        // It was agreed to by a header, so it is valid there.
+        let protocol = native.protocol().and_then(|name| HeaderValue::from_str(name).ok());
+        Self { native, protocol, has_failed: false }
+    }
+}
+
+impl From<WebSocket> for NativeSocket {
+    fn from(socket: WebSocket) -> Self {
+        socket.into_native()
+    }
+}
+
+/// Without the subprotocol, which may be secret.
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket").field("native", &self.native).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+
+use axum_core::Error;
+use axum_core::response::Response;
+use http::HeaderValue;
+use tower_websocket::Config;
+
+use super::on_failed_upgrade::{DefaultOnFailedUpgrade, OnFailedUpgrade};
+use super::socket::WebSocket;
+use crate::extract::WebSocketUpgrade as NativeUpgrade;
+
+/// Extractor of a WebSocket handshake with the interface of axum's.
+///
+/// Routes that serve HTTP/2 as well need `any`, since the method is CONNECT there. A [`Config`] in the request's extensions, from
+/// `.layer(Extension(config))`, holds limits, timeouts and extensions; the setters here change it for one handler.
+/// [`into_native`](Self::into_native) leads to what axum's extractor does not have: origin checks and shutdown.
+///
+/// ```
+/// use axum::{Router, response::Response, routing::any};
+/// use axum_websocket::ws::{WebSocket, WebSocketUpgrade};
+///
+/// async fn handler(ws: WebSocketUpgrade) -> Response {
+///     ws.max_message_size(64 * 1024)
+///         .protocols(["chat.v2", "chat.v1"])
+///         .on_failed_upgrade(|error| eprintln!("{error}"))
+///         .on_upgrade(async |mut socket: WebSocket| {
+///             let _ = socket.send("hello".into()).await;
+///         })
+/// }
+///
+/// let app: Router = Router::new().route("/ws", any(handler));
+/// ```
+#[must_use]
+pub struct WebSocketUpgrade<F = DefaultOnFailedUpgrade> {
+    native: NativeUpgrade,
+    config: Config,
+    selection: Selection,
+    on_failed_upgrade: F,
+}
+
+/// The choice of the subprotocol.
+enum Selection {
+    /// By the configuration.
+    Configured,
+    /// By the handler: one of those that the client offered, or none.
+    Chosen(Option<HeaderValue>),
+}
+
+impl WebSocketUpgrade {
+    pub(super) fn new(native: NativeUpgrade, config: Config) -> Self {
+        Self { native, config, selection: Selection::Configured, on_failed_upgrade: DefaultOnFailedUpgrade }
+    }
+}
+
+impl<F> WebSocketUpgrade<F> {
+    /// Does nothing, and is there for code that was written for axum: a connection has no read buffer while it is idle, and one of
+    /// up to 128 KiB while it reads.
+    pub fn read_buffer_size(self, _bytes: usize) -> Self {
+        self
+    }
+
+    /// Does nothing, and is there for code that was written for axum: messages are gathered until they are flushed, or until
+    /// [`max_write_buffer_size`](Self::max_write_buffer_size) is reached.
+    pub fn write_buffer_size(self, _bytes: usize) -> Self {
+        self
+    }
+
+    /// Sets the number of bytes that may wait to be written. Default: 256 KiB. While more wait, sending waits, and does not fail as
+    /// axum's does. One message may exceed it. It is [`Config::max_output`].
+    pub fn max_write_buffer_size(self, bytes: usize) -> Self {
+        // With 0 there would be no room for a ping, ever.
+        self.map_config(|config| config.max_output(bytes.max(1)))
+    }
+
+    /// Sets the size of the longest message that is accepted, in bytes. Default: 64 MiB less one byte. A longer one closes the
+    /// connection with 1009. It is [`Config::max_message_size`].
+    pub fn max_message_size(self, bytes: usize) -> Self {
+        self.map_config(|config| config.max_message_size(bytes))
+    }
+
+    /// Sets the size of the longest frame that is accepted, in bytes of payload. Default: 64 MiB less one byte, where axum has
+    /// 16 MiB. A longer one closes the connection with 1009. It is [`Config::max_frame_size`].
+    pub fn max_frame_size(self, bytes: usize) -> Self {
+        self.map_config(|config| config.max_frame_size(bytes))
+    }
+
+    /// Does nothing, whatever the argument: frames that are not masked close the connection with 1002, as a server must
+    /// (RFC 6455 §5.1). Masking protects proxies between the two from forged traffic (RFC 6455 §10.3).
+    #[deprecated = "unmasked frames are never accepted (RFC 6455 §5.1)"]
+    pub fn accept_unmasked_frames(self, _accept: bool) -> Self {
+        self
+    }
+
+    /// Sets the subprotocols that the application speaks, best first. The first that the client offered is agreed to.
+    ///
+    /// It replaces the choice of an earlier call, of [`set_selected_protocol`](Self::set_selected_protocol), and of the
+    /// configuration.
+    pub fn protocols<I>(mut self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Cow<'static, str>>,
+    {
+        let mut protocols = protocols.into_iter().filter_map(|name| HeaderValue::from_str(&name.into()).ok());
+        let chosen = protocols.find(|name| self.is_requested(name));
+        self.selection = Selection::Chosen(chosen);
+        self
+    }
+
+    /// Returns the subprotocols that the client offered, in its order.
+    pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.native.requested_protocols()
+    }
+
+    /// Chooses the subprotocol. One that the client did not offer counts as none, since clients fail the connection then
+    /// (RFC 6455 §4.1).
+    ///
+    /// It replaces the choice of an earlier call and of [`protocols`](Self::protocols).
+    pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
+        let is_requested = self.is_requested(&protocol);
+        self.selection = Selection::Chosen(is_requested.then_some(protocol));
+    }
+
+    /// Returns the subprotocol that will be agreed to.
+    pub fn selected_protocol(&self) -> Option<&HeaderValue> {
+        match &self.selection {
+            Selection::Configured => self.native.selected_protocol(),
+            Selection::Chosen(chosen) => chosen.as_ref(),
+        }
+    }
+
+    /// Sets the callback for a handshake that was accepted and of which no socket came: the peer was gone, or the server does not
+    /// serve connections with upgrades. By default the error is ignored.
+    pub fn on_failed_upgrade<C: OnFailedUpgrade>(self, callback: C) -> WebSocketUpgrade<C> {
+        let Self { native, config, selection, on_failed_upgrade: _ } = self;
+        WebSocketUpgrade { native, config, selection, on_failed_upgrade: callback }
+    }
+
+    /// Accepts the handshake: returns the response, which the handler must return, and runs the callback with the socket in a
+    /// separate task once it was sent.
+    #[must_use = "the handshake is done only when this response is returned"]
+    pub fn on_upgrade<C, Fut>(self, callback: C) -> Response
+    where
+        C: FnOnce(WebSocket) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+        F: OnFailedUpgrade,
+    {
+        self.into_native().on_upgrade(move |socket| callback(socket.into()))
+    }
+
+    /// Converts it to the native extractor, with everything that was set. Its sockets are native; `WebSocket::from` converts them.
+    ///
+    /// ```
+    /// use axum::{extract::State, response::Response};
+    /// use axum_websocket::ws::{WebSocket, WebSocketUpgrade};
+    /// use axum_websocket::{OriginGuard, Shutdown, rejection::OriginRejection};
+    ///
+    /// async fn handler(
+    ///     ws: WebSocketUpgrade,
+    ///     State((guard, shutdown)): State<(OriginGuard, Shutdown)>,
+    /// ) -> Result<Response, OriginRejection> {
+    ///     let ws = ws.into_native().check_origin(&guard)?.shutdown(&shutdown);
+    ///     Ok(ws.on_upgrade(|socket| handle(socket.into())))
+    /// }
+    ///
+    /// async fn handle(mut socket: WebSocket) {
+    ///     let _ = socket.send("hello".into()).await;
+    /// }
+    /// ```
+    pub fn into_native(self) -> NativeUpgrade
+    where
+        F: OnFailedUpgrade,
+    {
+        let config = match self.selection {
+            Selection::Configured => self.config,
+            Selection::Chosen(chosen) => self.config.select_protocol(move |offered| {
+                let chosen = chosen.as_ref()?;
+                offered.iter().copied().find(|name| chosen == name)
+            }),
+        };
+        let on_failed_upgrade = self.on_failed_upgrade;
+        self.native.config(config).on_failed_upgrade(move |error| on_failed_upgrade.call(Error::new(error)))
+    }
+
+    fn is_requested(&self, protocol: &HeaderValue) -> bool {
+        self.requested_protocols().any(|requested| requested == protocol)
+    }
+
+    fn map_config(self, change: impl FnOnce(Config) -> Config) -> Self {
+        Self { config: change(self.config), ..self }
+    }
+}
+
+impl<F> fmt::Debug for WebSocketUpgrade<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketUpgrade")
+            .field("native", &self.native)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

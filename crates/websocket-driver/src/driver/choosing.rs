@@ -1,0 +1,30 @@
+//! The choice of the subprotocol by an application that has seen the request.
+
+use super::{Driver, State};
+use crate::error::usage::UsageError;
+use crate::handshake::server_request::Handshake;
+
+impl Driver {
+    /// Chooses the subprotocol of a request that [`Driver::server`] has read, or none, instead of what the configuration has
+    /// chosen. A name that the client did not offer counts as none, as it would fail the connection (RFC 6455 §4.1).
+    ///
+    /// If an HTTP stack has read the request, use [`Handshake::set_protocol`].
+    ///
+    /// # Errors
+    ///
+    /// [`NotRequested`](UsageError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
+    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start).
+    pub fn set_protocol(&mut self, name: Option<&str>) -> Result<(), UsageError> {
+        let State::ServerHandshake(server) = &mut self.state else {
+            return Err(UsageError::AlreadyAnswered);
+        };
+        let heads = self.heads.as_mut().ok_or(UsageError::NotRequested)?;
+        let request = heads.request.as_deref().ok_or(UsageError::NotRequested)?;
+        // A request that cannot be parsed will be refused.
+        let Ok(handshake) = Handshake::parse(request) else { return Ok(()) };
+        let name = name.filter(|name| self.version.is_some() && handshake.protocols().any(|offered| offered == *name));
+        server.set_protocol(name)?;
+        heads.protocol = name.map(Into::into);
+        Ok(())
+    }
+}

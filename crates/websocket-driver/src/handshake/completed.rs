@@ -1,0 +1,39 @@
+/// The result of a handshake that was done elsewhere, by another HTTP library for instance: what
+/// [`Driver::after_handshake`](crate::Driver::after_handshake) needs to know of it.
+///
+/// It is a handshake of RFC 6455 that agreed to no extension.
+///
+/// ```
+/// use websocket_driver::CompletedHandshake;
+///
+/// let handshake = CompletedHandshake::server().protocol("chat").path("/rooms/1");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct CompletedHandshake {
+    pub(crate) is_client: bool,
+    pub(crate) protocol: Option<Box<str>>,
+    pub(crate) path: Box<str>,
+}
+
+impl CompletedHandshake {
+    /// Creates the result for the side that was asked.
+    pub fn server() -> Self {
+        Self { is_client: false, protocol: None, path: "".into() }
+    }
+
+    /// Creates the result for the side that asked. It masks what it sends (RFC 6455 §5.3).
+    pub fn client() -> Self {
+        Self { is_client: true, ..Self::server() }
+    }
+
+    /// Sets the subprotocol that was agreed to. Default: none.
+    pub fn protocol(self, name: impl Into<Box<str>>) -> Self {
+        Self { protocol: Some(name.into()), ..self }
+    }
+
+    /// Sets the path of the request, which an observer is told. Default: the empty path.
+    pub fn path(self, path: impl Into<Box<str>>) -> Self {
+        Self { path: path.into(), ..self }
+    }
+}

@@ -1,0 +1,15 @@
+//! Axum's WebSocket types as `axum_websocket::ws` has them: handlers that were written for axum, and what they rely on.
+
+#![expect(clippy::duplicate_mod, reason = "the same handlers are compiled with either import")]
+
+mod cancellation;
+mod ends;
+mod messages;
+mod over_axum;
+mod over_ours;
+
+mod rejections;
+#[path = "../sockets/run.rs"]
+mod run;
+mod sink;
+mod upgrade;

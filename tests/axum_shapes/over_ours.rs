@@ -1,0 +1,16 @@
+//! The same handlers, with another import.
+
+use axum_websocket::ws;
+
+#[path = "handlers/broadcast.rs"]
+mod broadcast;
+#[path = "handlers/chat.rs"]
+mod chat;
+#[path = "handlers/extractor.rs"]
+mod extractor;
+#[path = "handlers/generic.rs"]
+mod generic;
+#[path = "handlers/greeting.rs"]
+mod greeting;
+#[path = "handlers/values.rs"]
+mod values;
