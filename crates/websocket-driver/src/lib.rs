@@ -39,7 +39,7 @@ mod utf8;
 mod version;
 
 pub use batch::Batch;
-pub use budget::Budget;
+pub use budget::{Budget, Charge};
 pub use cause::{CloseCause, Timeout};
 pub use close::{CloseCode, CloseFrame};
 pub use config::Config;
