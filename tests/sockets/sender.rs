@@ -256,7 +256,8 @@ fn start_close_waits_for_nothing_and_ends_the_receiver() {
         assert_eq!(client.wire.frame().await, ServerFrame::close(1013, "too slow"));
         client.wire.write(Frame::close(1013, "").bytes()).await;
         assert!(socket.recv().await.is_none());
-        drop(socket);
+        drop((socket, client));
+        tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(sender.start_close(CloseCode::NORMAL, ""), Err(SendError::Closed));
     });
 }
