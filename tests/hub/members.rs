@@ -50,7 +50,8 @@ impl Seat {
 
 /// A connection, whose handler receives.
 pub(crate) async fn open(config: Config) -> (WebSocketSender, Peer, JoinHandle<()>) {
-    let (mut socket, peer) = test::server("/", config).await;
+    // The peers answer no pings.
+    let (mut socket, peer) = test::server("/", config.ping_interval(None)).await;
     let sender = socket.sender();
     let handler = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
     (sender, peer, handler)

@@ -9,6 +9,8 @@ use tower_websocket::{CloseCode, PreparedMessage, SendError, WebSocketSender};
 use crate::backend::{Backend, Presence, Publication, Signal};
 use crate::config::HubConfig;
 use crate::core::Core;
+#[cfg(any(test, feature = "test-util"))]
+use crate::delivery::outlet::Outlet;
 use crate::delivery::subscriber::Subscriber;
 use crate::error::{BackendError, DisconnectError, PublishError, TooManyConnections};
 use crate::member::Member;
@@ -81,6 +83,13 @@ impl Hub {
         let subscriber = Subscriber::new(sender);
         let user = router.users.enter(user, &subscriber, router.shared.settings.max_members_per_user)?;
         Ok(Member::new(self.0.clone(), subscriber, Some(user)))
+    }
+
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn join_outlet(&self, outlet: impl Outlet, user: Option<&str>) -> Member {
+        let subscriber = Subscriber::new(outlet);
+        let user = user.map(|user| self.0.router.users.enter(user, &subscriber, None).expect("there is no limit"));
+        Member::new(self.0.clone(), subscriber, user)
     }
 
     /// Publishes a message to all members of a topic, on all nodes, and returns its position. It waits while the members do not keep
@@ -187,5 +196,32 @@ impl Hub {
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_websocket::{Config, test};
+
+    use super::*;
+    use crate::subscribe::Subscribe;
+
+    #[tokio::test]
+    async fn maps_are_empty_when_the_last_member_has_left() {
+        let hub = Hub::new(HubConfig::new().shards(2));
+        for _ in 0..3 {
+            let (socket, _peer) = test::server("/", Config::server()).await;
+            let members: Vec<_> = (0..4).map(|number| hub.join_as(socket.sender(), ["a", "b"][number % 2])).collect();
+            for member in members.iter().flatten() {
+                for topic in ["t", "u"] {
+                    let _ = member.subscribe(topic, Subscribe::new()).await.unwrap();
+                }
+            }
+            let router = &hub.0.router;
+            assert!(!router.users.is_empty() && router.shared.shards.iter().all(|shard| !shard.is_empty()));
+            drop(members);
+            assert!(router.users.is_empty() && router.shared.shards.iter().all(|shard| shard.is_empty()));
+            assert_eq!(router.shared.topics.len(), 0);
+        }
     }
 }

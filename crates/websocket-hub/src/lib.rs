@@ -15,6 +15,8 @@ mod publication;
 mod stats;
 mod subscribe;
 mod sync;
+#[cfg(any(test, feature = "test-util"))]
+pub mod test;
 
 pub use config::{HistoryLimit, HubConfig, ToFrame};
 pub use error::{

@@ -46,13 +46,16 @@ use crate::subscribe::{Subscribe, Subscribed};
 pub struct Member {
     core: Arc<Core>,
     subscriber: Arc<Subscriber>,
-    user: Option<Arc<str>>,
+    /// Boxed, as many members have none.
+    user: Option<Box<User>>,
 }
+
+struct User(Arc<str>);
 
 impl Member {
     pub(crate) fn new(core: Arc<Core>, subscriber: Arc<Subscriber>, user: Option<Arc<str>>) -> Self {
         core.router.shared.counters.members.fetch_add(1, Ordering::Relaxed);
-        Self { core, subscriber, user }
+        Self { core, subscriber, user: user.map(|user| Box::new(User(user))) }
     }
 
     /// Subscribes to a topic. Messages that were missed [since](Subscribe::since) a position, or the
@@ -111,7 +114,7 @@ impl Member {
 
     /// Returns the user that it has joined as.
     pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        self.user.as_ref().map(|user| &*user.0)
     }
 }
 
@@ -121,7 +124,7 @@ impl Drop for Member {
         router.shared.counters.members.fetch_sub(1, Ordering::Relaxed);
         self.subscriber.leave_all(&router.shared);
         if let Some(user) = &self.user {
-            router.users.leave(user, &self.subscriber);
+            router.users.leave(&user.0, &self.subscriber);
         }
     }
 }

@@ -79,7 +79,8 @@ impl InProcess {
 
 impl Backend for InProcess {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new()
+        let capabilities = Capabilities::new();
+        if self.0.limit.is_some() { capabilities.history() } else { capabilities }
     }
 
     async fn start(&self, node: Node) -> Result<(), BackendError> {

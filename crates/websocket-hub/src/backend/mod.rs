@@ -114,12 +114,14 @@ pub trait Backend: Send + Sync + 'static {
 pub struct Capabilities {
     pub(crate) needs_subscriptions: bool,
     pub(crate) is_contiguous: bool,
+    #[cfg_attr(not(any(test, feature = "test-util")), expect(dead_code, reason = "the conformance suite asks for it"))]
+    pub(crate) has_history: bool,
 }
 
 impl Capabilities {
-    /// An engine that delivers every topic to every node, with positions that only grow.
+    /// An engine that delivers every topic to every node, with positions that only grow, and keeps no history.
     pub const fn new() -> Self {
-        Self { needs_subscriptions: false, is_contiguous: false }
+        Self { needs_subscriptions: false, is_contiguous: false, has_history: false }
     }
 
     /// Notes that topics must be [subscribed](Backend::subscribe).
@@ -131,6 +133,12 @@ impl Capabilities {
     /// Notes that the offsets of a topic grow by one, so that holes can be found, and filled from the history.
     pub const fn contiguous(mut self) -> Self {
         self.is_contiguous = true;
+        self
+    }
+
+    /// Notes that there is a history.
+    pub const fn history(mut self) -> Self {
+        self.has_history = true;
         self
     }
 }

@@ -53,14 +53,14 @@ impl Node {
             Arrival::Ignored => return Ok(()),
             Arrival::Next => {}
             Arrival::Hole(last) => {
-                if self.fill(&router, topic, last).await.is_none() {
+                if self.fill(&router, topic, last).await != Filled::Whole {
                     router.reserve().await.gap(topic);
                 }
                 // It may have been in the history as well.
-                match self.interest.arrive(topic, position, false) {
-                    Arrival::Ignored => return Ok(()),
-                    _ => self.interest.reach(topic, position),
+                if self.interest.arrive(topic, position, false) == Arrival::Ignored {
+                    return Ok(());
                 }
+                self.interest.reach(topic, position);
             }
             Arrival::NewEpoch => {
                 router.reserve().await.gap(topic);
@@ -107,11 +107,14 @@ impl Node {
     pub async fn resynchronise(&self) -> Result<(), HubDropped> {
         let router = self.router()?;
         for (topic, last) in self.interest.positions() {
-            let is_complete = match last {
-                Some(last) => self.fill(&router, &topic, last).await.is_some(),
-                None => false,
+            let filled = match last {
+                Some(last) => self.fill(&router, &topic, last).await,
+                None => Filled::Not,
             };
-            if !is_complete {
+            if let Filled::Beyond(reached) = filled {
+                self.interest.reach(&topic, reached);
+            }
+            if filled != Filled::Whole {
                 router.reserve().await.gap(&topic);
             }
         }
@@ -150,12 +153,14 @@ impl Node {
         self.router.upgrade().ok_or(HubDropped)
     }
 
-    /// Delivers what the history has behind a position. Returns nothing if that is not everything.
-    async fn fill(&self, router: &Router, topic: &str, last: Position) -> Option<()> {
-        let history = self.history.upgrade()?.read_history(topic, HistoryQuery::new(Some(last), 0)).await.ok()?;
+    /// Delivers what the history has behind a position.
+    async fn fill(&self, router: &Router, topic: &str, last: Position) -> Filled {
+        let Some(history) = self.history.upgrade() else { return Filled::Not };
+        let Ok(history) = history.read_history(topic, HistoryQuery::new(Some(last), 0)).await else {
+            return Filled::Not;
+        };
         if !history.is_complete {
-            self.interest.reach(topic, history.reached);
-            return None;
+            return Filled::Beyond(history.reached);
         }
         for (position, publication) in history.messages {
             let slots = router.reserve().await;
@@ -163,6 +168,17 @@ impl Node {
                 slots.deliver(topic, position, publication);
             }
         }
-        Some(())
+        Filled::Whole
     }
+}
+
+/// What became of missing messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    /// All were delivered.
+    Whole,
+    /// Some are not kept any more; the topic has reached this position.
+    Beyond(Position),
+    /// The history could not be read.
+    Not,
 }

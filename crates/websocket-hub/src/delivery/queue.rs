@@ -49,6 +49,9 @@ pub(crate) struct Dropped {
     pub(crate) replaced: usize,
 }
 
+/// What was dropped of each subscription.
+pub(crate) type AllDropped = Vec<(SubscriptionId, Dropped)>;
+
 impl Dropped {
     /// Returns the number of messages that the member will miss.
     pub(crate) fn missed(&self) -> usize {
@@ -141,7 +144,7 @@ impl<M> Queue<M> {
         &mut self,
         entries: impl DoubleEndedIterator<Item = Entry<M>>,
         rule_of: impl Fn(SubscriptionId) -> Option<Rule>,
-    ) -> Result<Vec<(SubscriptionId, Dropped)>, TooSlow> {
+    ) -> Result<AllDropped, TooSlow> {
         for entry in entries.rev().filter(|entry| rule_of(entry.subscription).is_some()) {
             if entry.is_counted {
                 self.count_in(entry.subscription, entry.len);
@@ -414,7 +417,7 @@ mod tests {
     }
 
     /// Takes two messages of a full queue, pushes two more, and puts the first two back.
-    fn restore_into_full(overflow: Overflow) -> Result<(Vec<u32>, Vec<(SubscriptionId, Dropped)>), TooSlow> {
+    fn restore_into_full(overflow: Overflow) -> Result<(Vec<u32>, AllDropped), TooSlow> {
         let (mut queue, rule, total) = (Queue::default(), rule(2, overflow), QueueLimit::default());
         queue.push(0, 1, 1, rule, total)?;
         queue.push(0, 1, 2, rule, total)?;

@@ -13,12 +13,14 @@ const STRIPES: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Topics {
-    stripes: Box<[Mutex<HashMap<Arc<str>, Members>>]>,
+    stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
     shards: usize,
     len: AtomicUsize,
     max: usize,
 }
+
+type Stripe = HashMap<Arc<str>, Members>;
 
 /// The number of members in each shard.
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl Topics {
         self.len.load(Ordering::Relaxed)
     }
 
-    fn stripe(&self, topic: &str) -> &Mutex<HashMap<Arc<str>, Members>> {
+    fn stripe(&self, topic: &str) -> &Mutex<Stripe> {
         &self.stripes[self.hasher.hash_one(topic) as usize % STRIPES]
     }
 }

@@ -38,7 +38,8 @@ pub(crate) struct Subscriber<O: ?Sized = dyn Outlet> {
 }
 
 struct State {
-    subscriptions: Vec<Subscription>,
+    /// Reallocated with each subscription, since most members have few, and for long.
+    subscriptions: Box<[Subscription]>,
     /// Only while something waits. Messages go through it for as long as it exists.
     pending: Option<Box<Pending>>,
     notices: Option<Box<Notices>>,
@@ -69,7 +70,7 @@ impl Subscriber {
         Arc::new(Subscriber {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             state: Mutex::new(State {
-                subscriptions: Vec::new(),
+                subscriptions: Box::default(),
                 pending: None,
                 notices: None,
                 last_subscription: DIRECT,
@@ -305,7 +306,7 @@ mod tests {
     #[test]
     fn idle_member_is_small() {
         // Beside the sender of its connection, which is 32 bytes.
-        assert!(size_of::<Mutex<State>>() <= 56, "{}", size_of::<Mutex<State>>());
+        assert!(size_of::<Mutex<State>>() <= 48, "{}", size_of::<Mutex<State>>());
         assert!(size_of::<Subscription>() <= 48, "{}", size_of::<Subscription>());
     }
 }

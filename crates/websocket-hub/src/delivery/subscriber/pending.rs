@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use tokio::task::AbortHandle;
 use tower_websocket::Charge;
 
-use super::super::queue::{Dropped, Entry, Queue, Rule, SubscriptionId, TooSlow};
+use super::super::queue::{AllDropped, Dropped, Entry, Queue, Rule, SubscriptionId, TooSlow};
 use super::super::shared::Shared;
 use crate::publication::Delivery;
 
@@ -53,7 +53,7 @@ impl Pending {
         &mut self,
         entries: impl DoubleEndedIterator<Item = Entry<Arc<Delivery>>>,
         rule_of: impl Fn(SubscriptionId) -> Option<Rule>,
-    ) -> Result<Vec<(SubscriptionId, Dropped)>, TooSlow> {
+    ) -> Result<AllDropped, TooSlow> {
         let restored = self.queue.restore(entries, rule_of);
         self.report();
         restored

@@ -1,6 +1,7 @@
 //! How a subscription begins and ends. Until the history was read, what is published meanwhile is kept; then both are merged, and the
 //! subscription is live.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::super::queue::{Rule, SubscriptionId};
@@ -115,9 +116,11 @@ impl Subscriber {
         // The direct subscription has the number that follows the last one.
         let id = state.last_subscription.checked_add(1).unwrap_or(1);
         state.last_subscription = id;
-        state.subscriptions.reserve_exact(1);
         let extra = Some(Box::new(Extra { joining: Some(Joining::default()), _lease: None }));
-        state.subscriptions.push(Subscription { topic: name.clone(), rule, slot: slot as u32, id, extra });
+        let mut subscriptions = mem::take(&mut state.subscriptions).into_vec();
+        subscriptions.reserve_exact(1);
+        subscriptions.push(Subscription { topic: name.clone(), rule, slot: slot as u32, id, extra });
+        state.subscriptions = subscriptions.into();
         Ok((id, name))
     }
 
@@ -184,7 +187,9 @@ impl Subscriber {
         let Some(index) = state.subscriptions.iter().position(is_left) else {
             return false;
         };
-        let subscription = state.subscriptions.swap_remove(index);
+        let mut subscriptions = mem::take(&mut state.subscriptions).into_vec();
+        let subscription = subscriptions.swap_remove(index);
+        state.subscriptions = subscriptions.into();
         if let Some(pending) = &mut state.pending {
             pending.forget(subscription.id);
         }
