@@ -174,3 +174,31 @@ async fn burst_is_counted_message_by_message() {
     seat.peer.resume();
     seat.expect(&["0", "7", "8", "9"]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn new_message_does_not_overtake_those_that_wait() {
+    let hub = Hub::new(HubConfig::new());
+    let mut seat = Seat::narrow(&hub).await;
+    let _ = seat.subscribe("t", Subscribe::new()).await;
+    seat.peer.stall();
+    publish_numbers(&hub, "t", 0..3).await;
+    // The output is written and has room before the queue is looked at.
+    seat.peer.resume();
+    hub.publish("t", "3").await.unwrap();
+    seat.expect(&["0", "1", "2", "3"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn member_that_leaves_while_it_is_stalled_leaves_no_task() {
+    let hub = Hub::new(HubConfig::new());
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let mut seat = Seat::narrow(&hub).await;
+    let _ = seat.subscribe("t", Subscribe::new()).await;
+    let before = metrics.num_alive_tasks();
+    seat.peer.stall();
+    publish_numbers(&hub, "t", 0..5).await;
+    assert_eq!((metrics.num_alive_tasks(), hub.stats().queued_messages), (before + 1, 4));
+    drop(seat.member);
+    settle().await;
+    assert_eq!((metrics.num_alive_tasks(), hub.stats().queued_messages), (before, 0));
+}

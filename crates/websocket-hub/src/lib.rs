@@ -5,6 +5,7 @@ mod config;
 mod core;
 mod delivery;
 mod error;
+pub mod guide;
 mod hub;
 mod interest;
 mod member;
