@@ -115,8 +115,8 @@ impl HubConfig {
         self.with(|settings| settings.observer = Some(Arc::new(observer)))
     }
 
-    /// Charges a budget with the messages that the hub keeps, those that wait for slow members and those of the history; each is
-    /// charged once, however many members it waits for. It is usually the budget of
+    /// Charges a budget with the messages that the hub keeps: those that are being delivered, those that wait for slow members and
+    /// those of the history. Each is charged once, however many members it waits for. It is usually the budget of
     /// [`Config::budget`](tower_websocket::Config::budget), which refuses new connections when it is spent. There is none by default.
     pub fn budget(self, budget: &Budget) -> Self {
         let budget = budget.clone();

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tower_websocket::{Budget, Charge, Message, PreparedMessage, Utf8Bytes};
 
 use crate::config::{Frame, ToFrame};
 use crate::position::Position;
+use crate::sync::lock;
 
 /// What a publication holds beside its payload, for the accounts.
 const OVERHEAD: usize = 128;
@@ -35,8 +36,8 @@ struct Inner {
     except: Option<MemberId>,
     /// With the frame of the application around it, which is made once; `None` if the callback has panicked.
     framed: OnceLock<Option<PreparedMessage>>,
-    /// The part of the budget, once it is kept somewhere. Members that share it are not charged again.
-    charge: OnceLock<Charge>,
+    /// The part of the budget. Members that share it are not charged again.
+    charge: Mutex<Option<Charge>>,
 }
 
 impl Publication {
@@ -48,7 +49,7 @@ impl Publication {
     /// Creates a publication for all members but one.
     pub fn except(message: impl Into<PreparedMessage>, member: Option<MemberId>) -> Self {
         let message = message.into();
-        Self(Arc::new(Inner { message, except: member, framed: OnceLock::new(), charge: OnceLock::new() }))
+        Self(Arc::new(Inner { message, except: member, framed: OnceLock::new(), charge: Mutex::default() }))
     }
 
     /// Returns the message, without the frame of [`HubConfig::frame`](crate::HubConfig::frame).
@@ -110,12 +111,8 @@ impl Publication {
     /// Charges the budget for as long as anybody holds this publication.
     pub(crate) fn charge(&self, budget: Option<&Budget>) {
         if let Some(budget) = budget {
-            self.0.charge.get_or_init(|| {
-                let framed = self.0.framed.get().and_then(Option::as_ref).map_or(0, |framed| framed.message().len());
-                let mut charge = Charge::new(budget);
-                charge.set(self.size() + framed);
-                charge
-            });
+            let framed = self.0.framed.get().and_then(Option::as_ref).map_or(0, |framed| framed.message().len());
+            lock(&self.0.charge).get_or_insert_with(|| Charge::new(budget)).set(self.size() + framed);
         }
     }
 }

@@ -64,10 +64,11 @@ impl Router {
 impl Slots<'_> {
     /// Delivers a message to the members of its topic. Returns their number.
     pub(crate) fn deliver(mut self, topic: &str, position: Position, publication: Publication) -> usize {
-        let Shared { topics, counters, .. } = &*self.router.shared;
+        let Shared { topics, counters, settings, .. } = &*self.router.shared;
         let mut delivery = None;
         let members = topics.for_each_shard(topic, |shard, name| {
             let delivery = delivery.get_or_insert_with(|| {
+                publication.charge(settings.budget.as_ref());
                 Arc::new(Delivery { topic: Some(name.clone()), position, publication: publication.clone() })
             });
             if let Some(permit) = self.permits[shard].take() {
