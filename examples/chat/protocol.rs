@@ -4,7 +4,7 @@ use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use websocket_hub::{Message, Recovery, ToFrame};
 
-/// What a client sends.
+/// A message from a client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Request {
@@ -12,7 +12,7 @@ pub(super) enum Request {
     Say { text: String },
 }
 
-/// What it is sent.
+/// A message to a client.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Reply<'a> {
@@ -49,7 +49,7 @@ pub(super) struct Person {
     pub(super) http: String,
 }
 
-/// Where a client wants to continue.
+/// The position from which a client continues.
 #[derive(Debug, Clone)]
 pub(super) enum Since {
     /// It does not know of positions: browsers of 2010, for example.
@@ -84,7 +84,7 @@ pub(super) fn add_position(publication: &ToFrame<'_>) -> Message {
     }
 }
 
-/// Returns what the page is told about its position, and the number of messages that it has missed.
+/// Returns the outcome of a resumption for the page, and the number of messages that it has missed.
 pub(super) fn describe(recovery: Recovery) -> (&'static str, usize) {
     match recovery {
         Recovery::NotRequested => ("fresh", 0),

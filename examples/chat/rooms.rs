@@ -1,4 +1,4 @@
-//! The rooms: who is there, and what is said. Both are topics of a hub.
+//! The rooms. Their people and their messages are topics of a hub.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -15,10 +15,10 @@ use super::protocol::{self, Person, Reply, Request, Since, encode};
 const MAX_NAME: usize = 64;
 const MAX_TEXT: usize = 4000;
 
-/// What a newcomer sees of what was said before.
+/// The number of earlier messages that a newcomer gets.
 const RECENT: usize = 50;
 
-/// What a client that was away can catch up with.
+/// The messages that a client that was away can get.
 const KEPT: usize = 500;
 const KEPT_FOR: Duration = Duration::from_secs(3600);
 
@@ -29,7 +29,7 @@ pub(super) struct Rooms {
     people: Mutex<HashMap<String, BTreeMap<u64, Person>>>,
 }
 
-/// How a client came in.
+/// The way in which a client joined.
 pub(super) struct Entrance {
     pub(super) room: String,
     pub(super) http: Version,
@@ -56,7 +56,7 @@ impl Rooms {
             version: socket.version().as_str(),
             http: format!("{:?}", entrance.http),
         };
-        // Whichever way the conversation ends, the person leaves.
+        // The person leaves, however the conversation ends.
         let _ = self.talk(socket, &entrance, &mut person).await;
         self.change(&entrance.room, |people| people.remove(&person.id).is_some()).await;
     }
@@ -96,11 +96,11 @@ impl Rooms {
         }
     }
 
-    /// Subscribes to what is said. A client that does not read is closed with 1013, the default, and comes back with its position.
+    /// Subscribes to what is said. A client that does not read is closed with 1013, the default, and returns with its position.
     async fn listen(&self, socket: &mut WebSocket, member: &Member, entrance: &Entrance) -> Result<(), Box<dyn Error>> {
         let position = match &entrance.since {
             Since::Unasked | Since::Beginning => None,
-            // What is no position is like one that is not known any more.
+            // An invalid position is treated like one that is not known any more.
             Since::Position(position) => Some(position.parse().unwrap_or(Position::UNKNOWN)),
         };
         let options = Subscribe::new().since(position).recent(RECENT);
@@ -141,7 +141,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Changes who is in a room, and tells all that are there.
+    /// Changes the people in a room, and sends the list to all that are there.
     async fn change(&self, room: &str, change: impl FnOnce(&mut BTreeMap<u64, Person>) -> bool) {
         let mut rooms = self.people.lock().await;
         let people = rooms.entry(room.to_owned()).or_default();

@@ -1,4 +1,4 @@
-//! What the methods leave behind when they are dropped at any of their waits.
+//! Methods that are dropped at any of their waits.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -106,7 +106,7 @@ async fn notice_that_is_dropped_loses_nothing() {
     // One that was polled before it came, and was never polled again.
     assert_eq!(seat.member.notice().await, Notice::Lagged { topic: "t".into(), missed: 1 });
     assert!(poll_once(seat.member.notice()).await.is_pending());
-    // It is woken in a task of its own.
+    // It is woken in another task.
     let waiting = tokio::spawn(async move { (seat.member.notice().await, seat) });
     settle().await;
     publish_numbers(&hub, "t", 3..4).await;

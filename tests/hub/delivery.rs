@@ -1,4 +1,4 @@
-//! Who gets which messages, and in which order.
+//! The messages that members get, and their order.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! An engine in memory that several nodes share, and that fails as the test says: it stands for Redis Streams.
+//! An engine in memory that several nodes share, and that fails on demand, in the way of Redis Streams.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ struct Log {
     messages: Vec<(Position, Publication)>,
 }
 
-/// What the engine has of a node.
+/// A node, as the engine sees it.
 #[derive(Default)]
 struct Link {
     wire: Option<mpsc::UnboundedSender<Packet>>,

@@ -1,4 +1,4 @@
-//! What idle members and topics cost in memory: a binary of its own, since it counts what the whole process allocates.
+//! The memory of idle members and topics: a separate binary, since it counts the allocations of the whole process.
 
 use std::alloc::System;
 
@@ -11,7 +11,7 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MEMBERS: usize = 1000;
 
-/// What a member with one subscription may cost beside its socket, in bytes.
+/// The bytes that a member with one subscription may hold beside its socket.
 const MEMBER: usize = 200;
 
 fn held() -> usize {

@@ -42,7 +42,7 @@ async fn topics_are_subscribed_together_once_and_kept_for_a_while() {
     assert_eq!(calls, [("subscribe", vec!["a".to_owned(), "b".to_owned()])]);
     assert!(seats[0].member.unsubscribe("a") && seats[1].member.unsubscribe("a"));
     tokio::time::sleep(Duration::from_secs(4)).await;
-    // Back before it was given up.
+    // Back before it was unsubscribed.
     let _ = seats[0].subscribe("a", Subscribe::new()).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(engine.take_calls(), []);
@@ -70,7 +70,7 @@ async fn failure_to_subscribe_is_reported_to_all_and_tried_again_by_the_next() {
     }
     assert_eq!(hub.members("t"), 0);
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(engine.take_calls().len(), 1, "nobody tries again by itself");
+    assert_eq!(engine.take_calls().len(), 1, "the task does not try again");
     engine.set_fails_to_subscribe(false);
     let _ = seats[0].subscribe("t", Subscribe::new()).await;
     publish_numbers(&hub, "t", 0..1).await;

@@ -1,4 +1,4 @@
-//! What happens to a member that does not read.
+//! Policies for a member that does not read.
 
 use futures_util::FutureExt;
 use tower_websocket::{CloseCode, Config};

@@ -1,4 +1,4 @@
-//! Members that come and go in great numbers.
+//! Members that join and leave in great numbers.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Numbers {
     }
 }
 
-async fn come_and_go(hub: Hub, seed: u64) {
+async fn join_and_leave(hub: Hub, seed: u64) {
     let mut numbers = Numbers(seed);
     for _ in 0..60 {
         let mut seat = Seat::with(&hub, Config::server().max_output(64)).await;
@@ -60,7 +60,7 @@ async fn storm_of_members_leaves_nothing_behind() {
     let budget = Budget::new(1 << 30);
     let history = HistoryLimit::new(10).age(Duration::from_millis(100));
     let hub = Hub::new(HubConfig::new().shards(4).inbox(8).history(history).budget(&budget));
-    let storm: Vec<_> = (0..8).map(|seed| tokio::spawn(come_and_go(hub.clone(), seed))).collect();
+    let storm: Vec<_> = (0..8).map(|seed| tokio::spawn(join_and_leave(hub.clone(), seed))).collect();
     for task in storm {
         task.await.unwrap();
     }

@@ -97,7 +97,7 @@ impl HubConfig {
         Self::default()
     }
 
-    /// Keeps messages for members that come late or return, in the memory of this process. None are kept by default. It applies to
+    /// Keeps messages for members that join late or return, in the memory of this process. None are kept by default. It applies to
     /// [`Hub::new`](crate::Hub::new); other backends have their own settings.
     pub fn history(self, limit: HistoryLimit) -> Self {
         self.with(|settings| settings.history = Some(limit))
@@ -202,7 +202,7 @@ impl fmt::Debug for HubConfig {
     }
 }
 
-/// The messages of a topic that are kept for members that come late or return. The oldest are dropped when any of the limits is
+/// The messages of a topic that are kept for members that join late or return. The oldest are dropped when any of the limits is
 /// exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]

@@ -18,7 +18,7 @@ use crate::publication::{Delivery, MemberId, Publication};
 use crate::subscribe::{Recovery, Subscribe, Subscribed};
 use tower_websocket::PreparedMessage;
 
-/// How often the history is read if more is published meanwhile than a subscription may queue.
+/// The number of times that the history is read if more is published meanwhile than a subscription may queue.
 const ATTEMPTS: usize = 3;
 
 pub(crate) struct Core {
@@ -27,7 +27,7 @@ pub(crate) struct Core {
     interest: Arc<Interest>,
 }
 
-/// A subscription that is not live yet, and is given up when it is dropped.
+/// A subscription that is not live yet, and ends when this is dropped.
 struct Beginning<'a> {
     core: &'a Core,
     subscriber: &'a Arc<Subscriber>,

@@ -1,4 +1,4 @@
-//! How to use a hub well: what it promises, and how to choose, resume, size and deploy.
+//! Guides: the promises of a hub, choosing a policy, resuming from JavaScript, sizing and deployment.
 
 #[doc = include_str!("guide/promises.md")]
 pub mod promises {}

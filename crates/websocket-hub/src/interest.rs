@@ -49,7 +49,7 @@ enum Phase {
     Lingering(Instant),
 }
 
-/// What the task has to do.
+/// Work for the task.
 #[derive(Debug)]
 pub(crate) enum Work {
     Subscribe(Vec<Arc<str>>),
@@ -57,7 +57,7 @@ pub(crate) enum Work {
     End,
 }
 
-/// How a message follows the last one of its topic.
+/// The relation of a message to the last one of its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// Nobody needs it, or it has arrived before.
@@ -69,7 +69,7 @@ pub(crate) enum Arrival {
     NewEpoch,
 }
 
-/// A subscription's need of a topic, given up when it is dropped.
+/// A subscription's need of a topic, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     interest: Arc<Interest>,
@@ -85,7 +85,7 @@ impl Interest {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the need is given up.
+    /// Cancel safe: the need is released.
     pub(crate) async fn acquire(self: &Arc<Self>, topic: &Arc<str>) -> Result<Lease, BackendError> {
         let subscribed = {
             let mut state = lock(&self.state);
@@ -189,7 +189,7 @@ impl Interest {
             let Entry::Occupied(mut entry) = state.topics.entry(name.clone()) else { continue };
             let topic = entry.get_mut();
             for waiting in topic.waiting.drain(..) {
-                // Those that do not wait any more have given it up.
+                // Those that do not wait any more have released it.
                 let _ = waiting.send(outcome.clone());
             }
             match outcome {

@@ -1,4 +1,4 @@
-//! What a member is notified of beside its messages.
+//! Notices to a member, beside its messages.
 
 use std::sync::Arc;
 use std::task::Waker;

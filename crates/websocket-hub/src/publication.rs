@@ -11,7 +11,7 @@ use crate::config::{Frame, ToFrame};
 use crate::position::Position;
 use crate::sync::lock;
 
-/// What a publication holds beside its payload, for the accounts.
+/// The bytes that a publication holds beside its payload, roughly.
 const OVERHEAD: usize = 128;
 
 /// The flags of the envelope.

@@ -1,4 +1,4 @@
-//! What a hub counts.
+//! The figures of a hub.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! How a member subscribes: options, and what is reported back.
+//! The options of a subscription, and its outcome.
 
 use tower_websocket::CloseCode;
 
@@ -28,7 +28,7 @@ impl Subscribe {
         Self::default()
     }
 
-    /// Sets what happens to a message for which there is no room in the queue. The default is [`Overflow::Close`] with 1013.
+    /// Sets the policy for messages for which there is no room in the queue. The default is [`Overflow::Close`] with 1013.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
@@ -55,7 +55,7 @@ impl Subscribe {
     }
 }
 
-/// What happens to a message when the queue of a slow subscriber is full.
+/// The policy for messages for which there is no room in the queue of a slow subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -121,7 +121,7 @@ pub struct Subscribed {
     /// The position that was reached when the subscription began. All later messages are sent, unless the subscription's own
     /// [`Overflow`] drops them.
     pub position: Position,
-    /// What became of the position to resume from.
+    /// The outcome of the resumption.
     pub recovery: Recovery,
 }
 

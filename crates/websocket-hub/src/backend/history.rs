@@ -1,4 +1,4 @@
-//! What is read from the history of a topic.
+//! Questions to the history of a topic, and the answers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ pub struct History {
     pub reached: Position,
     /// The messages, the oldest first, none of them behind [`reached`](Self::reached).
     pub messages: Vec<(Position, Publication)>,
-    /// Whether these are all messages behind [`HistoryQuery::since`]. Without `since` it is `true`.
+    /// `true` if these are all messages behind [`HistoryQuery::since`], and if there is no `since`.
     pub is_complete: bool,
 }
 

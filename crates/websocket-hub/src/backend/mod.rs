@@ -12,7 +12,7 @@
 //! 2. **Order**: the messages of a topic are delivered to a node in the order of their positions. A message that arrives twice is
 //!    ignored, if it has a position.
 //! 3. **Subscriptions**: an engine is subscribed once for each topic and node, whatever the number of members. The hub asks for
-//!    several topics at once, and gives a topic up some time after its last member has left.
+//!    several topics at once, and unsubscribes from a topic some time after its last member has left.
 //! 4. **Resumption**: once [`Backend::subscribe`] has returned, every later message is delivered. Then the hub reads the history,
 //!    merges both by position, and makes the subscription live. In the other order, messages published in between would be lost.
 //! 5. **Lost connections**: when the connection to the engine is lost, the backend reports [`Node::disconnected`]; when it is back
@@ -44,7 +44,7 @@ pub use crate::publication::{DecodeError, MemberId, Publication};
 /// All methods but [`start`](Self::start) may be called concurrently. Their futures may be dropped at any time; what they had begun
 /// happens wholly or not at all.
 pub trait Backend: Send + Sync + 'static {
-    /// Returns what the engine can do. It does not change.
+    /// Returns the capabilities of the engine, which do not change.
     fn capabilities(&self) -> Capabilities;
 
     /// Connects to the engine. Called once, before any other method; messages are delivered to the node from here on.
@@ -107,7 +107,7 @@ pub trait Backend: Send + Sync + 'static {
     fn count(&self, topic: &str) -> impl Future<Output = Result<Presence, BackendError>> + Send;
 }
 
-/// What an engine can do.
+/// The capabilities of an engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -151,7 +151,7 @@ pub struct Presence {
     pub members: usize,
     /// The number of nodes that have any.
     pub nodes: usize,
-    /// How old the figures are.
+    /// The age of the figures.
     pub age: Duration,
 }
 

@@ -172,7 +172,7 @@ impl Node {
     }
 }
 
-/// What became of missing messages.
+/// The outcome of [`Node::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
     /// All were delivered.

@@ -41,7 +41,7 @@ struct Count {
     bytes: usize,
 }
 
-/// What has become of messages for which there was no room.
+/// The numbers of messages for which there was no room.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) oldest: usize,
@@ -49,7 +49,7 @@ pub(crate) struct Dropped {
     pub(crate) replaced: usize,
 }
 
-/// What was dropped of each subscription.
+/// The messages that were dropped, by subscription.
 pub(crate) type AllDropped = Vec<(SubscriptionId, Dropped)>;
 
 impl Dropped {

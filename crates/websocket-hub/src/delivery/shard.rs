@@ -1,4 +1,4 @@
-//! The task of a shard: it takes what its inbox holds, and hands it to one member after the other.
+//! The task of a shard: it empties its inbox, and hands the messages to one member after the other.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,17 +9,17 @@ use tokio::sync::mpsc;
 use tokio::task::{coop, yield_now};
 
 use super::shared::Shared;
-use super::subscriber::{Offer, Subscriber};
+use super::subscriber::{Direct, Offer, Subscriber};
 use crate::publication::Delivery;
 
-/// What is taken out of the inbox at once. It bounds what a member gets in one write.
+/// The number of messages that are taken out of the inbox at once, and so of those in one write.
 const BATCH: usize = 64;
 
 /// The members that are served before other tasks have their turn. Tokio's budget is 128 operations: when it is spent, sockets
 /// claim not to be writable, and each write would cost a second attempt in the background.
 const TURN: usize = 100;
 
-/// What is put into the inbox of a shard.
+/// An entry in the inbox of a shard.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// For the members of its topic.
@@ -39,11 +39,12 @@ pub(crate) async fn run(shared: Arc<Shared>, shard: usize, mut inbox: mpsc::Rece
 }
 
 async fn deliver(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) {
-    let mut batch = Batch::new(shared, shard, items);
-    let mut served = 0;
-    while let Some((subscriber, offers)) = batch.next_member() {
+    let (batch, mut members) = Batch::new(shared, shard, items);
+    let (mut direct, mut served) = (Direct::default(), 0);
+    while let Some(subscriber) = members.next(&batch) {
+        let offers = members.current.iter().map(|&index| &batch.offers[index as usize]);
         // Transports are code of the application.
-        let offered = catch_unwind(AssertUnwindSafe(|| subscriber.offer(shared, offers)));
+        let offered = catch_unwind(AssertUnwindSafe(|| subscriber.offer(shared, offers, &mut direct)));
         if offered.is_err() {
             shared.counters.panics.fetch_add(1, Ordering::Relaxed);
             let _ = catch_unwind(AssertUnwindSafe(|| subscriber.leave_all(shared)));
@@ -55,19 +56,23 @@ async fn deliver(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) {
     }
 }
 
-/// Messages, and the members that they are for.
+/// The messages of one turn.
 struct Batch {
     offers: Vec<Offer>,
     /// The groups of the offers, by topic or by a list of members, each in the order of publication.
     groups: Vec<Vec<u32>>,
+}
+
+/// The members that they are for.
+struct Members {
     /// Each member, with one of its groups. Those of a member are next to each other.
-    members: std::vec::IntoIter<(Arc<Subscriber>, u32)>,
+    left: std::vec::IntoIter<(Arc<Subscriber>, u32)>,
     /// The offers of the current member.
     current: Vec<u32>,
 }
 
 impl Batch {
-    fn new(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) -> Self {
+    fn new(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) -> (Self, Members) {
         let (mut offers, mut groups, mut members) = (Vec::with_capacity(items.len()), Vec::new(), Vec::new());
         let mut topics = HashMap::new();
         for item in items.drain(..) {
@@ -102,26 +107,28 @@ impl Batch {
         if groups.len() > 1 {
             members.sort_by_key(|(member, _)| Arc::as_ptr(member).cast::<()>().addr());
         }
-        Self { offers, groups, members: members.into_iter(), current: Vec::new() }
+        (Self { offers, groups }, Members { left: members.into_iter(), current: Vec::new() })
     }
+}
 
-    /// Returns the next member, and what it is offered.
-    fn next_member(&mut self) -> Option<(Arc<Subscriber>, impl Iterator<Item = &Offer>)> {
-        let (member, group) = self.members.next()?;
+impl Members {
+    /// Returns the next member, and notes its offers.
+    fn next(&mut self, batch: &Batch) -> Option<Arc<Subscriber>> {
+        let (member, group) = self.left.next()?;
         self.current.clear();
-        self.current.extend_from_slice(&self.groups[group as usize]);
+        self.current.extend_from_slice(&batch.groups[group as usize]);
         let mut has_more = false;
-        while let Some((next, group)) = self.members.as_slice().first()
+        while let Some((next, group)) = self.left.as_slice().first()
             && Arc::ptr_eq(next, &member)
         {
-            self.current.extend_from_slice(&self.groups[*group as usize]);
-            self.members.next();
+            self.current.extend_from_slice(&batch.groups[*group as usize]);
+            self.left.next();
             has_more = true;
         }
         if has_more {
             // As they were published.
             self.current.sort_unstable();
         }
-        Some((member, self.current.iter().map(|&index| &self.offers[index as usize])))
+        Some(member)
     }
 }

@@ -1,4 +1,4 @@
-//! What the tasks of a hub share. It does not keep them running.
+//! The state that the tasks of a hub share. It does not keep them running.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

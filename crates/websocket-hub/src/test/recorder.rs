@@ -14,10 +14,10 @@ use crate::hub::Hub;
 use crate::member::Member;
 use crate::position::Position;
 
-/// How long is waited for what should arrive.
+/// The time limit for messages that should arrive.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How long nothing must arrive to be sure that nothing does.
+/// The time without a message after which none is expected any more.
 const SILENCE: Duration = Duration::from_millis(200);
 
 /// Keeps what a member gets.

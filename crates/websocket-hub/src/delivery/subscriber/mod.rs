@@ -1,4 +1,4 @@
-//! A member as its shard sees it: what it is subscribed to, and what waits for it.
+//! A member as its shard sees it: its subscriptions and its queue.
 
 mod pending;
 mod pump;
@@ -48,14 +48,29 @@ struct State {
     is_closed: bool,
 }
 
-/// What is handed to a member, and what it must be a subscriber of.
+/// A message or a notice for the members of a topic or of a user.
 #[derive(Debug, Clone)]
 pub(crate) enum Offer {
     Message(Arc<Delivery>),
     Gap(Arc<str>),
 }
 
-/// What was found out with the lock held, to be acted upon without it.
+/// Messages for one member that has no queue. It is used for one member after the other, to be allocated once.
+#[derive(Default)]
+pub(crate) struct Direct<'a> {
+    messages: Vec<&'a PreparedMessage>,
+    /// In the same order.
+    deliveries: Vec<(SubscriptionId, &'a Arc<Delivery>)>,
+}
+
+impl Direct<'_> {
+    fn clear(&mut self) {
+        self.messages.clear();
+        self.deliveries.clear();
+    }
+}
+
+/// Consequences that were found with the lock held, and are acted upon without it.
 #[derive(Default)]
 struct Outcome {
     dropped: Vec<(Arc<str>, Dropped)>,
@@ -90,9 +105,14 @@ impl Subscriber {
 
     /// Hands messages and notices over, in one write if the connection takes them. Called by the task of the shard alone, so that the
     /// messages of each topic keep their order.
-    pub(crate) fn offer<'a>(self: &Arc<Self>, shared: &Arc<Shared>, offers: impl Iterator<Item = &'a Offer>) {
+    pub(crate) fn offer<'a>(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        offers: impl Iterator<Item = &'a Offer>,
+        direct: &mut Direct<'a>,
+    ) {
         let id = self.id(shared);
-        let mut direct: Vec<(SubscriptionId, &Arc<Delivery>, &PreparedMessage)> = Vec::new();
+        direct.clear();
         let mut outcome = Outcome::default();
         let mut state = lock(&self.state);
         for offer in offers {
@@ -111,35 +131,30 @@ impl Subscriber {
                     if state.pending.is_some() {
                         state.enqueue(shared, subscription, delivery, &mut outcome);
                     } else {
-                        direct.push((subscription, delivery, prepared));
+                        direct.messages.push(prepared);
+                        direct.deliveries.push((subscription, delivery));
                     }
                 }
             }
         }
         drop(state);
-        if !direct.is_empty() {
-            self.send_directly(shared, &direct, &mut outcome);
+        if !direct.messages.is_empty() {
+            self.send_directly(shared, direct, &mut outcome);
         }
         self.conclude(shared, outcome);
     }
 
-    fn send_directly(
-        self: &Arc<Self>,
-        shared: &Arc<Shared>,
-        direct: &[(SubscriptionId, &Arc<Delivery>, &PreparedMessage)],
-        outcome: &mut Outcome,
-    ) {
-        let messages: Vec<_> = direct.iter().map(|(_, _, prepared)| *prepared).collect();
-        let Some(sent) = self.send_all(shared, &messages) else {
+    fn send_directly(self: &Arc<Self>, shared: &Arc<Shared>, direct: &Direct<'_>, outcome: &mut Outcome) {
+        let Some(sent) = self.send_all(shared, &direct.messages) else {
             return self.leave_all(shared);
         };
-        if sent == messages.len() {
+        if sent == direct.messages.len() {
             return;
         }
         let mut state = lock(&self.state);
         // A resumption may have begun to wait in the meantime, and then drains these as well.
         let is_draining = state.pending.is_some();
-        for (subscription, delivery, _) in &direct[sent..] {
+        for (subscription, delivery) in &direct.deliveries[sent..] {
             if !state.is_closed && state.rule(*subscription, &shared.settings).is_some() {
                 state.enqueue(shared, *subscription, delivery, outcome);
             }
@@ -168,7 +183,7 @@ impl Subscriber {
         Some(done)
     }
 
-    /// Acts upon what was found out with the lock held.
+    /// Acts upon the consequences, without the lock.
     fn conclude(self: &Arc<Self>, shared: &Arc<Shared>, outcome: Outcome) {
         for waker in outcome.wakers {
             waker.wake();

@@ -8,7 +8,7 @@ use super::super::queue::{AllDropped, Dropped, Entry, Queue, Rule, SubscriptionI
 use super::super::shared::Shared;
 use crate::publication::Delivery;
 
-/// What waits for a member, with its part of the statistics and of the budget.
+/// The queue of a member, with its part of the statistics and of the budget.
 pub(super) struct Pending {
     queue: Queue<Arc<Delivery>>,
     /// The task that waits until the connection has room.

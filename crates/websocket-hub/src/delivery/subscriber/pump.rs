@@ -1,4 +1,4 @@
-//! How the queue of a slow member is sent, once its connection has room again.
+//! Sending the queue of a slow member, once its connection has room again.
 
 use std::sync::Arc;
 
@@ -25,14 +25,14 @@ enum Pumped {
 }
 
 impl Subscriber {
-    /// Sends what was just queued by a caller that found no queue, and leaves the rest to a task.
+    /// Sends a queue that was just made, and leaves the rest to a task.
     pub(super) fn begin_drain(self: &Arc<Self>, shared: &Arc<Shared>) {
         if self.pump(shared) == Pumped::Waiting {
             self.spawn_drain(shared);
         }
     }
 
-    /// Starts the task that sends what is queued. There is one at a time, from when the queue is made until it is dropped.
+    /// Starts the task that sends the queue. There is one at a time, from when the queue is made until it is dropped.
     pub(super) fn spawn_drain(self: &Arc<Self>, shared: &Arc<Shared>) {
         let (subscriber, shared_by_task) = (self.clone(), shared.clone());
         let drain = shared.runtime.spawn(async move {
@@ -54,7 +54,7 @@ impl Subscriber {
         }
     }
 
-    /// Sends what is queued. Called by one task at a time.
+    /// Sends the queue. Called by one task at a time.
     fn pump(self: &Arc<Self>, shared: &Arc<Shared>) -> Pumped {
         loop {
             let mut state = lock(&self.state);

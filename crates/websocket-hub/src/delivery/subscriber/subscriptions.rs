@@ -1,4 +1,4 @@
-//! How a subscription begins and ends. Until the history was read, what is published meanwhile is kept; then both are merged, and the
+//! The beginning and the end of a subscription. Until the history was read, live messages are kept; then both are merged, and the
 //! subscription is live.
 
 use std::mem;
@@ -33,7 +33,7 @@ struct Extra {
     _lease: Option<Lease>,
 }
 
-/// What was published before a subscription is live.
+/// The messages that were published before a subscription is live.
 #[derive(Default)]
 pub(super) struct Joining {
     kept: Vec<Arc<Delivery>>,
