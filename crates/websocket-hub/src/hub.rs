@@ -205,6 +205,30 @@ mod tests {
 
     use super::*;
     use crate::subscribe::Subscribe;
+    use crate::test::recorder::Seat;
+
+    #[tokio::test]
+    async fn messages_of_all_topics_leave_in_one_write_for_each_member() {
+        let hub = Hub::new(HubConfig::new().shards(1));
+        let (both, one) = (Seat::of(&hub, Some("ann")), Seat::new(&hub));
+        let _ = both.member.subscribe("a", Subscribe::new()).await.unwrap();
+        for seat in [&both, &one] {
+            let _ = seat.member.subscribe("b", Subscribe::new()).await.unwrap();
+        }
+        for _ in 0..5 {
+            hub.publish("a", "a").await.unwrap();
+            hub.publish("b", "b").await.unwrap();
+        }
+        hub.send_to_user("ann", "hello").await.unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!((both.writes(), one.writes()), (vec![11], vec![5]));
+        // There is a limit.
+        for _ in 0..100 {
+            hub.publish("b", "b").await.unwrap();
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(one.writes(), [5, 64, 36]);
+    }
 
     #[tokio::test]
     async fn maps_are_empty_when_the_last_member_has_left() {

@@ -1,4 +1,4 @@
 //! Tests for backends, behind the feature `test-util`.
 
 pub mod conformance;
-mod recorder;
+pub(crate) mod recorder;
