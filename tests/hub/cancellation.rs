@@ -113,3 +113,27 @@ async fn notice_that_is_dropped_loses_nothing() {
     let (notice, _seat) = tokio::time::timeout(Duration::from_secs(1), waiting).await.unwrap().unwrap();
     assert_eq!(notice, Notice::Lagged { topic: "t".into(), missed: 1 });
 }
+
+#[tokio::test(start_paused = true)]
+async fn hub_whose_backend_has_not_started_leaves_no_task() {
+    let engine = Engine::new(100);
+    let metrics = tokio::runtime::Handle::current().metrics();
+    assert!(poll_once(Hub::with_backend(engine.node(), HubConfig::new())).await.is_pending());
+    settle().await;
+    assert_eq!(metrics.num_alive_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn disconnect_and_presence_that_are_dropped_do_nothing() {
+    let engine = Engine::new(100);
+    let hub = Hub::with_backend(engine.node(), HubConfig::new()).await.unwrap();
+    let (sender, mut peer, _handler) = crate::members::open(tower_websocket::Config::server()).await;
+    let member = hub.join_as(sender, "ann").unwrap();
+    let _ = member.subscribe("t", Subscribe::new()).await.unwrap();
+    assert!(poll_once(hub.disconnect_user("ann", 1008.into(), "")).await.is_pending());
+    assert!(poll_once(hub.presence("t")).await.is_pending());
+    peer.expect_nothing(Duration::from_secs(1)).await;
+    assert_eq!(hub.presence("t").await.unwrap().members, 1);
+    hub.disconnect_user("ann", 1008.into(), "").await.unwrap();
+    peer.expect_close(1008).await;
+}

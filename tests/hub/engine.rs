@@ -136,6 +136,7 @@ impl Backend for EngineNode {
     }
 
     async fn start(&self, node: Node) -> Result<(), BackendError> {
+        self.engine.wait().await;
         let (wire, mut packets) = mpsc::unbounded_channel();
         {
             let link = &mut self.engine.0.lock().unwrap().nodes[self.index];
@@ -230,6 +231,7 @@ impl Backend for EngineNode {
     }
 
     async fn signal(&self, signal: Signal) -> Result<(), BackendError> {
+        self.engine.wait().await;
         for link in &self.engine.0.lock().unwrap().nodes {
             link.send(Packet::Signal(Signal::from_bytes(&signal.to_bytes()).unwrap()));
         }
@@ -237,6 +239,7 @@ impl Backend for EngineNode {
     }
 
     async fn count(&self, topic: &str) -> Result<Presence, BackendError> {
+        self.engine.wait().await;
         let members: Vec<_> = self.engine.0.lock().unwrap().nodes.iter().filter_map(|link| link.node.clone()).collect();
         let members: Vec<_> = members.iter().map(|node| node.members(topic)).filter(|&members| members > 0).collect();
         Ok(Presence::new(members.iter().sum(), members.len(), Duration::ZERO))

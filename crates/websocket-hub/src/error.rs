@@ -112,3 +112,43 @@ impl Error for BackendError {
 #[error("the hub was dropped")]
 #[non_exhaustive]
 pub struct HubDropped;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::DecodeError;
+    use crate::position::Position;
+
+    #[test]
+    fn error_texts_are_lower_case_without_a_full_stop_or_their_source() {
+        let topic = TopicError::TooLong { len: 300, limit: 255 };
+        let backend = BackendError::new("connection refused");
+        let close = Arc::new(SendError::ReasonTooLong);
+        let errors: Vec<Box<dyn Error>> = vec![
+            Box::new(topic.clone()),
+            Box::new(TopicError::Empty),
+            Box::new(PublishError::Topic(topic.clone())),
+            Box::new(PublishError::Backend(backend.clone())),
+            Box::new(SubscribeError::Topic(topic)),
+            Box::new(SubscribeError::AlreadySubscribed),
+            Box::new(SubscribeError::TooManyTopics(1)),
+            Box::new(SubscribeError::HubFull(1)),
+            Box::new(SubscribeError::Closed),
+            Box::new(SubscribeError::Backend(backend.clone())),
+            Box::new(DisconnectError::Close(close)),
+            Box::new(DisconnectError::Backend(backend.clone())),
+            Box::new(TooManyConnections { limit: 1 }),
+            Box::new(backend),
+            Box::new(HubDropped),
+            Box::new(DecodeError(())),
+            Box::new("".parse::<Position>().unwrap_err()),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert!(text.starts_with(char::is_lowercase) && !text.ends_with('.'), "{text}");
+            if let Some(source) = error.source() {
+                assert!(!text.contains(&source.to_string()), "{text}");
+            }
+        }
+    }
+}
