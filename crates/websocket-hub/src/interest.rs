@@ -1,8 +1,8 @@
 //! The topics that a node is subscribed to at its engine: once for all members, for a while after the last has left, and up to which
 //! position their messages have arrived.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,10 +13,14 @@ use crate::error::BackendError;
 use crate::position::Position;
 use crate::sync::lock;
 
+/// The number of topics that nobody needs, and that are subscribed nevertheless. The oldest are unsubscribed early if there are more.
+const MAX_LINGERING: usize = 10_000;
+
 #[derive(Debug)]
 pub(crate) struct Interest {
     state: Mutex<State>,
     linger: Duration,
+    max_lingering: usize,
     /// There is something for the task to do.
     changed: Notify,
 }
@@ -24,6 +28,10 @@ pub(crate) struct Interest {
 #[derive(Debug, Default)]
 struct State {
     topics: HashMap<Arc<str>, Topic>,
+    /// Topics that may be wanted, to be looked up.
+    wanted: Vec<Arc<str>>,
+    /// Topics that may be lingering, in the order of the times since when they are.
+    lingering: VecDeque<(Instant, Arc<str>)>,
     is_closed: bool,
 }
 
@@ -43,7 +51,7 @@ enum Phase {
     Wanted,
     Subscribing,
     Active,
-    /// Subscribing has failed. The next that needs it tries again.
+    /// It was not subscribed yet, or subscribing has failed. The next that needs it tries again.
     Failed,
     /// Nobody needs it since then.
     Lingering(Instant),
@@ -78,7 +86,7 @@ pub(crate) struct Lease {
 
 impl Interest {
     pub(crate) fn new(linger: Duration) -> Self {
-        Self { state: Mutex::default(), linger, changed: Notify::new() }
+        Self { state: Mutex::default(), linger, max_lingering: MAX_LINGERING, changed: Notify::new() }
     }
 
     /// Waits until the topic is subscribed.
@@ -88,26 +96,27 @@ impl Interest {
     /// Cancel safe: the need is released.
     pub(crate) async fn acquire(self: &Arc<Self>, topic: &Arc<str>) -> Result<Lease, BackendError> {
         let subscribed = {
-            let mut state = lock(&self.state);
-            let topic = state.topics.entry(topic.clone()).or_insert_with(|| Topic {
-                phase: Phase::Wanted,
+            let state = &mut *lock(&self.state);
+            let entry = state.topics.entry(topic.clone()).or_insert_with(|| Topic {
+                phase: Phase::Failed,
                 members: 0,
                 last: None,
                 waiting: Vec::new(),
             });
-            topic.members += 1;
-            match topic.phase {
+            entry.members += 1;
+            match entry.phase {
                 Phase::Active => None,
                 Phase::Lingering(_) => {
-                    topic.phase = Phase::Active;
+                    entry.phase = Phase::Active;
                     None
                 }
                 Phase::Wanted | Phase::Subscribing | Phase::Failed => {
-                    if topic.phase == Phase::Failed {
-                        topic.phase = Phase::Wanted;
+                    if entry.phase == Phase::Failed {
+                        entry.phase = Phase::Wanted;
+                        state.wanted.push(topic.clone());
                     }
                     let (sender, receiver) = oneshot::channel();
-                    topic.waiting.push(sender);
+                    entry.waiting.push(sender);
                     Some(receiver)
                 }
             }
@@ -121,18 +130,21 @@ impl Interest {
     }
 
     fn release(&self, topic: &Arc<str>) {
-        let mut state = lock(&self.state);
-        if let Entry::Occupied(mut entry) = state.topics.entry(topic.clone()) {
-            let topic = entry.get_mut();
-            topic.members -= 1;
-            if topic.members == 0 {
-                match topic.phase {
-                    Phase::Active => topic.phase = Phase::Lingering(Instant::now()),
-                    Phase::Wanted | Phase::Failed => _ = entry.remove(),
-                    Phase::Subscribing | Phase::Lingering(_) => {}
-                }
+        let state = &mut *lock(&self.state);
+        let Entry::Occupied(mut entry) = state.topics.entry(topic.clone()) else { return };
+        entry.get_mut().members -= 1;
+        if entry.get().members > 0 {
+            return;
+        }
+        match entry.get().phase {
+            Phase::Active => {
+                let now = Instant::now();
+                entry.get_mut().phase = Phase::Lingering(now);
+                state.lingering.push_back((now, topic.clone()));
                 self.changed.notify_one();
             }
+            Phase::Wanted | Phase::Failed => _ = entry.remove(),
+            Phase::Subscribing | Phase::Lingering(_) => {}
         }
     }
 
@@ -152,39 +164,41 @@ impl Interest {
 
     /// Returns what is to be done now, or when there may be something.
     fn look_for_work(&self) -> Result<Work, Option<Instant>> {
-        let mut state = lock(&self.state);
+        let state = &mut *lock(&self.state);
         if state.is_closed {
             return Ok(Work::End);
         }
-        let now = Instant::now();
-        let (mut wanted, mut expired, mut deadline) = (Vec::new(), Vec::new(), None::<Instant>);
-        for (name, topic) in &mut state.topics {
-            match topic.phase {
-                Phase::Wanted => {
-                    topic.phase = Phase::Subscribing;
-                    wanted.push(name.clone());
-                }
-                Phase::Lingering(since) => match since.checked_add(self.linger) {
-                    Some(end) if end <= now => expired.push(name.clone()),
-                    Some(end) => deadline = Some(deadline.map_or(end, |deadline| deadline.min(end))),
-                    None => {}
-                },
-                Phase::Subscribing | Phase::Active | Phase::Failed => {}
+        let (topics, names) = (&mut state.topics, std::mem::take(&mut state.wanted));
+        let is_wanted = |name: &Arc<str>| match topics.get_mut(name) {
+            Some(topic) if topic.phase == Phase::Wanted => {
+                topic.phase = Phase::Subscribing;
+                true
             }
-        }
+            _ => false,
+        };
+        let wanted: Vec<_> = names.into_iter().filter(is_wanted).collect();
         if !wanted.is_empty() {
             return Ok(Work::Subscribe(wanted));
         }
-        if expired.is_empty() {
-            return Err(deadline);
+        let (now, mut expired) = (Instant::now(), Vec::new());
+        while let Some((since, _)) = state.lingering.front() {
+            let end = since.checked_add(self.linger);
+            if state.lingering.len() <= self.max_lingering && end.is_none_or(|end| end > now) {
+                return if expired.is_empty() { Err(end) } else { Ok(Work::Unsubscribe(expired)) };
+            }
+            if let Some((since, name)) = state.lingering.pop_front()
+                && state.topics.get(&name).is_some_and(|topic| topic.phase == Phase::Lingering(since))
+            {
+                state.topics.remove(&name);
+                expired.push(name);
+            }
         }
-        expired.iter().for_each(|topic| _ = state.topics.remove(topic));
-        Ok(Work::Unsubscribe(expired))
+        if expired.is_empty() { Err(None) } else { Ok(Work::Unsubscribe(expired)) }
     }
 
     /// Notes the outcome of subscribing.
     pub(crate) fn subscribed(&self, topics: &[Arc<str>], outcome: &Result<(), BackendError>) {
-        let mut state = lock(&self.state);
+        let state = &mut *lock(&self.state);
         for name in topics {
             let Entry::Occupied(mut entry) = state.topics.entry(name.clone()) else { continue };
             let topic = entry.get_mut();
@@ -193,7 +207,11 @@ impl Interest {
                 let _ = waiting.send(outcome.clone());
             }
             match outcome {
-                Ok(()) if topic.members == 0 => topic.phase = Phase::Lingering(Instant::now()),
+                Ok(()) if topic.members == 0 => {
+                    let now = Instant::now();
+                    topic.phase = Phase::Lingering(now);
+                    state.lingering.push_back((now, name.clone()));
+                }
                 Ok(()) => topic.phase = Phase::Active,
                 Err(_) if topic.members == 0 => _ = entry.remove(),
                 Err(_) => topic.phase = Phase::Failed,
@@ -257,5 +275,49 @@ impl Interest {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.interest.release(&self.topic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interest() -> Arc<Interest> {
+        Arc::new(Interest { max_lingering: 10, ..Interest::new(Duration::MAX) })
+    }
+
+    async fn subscribed(interest: &Arc<Interest>, topic: &str) -> Lease {
+        let acquiring = {
+            let (interest, topic) = (interest.clone(), Arc::from(topic));
+            tokio::spawn(async move { interest.acquire(&topic).await })
+        };
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let Work::Subscribe(topics) = interest.next_work().await else { panic!("nothing to subscribe") };
+        interest.subscribed(&topics, &Ok(()));
+        acquiring.await.unwrap().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lingering_topics_are_bounded() {
+        let interest = interest();
+        for number in 0..13 {
+            drop(subscribed(&interest, &number.to_string()).await);
+        }
+        let Work::Unsubscribe(topics) = interest.next_work().await else { panic!("nothing to unsubscribe") };
+        assert_eq!(topics, ["0", "1", "2"].map(Arc::from));
+        assert_eq!(lock(&interest.state).topics.len(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn topic_that_is_needed_again_and_again_is_noted_a_bounded_number_of_times() {
+        let interest = interest();
+        let mut lease = subscribed(&interest, "t").await;
+        for _ in 0..30 {
+            drop(lease);
+            assert!(interest.look_for_work().is_err());
+            tokio::time::advance(Duration::from_millis(1)).await;
+            lease = interest.acquire(&Arc::from("t")).await.unwrap();
+        }
+        assert!(lock(&interest.state).lingering.len() <= 10);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`InProcess`] is what [`Hub::new`](crate::Hub::new) uses. A [`Backend`] for an engine such as Redis or NATS connects the hubs of
 //! several processes, its *nodes*. The hub has the members, their queues and policies; the backend has the order of the messages, the
-//! history and the connection. The module [`test::conformance`](crate::test::conformance), behind the feature `test-util`, checks
+//! history and the connection. The module `test::conformance`, behind the feature `test-util`, checks
 //! that a backend keeps the contract.
 //!
 //! # Contract
