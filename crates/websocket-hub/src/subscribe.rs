@@ -116,7 +116,7 @@ impl Default for QueueLimit {
 /// A subscription that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use]
+#[must_use = "messages may be lost, which the client should know"]
 pub struct Subscribed {
     /// The position that was reached when the subscription began. All later messages are sent, unless the subscription's own
     /// [`Overflow`] drops them.

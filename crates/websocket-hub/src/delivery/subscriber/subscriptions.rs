@@ -113,7 +113,7 @@ impl Subscriber {
             shared.topics.leave(topic, shard);
             return Err(error);
         }
-        // The direct subscription has the number that follows the last one.
+        // 0 is that of messages to the user.
         let id = state.last_subscription.checked_add(1).unwrap_or(1);
         state.last_subscription = id;
         let extra = Some(Box::new(Extra { joining: Some(Joining::default()), _lease: None }));
