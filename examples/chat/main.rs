@@ -1,10 +1,11 @@
-//! A chat room in one process: open the page it names in two browser tabs.
+//! Chat rooms in one process: open the page it names in two browser tabs. Each path is a room: `/room/tea`.
 //!
 //! ```text
 //! cargo run --release --example chat
 //! ```
 
-mod room;
+mod protocol;
+mod rooms;
 #[path = "../serve/mod.rs"]
 mod serve;
 
@@ -14,17 +15,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::Version;
-use axum::response::{Html, Response};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, Version};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
 use axum_websocket::{CloseCode, Config, Shutdown, WebSocketUpgrade};
 use clap::Parser;
 use tokio::net::TcpListener;
 
-use self::room::Room;
+use self::rooms::{Entrance, Rooms};
 
-/// Serves a page with a chat room over WebSockets of every version.
+/// The room of the page at `/`.
+const DEFAULT_ROOM: &str = "lobby";
+
+/// Serves a page with chat rooms over WebSockets of every version.
 #[derive(Debug, Parser)]
 #[command(name = "chat")]
 struct Options {
@@ -37,10 +41,13 @@ struct Options {
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let shutdown = Shutdown::new();
+    let page = || async { Html(include_str!("index.html")) };
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("index.html")) }))
+        .route("/", get(page))
+        .route("/room/{room}", get(page))
         .route("/chat", any(chat))
-        .with_state((Arc::new(Room::new()), shutdown.clone()));
+        .route("/chat/{room}", any(chat))
+        .with_state((Arc::new(Rooms::new()), shutdown.clone()));
 
     // Listened for from the start, so that no signal is missed.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
@@ -59,10 +66,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-type Shared = (Arc<Room>, Shutdown);
+type Shared = (Arc<Rooms>, Shutdown);
 
-async fn chat(State((room, shutdown)): State<Shared>, version: Version, ws: WebSocketUpgrade) -> Response {
+async fn chat(
+    State((rooms, shutdown)): State<Shared>,
+    room: Option<Path<String>>,
+    version: Version,
+    uri: Uri,
+    ws: WebSocketUpgrade,
+) -> Response {
+    let room = room.map_or_else(|| DEFAULT_ROOM.to_owned(), |Path(room)| room);
+    if !Rooms::is_name(&room) {
+        return (StatusCode::NOT_FOUND, "no such room").into_response();
+    }
+    let entrance = Entrance { room, http: version, since: protocol::since(&uri) };
     ws.config(Config::server().allow_drafts(true).max_message_size(16 * 1024))
         .shutdown(&shutdown)
-        .on_upgrade(move |socket| room.join(socket, version))
+        .on_upgrade(move |socket| async move { rooms.serve(socket, entrance).await })
 }

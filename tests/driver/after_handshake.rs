@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Buf;
 use websocket_driver::{
-    Budget, CloseCode, CompletedHandshake, Config, ConnectionObserver, Driver, Event, HandshakeError, Message,
-    Observer, Opened, ReadyState, Version,
+    Budget, CloseCode, CompletedHandshake, Config, ConnectionObserver, Driver, Event, Message,
+    ConnectionOpened, Observer, ReadyState, UsageError, Version,
 };
 use websocket_tests::wire::{Answer, Frame, Handshake, ServerFrame, VERSIONS, server_frames};
 
@@ -60,7 +60,7 @@ struct Told(Arc<Mutex<Vec<String>>>);
 struct Ignored;
 
 impl Observer for Told {
-    fn opened(&self, opened: &Opened<'_>) -> Box<dyn ConnectionObserver> {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         let side = if opened.is_client { "client" } else { "server" };
         self.0.lock().unwrap().push(format!("{side} {} {:?}", opened.path, opened.protocol));
         Box::new(Ignored)
@@ -102,13 +102,13 @@ fn chosen_protocol_replaces_that_of_the_configuration() {
         ] {
             let config = Config::server().allow_drafts(true).protocols(configured.iter().copied());
             let mut driver = Driver::server(config);
-            assert_eq!(driver.choose_protocol(chosen), Err(HandshakeError::NotRequested));
+            assert_eq!(driver.set_protocol(chosen), Err(UsageError::NotRequested));
             driver.receive(&Handshake::of(version).with(name, offered).bytes()[..]);
             assert_eq!(driver.poll_event(), Some(Event::Connect));
-            driver.choose_protocol(chosen).unwrap();
+            driver.set_protocol(chosen).unwrap();
             assert_eq!(driver.protocol(), expected);
             driver.start().unwrap();
-            assert_eq!(driver.choose_protocol(chosen), Err(HandshakeError::AlreadyAnswered));
+            assert_eq!(driver.set_protocol(chosen), Err(UsageError::AlreadyAnswered));
             let (answer, _) = Answer::read(&written(&mut driver)).unwrap();
             assert_eq!(answer.all(name), Vec::from_iter(expected), "{version}");
             assert_eq!((driver.poll_event(), driver.protocol()), (Some(Event::Open), expected));
@@ -121,11 +121,8 @@ fn chosen_protocol_of_a_request_that_is_refused() {
     let mut driver = Driver::server(Config::server());
     driver.receive(&Handshake::hybi("12").with("Sec-WebSocket-Protocol", "chat").bytes()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Connect));
-    driver.choose_protocol(Some("chat")).unwrap();
+    driver.set_protocol(Some("chat")).unwrap();
     assert_eq!(driver.protocol(), None);
     driver.start().unwrap();
     assert_eq!(Answer::read(&written(&mut driver)).unwrap().0.status, 426);
-    // An HTTP stack has the request, and the driver has not.
-    let mut driver = Driver::from_request(&Handshake::hybi("13").request(), Config::server());
-    assert_eq!(driver.choose_protocol(None), Err(HandshakeError::NotRequested));
 }

@@ -15,7 +15,7 @@ use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
 };
 use websocket_driver::{
-    AcceptError as DriverAcceptError, ClientError, CloseCode, HandshakeError, HeadError, InvalidUtf8, ProtocolError,
+    ClientError, CloseCode, HandshakeError, HeadError, InvalidUtf8, ProtocolError,
     ProxyError, ResponseError, ResponseFault, SendError, UrlError, UsageError, Utf8Bytes,
 };
 
@@ -193,7 +193,6 @@ fn sockets() -> Vec<Checked> {
     }
 }
 
-/// Two types have the name `AcceptError`, of the driver and of the sockets, with different variants.
 fn handshakes() -> Vec<Checked> {
     type Accepting = AcceptError<()>;
     let plain = || PlainHttp { request: Request::new(()), io: (), read: Default::default() };
@@ -201,8 +200,6 @@ fn handshakes() -> Vec<Checked> {
     checked! {
         AcceptError::PlainHttp = Accepting::PlainHttp(Box::new(plain()));
         AcceptError::Refused = Accepting::Refused(refused()), because refused();
-        AcceptError::Refused = DriverAcceptError::from(HandshakeError::Method), because HandshakeError::Method;
-        AcceptError::Usage = DriverAcceptError::from(UsageError::NotRequested), because UsageError::NotRequested;
         AcceptError::TimedOut = Accepting::TimedOut;
         AcceptError::Io = Accepting::Io(broken_pipe()), because broken_pipe();
         UpgradeRefusal::Handshake = refusal(HandshakeError::Method), because HandshakeError::Method;

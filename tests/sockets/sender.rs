@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tower_websocket::{CloseCode, Config, Error, Message, PreparedMessage, SendError, Version};
 use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
 
-use crate::pair::{over_memory, over_tcp};
+use crate::pair::{counted, over_memory, over_tcp};
 use crate::run::{run, run_paused};
 
 #[test]
@@ -150,5 +150,114 @@ fn a_socket_that_is_dropped_takes_the_connection_with_it() {
         assert_eq!(client.text().await, "before");
         assert_eq!(client.text().await, "reply");
         client.wire.eof().await;
+    });
+}
+
+#[test]
+fn batch_leaves_in_one_write_before_the_task_yields() {
+    run(async || {
+        let (socket, mut client, probe) = counted().await;
+        let sender = socket.sender();
+        let messages: Vec<_> = (0..10).map(|number| PreparedMessage::new(number.to_string())).collect();
+        assert_eq!(sender.try_send_batch(&messages.iter().collect::<Vec<_>>()), Ok(10));
+        assert_eq!(probe.take().1, 1);
+        for number in 0..10 {
+            assert_eq!(client.text().await, number.to_string());
+        }
+        // None of it was left to the background.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(probe.take().1, 0);
+    });
+}
+
+#[test]
+fn batch_stops_at_max_output_and_is_continued_in_order() {
+    run_paused(async || {
+        for version in VERSIONS {
+            let (socket, mut client) = over_memory(256, version, Config::server().max_output(1000)).await;
+            let sender = socket.sender();
+            let messages: Vec<_> = (0..100).map(|number| PreparedMessage::new(format!("{number:0100}"))).collect();
+            let messages: Vec<_> = messages.iter().collect();
+            let sending = tokio::spawn({
+                let messages: Vec<_> = messages.iter().copied().cloned().collect();
+                async move {
+                    let mut left: Vec<_> = messages.iter().collect();
+                    let mut rounds = 0;
+                    while !left.is_empty() {
+                        sender.ready().await.unwrap();
+                        let sent = sender.try_send_batch(&left).unwrap();
+                        assert!(sent <= 13, "{sent}");
+                        left.drain(..sent);
+                        rounds += 1;
+                    }
+                    assert_eq!(sender.try_send_batch(&[]), Ok(0));
+                    rounds
+                }
+            });
+            for number in 0..100 {
+                assert_eq!(client.text().await, format!("{number:0100}"), "{version}");
+            }
+            assert!(sending.await.unwrap() > 5);
+            drop(socket);
+        }
+    });
+}
+
+#[test]
+fn batch_on_a_full_output_takes_nothing_and_holds_no_buffer() {
+    run_paused(async || {
+        let (socket, mut client) = over_memory(256, Version::Hybi13, Config::server().max_output(1000)).await;
+        let sender = socket.sender();
+        let message = PreparedMessage::new("x".repeat(700));
+        assert_eq!(sender.try_send_batch(&[&message; 5]), Ok(2));
+        let before = socket.memory();
+        assert_eq!(sender.try_send_batch(&[&message; 5]), Ok(0));
+        assert_eq!(socket.memory(), before);
+        assert!(before < 8 * 1024, "{before}");
+        for _ in 0..2 {
+            assert_eq!(client.text().await.len(), 700);
+        }
+    });
+}
+
+#[test]
+fn batch_on_a_closing_connection_is_refused_though_its_output_is_full() {
+    run_paused(async || {
+        let (socket, _client) = over_memory(256, Version::Hybi13, Config::server().max_output(1000)).await;
+        let sender = socket.sender();
+        let message = PreparedMessage::new("x".repeat(600));
+        assert_eq!(sender.try_send_batch(&[&message; 2]), Ok(2));
+        sender.start_close(CloseCode::TRY_AGAIN_LATER, "").unwrap();
+        assert_eq!(sender.try_send_batch(&[&message; 2]), Err(SendError::Closed));
+    });
+}
+
+#[test]
+fn batch_reports_the_first_message_that_is_refused() {
+    run(async || {
+        let (socket, mut client) = over_tcp(Version::Hixie76, Config::server()).await;
+        let sender = socket.sender();
+        let (text, binary) = (PreparedMessage::new("text"), PreparedMessage::new(vec![1]));
+        assert_eq!(sender.try_send_batch(&[&text, &binary, &text]), Ok(1));
+        assert!(matches!(sender.try_send_batch(&[&binary, &text]), Err(SendError::NotSupported { .. })));
+        assert_eq!(sender.try_send_batch(&[&text]), Ok(1));
+        assert_eq!([client.text().await, client.text().await], ["text", "text"]);
+    });
+}
+
+#[test]
+fn start_close_waits_for_nothing_and_ends_the_receiver() {
+    run_paused(async || {
+        let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
+        let sender = socket.sender();
+        assert!(matches!(sender.start_close(CloseCode::ABNORMAL, ""), Err(SendError::InvalidCloseCode(_))));
+        assert_eq!(sender.start_close(CloseCode::TRY_AGAIN_LATER, "too slow"), Ok(()));
+        assert_eq!(sender.try_send("late"), Err(SendError::Closed));
+        assert_eq!(client.wire.frame().await, ServerFrame::close(1013, "too slow"));
+        client.wire.write(Frame::close(1013, "").bytes()).await;
+        assert!(socket.recv().await.is_none());
+        drop((socket, client));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(sender.start_close(CloseCode::NORMAL, ""), Err(SendError::Closed));
     });
 }

@@ -48,9 +48,8 @@ pub use transport::upgraded::Upgraded;
 pub use upgrade::error::{UpgradeError, UpgradeRefusal};
 pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
 pub use websocket_driver::{
-    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Event, Handshake,
-    HandshakeError, HeadError, Limit, LimitExceeded, Message, MessageRef, Observer, OriginalUri, PreparedMessage,
-    ProtocolError, ProxyError, ResponseError, ResponseFault, SendError, Timeout, Traffic, UrlError, UsageError,
-    Utf8Bytes, Version,
+    Budget, Charge, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, ConnectionObserver,
+    ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit, LimitExceeded, Message,
+    MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError, ResponseError, ResponseFault,
+    SendError, Timeout, Traffic, UrlError, UsageError, Utf8Bytes, Version,
 };
-pub use websocket_driver::{CompletedHandshake, InvalidUtf8};

@@ -13,7 +13,7 @@ mod ready_state;
 mod version;
 
 pub use config::Config;
-pub use config::budget::Budget;
+pub use config::budget::{Budget, Charge};
 pub use config::observer::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
 pub use driver::Driver;
 pub use error::cause::{CloseCause, Timeout, TransportEnd};

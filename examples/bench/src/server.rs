@@ -17,6 +17,9 @@ pub const SMALL_BUFFER: usize = 4 * 1024;
 /// The largest message that a server is to take.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
+/// The messages that a broadcast channel holds for receivers that are behind: more than any burst.
+pub const BACKLOG: usize = 100;
+
 /// The command line of a server.
 #[derive(Debug, Clone, Args)]
 pub struct Options {

@@ -251,6 +251,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(())
     }
 
+    /// Takes as many messages as there is room for, and writes them now. Returns their number.
+    pub(crate) fn try_send_batch(&mut self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
+        let mut sent = 0;
+        for message in messages {
+            if self.may_write() && !self.has_room() {
+                // Not refused by the driver, since a buffer lent to it would stay there for long.
+                break;
+            }
+            match self.writable()?.send_prepared(message) {
+                Ok(()) => sent += 1,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        if sent > 0 {
+            self.on_message();
+            self.write_now();
+        }
+        Ok(sent)
+    }
+
     /// Returns the position of the output behind all that was taken.
     pub(crate) fn position(&mut self) -> u64 {
         self.driver.output().end_position()

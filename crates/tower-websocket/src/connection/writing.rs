@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -178,6 +178,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             self.driver.charge();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes what was taken as far as the transport takes it, for a caller that does not wait. The rest is left to the background,
+    /// so that no task needs to be woken here.
+    pub(super) fn write_now(&mut self) {
+        if let Poll::Ready(Err(error)) = self.poll_write(&mut Context::from_waker(Waker::noop())) {
+            self.fail_writing(error);
+        }
     }
 
     /// Has the background write what was taken, though nobody waits for it.

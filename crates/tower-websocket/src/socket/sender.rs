@@ -125,6 +125,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         connection.lock().try_send(|driver| driver.send_prepared(prepared))
     }
 
+    /// Sends messages that other sockets send as well, as many as there is room for, and writes them at once, in one write if the
+    /// transport takes them all. Returns the number that was sent; if that is not all of them,
+    /// [`Config::max_output`](crate::Config::max_output) bytes wait to be written. It waits for nothing: what the transport does not
+    /// take is written in the background.
+    ///
+    /// ```
+    /// # use tower_websocket::{PreparedMessage, WebSocketSender};
+    /// fn broadcast(senders: &mut Vec<WebSocketSender>, news: &[&PreparedMessage]) {
+    ///     senders.retain(|sender| sender.try_send_batch(news).is_ok_and(|sent| sent == news.len()));
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_send`](Self::try_send) other than [`SendError::OutputFull`], if the first message is refused. After a later
+    /// one was, the number before it is returned.
+    pub fn try_send_batch(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        connection.lock().try_send_batch(messages)
+    }
+
     /// Waits until there is room for a message, after [`try_send`](Self::try_send) returned [`SendError::OutputFull`]. Another
     /// sender may take the room first.
     ///

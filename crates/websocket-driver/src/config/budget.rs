@@ -65,20 +65,34 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// A connection's part of a budget, given back when it is dropped.
+/// A part of a [`Budget`], returned to it when dropped. A connection charges its own; this is for memory that is held on behalf of
+/// connections elsewhere, such as messages that wait for a slow peer.
+///
+/// ```
+/// use websocket_driver::{Budget, Charge};
+///
+/// let budget = Budget::new(1024);
+/// let mut charge = Charge::new(&budget);
+/// charge.set(100);
+/// assert_eq!(budget.used(), 100);
+/// drop(charge);
+/// assert_eq!(budget.used(), 0);
+/// ```
 #[derive(Debug)]
-pub(crate) struct Charge {
+pub struct Charge {
     budget: Budget,
     bytes: usize,
 }
 
 impl Charge {
-    pub(crate) fn new(budget: &Budget) -> Self {
+    /// Creates a charge of 0 bytes.
+    pub fn new(budget: &Budget) -> Self {
         Self { budget: budget.clone(), bytes: 0 }
     }
 
-    /// What the connection holds now. Only changes touch what is shared.
-    pub(crate) fn set(&mut self, bytes: usize) {
+    /// Sets the number of bytes that are held now. A budget that is exceeded refuses handshakes, not charges.
+    pub fn set(&mut self, bytes: usize) {
+        // Only changes touch what is shared.
         let used = &self.budget.0.used;
         if bytes > self.bytes {
             used.fetch_add(bytes - self.bytes, Ordering::Relaxed);

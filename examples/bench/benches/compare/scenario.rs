@@ -33,7 +33,7 @@ const MANY: &[Mode] = &[Mode::Plain, Mode::Small];
 /// Those where several messages come at a time.
 const PIPELINED: &[Mode] = &[Mode::Plain, Mode::Batched];
 
-pub(crate) const ALL: [Scenario; 11] = [
+pub(crate) const ALL: [Scenario; 15] = [
     Scenario {
         name: "S1",
         title: "ping-pong, 64 B text, 100 connections",
@@ -120,6 +120,38 @@ pub(crate) const ALL: [Scenario; 11] = [
         title: "broadcast, 1 KiB text to 1,000 connections; a message is one delivered to one of them",
         unit: Unit::Message,
         load: "broadcast --size 1024 --connections 1000",
+        modes: &[Mode::Broadcast],
+        rounds: None,
+    },
+    Scenario {
+        name: "S12",
+        title: "broadcast, 128 B text to 1,000 connections; a message is one delivered to one of them",
+        unit: Unit::Message,
+        load: "broadcast --size 128 --connections 1000",
+        modes: &[Mode::Broadcast],
+        rounds: None,
+    },
+    Scenario {
+        name: "S13",
+        title: "broadcast in bursts of 16, 128 B text to 1,000 connections; a message is one delivered to one of them",
+        unit: Unit::Message,
+        load: "broadcast --size 128 --connections 1000 --in-flight 16",
+        modes: &[Mode::Broadcast],
+        rounds: None,
+    },
+    Scenario {
+        name: "S14",
+        title: "broadcast, 128 B text to 9,000 connections; a message is one delivered to one of them",
+        unit: Unit::Message,
+        load: "broadcast --size 128 --connections 9000",
+        modes: &[Mode::Broadcast],
+        rounds: None,
+    },
+    Scenario {
+        name: "S15",
+        title: "broadcast in bursts of 10, 128 B text to 9,000 connections; a message is one delivered to one of them",
+        unit: Unit::Message,
+        load: "broadcast --size 128 --connections 9000 --in-flight 10",
         modes: &[Mode::Broadcast],
         rounds: None,
     },

@@ -20,6 +20,8 @@ pub(crate) struct Server {
 const PLAIN: &[Mode] = &[Mode::Plain];
 const BATCHED: &[Mode] = &[Mode::Batched];
 const SMALL: &[Mode] = &[Mode::Small];
+const BROADCAST: &[Mode] = &[Mode::Broadcast];
+const PLAIN_AND_BROADCAST: &[Mode] = &[Mode::Plain, Mode::Broadcast];
 const OURS: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Broadcast];
 const PLAIN_AND_DEFLATE: &[Mode] = &[Mode::Plain, Mode::Deflate];
 
@@ -70,6 +72,7 @@ pub(crate) fn all() -> Vec<Server> {
         Server::new("ours, tower", ours, OURS).arguments(&["--stack", "tower"]),
         Server::new("ours, tcp", ours, OURS).arguments(&["--stack", "tcp"]),
         Server::new("ours, tcp, for_each", ours, PLAIN).arguments(&["--stack", "tcp", "--for-each"]),
+        Server::new("ours, tcp, hub", ours, BROADCAST).arguments(&["--stack", "tcp", "--hub"]),
     ];
     // Without the feature they are not built, and what lies there may be from before.
     if cfg!(feature = "peers") {
@@ -92,7 +95,7 @@ fn peers() -> [Server; 13] {
         Server::new("fastwebsockets", fastwebsockets, PLAIN).package("fastwebsockets"),
         Server::new("tokio-websockets", websockets, PLAIN).package("tokio-websockets"),
         Server::new("tokio-websockets, batched", websockets, BATCHED),
-        Server::new("axum's own", axum, PLAIN).package("axum"),
+        Server::new("axum's own", axum, PLAIN_AND_BROADCAST).package("axum"),
         Server::new("axum's own, batched", axum, BATCHED),
         Server::new("axum's own, 4 KiB buffer", axum, SMALL),
         Server::new("sockudo-ws", sockudo, PLAIN_AND_DEFLATE).package("sockudo-ws"),

@@ -25,7 +25,11 @@ use tokio::sync::broadcast;
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{Config, PreparedMessage, WebSocket, WebSocketLayer, accept};
-use websocket_bench::server::{self, Mode};
+use websocket_bench::server::{self, BACKLOG, Mode};
+use websocket_hub::{Hub, HubConfig, Subscribe};
+
+/// The topic that all connections are subscribed to.
+const ROOM: &str = "room";
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -37,6 +41,9 @@ struct Options {
     /// Echo by `for_each_borrowed`, which lends the messages, instead of by `recv` and `send`.
     #[arg(long)]
     for_each: bool,
+    /// Send to all by a hub, instead of by a channel of tokio that each connection receives from.
+    #[arg(long)]
+    hub: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -55,15 +62,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Broadcast => Config::server(),
         mode => return mode.refuse(),
     };
-    let task = match options.server.mode {
-        Mode::Broadcast => Task::SayToAll(broadcast::channel(16).0),
-        _ if options.for_each => Task::EchoBorrowed,
+    let (mode, borrows, has_hub) = (options.server.mode, options.for_each, options.hub);
+    let task = move || match mode {
+        // In the runtime, where the tasks of the hub are.
+        Mode::Broadcast if has_hub => Task::Publish(Hub::new(HubConfig::new())),
+        Mode::Broadcast => Task::SayToAll(broadcast::channel(BACKLOG).0),
+        _ if borrows => Task::EchoBorrowed,
         _ => Task::Echo,
     };
     match options.stack {
-        Stack::Axum => server::run(&options.server, |listener| axum(listener, config, task)),
-        Stack::Tower => server::run(&options.server, |listener| tower(listener, config, task)),
-        Stack::Tcp => server::run(&options.server, |listener| tcp(listener, config, task)),
+        Stack::Axum => server::run(&options.server, |listener| async { axum(listener, config, task()).await }),
+        Stack::Tower => server::run(&options.server, |listener| async { tower(listener, config, task()).await }),
+        Stack::Tcp => server::run(&options.server, |listener| async { tcp(listener, config, task()).await }),
     }
 }
 
@@ -73,6 +83,7 @@ enum Task {
     Echo,
     EchoBorrowed,
     SayToAll(broadcast::Sender<PreparedMessage>),
+    Publish(Hub),
 }
 
 async fn axum(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
@@ -121,7 +132,8 @@ fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         Task::Echo => Either::Left(Either::Left(echo(socket))),
         Task::EchoBorrowed => Either::Left(Either::Right(echo_borrowed(socket))),
         // Boxed, so that it takes no memory from the others.
-        Task::SayToAll(room) => Either::Right(Box::pin(say_to_all(socket, room))),
+        Task::SayToAll(room) => Either::Right(Either::Left(Box::pin(say_to_all(socket, room)))),
+        Task::Publish(hub) => Either::Right(Either::Right(Box::pin(publish(socket, hub)))),
     }
 }
 
@@ -156,6 +168,18 @@ async fn say_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 Ok(message) if socket.send_prepared(&message).await.is_ok() => {}
                 _ => break,
             },
+        }
+    }
+}
+
+async fn publish<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>, hub: Hub) {
+    let member = hub.join(socket.sender());
+    if member.subscribe(ROOM, Subscribe::new()).await.is_err() {
+        return;
+    }
+    while let Some(Ok(message)) = socket.recv().await {
+        if hub.publish(ROOM, message).await.is_err() {
+            return;
         }
     }
 }

@@ -4,12 +4,14 @@ use std::error::Error;
 use std::io;
 
 use axum::Router;
-use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocketUpgrade};
 use axum::routing::any;
 use axum::serve::ListenerExt;
+use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use websocket_bench::echo;
-use websocket_bench::server::{self, MAX_MESSAGE, Mode, Options, SMALL_BUFFER};
+use websocket_bench::server::{self, BACKLOG, MAX_MESSAGE, Mode, Options, SMALL_BUFFER};
 
 /// Its default, which its documentation gives for high load.
 const READ_BUFFER: usize = 128 * 1024;
@@ -20,8 +22,40 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Plain => server::run(&options, |listener| serve(listener, false, READ_BUFFER)),
         Mode::Batched => server::run(&options, |listener| serve(listener, true, READ_BUFFER)),
         Mode::Small => server::run(&options, |listener| serve(listener, false, SMALL_BUFFER)),
+        Mode::Broadcast => server::run(&options, say_to_all),
         mode => mode.refuse(),
     }
+}
+
+/// Its example `chat`: a socket is split, one task sends what a channel of tokio brings, and another one receives.
+async fn say_to_all(listener: TcpListener) -> io::Result<()> {
+    let room = broadcast::channel::<Utf8Bytes>(BACKLOG).0;
+    let upgrade = move |ws: WebSocketUpgrade| async move {
+        ws.on_upgrade(move |socket| async move {
+            let (mut sender, mut receiver) = socket.split();
+            let mut said = room.subscribe();
+            let mut sending = tokio::spawn(async move {
+                while let Ok(text) = said.recv().await {
+                    if sender.send(Message::Text(text)).await.is_err() {
+                        break;
+                    }
+                }
+            });
+            let mut receiving = tokio::spawn(async move {
+                while let Some(Ok(Message::Text(text))) = receiver.next().await {
+                    let _ = room.send(text);
+                }
+            });
+            tokio::select! {
+                _ = &mut sending => receiving.abort(),
+                _ = &mut receiving => sending.abort(),
+            }
+        })
+    };
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, Router::new().route("/", any(upgrade))).await
 }
 
 async fn serve(listener: TcpListener, batched: bool, read_buffer: usize) -> io::Result<()> {

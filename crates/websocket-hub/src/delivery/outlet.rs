@@ -1,0 +1,32 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_websocket::{CloseCode, PreparedMessage, SendError, WebSocketSender};
+
+/// The connection of a member, whatever its transport.
+pub(crate) trait Outlet: Send + Sync + 'static {
+    /// Writes as many messages as there is room for. Returns their number.
+    fn try_send(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError>;
+
+    /// Waits until there is room. Returns whether there can be any.
+    fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
+
+    /// Begins to close.
+    fn close(&self, code: CloseCode, reason: &str);
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for WebSocketSender<T> {
+    fn try_send(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
+        self.try_send_batch(messages)
+    }
+
+    fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(async move { WebSocketSender::ready(self).await.is_ok() })
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) {
+        // One that is gone needs no close, and the code was checked.
+        let _ = self.start_close(code, reason);
+    }
+}

@@ -1,0 +1,327 @@
+//! A member as its shard sees it: its subscriptions and its queue.
+
+mod pending;
+mod pump;
+mod subscriptions;
+
+use std::fmt;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tower_websocket::{CloseCode, PreparedMessage, SendError};
+
+use self::pending::Pending;
+pub(crate) use self::subscriptions::Joined;
+use self::subscriptions::Subscription;
+use super::outlet::Outlet;
+use super::queue::{Dropped, Rule, SubscriptionId, TooSlow};
+use super::shared::Shared;
+use crate::config::Settings;
+use crate::notice::{Notice, Notices};
+use crate::publication::{Delivery, MemberId};
+use crate::stats::count;
+use crate::subscribe::Overflow;
+use crate::sync::lock;
+
+/// The subscription that messages to a user belong to. It always exists.
+const DIRECT: SubscriptionId = 0;
+
+/// The reason in the close frame of a member that is too slow.
+const TOO_SLOW: &str = "too slow to receive messages";
+
+pub(crate) struct Subscriber<O: ?Sized = dyn Outlet> {
+    id: u64,
+    state: Mutex<State>,
+    outlet: O,
+}
+
+struct State {
+    /// Reallocated with each subscription, since most members have few, and for long.
+    subscriptions: Box<[Subscription]>,
+    /// Only while something waits. Messages go through it for as long as it exists.
+    pending: Option<Box<Pending>>,
+    notices: Option<Box<Notices>>,
+    last_subscription: SubscriptionId,
+    /// Nothing is delivered any more.
+    is_closed: bool,
+}
+
+/// A message or a notice for the members of a topic or of a user.
+#[derive(Debug, Clone)]
+pub(crate) enum Offer {
+    Message(Arc<Delivery>),
+    Gap(Arc<str>),
+}
+
+/// Messages for one member that has no queue. It is used for one member after the other, to be allocated once.
+#[derive(Default)]
+pub(crate) struct Direct<'a> {
+    messages: Vec<&'a PreparedMessage>,
+    /// In the same order.
+    deliveries: Vec<(SubscriptionId, &'a Arc<Delivery>)>,
+}
+
+impl Direct<'_> {
+    fn clear(&mut self) {
+        self.messages.clear();
+        self.deliveries.clear();
+    }
+}
+
+/// Consequences that were found with the lock held, and are acted upon without it.
+#[derive(Default)]
+struct Outcome {
+    dropped: Vec<(Arc<str>, Dropped)>,
+    wakers: Vec<Waker>,
+    too_slow: Option<(Option<Arc<str>>, CloseCode)>,
+}
+
+impl Subscriber {
+    /// Creates a member. Members with different numbers are in different shards, in turn.
+    pub(crate) fn new(outlet: impl Outlet) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Subscriber {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            state: Mutex::new(State {
+                subscriptions: Box::default(),
+                pending: None,
+                notices: None,
+                last_subscription: DIRECT,
+                is_closed: false,
+            }),
+            outlet,
+        })
+    }
+
+    pub(crate) fn id(&self, shared: &Shared) -> MemberId {
+        MemberId { node: shared.node, member: self.id }
+    }
+
+    pub(crate) fn shard(&self, shared: &Shared) -> usize {
+        (self.id % shared.shards.len() as u64) as usize
+    }
+
+    /// Hands messages and notices over, in one write if the connection takes them. Called by the task of the shard alone, so that the
+    /// messages of each topic keep their order.
+    pub(crate) fn offer<'a>(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        offers: impl Iterator<Item = &'a Offer>,
+        direct: &mut Direct<'a>,
+    ) {
+        let id = self.id(shared);
+        direct.clear();
+        let mut outcome = Outcome::default();
+        let mut state = lock(&self.state);
+        for offer in offers {
+            if state.is_closed {
+                break;
+            }
+            match offer {
+                Offer::Gap(topic) => outcome.wakers.extend(state.gap(topic)),
+                Offer::Message(delivery) => {
+                    let Some(subscription) = state.live_subscription(delivery) else { continue };
+                    if !delivery.is_for(id) {
+                        continue;
+                    }
+                    // It was made before the lock was taken.
+                    let Some(prepared) = shared.prepared(delivery) else { continue };
+                    if state.pending.is_some() {
+                        state.enqueue(shared, subscription, delivery, &mut outcome);
+                    } else {
+                        direct.messages.push(prepared);
+                        direct.deliveries.push((subscription, delivery));
+                    }
+                }
+            }
+        }
+        drop(state);
+        if !direct.messages.is_empty() {
+            self.send_directly(shared, direct, &mut outcome);
+        }
+        self.conclude(shared, outcome);
+    }
+
+    fn send_directly(self: &Arc<Self>, shared: &Arc<Shared>, direct: &Direct<'_>, outcome: &mut Outcome) {
+        let Some(sent) = self.send_all(shared, &direct.messages) else {
+            return self.leave_all(shared);
+        };
+        if sent == direct.messages.len() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        // A resumption may have begun to wait in the meantime, and then drains these as well.
+        let is_draining = state.pending.is_some();
+        for (subscription, delivery) in &direct.deliveries[sent..] {
+            if !state.is_closed && state.rule(*subscription, &shared.settings).is_some() {
+                state.enqueue(shared, *subscription, delivery, outcome);
+            }
+        }
+        if !is_draining && state.pending.is_some() {
+            drop(state);
+            self.spawn_drain(shared);
+        }
+    }
+
+    /// Sends as many messages as there is room for. Returns their number, or `None` if the connection is gone.
+    fn send_all(&self, shared: &Shared, messages: &[&PreparedMessage]) -> Option<usize> {
+        let (mut done, mut refused) = (0, 0);
+        while done < messages.len() {
+            match self.outlet.try_send(&messages[done..]) {
+                Ok(0) => break,
+                Ok(sent) => done += sent,
+                Err(SendError::Closed) => return None,
+                Err(SendError::OutputFull) => break,
+                // The protocol of this connection cannot transmit it.
+                Err(_) => (done, refused) = (done + 1, refused + 1),
+            }
+        }
+        count(&shared.counters.undeliverable, refused);
+        count(&shared.counters.delivered, done - refused);
+        Some(done)
+    }
+
+    /// Acts upon the consequences, without the lock.
+    fn conclude(self: &Arc<Self>, shared: &Arc<Shared>, outcome: Outcome) {
+        for waker in outcome.wakers {
+            waker.wake();
+        }
+        for (topic, dropped) in outcome.dropped {
+            count(&shared.counters.dropped_oldest, dropped.oldest);
+            count(&shared.counters.dropped_newest, dropped.newest);
+            count(&shared.counters.replaced, dropped.replaced);
+            if dropped.missed() > 0 {
+                shared.observe(|observer| observer.lagged(&topic, dropped.missed() as u64));
+            }
+        }
+        if let Some((topic, code)) = outcome.too_slow {
+            count(&shared.counters.closed_slow, 1);
+            self.close(shared, code, TOO_SLOW);
+            shared.observe(|observer| observer.closed_slow(topic.as_deref(), code));
+        }
+    }
+
+    /// Closes the connection.
+    pub(crate) fn close(&self, shared: &Shared, code: CloseCode, reason: &str) {
+        self.leave_all(shared);
+        self.outlet.close(code, reason);
+    }
+
+    /// Ends all subscriptions, for good.
+    pub(crate) fn leave_all(&self, shared: &Shared) {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        let (subscriptions, pending) = (mem::take(&mut state.subscriptions), state.pending.take());
+        drop(state);
+        drop(pending);
+        for subscription in subscriptions {
+            self.release(shared, &subscription);
+        }
+    }
+
+    /// Waits for a notice.
+    pub(crate) fn poll_notice(&self, cx: &mut Context<'_>) -> Poll<Notice> {
+        let mut state = lock(&self.state);
+        let notices = state.notices.get_or_insert_default();
+        match notices.pop() {
+            Some(notice) => Poll::Ready(notice),
+            None => {
+                notices.register(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl State {
+    /// Returns the subscription that a message is for, if there is one and it is live. If it is not live yet, it keeps the message.
+    fn live_subscription(&mut self, delivery: &Arc<Delivery>) -> Option<SubscriptionId> {
+        let Some(topic) = &delivery.topic else {
+            return Some(DIRECT);
+        };
+        let subscription = self.subscriptions.iter_mut().find(|subscription| subscription.is_of(topic))?;
+        let (id, limit) = (subscription.id, subscription.rule.limit);
+        match subscription.joining() {
+            Some(joining) => {
+                joining.keep(delivery, limit);
+                None
+            }
+            None => Some(id),
+        }
+    }
+
+    fn rule(&self, subscription: SubscriptionId, settings: &Settings) -> Option<Rule> {
+        if subscription == DIRECT {
+            return Some(Rule { limit: settings.direct_queue, overflow: Overflow::default() });
+        }
+        let subscription = self.subscriptions.iter().find(|known| known.id == subscription)?;
+        Some(subscription.rule)
+    }
+
+    fn topic(&self, subscription: SubscriptionId) -> Option<Arc<str>> {
+        let subscription = self.subscriptions.iter().find(|known| known.id == subscription)?;
+        Some(subscription.topic.clone())
+    }
+
+    /// Puts a message into the queue.
+    fn enqueue(
+        &mut self,
+        shared: &Arc<Shared>,
+        subscription: SubscriptionId,
+        delivery: &Arc<Delivery>,
+        outcome: &mut Outcome,
+    ) {
+        let Some(rule) = self.rule(subscription, &shared.settings) else { return };
+        let pending = self.pending.get_or_insert_with(|| Box::new(Pending::new(shared.clone())));
+        match pending.push(subscription, delivery, rule) {
+            Ok(dropped) => self.note_dropped(subscription, dropped, outcome),
+            Err(too_slow) => self.note_too_slow(too_slow, outcome),
+        }
+    }
+
+    fn note_dropped(&mut self, subscription: SubscriptionId, dropped: Dropped, outcome: &mut Outcome) {
+        if dropped == Dropped::default() {
+            return;
+        }
+        if let Some(topic) = self.topic(subscription) {
+            if dropped.missed() > 0 {
+                let notices = self.notices.get_or_insert_default();
+                outcome.wakers.extend(notices.lag(&topic, dropped.missed() as u64));
+            }
+            outcome.dropped.push((topic, dropped));
+        }
+    }
+
+    fn note_too_slow(&mut self, TooSlow(subscription, code): TooSlow, outcome: &mut Outcome) {
+        self.is_closed = true;
+        outcome.too_slow = Some((self.topic(subscription), code));
+    }
+
+    fn gap(&mut self, topic: &Arc<str>) -> Option<Waker> {
+        if self.subscriptions.iter().any(|subscription| subscription.is_of(topic)) {
+            self.notices.get_or_insert_default().gap(topic)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_member_is_small() {
+        // Beside the sender of its connection, which is 32 bytes.
+        assert!(size_of::<Mutex<State>>() <= 48, "{}", size_of::<Mutex<State>>());
+        assert!(size_of::<Subscription>() <= 48, "{}", size_of::<Subscription>());
+    }
+}

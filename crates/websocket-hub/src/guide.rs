@@ -1,0 +1,16 @@
+//! Guides: the promises of a hub, choosing a policy, resuming from JavaScript, sizing and deployment.
+
+#[doc = include_str!("guide/promises.md")]
+pub mod promises {}
+
+#[doc = include_str!("guide/policies.md")]
+pub mod policies {}
+
+#[doc = include_str!("guide/javascript.md")]
+pub mod javascript {}
+
+#[doc = include_str!("guide/sizing.md")]
+pub mod sizing {}
+
+#[doc = include_str!("guide/deploying.md")]
+pub mod deploying {}

@@ -1,0 +1,99 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// A place in the sequence of a topic's messages. A client that keeps the position of the last message it has seen can
+/// [resume](crate::Subscribe::since) behind it.
+///
+/// Offsets of a topic grow with each message, not necessarily by one. They can be compared only if the epochs are equal: a hub that
+/// has lost its history, by a restart for example, begins a new epoch.
+///
+/// It is sent to clients as text, since a number in JavaScript does not hold 64 bits:
+///
+/// ```
+/// use websocket_hub::Position;
+///
+/// let position = Position::new(0xc0ffee, 42);
+/// assert_eq!(position.to_string(), "c0ffee-42");
+/// assert_eq!("c0ffee-42".parse(), Ok(position));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Position {
+    epoch: u64,
+    offset: u64,
+}
+
+impl Position {
+    /// The position of messages without one: those of [`publish_local`](crate::Hub::publish_local), and those of backends that count
+    /// nothing. Resuming from it reports [`Lost`](crate::Recovery::Lost).
+    pub const UNKNOWN: Self = Self::new(0, 0);
+
+    /// Creates a position, in a [backend](crate::backend) for example.
+    pub const fn new(epoch: u64, offset: u64) -> Self {
+        Self { epoch, offset }
+    }
+
+    /// Returns the epoch.
+    pub const fn epoch(self) -> u64 {
+        self.epoch
+    }
+
+    /// Returns the offset, which can be compared with others of the same topic and epoch.
+    pub const fn offset(self) -> u64 {
+        self.offset
+    }
+
+    /// Returns whether this is a position other than [`UNKNOWN`](Self::UNKNOWN).
+    pub const fn is_known(self) -> bool {
+        self.epoch != 0
+    }
+
+    /// Returns whether this position is known to be at or before another one.
+    pub(crate) fn is_covered_by(self, other: Self) -> bool {
+        self.is_known() && self.epoch == other.epoch && self.offset <= other.offset
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{}", self.epoch, self.offset)
+    }
+}
+
+/// The error of parsing a [`Position`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("invalid position")]
+pub struct ParsePositionError(());
+
+impl FromStr for Position {
+    type Err = ParsePositionError;
+
+    fn from_str(text: &str) -> Result<Self, ParsePositionError> {
+        let (epoch, offset) = text.split_once('-').ok_or(ParsePositionError(()))?;
+        // The standard library takes a sign as well.
+        if epoch.starts_with('+') || offset.starts_with('+') {
+            return Err(ParsePositionError(()));
+        }
+        let epoch = u64::from_str_radix(epoch, 16).map_err(|_| ParsePositionError(()))?;
+        let offset = offset.parse().map_err(|_| ParsePositionError(()))?;
+        Ok(Self { epoch, offset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn position_is_displayed_and_parsed() {
+        for position in [Position::new(1, 0), Position::new(u64::MAX, u64::MAX), Position::UNKNOWN] {
+            assert_eq!(position.to_string().parse(), Ok(position));
+        }
+    }
+
+    #[test]
+    fn malformed_position_is_rejected() {
+        for text in ["", "-", "1", "1-", "-1", "g-1", "1-x", "+1-1", "1-+1", "1-1-1", "1--1", "10000000000000000-1"] {
+            assert_eq!(text.parse::<Position>(), Err(ParsePositionError(())), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The figures of a hub.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// The figures of a hub on this node, from [`Hub::stats`](crate::Hub::stats). Those in the past tense count since the hub was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HubStats {
+    /// The number of members.
+    pub members: usize,
+    /// The number of topics that have members.
+    pub topics: usize,
+    /// The number of messages that wait for slow members.
+    pub queued_messages: usize,
+    /// Their bytes. A message that waits for several members is counted for each.
+    pub queued_bytes: usize,
+    /// Messages that arrived for the members of this node.
+    pub published: u64,
+    /// Messages that were handed to connections, once for each member.
+    pub delivered: u64,
+    /// Messages that [`DropOldest`](crate::Overflow::DropOldest) dropped.
+    pub dropped_oldest: u64,
+    /// Messages that [`DropNewest`](crate::Overflow::DropNewest) dropped, and those that alone were over the limit of a queue.
+    pub dropped_newest: u64,
+    /// Messages that [`LatestOnly`](crate::Overflow::LatestOnly) replaced.
+    pub replaced: u64,
+    /// Members that [`Close`](crate::Overflow::Close) closed.
+    pub closed_slow: u64,
+    /// Messages that a member's protocol cannot transmit, such as binary messages in the hixie drafts, or that an extension refused.
+    pub undeliverable: u64,
+    /// Gaps that were reported, once for each topic.
+    pub gaps: u64,
+    /// Calls of [`HubConfig::frame`](crate::HubConfig::frame) and of the observer that panicked.
+    pub panics: u64,
+}
+
+/// The counters behind [`HubStats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) members: AtomicUsize,
+    pub(crate) queued_messages: AtomicUsize,
+    pub(crate) queued_bytes: AtomicUsize,
+    pub(crate) published: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) dropped_oldest: AtomicU64,
+    pub(crate) dropped_newest: AtomicU64,
+    pub(crate) replaced: AtomicU64,
+    pub(crate) closed_slow: AtomicU64,
+    pub(crate) undeliverable: AtomicU64,
+    pub(crate) gaps: AtomicU64,
+    pub(crate) panics: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn snapshot(&self, topics: usize) -> HubStats {
+        HubStats {
+            members: self.members.load(Ordering::Relaxed),
+            topics,
+            queued_messages: self.queued_messages.load(Ordering::Relaxed),
+            queued_bytes: self.queued_bytes.load(Ordering::Relaxed),
+            published: self.published.load(Ordering::Relaxed),
+            delivered: self.delivered.load(Ordering::Relaxed),
+            dropped_oldest: self.dropped_oldest.load(Ordering::Relaxed),
+            dropped_newest: self.dropped_newest.load(Ordering::Relaxed),
+            replaced: self.replaced.load(Ordering::Relaxed),
+            closed_slow: self.closed_slow.load(Ordering::Relaxed),
+            undeliverable: self.undeliverable.load(Ordering::Relaxed),
+            gaps: self.gaps.load(Ordering::Relaxed),
+            panics: self.panics.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Adds to a counter, if there is anything to add.
+pub(crate) fn count(counter: &AtomicU64, number: usize) {
+    if number > 0 {
+        counter.fetch_add(number as u64, Ordering::Relaxed);
+    }
+}
