@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Buf;
 use websocket_driver::{
-    Budget, CloseCode, CompletedHandshake, Config, ConnectionObserver, Driver, Event, Message,
-    ConnectionOpened, Observer, ReadyState, UsageError, Version,
+    Budget, CloseCode, CompletedHandshake, Config, ConnectionObserver, ConnectionOpened, Driver, Event, Message,
+    Observer, ReadyState, UsageError, Version,
 };
 use websocket_tests::wire::{Answer, Frame, Handshake, ServerFrame, VERSIONS, server_frames};
 

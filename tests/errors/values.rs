@@ -15,8 +15,8 @@ use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
 };
 use websocket_driver::{
-    ClientError, CloseCode, HandshakeError, HeadError, InvalidUtf8, ProtocolError,
-    ProxyError, ResponseError, ResponseFault, SendError, UrlError, UsageError, Utf8Bytes,
+    ClientError, CloseCode, HandshakeError, HeadError, InvalidUtf8, ProtocolError, ProxyError, ResponseError,
+    ResponseFault, SendError, UrlError, UsageError, Utf8Bytes,
 };
 
 pub(crate) struct Checked {

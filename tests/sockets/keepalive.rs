@@ -172,7 +172,11 @@ fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
     run_paused(async || {
         for are_reported in [true, false] {
             for is_observed in [false, true] {
-                let config = if is_observed { pinging().observer(tower_websocket::test::Recorder::default()) } else { pinging() };
+                let config = if is_observed {
+                    pinging().observer(tower_websocket::test::Recorder::default())
+                } else {
+                    pinging()
+                };
                 let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
                 socket.set_keepalive_pongs(are_reported);
                 let pongs = tokio::spawn(async move {

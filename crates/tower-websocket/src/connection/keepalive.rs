@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use websocket_driver::{self as driver, Config, Timeout, TimerEvent, TransportEnd, Version};
 
-use super::{Connection, Patience};
+use super::{Connection, KeepalivePong, Patience};
 use crate::background::Worker;
 use crate::background::ticker::{Tick, TickerHandle};
 use crate::transport::tcp;
@@ -148,15 +148,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Takes a pong. Returns whether it is reported to the application.
     pub(super) fn on_pong(&mut self, data: &[u8]) -> bool {
+        let Some(cold) = &mut self.cold else {
+            return true;
+        };
         let mut is_keepalive = data.is_empty();
-        if let Some(cold) = &mut self.cold
-            && let Some((time, is_unattended)) = cold.pings.answer(data)
-        {
+        if let Some((time, is_unattended)) = cold.pings.answer(data) {
             self.driver.report_round_trip(time);
             is_keepalive = is_unattended;
         }
-        let is_answer = is_keepalive && mem::take(&mut self.awaits_pong);
-        !(is_answer && self.hides_pongs)
+        if !is_keepalive || cold.keepalive_pong != KeepalivePong::Due {
+            return true;
+        }
+        cold.keepalive_pong = KeepalivePong::Hidden;
+        false
     }
 
     /// Handles a timer that has expired, once all that had arrived by then was received. Returns whether there was one.
@@ -218,7 +222,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 // If the output is full and stays so, the peer is not reading, and a ping would tell nothing more. When it
                 // is written, that is the sign of life.
                 let pinged = self.writable().and_then(|driver| driver.send_ping(data));
-                self.awaits_pong |= pinged.is_ok();
+                if pinged.is_ok()
+                    && let Some(cold) = &mut self.cold
+                    && cold.keepalive_pong == KeepalivePong::Hidden
+                {
+                    cold.keepalive_pong = KeepalivePong::Due;
+                }
             }
             TimerEvent::Expired(timeout) => self.expire(timeout),
             // Something was received meanwhile.

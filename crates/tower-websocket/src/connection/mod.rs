@@ -77,10 +77,6 @@ pub(crate) struct Connection<T> {
     is_active: bool,
     /// A timer has expired, which the receiver has to handle.
     is_due: bool,
-    /// A keepalive ping was sent, and its pong has not arrived.
-    awaits_pong: bool,
-    /// The pongs to keepalive pings are not reported.
-    hides_pongs: bool,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +92,7 @@ struct ColdState {
     /// The background task of the thread that opened the connection, if no timer knows it.
     home: Option<Arc<Worker>>,
     observer: Option<Arc<ObserverCell>>,
+    keepalive_pong: KeepalivePong,
 }
 
 /// How many pong timeouts it takes to drop a connection. Two if its transport shares a window with others, as on HTTP/2: while
@@ -107,6 +104,17 @@ enum Patience {
     Two,
     /// One of two has passed.
     Last,
+}
+
+/// What becomes of the pong that answers a keepalive ping.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum KeepalivePong {
+    #[default]
+    Reported,
+    /// It is not reported to the application, and none is due.
+    Hidden,
+    /// The next that answers such a ping is not reported.
+    Due,
 }
 
 /// What a connection has for the task that receives.
@@ -140,14 +148,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             counts_messages: false,
             is_active: false,
             is_due: false,
-            awaits_pong: false,
-            hides_pongs: false,
         }
     }
 
     /// Sets whether the pongs to keepalive pings are reported.
     pub(crate) fn set_keepalive_pongs(&mut self, are_reported: bool) {
-        self.hides_pongs = !are_reported;
+        if !are_reported || self.cold.is_some() {
+            let pong = if are_reported { KeepalivePong::Reported } else { KeepalivePong::Hidden };
+            self.cold().keepalive_pong = pong;
+        }
     }
 
     /// Notes that the transport shares a window with others.
