@@ -18,8 +18,10 @@ use crate::upgrade::error::UpgradeError;
 /// Hands WebSocket handshakes to a handler, and every other request, untouched, to the inner service.
 ///
 /// The handler is given the socket and the head of the request, once the handshake is done, and runs in a task of its
-/// own. A handshake that cannot be accepted is answered with 400 or 426 and a line that says why. An `Upgrade` header on
-/// HTTP/1.0 is ignored (RFC 9110 §7.8), so such a request goes to the inner service.
+/// own. An `Upgrade` header on HTTP/1.0 is ignored (RFC 9110 §7.8), so such a request goes to the inner service.
+///
+/// A handshake that cannot be accepted is refused with the status and text of an [`UpgradeRefusal`](crate::UpgradeRefusal), which is
+/// also in the extensions of the response, so that outer layers can count or log refusals.
 ///
 /// It works over any body types, wherever hyper serves connections with upgrades: under `axum::serve`, over
 /// `hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`, over TLS, on HTTP/1.1, and on HTTP/2 where

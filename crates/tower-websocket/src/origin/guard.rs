@@ -19,7 +19,8 @@ const SEC_WEBSOCKET_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-
 ///
 /// As a Tower layer it stands before [`WebSocketLayer`](crate::WebSocketLayer), an axum router or any other service. It
 /// refuses WebSocket handshakes, with 403 and a line of text, and leaves the connection as it is; every other request goes
-/// through untouched. Elsewhere, ask [`check`](Self::check).
+/// through untouched. The [`OriginRefusal`] is in the extensions of the response, so that outer layers can count or log
+/// refusals. Elsewhere, ask [`check`](Self::check).
 ///
 /// ```
 /// use http::Request;
