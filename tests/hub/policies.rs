@@ -177,15 +177,22 @@ async fn burst_is_counted_message_by_message() {
 
 #[tokio::test(start_paused = true)]
 async fn new_message_does_not_overtake_those_that_wait() {
-    let hub = Hub::new(HubConfig::new());
-    let mut seat = Seat::narrow(&hub).await;
-    let _ = seat.subscribe("t", Subscribe::new()).await;
-    seat.peer.stall();
-    publish_numbers(&hub, "t", 0..3).await;
-    // The output is written and has room before the queue is looked at.
-    seat.peer.resume();
-    hub.publish("t", "3").await.unwrap();
-    seat.expect(&["0", "1", "2", "3"]).await;
+    // One for everybody, and one that somebody else is excluded from.
+    for excludes in [false, true] {
+        let hub = Hub::new(HubConfig::new());
+        let (mut seat, other) = (Seat::narrow(&hub).await, Seat::new(&hub).await);
+        let _ = seat.subscribe("t", Subscribe::new()).await;
+        seat.peer.stall();
+        publish_numbers(&hub, "t", 0..3).await;
+        // The output is written and has room before the queue is looked at.
+        seat.peer.resume();
+        if excludes {
+            other.member.publish("t", "3").await.unwrap();
+        } else {
+            hub.publish("t", "3").await.unwrap();
+        }
+        seat.expect(&["0", "1", "2", "3"]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
