@@ -177,15 +177,22 @@ async fn burst_is_counted_message_by_message() {
 
 #[tokio::test(start_paused = true)]
 async fn new_message_does_not_overtake_those_that_wait() {
-    let hub = Hub::new(HubConfig::new());
-    let mut seat = Seat::narrow(&hub).await;
-    let _ = seat.subscribe("t", Subscribe::new()).await;
-    seat.peer.stall();
-    publish_numbers(&hub, "t", 0..3).await;
-    // The output is written and has room before the queue is looked at.
-    seat.peer.resume();
-    hub.publish("t", "3").await.unwrap();
-    seat.expect(&["0", "1", "2", "3"]).await;
+    // One for everybody, and one that somebody else is excluded from.
+    for excludes in [false, true] {
+        let hub = Hub::new(HubConfig::new());
+        let (mut seat, other) = (Seat::narrow(&hub).await, Seat::new(&hub).await);
+        let _ = seat.subscribe("t", Subscribe::new()).await;
+        seat.peer.stall();
+        publish_numbers(&hub, "t", 0..3).await;
+        // The output is written and has room before the queue is looked at.
+        seat.peer.resume();
+        if excludes {
+            other.member.publish("t", "3").await.unwrap();
+        } else {
+            hub.publish("t", "3").await.unwrap();
+        }
+        seat.expect(&["0", "1", "2", "3"]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,4 +208,45 @@ async fn member_that_leaves_while_it_is_stalled_leaves_no_task() {
     drop(seat.member);
     settle().await;
     assert_eq!((metrics.num_alive_tasks(), hub.stats().queued_messages), (before, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn burst_of_two_topics_follows_the_policy_of_each() {
+    let hub = Hub::new(HubConfig::new());
+    let mut seat = Seat::narrow(&hub).await;
+    let options = |overflow| Subscribe::new().overflow(overflow).queue(QueueLimit::new(2, 1000));
+    let _ = seat.subscribe("old", options(Overflow::DropOldest)).await;
+    let _ = seat.subscribe("new", options(Overflow::DropNewest)).await;
+    seat.peer.stall();
+    // The first burst meets no queue, and the second does.
+    for burst in [0..8, 8..10] {
+        for number in burst {
+            hub.publish(["old", "new"][number % 2], number.to_string()).await.unwrap();
+        }
+        settle().await;
+    }
+    let notices = [notice(&mut seat), notice(&mut seat), notice(&mut seat)];
+    assert_eq!(notices, [lagged("new", 3), lagged("old", 2), None]);
+    seat.peer.resume();
+    seat.expect(&["0", "1", "3", "6", "8"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn excluded_member_with_a_queue_gets_the_messages_of_others() {
+    let hub = Hub::new(HubConfig::new());
+    let mut seat = Seat::narrow(&hub).await;
+    let _ = seat.subscribe("t", Subscribe::new()).await;
+    seat.peer.stall();
+    for number in 0..6 {
+        match number % 3 {
+            0 => seat.member.publish("t", number.to_string()).await.unwrap(),
+            _ => hub.publish("t", number.to_string()).await.unwrap(),
+        };
+        if number == 2 {
+            settle().await;
+        }
+    }
+    settle().await;
+    seat.peer.resume();
+    seat.expect(&["1", "2", "4", "5"]).await;
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::{coop, yield_now};
 
 use super::shared::Shared;
-use super::subscriber::{Direct, Offer, Subscriber};
+use super::subscriber::{Direct, Offer, Same, Subscriber};
 use crate::publication::Delivery;
 
 /// The number of messages that are taken out of the inbox at once, and so of those in one write.
@@ -41,10 +41,18 @@ pub(crate) async fn run(shared: Arc<Shared>, shard: usize, mut inbox: mpsc::Rece
 async fn deliver(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) {
     let (batch, mut members) = Batch::new(shared, shard, items);
     let (mut direct, mut served) = (Direct::default(), 0);
+    let deliveries = batch.deliveries_to_all();
+    let messages: Vec<_> = deliveries.iter().filter_map(|delivery| shared.prepared(delivery)).collect();
     while let Some(subscriber) = members.next(&batch) {
-        let offers = members.current.iter().map(|&index| &batch.offers[index as usize]);
         // Transports are code of the application.
-        let offered = catch_unwind(AssertUnwindSafe(|| subscriber.offer(shared, offers, &mut direct)));
+        let offered = catch_unwind(AssertUnwindSafe(|| {
+            if deliveries.is_empty() {
+                let offers = members.current.iter().map(|&index| &batch.offers[index as usize]);
+                subscriber.offer(shared, offers, &mut direct);
+            } else {
+                subscriber.offer_same(shared, &Same { messages: &messages, deliveries: &deliveries });
+            }
+        }));
         if offered.is_err() {
             shared.counters.panics.fetch_add(1, Ordering::Relaxed);
             let _ = catch_unwind(AssertUnwindSafe(|| subscriber.leave_all(shared)));
@@ -108,6 +116,22 @@ impl Batch {
             members.sort_by_key(|(member, _)| Arc::as_ptr(member).cast::<()>().addr());
         }
         (Self { offers, groups }, Members { left: members.into_iter(), current: Vec::new() })
+    }
+}
+
+impl Batch {
+    /// Returns the messages if all members get all of them: if they are of one topic, and nobody is excluded. Otherwise it is empty.
+    fn deliveries_to_all(&self) -> Vec<Arc<Delivery>> {
+        if self.groups.len() != 1 {
+            return Vec::new();
+        }
+        let deliveries = self.offers.iter().map(|offer| match offer {
+            Offer::Message(delivery) if delivery.topic.is_some() && delivery.publication.excluded().is_none() => {
+                Some(delivery.clone())
+            }
+            _ => None,
+        });
+        deliveries.collect::<Option<_>>().unwrap_or_default()
     }
 }
 

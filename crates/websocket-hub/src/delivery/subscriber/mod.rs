@@ -63,6 +63,14 @@ pub(crate) struct Direct<'a> {
     deliveries: Vec<(SubscriptionId, &'a Arc<Delivery>)>,
 }
 
+/// Messages of one topic, for all its members.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Same<'a> {
+    pub(crate) messages: &'a [&'a PreparedMessage],
+    /// In the same order.
+    pub(crate) deliveries: &'a [Arc<Delivery>],
+}
+
 impl Direct<'_> {
     fn clear(&mut self) {
         self.messages.clear();
@@ -139,24 +147,55 @@ impl Subscriber {
         }
         drop(state);
         if !direct.messages.is_empty() {
-            self.send_directly(shared, direct, &mut outcome);
+            self.send_directly(shared, &direct.messages, |index| direct.deliveries[index], &mut outcome);
         }
         self.conclude(shared, outcome);
     }
 
-    fn send_directly(self: &Arc<Self>, shared: &Arc<Shared>, direct: &Direct<'_>, outcome: &mut Outcome) {
-        let Some(sent) = self.send_all(shared, &direct.messages) else {
+    /// As [`offer`](Self::offer), for messages of one topic that nobody is excluded from, which is what most turns consist of.
+    pub(crate) fn offer_same(self: &Arc<Self>, shared: &Arc<Shared>, same: &Same<'_>) {
+        let mut outcome = Outcome::default();
+        let mut state = lock(&self.state);
+        // The topic is that of all.
+        let Some(subscription) = same.deliveries.first().and_then(|first| state.subscription(first)) else { return };
+        let (id, is_joining) = (subscription.id, subscription.joining().is_some());
+        if is_joining || state.pending.is_some() {
+            for delivery in same.deliveries {
+                if state.is_closed {
+                    break;
+                }
+                if let Some(subscription) = state.live_subscription(delivery) {
+                    state.enqueue(shared, subscription, delivery, &mut outcome);
+                }
+            }
+            drop(state);
+        } else {
+            drop(state);
+            self.send_directly(shared, same.messages, |index| (id, &same.deliveries[index]), &mut outcome);
+        }
+        self.conclude(shared, outcome);
+    }
+
+    /// Sends messages, and queues those for which there is no room.
+    fn send_directly<'a>(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        messages: &[&PreparedMessage],
+        delivery_of: impl Fn(usize) -> (SubscriptionId, &'a Arc<Delivery>),
+        outcome: &mut Outcome,
+    ) {
+        let Some(sent) = self.send_all(shared, messages) else {
             return self.leave_all(shared);
         };
-        if sent == direct.messages.len() {
+        if sent == messages.len() {
             return;
         }
         let mut state = lock(&self.state);
         // A resumption may have begun to wait in the meantime, and then drains these as well.
         let is_draining = state.pending.is_some();
-        for (subscription, delivery) in &direct.deliveries[sent..] {
-            if !state.is_closed && state.rule(*subscription, &shared.settings).is_some() {
-                state.enqueue(shared, *subscription, delivery, outcome);
+        for (subscription, delivery) in (sent..messages.len()).map(delivery_of) {
+            if !state.is_closed && state.rule(subscription, &shared.settings).is_some() {
+                state.enqueue(shared, subscription, delivery, outcome);
             }
         }
         if !is_draining && state.pending.is_some() {
@@ -236,12 +275,18 @@ impl Subscriber {
 }
 
 impl State {
+    /// Returns the subscription to the topic of a message.
+    fn subscription(&mut self, delivery: &Delivery) -> Option<&mut Subscription> {
+        let topic = delivery.topic.as_ref()?;
+        self.subscriptions.iter_mut().find(|subscription| subscription.is_of(topic))
+    }
+
     /// Returns the subscription that a message is for, if there is one and it is live. If it is not live yet, it keeps the message.
     fn live_subscription(&mut self, delivery: &Arc<Delivery>) -> Option<SubscriptionId> {
-        let Some(topic) = &delivery.topic else {
+        if delivery.topic.is_none() {
             return Some(DIRECT);
-        };
-        let subscription = self.subscriptions.iter_mut().find(|subscription| subscription.is_of(topic))?;
+        }
+        let subscription = self.subscription(delivery)?;
         let (id, limit) = (subscription.id, subscription.rule.limit);
         match subscription.joining() {
             Some(joining) => {
