@@ -210,14 +210,11 @@ fn head_that_an_http_stack_has_read_is_held_to_the_same_limits() {
         };
         assert_eq!(accept(&right, size, count), Ok(()));
         let too_large = HeadError::TooLarge { limit: size - 1 };
-        assert_eq!(accept(&right, size - 1, count), Err((400, HandshakeError::from(too_large).into())));
+        assert_eq!(accept(&right, size - 1, count), Err((400, HandshakeError::from(too_large))));
         let too_many = HeadError::TooManyHeaders { limit: count - 1 };
-        assert_eq!(accept(&right, size, count - 1), Err((400, HandshakeError::from(too_many).into())));
+        assert_eq!(accept(&right, size, count - 1), Err((400, HandshakeError::from(too_many))));
         // The length of the target counts as well.
         let target = Handshake { target: format!("/{}", "x".repeat(size)), ..right };
-        assert_eq!(
-            accept(&target, size, count),
-            Err((400, HandshakeError::from(HeadError::TooLarge { limit: size }).into()))
-        );
+        assert_eq!(accept(&target, size, count), Err((400, HandshakeError::from(HeadError::TooLarge { limit: size }))));
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use axum::extract::FromRequestParts;
 use axum_websocket::rejection::{self, WebSocketUpgradeRejection};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -39,7 +40,8 @@ macro_rules! checked {
 pub(crate) fn all() -> Vec<Checked> {
     let parts =
         [extensions(), driver_peers(), driver_calls(), client_responses(), sockets(), handshakes(), connecting()];
-    parts.into_iter().flatten().chain(origins()).chain(rejections()).collect()
+    let more = [origins(), rejections(), axum_shapes(), hub()];
+    parts.into_iter().chain(more).flatten().collect()
 }
 
 fn header_error() -> HeaderError {
@@ -299,4 +301,74 @@ fn rejections() -> Vec<Checked> {
         ServerAtCapacity from refusal(E::Busy { retry_after: 1 }), because E::Busy { retry_after: 1 };
         ServerShuttingDown from UpgradeRefusal::ShuttingDown, because UpgradeRefusal::ShuttingDown;
     }
+}
+
+/// The rejections that only the types of `axum_websocket::ws` have, and their end of a connection.
+fn axum_shapes() -> Vec<Checked> {
+    use axum_websocket::ws::rejection::WebSocketUpgradeRejection as Rejection;
+
+    let rejected = |request: http::request::Builder| {
+        let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+        let extracted = axum_websocket::ws::WebSocketUpgrade::from_request_parts(&mut parts, &());
+        extracted.now_or_never().expect("at once").err().expect("a rejection")
+    };
+    let method = rejected(Request::get("/").version(http::Version::HTTP_2));
+    let Rejection::MethodNotConnect(not_connect) = method.clone() else { panic!("{method:?}") };
+    let handshake = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket");
+    let other = rejected(handshake.header("sec-websocket-version", "13"));
+    let Rejection::OtherRejection(no_host) = other.clone() else { panic!("{other:?}") };
+    checked! {
+        MethodNotConnect = not_connect, because HandshakeError::Method;
+        WebSocketUpgradeRejection::MethodNotConnect = method, because HandshakeError::Method;
+        OtherRejection = no_host, because HandshakeError::Host;
+        WebSocketUpgradeRejection::OtherRejection = other, because HandshakeError::Host;
+        AbnormalEnd = abnormal_end();
+    }
+}
+
+fn hub() -> Vec<Checked> {
+    use websocket_hub::HubDropped;
+    use websocket_hub::backend::Publication;
+    use websocket_hub::{BackendError, DisconnectError, Position, PublishError, SubscribeError, TopicError};
+
+    let backend = || BackendError::new(broken_pipe());
+    let invalid = || std::sync::Arc::new(SendError::ReasonTooLong);
+    checked! {
+        TopicError::Empty = TopicError::Empty;
+        TopicError::TooLong = TopicError::TooLong { len: 300, limit: 255 };
+        PublishError::Topic = PublishError::Topic(TopicError::Empty), because TopicError::Empty;
+        PublishError::Backend = PublishError::Backend(backend()), because backend();
+        SubscribeError::Topic = SubscribeError::Topic(TopicError::Empty), because TopicError::Empty;
+        SubscribeError::AlreadySubscribed = SubscribeError::AlreadySubscribed;
+        SubscribeError::TooManyTopics = SubscribeError::TooManyTopics(1);
+        SubscribeError::HubFull = SubscribeError::HubFull(1);
+        SubscribeError::Closed = SubscribeError::Closed;
+        SubscribeError::Backend = SubscribeError::Backend(backend()), because backend();
+        DisconnectError::Close = DisconnectError::Close(invalid()), because SendError::ReasonTooLong;
+        DisconnectError::Backend = DisconnectError::Backend(backend()), because backend();
+        TooManyConnections = too_many_connections();
+        HubDropped = HubDropped;
+        ParsePositionError = "".parse::<Position>().expect_err("no position");
+        DecodeError = Publication::from_bytes(&Bytes::new()).err().expect("no publication");
+    }
+}
+
+fn too_many_connections() -> websocket_hub::TooManyConnections {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let hub = websocket_hub::Hub::new(websocket_hub::HubConfig::new().max_members_per_user(0));
+        let (socket, _peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
+        hub.join_as(socket.sender(), "user").err().expect("nobody may join")
+    })
+}
+
+fn abnormal_end() -> axum_websocket::ws::AbnormalEnd {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (socket, peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
+        drop(peer);
+        let error = axum_websocket::ws::WebSocket::from(socket).recv().await.expect("an end").expect_err("no message");
+        let cause = error.source().and_then(|cause| cause.downcast_ref());
+        cause.cloned().unwrap_or_else(|| panic!("{error:?}"))
+    })
 }

@@ -6,6 +6,7 @@ use http::{Method, Request, StatusCode, Uri};
 
 use crate::driver::Driver;
 use crate::error::head::HeadError;
+use crate::error::response::joined;
 use crate::error::usage::UsageError;
 use crate::framing::output::Output;
 use crate::handshake::head::{self, ResponseReadError, ResponseReader};
@@ -178,7 +179,7 @@ impl Proxy {
         let headers = self.headers.clone();
         Some(self.fail(match parts.status {
             StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                ProxyError::Authentication { challenge: head::joined(&headers, header::PROXY_AUTHENTICATE), headers }
+                ProxyError::Authentication { challenge: joined(&headers, header::PROXY_AUTHENTICATE), headers }
             }
             status => ProxyError::Refused { status, headers },
         }))

@@ -77,6 +77,7 @@ impl Member {
     }
 
     /// Ends a subscription, with the messages and notices of the topic that still wait. Returns whether there was one.
+    #[must_use]
     pub fn unsubscribe(&self, topic: &str) -> bool {
         self.subscriber.leave(&self.core.router.shared, topic)
     }
@@ -108,11 +109,13 @@ impl Member {
     }
 
     /// Returns the number that names this member on all nodes, to exclude it from a [`Publication`](crate::backend::Publication).
+    #[must_use]
     pub fn id(&self) -> MemberId {
         self.subscriber.id(&self.core.router.shared)
     }
 
     /// Returns the user that it has joined as.
+    #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_ref().map(|user| &*user.0)
     }

@@ -28,21 +28,25 @@ impl Position {
     pub const UNKNOWN: Self = Self::new(0, 0);
 
     /// Creates a position, in a [backend](crate::backend) for example.
+    #[must_use]
     pub const fn new(epoch: u64, offset: u64) -> Self {
         Self { epoch, offset }
     }
 
     /// Returns the epoch.
+    #[must_use]
     pub const fn epoch(self) -> u64 {
         self.epoch
     }
 
     /// Returns the offset, which can be compared with others of the same topic and epoch.
+    #[must_use]
     pub const fn offset(self) -> u64 {
         self.offset
     }
 
     /// Returns whether this is a position other than [`UNKNOWN`](Self::UNKNOWN).
+    #[must_use]
     pub const fn is_known(self) -> bool {
         self.epoch != 0
     }

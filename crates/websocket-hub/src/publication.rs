@@ -53,17 +53,20 @@ impl Publication {
     }
 
     /// Returns the message, without the frame of [`HubConfig::frame`](crate::HubConfig::frame).
+    #[must_use]
     pub fn message(&self) -> &Message {
         self.0.message.message()
     }
 
     /// Returns the member that does not get the message.
+    #[must_use]
     pub fn excluded(&self) -> Option<MemberId> {
         self.0.except
     }
 
     /// Encodes the publication for the wire between nodes: a byte of flags, the excluded member in 16 bytes if there is one, and
     /// the payload.
+    #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let message = self.message();
         let mut bytes = BytesMut::with_capacity(17 + message.len());

@@ -87,16 +87,19 @@ pub struct QueueLimit {
 
 impl QueueLimit {
     /// Creates a limit. A higher number than `u32::MAX` is lowered to it.
+    #[must_use]
     pub const fn new(messages: usize, bytes: usize) -> Self {
         Self { messages: saturate(messages), bytes: saturate(bytes) }
     }
 
     /// Returns the number of messages.
+    #[must_use]
     pub const fn messages(self) -> usize {
         self.messages as usize
     }
 
     /// Returns the number of bytes.
+    #[must_use]
     pub const fn bytes(self) -> usize {
         self.bytes as usize
     }

@@ -44,9 +44,9 @@ pub enum ConnectError {
         #[source]
         error: io::Error,
     },
-    /// The URL is `wss:`, and there are no roots to trust: neither a feature nor [`Connect::tls`](crate::Connect::tls) provides
-    /// them.
-    #[error("no TLS roots to trust: set a TlsConfig, or enable tls-native-roots or tls-webpki-roots")]
+    /// The URL is `wss:`, and there are no roots to trust: neither [`Connect::tls`](crate::Connect::tls) nor the feature
+    /// `tls-native-roots` provides them.
+    #[error("no TLS roots to trust: set a TlsConfig, or enable tls-native-roots")]
     NoTls,
     /// The URL is `wss:`, and the platform's certificates are missing or unreadable. The next attempt reads them again.
     #[error("no TLS roots to trust: {reason}; install the platform's CA certificates, or set a TlsConfig")]

@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
@@ -7,7 +7,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore};
 
 use super::error::ConnectError;
-use super::roots;
 use super::tls_error;
 use super::tls_stream::ReportingStream;
 pub(super) use super::tls_stream::TlsFailure;
@@ -39,7 +38,7 @@ impl TlsConfig {
         Self(config.into())
     }
 
-    fn with_roots(roots: RootCertStore) -> Result<Self, rustls::Error> {
+    pub(super) fn with_roots(roots: RootCertStore) -> Result<Self, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
@@ -48,18 +47,10 @@ impl TlsConfig {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Returns what the features of the crate trust. It is made once; what fails is tried again by the next connection, as the
-    /// platform's certificates may be installed meanwhile.
-    fn default_roots(
-        made: &OnceLock<Self>,
-        load: impl Fn() -> Result<RootCertStore, ConnectError>,
-    ) -> Result<Self, ConnectError> {
-        if let Some(config) = made.get() {
-            return Ok(config.clone());
-        }
-        let failed = |error: rustls::Error| ConnectError::NoRoots { reason: error.to_string() };
-        let config = Self::with_roots(load()?).map_err(failed)?;
-        Ok(made.get_or_init(|| config).clone())
+    #[cfg(test)]
+    #[cfg_attr(not(feature = "tls-native-roots"), expect(dead_code))]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -79,10 +70,13 @@ impl Alpn {
     }
 }
 
-/// Returns the configuration to go by, if there is one.
+/// Returns the configuration to use, by default that of the platform. Compiled-in roots are used only if the caller asks for them,
+/// so that no other crate in the dependency graph changes what is trusted by enabling a feature.
 pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectError> {
-    static DEFAULT: OnceLock<TlsConfig> = OnceLock::new();
-    config.map_or_else(|| TlsConfig::default_roots(&DEFAULT, roots::load), Ok)
+    #[cfg(feature = "tls-native-roots")]
+    return config.map_or_else(TlsConfig::native_roots, Ok);
+    #[cfg(not(feature = "tls-native-roots"))]
+    config.ok_or(ConnectError::NoTls)
 }
 
 pub(super) async fn wrap(
@@ -110,31 +104,4 @@ pub(super) async fn wrap(
     let stream = ReportingStream::new(stream);
     let failure = stream.failure();
     Ok((Upgraded::from_boxed(Box::new(stream)), failure))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[test]
-    fn roots_that_failed_to_load_are_loaded_again_and_those_that_loaded_are_kept() {
-        let (made, loads) = (OnceLock::new(), Cell::new(0));
-        let config = || {
-            TlsConfig::default_roots(&made, || {
-                loads.set(loads.get() + 1);
-                match loads.get() {
-                    ..3 => Err(ConnectError::NoRoots { reason: loads.get().to_string() }),
-                    _ => Ok(RootCertStore::empty()),
-                }
-            })
-        };
-        for expected in ["1", "2"] {
-            let error = config().unwrap_err();
-            assert!(matches!(&error, ConnectError::NoRoots { reason } if reason == expected), "{error:?}");
-        }
-        let (first, second) = (config().unwrap(), config().unwrap());
-        assert!(Arc::ptr_eq(&first.0, &second.0) && loads.get() == 3);
-    }
 }

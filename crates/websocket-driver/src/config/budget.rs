@@ -86,6 +86,7 @@ pub struct Charge {
 
 impl Charge {
     /// Creates a charge of 0 bytes.
+    #[must_use]
     pub fn new(budget: &Budget) -> Self {
         Self { budget: budget.clone(), bytes: 0 }
     }

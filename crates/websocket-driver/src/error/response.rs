@@ -1,11 +1,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, Version, header};
+use http::header::{self, HeaderMap, HeaderName};
+use http::{StatusCode, Version};
 use websocket_driver_extensions::{ExtensionError, HeaderError};
 
 use crate::error::head::HeadError;
-use crate::handshake::head::joined;
 use crate::message::close::CloseCode;
 
 /// A handshake that a client failed because of the server's response (RFC 6455 §4.1), with what was received of that response.
@@ -141,4 +141,10 @@ impl std::error::Error for ResponseError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.fault)
     }
+}
+
+/// Returns all values of a field as the one list that they are (RFC 9110 §5.3), to be shown to a person.
+pub(crate) fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }

@@ -199,12 +199,6 @@ fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) ->
     Ok(headers)
 }
 
-/// Returns all values of a field as the one list that they are (RFC 9110 §5.3), to be shown to a person.
-pub(crate) fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    (!values.is_empty()).then(|| values.join(", "))
-}
-
 /// Whether the values of a field are credentials, which must not appear in logs.
 fn is_sensitive(name: &HeaderName) -> bool {
     const SENSITIVE: [HeaderName; 4] =

@@ -19,6 +19,7 @@ pub struct HistoryQuery {
 
 impl HistoryQuery {
     /// Creates a question.
+    #[must_use]
     pub fn new(since: Option<Position>, recent: usize) -> Self {
         Self { since, recent }
     }
@@ -38,6 +39,7 @@ pub struct History {
 
 impl History {
     /// Creates an answer.
+    #[must_use]
     pub fn new(reached: Position, messages: Vec<(Position, Publication)>, is_complete: bool) -> Self {
         Self { reached, messages, is_complete }
     }

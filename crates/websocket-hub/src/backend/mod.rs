@@ -157,6 +157,7 @@ pub struct Presence {
 
 impl Presence {
     /// Creates figures.
+    #[must_use]
     pub const fn new(members: usize, nodes: usize, age: Duration) -> Self {
         Self { members, nodes, age }
     }

@@ -145,6 +145,7 @@ impl Node {
     }
 
     /// Returns the number of members of a topic on this node.
+    #[must_use]
     pub fn members(&self, topic: &str) -> usize {
         self.router().map_or(0, |router| router.shared.topics.members(topic))
     }

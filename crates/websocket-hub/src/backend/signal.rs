@@ -31,6 +31,7 @@ pub enum Signal {
 
 impl Signal {
     /// Encodes the signal for the wire between nodes.
+    #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let mut bytes = BytesMut::new();
         match self {

@@ -22,7 +22,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for WebSocketSen
     }
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(async move { WebSocketSender::ready(self).await.is_ok() })
+        Box::pin(async move { Self::ready(self).await.is_ok() })
     }
 
     fn close(&self, code: CloseCode, reason: &str) {

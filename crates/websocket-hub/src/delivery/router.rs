@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::shard::{self, Item};
-use super::shared::{ShardTopics, Shared};
+use super::shared::ShardTopics;
+use super::subscriber::Shared;
 use super::topics::Topics;
 use super::users::Users;
 use crate::config::Settings;

@@ -8,8 +8,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::task::{coop, yield_now};
 
-use super::shared::Shared;
-use super::subscriber::{Direct, Offer, Same, Subscriber};
+use super::subscriber::{Direct, Offer, Same, Shared, Subscriber};
 use crate::publication::Delivery;
 
 /// The number of messages that are taken out of the inbox at once, and so of those in one write.

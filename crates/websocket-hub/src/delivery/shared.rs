@@ -1,4 +1,4 @@
-//! The state that the tasks of a hub share. It does not keep them running.
+//! The state that the tasks of a hub share, over the type of its members. It does not keep the tasks running.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,6 @@ use slab::Slab;
 use tokio::runtime::Handle;
 use tower_websocket::PreparedMessage;
 
-use super::subscriber::Subscriber;
 use super::topics::Topics;
 use crate::config::Settings;
 use crate::observer::HubObserver;
@@ -17,21 +16,26 @@ use crate::publication::Delivery;
 use crate::stats::Counters;
 use crate::sync::lock;
 
-pub(crate) struct Shared {
+pub(crate) struct SharedState<M: ?Sized> {
     pub(crate) node: u64,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
     pub(crate) topics: Topics,
-    pub(crate) shards: Box<[ShardTopics]>,
+    pub(crate) shards: Box<[ShardTopics<M>]>,
     pub(crate) runtime: Handle,
 }
 
 /// The members of each topic in one shard.
-#[derive(Default)]
-pub(crate) struct ShardTopics(Mutex<HashMap<Arc<str>, Slab<Arc<Subscriber>>>>);
+pub(crate) struct ShardTopics<M: ?Sized>(Mutex<HashMap<Arc<str>, Slab<Arc<M>>>>);
 
-impl ShardTopics {
-    pub(crate) fn insert(&self, topic: &Arc<str>, subscriber: &Arc<Subscriber>) -> usize {
+impl<M: ?Sized> Default for ShardTopics<M> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<M: ?Sized> ShardTopics<M> {
+    pub(crate) fn insert(&self, topic: &Arc<str>, subscriber: &Arc<M>) -> usize {
         let mut topics = lock(&self.0);
         match topics.get_mut(topic) {
             Some(members) => members.insert(subscriber.clone()),
@@ -54,7 +58,7 @@ impl ShardTopics {
     }
 
     /// Calls a function with each member of a topic.
-    pub(crate) fn for_each(&self, topic: &str, call: impl FnMut(&Arc<Subscriber>)) {
+    pub(crate) fn for_each(&self, topic: &str, call: impl FnMut(&Arc<M>)) {
         if let Some(members) = lock(&self.0).get(topic) {
             members.iter().map(|(_, member)| member).for_each(call);
         }
@@ -66,7 +70,7 @@ impl ShardTopics {
     }
 }
 
-impl Shared {
+impl<M: ?Sized> SharedState<M> {
     /// Returns what is written to the members; `None` if the application's callback has panicked.
     pub(crate) fn prepared<'a>(&self, delivery: &'a Delivery) -> Option<&'a PreparedMessage> {
         delivery.prepared(self.settings.frame.as_ref(), || {

@@ -1,28 +1,6 @@
-//! The roots to trust, as the crate's features say.
+//! Sets of trust anchors, each by a feature. A feature makes a set available; only the platform's is used without being asked for.
 
-use tokio_rustls::rustls::RootCertStore;
-
-use super::error::ConnectError;
-
-#[cfg_attr(not(feature = "tls-native-roots"), path = "none.rs")]
-mod native;
-#[cfg_attr(not(feature = "tls-webpki-roots"), path = "none.rs")]
-#[allow(clippy::duplicate_mod, reason = "the same file stands for each that is off")]
-mod webpki;
-
-/// Returns all of them.
-///
-/// # Errors
-///
-/// There are none: [`ConnectError::NoTls`] without a feature that brings them, otherwise [`ConnectError::NoRoots`].
-pub(super) fn load() -> Result<RootCertStore, ConnectError> {
-    let mut roots = RootCertStore::empty();
-    let mut problems = Vec::new();
-    native::add(&mut roots, &mut problems);
-    webpki::add(&mut roots, &mut problems);
-    match roots.is_empty() {
-        false => Ok(roots),
-        true if problems.is_empty() => Err(ConnectError::NoTls),
-        true => Err(ConnectError::NoRoots { reason: problems.join("; ") }),
-    }
-}
+#[cfg(feature = "tls-native-roots")]
+pub(super) mod native;
+#[cfg(feature = "tls-webpki-roots")]
+pub(super) mod webpki;

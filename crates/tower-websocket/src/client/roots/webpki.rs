@@ -1,7 +1,17 @@
-//! What Mozilla trusts, compiled in.
+//! The roots that Mozilla trusts, compiled in.
 
-use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::{self, RootCertStore};
 
-pub(crate) fn add(roots: &mut RootCertStore, _: &mut Vec<String>) {
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+use super::super::tls::TlsConfig;
+
+impl TlsConfig {
+    /// Creates a configuration that trusts the roots of Mozilla, which are compiled in. Pass it to
+    /// [`Connect::tls`](crate::Connect::tls).
+    ///
+    /// # Errors
+    ///
+    /// If rustls supports none of its default TLS versions.
+    pub fn webpki_roots() -> Result<Self, rustls::Error> {
+        Self::with_roots(RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()))
+    }
 }

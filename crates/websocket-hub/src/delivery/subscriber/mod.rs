@@ -17,7 +17,7 @@ pub(crate) use self::subscriptions::Joined;
 use self::subscriptions::Subscription;
 use super::outlet::Outlet;
 use super::queue::{Dropped, Rule, SubscriptionId, TooSlow};
-use super::shared::Shared;
+use super::shared::SharedState;
 use crate::config::Settings;
 use crate::notice::{Notice, Notices};
 use crate::publication::{Delivery, MemberId};
@@ -27,6 +27,9 @@ use crate::sync::lock;
 
 /// The subscription that messages to a user belong to. It always exists.
 const DIRECT: SubscriptionId = 0;
+
+/// The state that the tasks of a hub share.
+pub(crate) type Shared = SharedState<Subscriber>;
 
 /// The reason in the close frame of a member that is too slow.
 const TOO_SLOW: &str = "too slow to receive messages";

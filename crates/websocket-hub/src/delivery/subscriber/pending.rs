@@ -5,7 +5,7 @@ use tokio::task::AbortHandle;
 use tower_websocket::Charge;
 
 use super::super::queue::{AllDropped, Dropped, Entry, Queue, Rule, SubscriptionId, TooSlow};
-use super::super::shared::Shared;
+use super::Shared;
 use crate::publication::Delivery;
 
 /// The queue of a member, with its part of the statistics and of the budget.

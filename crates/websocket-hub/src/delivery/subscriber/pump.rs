@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_websocket::PreparedMessage;
 
 use super::super::queue::Entry;
-use super::super::shared::Shared;
+use super::Shared;
 use super::{Outcome, Subscriber};
 use crate::publication::Delivery;
 use crate::sync::lock;

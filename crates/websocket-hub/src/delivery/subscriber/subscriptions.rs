@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::super::queue::{Rule, SubscriptionId};
-use super::super::shared::Shared;
+use super::Shared;
 use super::pending::Pending;
 use super::{State, Subscriber};
 use crate::error::SubscribeError;
