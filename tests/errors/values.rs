@@ -310,7 +310,7 @@ fn axum_shapes() -> Vec<Checked> {
     let rejected = |request: http::request::Builder| {
         let (mut parts, ()) = request.body(()).expect("a request").into_parts();
         let extracted = axum_websocket::ws::WebSocketUpgrade::from_request_parts(&mut parts, &());
-        extracted.now_or_never().expect("at once").err().expect("a rejection")
+        extracted.now_or_never().expect("at once").expect_err("a rejection")
     };
     let method = rejected(Request::get("/").version(http::Version::HTTP_2));
     let Rejection::MethodNotConnect(not_connect) = method.clone() else { panic!("{method:?}") };
@@ -349,7 +349,7 @@ fn hub() -> Vec<Checked> {
         TooManyConnections = too_many_connections();
         HubDropped = HubDropped;
         ParsePositionError = "".parse::<Position>().expect_err("no position");
-        DecodeError = Publication::from_bytes(&Bytes::new()).err().expect("no publication");
+        DecodeError = Publication::from_bytes(&Bytes::new()).expect_err("no publication");
     }
 }
 
@@ -358,7 +358,7 @@ fn too_many_connections() -> websocket_hub::TooManyConnections {
     runtime.block_on(async {
         let hub = websocket_hub::Hub::new(websocket_hub::HubConfig::new().max_members_per_user(0));
         let (socket, _peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
-        hub.join_as(socket.sender(), "user").err().expect("nobody may join")
+        hub.join_as(socket.sender(), "user").expect_err("nobody may join")
     })
 }
 

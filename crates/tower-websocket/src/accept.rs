@@ -110,7 +110,7 @@ where
     ///
     /// # Errors
     ///
-    /// A refusal is [`AcceptError::Refused`] with [`HandshakeError::Refused`](crate::HandshakeError::Refused), which has the status.
+    /// A refusal is [`AcceptError::Refused`] with [`HandshakeError::Refused`], which has the status.
     pub fn on_request<F, Fut>(self, callback: F) -> Self
     where
         F: FnOnce(Request<()>) -> Fut + Send + 'static,

@@ -67,7 +67,7 @@ impl Driver {
     /// # Errors
     ///
     /// [`ReservedHeader`](UsageError::ReservedHeader) for those that the handshake itself writes, and
-    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start) or [`accept`](Self::accept).
+    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start).
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         match &mut self.state {
             State::ServerHandshake(opening) => opening.set_header(name, value),

@@ -39,21 +39,21 @@ use crate::version::Version;
 
 /// The protocol of one connection, from the first byte of its handshake to the last of its closing.
 ///
-/// It has no socket, no clock and no runtime: bytes go in, events and bytes come out. *After every input or command,
-/// poll events until there are none, then write the output, then drop the transport if the driver
-/// [is closed](Self::is_closed).*
+/// It has no socket, clock or runtime: bytes go in, events and bytes come out. *After every input or command, poll events until
+/// there are none, then write the output, then drop the transport if the driver [is closed](Self::is_closed).*
 ///
-/// 1. Constructors: [`from_request`](Self::from_request) where an HTTP stack has read the request,
-///    [`server`](Self::server) where nobody has, [`client`](Self::client) for the other side,
-///    [`after_handshake`](Self::after_handshake) if that was done elsewhere. Go on with *commands* or *inputs*.
+/// 1. Constructors: [`Handshake::accept`](crate::Handshake::accept) if an HTTP stack has read the request, otherwise
+///    [`server`](Self::server); [`client`](Self::client) for the other side; [`after_handshake`](Self::after_handshake) if the
+///    handshake was done elsewhere.
 /// 2. Inputs: [`receive`](Self::receive) (or [`input`](Self::input), to read into its buffer without a copy) and
-///    [`receive_eof`](Self::receive_eof). Go on with *outputs*.
-/// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`accept`](Self::accept) or
-///    [`start`](Self::start), or a client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send), [`text`](Self::text), [`binary`](Self::binary),
-///    [`send_ping`](Self::send_ping), [`send_pong`](Self::send_pong), [`start_close`](Self::start_close). Go on with *outputs*.
+///    [`receive_eof`](Self::receive_eof).
+/// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`start`](Self::start), [`refuse`](Self::refuse) or a
+///    client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send), [`text`](Self::text),
+///    [`binary`](Self::binary), [`send_ping`](Self::send_ping), [`send_pong`](Self::send_pong) and
+///    [`start_close`](Self::start_close).
 /// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
 ///
-/// Input is parsed only while events are polled, so nothing piles up inside: who stops polling, stops the peer.
+/// Input is parsed only while events are polled, so nothing piles up inside: a caller that stops polling stops the peer.
 ///
 /// # For runtimes
 ///
@@ -207,7 +207,7 @@ impl Driver {
     fn lend_input(&mut self, batch: &mut Batch) {
         let allowance = self.allowance.for_batch();
         if allowance > 0
-            && let Some(limit) = self.plain_limit()
+            && let Some(limit) = self.fast_limit()
         {
             batch.fill(&mut self.input, limit, allowance);
             if batch.is_lent() && self.extras.has_charge() {
@@ -301,7 +301,7 @@ impl Driver {
         // As before every wait for the peer.
         let is_waiting = self.input.is_empty()
             && !self.has_ended()
-            && self.plain_limit().is_some()
+            && self.fast_limit().is_some()
             && (self.holds_nothing() || self.settle().is_ok());
         if is_waiting { None } else { self.poll_next_event() }
     }
@@ -309,7 +309,7 @@ impl Driver {
     #[inline(never)]
     fn poll_next_event(&mut self) -> Option<Event> {
         // Apart from all else, so that the message is built where it goes.
-        if let Some(limit) = self.plain_limit()
+        if let Some(limit) = self.fast_limit()
             && let Some(plain) = FastFrame::peek(&self.input, limit)
             && !self.allowance.is_exhausted()
         {
@@ -328,7 +328,7 @@ impl Driver {
     /// The next event, if there may be a message in several frames at the beginning of the input.
     #[inline(never)]
     fn poll_fragments(&mut self) -> Option<Event> {
-        if let Some(limit) = self.plain_limit()
+        if let Some(limit) = self.fast_limit()
             && let Some(fragments) = Fragments::peek(&self.input, limit, self.config.settings().max_fragments)
             && self.allowance.try_spend(fragments.count())
         {
@@ -348,9 +348,9 @@ impl Driver {
 
     /// How long a message in one frame may be that can be taken as it stands, if it is what comes next.
     #[inline]
-    fn plain_limit(&self) -> Option<u16> {
+    fn fast_limit(&self) -> Option<u16> {
         match &self.state {
-            State::Open(protocol) if self.news.is_empty() => protocol.plain_limit(),
+            State::Open(protocol) if self.news.is_empty() => protocol.fast_limit(),
             _ => None,
         }
     }

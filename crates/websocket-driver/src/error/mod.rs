@@ -115,7 +115,7 @@ pub enum ProtocolError {
     #[error(transparent)]
     Response(Box<ResponseError>),
     /// A server refused the handshake. The response is in the output, or was returned by
-    /// [`Driver::accept`](crate::Driver::accept).
+    /// [`Handshake::accept`](crate::Handshake::accept).
     #[error("handshake refused")]
     Handshake(#[source] Box<HandshakeError>),
 }

@@ -86,11 +86,11 @@ impl Protocol {
         matches!(self, Self::Hybi(hybi) if hybi.has_header())
     }
 
-    /// See [`Hybi::plain_limit`].
+    /// See [`Hybi::fast_limit`].
     #[inline]
-    pub(crate) fn plain_limit(&self) -> Option<u16> {
+    pub(crate) fn fast_limit(&self) -> Option<u16> {
         match self {
-            Self::Hybi(hybi) => hybi.plain_limit(),
+            Self::Hybi(hybi) => hybi.fast_limit(),
             Self::Hixie(_) => None,
         }
     }

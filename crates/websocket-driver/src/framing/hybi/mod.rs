@@ -106,7 +106,7 @@ impl Hybi {
     /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
-        self.plain_limit()
+        self.fast_limit()
             .is_some_and(|limit| FastFrame::peek(input, limit).is_some() || Fragments::has_first(input, limit))
             || self.has_any_frame(input, settings)
     }
@@ -124,7 +124,7 @@ impl Hybi {
 
     /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
     #[inline]
-    pub(crate) fn plain_limit(&self) -> Option<u16> {
+    pub(crate) fn fast_limit(&self) -> Option<u16> {
         self.plain.filter(|_| self.current.is_none() && self.message.is_none()).map(NonZeroU16::get)
     }
 
