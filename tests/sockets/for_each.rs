@@ -213,7 +213,7 @@ fn a_close_among_the_answers_ends_it_within_the_limit() {
             let code = server.await.unwrap();
             let expected = if answers { CloseCode::GOING_AWAY } else { CloseCode::ABNORMAL };
             assert_eq!(code, Some(expected));
-            let limit = Config::server().get_close_timeout();
+            let limit = Config::server().timeouts().close;
             assert_eq!(begun.elapsed() >= limit, !answers, "{:?}", begun.elapsed());
         }
     });

@@ -105,7 +105,7 @@ fn a_sender_that_closes_ends_the_one_who_receives() {
             }
             let expected = if answers { CloseCode::GOING_AWAY } else { CloseCode::ABNORMAL };
             assert_eq!(receiving.await.unwrap(), Some(expected));
-            assert_eq!(begun.elapsed() >= Config::server().get_close_timeout(), !answers);
+            assert_eq!(begun.elapsed() >= Config::server().timeouts().close, !answers);
         }
     });
 }

@@ -120,7 +120,7 @@ where
     }
 
     async fn run(self) -> Result<WebSocket<T>, AcceptError<T>> {
-        let limit = self.config.get_handshake_timeout();
+        let limit = self.config.timeouts().handshake;
         let mut connection = Connection::new(self.io, Driver::server(self.config));
         let admission = Admission { shutdown: self.shutdown, guard: self.guard };
         let opened = tokio::time::timeout(limit, open(&mut connection, &admission, self.on_request))

@@ -49,7 +49,7 @@ pub use upgrade::error::{UpgradeError, UpgradeRefusal};
 pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
 pub use websocket_driver::{
     Budget, Charge, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, ConnectionObserver,
-    ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit, LimitExceeded, Message,
+    ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit, LimitExceeded, Limits, Message,
     MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError, ResponseError, ResponseFault,
-    SendError, Timeout, Traffic, UrlError, UsageError, Utf8Bytes, Version,
+    SendError, Timeout, Timeouts, Traffic, UrlError, UsageError, Utf8Bytes, Version,
 };

@@ -15,6 +15,7 @@ mod version;
 pub use config::Config;
 pub use config::budget::{Budget, Charge};
 pub use config::observer::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
+pub use config::values::{Limits, Timeouts};
 pub use driver::Driver;
 pub use error::cause::{CloseCause, Timeout, TransportEnd};
 pub use error::head::HeadError;

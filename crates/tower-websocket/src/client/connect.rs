@@ -272,7 +272,7 @@ impl Connect {
     }
 
     fn limit(&self) -> Duration {
-        self.timeout.unwrap_or_else(|| self.config.get_handshake_timeout())
+        self.timeout.unwrap_or_else(|| self.config.timeouts().handshake)
     }
 }
 

@@ -42,9 +42,9 @@ pub(super) struct Keepalive {
 impl Keepalive {
     /// For a connection that opens now, if the configuration has any timers.
     fn new(config: &Config, version: Version, connection: Weak<dyn Tick>) -> Option<Self> {
-        let pong_timeout = config.get_pong_timeout();
-        let pings = config.get_ping_interval().map(|interval| interval.min(pong_timeout));
-        let shortest = [pings, config.get_idle_timeout()].into_iter().flatten().min()?;
+        let pong_timeout = config.timeouts().pong;
+        let pings = config.timeouts().ping_interval.map(|interval| interval.min(pong_timeout));
+        let shortest = [pings, config.timeouts().idle].into_iter().flatten().min()?;
         let now = Instant::now();
         let mut timers = driver::Keepalive::new(config, now.into());
         timers.opened(version, now.into());
@@ -78,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     pub(super) fn opened(&mut self, this: Weak<dyn Tick>) {
         let config = self.driver.config();
         self.keepalive = Keepalive::new(config, self.driver.version().unwrap_or(Version::Hybi13), this);
-        self.counts_messages = self.keepalive.is_some() && config.get_idle_timeout().is_some();
+        self.counts_messages = self.keepalive.is_some() && config.timeouts().idle.is_some();
         // The request is no sign of life beyond now: it would count as of the last tick, which was earlier.
         self.is_active = false;
         if config.is_rate_limited() {
@@ -97,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let written = self.driver.output().written();
         let config = self.driver.config();
         // Without pings nothing is known of the peer, and it is waited for.
-        let limit = config.get_ping_interval().map(|interval| interval.saturating_add(config.get_pong_timeout()));
+        let limit = config.timeouts().ping_interval.map(|interval| interval.saturating_add(config.timeouts().pong));
         let Some(keepalive) = &mut self.keepalive else {
             return;
         };

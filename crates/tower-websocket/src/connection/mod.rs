@@ -361,7 +361,8 @@ mod tests {
     #[test]
     fn connection_is_small_whatever_its_transport() {
         let size = size_of::<Connection<Upgraded>>() - size_of::<Upgraded>();
-        assert!(size <= 328, "{size}");
+        // 328 with the features that the whole workspace gives the dependencies.
+        assert!(size <= 336, "{size}");
         assert_eq!(size_of::<Upgraded>(), size_of::<TcpStream>());
         assert_eq!(size_of::<Transport<Upgraded>>(), size_of::<TcpStream>());
     }

@@ -175,7 +175,7 @@ impl UpgradeRequest {
         let refuse = |error| UpgradeRefusal::Handshake { error, is_http1: !is_multiplexed };
         let (mut response, driver) = self.handshake.accept(config).map_err(refuse)?;
         let on_upgrade = self.on_upgrade.ok_or(UpgradeRefusal::NotUpgradable)?;
-        let limit = config.get_handshake_timeout();
+        let limit = config.timeouts().handshake;
         let upgrade = Upgrade { on_upgrade, driver, limit, is_multiplexed, membership: None };
         let version = upgrade.version();
         // The response on HTTP/2 is a 200, with names in lower case (RFC 9113 §8.2.1).

@@ -1,5 +1,6 @@
 pub(crate) mod budget;
 pub(crate) mod observer;
+pub(crate) mod values;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -11,9 +12,10 @@ use websocket_driver_extensions::{DuplicateExtension, Extension, Extensions};
 
 use crate::config::budget::Budget;
 use crate::config::observer::Observer;
+use crate::config::values::{Limits, Timeouts};
 use crate::error::HandshakeError;
 
-/// What a connection may cost, and what it agrees to. Cheap to clone: it is one reference.
+/// Limits, timeouts and negotiation settings of a connection. Cheap to clone (reference-counted).
 ///
 /// ```
 /// use websocket_driver::Config;
@@ -22,6 +24,35 @@ use crate::error::HandshakeError;
 ///     .max_message_size(1024 * 1024)
 ///     .protocols(["chat.v2", "chat.v1"]);
 /// ```
+///
+/// | setting | default | exceeded or used by |
+/// |---|---|---|
+/// | **limits** | | |
+/// | [`max_message_size`](Self::max_message_size) | 64 MiB less one byte | close with 1009 |
+/// | [`max_frame_size`](Self::max_frame_size) | 64 MiB less one byte | close with 1009 |
+/// | [`max_fragments`](Self::max_fragments) | 131,072 | close with 1009 |
+/// | [`max_head_size`](Self::max_head_size), [`max_headers`](Self::max_headers) | 16 KiB, 100 | response of 400 |
+/// | [`max_frame_rate`](Self::max_frame_rate), [`max_control_rate`](Self::max_control_rate) | none | close with 1008 |
+/// | **memory** | | |
+/// | [`max_output`](Self::max_output) | 256 KiB | sending waits, or returns `OutputFull` |
+/// | [`max_memory`](Self::max_memory) | 256 MiB | close with 1009 |
+/// | [`budget`](Self::budget) | none | response of 503 |
+/// | **timeouts** | | |
+/// | [`handshake_timeout`](Self::handshake_timeout) | 10 s | both sides |
+/// | [`close_timeout`](Self::close_timeout) | 10 s | both sides |
+/// | [`ping_interval`](Self::ping_interval), [`pong_timeout`](Self::pong_timeout) | 20 s, 20 s | both sides |
+/// | [`idle_timeout`](Self::idle_timeout) | none | close with 1001 |
+/// | **negotiation** | | |
+/// | [`protocols`](Self::protocols) | none | both sides |
+/// | [`select_protocol`](Self::select_protocol) | the first of `protocols` that is offered | servers |
+/// | [`extension`](Self::extension) | none | both sides |
+/// | [`decline_extensions`](Self::decline_extensions) | declines none | servers |
+/// | **drafts and text** | | |
+/// | [`allow_drafts`](Self::allow_drafts), [`secure`](Self::secure) | off, by the request | servers |
+/// | [`replace_invalid_utf8`](Self::replace_invalid_utf8) | off | both sides |
+/// | **hooks** | | |
+/// | [`observer`](Self::observer) | none | both sides |
+/// | [`random`](Self::random) | a ChaCha generator per thread, seeded by the system | clients |
 #[derive(Clone)]
 #[must_use]
 pub struct Config(Arc<Settings>);
@@ -301,40 +332,34 @@ impl Config {
         self.with(|settings| settings.idle_timeout = limit)
     }
 
-    /// What [`max_output`](Self::max_output) was set to.
+    /// Returns the limits that are set, for whoever enforces or shows them.
     #[must_use]
-    pub fn get_max_output(&self) -> usize {
-        self.0.max_output
+    pub fn limits(&self) -> Limits {
+        let Settings {
+            max_message_size,
+            max_frame_size,
+            max_fragments,
+            max_head_size,
+            max_headers,
+            max_output,
+            max_memory,
+            ..
+        } = *self.settings();
+        Limits { max_message_size, max_frame_size, max_fragments, max_head_size, max_headers, max_output, max_memory }
     }
 
-    /// What [`handshake_timeout`](Self::handshake_timeout) was set to.
+    /// Returns the timeouts that are set, for whoever has a clock.
     #[must_use]
-    pub fn get_handshake_timeout(&self) -> Duration {
-        self.0.handshake_timeout
-    }
-
-    /// What [`close_timeout`](Self::close_timeout) was set to.
-    #[must_use]
-    pub fn get_close_timeout(&self) -> Duration {
-        self.0.close_timeout
-    }
-
-    /// What [`ping_interval`](Self::ping_interval) was set to.
-    #[must_use]
-    pub fn get_ping_interval(&self) -> Option<Duration> {
-        self.0.ping_interval
-    }
-
-    /// What [`pong_timeout`](Self::pong_timeout) was set to.
-    #[must_use]
-    pub fn get_pong_timeout(&self) -> Duration {
-        self.0.pong_timeout
-    }
-
-    /// What [`idle_timeout`](Self::idle_timeout) was set to.
-    #[must_use]
-    pub fn get_idle_timeout(&self) -> Option<Duration> {
-        self.0.idle_timeout
+    pub fn timeouts(&self) -> Timeouts {
+        let Settings { handshake_timeout, close_timeout, ping_interval, pong_timeout, idle_timeout, .. } =
+            *self.settings();
+        Timeouts {
+            handshake: handshake_timeout,
+            close: close_timeout,
+            ping_interval,
+            pong: pong_timeout,
+            idle: idle_timeout,
+        }
     }
 
     /// Whether there is a limit on frames a second, so that the driver must be told the time.
