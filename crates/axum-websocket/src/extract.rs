@@ -90,8 +90,18 @@ impl WebSocketUpgrade {
 
     /// Chooses the subprotocol, instead of [`protocols`](Self::protocols). One that the client does not offer means none, since the client would fail the connection.
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
-        self.request.handshake_mut().set_protocol(protocol.to_str().ok());
+        self.choose_protocol(Some(&protocol));
         self.has_selected_protocol = true;
+    }
+
+    /// Chooses the subprotocol or none, until [`protocols`](Self::protocols) or
+    /// [`set_selected_protocol`](Self::set_selected_protocol) is called.
+    pub(crate) fn choose_protocol(&mut self, protocol: Option<&HeaderValue>) {
+        self.request.handshake_mut().set_protocol(protocol.and_then(|name| name.to_str().ok()));
+    }
+
+    pub(crate) fn map_config(self, change: impl FnOnce(Config) -> Config) -> Self {
+        Self { config: change(self.config), ..self }
     }
 
     /// Returns the subprotocol that will be agreed to.

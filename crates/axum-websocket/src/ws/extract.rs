@@ -2,7 +2,6 @@
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use tower_websocket::Config;
 
 use super::on_failed_upgrade::DefaultOnFailedUpgrade;
 use super::rejection::WebSocketUpgradeRejection;
@@ -14,9 +13,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade<DefaultOnFailedUpg
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let native = <NativeUpgrade as FromRequestParts<S>>::from_request_parts(parts, state).await;
-        native
-            .map(|native| Self::new(native, config(parts)))
-            .map_err(|rejection| WebSocketUpgradeRejection::new(rejection, parts.version))
+        native.map(Self::new).map_err(|rejection| WebSocketUpgradeRejection::new(rejection, parts.version))
     }
 }
 
@@ -27,12 +24,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade<DefaultOnF
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
         let native = <NativeUpgrade as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
         native
-            .map(|native| native.map(|native| Self::new(native, config(parts))))
+            .map(|native| native.map(Self::new))
             .map_err(|rejection| WebSocketUpgradeRejection::new(rejection, parts.version))
     }
-}
-
-/// Returns the configuration that the native extractor begins with.
-fn config(parts: &Parts) -> Config {
-    parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server)
 }

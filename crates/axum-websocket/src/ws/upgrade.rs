@@ -35,22 +35,12 @@ use crate::extract::WebSocketUpgrade as NativeUpgrade;
 #[must_use]
 pub struct WebSocketUpgrade<F = DefaultOnFailedUpgrade> {
     native: NativeUpgrade,
-    config: Config,
-    selection: Selection,
     on_failed_upgrade: F,
 }
 
-/// The choice of the subprotocol.
-enum Selection {
-    /// By the configuration.
-    Configured,
-    /// By the handler: one of those that the client offered, or none.
-    Chosen(Option<HeaderValue>),
-}
-
 impl WebSocketUpgrade {
-    pub(super) fn new(native: NativeUpgrade, config: Config) -> Self {
-        Self { native, config, selection: Selection::Configured, on_failed_upgrade: DefaultOnFailedUpgrade }
+    pub(super) fn new(native: NativeUpgrade) -> Self {
+        Self { native, on_failed_upgrade: DefaultOnFailedUpgrade }
     }
 }
 
@@ -103,8 +93,8 @@ impl<F> WebSocketUpgrade<F> {
         I::Item: Into<Cow<'static, str>>,
     {
         let mut protocols = protocols.into_iter().filter_map(|name| HeaderValue::from_str(&name.into()).ok());
-        let chosen = protocols.find(|name| self.is_requested(name));
-        self.selection = Selection::Chosen(chosen);
+        let chosen = protocols.find(|name| self.requested_protocols().any(|requested| requested == name));
+        self.native.choose_protocol(chosen.as_ref());
         self
     }
 
@@ -118,23 +108,18 @@ impl<F> WebSocketUpgrade<F> {
     ///
     /// It replaces the choice of an earlier call and of [`protocols`](Self::protocols).
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
-        let is_requested = self.is_requested(&protocol);
-        self.selection = Selection::Chosen(is_requested.then_some(protocol));
+        self.native.choose_protocol(Some(&protocol));
     }
 
     /// Returns the subprotocol that will be agreed to.
     pub fn selected_protocol(&self) -> Option<&HeaderValue> {
-        match &self.selection {
-            Selection::Configured => self.native.selected_protocol(),
-            Selection::Chosen(chosen) => chosen.as_ref(),
-        }
+        self.native.selected_protocol()
     }
 
     /// Sets the callback for a handshake that was accepted and of which no socket came: the peer was gone, or the server does not
     /// serve connections with upgrades. By default the error is ignored.
     pub fn on_failed_upgrade<C: OnFailedUpgrade>(self, callback: C) -> WebSocketUpgrade<C> {
-        let Self { native, config, selection, on_failed_upgrade: _ } = self;
-        WebSocketUpgrade { native, config, selection, on_failed_upgrade: callback }
+        WebSocketUpgrade { native: self.native, on_failed_upgrade: callback }
     }
 
     /// Accepts the handshake: returns the response, which the handler must return, and runs the callback with the socket in a
@@ -172,31 +157,17 @@ impl<F> WebSocketUpgrade<F> {
     where
         F: OnFailedUpgrade,
     {
-        let config = match self.selection {
-            Selection::Configured => self.config,
-            Selection::Chosen(chosen) => self.config.select_protocol(move |offered| {
-                let chosen = chosen.as_ref()?;
-                offered.iter().copied().find(|name| chosen == name)
-            }),
-        };
         let on_failed_upgrade = self.on_failed_upgrade;
-        self.native.config(config).on_failed_upgrade(move |error| on_failed_upgrade.call(Error::new(error)))
-    }
-
-    fn is_requested(&self, protocol: &HeaderValue) -> bool {
-        self.requested_protocols().any(|requested| requested == protocol)
+        self.native.on_failed_upgrade(move |error| on_failed_upgrade.call(Error::new(error)))
     }
 
     fn map_config(self, change: impl FnOnce(Config) -> Config) -> Self {
-        Self { config: change(self.config), ..self }
+        Self { native: self.native.map_config(change), ..self }
     }
 }
 
 impl<F> fmt::Debug for WebSocketUpgrade<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketUpgrade")
-            .field("native", &self.native)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("WebSocketUpgrade").field("native", &self.native).finish_non_exhaustive()
     }
 }

@@ -41,25 +41,26 @@ impl Driver {
     /// Creates the driver of a handshake that an HTTP stack answers.
     fn accepted(config: Config, uri: &Uri, negotiated: Negotiated) -> (Response<()>, Self) {
         let Negotiated { version, protocol, keys, pipeline, response } = negotiated;
-        let state = match keys {
-            Some(keys) => State::ServerHandshake(Box::new(ServerHandshake::waiting_for_body(keys))),
-            None => State::Closed,
-        };
-        let mut driver = Self::with_state(config, state);
-        driver.version = Some(version);
-        if driver.is_observed() {
-            driver.set_path(uri.path());
+        let mut driver = Self::negotiated(config, version, protocol, uri.path());
+        match keys {
+            Some(keys) => driver.state = State::ServerHandshake(Box::new(ServerHandshake::waiting_for_body(keys))),
+            None => driver.open_as(Protocol::new(version, Role::Server, pipeline, driver.config.settings())),
         }
+        (response, driver)
+    }
+
+    /// Creates a driver that knows the result of its handshake, and has yet to open.
+    pub(super) fn negotiated(config: Config, version: Version, protocol: Option<Box<str>>, path: &str) -> Self {
+        let mut driver = Self::with_state(config, State::Closed);
+        driver.version = Some(version);
+        driver.set_path(path);
         if protocol.is_some() {
             driver.heads_mut().protocol = protocol;
         }
-        if keys.is_none() {
-            if !version.is_hixie() {
-                driver.output.begin_frames();
-            }
-            driver.open_as(Protocol::new(version, Role::Server, pipeline, driver.config.settings()));
+        if !version.is_hixie() {
+            driver.output.begin_frames();
         }
-        (response, driver)
+        driver
     }
 
     /// Adds a header to a server's response or a client's request.

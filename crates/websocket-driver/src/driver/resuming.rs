@@ -1,8 +1,7 @@
 //! Connections whose handshake was done elsewhere.
 
-use super::{Driver, State};
+use super::Driver;
 use crate::config::Config;
-use crate::driver::pending::PendingEvents;
 use crate::framing::Protocol;
 use crate::framing::hybi::Role;
 use crate::handshake::completed::CompletedHandshake;
@@ -27,16 +26,9 @@ impl Driver {
     #[must_use]
     pub fn after_handshake(handshake: CompletedHandshake, config: Config) -> Self {
         let CompletedHandshake { is_client, protocol, path } = handshake;
-        let mut driver = Self::with_state(config, State::Closed);
-        driver.set_path(&path);
-        driver.version = Some(Version::Hybi13);
-        if protocol.is_some() {
-            driver.heads_mut().protocol = protocol;
-        }
+        let mut driver = Self::negotiated(config, Version::Hybi13, protocol, &path);
         let role = if is_client { Role::Client } else { Role::Server };
-        driver.state = State::Open(Protocol::new(Version::Hybi13, role, None, driver.config.settings()));
-        driver.output.begin_frames();
-        driver.news.add(PendingEvents::OPEN);
+        driver.open_as(Protocol::new(Version::Hybi13, role, None, driver.config.settings()));
         driver
     }
 }
