@@ -1,4 +1,4 @@
-//! How the extractor is taken from a request.
+//! Extraction from a request.
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;

@@ -11,12 +11,12 @@ pub(super) struct Authority<'a> {
     pub(super) port: Option<u16>,
 }
 
-/// A host as it is written. Nothing is resolved, decoded or completed.
+/// A host, unchanged: nothing is resolved, decoded or completed.
 #[derive(Debug, Clone, Copy, Eq)]
 pub(super) enum Host<'a> {
     /// A name, or an IPv4 address.
     Name(&'a str),
-    /// What stood in brackets.
+    /// An IPv6 address, which is written in brackets.
     Ipv6(Ipv6Addr),
 }
 
@@ -54,7 +54,7 @@ impl<'a> Host<'a> {
 }
 
 impl PartialEq for Host<'_> {
-    /// In any case (RFC 3986 §3.2.2). With a dot at the end it is another host, as it is to browsers.
+    /// Compares case-insensitively (RFC 3986 §3.2.2). A trailing dot makes it another host, as in browsers.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Name(one), Self::Name(other)) => one.eq_ignore_ascii_case(other),
@@ -83,7 +83,7 @@ impl<'a> SerializedOrigin<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme))?;
         if authority.is_empty() && scheme.eq_ignore_ascii_case("file") {
-            // What some WebViews say in place of `null`.
+            // Some WebViews send this instead of `null`.
             return Some(Self { scheme, host: Host::Name(""), port: None });
         }
         if authority.ends_with(':') {
