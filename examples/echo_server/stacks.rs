@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{AcceptError, Config, Shutdown, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{AcceptError, ServerConfig, Shutdown, WebSocket, WebSocketLayer, accept};
 
 use crate::echo::Echo;
 use crate::serve;
@@ -24,8 +24,13 @@ use crate::serve;
 const PAGE: &str = "This is an echo server: open a WebSocket here, on any path, and it sends back what you send.\n";
 
 /// Through the extractor of axum, by `axum::serve`, which has no time limits: see [`serve`] for a server on the internet.
-pub(super) async fn axum(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
-    type Shared = (Config, Echo, Shutdown);
+pub(super) async fn axum(
+    listener: TcpListener,
+    config: ServerConfig,
+    echo: Echo,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    type Shared = (ServerConfig, Echo, Shutdown);
     async fn handler(State((config, echo, shutdown)): State<Shared>, ws: Option<WebSocketUpgrade>) -> Response {
         match ws {
             Some(ws) => ws.config(config).shutdown(&shutdown).on_upgrade(move |socket| echo.serve(socket)),
@@ -36,7 +41,12 @@ pub(super) async fn axum(listener: TcpListener, config: Config, echo: Echo, shut
 }
 
 /// Through the Tower layer, over a plain loop of hyper-util.
-pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
+pub(super) async fn tower(
+    listener: TcpListener,
+    config: ServerConfig,
+    echo: Echo,
+    shutdown: Shutdown,
+) -> io::Result<()> {
     let layer = WebSocketLayer::new(move |socket, _request| echo.serve(socket)).config(config).shutdown(&shutdown);
     let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(PAGE.as_bytes()))))
@@ -46,7 +56,7 @@ pub(super) async fn tower(listener: TcpListener, config: Config, echo: Echo, shu
 }
 
 /// On TCP alone: the driver reads the request itself.
-pub(super) async fn tcp(listener: TcpListener, config: Config, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
+pub(super) async fn tcp(listener: TcpListener, config: ServerConfig, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
     loop {
         let stream = serve::accept_next(&listener).await;
         let accept = accept(stream, config.clone()).shutdown(&shutdown).into_future();

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{Budget, Config, Observer, Shutdown, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{Budget, Config, Observer, ServerConfig, Shutdown, WebSocket, WebSocketLayer, accept};
 
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(8);
@@ -61,7 +61,7 @@ impl Server {
         Self { shutdown: Shutdown::new(), budget: Budget::new(8 << 30), stop: CancellationToken::new() }
     }
 
-    pub(super) fn config(&self, observer: impl Observer) -> Result<Config, Box<dyn Error>> {
+    pub(super) fn config(&self, observer: impl Observer) -> Result<ServerConfig, Box<dyn Error>> {
         Ok(Config::server()
             .allow_drafts(true)
             .extension(PermessageDeflate::new())?
@@ -77,7 +77,7 @@ impl Server {
     }
 
     /// Serves by all three, until it is stopped.
-    pub(super) fn start(&self, config: &Config) -> Result<Addresses, Box<dyn Error>> {
+    pub(super) fn start(&self, config: &ServerConfig) -> Result<Addresses, Box<dyn Error>> {
         let (axum, tower, tcp) = (listen()?, listen()?, listen()?);
         let addresses = Addresses { axum: axum.local_addr()?, tower: tower.local_addr()?, tcp: tcp.local_addr()? };
         tokio::spawn(self.clone().axum(axum, config.clone()));
@@ -87,8 +87,8 @@ impl Server {
     }
 
     /// Through the extractor.
-    async fn axum(self, listener: TcpListener, config: Config) {
-        async fn handler(State((server, config)): State<(Server, Config)>, ws: WebSocketUpgrade) -> Response {
+    async fn axum(self, listener: TcpListener, config: ServerConfig) {
+        async fn handler(State((server, config)): State<(Server, ServerConfig)>, ws: WebSocketUpgrade) -> Response {
             ws.config(config).shutdown(&server.shutdown).on_upgrade(echo)
         }
         let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Through the Tower layer.
-    async fn tower(self, listener: TcpListener, config: Config) {
+    async fn tower(self, listener: TcpListener, config: ServerConfig) {
         let layer = WebSocketLayer::new(|socket, _request| echo(socket)).config(config).shutdown(&self.shutdown);
         let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
             Ok::<_, Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"no WebSocket\n"))))
@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Without an HTTP stack.
-    async fn tcp(self, listener: TcpListener, config: Config) {
+    async fn tcp(self, listener: TcpListener, config: ServerConfig) {
         while let Some(stream) = self.next(&listener).await {
             let accepted = accept(stream, config.clone()).shutdown(&self.shutdown);
             tokio::spawn(async move {

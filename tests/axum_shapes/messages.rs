@@ -3,7 +3,7 @@
 use axum_websocket::ws::{CloseFrame, Message, WebSocket, close_code};
 use http::HeaderValue;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCause, Config, Error, SendError};
+use tower_websocket::{CloseCause, Config, Error, SendError, ServerConfig};
 
 use crate::run::run_paused;
 
@@ -11,7 +11,7 @@ pub(crate) async fn open() -> (WebSocket, Peer) {
     open_with(Config::server()).await
 }
 
-pub(crate) async fn open_with(config: Config) -> (WebSocket, Peer) {
+pub(crate) async fn open_with(config: ServerConfig) -> (WebSocket, Peer) {
     let (socket, peer) = test::server("/", config).await;
     (socket.into(), peer)
 }

@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use proptest::prelude::*;
-use websocket_driver::{CloseCode, Config, Driver, Event, Message, Version};
+use websocket_driver::{ClientConfig, CloseCode, Config, Driver, Event, Message, ServerConfig, Version};
 
 use crate::session::{cases, uri};
 
@@ -41,7 +41,7 @@ fn carry(from: &mut Driver, to: &mut Driver, step: usize) -> usize {
     len
 }
 
-pub(crate) fn open(client: Config, server: Config, step: usize) -> (Driver, Driver) {
+pub(crate) fn open(client: ClientConfig, server: ServerConfig, step: usize) -> (Driver, Driver) {
     let mut client = Driver::client(&uri("ws://example.com/chat?x=1"), client).unwrap();
     let mut server = Driver::server(server);
     client.start().unwrap();
@@ -154,9 +154,8 @@ proptest! {
         steps in prop::collection::vec(1..3000usize, 1..6),
         early in any::<bool>(),
     ) {
-        let config = || Config::client().max_output(usize::MAX);
-        let mut client = Driver::client(&uri("ws://example.com/"), config()).unwrap();
-        let mut server = Driver::server(config());
+        let mut client = Driver::client(&uri("ws://example.com/"), Config::client().max_output(usize::MAX)).unwrap();
+        let mut server = Driver::server(Config::server().max_output(usize::MAX));
         if early {
             of_client.iter().for_each(|act| perform(&mut client, act));
             of_server.iter().for_each(|act| perform(&mut server, act));

@@ -41,8 +41,8 @@ impl Options {
     }
 }
 
-fn with(deflate: PermessageDeflate) -> Config {
-    Config::client().max_output(usize::MAX).extension(deflate).unwrap()
+fn with<S>(config: Config<S>, deflate: PermessageDeflate) -> Config<S> {
+    config.max_output(usize::MAX).extension(deflate).unwrap()
 }
 
 /// What was agreed to, as the client read it.
@@ -94,7 +94,11 @@ fn every_combination_of_options_agrees_and_carries_messages() {
     let message = Message::text(words);
     for of_client in Options::all() {
         for of_server in Options::all() {
-            let (mut client, mut server) = open(with(of_client.deflate()), with(of_server.deflate()), usize::MAX);
+            let (mut client, mut server) = open(
+                with(Config::client(), of_client.deflate()),
+                with(Config::server(), of_server.deflate()),
+                usize::MAX,
+            );
             let told = agreed(&client);
             let expected = expected(of_client, of_server);
             assert_eq!(told, expected, "{of_client:?} {of_server:?}");
@@ -120,10 +124,12 @@ fn every_combination_of_options_agrees_and_carries_messages() {
 
 #[test]
 fn either_side_alone_compresses_nothing() {
-    let plain = || Config::client().max_output(usize::MAX);
-    let deflate = || with(PermessageDeflate::new());
-    for (of_client, of_server) in [(plain(), deflate()), (deflate(), plain()), (plain(), plain())] {
-        let (mut client, mut server) = open(of_client, of_server, usize::MAX);
+    fn with_or_without<S>(config: Config<S>, has_deflate: bool) -> Config<S> {
+        if has_deflate { with(config, PermessageDeflate::new()) } else { config.max_output(usize::MAX) }
+    }
+    for (of_client, of_server) in [(false, true), (true, false), (false, false)] {
+        let client = with_or_without(Config::client(), of_client);
+        let (mut client, mut server) = open(client, with_or_without(Config::server(), of_server), usize::MAX);
         assert_eq!(agreed(&client), None);
         let message = Message::text("x".repeat(1000));
         assert_eq!(send(&mut client, &mut server, &message), 1008);
@@ -135,8 +141,10 @@ fn either_side_alone_compresses_nothing() {
 fn what_is_queued_before_the_open_is_compressed_as_agreed() {
     let message = Message::text("x".repeat(10_000));
     for is_agreed in [false, true] {
-        let server = if is_agreed { with(PermessageDeflate::new()) } else { Config::server() };
-        let mut client = Driver::client(&"ws://example.com/".parse().unwrap(), with(PermessageDeflate::new())).unwrap();
+        let server = if is_agreed { with(Config::server(), PermessageDeflate::new()) } else { Config::server() };
+        let mut client =
+            Driver::client(&"ws://example.com/".parse().unwrap(), with(Config::client(), PermessageDeflate::new()))
+                .unwrap();
         let mut server = Driver::server(server);
         client.send(message.clone()).unwrap();
         client.set_compression(false);
@@ -152,8 +160,11 @@ fn what_is_queued_before_the_open_is_compressed_as_agreed() {
 #[test]
 fn a_server_cannot_inflate_beyond_the_limit_of_the_client() {
     // CVE-2026-54464.
-    let (mut client, mut server) =
-        open(with(PermessageDeflate::new()).max_message_size(10_000), with(PermessageDeflate::new()), usize::MAX);
+    let (mut client, mut server) = open(
+        with(Config::client(), PermessageDeflate::new()).max_message_size(10_000),
+        with(Config::server(), PermessageDeflate::new()),
+        usize::MAX,
+    );
     server.binary(vec![0; 10_000]).unwrap();
     server.binary(vec![0; 10_001]).unwrap();
     let (at_client, at_server) = pump_in(&mut client, &mut server, &[usize::MAX]);
@@ -187,7 +198,7 @@ proptest! {
         messages in prop::collection::vec((any::<bool>(), any::<bool>(), message()), 0..12),
         steps in prop::collection::vec(prop_oneof![1..20usize, 1..5000usize], 1..6),
     ) {
-        let (mut client, mut server) = open(with(of_client), with(of_server), steps[0]);
+        let (mut client, mut server) = open(with(Config::client(), of_client), with(Config::server(), of_server), steps[0]);
         let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
         for (by_client, may_compress, message) in messages {
             let (from, expected) =

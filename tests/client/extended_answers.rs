@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Version as Http};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{CloseCode, Config, Event, ReadyState, ResponseError, ResponseFault, SendError, Version};
+use websocket_driver::{ClientConfig, CloseCode, Event, ReadyState, ResponseError, ResponseFault, SendError, Version};
 use websocket_tests::wire::{Frame, frames};
 
 use crate::extended_connect::{asked, ok};
@@ -23,7 +23,7 @@ fn with(mut response: Response<Bytes>, headers: &[(&'static str, &str)]) -> Resp
     response
 }
 
-fn refused(config: Config, response: Response<Bytes>) -> (ResponseError, u16) {
+fn refused(config: ClientConfig, response: Response<Bytes>) -> (ResponseError, u16) {
     let name = format!("{response:?}");
     let mut client = asked(config);
     client.driver.text("never").unwrap();
@@ -35,7 +35,7 @@ fn refused(config: Config, response: Response<Bytes>) -> (ResponseError, u16) {
     refusal
 }
 
-fn fault(config: Config, headers: &[(&'static str, &str)]) -> (ResponseFault, u16) {
+fn fault(config: ClientConfig, headers: &[(&'static str, &str)]) -> (ResponseFault, u16) {
     let (error, code) = refused(config, with(status(200), headers));
     assert_eq!(error.status, Some(StatusCode::OK));
     (error.fault, code)

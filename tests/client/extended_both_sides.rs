@@ -6,14 +6,19 @@ use http::{HeaderValue, Request, StatusCode, header};
 use permessage_deflate::PermessageDeflate;
 use proptest::prelude::*;
 use websocket_driver::{
-    CloseCode, Config, Driver, Event, HandshakeError as E, Message, ProtocolError, Version, is_handshake,
+    ClientConfig, CloseCode, Config, Driver, Event, HandshakeError as E, Message, ProtocolError, ServerConfig, Version,
+    is_handshake,
 };
 
 use crate::both_sides::pump_in;
 use crate::session::{cases, uri};
 
 /// Both sides, after the request and its answer.
-fn connect(client: Config, server: Config) -> (Driver, Driver) {
+fn deflate<S>(config: Config<S>, compress: bool) -> Config<S> {
+    if compress { config.extension(PermessageDeflate::new()).unwrap() } else { config }
+}
+
+fn connect(client: ClientConfig, server: ServerConfig) -> (Driver, Driver) {
     let mut client = Driver::client(&uri("wss://example.com/chat?x=1"), client).expect("a URL");
     let request = client.extended_connect().expect("the first call");
     assert!(is_handshake(&request));
@@ -43,9 +48,8 @@ fn messages_of_every_size_come_through_both_ways() {
 
 #[test]
 fn a_subprotocol_and_an_extension_are_agreed_to() {
-    let deflate = |config: Config| config.extension(PermessageDeflate::new()).unwrap();
-    let client = deflate(Config::client().protocols(["b", "a"]));
-    let (mut client, mut server) = connect(client, deflate(Config::server().protocols(["a", "c"])));
+    let client = deflate(Config::client().protocols(["b", "a"]), true);
+    let (mut client, mut server) = connect(client, deflate(Config::server().protocols(["a", "c"]), true));
     assert_eq!((client.protocol(), server.protocol()), (Some("a"), Some("a")));
     let agreed = &client.response().expect("the response").headers()[header::SEC_WEBSOCKET_EXTENSIONS];
     assert!(agreed.as_bytes().starts_with(b"permessage-deflate"));
@@ -128,14 +132,12 @@ proptest! {
         compress in any::<bool>(),
         early in any::<bool>(),
     ) {
-        let roomy = |config: Config| config.max_output(usize::MAX);
-        let with = |config: Config| if compress { config.extension(PermessageDeflate::new()).unwrap() } else { config };
-        let mut client = Driver::client(&uri("ws://example.com/"), with(roomy(Config::client()))).unwrap();
+        let mut client = Driver::client(&uri("ws://example.com/"), deflate(Config::client().max_output(usize::MAX), compress)).unwrap();
         if early {
             send(&mut client, &of_client);
         }
         let request = client.extended_connect().unwrap();
-        let (response, mut server) = websocket_tests::accept(&request, with(roomy(Config::server()))).unwrap();
+        let (response, mut server) = websocket_tests::accept(&request, deflate(Config::server().max_output(usize::MAX), compress)).unwrap();
         let response = response.map(|()| Bytes::new());
         // The server need not wait for anything more of the client.
         send(&mut server, &of_server);

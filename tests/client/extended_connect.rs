@@ -4,14 +4,16 @@ use bytes::{Buf, Bytes};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{ClientError, CloseCode, Config, Driver, Event, UrlError, UsageError, is_handshake};
+use websocket_driver::{
+    ClientConfig, ClientError, CloseCode, Config, Driver, Event, UrlError, UsageError, is_handshake,
+};
 use websocket_tests::accept;
 use websocket_tests::wire::Handshake;
 
 use crate::session::{Client, Reply, closed, config, uri};
 
 /// The request for a URL.
-pub(crate) fn request(url: &str, config: Config) -> Request<()> {
+pub(crate) fn request(url: &str, config: ClientConfig) -> Request<()> {
     let mut driver = Driver::client(&uri(url), config).expect("a URL");
     let request = driver.extended_connect().expect("the first call");
     assert!(!driver.output().has_remaining(), "somebody else sends it");
@@ -19,7 +21,7 @@ pub(crate) fn request(url: &str, config: Config) -> Request<()> {
 }
 
 /// A client whose request is on its way, by whomever.
-pub(crate) fn asked(config: Config) -> Client {
+pub(crate) fn asked(config: ClientConfig) -> Client {
     let mut client = Client::new(config);
     client.driver.extended_connect().expect("the first call");
     client

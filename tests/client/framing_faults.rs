@@ -1,6 +1,6 @@
 //! What a server must not send, and how the client fails then (RFC 6455 §5, §7.1.7).
 
-use websocket_driver::{Config, Event, ProtocolError as Error};
+use websocket_driver::{ClientConfig, Event, ProtocolError as Error};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, LengthForm, frames};
 
@@ -49,7 +49,7 @@ pub(crate) fn violations() -> Vec<(&'static str, Vec<u8>, Error)> {
 
 /// Feeds wrong frames behind a right one.
 #[track_caller]
-fn assert_fails(config: Config, name: &str, bytes: &[u8], error: &Error, code: u16) {
+fn assert_fails(config: ClientConfig, name: &str, bytes: &[u8], error: &Error, code: u16) {
     let mut client = Client::open_with(config);
     let before = Frame::binary("before").unmasked().bytes();
     let events = client.feed([&before, bytes, b"\x81\x06behind"].concat());

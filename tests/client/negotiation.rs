@@ -2,20 +2,20 @@
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use websocket_driver::extensions::{ExtensionError, ExtensionFault};
-use websocket_driver::{Config, Event, ResponseFault};
+use websocket_driver::{ClientConfig, Event, ResponseFault};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::Frame;
 
 use crate::session::{Client, Reply, config, refusal, text};
 
-fn answered(config: Config, lines: &[&str]) -> (Client, Vec<Event>) {
+fn answered(config: ClientConfig, lines: &[&str]) -> (Client, Vec<Event>) {
     let mut client = Client::started(config);
     let reply = lines.iter().fold(Reply::right(), |reply, line| reply.with("Sec-WebSocket-Extensions", line));
     let events = client.feed(reply.bytes());
     (client, events)
 }
 
-fn with(deflate: PermessageDeflate) -> Config {
+fn with(deflate: PermessageDeflate) -> ClientConfig {
     config().extension(deflate).unwrap()
 }
 
@@ -29,7 +29,7 @@ fn parameter(name: &str, value: Option<&str>) -> ExtensionFault {
 
 /// How [`answered`] must refuse: with 1010, in the driver's own events alone, since there is no connection to say it on.
 #[track_caller]
-fn assert_refused(config: Config, lines: &[&str], extension: &str, reason: ExtensionFault) {
+fn assert_refused(config: ClientConfig, lines: &[&str], extension: &str, reason: ExtensionFault) {
     let (mut client, events) = answered(config, lines);
     let (error, code) = refusal(&lines.join(" | "), &events);
     let expected = ExtensionError::new(extension, reason);

@@ -2,12 +2,12 @@
 
 use bytes::Buf;
 use http::header::{self, HeaderName, HeaderValue};
-use websocket_driver::{Config, Driver, Event, Proxy, ProxyError, UrlError, UsageError};
+use websocket_driver::{ClientConfig, Driver, Event, Proxy, ProxyError, UrlError, UsageError};
 use websocket_tests::wire::Frame;
 
 use crate::session::{Client, Reply, closed, config, text, uri};
 
-pub(crate) fn proxy_with(url: &str, proxy: &str, config: Config) -> Proxy {
+pub(crate) fn proxy_with(url: &str, proxy: &str, config: ClientConfig) -> Proxy {
     let driver = Driver::client(&uri(url), config).expect("a URL");
     Proxy::new(driver, &uri(url), &uri(proxy)).expect("two URLs")
 }
@@ -18,7 +18,7 @@ pub(crate) fn written(proxy: &mut Proxy) -> String {
 }
 
 /// The request is written, and was taken off the output.
-pub(crate) fn started(config: Config) -> Proxy {
+pub(crate) fn started(config: ClientConfig) -> Proxy {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example:3128", config);
     proxy.start();
     assert!(written(&mut proxy).starts_with("CONNECT example.com:80 HTTP/1.1\r\n"));

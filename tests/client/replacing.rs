@@ -1,13 +1,13 @@
 //! Text that is not UTF-8, in compressed messages, to a client that has it replaced.
 
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Config, Event, ProtocolError};
+use websocket_driver::{ClientConfig, Event, ProtocolError};
 use websocket_tests::wire::Frame;
 
 use crate::session::{Client, Reply, config, failed, text};
 
 /// Open, with permessage-deflate, and a limit of what a message may hold.
-fn open(config: Config, limit: usize) -> Client {
+fn open(config: ClientConfig, limit: usize) -> Client {
     let config = config.extension(PermessageDeflate::new()).expect("one extension");
     let mut client = Client::started(config.max_message_size(limit));
     let reply = Reply::right().with("Sec-WebSocket-Extensions", "permessage-deflate");

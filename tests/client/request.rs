@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use http::header::{self, HeaderName, HeaderValue};
 use permessage_deflate::{PermessageDeflate, WindowBits};
-use websocket_driver::{Config, Driver, ReadyState, UrlError, UsageError};
+use websocket_driver::{ClientConfig, Config, Driver, ReadyState, UrlError, UsageError};
 use websocket_tests::wire::{ACCEPT, KEY};
 
 use crate::session::{Client, Reply, config, uri};
 
 /// The head that is written for a URL.
-pub(crate) fn head(url: &str, config: Config) -> String {
+pub(crate) fn head(url: &str, config: ClientConfig) -> String {
     let mut client = Client { driver: Driver::client(&uri(url), config).expect("a URL") };
     client.driver.start().expect("the first start");
     String::from_utf8(client.written()).expect("a head of text")

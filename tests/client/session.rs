@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Buf;
 use http::Uri;
 use proptest::test_runner::Config as ProptestConfig;
-use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, ResponseError};
+use websocket_driver::{ClientConfig, CloseFrame, Config, Driver, Event, Message, ProtocolError, ResponseError};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
@@ -15,7 +15,7 @@ pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
 pub(crate) const URL: &str = "ws://example.com/chat";
 
 /// A configuration whose handshakes have the key of the example, and whose masks are those of [`mask`], in their order.
-pub(crate) fn config() -> Config {
+pub(crate) fn config() -> ClientConfig {
     let count = AtomicU32::new(0);
     Config::client().random(move |bytes| match bytes.len() {
         16 => bytes.copy_from_slice(&NONCE),
@@ -40,12 +40,12 @@ pub(crate) struct Client {
 
 impl Client {
     /// Nothing is written yet.
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: ClientConfig) -> Self {
         Self { driver: Driver::client(&uri(URL), config).expect("a URL") }
     }
 
     /// The request is written, and was taken off the output.
-    pub(crate) fn started(config: Config) -> Self {
+    pub(crate) fn started(config: ClientConfig) -> Self {
         let mut client = Self::new(config);
         client.driver.start().expect("the first start");
         assert!(client.written().starts_with(b"GET /chat HTTP/1.1\r\n"));
@@ -57,7 +57,7 @@ impl Client {
         Self::open_with(config())
     }
 
-    pub(crate) fn open_with(config: Config) -> Self {
+    pub(crate) fn open_with(config: ClientConfig) -> Self {
         let mut client = Self::started(config);
         assert_eq!(client.feed(Reply::right().bytes()), [Event::Open]);
         client

@@ -76,15 +76,18 @@ fn many_small_messages_come_back_in_their_order() {
     });
 }
 
+fn with_deflate<S>(config: Config<S>) -> Config<S> {
+    config.extension(PermessageDeflate::new()).unwrap()
+}
+
 #[test]
 fn messages_are_compressed_where_both_sides_have_it() {
     run(async || {
-        let deflate = |config: Config| config.extension(PermessageDeflate::new()).unwrap();
         for stack in Stack::ALL {
             for is_agreed in [true, false] {
-                let config = if is_agreed { deflate(Config::server()) } else { Config::server() };
+                let config = if is_agreed { with_deflate(Config::server()) } else { Config::server() };
                 let server = stack.serve(config).await;
-                let (mut socket, response) = server.connect().config(deflate(Config::client())).await.unwrap();
+                let (mut socket, response) = server.connect().config(with_deflate(Config::client())).await.unwrap();
                 let agreed = response.headers().get(header::SEC_WEBSOCKET_EXTENSIONS);
                 assert_eq!(agreed.is_some_and(|value| value.as_bytes().starts_with(b"permessage-deflate")), is_agreed);
                 for _ in 0..3 {

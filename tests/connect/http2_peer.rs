@@ -11,7 +11,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response, StatusCode};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tower_websocket::{Config, Connect, Http2Connection, WebSocket, connect};
+use tower_websocket::{ClientConfig, Config, Connect, Http2Connection, WebSocket, connect};
 use websocket_tests::wire::Frame;
 
 use crate::peer::Transport;
@@ -232,7 +232,11 @@ pub(crate) async fn connection(builder: Builder) -> (Http2Connection, Http2Peer)
 }
 
 /// A WebSocket on a connection, and the server's side.
-pub(crate) async fn open_on(connection: &Http2Connection, peer: &mut Http2Peer, config: Config) -> (WebSocket, Tunnel) {
+pub(crate) async fn open_on(
+    connection: &Http2Connection,
+    peer: &mut Http2Peer,
+    config: ClientConfig,
+) -> (WebSocket, Tunnel) {
     let client = connect("ws://example.com/chat").config(config).on(connection).into_future();
     let (opened, tunnel) = tokio::join!(client, peer.accept());
     (opened.expect("an open socket").0, tunnel)

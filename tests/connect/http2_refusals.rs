@@ -7,7 +7,7 @@ use h2::Reason;
 use http::{Response, StatusCode, Version, header};
 use tokio::time::Instant;
 use tower_websocket::{
-    CloseCode, Config, ConnectError, ProtocolError, ResponseError, ResponseFault, WebSocket, connect,
+    ClientConfig, CloseCode, Config, ConnectError, ProtocolError, ResponseError, ResponseFault, WebSocket, connect,
 };
 use websocket_tests::chain::chain;
 
@@ -22,7 +22,7 @@ fn refusal(opened: Opened) -> ResponseError {
 }
 
 /// What a client makes of an answer. The server's side stays.
-async fn answered<T>(config: Config, answer: impl FnOnce(Asked) -> T) -> (Opened, T, Http2Peer) {
+async fn answered<T>(config: ClientConfig, answer: impl FnOnce(Asked) -> T) -> (Opened, T, Http2Peer) {
     let (connect, peer) = over_memory(builder());
     let server = async {
         let mut peer = peer.await;

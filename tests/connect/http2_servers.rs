@@ -18,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_websocket::{CloseFrame, Config, Connect, Event, TlsConfig, WebSocket, WebSocketLayer, connect};
+use tower_websocket::{CloseFrame, Connect, Event, ServerConfig, TlsConfig, WebSocket, WebSocketLayer, connect};
 
 use crate::certificates::Authority;
 use crate::peer::{Transport, listen, serve};
@@ -58,7 +58,7 @@ impl Stack {
     /// One without TLS and one with.
     pub(crate) const TWO: [Self; 2] = [Self::Axum, Self::AutoTls];
 
-    pub(crate) async fn serve(self, config: Config) -> Server {
+    pub(crate) async fn serve(self, config: ServerConfig) -> Server {
         println!("{self:?}"); // Shown where the test fails.
         let authority = Authority::new("good");
         let is_secure = matches!(self, Self::AxumTls | Self::AutoTls | Self::HyperTls);
@@ -94,7 +94,7 @@ impl Stack {
     pub(crate) fn serve_connection(
         self,
         io: Box<dyn Transport>,
-        config: Config,
+        config: ServerConfig,
         ends: UnboundedSender<Option<CloseFrame>>,
     ) -> BoxFuture<'static, ()> {
         let is_auto = self != Self::Hyper && self != Self::HyperTls;
@@ -131,7 +131,7 @@ async fn inner(_: Request<Incoming>) -> Result<Response<axum::body::Body>, Infal
     Ok(Response::new(axum::body::Body::empty()))
 }
 
-fn extractor(config: Config, ends: UnboundedSender<Option<CloseFrame>>) -> Router {
+fn extractor(config: ServerConfig, ends: UnboundedSender<Option<CloseFrame>>) -> Router {
     Router::new().route(
         "/echo",
         axum::routing::any(async move |ws: WebSocketUpgrade| {

@@ -5,7 +5,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::{Config, WebSocket, accept};
+use tower_websocket::{ClientConfig, Config, ServerConfig, WebSocket, accept};
 use websocket_tests::wire::ACCEPT;
 
 /// What a connection goes over: TCP, TLS, or memory.
@@ -120,12 +120,12 @@ where
 }
 
 /// An echo server by `accept`.
-pub(crate) async fn echo_server(config: Config) -> u16 {
+pub(crate) async fn echo_server(config: ServerConfig) -> u16 {
     serve(move |stream| echo(stream, config.clone())).await
 }
 
 /// Sends back what comes over a connection, if it becomes a WebSocket.
-pub(crate) async fn echo(io: impl Transport + 'static, config: Config) {
+pub(crate) async fn echo(io: impl Transport + 'static, config: ServerConfig) {
     if let Ok(mut socket) = accept(io, config).await {
         while let Some(Ok(message)) = socket.recv().await {
             if socket.send(message).await.is_err() {
@@ -143,7 +143,7 @@ pub(crate) async fn echoes(socket: &mut WebSocket, text: &str) {
 }
 
 /// A client that always asks with the [`KEY`] that [`upgraded`] answers, and masks with the same bytes.
-pub(crate) fn sample_config() -> Config {
+pub(crate) fn sample_config() -> ClientConfig {
     Config::client().random(|bytes| {
         for (byte, sample) in bytes.iter_mut().zip(b"the sample nonce".iter().cycle()) {
             *byte = *sample;

@@ -1,7 +1,9 @@
 //! Answers that open no WebSocket. What the server said is in the error, to be acted on.
 
 use http::{StatusCode, header};
-use tower_websocket::{Config, ConnectError, HeadError, ProtocolError, ResponseError, ResponseFault, connect};
+use tower_websocket::{
+    ClientConfig, Config, ConnectError, HeadError, ProtocolError, ResponseError, ResponseFault, connect,
+};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
@@ -13,7 +15,7 @@ async fn refused(answer: impl AsRef<[u8]>) -> ResponseError {
     refused_with(sample_config(), answer, true).await
 }
 
-async fn refused_with(config: Config, answer: impl AsRef<[u8]>, ends: bool) -> ResponseError {
+async fn refused_with(config: ClientConfig, answer: impl AsRef<[u8]>, ends: bool) -> ResponseError {
     let (listener, port) = listen().await;
     let server = async {
         let mut peer = Peer::of(&listener).await;

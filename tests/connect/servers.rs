@@ -137,15 +137,18 @@ fn axum_hands_the_headers_to_the_handler_and_adds_its_own_to_the_response() {
     });
 }
 
+fn with_deflate<S>(config: Config<S>) -> Config<S> {
+    config.extension(PermessageDeflate::new()).unwrap()
+}
+
 #[test]
 fn messages_are_compressed_where_both_sides_have_it() {
     run(async || {
-        let deflate = |config: Config| config.extension(PermessageDeflate::new()).unwrap();
-        let with = echo_server(deflate(Config::server())).await;
+        let with = echo_server(with_deflate(Config::server())).await;
         let without = echo_server(Config::server()).await;
         let text = "hello ".repeat(10_000);
         for (port, is_agreed) in [(with, true), (without, false)] {
-            let connect = connect(format!("ws://127.0.0.1:{port}")).config(deflate(Config::client()));
+            let connect = connect(format!("ws://127.0.0.1:{port}")).config(with_deflate(Config::client()));
             let (mut socket, response) = connect.await.unwrap();
             let extensions = response.headers().get(header::SEC_WEBSOCKET_EXTENSIONS);
             assert_eq!(extensions.is_some_and(|value| value.as_bytes().starts_with(b"permessage-deflate")), is_agreed);

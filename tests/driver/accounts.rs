@@ -2,7 +2,9 @@
 
 use bytes::{Buf, BytesMut};
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Budget, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, Version};
+use websocket_driver::{
+    Budget, CloseCode, Config, Driver, Event, HandshakeError, ProtocolError, ServerConfig, Version,
+};
 use websocket_tests::accept;
 use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS, hixie_text};
 
@@ -11,7 +13,7 @@ use crate::session::Session;
 const KIB: usize = 1024;
 
 /// Open, with this budget, and what that alone has charged.
-fn open(version: Version, config: Config) -> (Session, Budget, usize) {
+fn open(version: Version, config: ServerConfig) -> (Session, Budget, usize) {
     let budget = Budget::new(1 << 30);
     let mut session = Session::open_with(version, config.budget(&budget));
     // The digest of draft 76 is written.

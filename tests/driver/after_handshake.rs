@@ -17,7 +17,7 @@ fn written(driver: &mut Driver) -> Vec<u8> {
 
 #[test]
 fn server_after_handshake_opens_at_once() {
-    let mut driver = Driver::after_handshake(CompletedHandshake::server().protocol("chat"), Config::server());
+    let mut driver = Driver::after_handshake(CompletedHandshake::new().protocol("chat"), Config::server());
     assert_eq!((driver.ready_state(), driver.version()), (ReadyState::Open, Some(Version::Hybi13)));
     assert_eq!(driver.protocol(), Some("chat"));
     assert!(driver.request().is_none() && driver.response().is_none());
@@ -36,7 +36,7 @@ fn server_after_handshake_opens_at_once() {
     assert_eq!(frames[..2], expected[..2]);
     assert_eq!(frames[2].close_code(), Some(1000));
     // Only a client masks.
-    let mut driver = Driver::after_handshake(CompletedHandshake::server(), Config::server());
+    let mut driver = Driver::after_handshake(CompletedHandshake::new(), Config::server());
     driver.receive(&Frame::text("hello").unmasked().bytes()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Open));
     assert!(matches!(driver.poll_event(), Some(Event::Error(_))));
@@ -45,7 +45,7 @@ fn server_after_handshake_opens_at_once() {
 #[test]
 fn client_after_handshake_masks_and_waits_for_the_server_to_end() {
     let config = Config::client().random(|bytes| bytes.fill(7));
-    let mut driver = Driver::after_handshake(CompletedHandshake::client(), config);
+    let mut driver = Driver::after_handshake(CompletedHandshake::new(), config);
     assert_eq!((driver.poll_event(), driver.protocol()), (Some(Event::Open), None));
     driver.text("hi").unwrap();
     assert_eq!(written(&mut driver), Frame::text("hi").mask([7; 4]).bytes());
@@ -73,12 +73,13 @@ impl ConnectionObserver for Ignored {}
 fn driver_after_handshake_is_observed_and_charged() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let budget = Budget::new(1);
-    let config = Config::server().observer(Told(told.clone())).budget(&budget);
-    for (handshake, expected) in [
-        (CompletedHandshake::server().path("/rooms/1").protocol("chat"), "server /rooms/1 Some(\"chat\")"),
-        (CompletedHandshake::client(), "client  None"),
+    let observed = Config::server().observer(Told(told.clone())).budget(&budget);
+    let server = CompletedHandshake::new().path("/rooms/1").protocol("chat");
+    let client = Config::client().observer(Told(told.clone())).budget(&budget);
+    for (mut driver, expected) in [
+        (Driver::after_handshake(server, observed), "server /rooms/1 Some(\"chat\")"),
+        (Driver::after_handshake(CompletedHandshake::new(), client), "client  None"),
     ] {
-        let mut driver = Driver::after_handshake(handshake, config.clone());
         assert_eq!(driver.poll_event(), Some(Event::Open));
         assert_eq!(told.lock().unwrap().pop().as_deref(), Some(expected));
         driver.charge();

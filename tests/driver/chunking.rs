@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 use std::sync::LazyLock;
-use websocket_driver::{CloseCode, Config, Driver, Event, Version};
+use websocket_driver::{CloseCode, Config, Driver, Event, ServerConfig, Version};
 use websocket_tests::wire::{Frame, HIXIE76_CLOSE, Handshake, KEY, VERSIONS, frames, hixie_text};
 
 use crate::hybi_framing::violations;
@@ -36,7 +36,7 @@ pub(crate) struct Manner {
     eof_at_once: bool,
 }
 
-pub(crate) fn limits() -> Config {
+pub(crate) fn limits() -> ServerConfig {
     Config::server()
         .allow_drafts(true)
         .max_frame_size(200)

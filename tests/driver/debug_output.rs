@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use bytes::Buf;
 use http::{HeaderName, HeaderValue};
-use websocket_driver::{Config, Driver, Event, PreparedMessage, ProtocolError, Proxy, ResponseError, Version};
+use websocket_driver::{
+    Config, Driver, Event, PreparedMessage, ProtocolError, Proxy, ResponseError, ServerConfig, Version,
+};
 use websocket_tests::wire::{Frame, Handshake};
 
 use crate::session::Session;
@@ -19,7 +21,7 @@ fn confirm(value: &impl Debug) {
     }
 }
 
-fn config() -> Config {
+fn config() -> ServerConfig {
     Config::server().protocols(["s3cret"])
 }
 

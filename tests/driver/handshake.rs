@@ -1,7 +1,7 @@
 //! RFC 6455 §4.2.1, draft-hixie-76 §5.2: which request is served by which driver, and which by none.
 
 use bytes::Buf;
-use websocket_driver::{Config, Driver, Event, HandshakeError as E, Version, is_handshake};
+use websocket_driver::{Config, Driver, Event, HandshakeError as E, ServerConfig, Version, is_handshake};
 use websocket_tests::accept;
 use websocket_tests::wire::{ACCEPT, Answer, Handshake, KEY, VERSIONS};
 
@@ -17,7 +17,7 @@ pub(crate) struct Outcome {
 /// Serves a handshake both ways, by a driver that reads the head and by one that is given the request, and asserts that
 /// they agree and that a refusal is a proper HTTP response.
 #[track_caller]
-pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
+pub(crate) fn shake(handshake: &Handshake, config: &ServerConfig) -> Outcome {
     let accepted = accept(&handshake.request(), config.clone());
 
     let mut reading = Driver::server(config.clone());
@@ -66,7 +66,7 @@ pub(crate) fn shake(handshake: &Handshake, config: &Config) -> Outcome {
     }
 }
 
-fn drafts() -> Config {
+fn drafts() -> ServerConfig {
     Config::server().allow_drafts(true)
 }
 

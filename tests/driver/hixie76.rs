@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use websocket_driver::{
-    CloseCode, Config, Event, HandshakeError, ProtocolError, ReadyState, SendError, UsageError, Version,
+    CloseCode, Config, Event, HandshakeError, ProtocolError, ReadyState, SendError, ServerConfig, UsageError, Version,
 };
 use websocket_tests::accept;
 use websocket_tests::wire::{HIXIE76_BODY, HIXIE76_CLOSE, HIXIE76_DIGEST, Handshake, hixie_text};
@@ -10,7 +10,7 @@ use websocket_tests::wire::{HIXIE76_BODY, HIXIE76_CLOSE, HIXIE76_DIGEST, Handsha
 use crate::handshake::shake;
 use crate::session::{Session, closed, failed, text};
 
-fn config() -> Config {
+fn config() -> ServerConfig {
     Config::server().allow_drafts(true)
 }
 
@@ -159,7 +159,7 @@ fn a_close_before_the_body_ends_it_without_a_frame() {
 
 #[test]
 fn the_location_is_wss_by_configuration_or_by_the_scheme_of_the_request() {
-    let location = |target: &str, config: Config, version: Version| {
+    let location = |target: &str, config: ServerConfig, version: Version| {
         let handshake = Handshake { target: target.into(), ..Handshake::of(version) };
         let outcome = shake(&handshake, &config.allow_drafts(true));
         let name = if version == Version::Hixie76 { "Sec-WebSocket-Location" } else { "WebSocket-Location" };

@@ -1,14 +1,14 @@
 //! RFC 9112: the head of a request, read by the driver itself, and plain HTTP beside WebSockets.
 
 use bytes::Buf;
-use websocket_driver::{Config, Driver, Event, HandshakeError, HeadError, ReadyState, Version};
+use websocket_driver::{Config, Driver, Event, HandshakeError, HeadError, ReadyState, ServerConfig, Version};
 use websocket_tests::wire::{Answer, Handshake, VERSIONS};
 
 use crate::session::{Session, closed, failed};
 
 /// Feeds a head and asserts that it is refused for this reason by a proper response of 400.
 #[track_caller]
-fn assert_refused(config: Config, bytes: &[u8], error: HeadError) {
+fn assert_refused(config: ServerConfig, bytes: &[u8], error: HeadError) {
     let mut session = Session::reading(config);
     let error = HandshakeError::Head(error);
     assert_eq!(session.feed(bytes), failed(error.clone().into(), 1002), "{:?}", String::from_utf8_lossy(bytes));

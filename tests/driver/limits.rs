@@ -1,12 +1,12 @@
 //! RFC 6455 §10.4: what a peer may make the driver hold, and what an application may.
 
 use bytes::{Buf, BufMut};
-use websocket_driver::{Config, Event, ProtocolError as E, SendError, Version};
+use websocket_driver::{Config, Event, ProtocolError as E, SendError, ServerConfig, Version};
 use websocket_tests::wire::{Frame, Handshake, LengthForm, VERSIONS, frames, hixie_text};
 
 use crate::session::{Session, binary, failed, ping, text};
 
-fn with(limit: impl FnOnce(Config) -> Config) -> Session {
+fn with(limit: impl FnOnce(ServerConfig) -> ServerConfig) -> Session {
     Session::open_with(Version::Hybi13, limit(Config::server()))
 }
 

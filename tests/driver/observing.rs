@@ -8,7 +8,7 @@ use http::Response;
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{
     CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Driver, Event, HandshakeError,
-    Observer, ProtocolError, Traffic, Version,
+    Observer, ProtocolError, ServerConfig, Traffic, Version,
 };
 use websocket_tests::accept;
 use websocket_tests::wire::{ACCEPT, Frame, HYBI, Handshake, VERSIONS, frames, hixie_text};
@@ -73,7 +73,7 @@ impl Notes {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    fn config(&self) -> Config {
+    fn config(&self) -> ServerConfig {
         Config::server().allow_drafts(true).observer(self.clone())
     }
 }

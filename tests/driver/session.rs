@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;
-use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, Version};
+use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, ServerConfig, Version};
 use websocket_tests::accept;
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
@@ -19,7 +19,7 @@ impl Session {
     }
 
     /// The same with limits of its own.
-    pub(crate) fn open_with(version: Version, config: Config) -> Self {
+    pub(crate) fn open_with(version: Version, config: ServerConfig) -> Self {
         let handshake = Handshake::of(version);
         let (_, driver) = accept(&handshake.request(), config.allow_drafts(true)).expect("the handshake is right");
         let mut session = Self { driver };
@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// At the first byte of a connection.
-    pub(crate) fn reading(config: Config) -> Self {
+    pub(crate) fn reading(config: ServerConfig) -> Self {
         Self { driver: Driver::server(config) }
     }
 

@@ -1,6 +1,6 @@
 //! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have one name instead of a list.
 
-use websocket_driver::{Config, HandshakeError, Version};
+use websocket_driver::{Config, HandshakeError, ServerConfig, Version};
 use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
 
 use crate::handshake::shake;
@@ -13,7 +13,7 @@ fn offering(version: Version, lines: &[&str]) -> Handshake {
 
 /// What is agreed to, having checked that the answer says so, once, or says nothing.
 #[track_caller]
-fn agreed(handshake: &Handshake, config: &Config) -> Option<String> {
+fn agreed(handshake: &Handshake, config: &ServerConfig) -> Option<String> {
     let outcome = shake(handshake, &config.clone().allow_drafts(true));
     let (version, protocol) = outcome.result.expect("the handshake is right");
     let (name, other) = match version {

@@ -5,7 +5,7 @@ use websocket_driver::extensions::{
     BoundedBuffer, DuplicateExtension, Extension, ExtensionError, ExtensionFault, Extensions, Message, Offer, Params,
     Pipeline, Rsv, Session, parse_header,
 };
-use websocket_driver::{Config, Message as Sent};
+use websocket_driver::{Config, Message as Sent, ServerConfig};
 use websocket_driver_extensions::test_util::check;
 use websocket_tests::wire::{Frame, frames};
 
@@ -25,11 +25,11 @@ fn deflate() -> PermessageDeflate {
     PermessageDeflate::new().threshold(0)
 }
 
-fn deflate_then_checksum() -> Config {
+fn deflate_then_checksum() -> ServerConfig {
     Config::server().extension(deflate()).unwrap().extension(Checksum::new()).unwrap()
 }
 
-fn checksum_then_deflate() -> Config {
+fn checksum_then_deflate() -> ServerConfig {
     Config::server().extension(Checksum::new()).unwrap().extension(deflate()).unwrap()
 }
 

@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use bytes::Buf;
 use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Config, Driver, Event, HandshakeError, ProtocolError, Version};
+use websocket_driver::{Config, Driver, Event, HandshakeError, ProtocolError, ServerConfig, Version};
 use websocket_tests::accept;
 use websocket_tests::wire::{Answer, Handshake, VERSIONS};
 
 use crate::checksum::Checksum;
 use crate::peer::{EXTENSIONS, OFFER, Server};
 
-fn config() -> Config {
+fn config() -> ServerConfig {
     Config::server().extension(PermessageDeflate::new()).unwrap().extension(Checksum::new()).unwrap()
 }
 
 /// The answer to a handshake with these lines, and what the driver tells.
-fn answer(config: Config, lines: &[&[u8]]) -> (Answer, Vec<Event>) {
+fn answer(config: ServerConfig, lines: &[&[u8]]) -> (Answer, Vec<Event>) {
     let handshake = lines.iter().fold(Handshake::of(Version::Hybi13), |shake, line| shake.with(EXTENSIONS, line));
     let mut driver = Driver::server(config);
     driver.receive(&handshake.bytes()[..]);

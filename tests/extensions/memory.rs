@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 use websocket_driver::extensions::{Extensions, Message, Pipeline, Rsv, parse_header};
-use websocket_driver::{Config, Event};
+use websocket_driver::{Config, Event, ServerConfig};
 use websocket_tests::wire::Frame;
 
 use crate::peer::{Deflater, OFFER, Server, compressed, noise, prose};
@@ -75,7 +75,7 @@ fn a_connection_holds_no_codec_before_its_first_compressed_message() {
     alone(|| {
         warm_up();
         let config = Config::server().extension(PermessageDeflate::new()).unwrap();
-        let open = |config: &Config| settled(|| cost(|| Server::open(config.clone(), &[OFFER])).2);
+        let open = |config: &ServerConfig| settled(|| cost(|| Server::open(config.clone(), &[OFFER])).2);
         let (without, with) = (open(&Config::server()), open(&config));
         assert!(with - without < LITTLE, "{with} bytes with compression, {without} without");
 
@@ -139,7 +139,7 @@ fn the_codecs_of_a_connection_are_released_with_it() {
 #[test]
 fn a_connection_that_negotiated_nothing_allocates_nothing_for_compression() {
     alone(|| {
-        let traffic = |config: Config, offers: &[&str]| {
+        let traffic = |config: ServerConfig, offers: &[&str]| {
             let mut server = Server::open(config, offers);
             let (small, large) = (Frame::text(prose(300)).bytes(), Frame::binary(noise(100_000, 1)).bytes());
             let reply = prose(300);

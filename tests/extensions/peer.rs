@@ -4,7 +4,7 @@
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
 use proptest::test_runner::Config as ProptestConfig;
-use websocket_driver::{Config, Driver, Event, Message, Version};
+use websocket_driver::{Config, Driver, Event, Message, ServerConfig, Version};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Answer, Frame, Handshake};
 use zlib_rs::{Deflate, DeflateFlush};
@@ -32,7 +32,7 @@ pub(crate) struct Written {
 
 impl Server {
     /// With an offer of these header lines.
-    pub(crate) fn open(config: Config, offers: &[&str]) -> Self {
+    pub(crate) fn open(config: ServerConfig, offers: &[&str]) -> Self {
         let handshake = Handshake::of(Version::Hybi13);
         let handshake = offers.iter().fold(handshake, |handshake, offer| handshake.with(EXTENSIONS, offer));
         let mut server = Self { driver: Driver::server(config), answered: None };
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// The same with limits.
-    pub(crate) fn limited(options: PermessageDeflate, config: Config) -> Self {
+    pub(crate) fn limited(options: PermessageDeflate, config: ServerConfig) -> Self {
         let server = Self::open(config.extension(options).expect("the first of its name"), &[OFFER]);
         assert!(server.answered.is_some());
         server

@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Config, Driver, Event, Message};
+use websocket_driver::{ClientConfig, Config, Driver, Event, Message, ServerConfig};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
@@ -18,15 +18,15 @@ struct Pair {
     agreed: Option<String>,
 }
 
-fn config(extensions: &[&str]) -> Config {
-    extensions.iter().fold(Config::client(), |config, words| match *words {
+fn with<S>(config: Config<S>, extensions: &[&str]) -> Config<S> {
+    extensions.iter().fold(config, |config, words| match *words {
         "checksum" => config.extension(Checksum::new()).unwrap(),
         words => config.extension(options(words).threshold(0)).unwrap(),
     })
 }
 
 impl Pair {
-    fn open(client: Config, server: Config) -> Self {
+    fn open(client: ClientConfig, server: ServerConfig) -> Self {
         let mut pair = Self { client: connecting(client), server: Driver::server(server), agreed: None };
         pair.server.receive(&take(&mut pair.client)[..]);
         assert_eq!(pair.server.poll_event(), Some(Event::Connect));
@@ -62,7 +62,7 @@ impl Pair {
 }
 
 /// A client that has asked, with the key of the example in RFC 6455 §1.3.
-fn connecting(config: Config) -> Driver {
+fn connecting(config: ClientConfig) -> Driver {
     let config = config.random(|bytes| {
         let len = bytes.len().min(16);
         bytes[..len].copy_from_slice(&b"the sample nonce"[..len]);
@@ -84,7 +84,7 @@ fn messages_go_through_both_extensions_in_both_directions() {
         (["checksum", ""], ["", "checksum"], "permessage-deflate, x-checksum"),
         (["", "checksum"], ["checksum", ""], "x-checksum, permessage-deflate"),
     ] {
-        let mut pair = Pair::open(config(&client), config(&server));
+        let mut pair = Pair::open(with(Config::client(), &client), with(Config::server(), &server));
         assert_eq!(pair.agreed.as_deref(), Some(agreed));
         for step in [1, 7, 1000, usize::MAX] {
             for len in [0, 1, 100, 126, 5000, 70_000] {
@@ -97,7 +97,7 @@ fn messages_go_through_both_extensions_in_both_directions() {
 
 #[test]
 fn what_a_client_sends_has_both_bits_and_is_masked() {
-    let mut pair = Pair::open(config(&["", "checksum"]), config(&["", "checksum"]));
+    let mut pair = Pair::open(with(Config::client(), &["", "checksum"]), with(Config::server(), &["", "checksum"]));
     pair.client.text(prose(90)).unwrap();
     let frame = take(&mut pair.client);
     assert_eq!(frame[0], 0x81 | 0x40 | 0x20);
@@ -148,11 +148,12 @@ fn every_pair_of_options_comes_to_what_the_rules_say() {
 
 #[test]
 fn a_client_goes_without_what_the_server_does_not_agree_to() {
-    let mut pair = Pair::open(config(&["", "checksum"]), config(&[]));
+    let mut pair = Pair::open(with(Config::client(), &["", "checksum"]), with(Config::server(), &[]));
     assert_eq!(pair.agreed, None);
     pair.exchange(&Message::text(prose(300)), usize::MAX);
     // A window of 8 cannot be compressed with.
-    let mut pair = Pair::open(config(&["rmwb=8", "checksum"]), config(&["", "checksum"]));
+    let mut pair =
+        Pair::open(with(Config::client(), &["rmwb=8", "checksum"]), with(Config::server(), &["", "checksum"]));
     assert_eq!(pair.agreed.as_deref(), Some("x-checksum"));
     pair.exchange(&Message::text(prose(300)), usize::MAX);
 }
@@ -170,7 +171,7 @@ fn a_client_fails_where_the_server_answers_what_it_may_not_and_says_which() {
         (&["", "checksum"], "deflate, deflate", &["permessage-deflate"]),
         (&[""], "deflate;", &["Sec-WebSocket-Extensions"]),
     ] {
-        let mut client = connecting(config(offered));
+        let mut client = connecting(with(Config::client(), offered));
         let answer = long(answer);
         let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -186,7 +187,10 @@ fn a_client_fails_where_the_server_answers_what_it_may_not_and_says_which() {
 
 #[test]
 fn a_bomb_from_a_server_is_1009_for_the_client() {
-    let mut pair = Pair::open(config(&[""]).max_message_size(100_000), config(&[""]).max_output(usize::MAX));
+    let mut pair = Pair::open(
+        with(Config::client(), &[""]).max_message_size(100_000),
+        with(Config::server(), &[""]).max_output(usize::MAX),
+    );
     pair.server.binary(vec![0; 8 << 20]).unwrap();
     let bomb = take(&mut pair.server);
     assert!(bomb.len() < 10_000);

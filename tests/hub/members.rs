@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{Config, WebSocketSender};
+use tower_websocket::{Config, ServerConfig, WebSocketSender};
 use websocket_hub::{Hub, Member, Subscribe, Subscribed};
 
 /// A member, and its peer.
@@ -26,7 +26,7 @@ impl Seat {
         Self::with(hub, Config::server().max_output(1)).await
     }
 
-    pub(crate) async fn with(hub: &Hub, config: Config) -> Self {
+    pub(crate) async fn with(hub: &Hub, config: ServerConfig) -> Self {
         let (sender, peer, handler) = open(config).await;
         Self { member: hub.join(sender), peer, handler }
     }
@@ -49,7 +49,7 @@ impl Seat {
 }
 
 /// A connection, whose handler receives.
-pub(crate) async fn open(config: Config) -> (WebSocketSender, Peer, JoinHandle<()>) {
+pub(crate) async fn open(config: ServerConfig) -> (WebSocketSender, Peer, JoinHandle<()>) {
     // The peers answer no pings.
     let (mut socket, peer) = test::server("/", config.ping_interval(None)).await;
     let sender = socket.sender();

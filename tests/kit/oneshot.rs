@@ -14,7 +14,7 @@ use http::{Request, StatusCode};
 use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_websocket::test::{self, Handshake};
-use tower_websocket::{Config, WebSocket, WebSocketLayer, connect, upgrade};
+use tower_websocket::{Config, ServerConfig, WebSocket, WebSocketLayer, connect, upgrade};
 use websocket_tests::wire::VERSIONS;
 
 async fn echo(mut socket: WebSocket) {
@@ -30,7 +30,7 @@ async fn chat(ws: WebSocketUpgrade, Path(room): Path<String>) -> Response {
     })
 }
 
-fn config() -> Config {
+fn config() -> ServerConfig {
     Config::server().allow_drafts(true).protocols(["chat"])
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use tower_websocket::test::{self, Frame, Handshake, Peer};
-use tower_websocket::{CloseCode, CloseFrame, Config, Event, Message, Version};
+use tower_websocket::{CloseCode, CloseFrame, Config, Event, Message, ServerConfig, Version};
 use websocket_tests::wire::{HYBI, VERSIONS};
 
-const DRAFTS: fn() -> Config = || Config::server().allow_drafts(true);
+const DRAFTS: fn() -> ServerConfig = || Config::server().allow_drafts(true);
 
 #[tokio::test]
 async fn it_speaks_every_version_with_a_server() {

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use tower_websocket::{CloseFrame, Config, Event, Message, Version, WebSocket, accept};
+use tower_websocket::{CloseFrame, Config, Event, Message, ServerConfig, Version, WebSocket, accept};
 use websocket_tests::wire::{Frame, HIXIE76_CLOSE, Handshake, VERSIONS, frames, server_frames};
 
 use crate::client::texts_of;
@@ -88,7 +88,7 @@ fn input(version: Version) -> Vec<u8> {
     [Handshake::of(version).bytes(), body].concat()
 }
 
-async fn open(version: Version, config: Config) -> (WebSocket<Trickle>, Trickle) {
+async fn open(version: Version, config: ServerConfig) -> (WebSocket<Trickle>, Trickle) {
     let trickle = Trickle::new(input(version));
     (accept(trickle.clone(), config.allow_drafts(true)).await.expect("a handshake"), trickle)
 }

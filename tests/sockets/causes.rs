@@ -7,8 +7,8 @@ use permessage_deflate::PermessageDeflate;
 use tokio::time::{Instant, sleep};
 use tower_websocket::test::{self, Handshake, Peer, Recorder};
 use tower_websocket::{
-    CloseCause, CloseCode, CloseFrame, Config, Error, Limit, LimitExceeded, Message, ProtocolError, Shutdown, Timeout,
-    Version, WebSocket, accept,
+    CloseCause, CloseCode, CloseFrame, Config, Error, Limit, LimitExceeded, Message, ProtocolError, ServerConfig,
+    Shutdown, Timeout, Version, WebSocket, accept,
 };
 use websocket_tests::wire::{Frame, HYBI, Handshake as Head, VERSIONS, frames};
 
@@ -37,7 +37,11 @@ async fn outcome<T: Transport>(mut socket: WebSocket<T>) -> (Vec<Message>, Optio
 }
 
 /// What the cause is where a peer does this, behind a message, which is delivered.
-async fn cause_of(version: Version, config: Config, act: impl AsyncFnOnce(&mut Peer)) -> (Option<Error>, CloseCause) {
+async fn cause_of(
+    version: Version,
+    config: ServerConfig,
+    act: impl AsyncFnOnce(&mut Peer),
+) -> (Option<Error>, CloseCause) {
     let (socket, mut peer) = with_peer(version, config).await;
     let outcome = tokio::spawn(outcome(socket));
     peer.send_text("before");

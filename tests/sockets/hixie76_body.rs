@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tower_websocket::{Config, Version};
+use tower_websocket::{ServerConfig, Version};
 use websocket_tests::wire::{HIXIE76_BODY, hixie_text};
 
 use crate::client::{Client, Opening};
@@ -102,7 +102,7 @@ async fn serves(stacks: &[Stack], framing: Framing) {
 }
 
 /// The answer is 400, with this reason.
-async fn refuses(stack: Stack, config: Config, framing: Framing, reason: &str) {
+async fn refuses(stack: Stack, config: ServerConfig, framing: Framing, reason: &str) {
     let server = stack.serve(config).await;
     for arrival in ARRIVALS {
         println!("{framing:?} {arrival:?}");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tower_websocket::test::Frame as PeerFrame;
-use tower_websocket::{CloseCause, CloseCode, Config, Event, Message, Timeout, Version};
+use tower_websocket::test::{self, Frame as PeerFrame};
+use tower_websocket::{CloseCause, CloseCode, Config, Event, Message, ServerConfig, Timeout, Version};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
 use crate::pair::with_peer;
@@ -12,7 +12,7 @@ use crate::run::run_paused;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn pinging() -> Config {
+fn pinging() -> ServerConfig {
     Config::server().ping_interval(Some(20 * SECOND)).pong_timeout(10 * SECOND)
 }
 
@@ -127,18 +127,22 @@ fn a_connection_without_messages_is_closed_with_1001() {
 }
 
 #[test]
-fn by_default_a_silent_peer_is_pinged_after_20_s_and_given_up_after_40() {
+fn silent_peer_is_pinged_after_20_s_and_dropped_after_40_by_default() {
     run_paused(async || {
-        for config in [Config::server(), Config::client()] {
-            let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
+        for is_client in [false, true] {
+            let (mut socket, mut peer) = if is_client {
+                test::client(Config::client()).await
+            } else {
+                with_peer(Version::Hybi13, Config::server()).await
+            };
             let begun = Instant::now();
-            let server = tokio::spawn(async move {
+            let receiving = tokio::spawn(async move {
                 assert!(socket.recv().await.is_none());
                 socket.close_cause()
             });
             peer.expect_ping("").await;
             assert_eq!(begun.elapsed(), 20 * SECOND);
-            assert_eq!(server.await.unwrap(), Some(CloseCause::Timeout(Timeout::Pong)));
+            assert_eq!(receiving.await.unwrap(), Some(CloseCause::Timeout(Timeout::Pong)));
             assert_eq!(begun.elapsed(), 40 * SECOND);
         }
     });
@@ -172,11 +176,7 @@ fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
     run_paused(async || {
         for are_reported in [true, false] {
             for is_observed in [false, true] {
-                let config = if is_observed {
-                    pinging().observer(tower_websocket::test::Recorder::default())
-                } else {
-                    pinging()
-                };
+                let config = if is_observed { pinging().observer(test::Recorder::default()) } else { pinging() };
                 let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
                 socket.set_keepalive_pongs(are_reported);
                 let pongs = tokio::spawn(async move {

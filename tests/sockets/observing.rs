@@ -5,7 +5,9 @@ use std::time::Duration;
 use permessage_deflate::PermessageDeflate;
 use tokio::time::sleep;
 use tower_websocket::test::{self, Frame as Got, Handshake, Peer, Recorded, Recorder};
-use tower_websocket::{AcceptError, CloseCause, CloseCode, Config, Message, Traffic, Version, accept, connect};
+use tower_websocket::{
+    AcceptError, CloseCause, CloseCode, Config, Message, ServerConfig, Traffic, Version, accept, connect,
+};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
@@ -19,7 +21,7 @@ on_every_stack! {
     a_refusal_is_told_once_and_opens_nothing
 }
 
-fn observed_by(recorder: &Recorder) -> Config {
+fn observed_by(recorder: &Recorder) -> ServerConfig {
     Config::server().observer(recorder.clone())
 }
 

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
-use axum_websocket::{Config, WebSocketUpgrade};
+use axum_websocket::{Config, ServerConfig, WebSocketUpgrade};
 use futures_util::FutureExt;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_websocket::test::Recorder;
@@ -19,7 +19,7 @@ use crate::stacks::axum;
 
 const TARGET: &str = "/api/v1/chat?room=1";
 
-fn observed_by(recorder: &Recorder) -> Config {
+fn observed_by(recorder: &Recorder) -> ServerConfig {
     Config::server().allow_drafts(true).observer(recorder.clone())
 }
 

@@ -3,25 +3,29 @@
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 use tower_websocket::test::{self, Handshake, Peer};
-use tower_websocket::{Config, Version, WebSocket, accept};
+use tower_websocket::{Config, ServerConfig, Version, WebSocket, accept};
 
 use crate::client::{Client, Opening};
 use crate::transports::{Probe, Probed};
 use crate::wire::{Transport, Wire};
 
 /// Over memory, with a client that does as the test says.
-pub(crate) async fn with_peer(version: Version, config: Config) -> (WebSocket, Peer) {
+pub(crate) async fn with_peer(version: Version, config: ServerConfig) -> (WebSocket, Peer) {
     test::server(Handshake::new("/chat").version(version), config.allow_drafts(true)).await
 }
 
 /// Over memory that holds so much in each direction.
-pub(crate) async fn over_memory(size: usize, version: Version, config: Config) -> (WebSocket<DuplexStream>, Client) {
+pub(crate) async fn over_memory(
+    size: usize,
+    version: Version,
+    config: ServerConfig,
+) -> (WebSocket<DuplexStream>, Client) {
     let (server, client) = tokio::io::duplex(size);
     over(server, Wire::new(client), version, config).await
 }
 
 /// Over TCP.
-pub(crate) async fn over_tcp(version: Version, config: Config) -> (WebSocket<TcpStream>, Client) {
+pub(crate) async fn over_tcp(version: Version, config: ServerConfig) -> (WebSocket<TcpStream>, Client) {
     let (server, client) = tcp().await;
     over(server, Wire::new(client), version, config).await
 }
@@ -40,7 +44,7 @@ pub(crate) async fn over<T: Transport + 'static>(
     server: T,
     mut client: Wire,
     version: Version,
-    config: Config,
+    config: ServerConfig,
 ) -> (WebSocket<T>, Client) {
     let opening = Opening::of(version);
     let client = async {

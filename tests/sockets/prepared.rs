@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
-use tower_websocket::{CloseCode, Config, Message, PreparedMessage, WebSocket, accept, connect};
+use tower_websocket::{CloseCode, Config, Message, PreparedMessage, ServerConfig, WebSocket, accept, connect};
 use websocket_driver::Event;
 use websocket_tests::wire::{Handshake, VERSIONS};
 
@@ -66,7 +66,7 @@ fn connections_that_compress_differently_all_receive_it() {
 }
 
 /// Where the bytes are that a server's driver writes for a prepared message: in a segment of its own, or in a copy.
-fn written(config: Config, offer: &str, news: &PreparedMessage) -> usize {
+fn written(config: ServerConfig, offer: &str, news: &PreparedMessage) -> usize {
     let handshake = Handshake::hybi("13").with("Sec-WebSocket-Extensions", offer);
     let (_, mut driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
     assert_eq!(driver.poll_event(), Some(Event::Open));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCause, Config, Limit, LimitExceeded, Version, WebSocket};
+use tower_websocket::{CloseCause, Config, Limit, LimitExceeded, ServerConfig, Version, WebSocket};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
 use crate::client::texts_of;
@@ -13,7 +13,7 @@ use crate::run::run_paused;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn limited(limit: u32) -> Config {
+fn limited(limit: u32) -> ServerConfig {
     Config::server().max_frame_rate(Some(limit))
 }
 

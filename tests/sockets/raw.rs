@@ -62,7 +62,7 @@ fn raw_server_receives_what_was_read_behind_the_handshake() {
         let (head, leftover) = read_head(&mut stream).await;
         assert!(head.contains(KEY) && !leftover.is_empty());
         stream.write_all(response(ACCEPT).as_bytes()).await.unwrap();
-        let mut socket = WebSocket::from_raw(stream, leftover, CompletedHandshake::server(), Config::server());
+        let mut socket = WebSocket::from_raw(stream, leftover, CompletedHandshake::new(), Config::server());
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("early"));
         client.write_all(&late[3..]).await.unwrap();
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("late"));
@@ -79,7 +79,7 @@ fn raw_server_serves_tungstenite() {
             let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
             let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
             stream.write_all(response(&accept).as_bytes()).await.unwrap();
-            let handshake = CompletedHandshake::server().path("/echo");
+            let handshake = CompletedHandshake::new().path("/echo");
             echo(WebSocket::from_raw(stream, leftover, handshake, Config::server())).await
         });
         let (mut client, _) = client_async("ws://localhost/echo", client).await.unwrap();
@@ -103,7 +103,7 @@ fn raw_server_serves_tungstenite() {
 fn raw_client_and_raw_tungstenite_talk() {
     run(async || {
         let (client, server) = duplex(64 * 1024);
-        let mut client = WebSocket::from_raw(client, "", CompletedHandshake::client(), Config::client());
+        let mut client = WebSocket::from_raw(client, "", CompletedHandshake::new(), Config::client());
         let mut server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
         client.send("up").await.unwrap();
         assert_eq!(server.next().await.unwrap().unwrap(), PeerMessage::text("up"));
@@ -145,7 +145,7 @@ fn raw_client_over_an_upgrade_by_hyper_talks_to_axum() {
         let mut response = sender.send_request(request).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-accept"], ACCEPT);
         let upgraded = TokioIo::new(hyper::upgrade::on(&mut response).await.unwrap());
-        let handshake = CompletedHandshake::client().protocol("chat");
+        let handshake = CompletedHandshake::new().protocol("chat");
         let mut socket = WebSocket::from_raw(upgraded, "", handshake, Config::client());
         assert_eq!(socket.protocol(), Some("chat"));
         for text in ["hello", "there"] {
@@ -162,14 +162,14 @@ fn raw_socket_keeps_its_limits_and_timeouts() {
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
         let config = Config::server().max_message_size(10);
-        let mut socket = WebSocket::from_raw(io, "", CompletedHandshake::server(), config);
+        let mut socket = WebSocket::from_raw(io, "", CompletedHandshake::new(), config);
         peer.send_text("eleven byte");
         assert!(matches!(socket.recv().await, Some(Err(Error::Protocol(_)))));
         peer.expect_close(1009).await;
 
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
-        let mut socket = WebSocket::from_raw(io, "", CompletedHandshake::server(), Config::server());
+        let mut socket = WebSocket::from_raw(io, "", CompletedHandshake::new(), Config::server());
         let begun = tokio::time::Instant::now();
         assert!(socket.recv().await.is_none());
         assert_eq!(socket.close_cause(), Some(CloseCause::Timeout(Timeout::Pong)));

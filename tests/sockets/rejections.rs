@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::IntoResponse;
 use axum_websocket::rejection::*;
-use axum_websocket::{Budget, Config, WebSocketUpgrade};
+use axum_websocket::{Budget, Config, ServerConfig, WebSocketUpgrade};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper::ext::Protocol;
@@ -98,7 +98,7 @@ fn every_reason_has_a_rejection_of_its_own() {
 #[test]
 fn limits_of_config_are_checked_when_the_handshake_is_answered() {
     run(async || {
-        let answer = async |handshake: Handshake, config: Config| {
+        let answer = async |handshake: Handshake, config: ServerConfig| {
             let (request, _peer) = axum_websocket::test::request::<()>("/").await;
             let (mut parts, ()) = request.into_parts();
             parts.headers.extend(handshake.request().into_parts().0.headers);

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FusedStream;
 use tokio::time::{Instant, sleep, timeout};
 use tower_websocket::test::{Frame as Got, Peer};
-use tower_websocket::{CloseCode, Config, Error, Event, Message, SendError, Version, WebSocket};
+use tower_websocket::{CloseCode, Config, Error, Event, Message, SendError, ServerConfig, Version, WebSocket};
 use websocket_tests::wire::{Frame, VERSIONS, frames};
 
 use crate::pair::{over_memory, with_peer};
@@ -15,7 +15,7 @@ use crate::run::run_paused;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-fn config() -> Config {
+fn config() -> ServerConfig {
     Config::server().ping_interval(None).pong_timeout(10 * SECOND)
 }
 

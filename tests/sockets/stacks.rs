@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{CloseFrame, Config, Version, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{CloseFrame, Config, ServerConfig, Version, WebSocket, WebSocketLayer, accept};
 use websocket_tests::chain::chain;
 
 use crate::client::{Client, Opening};
@@ -54,7 +54,7 @@ pub(crate) struct Server {
 }
 
 /// All drafts, and two subprotocols.
-pub(crate) fn config() -> Config {
+pub(crate) fn config() -> ServerConfig {
     Config::server().allow_drafts(true).protocols(["superchat", "chat"])
 }
 
@@ -68,7 +68,7 @@ impl Stack {
     pub(crate) const HTTP2: [Self; 4] = [Self::Axum, Self::AxumLayer, Self::Tower, Self::Tls];
 
     /// Starts a server.
-    pub(crate) async fn serve(self, config: Config) -> Server {
+    pub(crate) async fn serve(self, config: ServerConfig) -> Server {
         println!("{self:?}"); // Shown where the test fails.
         let config = if self == Self::Tls { config.secure(true) } else { config };
         let (sender, seen) = unbounded_channel();
@@ -136,7 +136,7 @@ async fn echo<T: Transport>(mut socket: WebSocket<T>, seen: UnboundedSender<Seen
 }
 
 fn layer(
-    config: Config,
+    config: ServerConfig,
     seen: UnboundedSender<Seen>,
 ) -> WebSocketLayer<impl Fn(WebSocket, Request<()>) -> BoxFuture<'static, ()> + Clone + Send> {
     let failed = seen.clone();
@@ -147,7 +147,7 @@ fn layer(
     )
 }
 
-fn extractor(config: Config, seen: UnboundedSender<Seen>) -> Router {
+fn extractor(config: ServerConfig, seen: UnboundedSender<Seen>) -> Router {
     let handler = async move |ws: WebSocketUpgrade| {
         let (seen, failed) = (seen.clone(), seen.clone());
         ws.on_failed_upgrade(move |error| {
@@ -164,7 +164,7 @@ async fn inner(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
     Ok(response)
 }
 
-async fn tcp(stream: TcpStream, config: Config, seen: UnboundedSender<Seen>) {
+async fn tcp(stream: TcpStream, config: ServerConfig, seen: UnboundedSender<Seen>) {
     match accept(stream, config).await {
         Ok(socket) => echo(socket, seen).await,
         Err(error) => {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower::{ServiceBuilder, service_fn};
 use tower_websocket::test::Recorder;
 use tower_websocket::{
-    CloseCause, CloseCode, Config, Message, Shutdown, Timeout, Version, WebSocket, WebSocketLayer, accept,
+    CloseCause, CloseCode, Config, Message, ServerConfig, Shutdown, Timeout, Version, WebSocket, WebSocketLayer, accept,
 };
 use websocket_tests::wire::Frame;
 
@@ -128,7 +128,7 @@ async fn babble(mut wire: Wire) {
     pending::<()>().await;
 }
 
-fn in_memory() -> Config {
+fn in_memory() -> ServerConfig {
     Config::server().ping_interval(Some(20 * SECOND)).pong_timeout(10 * SECOND)
 }
 
@@ -190,7 +190,7 @@ enum Stack {
 impl Stack {
     const ALL: [Self; 3] = [Self::Axum, Self::Layer, Self::Tcp];
 
-    async fn serve(self, handler: Handler, config: Config) -> Port {
+    async fn serve(self, handler: Handler, config: ServerConfig) -> Port {
         match self {
             Self::Axum => {
                 let upgrade = async move |ws: WebSocketUpgrade| {
@@ -225,7 +225,7 @@ async fn connect_narrow(port: Port) -> Wire {
     Opening::of(Version::Hybi13).on(Wire::new(stream)).await.wire
 }
 
-fn over_tcp_soon() -> Config {
+fn over_tcp_soon() -> ServerConfig {
     let time = Duration::from_millis(100);
     Config::server().ping_interval(Some(time)).pong_timeout(time)
 }

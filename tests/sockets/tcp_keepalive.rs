@@ -21,7 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, Socket};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_websocket::{Config, Version, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{Config, ServerConfig, Version, WebSocket, WebSocketLayer, accept};
 use websocket_tests::wire::VERSIONS;
 
 use crate::client::{Client, Opening};
@@ -42,7 +42,7 @@ fn keepalive(socket: &Socket) -> Option<(Duration, Duration)> {
     is_on.then(times)
 }
 
-fn config() -> Config {
+fn config() -> ServerConfig {
     Config::server().allow_drafts(true).ping_interval(Some(INTERVAL))
 }
 

@@ -7,14 +7,14 @@ pub mod chain;
 pub mod wire;
 
 use http::{Request, Response};
-use websocket_driver::{Config, Driver, Handshake, HandshakeError};
+use websocket_driver::{Driver, Handshake, HandshakeError, ServerConfig};
 
 /// Answers a handshake as a server on an HTTP stack does.
 ///
 /// # Errors
 ///
 /// Why the handshake is refused.
-pub fn accept<B>(request: &Request<B>, config: Config) -> Result<(Response<()>, Driver), HandshakeError> {
+pub fn accept<B>(request: &Request<B>, config: ServerConfig) -> Result<(Response<()>, Driver), HandshakeError> {
     Handshake::parse(request).inspect_err(|error| config.report_refusal(error))?.accept(&config)
 }
 

@@ -43,15 +43,17 @@ struct Plan {
     observed: observer::Send,
 }
 
+fn config<S>(config: Config<S>, random: &mut Random, observed: &observer::Send) -> Config<S> {
+    let config = config.close_timeout(Duration::from_secs(30)).max_output(1 << (8 + random.below(12)));
+    if random.once_in(3) { config.observer(Unruly::new(random.fork(), observed.clone())) } else { config }
+}
+
 pub(crate) async fn run(mut random: Random) {
     let end = ENDS[random.below(ENDS.len() as u64) as usize];
     let (one, other) = io::pair(&mut random).await;
     let observed = observer::Send::default();
-    let config = |config: Config, random: &mut Random| {
-        let config = config.close_timeout(Duration::from_secs(30)).max_output(1 << (8 + random.below(12)));
-        if random.once_in(3) { config.observer(Unruly::new(random.fork(), observed.clone())) } else { config }
-    };
-    let (server, client) = (config(Config::server(), &mut random), config(Config::client(), &mut random));
+    let server = config(Config::server(), &mut random, &observed);
+    let client = config(Config::client(), &mut random, &observed);
     let connecting = connect("ws://localhost/").config(client).over(other);
     let (server, client) = tokio::join!(accept(one, server), connecting.into_future());
     let server = server.unwrap_or_else(|error| panic!("{error}"));

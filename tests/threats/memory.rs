@@ -9,7 +9,7 @@ use permessage_deflate::PermessageDeflate;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tower_websocket::{WebSocket, accept};
-use websocket_driver::{Config, Driver, Event, Version};
+use websocket_driver::{Config, Driver, Event, ServerConfig, Version};
 use websocket_tests::wire::{ACCEPT, Frame, Handshake};
 
 #[global_allocator]
@@ -165,7 +165,7 @@ fn pings_of_ours_that_nobody_answers_are_kept_in_no_table() {
 }
 
 /// Runs a test with an open socket and its peer, which has read the answer to its handshake.
-fn with_socket(config: Config, test: impl AsyncFnOnce(WebSocket<DuplexStream>, DuplexStream)) {
+fn with_socket(config: ServerConfig, test: impl AsyncFnOnce(WebSocket<DuplexStream>, DuplexStream)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (io, mut peer) = tokio::io::duplex(64 * 1024);

@@ -3,7 +3,7 @@
 use bytes::Buf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use websocket_driver::{Config, Driver, Event};
+use websocket_driver::{Config, Driver, Event, ServerConfig};
 use websocket_tests::wire::Frame;
 
 pub(crate) const TEXT: u8 = 1;
@@ -31,7 +31,7 @@ impl Peer {
     }
 
     /// As [`open`](Self::open); also gives the head of the request.
-    pub(crate) async fn open_with(listener: &TcpListener, config: Config) -> (Self, String) {
+    pub(crate) async fn open_with(listener: &TcpListener, config: ServerConfig) -> (Self, String) {
         let (mut peer, head) = Self::asked(listener).await;
         let mut driver = Driver::server(config);
         driver.receive(head.as_bytes());

@@ -8,7 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Uri, Version, header};
 use tower_websocket::{
-    Config, OriginGuard, OriginalUri, Shutdown, UpgradeError, UpgradeRefusal, UpgradeRequest, WebSocket,
+    Config, OriginGuard, OriginalUri, ServerConfig, Shutdown, UpgradeError, UpgradeRefusal, UpgradeRequest, WebSocket,
 };
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
@@ -49,7 +49,7 @@ const ORIGIN_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, HeaderNam
 #[must_use]
 pub struct WebSocketUpgrade {
     request: UpgradeRequest,
-    config: Config,
+    config: ServerConfig,
     requested_protocols: Vec<HeaderValue>,
     has_selected_protocol: bool,
     http_version: Version,
@@ -63,7 +63,7 @@ type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
 impl WebSocketUpgrade {
     /// Sets limits, timeouts, drafts and everything else. Default: the [`Config`] in the request's extensions, otherwise
     /// [`Config::server`].
-    pub fn config(self, config: Config) -> Self {
+    pub fn config(self, config: ServerConfig) -> Self {
         Self { config, ..self }
     }
 
@@ -100,7 +100,7 @@ impl WebSocketUpgrade {
         self.request.handshake_mut().set_protocol(protocol.and_then(|name| name.to_str().ok()));
     }
 
-    pub(crate) fn map_config(self, change: impl FnOnce(Config) -> Config) -> Self {
+    pub(crate) fn map_config(self, change: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         Self { config: change(self.config), ..self }
     }
 
@@ -236,8 +236,8 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade {
     }
 }
 
-fn config(parts: &Parts) -> Config {
-    parts.extensions.get::<Config>().cloned().unwrap_or_else(Config::server)
+fn config(parts: &Parts) -> ServerConfig {
+    parts.extensions.get::<ServerConfig>().cloned().unwrap_or_else(Config::server)
 }
 
 fn report(refusal: UpgradeRefusal, parts: &Parts) -> UpgradeRefusal {

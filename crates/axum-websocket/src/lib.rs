@@ -15,6 +15,6 @@ pub use tower_websocket::test;
 pub use tower_websocket::{
     Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Error, Event, Limit,
     LimitExceeded, Message, MessageRef, Observer, OriginGuard, OriginRefusal, OriginalUri, OriginalUriLayer,
-    PatternError, PreparedMessage, ProtocolError, Responder, SendError, Shutdown, Timeout, Traffic, UpgradeError,
-    Utf8Bytes, Version, WebSocket, WebSocketReader, WebSocketSender,
+    PatternError, PreparedMessage, ProtocolError, Responder, SendError, ServerConfig, Shutdown, Timeout, Traffic,
+    UpgradeError, Utf8Bytes, Version, WebSocket, WebSocketReader, WebSocketSender,
 };

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use bytes::BytesMut;
 use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Config, Driver, Event, HandshakeError, ProtocolError};
+use websocket_driver::{Driver, Event, HandshakeError, ProtocolError, ServerConfig};
 
 use crate::acceptance::{Acceptance, OnRequest};
 use crate::connection::Connection;
@@ -51,7 +51,7 @@ use crate::upgrade::error::UpgradeRefusal;
 /// # Cancel safety
 ///
 /// Dropping the future closes the connection.
-pub fn accept<T>(io: T, config: Config) -> Accept<T>
+pub fn accept<T>(io: T, config: ServerConfig) -> Accept<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -62,7 +62,7 @@ where
 #[must_use = "nothing is read before this is awaited"]
 pub struct Accept<T> {
     io: T,
-    config: Config,
+    config: ServerConfig,
     shutdown: Option<Shutdown>,
     guard: Option<OriginGuard>,
     on_request: Option<OnRequest>,

@@ -3,6 +3,7 @@
 mod accept;
 mod acceptance;
 mod background;
+#[cfg(feature = "client")]
 mod client;
 mod connection;
 mod error;
@@ -22,10 +23,15 @@ mod upgrade;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
 pub use acceptance::Acceptance;
+#[cfg(feature = "client")]
 pub use client::connect::{Connect, connect};
+#[cfg(feature = "client")]
 pub use client::error::ConnectError;
+#[cfg(all(feature = "client", feature = "http2"))]
 pub use client::http2::Http2Connection;
+#[cfg(feature = "client")]
 pub use client::reconnect::Reconnect;
+#[cfg(feature = "client")]
 pub use client::tls::TlsConfig;
 pub use error::Error;
 pub use layer::WebSocketLayer;
@@ -48,8 +54,9 @@ pub use transport::upgraded::Upgraded;
 pub use upgrade::error::{UpgradeError, UpgradeRefusal};
 pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
 pub use websocket_driver::{
-    Budget, Charge, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, ConnectionObserver,
-    ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit, LimitExceeded, Limits, Message,
-    MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError, ResponseError, ResponseFault,
-    SendError, Timeout, Timeouts, Traffic, UrlError, UsageError, Utf8Bytes, Version,
+    Budget, Charge, Client, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config,
+    ConnectionObserver, ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit,
+    LimitExceeded, Limits, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
+    ResponseError, ResponseFault, SendError, Server, ServerConfig, Side, Timeout, Timeouts, Traffic, UrlError,
+    UsageError, Utf8Bytes, Version,
 };

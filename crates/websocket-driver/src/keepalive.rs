@@ -1,123 +1,98 @@
+//! The timers of an open connection.
+
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::values::Timeouts;
 use crate::error::cause::Timeout;
 use crate::version::Version;
 
-/// The times of a connection: how long its handshake and its closing may take, when to ping a peer that says nothing, when to
-/// give it up, and when to close for want of messages. It is a machine over instants, without a clock: who has one tells it what
-/// happened, and [asks](Self::poll) when the time has come.
+/// The idle timeout and the keepalive pings of an open connection, as a state machine without a clock: the
+/// caller passes every [`Instant`], and sends the pings.
+///
+/// The timeouts of the handshake and of the close are left to the caller, since each is one deadline
+/// ([`Timeouts::handshake`], [`Timeouts::close`]).
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-///
-/// use websocket_driver::{Config, TimerEvent, Keepalive, Timeout, Version};
+/// use websocket_driver::{Config, Keepalive, Timeout, TimerEvent, Version};
 ///
 /// let second = Duration::from_secs(1);
-/// let begun = Instant::now();
-/// let config = Config::server().ping_interval(Some(20 * second)).pong_timeout(10 * second);
-/// let mut keepalive = Keepalive::new(&config, begun);
-/// assert_eq!(keepalive.poll(begun), TimerEvent::At(begun + 10 * second));
+/// let opened = Instant::now();
+/// let timeouts = Config::server().ping_interval(Some(20 * second)).pong_timeout(10 * second).timeouts();
+/// let mut keepalive = Keepalive::new(Version::Hybi13, opened);
 ///
-/// keepalive.opened(Version::Hybi13, begun);
-/// assert_eq!(keepalive.poll(begun), TimerEvent::At(begun + 20 * second));
-/// assert_eq!(keepalive.poll(begun + 20 * second), TimerEvent::Ping);
-/// assert_eq!(keepalive.poll(begun + 20 * second), TimerEvent::At(begun + 30 * second));
-/// // A pong, or anything else.
-/// keepalive.heard(begun + 21 * second);
-/// assert_eq!(keepalive.poll(begun + 30 * second), TimerEvent::At(begun + 41 * second));
-/// assert_eq!(keepalive.poll(begun + 41 * second), TimerEvent::Ping);
-/// assert_eq!(keepalive.poll(begun + 51 * second), TimerEvent::Expired(Timeout::Pong));
+/// assert_eq!(keepalive.poll(&timeouts, opened), TimerEvent::At(opened + 20 * second));
+/// assert_eq!(keepalive.poll(&timeouts, opened + 20 * second), TimerEvent::Ping);
+/// assert_eq!(keepalive.poll(&timeouts, opened + 20 * second), TimerEvent::At(opened + 30 * second));
+/// // A pong is received, or anything else.
+/// keepalive.on_receive(opened + 21 * second);
+/// assert_eq!(keepalive.poll(&timeouts, opened + 30 * second), TimerEvent::At(opened + 41 * second));
+/// assert_eq!(keepalive.poll(&timeouts, opened + 41 * second), TimerEvent::Ping);
+/// assert_eq!(keepalive.poll(&timeouts, opened + 51 * second), TimerEvent::Expired(Timeout::Pong));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Keepalive {
-    config: Config,
-    phase: Phase,
-    /// When the phase began; in the open one, when there was a sign of life last, or when it was asked for one.
+    pings: Pings,
+    /// When something was received last, or the peer was pinged.
     since: Instant,
     /// The last message, in either direction.
-    used: Instant,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    ServerHandshake,
-    Open(Pings),
-    Closing,
+    last_message: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Pings {
     /// The protocol has none.
-    Unknown,
-    NotYet,
+    Unsupported,
+    Answered,
     Unanswered,
 }
 
-/// What is due.
+/// The result of [`Keepalive::poll`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerEvent {
-    /// Nothing, whatever the time is, before something is told.
+    /// No timer is running. This changes only with a call to a method of [`Keepalive`].
     Never,
-    /// Nothing before then: ask again.
+    /// Nothing is due before this instant: poll again then.
     At(Instant),
-    /// Ping the peer. It is told once.
+    /// The peer must be pinged. Returned once for each ping.
     Ping,
-    /// A time is over: see [`Driver::expire`](crate::Driver::expire).
+    /// A timeout has expired: see [`Driver::expire`](crate::Driver::expire).
     Expired(Timeout),
 }
 
 impl Keepalive {
-    /// For a connection whose handshake begins now.
+    /// Creates the timers of a connection that opens now. The hixie drafts have no pings, so only the idle
+    /// timeout applies to them.
     #[must_use]
-    pub fn new(config: &Config, now: Instant) -> Self {
-        Self { config: config.clone(), phase: Phase::ServerHandshake, since: now, used: now }
+    pub fn new(version: Version, now: Instant) -> Self {
+        let pings = if version.is_hixie() { Pings::Unsupported } else { Pings::Answered };
+        Self { pings, since: now, last_message: now }
     }
 
-    /// The handshake is done. The hixie drafts have no pings, so with those there will be none.
-    pub fn opened(&mut self, version: Version, now: Instant) {
-        self.phase = Phase::Open(if version.is_hixie() { Pings::Unknown } else { Pings::NotYet });
-        (self.since, self.used) = (now, now);
-    }
-
-    /// This side has begun to close.
-    pub fn closing(&mut self, now: Instant) {
-        self.phase = Phase::Closing;
+    /// Records that something was received, of whatever kind.
+    pub fn on_receive(&mut self, now: Instant) {
         self.since = now;
-    }
-
-    /// Something came, whatever it was.
-    pub fn heard(&mut self, now: Instant) {
-        if let Phase::Open(pings) = &mut self.phase {
-            self.since = now;
-            if let Pings::Unanswered = pings {
-                *pings = Pings::NotYet;
-            }
+        if let Pings::Unanswered = self.pings {
+            self.pings = Pings::Answered;
         }
     }
 
-    /// A message came or went.
-    pub fn used(&mut self, now: Instant) {
-        self.used = now;
+    /// Records that a message was received or sent.
+    pub fn on_message(&mut self, now: Instant) {
+        self.last_message = now;
     }
 
-    /// What is due now.
-    pub fn poll(&mut self, now: Instant) -> TimerEvent {
-        let settings = self.config.settings();
-        let pings = match self.phase {
-            Phase::ServerHandshake => return expire(Timeout::Handshake, self.since, settings.handshake_timeout, now),
-            Phase::Closing => return expire(Timeout::Close, self.since, settings.close_timeout, now),
-            Phase::Open(pings) => pings,
-        };
-        let idle = match settings.idle_timeout {
-            Some(limit) => expire(Timeout::Idle, self.used, limit, now),
+    /// Returns what is due now.
+    pub fn poll(&mut self, timeouts: &Timeouts, now: Instant) -> TimerEvent {
+        let idle = match timeouts.idle {
+            Some(limit) => expire(Timeout::Idle, self.last_message, limit, now),
             None => TimerEvent::Never,
         };
-        let ping = match (pings, settings.ping_interval) {
-            (Pings::Unknown, _) | (_, None) => TimerEvent::Never,
-            (Pings::Unanswered, Some(_)) => expire(Timeout::Pong, self.since, settings.pong_timeout, now),
-            (Pings::NotYet, Some(interval)) => match after(self.since, interval) {
+        let ping = match (self.pings, timeouts.ping_interval) {
+            (Pings::Unsupported, _) | (_, None) => TimerEvent::Never,
+            (Pings::Unanswered, Some(_)) => expire(Timeout::Pong, self.since, timeouts.pong, now),
+            (Pings::Answered, Some(interval)) => match self.since.checked_add(interval) {
                 Some(at) if at <= now => TimerEvent::Ping,
                 Some(at) => TimerEvent::At(at),
                 None => TimerEvent::Never,
@@ -126,7 +101,7 @@ impl Keepalive {
         match (idle, ping) {
             (TimerEvent::Expired(_), _) => idle,
             (_, TimerEvent::Ping) => {
-                self.phase = Phase::Open(Pings::Unanswered);
+                self.pings = Pings::Unanswered;
                 self.since = now;
                 TimerEvent::Ping
             }
@@ -137,15 +112,11 @@ impl Keepalive {
     }
 }
 
+/// An instant too far away to be represented, as with [`Duration::MAX`], is never reached.
 fn expire(timeout: Timeout, since: Instant, limit: Duration, now: Instant) -> TimerEvent {
-    match after(since, limit) {
+    match since.checked_add(limit) {
         Some(at) if at <= now => TimerEvent::Expired(timeout),
         Some(at) => TimerEvent::At(at),
         None => TimerEvent::Never,
     }
-}
-
-/// `None` where that is never: an application may say so by a duration without end.
-fn after(since: Instant, duration: Duration) -> Option<Instant> {
-    since.checked_add(duration)
 }

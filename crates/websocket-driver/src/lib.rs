@@ -12,10 +12,10 @@ mod proxy;
 mod ready_state;
 mod version;
 
-pub use config::Config;
 pub use config::budget::{Budget, Charge};
 pub use config::observer::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
 pub use config::values::{Limits, Timeouts};
+pub use config::{Client, ClientConfig, Config, Server, ServerConfig, Side};
 pub use driver::Driver;
 pub use error::cause::{CloseCause, Timeout, TransportEnd};
 pub use error::head::HeadError;

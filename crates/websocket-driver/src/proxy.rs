@@ -162,7 +162,7 @@ impl Proxy {
         let Stage::Head(reader) = &mut self.stage else {
             return None;
         };
-        let response = match reader.read(&mut self.input, self.driver.config().settings()) {
+        let response = match reader.read(&mut self.input, self.driver.settings()) {
             Ok(Some(response)) => response,
             Ok(None) if self.eof => return Some(self.fail(ProxyError::Ended)),
             Ok(None) => return None,

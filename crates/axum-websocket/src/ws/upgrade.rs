@@ -5,7 +5,7 @@ use std::future::Future;
 use axum_core::Error;
 use axum_core::response::Response;
 use http::HeaderValue;
-use tower_websocket::Config;
+use tower_websocket::ServerConfig;
 
 use super::on_failed_upgrade::{DefaultOnFailedUpgrade, OnFailedUpgrade};
 use super::socket::WebSocket;
@@ -161,7 +161,7 @@ impl<F> WebSocketUpgrade<F> {
         self.native.on_failed_upgrade(move |error| on_failed_upgrade.call(Error::new(error)))
     }
 
-    fn map_config(self, change: impl FnOnce(Config) -> Config) -> Self {
+    fn map_config(self, change: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         Self { native: self.native.map_config(change), ..self }
     }
 }

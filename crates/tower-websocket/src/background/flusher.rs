@@ -131,7 +131,7 @@ mod tests {
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::time::{Instant, sleep, timeout};
-    use websocket_driver::{CloseCause, CloseCode, Config, Timeout};
+    use websocket_driver::{CloseCause, CloseCode, Config, ServerConfig, Timeout};
 
     use super::*;
     use crate::accept::accept;
@@ -143,7 +143,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A configuration with no timeout but that of closing.
-    fn config() -> Config {
+    fn config() -> ServerConfig {
         Config::server().close_timeout(5 * SECOND).ping_interval(None)
     }
 

@@ -2,7 +2,6 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
-use std::mem;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,15 +9,16 @@ use http::{HeaderName, HeaderValue, Response, Uri};
 use hyper::rt::{Read, Write};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
-use websocket_driver::{Config, Driver, Event, ProtocolError};
+use websocket_driver::{ClientConfig, Config, Driver, Event, ProtocolError};
 
 use super::address::host_and_port;
 use super::connector::Connector;
 use super::deadline::Deadline;
-use super::dial::{self, Route};
+use super::dial::Route;
 use super::error::ConnectError;
+#[cfg(feature = "http2")]
 use super::http2::Http2Connection;
-use super::tls::{Alpn, TlsConfig, TlsFailure};
+use super::tls::{Alpn, TlsConfig};
 use super::tunnel::ProxyChoice;
 use crate::connection::Connection;
 use crate::shutdown::Shutdown;
@@ -62,28 +62,30 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
 /// A connection to be made; see [`connect`].
 #[must_use = "nothing is connected before this is awaited"]
 pub struct Connect {
-    url: Result<Uri, ConnectError>,
-    config: Config,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    route: Route,
-    io: Option<Box<dyn Transmit>>,
-    http: Http,
-    timeout: Option<Duration>,
-    shutdown: Option<Shutdown>,
+    pub(super) url: Result<Uri, ConnectError>,
+    pub(super) config: ClientConfig,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) route: Route,
+    pub(super) io: Option<Box<dyn Transmit>>,
+    pub(super) http: Http,
+    pub(super) timeout: Option<Duration>,
+    pub(super) shutdown: Option<Shutdown>,
 }
 
-/// The HTTP to ask by.
-enum Http {
+/// The version of HTTP that the handshake is made by.
+pub(super) enum Http {
     One,
+    #[cfg(feature = "http2")]
     Two,
-    /// HTTP/2 as well, on a connection that is there.
+    /// HTTP/2 on a connection that others use as well.
+    #[cfg(feature = "http2")]
     Shared(Http2Connection),
 }
 
 impl Connect {
     /// Limits, extensions and all else: [`Config::client`] by default. Call it before [`protocols`](Self::protocols), which
     /// are part of it.
-    pub fn config(self, config: Config) -> Self {
+    pub fn config(self, config: ClientConfig) -> Self {
         Self { config, ..self }
     }
 
@@ -186,38 +188,6 @@ impl Connect {
         Self { io: Some(Box::new(io)), ..self }
     }
 
-    /// Asks by HTTP/2 (RFC 8441), on a connection of its own: agreed on by TLS for `wss:`, with prior knowledge for `ws:`. The
-    /// response has the status 200 then. There is no way back to HTTP/1.1.
-    pub fn http2(self) -> Self {
-        Self { http: Http::Two, ..self }
-    }
-
-    /// Asks by HTTP/2 on a connection that is there, beside other WebSockets. What this says of proxies, TLS and the stream
-    /// counts for nothing then. The URL must be of the server that the connection is to.
-    pub fn on(self, connection: &Http2Connection) -> Self {
-        Self { http: Http::Shared(connection.clone()), ..self }
-    }
-
-    /// Makes an HTTP/2 connection to the URL's server, and opens no WebSocket: [`on`](Self::on) opens those. What this says
-    /// of the request counts for nothing.
-    ///
-    /// # Errors
-    ///
-    /// As of a connection that is awaited, up to the server's settings.
-    ///
-    /// # Cancel safety
-    ///
-    /// As of [`connect`]: the connection is dropped.
-    pub async fn http2_connection(self) -> Result<Http2Connection, ConnectError> {
-        let deadline = Deadline::after(self.limit());
-        let connect = async move {
-            let url = self.url?;
-            let driver = Driver::client(&url, self.config)?;
-            Ok(http2(self.io, self.route, &url, driver).await?.0)
-        };
-        deadline.limit(connect).await.map_err(|_| ConnectError::TimedOut)?
-    }
-
     /// Sets how long connecting may take in all, from the lookup of the host to the answer of the server. The default is the
     /// [handshake timeout](Config::handshake_timeout) of the configuration, 10 s; [`Duration::MAX`] means never. It fails with
     /// [`ConnectError::TimedOut`] then.
@@ -253,10 +223,12 @@ impl Connect {
                 driver.start()?;
                 (io, driver)
             }
+            #[cfg(feature = "http2")]
             (Http::Two, io) => {
-                let (connection, mut driver) = http2(io, self.route, &url, driver).await?;
+                let (connection, mut driver) = Http2Connection::dial(io, self.route, &url, driver).await?;
                 (connection.open(&url, &mut driver, deadline).await?, driver)
             }
+            #[cfg(feature = "http2")]
             (Http::Shared(connection), _) => (connection.open(&url, &mut driver, deadline).await?, driver),
         };
         let host = host_and_port(&url);
@@ -271,7 +243,7 @@ impl Connect {
         Ok((socket, response))
     }
 
-    fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         self.timeout.unwrap_or_else(|| self.config.timeouts().handshake)
     }
 }
@@ -295,21 +267,6 @@ impl IntoFuture for Connect {
             connected.map_err(|_| ConnectError::TimedOut)?
         })
     }
-}
-
-/// Begins HTTP/2, over a stream that is there or one to be made.
-async fn http2(
-    io: Option<Box<dyn Transmit>>,
-    route: Route,
-    url: &Uri,
-    driver: Driver,
-) -> Result<(Http2Connection, Driver), ConnectError> {
-    let (io, mut driver, failure) = match io {
-        Some(io) => (Upgraded::from_boxed(io), driver, TlsFailure::default()),
-        None => route.dial(url, driver, Alpn::Http2).await?,
-    };
-    let io = dial::unread(io, mem::take(driver.input()));
-    Ok((Http2Connection::new(io, url, failure).await?, driver))
 }
 
 /// Waits for the server's answer.

@@ -2,9 +2,7 @@
 
 use std::io;
 
-use bytes::BytesMut;
 use http::Uri;
-use tokio::io::AsyncReadExt;
 use websocket_driver::{Driver, Proxy, UrlError};
 
 use super::address::{host_and_port, is_secure, server_name};
@@ -78,13 +76,4 @@ impl Route {
         }
         Ok((io, driver, failure))
     }
-}
-
-/// Gives bytes back to the stream that they came from, to be read first.
-pub(super) fn unread(io: Upgraded, bytes: BytesMut) -> Upgraded {
-    if bytes.is_empty() {
-        return io;
-    }
-    let (read, write) = tokio::io::split(io);
-    Upgraded::from_boxed(Box::new(tokio::io::join(io::Cursor::new(bytes).chain(read), write)))
 }

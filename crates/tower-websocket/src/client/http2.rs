@@ -1,20 +1,23 @@
 use std::fmt;
 use std::sync::Arc;
+use std::{io, mem};
 
 use bytes::{Bytes, BytesMut};
 use h2::client::{self, SendRequest};
 use h2::ext::Protocol;
 use h2::{Ping, RecvStream};
 use http::{Response, Uri};
+use tokio::io::AsyncReadExt;
 use websocket_driver::Driver;
 
 use super::address::{host_and_port, is_secure, server_name};
 use super::deadline::Deadline;
+use super::dial::Route;
 use super::error::ConnectError;
 use super::http2_stream::{Chunk, Http2Stream, io_error};
 use super::stream_permits::StreamPermits;
-use super::tls::TlsFailure;
-use crate::transport::upgraded::Upgraded;
+use super::tls::{Alpn, TlsFailure};
+use crate::transport::upgraded::{Transmit, Upgraded};
 
 /// How much may have come on a stream and was not read: RFC 9113 §6.9.2 begins with 64 KiB, which is slow over long ways.
 const STREAM_WINDOW: u32 = 1024 * 1024;
@@ -52,6 +55,21 @@ pub struct Http2Connection {
 }
 
 impl Http2Connection {
+    /// Makes an HTTP/2 connection, over the given stream or a new one.
+    pub(super) async fn dial(
+        io: Option<Box<dyn Transmit>>,
+        route: Route,
+        url: &Uri,
+        driver: Driver,
+    ) -> Result<(Self, Driver), ConnectError> {
+        let (io, mut driver, failure) = match io {
+            Some(io) => (Upgraded::from_boxed(io), driver, TlsFailure::default()),
+            None => route.dial(url, driver, Alpn::Http2).await?,
+        };
+        let io = unread(io, mem::take(driver.input()));
+        Ok((Self::new(io, url, failure).await?, driver))
+    }
+
     /// Begins a connection to the server of a URL, and waits for the server's settings. The failure is that of the TLS below,
     /// of which h2 leaves only the text.
     pub(super) async fn new(io: Upgraded, url: &Uri, failure: TlsFailure) -> Result<Self, ConnectError> {
@@ -126,4 +144,13 @@ impl fmt::Debug for Http2Connection {
         let Self { is_secure, host, .. } = self;
         f.debug_struct("Http2Connection").field("host", host).field("is_secure", is_secure).finish_non_exhaustive()
     }
+}
+
+/// Returns bytes to the stream that they were read from, to be read first.
+fn unread(io: Upgraded, bytes: BytesMut) -> Upgraded {
+    if bytes.is_empty() {
+        return io;
+    }
+    let (read, write) = tokio::io::split(io);
+    Upgraded::from_boxed(Box::new(tokio::io::join(io::Cursor::new(bytes).chain(read), write)))
 }

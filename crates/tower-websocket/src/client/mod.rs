@@ -6,12 +6,17 @@ mod connector;
 mod deadline;
 mod dial;
 pub(crate) mod error;
+#[cfg(feature = "http2")]
 pub(crate) mod http2;
+#[cfg(feature = "http2")]
+mod http2_connect;
+#[cfg(feature = "http2")]
 mod http2_stream;
 mod proxy_env;
 pub(crate) mod reconnect;
 #[cfg(feature = "tls")]
 mod roots;
+#[cfg(feature = "http2")]
 mod stream_permits;
 mod tcp_connect;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]

@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+#[cfg(feature = "http2")]
 use std::io;
 
 use super::error::ConnectError;
@@ -12,6 +13,7 @@ pub struct TlsConfig(Infallible);
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Alpn {
     Http1,
+    #[cfg(feature = "http2")]
     Http2,
 }
 
@@ -32,6 +34,7 @@ pub(super) async fn wrap(
 #[derive(Debug, Clone, Default)]
 pub(super) struct TlsFailure(());
 
+#[cfg(feature = "http2")]
 impl TlsFailure {
     pub(super) fn get(&self) -> Option<io::Error> {
         None

@@ -78,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         let now = Instant::now();
         self.closing = Some(Box::new(Closing {
             phase: Phase::Handshake,
-            deadline: now.checked_add(self.driver.config().timeouts().close),
+            deadline: now.checked_add(self.driver.timeouts().close),
             timer: None,
             last,
             is_shut_down: false,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use websocket_driver::{self as driver, Config, Timeout, TimerEvent, TransportEnd, Version};
+use websocket_driver::{self as driver, Timeout, Timeouts, TimerEvent, TransportEnd, Version};
 
 use super::{Connection, KeepalivePong, Patience};
 use crate::background::Worker;
@@ -41,20 +41,17 @@ pub(super) struct Keepalive {
 
 impl Keepalive {
     /// For a connection that opens now, if the configuration has any timers.
-    fn new(config: &Config, version: Version, connection: Weak<dyn Tick>) -> Option<Self> {
-        let pong_timeout = config.timeouts().pong;
-        let pings = config.timeouts().ping_interval.map(|interval| interval.min(pong_timeout));
-        let shortest = [pings, config.timeouts().idle].into_iter().flatten().min()?;
-        let now = Instant::now();
-        let mut timers = driver::Keepalive::new(config, now.into());
-        timers.opened(version, now.into());
+    fn new(timeouts: &Timeouts, version: Version, connection: Weak<dyn Tick>) -> Option<Self> {
+        let pings = timeouts.ping_interval.map(|interval| interval.min(timeouts.pong));
+        let shortest = [pings, timeouts.idle].into_iter().flatten().min()?;
+        let timers = driver::Keepalive::new(version, Instant::now().into());
         Some(Self { timers, stalled: 0, written: 0, handle: TickerHandle::register(&connection, shortest) })
     }
 
     /// Returns whether there is something to do.
-    fn is_due(&self, now: Instant) -> bool {
+    fn is_due(&self, timeouts: &Timeouts, now: Instant) -> bool {
         // Asked of a copy, since it is returned once.
-        !matches!(self.timers.clone().poll(now.into()), TimerEvent::Never | TimerEvent::At(_))
+        !matches!(self.timers.clone().poll(timeouts, now.into()), TimerEvent::Never | TimerEvent::At(_))
     }
 
     /// Adds the time since the last tick, unless the transport has made progress or has none to make. Returns how long it has
@@ -76,12 +73,12 @@ impl Keepalive {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     /// Starts the timers, if the configuration has any. `this` is where the connection will be.
     pub(super) fn opened(&mut self, this: Weak<dyn Tick>) {
-        let config = self.driver.config();
-        self.keepalive = Keepalive::new(config, self.driver.version().unwrap_or(Version::Hybi13), this);
-        self.counts_messages = self.keepalive.is_some() && config.timeouts().idle.is_some();
+        let timeouts = self.driver.timeouts();
+        self.keepalive = Keepalive::new(&timeouts, self.driver.version().unwrap_or(Version::Hybi13), this);
+        self.counts_messages = self.keepalive.is_some() && timeouts.idle.is_some();
         // The request is no sign of life beyond now: it would count as of the last tick, which was earlier.
         self.is_active = false;
-        if config.is_rate_limited() {
+        if self.driver.is_rate_limited() {
             // Frames that arrived with the handshake are made up for from here on.
             self.driver.tick(Instant::now().into());
         }
@@ -95,9 +92,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         self.flush_activity(last);
         let has_output = self.has_output();
         let written = self.driver.output().written();
-        let config = self.driver.config();
+        let timeouts = self.driver.timeouts();
         // Without pings nothing is known of the peer, and it is waited for.
-        let limit = config.timeouts().ping_interval.map(|interval| interval.saturating_add(config.timeouts().pong));
+        let limit = timeouts.ping_interval.map(|interval| interval.saturating_add(timeouts.pong));
         let Some(keepalive) = &mut self.keepalive else {
             return;
         };
@@ -122,7 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
             }
         }
         // It is told once, and nobody may be there to do it.
-        if self.keepalive.as_ref().is_some_and(|keepalive| keepalive.is_due(now))
+        if self.keepalive.as_ref().is_some_and(|keepalive| keepalive.is_due(&timeouts, now))
             && !mem::replace(&mut self.is_due, true)
         {
             self.wake_receiver();
@@ -137,7 +134,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if self.counts_messages
             && let Some(keepalive) = &mut self.keepalive
         {
-            keepalive.timers.used(Instant::now().into());
+            keepalive.timers.on_message(Instant::now().into());
         }
     }
 
@@ -213,7 +210,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     fn on_timer(&mut self) {
         let now = Instant::now();
         self.flush_activity(now);
-        match self.keepalive.as_mut().map_or(TimerEvent::Never, |keepalive| keepalive.timers.poll(now.into())) {
+        let timeouts = self.driver.timeouts();
+        match self
+            .keepalive
+            .as_mut()
+            .map_or(TimerEvent::Never, |keepalive| keepalive.timers.poll(&timeouts, now.into()))
+        {
             TimerEvent::Ping => {
                 self.note_unsent();
                 // With a number, so that the answer is known, only if somebody is told of it.
@@ -240,7 +242,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if mem::take(&mut self.is_active)
             && let Some(keepalive) = &mut self.keepalive
         {
-            keepalive.timers.heard(at.into());
+            keepalive.timers.on_receive(at.into());
             if self.patience == Patience::Last {
                 self.patience = Patience::Two;
             }
@@ -250,7 +252,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     fn expire(&mut self, timeout: Timeout) {
         if timeout == Timeout::Pong && self.has_patience() {
             if let Some(keepalive) = &mut self.keepalive {
-                keepalive.timers.heard(Instant::now().into());
+                keepalive.timers.on_receive(Instant::now().into());
             }
             return;
         }

@@ -253,7 +253,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             Poll::Ready(Ok(read)) => {
                 self.spend(read);
                 self.is_active = true;
-                if self.driver.config().is_rate_limited() {
+                if self.driver.is_rate_limited() {
                     self.driver.tick(Instant::now().into());
                 }
             }

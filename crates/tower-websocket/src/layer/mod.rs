@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tower_layer::Layer;
-use websocket_driver::Config;
+use websocket_driver::{Config, ServerConfig};
 
 use self::service::{FailedUpgrade, WebSocketService};
 use crate::shutdown::Shutdown;
@@ -73,7 +73,7 @@ use crate::upgrade::error::UpgradeError;
 #[must_use]
 pub struct WebSocketLayer<H> {
     handler: H,
-    config: Config,
+    config: ServerConfig,
     on_failed_upgrade: Option<Arc<FailedUpgrade>>,
     shutdown: Option<Shutdown>,
 }
@@ -85,7 +85,7 @@ impl<H> WebSocketLayer<H> {
     }
 
     /// Limits, subprotocols and drafts: [`Config::server`] by default.
-    pub fn config(self, config: Config) -> Self {
+    pub fn config(self, config: ServerConfig) -> Self {
         Self { config, ..self }
     }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
-use websocket_driver::{Config, OriginalUri};
+use websocket_driver::{OriginalUri, ServerConfig};
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
@@ -22,7 +22,7 @@ pub(super) type FailedUpgrade = dyn Fn(UpgradeError) + Send + Sync;
 pub struct WebSocketService<S, H> {
     pub(super) inner: S,
     pub(super) handler: H,
-    pub(super) config: Config,
+    pub(super) config: ServerConfig,
     pub(super) on_failed_upgrade: Option<Arc<FailedUpgrade>>,
     pub(super) shutdown: Option<Shutdown>,
 }

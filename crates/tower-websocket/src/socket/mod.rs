@@ -81,7 +81,7 @@ struct Inner<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     pub(crate) fn new(mut connection: Connection<T>) -> Self {
-        if let Some(interval) = connection.driver().config().timeouts().ping_interval
+        if let Some(interval) = connection.driver().timeouts().ping_interval
             && connection.driver().version().is_some_and(Version::is_hixie)
             && let Some(io) = connection.io()
         {

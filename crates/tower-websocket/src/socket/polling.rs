@@ -60,7 +60,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
 
     /// Keeps what comes next for later. `Pending` also where enough is stashed, or nothing can come any more.
     pub(super) fn poll_stash(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.connection.lock().driver().config().limits().max_output;
+        let limit = self.connection.lock().driver().limits().max_output;
         if self.is_finished || self.stash.as_ref().is_some_and(|stash| stash.bytes >= limit) {
             return Poll::Pending;
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{CompletedHandshake, Config, Driver};
+use websocket_driver::{CompletedHandshake, Config, Driver, Side};
 
 use super::WebSocket;
 use crate::connection::Connection;
@@ -29,7 +29,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// while !response.ends_with(b"\r\n\r\n") {
     ///     response.push(stream.read_u8().await?);
     /// }
-    /// let mut socket = WebSocket::from_raw(stream, "", CompletedHandshake::client(), Config::client());
+    /// let mut socket = WebSocket::from_raw(stream, "", CompletedHandshake::new(), Config::client());
     /// # let _ = socket.send("hello").await;
     /// # Ok(())
     /// # }
@@ -38,7 +38,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its timer enabled, if the configuration has timeouts.
-    pub fn from_raw(io: T, leftover: impl Into<Bytes>, handshake: CompletedHandshake, config: Config) -> Self {
+    pub fn from_raw<S: Side>(
+        io: T,
+        leftover: impl Into<Bytes>,
+        handshake: CompletedHandshake,
+        config: Config<S>,
+    ) -> Self {
         let mut driver = Driver::after_handshake(handshake, config);
         // The first is that it is open, which the caller knows.
         driver.poll_event();

@@ -189,7 +189,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
                 ready!(connection.poll_timed_ping(cx, &mut answered, &mut waker))?;
                 let position = *position.get_or_insert_with(|| connection.position());
                 ready!(connection.poll_written(cx, position, &mut waker))?;
-                Poll::Ready(Ok(connection.driver().config().timeouts().pong))
+                Poll::Ready(Ok(connection.driver().timeouts().pong))
             })
         })
         .await?;

@@ -67,6 +67,7 @@ mod faults;
 mod frame;
 mod handshake;
 mod head;
+#[cfg(feature = "client")]
 mod pair;
 mod patience;
 mod peer;
@@ -74,13 +75,16 @@ mod pipe;
 mod recorder;
 mod request;
 mod serve;
+mod server;
 mod transport;
 
 pub use frame::Frame;
 pub use handshake::Handshake;
-pub use pair::{client, pair, server};
+#[cfg(feature = "client")]
+pub use pair::{client, pair};
 pub use peer::Peer;
 pub use recorder::{Recorded, RecordedOpening, Recorder};
 pub use request::{Upgrading, request};
 pub use serve::{open, serve};
+pub use server::server;
 pub use transport::{Transport, transport};

@@ -1,17 +1,16 @@
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
 
-use websocket_driver::Config;
+use websocket_driver::{ClientConfig, ServerConfig};
 
-use super::handshake::Handshake;
 use super::peer::{Peer, fail};
-use super::transport::{Transport, transport};
+use super::server::upgraded;
+use super::transport::transport;
 use crate::accept::accept;
 use crate::client::connect::connect;
 use crate::socket::WebSocket;
-use crate::transport::upgraded::Upgraded;
 
-/// The socket of a server and that of its client, open, over memory.
+/// Returns the open sockets of a server and of its client, connected through memory.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -28,9 +27,9 @@ use crate::transport::upgraded::Upgraded;
 ///
 /// # Panics
 ///
-/// Where the configurations do not make a connection.
+/// If the two configurations do not make a connection.
 #[track_caller]
-pub fn pair(server: Config, client: Config) -> impl Future<Output = (WebSocket, WebSocket)> {
+pub fn pair(server: ServerConfig, client: ClientConfig) -> impl Future<Output = (WebSocket, WebSocket)> {
     let at = Location::caller();
     async move {
         let (io, other) = transport();
@@ -45,43 +44,7 @@ pub fn pair(server: Config, client: Config) -> impl Future<Output = (WebSocket, 
     }
 }
 
-/// The open socket of a server, as a handler gets it, and the peer that is its client.
-///
-/// ```
-/// # use tower_websocket::test;
-/// use tower_websocket::{Config, WebSocket};
-///
-/// async fn greet(mut socket: WebSocket) {
-///     let _ = socket.send("hello").await;
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let (socket, mut peer) = test::server("/", Config::server()).await;
-/// greet(socket).await;
-/// peer.expect_text("hello").await;
-/// peer.expect_eof().await;
-/// # }
-/// ```
-///
-/// # Panics
-///
-/// Where the handshake is refused.
-#[track_caller]
-pub fn server(handshake: impl Into<Handshake>, config: Config) -> impl Future<Output = (WebSocket, Peer)> {
-    let (handshake, at) = (handshake.into(), Location::caller());
-    async move {
-        let (io, other) = transport();
-        let mut peer = Peer::new(other);
-        peer.ask(&handshake);
-        let socket = accept(upgraded(io), config).await;
-        let socket = socket.unwrap_or_else(|error| fail(at, format_args!("the server has failed: {error}")));
-        peer.confirm(&handshake, at).await;
-        (socket, peer)
-    }
-}
-
-/// The open socket of a client, and the peer that is its server.
+/// Returns the open socket of a client, and the peer that is its server.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -97,9 +60,9 @@ pub fn server(handshake: impl Into<Handshake>, config: Config) -> impl Future<Ou
 ///
 /// # Panics
 ///
-/// Where the client does not get along with a server that selects no subprotocol and no extension.
+/// If the client does not accept a server that selects no subprotocol and no extension.
 #[track_caller]
-pub fn client(config: Config) -> impl Future<Output = (WebSocket, Peer)> {
+pub fn client(config: ClientConfig) -> impl Future<Output = (WebSocket, Peer)> {
     let at = Location::caller();
     async move {
         let (io, other) = transport();
@@ -112,9 +75,4 @@ pub fn client(config: Config) -> impl Future<Output = (WebSocket, Peer)> {
             Err(error) => fail(at, format_args!("the client has failed: {error}")),
         }
     }
-}
-
-/// So that the socket is of the type that handlers are given.
-fn upgraded(io: Transport) -> Upgraded {
-    Upgraded::from_boxed(Box::new(io))
 }

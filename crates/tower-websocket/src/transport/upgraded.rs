@@ -1,3 +1,4 @@
+#[cfg(feature = "http2")]
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -130,7 +131,8 @@ impl AsyncWrite for Upgraded {
     }
 }
 
-/// Where the peer resets a stream of HTTP/2 while something is written to it, hyper tells that as an error of no kind.
+/// Reports a stream of HTTP/2 that the peer resets during a write as a reset: hyper's error has no kind.
+#[cfg(feature = "http2")]
 fn as_reset(error: io::Error) -> io::Error {
     let mut cause = error.get_ref().map(|error| error as &(dyn Error + 'static));
     while let Some(inner) = cause {
@@ -142,7 +144,12 @@ fn as_reset(error: io::Error) -> io::Error {
     error
 }
 
-#[cfg(test)]
+#[cfg(not(feature = "http2"))]
+fn as_reset(error: io::Error) -> io::Error {
+    error
+}
+
+#[cfg(all(test, feature = "http2"))]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 use std::io;
 
 use http::{HeaderValue, Response, StatusCode, header};
-use websocket_driver::{Config, HandshakeError};
+use websocket_driver::{HandshakeError, ServerConfig};
 
 /// The reason why a server refuses a request for a WebSocket.
 ///
@@ -39,7 +39,7 @@ impl UpgradeRefusal {
     }
 
     /// Notifies the observer of a request that was not a valid handshake, as [`upgrade`](fn@crate::upgrade) does.
-    pub fn report_to(&self, config: &Config) {
+    pub fn report_to(&self, config: &ServerConfig) {
         if let Self::Handshake { error, .. } = self {
             config.report_refusal(error);
         }

@@ -11,9 +11,11 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use hyper::ext::{Protocol, ReasonPhrase};
+#[cfg(feature = "http2")]
+use hyper::ext::Protocol;
+use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
-use websocket_driver::{Config, Driver, Event, Handshake, HandshakeError, Version};
+use websocket_driver::{Driver, Event, Handshake, HandshakeError, ServerConfig, Version};
 
 use crate::connection::Connection;
 use crate::shutdown::Shutdown;
@@ -37,8 +39,14 @@ pub fn is_handshake<B>(request: &Request<B>) -> bool {
 }
 
 /// Returns whether the pseudo-header `:protocol` is `websocket`.
+#[cfg(feature = "http2")]
 fn names_websocket(extensions: &Extensions) -> bool {
     extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
+}
+
+#[cfg(not(feature = "http2"))]
+fn names_websocket(_: &Extensions) -> bool {
+    false
 }
 
 /// Answers a handshake that hyper has read. Returns the response to send, and a future that resolves to the socket after the
@@ -69,7 +77,7 @@ fn names_websocket(extensions: &Extensions) -> bool {
 /// # Errors
 ///
 /// If the request cannot be accepted. The refusal is a response to send.
-pub fn upgrade<B>(request: &mut Request<B>, config: &Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+pub fn upgrade<B>(request: &mut Request<B>, config: &ServerConfig) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
     let request = UpgradeRequest::new(request).inspect_err(|refusal| refusal.report_to(config))?;
     request.accept(config)
 }
@@ -163,14 +171,14 @@ impl UpgradeRequest {
     /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up; and if the 8 bytes
     /// of a hixie-76 request are declared as its body, which only [`WebSocketLayer`](crate::WebSocketLayer) and
     /// [`accept`](fn@crate::accept) can read.
-    pub fn accept(self, config: &Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+    pub fn accept(self, config: &ServerConfig) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
         let has_declared_body = self.has_declared_body;
         let answered = self.accept_with_body(config)?;
         if has_declared_body { Err(UpgradeRefusal::DeclaredBody) } else { Ok(answered) }
     }
 
     /// As [`accept`](Self::accept), for callers that read the body if [`Upgrade::needs_body`] returns `true`.
-    pub(crate) fn accept_with_body(self, config: &Config) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
+    pub(crate) fn accept_with_body(self, config: &ServerConfig) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
         let is_multiplexed = self.is_multiplexed;
         let refuse = |error| UpgradeRefusal::Handshake { error, is_http1: !is_multiplexed };
         let (mut response, driver) = self.handshake.accept(config).map_err(refuse)?;

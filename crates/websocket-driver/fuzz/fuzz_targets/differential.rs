@@ -42,19 +42,22 @@ impl Input {
         request_head(VERSIONS[usize::from(self.version) % (VERSIONS.len() + 1)], extensions).into_bytes()
     }
 
-    fn driver(&self, app: &mut App, head: &[u8]) -> Driver {
-        let mut config = app.config(Config::server()).allow_drafts(true).protocols(["a"]);
-        if self.has_deflate {
-            let deflate = PermessageDeflate::new().threshold(0).no_context_takeover(self.no_context_takeover);
-            config = app.deflate(config, deflate);
+    fn config<S>(&self, app: &mut App, config: Config<S>) -> Config<S> {
+        let config = app.config(config).protocols(["a"]);
+        if !self.has_deflate {
+            return config;
         }
+        app.deflate(config, PermessageDeflate::new().threshold(0).no_context_takeover(self.no_context_takeover))
+    }
+
+    fn driver(&self, app: &mut App, head: &[u8]) -> Driver {
         let mut driver = if self.is_client() {
+            let config = self.config(app, Config::client());
             let config = config.random(|bytes| bytes.copy_from_slice(&RANDOM[..bytes.len()]));
             Driver::client(&Uri::from_static("ws://example.com/demo"), config).expect("a URL")
-        } else if self.is_given {
-            accepted(head, &config).expect("a handshake").1
         } else {
-            Driver::server(config)
+            let config = self.config(app, Config::server().allow_drafts(true));
+            if self.is_given { accepted(head, &config).expect("a handshake").1 } else { Driver::server(config) }
         };
         if self.is_early {
             app.send(&mut driver, "early");

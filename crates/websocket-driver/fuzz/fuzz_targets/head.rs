@@ -7,7 +7,7 @@ use common::{
 };
 use libfuzzer_sys::fuzz_target;
 use permessage_deflate::PermessageDeflate;
-use websocket_driver::{Config, Driver, Event, Handshake, Version, is_handshake};
+use websocket_driver::{Config, Driver, Event, Handshake, ServerConfig, Version, is_handshake};
 
 #[derive(Debug, arbitrary::Arbitrary)]
 struct Input {
@@ -40,7 +40,7 @@ const HEADS: [&str; 7] = [
 ];
 
 /// A server on an HTTP stack that reads the same request answers it the same.
-fn check_request(driver: &Driver, config: &Config, status: u16) {
+fn check_request(driver: &Driver, config: &ServerConfig, status: u16) {
     let request = driver.request().expect("a request");
     let answer = match Handshake::parse(request).and_then(|handshake| handshake.accept(config)) {
         Ok((response, given)) => {

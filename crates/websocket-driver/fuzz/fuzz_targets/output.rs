@@ -83,15 +83,16 @@ struct Wire<'a> {
 impl<'a> Wire<'a> {
     fn open(input: &'a Input) -> Self {
         let watch = Watch::new(input.is_observed);
-        let config = watch.config(Config::server()).max_output(4 * size(input.max_output));
+        let max_output = 4 * size(input.max_output);
         let mut driver;
         if input.is_client {
+            let config = watch.config(Config::client()).max_output(max_output);
             let config = config.random(|bytes| bytes.copy_from_slice(&RANDOM[..bytes.len()]));
             driver = Driver::client(&Uri::from_static("ws://example.com/"), config).expect("a URL");
             driver.start().expect("a request to write");
             driver.receive(format!("{ACCEPTED}\r\n").as_bytes());
         } else {
-            driver = Driver::server(config);
+            driver = Driver::server(watch.config(Config::server()).max_output(max_output));
             driver.receive(request_head(Version::Hybi13, "").as_bytes());
             assert_eq!(driver.poll_event(), Some(Event::Connect));
             driver.start().expect("a request");

@@ -1,28 +1,39 @@
 pub(crate) mod budget;
 pub(crate) mod observer;
+pub(crate) mod settings;
 pub(crate) mod values;
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use rand::Rng;
-use websocket_driver_extensions::{DuplicateExtension, Extension, Extensions};
+use websocket_driver_extensions::{DuplicateExtension, Extension};
 
 use crate::config::budget::Budget;
 use crate::config::observer::Observer;
+use crate::config::settings::Settings;
 use crate::config::values::{Limits, Timeouts};
 use crate::error::HandshakeError;
 
-/// Limits, timeouts and negotiation settings of a connection. Cheap to clone (reference-counted).
+/// Limits, timeouts and negotiation settings of a connection, for one [`Side`] of it. Cheap to clone
+/// (reference-counted).
 ///
 /// ```
-/// use websocket_driver::Config;
+/// use websocket_driver::{ClientConfig, Config, ServerConfig};
 ///
-/// let config = Config::server()
+/// let server: ServerConfig = Config::server()
 ///     .max_message_size(1024 * 1024)
 ///     .protocols(["chat.v2", "chat.v1"]);
+/// let client: ClientConfig = Config::client().protocols(["chat.v2"]);
+/// ```
+///
+/// Settings without a meaning on a side do not exist there:
+///
+/// ```compile_fail
+/// # use websocket_driver::Config;
+/// let client = Config::client().allow_drafts(true);
 /// ```
 ///
 /// | setting | default | exceeded or used by |
@@ -53,190 +64,69 @@ use crate::error::HandshakeError;
 /// | **hooks** | | |
 /// | [`observer`](Self::observer) | none | both sides |
 /// | [`random`](Self::random) | a ChaCha generator per thread, seeded by the system | clients |
-#[derive(Clone)]
 #[must_use]
-pub struct Config(Arc<Settings>);
-
-/// The callback of [`Config::select_protocol`].
-type SelectProtocol = dyn for<'a> Fn(&[&'a str]) -> Option<&'a str> + Send + Sync;
-
-/// The callback of [`Config::random`].
-type Random = dyn Fn(&mut [u8]) + Send + Sync;
-
-/// The callback of [`Config::decline_extensions`].
-pub(crate) type DeclineExtensions = dyn Fn(Option<&HeaderValue>) -> bool + Send + Sync;
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) max_message_size: usize,
-    pub(crate) max_frame_size: usize,
-    pub(crate) max_fragments: usize,
-    pub(crate) max_head_size: usize,
-    pub(crate) max_headers: usize,
-    pub(crate) max_output: usize,
-    pub(crate) max_memory: usize,
-    pub(crate) max_frame_rate: Option<u32>,
-    pub(crate) max_control_rate: Option<u32>,
-    pub(crate) budget: Option<Budget>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
-    pub(crate) allow_drafts: bool,
-    pub(crate) secure: Option<bool>,
-    pub(crate) protocols: Vec<String>,
-    pub(crate) select_protocol: Option<Arc<SelectProtocol>>,
-    pub(crate) extensions: Extensions,
-    pub(crate) decline_extensions: Option<Arc<DeclineExtensions>>,
-    pub(crate) random: Arc<Random>,
-    pub(crate) replace_invalid_utf8: bool,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) close_timeout: Duration,
-    pub(crate) ping_interval: Option<Duration>,
-    pub(crate) pong_timeout: Duration,
-    pub(crate) idle_timeout: Option<Duration>,
+pub struct Config<S> {
+    settings: Arc<Settings>,
+    side: PhantomData<fn() -> S>,
 }
 
-impl Config {
-    /// The defaults for a server.
+/// The [`Config`] of a server.
+pub type ServerConfig = Config<Server>;
+
+/// The [`Config`] of a client.
+pub type ClientConfig = Config<Client>;
+
+/// The side of a connection that a [`Config`] is for. Implemented by [`Server`] and [`Client`] only.
+pub trait Side: sealed::Side {}
+
+/// The side that accepts connections. A type without values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {}
+
+/// The side that makes connections, and masks what it sends (RFC 6455 §5.3). A type without values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {}
+
+impl Side for Server {}
+
+impl Side for Client {}
+
+pub(crate) mod sealed {
+    #[expect(unnameable_types, reason = "so that nobody else can implement it")]
+    pub trait Side: 'static {
+        const IS_CLIENT: bool;
+    }
+
+    impl Side for super::Server {
+        const IS_CLIENT: bool = false;
+    }
+
+    impl Side for super::Client {
+        const IS_CLIENT: bool = true;
+    }
+}
+
+/// Settings of servers.
+impl Config<Server> {
+    /// Returns the defaults for a server.
     pub fn server() -> Self {
         Self::preset()
     }
 
-    /// The defaults for a client, which are the same: what a server sends is bounded like what a client does.
-    pub fn client() -> Self {
-        Self::preset()
-    }
-
-    fn preset() -> Self {
-        static PRESET: LazyLock<Config> = LazyLock::new(Config::new_preset);
-        PRESET.clone()
-    }
-
-    fn new_preset() -> Self {
-        Self(Arc::new(Settings {
-            max_message_size: 0x3ff_ffff,
-            max_frame_size: 0x3ff_ffff,
-            max_fragments: 128 * 1024,
-            max_head_size: 16 * 1024,
-            max_headers: 100,
-            max_output: 256 * 1024,
-            max_memory: 256 * 1024 * 1024,
-            max_frame_rate: None,
-            max_control_rate: None,
-            budget: None,
-            observer: None,
-            allow_drafts: false,
-            secure: None,
-            protocols: Vec::new(),
-            select_protocol: None,
-            extensions: Extensions::new(),
-            decline_extensions: None,
-            random: Arc::new(|bytes| rand::rng().fill_bytes(bytes)),
-            replace_invalid_utf8: false,
-            handshake_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(10),
-            ping_interval: Some(Duration::from_secs(20)),
-            pong_timeout: Duration::from_secs(20),
-            idle_timeout: None,
-        }))
-    }
-
-    /// The longest message, in bytes, that is taken: 0x3ffffff (64 MiB less one) by default, as in the original.
-    /// A longer one closes the connection with 1009, as soon as the header that makes it so has come.
-    pub fn max_message_size(self, bytes: usize) -> Self {
-        self.with(|settings| settings.max_message_size = bytes)
-    }
-
-    /// The longest frame, in bytes of payload, that is taken: as [`max_message_size`](Self::max_message_size) by
-    /// default. A longer one closes the connection with 1009. In the hixie drafts it bounds the frames that are
-    /// skipped, too.
-    pub fn max_frame_size(self, bytes: usize) -> Self {
-        self.with(|settings| settings.max_frame_size = bytes)
-    }
-
-    /// The most fragments a message may have: 131,072 by default. More close the connection with 1009.
-    ///
-    /// Fragments are joined as they come, so that many small or empty ones hold no more memory than their bytes; the
-    /// limit ends messages that never end.
-    pub fn max_fragments(self, count: usize) -> Self {
-        self.with(|settings| settings.max_fragments = count)
-    }
-
-    /// Sets the size of the longest HTTP head that is accepted, in bytes: 16 KiB by default. A handshake with a longer one is
-    /// answered with 400, and a client fails with [`HeadError::TooLarge`](crate::HeadError::TooLarge).
-    ///
-    /// It applies to heads that an HTTP stack has read as well. What such a stack reads before that is bounded by its own
-    /// settings: hyper reads up to about 400 KB.
-    pub fn max_head_size(self, bytes: usize) -> Self {
-        self.with(|settings| settings.max_head_size = bytes)
-    }
-
-    /// Sets the number of header fields that the head may have: 100 by default. More are answered as a head that is too long,
-    /// with [`HeadError::TooManyHeaders`](crate::HeadError::TooManyHeaders).
-    pub fn max_headers(self, count: usize) -> Self {
-        self.with(|settings| settings.max_headers = count)
-    }
-
-    /// How many bytes may wait to be written before further messages are refused with
-    /// [`SendError::OutputFull`](crate::SendError::OutputFull): 256 KiB by default. One message may go beyond it, so
-    /// that a large one can be sent at all.
-    pub fn max_output(self, bytes: usize) -> Self {
-        self.with(|settings| settings.max_output = bytes)
-    }
-
-    /// How much memory a connection may hold, in bytes, by what [`Driver::memory`](crate::Driver::memory) counts: 256 MiB by
-    /// default, which the other limits, as they are by default, keep it below. More closes it with 1009. It is looked at before
-    /// each wait for more input. The buffer that is read into, of 128 KiB in the async types above, counts while the beginning of
-    /// a frame is in it.
-    pub fn max_memory(self, bytes: usize) -> Self {
-        self.with(|settings| settings.max_memory = bytes)
-    }
-
-    /// How many frames may come in a second, on average, and at once: any number, by default. More close the connection with
-    /// 1008. The driver has no clock: it must be [told the time](crate::Driver::tick), as the async types above it do.
-    pub fn max_frame_rate(self, limit: Option<u32>) -> Self {
-        self.with(|settings| settings.max_frame_rate = limit)
-    }
-
-    /// As [`max_frame_rate`](Self::max_frame_rate), of control frames alone: pings, pongs and closes. Any number, by default:
-    /// pings are answered by the latest alone where the peer does not read, so that they cost no more than other frames.
-    pub fn max_control_rate(self, limit: Option<u32>) -> Self {
-        self.with(|settings| settings.max_control_rate = limit)
-    }
-
-    /// What all connections may hold together; no bound by default.
-    pub fn budget(self, budget: &Budget) -> Self {
-        self.with(|settings| settings.budget = Some(budget.clone()))
-    }
-
-    /// Who is told what happens on the connections: nobody, by default.
-    pub fn observer(self, observer: impl Observer) -> Self {
-        self.with(|settings| settings.observer = Some(Arc::new(observer)))
-    }
-
-    /// Whether to serve the protocols older than RFC 6455: hybi-7 and -8, hixie-76 and hixie-75. Off by default; a
-    /// client of one of them is then answered with 426.
+    /// Sets whether clients of the protocols before RFC 6455 are accepted: hybi-7 and -8, hixie-76 and
+    /// hixie-75. Default: `false`, and such clients are answered with 426.
     pub fn allow_drafts(self, allow: bool) -> Self {
         self.with(|settings| settings.allow_drafts = allow)
     }
 
-    /// Whether the location that a hixie client is told, and compares with its own, begins with `wss:`. By default
-    /// the scheme of the request decides, and `ws:` is taken where it has none, as on HTTP/1.1: set it for a server
-    /// on TLS or behind a TLS proxy.
+    /// Sets whether the location in the response to a hixie client, which compares it with its own, begins
+    /// with `wss:` rather than `ws:`. Default: by the scheme of the request, and `ws:` if it has none, as
+    /// on HTTP/1.1. Servers on TLS or behind a TLS proxy must set it.
     pub fn secure(self, secure: bool) -> Self {
         self.with(|settings| settings.secure = Some(secure))
     }
 
-    /// The subprotocols that the application speaks, best first (RFC 6455 §1.9). The first that the client offered is
-    /// agreed to; none is where it offered none of them. Names are compared byte for byte.
-    pub fn protocols<I>(self, protocols: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        let protocols = protocols.into_iter().map(Into::into).collect();
-        self.with(|settings| settings.protocols = protocols)
-    }
-
-    /// Lets the application choose among the subprotocols that the client offered, in place of
+    /// Sets a callback that chooses among the subprotocols that the client offers, instead of
     /// [`protocols`](Self::protocols). A choice that was not offered counts as none.
     ///
     /// ```
@@ -251,19 +141,8 @@ impl Config {
         self.with(|settings| settings.select_protocol = Some(Arc::new(select)))
     }
 
-    /// Registers an extension, behind those that are there: `permessage_deflate::PermessageDeflate`, for one. None is by
-    /// default. A client that speaks a draft is never answered with any.
-    ///
-    /// # Errors
-    ///
-    /// Where one of the same name is registered.
-    pub fn extension(mut self, extension: impl Extension + 'static) -> Result<Self, DuplicateExtension> {
-        Arc::make_mut(&mut self.0).extensions.register(extension)?;
-        Ok(self)
-    }
-
-    /// Sets a callback that declines the extensions a client offers, by the header `User-Agent` of its request: for clients whose
-    /// compression is known to be broken. Default: none is declined.
+    /// Sets a callback that declines the extensions a client offers, by the header `User-Agent` of its
+    /// request: for clients whose compression is known to be broken. Default: none is declined.
     ///
     /// ```
     /// # use websocket_driver::Config;
@@ -275,144 +154,239 @@ impl Config {
         self.with(|settings| settings.decline_extensions = Some(Arc::new(decline)))
     }
 
-    /// Where a client takes its randomness from: it fills what it is given, with bytes that nobody can foresee, as the keys of
-    /// the handshake and of the masking must be (RFC 6455 §10.3). By default that is a generator of the thread's own,
-    /// ChaCha, seeded by the system.
+    /// Notifies the observer of a handshake that was refused without a driver.
+    pub fn report_refusal(&self, error: &HandshakeError) {
+        if let Some(observer) = &self.settings.observer {
+            observer.refused(&error.clone().into());
+        }
+    }
+}
+
+/// Settings of clients.
+impl Config<Client> {
+    /// Returns the defaults for a client, which are those for a server.
+    pub fn client() -> Self {
+        Self::preset()
+    }
+
+    /// Sets the random number generator for the key of the handshake and for the masking keys. It must fill
+    /// the whole slice with bytes that nobody can predict (RFC 6455 §10.3). Default: a ChaCha generator per
+    /// thread, seeded by the operating system.
     pub fn random(self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.random = Arc::new(fill))
     }
+}
 
-    /// Sets whether bytes of a text message that are not UTF-8 are each replaced by U+FFFD, to receive from peers that send
-    /// Windows-1252, say. The default is `false`: such a message fails the connection with
-    /// [`CloseCode::INVALID_PAYLOAD`](crate::CloseCode::INVALID_PAYLOAD), as RFC 6455 §8.1 requires. The reason of a close
-    /// must be UTF-8 in any case. The hixie drafts always have such bytes replaced.
-    ///
-    /// [`max_message_size`](Self::max_message_size) holds for the text after the replacement, too, which is up to three times
-    /// as long.
-    pub fn replace_invalid_utf8(self, yes: bool) -> Self {
-        self.with(|settings| settings.replace_invalid_utf8 = yes)
+/// Limits.
+impl<S> Config<S> {
+    /// Sets the size of the longest message that is accepted, in bytes. Default: 0x3ffffff (64 MiB less
+    /// one). A longer one closes the connection with 1009, as soon as the frame header that exceeds the
+    /// limit has been received.
+    pub fn max_message_size(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_message_size = bytes)
     }
 
-    /// Sets how long a handshake may take, from the first wait for its bytes to its end: 10 s by default, never to time out
-    /// for [`Duration::MAX`]. The driver has no clock; the async types above it keep to it.
+    /// Sets the size of the longest frame that is accepted, in bytes of payload. Default: 0x3ffffff, like
+    /// [`max_message_size`](Self::max_message_size). A longer one closes the connection with 1009. In the
+    /// hixie drafts the limit also applies to frames that are skipped.
+    pub fn max_frame_size(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_frame_size = bytes)
+    }
+
+    /// Sets the number of fragments that a message may have. Default: 131,072. More close the connection
+    /// with 1009.
+    ///
+    /// Fragments are joined as they arrive, so many small or empty ones take no more memory than their
+    /// bytes; the limit is for messages that never end.
+    pub fn max_fragments(self, count: usize) -> Self {
+        self.with(|settings| settings.max_fragments = count)
+    }
+
+    /// Sets the size of the longest HTTP head that is accepted, in bytes. Default: 16 KiB. A handshake with
+    /// a longer one is answered with 400, and a client fails with
+    /// [`HeadError::TooLarge`](crate::HeadError::TooLarge).
+    ///
+    /// The limit also applies to heads that an HTTP stack has read, after it has read them. What such a
+    /// stack reads at most is a setting of the stack: hyper reads up to about 400 KB.
+    pub fn max_head_size(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_head_size = bytes)
+    }
+
+    /// Sets the number of header fields that the head may have. Default: 100. More are answered like a head
+    /// that is too long, with [`HeadError::TooManyHeaders`](crate::HeadError::TooManyHeaders).
+    pub fn max_headers(self, count: usize) -> Self {
+        self.with(|settings| settings.max_headers = count)
+    }
+
+    /// Sets the number of frames a second that are accepted, on average and at once. Default: `None`, any
+    /// number. More close the connection with 1008.
+    ///
+    /// The driver has no clock: it must be [told the time](crate::Driver::tick), as the async types do.
+    pub fn max_frame_rate(self, limit: Option<u32>) -> Self {
+        self.with(|settings| settings.max_frame_rate = limit)
+    }
+
+    /// Sets the number of control frames a second that are accepted, on average and at once: pings, pongs
+    /// and closes. Default: `None`, any number. More close the connection with 1008.
+    ///
+    /// Without the limit pings cost no more than other frames, since only the latest is answered while the
+    /// peer does not read.
+    pub fn max_control_rate(self, limit: Option<u32>) -> Self {
+        self.with(|settings| settings.max_control_rate = limit)
+    }
+}
+
+/// Memory.
+impl<S> Config<S> {
+    /// Sets the number of bytes that may wait to be written before further messages are refused with
+    /// [`SendError::OutputFull`](crate::SendError::OutputFull). Default: 256 KiB. One message may exceed
+    /// it, so that long ones can be sent.
+    pub fn max_output(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_output = bytes)
+    }
+
+    /// Sets the memory that a connection may hold, in bytes, as counted by
+    /// [`Driver::memory`](crate::Driver::memory). Default: 256 MiB, which is never reached with the
+    /// defaults of the other limits. More closes the connection with 1009.
+    ///
+    /// The limit is checked each time before the connection waits for input. The read buffer, of 128 KiB in
+    /// the async types, counts while it holds the beginning of a frame.
+    pub fn max_memory(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_memory = bytes)
+    }
+
+    /// Sets the budget for the memory of all connections together. Default: none. Once it is used up, a
+    /// server answers handshakes with 503.
+    pub fn budget(self, budget: &Budget) -> Self {
+        self.with(|settings| settings.budget = Some(budget.clone()))
+    }
+}
+
+/// Timeouts. The driver has no clock; the async types enforce them.
+impl<S> Config<S> {
+    /// Sets how long a handshake may take, from the first wait for its bytes to its end. Default: 10 s;
+    /// [`Duration::MAX`] disables the timeout.
     pub fn handshake_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.handshake_timeout = limit)
     }
 
-    /// How long the peer may take to answer a close: 10 s by default. The driver has no clock; the async types above
-    /// it keep to it.
+    /// Sets how long the peer may take to answer a close. Default: 10 s. After that the transport is
+    /// dropped.
     pub fn close_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.close_timeout = limit)
     }
 
-    /// Sets the silence after which the peer is pinged. Default: 20 s, which keeps most proxies and address translators from
-    /// forgetting a connection, and finds dead ones; `None` disables pings. The hixie drafts have no pings: over TCP, its keepalive
-    /// takes this interval.
+    /// Sets the silence after which the peer is pinged. Default: 20 s, which keeps most proxies and address
+    /// translators from forgetting a connection, and finds dead ones; `None` disables pings. The hixie
+    /// drafts have no pings: over TCP, its keepalive uses this interval.
     ///
-    /// The driver has no clock. The async types above it keep to this while they are received from, with a
-    /// [`Keepalive`](crate::Keepalive). Timers are checked at least eight times within the shortest of this,
-    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout), so they are up to an eighth late or early.
+    /// Timers are checked at least eight times within the shortest of this,
+    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout), so they are up to an
+    /// eighth late or early.
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.with(|settings| settings.ping_interval = interval)
     }
 
-    /// Sets how long the peer may then be silent before the connection is dropped. Default: 20 s; twice that over HTTP/2, where a pong
-    /// may wait for a window that other sockets hold.
+    /// Sets how long the peer may be silent after a ping before the connection is dropped. Default: 20 s;
+    /// twice that over HTTP/2, where a pong may wait for a window that other sockets hold.
     ///
     /// The async types also drop a connection whose transport has taken nothing of its output for
-    /// [`ping_interval`](Self::ping_interval) and this together, whatever the application waits for. A peer that reads slowly is
-    /// not dropped.
+    /// [`ping_interval`](Self::ping_interval) and this together, whatever the application waits for. A peer
+    /// that reads slowly is not dropped.
     pub fn pong_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.pong_timeout = limit)
     }
 
-    /// After how long without a message in either direction the connection is closed, with 1001: never, by default. Pings
-    /// and pongs are no messages.
+    /// Sets how long a connection may be without a message in either direction before it is closed with
+    /// 1001. Default: `None`, for ever. Pings and pongs are not messages.
     pub fn idle_timeout(self, limit: Option<Duration>) -> Self {
         self.with(|settings| settings.idle_timeout = limit)
     }
+}
 
-    /// Returns the limits that are set, for whoever enforces or shows them.
+/// Negotiation, text and hooks.
+impl<S> Config<S> {
+    /// Sets the subprotocols that the application speaks, best first (RFC 6455 §1.9). Default: none. A
+    /// client offers them; a server selects the first that the client has offered, or none if there is no
+    /// such. Names are compared byte for byte.
+    pub fn protocols<I>(self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let protocols = protocols.into_iter().map(Into::into).collect();
+        self.with(|settings| settings.protocols = protocols)
+    }
+
+    /// Registers an extension after those that are registered, for example
+    /// `permessage_deflate::PermessageDeflate`. Default: none. Clients of the drafts get no extensions.
+    ///
+    /// # Errors
+    ///
+    /// If an extension of the same name is registered.
+    pub fn extension(mut self, extension: impl Extension + 'static) -> Result<Self, DuplicateExtension> {
+        Arc::make_mut(&mut self.settings).extensions.register(extension)?;
+        Ok(self)
+    }
+
+    /// Sets whether bytes of a text message that are not UTF-8 are each replaced by U+FFFD, to receive from
+    /// peers that send Windows-1252, say. Default: `false`, and such a message fails the connection with
+    /// [`CloseCode::INVALID_PAYLOAD`](crate::CloseCode::INVALID_PAYLOAD), as RFC 6455 §8.1 requires. The
+    /// reason of a close must be UTF-8 in any case. In the hixie drafts such bytes are always replaced.
+    ///
+    /// [`max_message_size`](Self::max_message_size) applies to the text after the replacement, too, which
+    /// is up to three times as long.
+    pub fn replace_invalid_utf8(self, replace: bool) -> Self {
+        self.with(|settings| settings.replace_invalid_utf8 = replace)
+    }
+
+    /// Sets the observer, which is notified of what happens on the connections. Default: none.
+    pub fn observer(self, observer: impl Observer) -> Self {
+        self.with(|settings| settings.observer = Some(Arc::new(observer)))
+    }
+}
+
+/// The values that are set.
+impl<S> Config<S> {
+    /// Returns the limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let Settings {
-            max_message_size,
-            max_frame_size,
-            max_fragments,
-            max_head_size,
-            max_headers,
-            max_output,
-            max_memory,
-            ..
-        } = *self.settings();
-        Limits { max_message_size, max_frame_size, max_fragments, max_head_size, max_headers, max_output, max_memory }
+        self.settings.limits()
     }
 
-    /// Returns the timeouts that are set, for whoever has a clock.
+    /// Returns the timeouts.
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {
-        let Settings { handshake_timeout, close_timeout, ping_interval, pong_timeout, idle_timeout, .. } =
-            *self.settings();
-        Timeouts {
-            handshake: handshake_timeout,
-            close: close_timeout,
-            ping_interval,
-            pong: pong_timeout,
-            idle: idle_timeout,
-        }
-    }
-
-    /// Whether there is a limit on frames a second, so that the driver must be told the time.
-    #[must_use]
-    pub fn is_rate_limited(&self) -> bool {
-        self.0.max_frame_rate.is_some() || self.0.max_control_rate.is_some()
-    }
-
-    /// Notifies the observer of a handshake that was refused before there was a driver.
-    pub fn report_refusal(&self, error: &HandshakeError) {
-        if let Some(observer) = &self.0.observer {
-            observer.refused(&error.clone().into());
-        }
+        self.settings.timeouts()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
-        &self.0
+        &self.settings
+    }
+
+    pub(crate) fn into_settings(self) -> Arc<Settings> {
+        self.settings
+    }
+
+    fn preset() -> Self {
+        Self { settings: Settings::preset(), side: PhantomData }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+        change(Arc::make_mut(&mut self.settings));
         self
     }
 }
 
-impl fmt::Debug for Config {
+// Not derived, since that would require the side to be `Clone`.
+impl<S> Clone for Config<S> {
+    fn clone(&self) -> Self {
+        Self { settings: self.settings.clone(), side: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Config<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = self.settings();
-        f.debug_struct("Config")
-            .field("max_message_size", &settings.max_message_size)
-            .field("max_frame_size", &settings.max_frame_size)
-            .field("max_fragments", &settings.max_fragments)
-            .field("max_head_size", &settings.max_head_size)
-            .field("max_headers", &settings.max_headers)
-            .field("max_output", &settings.max_output)
-            .field("max_memory", &settings.max_memory)
-            .field("max_frame_rate", &settings.max_frame_rate)
-            .field("max_control_rate", &settings.max_control_rate)
-            .field("budget", &settings.budget)
-            .field("observer", &settings.observer.is_some())
-            .field("allow_drafts", &settings.allow_drafts)
-            .field("secure", &settings.secure)
-            // Only how many: some clients pass a token as a subprotocol.
-            .field("protocols", &settings.protocols.len())
-            .field("select_protocol", &settings.select_protocol.is_some())
-            .field("extensions", &settings.extensions)
-            .field("decline_extensions", &settings.decline_extensions.is_some())
-            .field("replace_invalid_utf8", &settings.replace_invalid_utf8)
-            .field("handshake_timeout", &settings.handshake_timeout)
-            .field("close_timeout", &settings.close_timeout)
-            .field("ping_interval", &settings.ping_interval)
-            .field("pong_timeout", &settings.pong_timeout)
-            .field("idle_timeout", &settings.idle_timeout)
-            .finish()
+        self.settings.fmt(f)
     }
 }

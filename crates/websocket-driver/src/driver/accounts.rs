@@ -27,6 +27,13 @@ impl Driver {
         size_of::<Self>() + input + held + self.output.memory()
     }
 
+    /// Returns whether the configuration limits the frames or control frames a second, so that the driver
+    /// must be [told the time](Self::tick).
+    #[must_use]
+    pub fn is_rate_limited(&self) -> bool {
+        self.settings.is_rate_limited()
+    }
+
     /// Charges the [`Budget`](crate::Budget), if there is one, with what the connection holds now.
     /// [`poll_event`](Self::poll_event) does so before it asks for more input; this is for who changes the buffers after that.
     #[inline]
@@ -93,7 +100,7 @@ impl Driver {
         let size = self.memory();
         self.charge_with(size);
         self.report();
-        let limit = self.config.settings().max_memory;
+        let limit = self.settings.max_memory;
         if size > limit { Err(ProtocolError::TooMuchMemory { size: size as u64, limit }) } else { Ok(()) }
     }
 
@@ -118,7 +125,7 @@ impl Driver {
 
     #[cold]
     pub(super) fn tell_opened(&mut self) {
-        let settings = self.config.settings();
+        let settings = &self.settings;
         if let (Some(observed), Some(observer), Some(version)) =
             (self.extras.observed(), &settings.observer, self.version)
         {
@@ -129,7 +136,7 @@ impl Driver {
     }
 
     pub(super) fn tell_refused(&self, error: &ProtocolError) {
-        if let Some(observer) = self.config.settings().observer.as_ref().filter(|_| self.is_observed()) {
+        if let Some(observer) = self.settings.observer.as_ref().filter(|_| self.is_observed()) {
             observer.refused(error);
         }
     }

@@ -1,11 +1,14 @@
 //! The handshake, as far as the application has a part in it, and what it leaves behind.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 
 use super::{Driver, Heads, State};
-use crate::config::Config;
+use crate::config::ServerConfig;
+use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 use crate::error::usage::{AcceptError, UsageError};
 use crate::framing::Protocol;
@@ -26,9 +29,10 @@ impl Handshake {
     ///
     /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up. The response to
     /// send is [`HandshakeError::to_response`]. The observer is notified.
-    pub fn accept(self, config: &Config) -> Result<(Response<()>, Driver), HandshakeError> {
-        match self.check_head_limits(config).map_err(HandshakeError::from).and_then(|()| self.negotiate(config)) {
-            Ok(negotiated) => Ok(Driver::accepted(config.clone(), self.uri(), negotiated)),
+    pub fn accept(self, config: &ServerConfig) -> Result<(Response<()>, Driver), HandshakeError> {
+        let settings = config.settings();
+        match self.check_head_limits(settings).map_err(HandshakeError::from).and_then(|()| self.negotiate(settings)) {
+            Ok(negotiated) => Ok(Driver::accepted(config.clone().into_settings(), self.uri(), negotiated)),
             Err(error) => {
                 config.report_refusal(&error);
                 Err(error)
@@ -39,19 +43,24 @@ impl Handshake {
 
 impl Driver {
     /// Creates the driver of a handshake that an HTTP stack answers.
-    fn accepted(config: Config, uri: &Uri, negotiated: Negotiated) -> (Response<()>, Self) {
+    fn accepted(settings: Arc<Settings>, uri: &Uri, negotiated: Negotiated) -> (Response<()>, Self) {
         let Negotiated { version, protocol, keys, pipeline, response } = negotiated;
-        let mut driver = Self::negotiated(config, version, protocol, uri.path());
+        let mut driver = Self::negotiated(settings, version, protocol, uri.path());
         match keys {
             Some(keys) => driver.state = State::ServerHandshake(Box::new(ServerHandshake::waiting_for_body(keys))),
-            None => driver.open_as(Protocol::new(version, Role::Server, pipeline, driver.config.settings())),
+            None => driver.open_as(Protocol::new(version, Role::Server, pipeline, &driver.settings)),
         }
         (response, driver)
     }
 
     /// Creates a driver that knows the result of its handshake, and has yet to open.
-    pub(super) fn negotiated(config: Config, version: Version, protocol: Option<Box<str>>, path: &str) -> Self {
-        let mut driver = Self::with_state(config, State::Closed);
+    pub(super) fn negotiated(
+        settings: Arc<Settings>,
+        version: Version,
+        protocol: Option<Box<str>>,
+        path: &str,
+    ) -> Self {
+        let mut driver = Self::with_state(settings, State::Closed);
         driver.version = Some(version);
         driver.set_path(path);
         if protocol.is_some() {

@@ -39,7 +39,7 @@ impl Driver {
     pub(super) fn open_further(&mut self) -> bool {
         if let State::ClientHandshake(connecting) = &mut self.state {
             let has_ended = self.end.as_ref().is_some_and(|end| end.has_transport());
-            return match connecting.read(&mut self.input, has_ended, self.config.settings()) {
+            return match connecting.read(&mut self.input, has_ended, &self.settings) {
                 Some(outcome) => {
                     self.connected(outcome);
                     true
@@ -50,7 +50,7 @@ impl Driver {
         let State::ServerHandshake(opening) = &mut self.state else {
             return false;
         };
-        match opening.read_head(&mut self.input, &self.config) {
+        match opening.read_head(&mut self.input, &self.settings) {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
                 self.heads_mut().request = Some(Box::new(request));
@@ -101,12 +101,12 @@ impl Driver {
                 return;
             }
         };
-        let mut protocol = Protocol::new(version, role, pipeline, self.config.settings());
+        let mut protocol = Protocol::new(version, role, pipeline, &self.settings);
         if !version.is_hixie() {
             self.output.begin_frames();
         }
         let (messages, bytes) = queue.messages();
-        let drained = queue.drain(&mut protocol, self.config.settings(), &mut self.output);
+        let drained = queue.drain(&mut protocol, &self.settings, &mut self.output);
         self.count_sent(messages, bytes);
         self.open_as(protocol);
         if let Err(error) = drained {
@@ -128,7 +128,7 @@ impl Driver {
         };
         let close = CloseFrame { code, reason: ErrorChain(&error).to_string().into() };
         if let State::Open(protocol) = &self.state {
-            protocol.close(&close, self.config.settings(), &mut self.output);
+            protocol.close(&close, &self.settings, &mut self.output);
         }
         self.end(close.clone(), CloseCause::Local(close));
     }
@@ -144,7 +144,7 @@ impl Driver {
             self.extras.hold_pong(Bytes::copy_from_slice(data));
         } else if let State::Open(protocol) = &self.state {
             // A ping has no more bytes than a pong may have, and only protocols with pings come here.
-            let _ = protocol.pong(data, self.config.settings(), &mut self.output);
+            let _ = protocol.pong(data, &self.settings, &mut self.output);
         }
     }
 
@@ -155,7 +155,7 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && let Some(data) = self.extras.take_pong()
         {
-            let _ = protocol.pong(&data, self.config.settings(), &mut self.output);
+            let _ = protocol.pong(&data, &self.settings, &mut self.output);
         }
     }
 
@@ -164,7 +164,7 @@ impl Driver {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
-            protocol.close(&close.code.into(), self.config.settings(), &mut self.output);
+            protocol.close(&close.code.into(), &self.settings, &mut self.output);
         }
         // RFC 6455 §7.1.1: the server is the first to end the transport.
         if matches!(&self.state, State::Open(protocol) if protocol.is_client()) {
@@ -178,7 +178,7 @@ impl Driver {
         match &self.state {
             State::ServerHandshake(_) | State::ClientHandshake(_) => self.end(close, cause),
             State::Open(protocol) if !self.close_sent => {
-                protocol.close(&close, self.config.settings(), &mut self.output);
+                protocol.close(&close, &self.settings, &mut self.output);
                 let has_closing_handshake = protocol.has_closing_handshake();
                 self.end.get_or_insert_default().set_cause(cause.clone());
                 self.close_sent = true;
@@ -199,7 +199,7 @@ impl Driver {
             let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
             let without_reason = CloseFrame::from(close.code);
             let close = if hybi::check_close(&close).is_ok() { &close } else { &without_reason };
-            protocol.close(close, self.config.settings(), &mut self.output);
+            protocol.close(close, &self.settings, &mut self.output);
         }
         self.end_with_error(error);
     }

@@ -1,21 +1,13 @@
-mod accounts;
-mod choosing;
-mod close_info;
-mod handshaking;
-mod lifecycle;
-mod optional;
-mod pending;
-mod replies;
-mod resuming;
-mod sending;
-
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
 use self::optional::OptionalState;
-use crate::config::Config;
+use crate::config::settings::Settings;
+use crate::config::values::{Limits, Timeouts};
+use crate::config::{ClientConfig, ServerConfig};
 use crate::driver::close_info::CloseInfo;
 use crate::driver::pending::PendingEvents;
 use crate::error::ProtocolError;
@@ -23,7 +15,6 @@ use crate::error::cause::{CloseCause, Timeout, TransportEnd};
 use crate::event::Event;
 use crate::framing::Protocol;
 use crate::framing::allowance::Allowance;
-use crate::framing::fast::batch::Batch;
 use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::framing::output::Output;
@@ -37,10 +28,12 @@ use crate::message::utf8::InvalidUtf8;
 use crate::ready_state::ReadyState;
 use crate::version::Version;
 
-/// The protocol of one connection, from the first byte of its handshake to the last of its closing.
+/// The protocol state machine of one connection, from the first byte of its handshake to the last of its
+/// close.
 ///
-/// It has no socket, clock or runtime: bytes go in, events and bytes come out. *After every input or command, poll events until
-/// there are none, then write the output, then drop the transport if the driver [is closed](Self::is_closed).*
+/// It has no socket, clock or runtime: bytes go in, events and bytes come out. *After every input or
+/// command, poll events until there are none, then write the output, then drop the transport if the driver
+/// [is closed](Self::is_closed).*
 ///
 /// 1. Constructors: [`Handshake::accept`](crate::Handshake::accept) if an HTTP stack has read the request, otherwise
 ///    [`server`](Self::server); [`client`](Self::client) for the other side; [`after_handshake`](Self::after_handshake) if the
@@ -57,7 +50,7 @@ use crate::version::Version;
 ///
 /// # For runtimes
 ///
-/// What serves many connections has more to it:
+/// Runtimes that serve many connections use more of it:
 ///
 /// - [`lend`](Self::lend) and [`take_back`](Self::take_back) let messages be received, [`begin_replies`](Self::begin_replies)
 ///   and [`commit`](Self::commit) let them be answered while the driver is not locked.
@@ -92,7 +85,7 @@ use crate::version::Version;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Driver {
-    config: Config,
+    settings: Arc<Settings>,
     state: State,
     input: BytesMut,
     output: Output,
@@ -106,7 +99,7 @@ pub struct Driver {
     allowance: Allowance,
 }
 
-/// What a handshake leaves behind, mostly to be taken.
+/// The results of a handshake, most of which the caller takes.
 #[derive(Default)]
 struct Heads {
     protocol: Option<Box<str>>,
@@ -115,41 +108,41 @@ struct Heads {
 }
 
 enum State {
-    /// A server's handshake.
     ServerHandshake(Box<ServerHandshake>),
-    /// A client's.
     ClientHandshake(Box<ClientHandshake>),
     Open(Protocol),
     Closed,
 }
 
 impl Driver {
-    /// A driver for a connection that nothing was read from. It reads the head of the request and tells so by
-    /// [`Event::Connect`].
+    /// Creates a server's driver for a connection that nothing was read from. It reads the head of the
+    /// request and returns [`Event::Connect`].
     #[must_use]
-    pub fn server(config: Config) -> Self {
-        Self::new(config, ServerHandshake::reading())
+    pub fn server(config: ServerConfig) -> Self {
+        Self::with_state(config.into_settings(), State::ServerHandshake(Box::new(ServerHandshake::reading())))
     }
 
-    /// A driver for a client's connection to a `ws:` or `wss:` URL, of RFC 6455. The transport is the caller's: TCP, or TLS
-    /// over it, to the URL's host.
+    /// Creates a client's driver for a connection to a `ws:` or `wss:` URL (RFC 6455). The caller provides
+    /// the transport: TCP, or TLS over it, to the URL's host.
     ///
-    /// Call [`start`](Self::start) next, which writes the request. The user and password of the URL, if there are any, go
-    /// into its `Authorization`; the subprotocols and extensions of the configuration are offered in it.
+    /// Call [`start`](Self::start) next, which writes the request. The user and password of the URL, if
+    /// any, are sent as its `Authorization`; the subprotocols and extensions of the configuration are
+    /// offered in it.
     ///
     /// # Errors
     ///
     /// [`ClientError`] if the URL cannot be one of a WebSocket, or a subprotocol of the configuration is invalid.
-    pub fn client(url: &Uri, config: Config) -> Result<Self, ClientError> {
+    pub fn client(url: &Uri, config: ClientConfig) -> Result<Self, ClientError> {
         let mut nonce = [0; 16];
-        (config.settings().random)(&mut nonce);
-        let asked = ask(Target::websocket(url)?, &config, nonce)?;
-        let mut driver = Self::with_state(config, State::ClientHandshake(Box::new(ClientHandshake::new(asked))));
+        let settings = config.into_settings();
+        (settings.random)(&mut nonce);
+        let asked = ask(Target::websocket(url)?, &settings, nonce)?;
+        let mut driver = Self::with_state(settings, State::ClientHandshake(Box::new(ClientHandshake::new(asked))));
         driver.set_path(url.path());
         Ok(driver)
     }
 
-    /// Takes bytes from the transport.
+    /// Receives bytes from the transport.
     pub fn receive(&mut self, data: impl Into<BytesMut>) {
         let data = data.into();
         if self.input.is_empty() {
@@ -159,116 +152,28 @@ impl Driver {
         }
     }
 
-    /// The bytes received and not parsed yet, for transports that can read straight into a buffer: append to it, as
-    /// [`receive`](Self::receive) does, and poll events. An empty buffer may be replaced by another one at any time,
-    /// so that one buffer can serve many connections.
+    /// Returns the buffer of the bytes that were received and not parsed yet, for transports that can read
+    /// straight into a buffer: append to it, as [`receive`](Self::receive) does, and poll events. An empty
+    /// buffer may be replaced by another one at any time, so that one buffer can serve many connections.
     ///
-    /// Where [`Event::Connect`] turns out to be plain HTTP, this is what follows its head.
+    /// If [`Event::Connect`] turns out to be plain HTTP, the buffer holds what follows the head.
     pub fn input(&mut self) -> &mut BytesMut {
         &mut self.input
     }
 
-    /// How many bytes are missing of the frame that is coming, as far as its length is known; else 0. It has been held
-    /// against the limits; it is still only what the peer announced.
-    #[must_use]
-    pub fn missing(&self) -> usize {
-        match &self.state {
-            State::Open(protocol) => protocol.missing(&self.input),
-            _ => 0,
-        }
-    }
-
-    /// Whether a whole frame has come and was not parsed yet, or one that is wrong, so that
-    /// [`poll_event`](Self::poll_event) has something to tell without more input, and it may be worth to wait with writing.
-    #[inline]
-    pub fn has_frame(&mut self) -> bool {
-        match &mut self.state {
-            // The header of an empty frame may have been taken off already.
-            State::Open(protocol) if !self.input.is_empty() || protocol.has_header() => {
-                let before = self.input.len();
-                let has_frame = protocol.has_frame(&mut self.input, self.config.settings());
-                if let Some(observed) = self.extras.observed() {
-                    observed.took(before - self.input.len());
-                }
-                has_frame
-            }
-            _ => false,
-        }
-    }
-
-    /// Lends the input to a batch, where it begins with messages that need no driver to be read; else does nothing.
-    #[inline]
-    pub fn lend(&mut self, batch: &mut Batch) {
-        if !self.input.is_empty() {
-            self.lend_input(batch);
-        }
-    }
-
-    fn lend_input(&mut self, batch: &mut Batch) {
-        let allowance = self.allowance.for_batch();
-        if allowance > 0
-            && let Some(limit) = self.fast_limit()
-        {
-            batch.fill(&mut self.input, limit, allowance);
-            if batch.is_lent() && self.extras.has_charge() {
-                // Whoever handles the messages may take long.
-                self.charge_with(self.memory() + batch.memory());
-            }
-        }
-    }
-
-    /// Takes back what [`lend`](Self::lend) gave, if it gave anything.
-    #[inline]
-    pub fn take_back(&mut self, batch: &mut Batch) {
-        if batch.is_lent() {
-            self.take_back_input(batch);
-        }
-    }
-
-    fn take_back_input(&mut self, batch: &mut Batch) {
-        let (left, is_invalid) = batch.empty(&mut self.input);
-        self.allowance.spend_batch(left);
-        if is_invalid {
-            self.fail(ProtocolError::InvalidUtf8);
-        }
-    }
-
-    /// Allows the driver to parse this many frames from now on, instead of any number, as it does by default. `u32::MAX`
-    /// stands for any number again.
-    ///
-    /// Every frame counts, also a fragment, an empty frame, a ping and a pong, and every message that a [`Batch`] hands out.
-    /// When the number is used up, [`poll_event`](Self::poll_event) returns `None` and [`lend`](Self::lend) lends nothing,
-    /// although whole frames may have been received; events that are due without a further frame are still returned.
-    /// [`has_frame`](Self::has_frame) and [`missing`](Self::missing) are not affected.
-    ///
-    /// A runtime bounds its work before it lets others run by this: one read may hold thousands of frames. Call it while
-    /// nothing is lent.
-    #[inline]
-    pub fn grant(&mut self, frames: u32) {
-        self.allowance = Allowance::new(frames);
-    }
-
-    /// Returns whether the frames that were [granted](Self::grant) are used up, so that there may be further events without
-    /// further input.
-    #[inline]
-    #[must_use]
-    pub fn is_exhausted(&self) -> bool {
-        self.allowance.is_exhausted()
-    }
-
-    /// Reports that the transport ended in order.
+    /// Reports that the transport ended cleanly.
     pub fn receive_eof(&mut self) {
         self.receive_end(TransportEnd::Ended);
     }
 
-    /// Reports that the transport ended, failed or was dropped by the caller. Input received earlier is still processed; if it
-    /// contains a close frame, that is the [cause](Self::close_cause).
+    /// Reports that the transport ended, failed or was dropped by the caller. Input received earlier is
+    /// still processed; if it contains a close frame, that is the [cause](Self::close_cause).
     pub fn receive_end(&mut self, end: TransportEnd) {
         self.end.get_or_insert_default().set_transport(end.into());
     }
 
-    /// Reports that nothing can be written to the transport any more, though there may be more to read. What waits to be
-    /// written is dropped, and nothing more is sent. A close frame that is still received is the
+    /// Reports that nothing can be written to the transport any more, although there may be more to read.
+    /// The output is dropped, and nothing more is sent. A close frame that is still received is the
     /// [cause](Self::close_cause); otherwise it is `write_end`.
     pub fn receive_write_end(&mut self, write_end: TransportEnd) {
         let cause = write_end.into();
@@ -283,8 +188,8 @@ impl Driver {
         self.discard_output();
     }
 
-    /// Takes it that a time is over: a connection without messages is closed, with 1001; any other that a peer let pass is given
-    /// up, as by [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive) tells when that is.
+    /// Handles an expired timer. [`Timeout::Idle`] starts a close with 1001; any other ends the connection,
+    /// like [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive) computes when timers expire.
     pub fn expire(&mut self, timeout: Timeout) {
         if timeout == Timeout::Idle {
             let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle timeout expired".into() };
@@ -294,8 +199,8 @@ impl Driver {
         }
     }
 
-    /// What happened next, or `None` where more input is needed. Pings are answered, closes are completed, and errors
-    /// have their close frame in the output by the time they are told.
+    /// Returns the next event, or `None` if more input is needed. When an event is returned, the answer to
+    /// it is in the output: the pong for a ping, the close frame for a close or an error.
     #[inline(always)]
     pub fn poll_event(&mut self) -> Option<Event> {
         // As before every wait for the peer.
@@ -308,7 +213,7 @@ impl Driver {
 
     #[inline(never)]
     fn poll_next_event(&mut self) -> Option<Event> {
-        // Apart from all else, so that the message is built where it goes.
+        // A separate function, so that the message is constructed in the caller's return slot.
         if let Some(limit) = self.fast_limit()
             && let Some(plain) = FastFrame::peek(&self.input, limit)
             && !self.allowance.is_exhausted()
@@ -325,11 +230,11 @@ impl Driver {
         self.poll_any_event()
     }
 
-    /// The next event, if there may be a message in several frames at the beginning of the input.
+    /// Returns the next event, if the input may begin with a message of several frames.
     #[inline(never)]
     fn poll_fragments(&mut self) -> Option<Event> {
         if let Some(limit) = self.fast_limit()
-            && let Some(fragments) = Fragments::peek(&self.input, limit, self.config.settings().max_fragments)
+            && let Some(fragments) = Fragments::peek(&self.input, limit, self.settings.max_fragments)
             && self.allowance.try_spend(fragments.count())
         {
             match fragments.take(&mut self.input) {
@@ -340,13 +245,13 @@ impl Driver {
         self.poll_any_event()
     }
 
-    /// Whether the transport has ended; what is left of the input still counts.
+    /// Returns whether the transport has ended. The rest of the input is still processed.
     #[inline]
     fn has_ended(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.has_transport())
     }
 
-    /// How long a message in one frame may be that can be taken as it stands, if it is what comes next.
+    /// Returns the longest payload of the fast path, if it applies to what is received next.
     #[inline]
     fn fast_limit(&self) -> Option<u16> {
         match &self.state {
@@ -366,7 +271,7 @@ impl Driver {
             let parsed = match &mut self.state {
                 State::Open(protocol) => {
                     let before = self.input.len();
-                    let parsed = protocol.poll(&mut self.input, self.config.settings(), &mut self.allowance);
+                    let parsed = protocol.poll(&mut self.input, &self.settings, &mut self.allowance);
                     if let Some(observed) = self.extras.observed() {
                         observed.took(before - self.input.len());
                     }
@@ -406,7 +311,7 @@ impl Driver {
         }
     }
 
-    /// The bytes to write to the transport. Advance it by what was written.
+    /// Returns the bytes to write to the transport. Advance it by what was written.
     #[inline]
     pub fn output(&mut self) -> &mut Output {
         if self.extras.holds_pong() {
@@ -415,20 +320,20 @@ impl Driver {
         &mut self.output
     }
 
-    /// Whether bytes wait to be written: [`output`](Self::output) has some.
+    /// Returns whether [`output`](Self::output) has any bytes.
     #[inline]
     #[must_use]
     pub fn wants_write(&self) -> bool {
         self.output.has_remaining() || self.extras.holds_pong()
     }
 
-    /// Drops all that waits to be written, because the transport takes no more, and returns whether there was anything.
+    /// Drops the output, because the transport takes no more, and returns whether there was any.
     pub fn discard_output(&mut self) -> bool {
         let has_pong = self.extras.take_pong().is_some();
         self.output.discard() || has_pong
     }
 
-    /// How far the connection is.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
@@ -439,44 +344,51 @@ impl Driver {
         }
     }
 
-    /// Whether the connection is over: the transport can be dropped when the output is written.
+    /// Returns whether the connection has ended: the transport can be dropped when the output is written.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
 
-    /// Whether the transport should be dropped only when it has ended, though the driver [is closed](Self::is_closed): the
-    /// server is the first to close it (RFC 6455 §7.1.1), so a client waits, though not for ever.
+    /// Returns whether a [closed](Self::is_closed) client should still wait, with a timeout, for the server
+    /// to close the transport first (RFC 6455 §7.1.1).
     #[must_use]
     pub fn expects_eof(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.expects_transport())
     }
 
-    /// What the connection was closed with, once [`Event::Close`] has come.
+    /// Returns the code and reason of the close, once [`Event::Close`] was returned.
     #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.end.as_ref()?.frame()
     }
 
-    /// Why the connection ended, once it has, or is about to, where this side closes.
+    /// Returns why the connection ended, or is about to end because this side closes it.
     #[must_use]
     pub fn close_cause(&self) -> Option<&CloseCause> {
         self.end.as_ref()?.cause()
     }
 
-    /// What the driver was made with.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// Returns the limits of its configuration.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.settings.limits()
     }
 
-    fn new(config: Config, opening: ServerHandshake) -> Self {
-        Self::with_state(config, State::ServerHandshake(Box::new(opening)))
+    /// Returns the timeouts of its configuration, for a caller that has a clock.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.settings.timeouts()
     }
 
-    fn with_state(config: Config, state: State) -> Self {
-        let extras = OptionalState::new(config.settings());
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn with_state(settings: Arc<Settings>, state: State) -> Self {
+        let extras = OptionalState::new(&settings);
         Self {
-            config,
+            settings,
             state,
             input: BytesMut::new(),
             output: Output::default(),
@@ -492,7 +404,24 @@ impl Driver {
     }
 }
 
-/// Without what the peers say: payloads, headers and subprotocols may be secret.
+// After the constructors, inputs and outputs, so that the documentation begins with these; what only
+// runtimes need is last.
+mod handshaking;
+mod sending;
+
+mod choosing;
+mod resuming;
+
+mod accounts;
+mod batching;
+mod replies;
+
+mod close_info;
+mod lifecycle;
+mod optional;
+mod pending;
+
+/// Omits payloads, headers and subprotocols, which may be secret.
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")

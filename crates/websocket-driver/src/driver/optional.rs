@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
-use crate::config::Settings;
 use crate::config::budget::Charge;
 use crate::config::observer::Observed;
+use crate::config::settings::Settings;
 
 /// What few connections have. Boxed together, as each has a place for it.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ impl Driver {
     /// [`Config::max_output`](crate::Config::max_output). What is in the buffer stays there.
     #[inline]
     pub fn begin_replies(&self, replies: &mut ReplyBuffer) {
-        let room = self.config.settings().max_output.saturating_sub(self.output.remaining());
+        let room = self.settings.max_output.saturating_sub(self.output.remaining());
         if let State::Open(Protocol::Hybi(hybi)) = &self.state
             && hybi.sends_plain()
             && !self.close_sent
@@ -82,7 +82,7 @@ impl Driver {
         let may_compress = self.may_compress;
         match (&mut self.state, reply) {
             (State::Open(protocol), reply) if !self.close_sent => {
-                let settings = self.config.settings();
+                let settings = &self.settings;
                 let len = match reply {
                     Reply::Message(message) => {
                         let len = message.len();

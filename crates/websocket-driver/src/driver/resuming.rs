@@ -1,7 +1,7 @@
 //! Connections whose handshake was done elsewhere.
 
 use super::Driver;
-use crate::config::Config;
+use crate::config::{Config, Side};
 use crate::framing::Protocol;
 use crate::framing::hybi::Role;
 use crate::handshake::completed::CompletedHandshake;
@@ -18,17 +18,17 @@ impl Driver {
     /// ```
     /// use websocket_driver::{CompletedHandshake, Config, Driver, Event, Message};
     ///
-    /// let mut driver = Driver::after_handshake(CompletedHandshake::client(), Config::client());
+    /// let mut driver = Driver::after_handshake(CompletedHandshake::new(), Config::client());
     /// driver.receive(&b"\x81\x05hello"[..]);
     /// assert_eq!(driver.poll_event(), Some(Event::Open));
     /// assert_eq!(driver.poll_event(), Some(Event::Message(Message::text("hello"))));
     /// ```
     #[must_use]
-    pub fn after_handshake(handshake: CompletedHandshake, config: Config) -> Self {
-        let CompletedHandshake { is_client, protocol, path } = handshake;
-        let mut driver = Self::negotiated(config, Version::Hybi13, protocol, &path);
-        let role = if is_client { Role::Client } else { Role::Server };
-        driver.open_as(Protocol::new(Version::Hybi13, role, None, driver.config.settings()));
+    pub fn after_handshake<S: Side>(handshake: CompletedHandshake, config: Config<S>) -> Self {
+        let CompletedHandshake { protocol, path } = handshake;
+        let mut driver = Self::negotiated(config.into_settings(), Version::Hybi13, protocol, &path);
+        let role = if S::IS_CLIENT { Role::Client } else { Role::Server };
+        driver.open_as(Protocol::new(Version::Hybi13, role, None, &driver.settings));
         driver
     }
 }

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use super::{Driver, State};
-use crate::config::Config;
+use crate::config::settings::Settings;
 use crate::error::SendError;
 use crate::error::cause::CloseCause;
 use crate::framing::Protocol;
@@ -41,7 +41,7 @@ impl Driver {
         match &mut self.state {
             State::Open(protocol) if !self.close_sent => {
                 let len = message.len();
-                protocol.send(message, may_compress, self.config.settings(), &mut self.output)?;
+                protocol.send(message, may_compress, &self.settings, &mut self.output)?;
                 self.count_sent(1, len);
                 Ok(())
             }
@@ -56,8 +56,8 @@ impl Driver {
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         match &mut self.state {
-            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.config) => {
-                protocol.send_prepared(prepared, self.may_compress, self.config.settings(), &mut self.output)?;
+            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.settings) => {
+                protocol.send_prepared(prepared, self.may_compress, &self.settings, &mut self.output)?;
                 self.count_sent(1, prepared.message().len());
                 Ok(())
             }
@@ -148,14 +148,14 @@ impl Driver {
     #[inline]
     #[must_use]
     pub fn is_output_full(&self) -> bool {
-        is_full(&self.output, &self.config)
+        is_full(&self.output, &self.settings)
     }
 
     /// What sends a message, if nothing is in its way.
     #[inline]
     fn open_hybi(&mut self) -> Option<(&Hybi, &mut Output)> {
         match &self.state {
-            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.config) => {
+            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.settings) => {
                 Some((hybi, &mut self.output))
             }
             _ => None,
@@ -166,19 +166,19 @@ impl Driver {
         match &mut self.state {
             State::Open(_) if self.close_sent => Err(SendError::Closed),
             State::Open(protocol) => {
-                if is_full(&self.output, &self.config) {
+                if is_full(&self.output, &self.settings) {
                     return Err(SendError::OutputFull);
                 }
-                command.write(protocol, self.config.settings(), &mut self.output)
+                command.write(protocol, &self.settings, &mut self.output)
             }
-            State::ServerHandshake(opening) => opening.queue.push(command, self.version, self.config.settings()),
-            State::ClientHandshake(connecting) => connecting.queue.push(command, self.version, self.config.settings()),
+            State::ServerHandshake(opening) => opening.queue.push(command, self.version, &self.settings),
+            State::ClientHandshake(connecting) => connecting.queue.push(command, self.version, &self.settings),
             State::Closed => Err(SendError::Closed),
         }
     }
 }
 
 #[inline]
-fn is_full(output: &Output, config: &Config) -> bool {
-    output.remaining() >= config.settings().max_output
+fn is_full(output: &Output, settings: &Settings) -> bool {
+    output.remaining() >= settings.max_output
 }

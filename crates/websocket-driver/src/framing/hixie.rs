@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::framing::allowance::Allowance;

@@ -15,7 +15,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use websocket_driver_extensions::Pipeline;
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::framing::allowance::Allowance;

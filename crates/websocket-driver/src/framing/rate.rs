@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::ProtocolError;
 
 /// Holds the frames that come against the limits by the second, where there are any. It is a bucket of tokens for each: a

@@ -2,7 +2,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Response};
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::response::{ResponseError, ResponseFault};
 use crate::error::usage::UsageError;
 use crate::framing::output::Output;

@@ -6,25 +6,19 @@
 /// ```
 /// use websocket_driver::CompletedHandshake;
 ///
-/// let handshake = CompletedHandshake::server().protocol("chat").path("/rooms/1");
+/// let handshake = CompletedHandshake::new().protocol("chat").path("/rooms/1");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct CompletedHandshake {
-    pub(crate) is_client: bool,
     pub(crate) protocol: Option<Box<str>>,
     pub(crate) path: Box<str>,
 }
 
 impl CompletedHandshake {
-    /// Creates the result for the side that was asked.
-    pub fn server() -> Self {
-        Self { is_client: false, protocol: None, path: "".into() }
-    }
-
-    /// Creates the result for the side that asked. It masks what it sends (RFC 6455 §5.3).
-    pub fn client() -> Self {
-        Self { is_client: true, ..Self::server() }
+    /// Creates the result of a handshake that agreed to no subprotocol.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Sets the subprotocol that was agreed to. Default: none.

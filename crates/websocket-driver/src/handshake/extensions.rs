@@ -1,7 +1,7 @@
 use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_EXTENSIONS};
 use websocket_driver_extensions::{HeaderEntry, HeaderError, Pipeline, parse_header};
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 
 /// Returns the extensions that a request offers. The header must be well-formed, also if no extension is registered.
 pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<HeaderEntry>, HeaderError> {

@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use httparse::ParserConfig;
 use memchr::memchr_iter;
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::head::HeadError;
 use crate::framing::output::Output;
 

@@ -4,7 +4,7 @@ use http::{Response, StatusCode, Uri};
 use md5::{Digest, Md5};
 
 use super::{DeclaredBody, Negotiated, subprotocol, target};
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 use crate::version::Version;
 

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::SendError;
 use crate::framing::Protocol;
 use crate::framing::hybi::MAX_CONTROL;

@@ -5,7 +5,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use websocket_driver_extensions::{Offered, Pipeline, is_token, parse_header};
 
 use super::{has_token, rfc6455};
-use crate::config::Config;
+use crate::config::settings::Settings;
 use crate::error::response::ResponseFault;
 use crate::handshake::client_error::ClientError;
 use crate::handshake::url::{Target, UrlError};
@@ -30,8 +30,7 @@ pub(crate) struct Negotiated {
 }
 
 /// The request that opens a connection, with a key of 16 random bytes.
-pub(crate) fn ask(target: Target, config: &Config, nonce: [u8; 16]) -> Result<ClientRequest, ClientError> {
-    let settings = config.settings();
+pub(crate) fn ask(target: Target, settings: &Settings, nonce: [u8; 16]) -> Result<ClientRequest, ClientError> {
     let key = rfc6455::encode_key(nonce);
     let accept = rfc6455::accept_key(key.as_bytes());
     let value = |text: String| HeaderValue::try_from(text).map_err(|_| UrlError::Characters);

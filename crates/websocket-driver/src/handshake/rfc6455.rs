@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 use websocket_driver_extensions::HeaderEntry;
 
 use super::{Negotiated, extensions, subprotocol};
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 use crate::version::Version;
 

@@ -4,7 +4,8 @@ use http::header::{self, HeaderMap};
 use http::request::Parts;
 use http::{Extensions, Method, Request, Uri, Version as HttpVersion};
 
-use crate::config::{Config, DeclineExtensions, Settings};
+use crate::config::ServerConfig;
+use crate::config::settings::{DeclineExtensions, Settings};
 use crate::error::HandshakeError;
 use crate::error::head::HeadError;
 use crate::handshake::hixie::HixieRequest;
@@ -12,7 +13,7 @@ use crate::handshake::rfc6455::{self, HybiRequest};
 use crate::handshake::{DeclaredBody, Negotiated, extensions, has_token, subprotocol, target};
 use crate::version::Version;
 
-/// A request for a WebSocket that an HTTP stack has read: a value to look at, and to accept by the [`Config`] of one's choice.
+/// A request for a WebSocket that an HTTP stack has read: a value to look at, and to accept by the [`ServerConfig`] of one's choice.
 ///
 /// ```
 /// use http::Request;
@@ -70,7 +71,7 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// If the request is not a valid handshake of any version, including those that a [`Config`] may not allow. The response to
+    /// If the request is not a valid handshake of any version, including those that a [`ServerConfig`] may not allow. The response to
     /// send is [`HandshakeError::to_response`]; [`HandshakeError::is_plain_http`] returns whether it does not ask for a WebSocket
     /// at all.
     pub fn parse<B>(request: &Request<B>) -> Result<Self, HandshakeError> {
@@ -144,7 +145,7 @@ impl Handshake {
         self.protocols.iter().map(|name| &**name)
     }
 
-    /// Chooses the subprotocol, instead of [`Config::protocols`] and [`Config::select_protocol`]. `None`, or one that the client
+    /// Chooses the subprotocol, instead of [`protocols`](ServerConfig::protocols) and [`select_protocol`](ServerConfig::select_protocol). `None`, or one that the client
     /// did not offer, means no subprotocol.
     pub fn set_protocol(&mut self, protocol: Option<&str>) {
         let offered = protocol.and_then(|protocol| self.protocols.iter().find(|name| ***name == *protocol));
@@ -152,20 +153,23 @@ impl Handshake {
     }
 
     /// Returns the subprotocol that [`accept`](Self::accept) would agree to.
-    pub fn protocol(&self, config: &Config) -> Option<&str> {
+    pub fn protocol(&self, config: &ServerConfig) -> Option<&str> {
+        self.choose_protocol(config.settings())
+    }
+
+    fn choose_protocol(&self, settings: &Settings) -> Option<&str> {
         match &self.choice {
             Choice::Made(protocol) => protocol.as_deref(),
-            Choice::Config => subprotocol::select(&self.protocols, config),
+            Choice::Config => subprotocol::select(&self.protocols, settings),
         }
     }
 
     /// Agrees to a version, a subprotocol and extensions.
-    pub(crate) fn negotiate(&self, config: &Config) -> Result<Negotiated, HandshakeError> {
-        let settings = config.settings();
+    pub(crate) fn negotiate(&self, settings: &Settings) -> Result<Negotiated, HandshakeError> {
         if let Some(budget) = settings.budget.as_ref().filter(|budget| budget.is_spent()) {
             return Err(HandshakeError::Busy { retry_after: budget.retry_after_seconds() });
         }
-        let protocol = self.protocol(config);
+        let protocol = self.choose_protocol(settings);
         let mut negotiated = match &self.kind {
             Kind::Upgrade(request) => request.accept_upgrade(protocol, settings)?,
             Kind::Connect(request) => request.accept_connect(protocol, settings)?,
@@ -191,8 +195,8 @@ impl Handshake {
 
     /// Holds a head that an HTTP stack has read against the limits. Its size is that of the shortest way to write it in HTTP/1.1,
     /// so that no head is refused that the driver itself would have read.
-    pub(crate) fn check_head_limits(&self, config: &Config) -> Result<(), HeadError> {
-        let Settings { max_head_size, max_headers, .. } = *config.settings();
+    pub(crate) fn check_head_limits(&self, settings: &Settings) -> Result<(), HeadError> {
+        let Settings { max_head_size, max_headers, .. } = *settings;
         if self.fields > max_headers {
             return Err(HeadError::TooManyHeaders { limit: max_headers });
         }

@@ -3,7 +3,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use websocket_driver_extensions::Pipeline;
 
-use crate::config::{Config, Settings};
+use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 use crate::error::head::HeadError;
 use crate::error::usage::{AcceptError, UsageError};
@@ -59,13 +59,13 @@ impl ServerHandshake {
     pub(crate) fn read_head(
         &mut self,
         input: &mut BytesMut,
-        config: &Config,
+        settings: &Settings,
     ) -> Result<Option<Request<()>>, HeadError> {
         let Stage::Head(reader) = &mut self.stage else {
             return Ok(None);
         };
         head::check_method(input)?;
-        let Settings { max_head_size, max_headers, .. } = *config.settings();
+        let Settings { max_head_size, max_headers, .. } = *settings;
         let Some(head) = reader.read(input, max_head_size)? else {
             return Ok(None);
         };
@@ -75,7 +75,7 @@ impl ServerHandshake {
             if handshake.has_trailing_bytes() && request.headers().contains_key(header::TRANSFER_ENCODING) {
                 return Err(HandshakeError::Body);
             }
-            handshake.negotiate(config)
+            handshake.negotiate(settings)
         });
         self.stage = Stage::Requested(negotiated);
         Ok(Some(request))

@@ -2,7 +2,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use websocket_driver_extensions::is_token;
 
-use crate::config::Config;
+use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 
 /// Returns the subprotocols that a request of RFC 6455 offers, in its order, over any number of header lines (§4.2.1, item 8).
@@ -21,8 +21,7 @@ pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<Box<str>>, HandshakeErr
 }
 
 /// Returns the subprotocol that the application chooses of those offered.
-pub(super) fn select<'a>(offered: &'a [Box<str>], config: &Config) -> Option<&'a str> {
-    let settings = config.settings();
+pub(super) fn select<'a>(offered: &'a [Box<str>], settings: &Settings) -> Option<&'a str> {
     if let Some(select) = &settings.select_protocol {
         let names: Vec<&str> = offered.iter().map(|name| &**name).collect();
         return select(&names).filter(|name| names.contains(name));

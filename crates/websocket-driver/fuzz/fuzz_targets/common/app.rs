@@ -62,11 +62,11 @@ impl<'a> App<'a> {
     }
 
     /// Goes by the options.
-    pub fn config(&self, config: Config) -> Config {
+    pub fn config<S>(&self, config: Config<S>) -> Config<S> {
         self.watch.config(self.options.limit(config))
     }
 
-    pub fn deflate(&mut self, config: Config, deflate: PermessageDeflate) -> Config {
+    pub fn deflate<S>(&mut self, config: Config<S>, deflate: PermessageDeflate) -> Config<S> {
         self.codecs = CODECS;
         config.extension(deflate).expect("the first of its name")
     }

@@ -1,6 +1,6 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::Response;
-use websocket_driver::{Config, Driver, Event, Handshake, HandshakeError, Version};
+use websocket_driver::{Config, Driver, Event, Handshake, HandshakeError, ServerConfig, Version};
 
 use crate::wire::bytes;
 
@@ -37,7 +37,7 @@ pub fn request_head(version: Version, more: &str) -> String {
 }
 
 /// Accepts a request whose head is valid, as a server on an HTTP stack does.
-pub fn accepted(head: &[u8], config: &Config) -> Result<(Response<()>, Driver), HandshakeError> {
+pub fn accepted(head: &[u8], config: &ServerConfig) -> Result<(Response<()>, Driver), HandshakeError> {
     let mut reader = Driver::server(Config::server());
     reader.receive(head);
     assert_eq!(reader.poll_event(), Some(Event::Connect));

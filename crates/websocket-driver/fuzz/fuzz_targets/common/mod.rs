@@ -18,7 +18,7 @@ pub use http::{
 };
 pub use options::Options;
 pub use outcome::{Outcome, alone, assert_same};
-pub use watch::Watch;
 pub use size::size;
+pub use watch::Watch;
 pub use wire::{Cut, Frames, MASK, Mask};
 pub use written::{Frame, check_hixie_frames, read_frame, read_frames};

@@ -20,7 +20,7 @@ pub struct Options {
 }
 
 impl Options {
-    pub fn limit(&self, config: Config) -> Config {
+    pub fn limit<S>(&self, config: Config<S>) -> Config<S> {
         config
             .max_message_size(self.max_message_size())
             .max_frame_size(self.max_frame_size())

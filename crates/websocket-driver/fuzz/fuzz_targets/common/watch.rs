@@ -28,7 +28,7 @@ impl Watch {
         Self { budget: Budget::new(usize::MAX), log: is_observed.then(Log::default) }
     }
 
-    pub fn config(&self, config: Config) -> Config {
+    pub fn config<S>(&self, config: Config<S>) -> Config<S> {
         let config = config.budget(&self.budget);
         match &self.log {
             Some(log) => config.observer(log.clone()),

@@ -88,7 +88,9 @@ impl Frame {
         match self {
             Self::Raw(bytes) => out.extend(bytes),
             Self::Hybi { first, mask, payload } => put_frame(out, *first, by_client.then_some(*mask), payload),
-            Self::WronglyMasked { first, mask, payload } => put_frame(out, *first, (!by_client).then_some(*mask), payload),
+            Self::WronglyMasked { first, mask, payload } => {
+                put_frame(out, *first, (!by_client).then_some(*mask), payload)
+            }
             Self::HixieText { kind, text } => {
                 out.push(*kind);
                 out.extend(text);

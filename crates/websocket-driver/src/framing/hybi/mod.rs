@@ -14,7 +14,7 @@ use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
 pub(crate) use self::frame::Opcode;
 use self::frame::{Expect, Header, MAX_HEADER, NO_MASK};
-use crate::config::Settings;
+use crate::config::settings::Settings;
 use crate::error::{ProtocolError, SendError};
 use crate::event::Event;
 use crate::framing::allowance::Allowance;
