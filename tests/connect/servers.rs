@@ -137,6 +137,19 @@ fn axum_hands_the_headers_to_the_handler_and_adds_its_own_to_the_response() {
     });
 }
 
+#[test]
+fn protocols_of_connect_override_those_of_its_configuration_in_any_order() {
+    run(async || {
+        let url = format!("ws://127.0.0.1:{}", echo_server(Config::server().protocols(["chat"])).await);
+        let config = Config::client().protocols(["other"]);
+        let before = connect(&*url).protocols(["chat"]).config(config.clone());
+        let after = connect(&*url).config(config).protocols(["chat"]);
+        for connect in [before, after] {
+            assert_eq!(connect.await.unwrap().0.protocol(), Some("chat"));
+        }
+    });
+}
+
 fn with_deflate<S>(config: Config<S>) -> Config<S> {
     config.extension(PermessageDeflate::new()).unwrap()
 }

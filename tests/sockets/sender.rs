@@ -85,7 +85,7 @@ fn senders_that_wait_for_a_slow_client_are_all_woken_and_bounded() {
 }
 
 #[test]
-fn a_sender_that_closes_ends_the_one_who_receives() {
+fn close_of_sender_completes_with_the_answer_or_after_the_timeout() {
     run_paused(async || {
         // With a client that answers the close, and one that does not.
         for answers in [true, false] {
@@ -97,14 +97,19 @@ fn a_sender_that_closes_ends_the_one_who_receives() {
             });
             tokio::task::yield_now().await;
             let begun = tokio::time::Instant::now();
-            sender.close(CloseCode::GOING_AWAY, "bye").await.unwrap();
+            let closing = tokio::spawn({
+                let sender = sender.clone();
+                async move { sender.close(CloseCode::GOING_AWAY, "bye").await }
+            });
             assert_eq!(client.wire.frame().await, ServerFrame::close(1001, "bye"));
+            assert!(!closing.is_finished(), "the client has not answered");
             assert!(matches!(sender.send("late").await, Err(Error::Send(SendError::Closed))));
             if answers {
                 client.wire.write(Frame::close(1001, "").bytes()).await;
             }
             let expected = if answers { CloseCode::GOING_AWAY } else { CloseCode::ABNORMAL };
             assert_eq!(receiving.await.unwrap(), Some(expected));
+            closing.await.unwrap().unwrap();
             assert_eq!(begun.elapsed() >= Config::server().timeouts().close, !answers);
         }
     });

@@ -50,6 +50,7 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
     Connect {
         url: url.try_into().map_err(|error| ConnectError::MalformedUrl(error.into())),
         config: Config::client(),
+        protocols: None,
         headers: Vec::new(),
         route: Route::default(),
         io: None,
@@ -64,6 +65,8 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
 pub struct Connect {
     pub(super) url: Result<Uri, ConnectError>,
     pub(super) config: ClientConfig,
+    /// Instead of those of the configuration.
+    pub(super) protocols: Option<Vec<String>>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) route: Route,
     pub(super) io: Option<Box<dyn Transmit>>,
@@ -83,19 +86,19 @@ pub(super) enum Http {
 }
 
 impl Connect {
-    /// Limits, extensions and all else: [`Config::client`] by default. Call it before [`protocols`](Self::protocols), which
-    /// are part of it.
+    /// Sets the limits, timeouts, extensions and everything else that a configuration has. Default:
+    /// [`Config::client`].
     pub fn config(self, config: ClientConfig) -> Self {
         Self { config, ..self }
     }
 
-    /// The subprotocols to offer, best first.
+    /// Sets the subprotocols to offer, best first, instead of those of the [`config`](Self::config).
     pub fn protocols<I>(self, protocols: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        Self { config: self.config.protocols(protocols), ..self }
+        Self { protocols: Some(protocols.into_iter().map(Into::into).collect()), ..self }
     }
 
     /// Adds a header to the request. What makes a bad name or value, or belongs to the handshake, is told when this is
@@ -206,7 +209,11 @@ impl Connect {
         }
         let membership = self.shutdown.as_ref().map(Shutdown::join);
         let url = self.url?;
-        let mut driver = Driver::client(&url, self.config)?;
+        let config = match self.protocols {
+            Some(protocols) => self.config.protocols(protocols),
+            None => self.config,
+        };
+        let mut driver = Driver::client(&url, config)?;
         for (name, value) in self.headers {
             driver.set_header(name, value)?;
         }

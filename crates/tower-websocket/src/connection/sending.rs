@@ -213,6 +213,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
+    /// Waits until the close is complete, or cannot be completed any more.
+    pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<()> {
+        while !self.is_over() {
+            ready!(self.poll_progress(cx, waker));
+        }
+        Poll::Ready(())
+    }
+
     /// Takes a ping with a number, if it was not taken before, once it can be: `answered` is sent the time to the pong.
     pub(crate) fn poll_timed_ping(
         &mut self,

@@ -284,25 +284,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         self.connection().is_none_or(|connection| connection.lock().is_closed())
     }
 
-    /// Begins to close: sends the close frame, and waits until it is written. The receiver sees the end; if there is none any
-    /// more, the connection ends by itself once the peer has answered, or after
+    /// Closes the connection: sends a close frame, and waits until the peer has answered it, for at most
     /// [`Config::close_timeout`](crate::Config::close_timeout).
+    ///
+    /// The answer is received by the socket or reader, in another task; use
+    /// [`start_close`](Self::start_close) in the task that receives. If the reader was dropped, nothing is
+    /// received any more, and the close is complete once its frame is written.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a code that may not be sent, a reason over 123 bytes, or a connection that is gone;
-    /// [`Error::Io`] if the transport failed before the close frame was written.
+    /// [`Error::Send`] for a code that must not be sent, a reason of more than 123 bytes, or a connection
+    /// that is gone; [`Error::Io`] if the transport failed before the end.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: once polled, the close is under way.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let mut position = self.queue_close(code, reason)?;
+        let position = self.queue_close(code, reason)?;
         let mut waker = WakerSlot::default();
-        poll_fn(|cx| self.poll_written(cx, &mut position, &mut waker)).await
+        poll_fn(|cx| self.poll_close_from(cx, position, &mut waker)).await
     }
 
-    /// Begins to close like [`close`](Self::close), and waits for nothing: the close frame is written in the background.
+    /// Starts to close without waiting: the close frame is written in the background.
     ///
     /// # Errors
     ///
@@ -343,8 +346,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         })
     }
 
-    fn poll_written(&self, cx: &mut Context<'_>, position: &mut u64, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
-        self.poll_with(|connection| connection.lock().poll_written(cx, *position, waker))
+    /// Waits until a close frame at this position of the output is written, and the close is complete.
+    fn poll_close_from(&self, cx: &mut Context<'_>, position: u64, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
+        self.poll_with(|connection| {
+            let mut connection = connection.lock();
+            ready!(connection.poll_written(cx, position, waker))?;
+            connection.poll_closed(cx, waker).map(Ok)
+        })
     }
 
     fn poll_with<R>(&self, poll: impl FnOnce(&Shared<T>) -> Poll<Result<R, Error>>) -> Poll<Result<R, Error>> {
@@ -388,8 +396,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.queue_close(CloseCode::NORMAL, "")?;
-        self.poll_flush(cx)
+        let this = self.get_mut();
+        let position = this.queue_close(CloseCode::NORMAL, "")?;
+        let mut waker = mem::take(&mut this.waker);
+        let closed = this.poll_close_from(cx, position, &mut waker);
+        this.waker = waker;
+        closed
     }
 }
 
