@@ -126,7 +126,7 @@ async fn frames_can_be_sent_wrong_and_in_halves() {
 }
 
 #[tokio::test]
-#[should_panic = "hixie-75 knows only text"]
+#[should_panic = "hixie-75 supports only text messages"]
 async fn it_knows_what_a_draft_does_not_have() {
     let handshake = Handshake::new("/").version(Version::Hixie75);
     test::server(handshake, DRAFTS()).await.1.send_binary("data");

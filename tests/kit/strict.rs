@@ -56,7 +56,7 @@ async fn a_frame_before_the_end_fails() {
 }
 
 #[tokio::test]
-#[should_panic = "expected the text \"hello\", but the transport has ended, behind \"\\x81\\x05hel\""]
+#[should_panic = "expected the text \"hello\", but the transport has ended, after \"\\x81\\x05hel\""]
 async fn an_end_within_a_frame_fails() {
     let (mut peer, mut other) = sent(&text("hello")[..5]);
     other.cut();
@@ -91,7 +91,7 @@ async fn what_never_comes_is_given_up_at_once_on_a_paused_clock() {
     });
     let panic = waiting.await.unwrap_err().into_panic();
     let message = panic.downcast_ref::<String>().unwrap();
-    assert!(message.ends_with("waited in vain for the text \"hello\", behind \"\\x81\\x05h\""), "{message}");
+    assert!(message.ends_with("timed out waiting for the text \"hello\", after \"\\x81\\x05h\""), "{message}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
