@@ -6,8 +6,8 @@ use websocket_driver::{ClientConfig, CloseCode, Config, Driver, Event, Message, 
 
 use crate::session::{cases, uri};
 
-/// Carries bytes between the two, in steps of the given sizes, again and again, until neither has any more, and collects
-/// what each tells.
+/// Transfers bytes between the two in steps of the given sizes, repeatedly, until neither has any
+/// more, and returns the events of both.
 pub(crate) fn pump_in(client: &mut Driver, server: &mut Driver, steps: &[usize]) -> (Vec<Event>, Vec<Event>) {
     let (mut at_client, mut at_server) = (Vec::new(), Vec::new());
     let mut steps = steps.iter().copied().cycle();
@@ -84,7 +84,7 @@ fn subprotocols_and_pings_and_the_close_work_both_ways() {
     let (at_client, at_server) = pump(&mut client, &mut server, usize::MAX);
     assert!(matches!(&at_client[..], [Event::Close(close)] if close.code == CloseCode::GOING_AWAY));
     assert!(matches!(&at_server[..], [Event::Close(close)] if close.reason == "bye"));
-    // The server ends the transport first.
+    // The server closes the transport first.
     assert!(server.is_closed() && !server.expects_eof());
     assert!(client.is_closed() && client.expects_eof());
     client.receive_eof();
@@ -110,7 +110,7 @@ fn the_server_sees_what_the_client_asked_for() {
     assert_eq!(client.response().unwrap().headers()["upgrade"], "websocket");
 }
 
-/// What one side does.
+/// An action of one side.
 #[derive(Debug, Clone)]
 enum Act {
     Text(String),
@@ -134,7 +134,7 @@ fn perform(driver: &mut Driver, act: &Act) {
     }
 }
 
-/// What the other side is told of it.
+/// Returns the events of the other side.
 fn heard(acts: &[Act]) -> Vec<Event> {
     let event = |act: &Act| match act {
         Act::Text(text) => Event::Message(Message::text(text.as_str())),
@@ -173,12 +173,12 @@ proptest! {
         prop_assert_eq!(at_server.drain(..2).collect::<Vec<_>>(), [Event::Connect, Event::Open]);
         let is_pong = |event: &Event| matches!(event, Event::Pong(_));
         let pings = |acts: &[Act]| acts.iter().any(|act| matches!(act, Act::Ping(_)));
-        // Of pings that wait together only the latest need be answered, but that one must be.
+        // Of several waiting pings, only the latest has to be answered.
         prop_assert_eq!(at_client.iter().any(is_pong), pings(&of_client));
         prop_assert_eq!(at_server.iter().any(is_pong), pings(&of_server));
         at_client.retain(|event| !is_pong(event));
         at_server.retain(|event| !is_pong(event));
-        // Pings may go ahead of messages, and of pings among those.
+        // Pings may overtake messages, and other pings among those.
         let is_ping = |event: &Event| matches!(event, Event::Ping(_));
         let apart = |events: Vec<Event>| {
             let (mut pings, messages) = events.into_iter().partition::<Vec<_>, _>(is_ping);

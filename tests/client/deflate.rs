@@ -1,4 +1,4 @@
-//! permessage-deflate between the two drivers, in every combination of its options (RFC 7692).
+//! permessage-deflate between the two drivers, with every combination of options (RFC 7692).
 
 use bytes::Buf;
 use permessage_deflate::{PermessageDeflate, WindowBits};
@@ -10,7 +10,7 @@ use crate::session::cases;
 
 const WINDOWS: [u8; 3] = [8, 10, 15];
 
-/// The options of one side that are negotiated.
+/// The negotiated options of one side.
 #[derive(Debug, Clone, Copy)]
 struct Options {
     no_takeover: bool,
@@ -45,15 +45,15 @@ fn with<S>(config: Config<S>, deflate: PermessageDeflate) -> Config<S> {
     config.max_output(usize::MAX).extension(deflate).unwrap()
 }
 
-/// What was agreed to, as the client read it.
+/// Returns the extensions in the response.
 fn agreed(client: &Driver) -> Option<String> {
     let header = client.response()?.headers().get("sec-websocket-extensions")?;
     Some(header.to_str().unwrap().to_owned())
 }
 
-/// What must be agreed to (RFC 7692 §7.1).
+/// Returns the extensions that must be negotiated (RFC 7692 §7.1).
 fn expected(client: Options, server: Options) -> Option<String> {
-    // A window of 256 bytes is one that zlib cannot keep to.
+    // zlib cannot use a window of 256 bytes.
     if client.request_window == 8 {
         return None;
     }
@@ -75,7 +75,7 @@ fn expected(client: Options, server: Options) -> Option<String> {
     Some(header)
 }
 
-/// Sends a message, carries it over, and tells how long it was on the wire.
+/// Sends a message, transfers it, and returns its encoded length.
 fn send(from: &mut Driver, to: &mut Driver, message: &Message) -> usize {
     from.send(message.clone()).unwrap();
     let output = from.output();
@@ -89,7 +89,7 @@ fn send(from: &mut Driver, to: &mut Driver, message: &Message) -> usize {
 
 #[test]
 fn every_combination_of_options_agrees_and_carries_messages() {
-    // It repeats itself both within a window of 1 KiB and only beyond it.
+    // It has repetitions within a window of 1 KiB, and others at longer distances.
     let words: String = (0..2000).map(|i| format!("word {} ", i * i % 89)).collect();
     let message = Message::text(words);
     for of_client in Options::all() {

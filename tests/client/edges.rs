@@ -1,4 +1,4 @@
-//! What is easily got wrong at the edges: URLs, interim and unfinished answers, what is told of them.
+//! Edge cases: URLs, interim and incomplete responses, and how they are reported.
 
 use websocket_driver::{Driver, Event, HeadError, ProxyError, ResponseFault};
 
@@ -127,7 +127,7 @@ fn a_tls_alert_is_hinted_at() {
 #[test]
 fn a_proxy_that_speaks_no_http_is_found_out_at_once() {
     let mut proxy = started(config());
-    // What a SOCKS5 proxy says to a request that it does not understand.
+    // The response of a SOCKS5 proxy to a request that it does not understand.
     proxy.receive(&b"\x05\xff\x00\x00"[..]);
     assert!(matches!(proxy.poll(), Some(Err(ProxyError::Head(_)))));
 }

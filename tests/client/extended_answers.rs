@@ -1,4 +1,4 @@
-//! What a client makes of the answer to its request on HTTP/2 (RFC 8441 §5).
+//! A client's reaction to the response to its HTTP/2 request (RFC 8441 §5).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Version as Http};
@@ -58,7 +58,7 @@ fn any_2xx_opens() {
     }
 }
 
-/// RFC 8441 §5 has neither key nor `Upgrade`, and the answer to no key is not looked at.
+/// RFC 8441 §5 has neither a key nor `Upgrade`, so `Sec-WebSocket-Accept` is ignored.
 #[test]
 fn what_an_answer_of_http_1_1_needs_is_not_asked_for() {
     let mut client = asked(config());
@@ -120,7 +120,7 @@ fn a_subprotocol_must_be_one_that_was_offered() {
         client.driver.receive_response(with(status(200), &[(name, agreed)])).unwrap();
         assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], Some(agreed)));
     }
-    // One without a value is absent.
+    // An empty field is ignored.
     let mut client = asked(config().protocols(["chat"]));
     client.driver.receive_response(with(status(200), &[(name, "")])).unwrap();
     assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], None));
@@ -177,7 +177,7 @@ fn what_is_sent_before_the_open_goes_out_behind_it_masked_and_in_its_order() {
     assert_eq!(sent, [(0x81, &b"before the request"[..]), (0x89, b"a ping"), (0x82, &large[..]), (0x81, b"last")]);
 }
 
-/// Whoever drives the stream may be faster than who brings the head.
+/// The bytes of the stream may be received before the response is passed on.
 #[test]
 fn frames_that_come_before_the_answer_are_told_behind_it() {
     let mut client = asked(config());
@@ -209,7 +209,7 @@ fn the_frames_of_an_open_connection_are_those_of_rfc_6455() {
     assert_eq!(client.sent(), [(8, 1000_u16.to_be_bytes().to_vec())]);
     assert_eq!(client.feed(Frame::close(1000, "").unmasked().bytes()), [closed(1000, "")]);
     assert!(client.driver.expects_eof(), "the server ends the stream first, here too");
-    // Masks stay in use, and the server has none.
+    // Clients still mask, and servers do not.
     let mut client = asked(config());
     client.driver.receive_response(status(200)).unwrap();
     assert_eq!(client.events(), [Event::Open]);

@@ -1,5 +1,5 @@
-//! The client driver against the server driver on HTTP/2, in memory: the heads by hand, the rest as bytes in any chunking
-//! (RFC 8441 §5).
+//! The client driver against the server driver on HTTP/2, in memory: the heads are passed as
+//! values, the rest as bytes in any chunking (RFC 8441 §5).
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -13,7 +13,7 @@ use websocket_driver::{
 use crate::both_sides::pump_in;
 use crate::session::{cases, uri};
 
-/// Both sides, after the request and its answer.
+/// Returns both sides after the request and its response.
 fn deflate<S>(config: Config<S>, compress: bool) -> Config<S> {
     if compress { config.extension(PermessageDeflate::new()).unwrap() } else { config }
 }
@@ -77,7 +77,7 @@ fn either_side_closes_and_the_server_ends_the_stream_first() {
     }
 }
 
-/// What a client makes of a server's refusal of this request.
+/// Returns a server's refusal of this request, and the client's error for it.
 fn refused(request: &Request<()>, mut client: Driver) -> (E, ProtocolError) {
     let error = websocket_tests::accept(request, Config::server()).expect_err("a refusal");
     client.receive_response(error.to_response().map(Bytes::from)).expect("an answer is waited for");
@@ -139,7 +139,7 @@ proptest! {
         let request = client.extended_connect().unwrap();
         let (response, mut server) = websocket_tests::accept(&request, deflate(Config::server().max_output(usize::MAX), compress)).unwrap();
         let response = response.map(|()| Bytes::new());
-        // The server need not wait for anything more of the client.
+        // The server does not have to wait for the client any more.
         send(&mut server, &of_server);
         client.receive_response(response).unwrap();
         if !early {

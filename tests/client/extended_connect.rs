@@ -1,4 +1,4 @@
-//! The request that a client opens with on HTTP/2, for another stack to send (RFC 8441 §5), and when it can be had.
+//! A client's HTTP/2 request, to be sent by another stack (RFC 8441 §5), and when it is available.
 
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderName, HeaderValue};
@@ -12,7 +12,7 @@ use websocket_tests::wire::Handshake;
 
 use crate::session::{Client, Reply, closed, config, uri};
 
-/// The request for a URL.
+/// Returns the request for a URL.
 pub(crate) fn request(url: &str, config: ClientConfig) -> Request<()> {
     let mut driver = Driver::client(&uri(url), config).expect("a URL");
     let request = driver.extended_connect().expect("the first call");
@@ -20,19 +20,19 @@ pub(crate) fn request(url: &str, config: ClientConfig) -> Request<()> {
     request
 }
 
-/// A client whose request is on its way, by whomever.
+/// Returns a client whose request was sent by another stack.
 pub(crate) fn asked(config: ClientConfig) -> Client {
     let mut client = Client::new(config);
     client.driver.extended_connect().expect("the first call");
     client
 }
 
-/// The answer that agrees to nothing.
+/// Returns a response that negotiates nothing.
 pub(crate) fn ok() -> Response<Bytes> {
     Response::new(Bytes::new())
 }
 
-/// All headers, in their order.
+/// Returns all headers in order.
 fn headers(request: &Request<()>) -> Vec<(&str, &str)> {
     request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect()
 }
@@ -43,7 +43,7 @@ fn a_plain_request_has_the_version_and_no_more() {
     assert_eq!(request.method(), Method::CONNECT);
     assert_eq!(request.version(), Version::HTTP_2);
     assert_eq!(request.uri(), "http://example.com/chat?x=1&y=%20");
-    // Neither Host nor Upgrade nor Connection nor a key.
+    // Neither Host, Upgrade, Connection nor a key.
     assert_eq!(headers(&request), [("sec-websocket-version", "13")]);
     assert!(request.extensions().is_empty(), "`:protocol` is the stack's");
     assert!(is_handshake(&request));
@@ -58,7 +58,7 @@ fn protocols_and_offers_and_credentials_and_own_headers_are_as_on_http_1_1() {
     }
     let request = driver.extended_connect().unwrap();
     let mut all = headers(&request);
-    // A map need not keep the order, but that of one name.
+    // A map only preserves the order of values with the same name.
     all.sort_by_key(|(name, _)| *name);
     assert_eq!(
         all,
@@ -140,7 +140,7 @@ fn it_is_had_once() {
     let error = client.driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap_err();
     assert_eq!(error, UsageError::AlreadyAnswered);
     assert_eq!(client.written(), b"");
-    // None of that has changed anything.
+    // None of these calls has changed anything.
     client.driver.receive_response(ok()).unwrap();
     assert_eq!(client.events(), [Event::Open]);
     assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);

@@ -1,4 +1,5 @@
-//! The frames that a client writes: masked, each by a key of its own (RFC 6455 §5.1, §5.3); and those that it reads.
+//! The frames that a client writes, each masked with its own key (RFC 6455 §5.1, §5.3), and those
+//! that it reads.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -88,7 +89,7 @@ fn each_frame_takes_four_random_bytes_and_each_connection_sixteen() {
 fn by_default_the_keys_cannot_be_foreseen() {
     let mut all = HashSet::new();
     for _ in 0..4 {
-        // The key of the handshake is not known here, so a server answers it.
+        // The key of the handshake is unknown here, so a real server responds.
         let (driver, _) = open(Config::client(), Config::server(), usize::MAX);
         let mut client = Client { driver };
         for _ in 0..250 {
@@ -96,7 +97,7 @@ fn by_default_the_keys_cannot_be_foreseen() {
         }
         all.extend(client.frames().into_iter().map(|frame| frame.key));
     }
-    // Of 1,000 numbers of 32 bits two are the same once in 8,600 times.
+    // Of 1,000 random 32-bit numbers, two are equal once in 8,600 times.
     assert!(all.len() >= 998, "{}", all.len());
     for at in 0..4 {
         let bytes: HashSet<u8> = all.iter().map(|key| key[at]).collect();

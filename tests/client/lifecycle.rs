@@ -1,4 +1,5 @@
-//! The life of a client's connection: what is sent early, how it closes, and how the transport ends (RFC 6455 §7).
+//! The life of a client's connection: messages sent early, closing, and the end of the transport
+//! (RFC 6455 §7).
 
 use websocket_driver::{CloseCode, Event, ReadyState, ResponseFault, SendError};
 use websocket_tests::wire::Frame;
@@ -73,7 +74,7 @@ fn the_client_closes_and_waits_for_the_end_of_the_transport() {
     client.driver.start_close(CloseCode::NORMAL, "bye").unwrap();
     assert_eq!(client.driver.ready_state(), ReadyState::Closing);
     assert_eq!(client.sent(), [(8, b"\x03\xe8bye".to_vec())]);
-    // A second close does nothing, whatever it says.
+    // A second close does nothing, whatever its code.
     client.driver.start_close(CloseCode::GOING_AWAY, "again").unwrap();
     assert_eq!(
         client.driver.start_close(CloseCode::ABNORMAL, ""),
@@ -81,7 +82,7 @@ fn the_client_closes_and_waits_for_the_end_of_the_transport() {
     );
     assert_eq!(client.driver.text("late"), Err(SendError::Closed));
     assert_eq!(client.driver.send_ping("late"), Err(SendError::Closed));
-    // What was under way is still told; a ping is not answered any more.
+    // Messages in flight are still received, but pings are not answered any more.
     let under_way = [Frame::text("under way").unmasked().bytes(), Frame::ping("x").unmasked().bytes()].concat();
     assert_eq!(client.feed(under_way), [text("under way"), Event::Ping("x".into())]);
     assert!(!client.driver.is_closed() && !client.driver.expects_eof());

@@ -1,4 +1,4 @@
-//! What a client makes of the extensions that a server answers with (RFC 6455 §4.1, RFC 7692 §7.1).
+//! A client's reaction to the extensions in a server's response (RFC 6455 §4.1, RFC 7692 §7.1).
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use websocket_driver::extensions::{ExtensionError, ExtensionFault};
@@ -27,7 +27,8 @@ fn parameter(name: &str, value: Option<&str>) -> ExtensionFault {
     ExtensionFault::Parameter { name: name.into(), value: value.map(Into::into) }
 }
 
-/// How [`answered`] must refuse: with 1010, in the driver's own events alone, since there is no connection to say it on.
+/// Asserts a failure with 1010, which is only reported by the driver's events, since there is no
+/// connection to send a close frame on.
 #[track_caller]
 fn assert_refused(config: ClientConfig, lines: &[&str], extension: &str, reason: ExtensionFault) {
     let (mut client, events) = answered(config, lines);
@@ -69,7 +70,7 @@ fn extensions_that_nobody_offered_are_refused_with_1010() {
 
 #[test]
 fn parameters_that_are_not_acceptable_are_refused_with_1010() {
-    // CVE-2026-2229 among them.
+    // Including CVE-2026-2229.
     let rows = [
         ("x", "x", None),
         ("x=1", "x", Some("1")),

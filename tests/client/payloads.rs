@@ -1,4 +1,5 @@
-//! Large payloads: masked where they are if nobody else holds them, and else in a copy, never under the caller's hands.
+//! Large payloads: masked in place if their buffer is not shared, otherwise in a copy. The caller's
+//! data never changes.
 
 use std::io::IoSlice;
 
@@ -8,7 +9,7 @@ use websocket_tests::wire::{Frame, frames};
 
 use crate::session::{Client, ClientFrame, client_frames, config, mask};
 
-/// From here on a payload is a segment of its own.
+/// From this length on, a payload is a separate segment.
 const OWN_SEGMENT: usize = 16 * 1024;
 
 const LENGTHS: [usize; 9] = [0, 1, 125, 126, OWN_SEGMENT - 1, OWN_SEGMENT, OWN_SEGMENT + 1, 2 * OWN_SEGMENT, 100_001];
@@ -23,7 +24,7 @@ fn letters(length: usize) -> String {
     (0..length).map(|i| char::from(b'a' + (i % 26) as u8)).collect()
 }
 
-/// Sends a message and asserts that it came out, masked by the first key.
+/// Sends a message and asserts that it was written, masked with the first key.
 #[track_caller]
 fn assert_sent(message: impl Into<Message>, first: u8, expected: &[u8]) {
     let mut client = Client::open();
@@ -67,7 +68,7 @@ fn parts_of_one_buffer_do_not_touch_each_other() {
         assert_sent(whole.slice(range.clone()), 0x82, &pattern(5 * OWN_SEGMENT)[range]);
     }
     assert!(whole == pattern(5 * OWN_SEGMENT));
-    // The same, of a buffer that can still be written to.
+    // The same with a buffer that can still be written to.
     let mut buffer = BytesMut::from(&pattern(4 * OWN_SEGMENT)[..]);
     let part = buffer.split_to(2 * OWN_SEGMENT).freeze();
     assert_sent(part, 0x82, &pattern(2 * OWN_SEGMENT));

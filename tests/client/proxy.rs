@@ -1,4 +1,5 @@
-//! A tunnel through a proxy that stands: its request, and the driver that comes out of it (RFC 9110 §9.3.6).
+//! An established tunnel through a proxy: its request, and the driver that results (RFC 9110
+//! §9.3.6).
 
 use bytes::Buf;
 use http::header::{self, HeaderName, HeaderValue};
@@ -17,7 +18,7 @@ pub(crate) fn written(proxy: &mut Proxy) -> String {
     String::from_utf8(output.copy_to_bytes(output.remaining()).into()).expect("a head of text")
 }
 
-/// The request is written, and was taken off the output.
+/// Returns a tunnel whose request was written.
 pub(crate) fn started(config: ClientConfig) -> Proxy {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example:3128", config);
     proxy.start();
@@ -45,7 +46,7 @@ fn the_request_names_host_and_port_in_any_case() {
         ("ws://[::1]/", "[::1]:80"),
         ("wss://[2001:db8::7]/", "[2001:db8::7]:443"),
         ("ws://[::1]:9001/", "[::1]:9001"),
-        // The credentials for the server are none of the proxy's business.
+        // Credentials for the server are not sent to the proxy.
         ("ws://user:secret@example.com/", "example.com:80"),
         ("wss://user:secret@[::1]:1/", "[::1]:1"),
     ];
@@ -122,7 +123,7 @@ fn urls_that_are_no_proxys_or_no_websockets_are_refused() {
     assert_eq!(make("ftp://example.com/", "http://proxy.example"), of_websocket);
 }
 
-/// Opens a tunnel with an answer, byte by byte or at once.
+/// Establishes a tunnel with a response, byte by byte or at once.
 fn tunnel(answer: &[u8], slowly: bool) -> Driver {
     let mut proxy = started(config());
     let pieces: Vec<&[u8]> = if slowly { answer.chunks(1).collect() } else { vec![answer] };
@@ -139,7 +140,7 @@ fn tunnel(answer: &[u8], slowly: bool) -> Driver {
 
 #[test]
 fn every_2xx_opens_the_tunnel_and_its_declared_body_is_none() {
-    // RFC 9110 §9.3.6: Content-Length and Transfer-Encoding of such an answer mean nothing.
+    // RFC 9110 §9.3.6: Content-Length and Transfer-Encoding are ignored in such a response.
     let rows = [
         Reply::status("200 Connection established"),
         Reply::line("HTTP/1.0 200 OK"),
@@ -212,7 +213,8 @@ fn the_driver_keeps_what_was_done_with_it_before() {
 #[test]
 fn there_is_no_driver_before_the_tunnel_stands() {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example", config());
-    // Not before the start, not before it is written, not before the answer is there, is whole, and was polled.
+    // Not before the start, before the request is written, before the response is complete, and
+    // before `poll`.
     assert_eq!(proxy.poll(), None);
     proxy = *proxy.into_driver().unwrap_err();
     proxy.start();

@@ -1,4 +1,4 @@
-//! Every answer that a client does not take, by name (RFC 6455 §4.1), and those that look odd and are taken.
+//! Every response that a client rejects, by name (RFC 6455 §4.1), and unusual ones that it accepts.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use websocket_tests::wire::ACCEPT;
 
 use crate::session::{Client, Reply, config, refusal};
 
-/// An answer, and what is made of it.
+/// A response and the resulting error.
 pub(crate) struct Refused {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
@@ -24,17 +24,17 @@ impl Refused {
         Self { name, bytes, fault, status, code: 1002, body: Vec::new(), hint: None }
     }
 
-    /// A 101 that is wrong.
+    /// Creates an invalid 101.
     fn wrong(name: &'static str, reply: Reply, fault: ResponseFault) -> Self {
         Self::new(name, reply.bytes(), fault, Some(101))
     }
 
-    /// Another status, without a body.
+    /// Creates a response with another status and without a body.
     fn status(name: &'static str, reply: Reply, status: u16) -> Self {
         Self::new(name, reply.with("Content-Length", "0").bytes(), ResponseFault::Status, Some(status))
     }
 
-    /// What is no head: it is kept in place of a body.
+    /// Creates data that is not a head. It is reported as the body.
     fn noise(name: &'static str, bytes: &[u8], fault: ResponseFault, code: u16) -> Self {
         Self { body: bytes.to_vec(), code, ..Self::new(name, bytes.to_vec(), fault, None) }
     }
@@ -48,10 +48,10 @@ impl Refused {
     }
 }
 
-/// The first bytes of a server that begins with HTTP/2: SETTINGS of three entries.
+/// The first bytes of an HTTP/2 server: SETTINGS with three entries.
 const HTTP2: [u8; 27] = [0, 0, 18, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 128, 0, 4, 0, 1, 0, 0, 0, 5, 0, 255, 255, 255];
 
-/// A fatal alert of TLS 1.2, decode_error.
+/// A fatal TLS 1.2 alert, decode_error.
 const TLS_ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 50];
 
 pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {

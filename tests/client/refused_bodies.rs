@@ -1,4 +1,5 @@
-//! What a refusal keeps of the answer: its headers, and the first 4 KiB of its body; and that its head is bounded.
+//! What an error contains of a refusal: its headers, and the first 4 KiB of its body. Its head is
+//! limited.
 
 use websocket_driver::{Event, HeadError, ResponseFault};
 
@@ -21,8 +22,8 @@ fn all_headers_are_kept() {
     assert_eq!(refusal("no Upgrade", &events).0.headers["x-one"], "1");
 }
 
-/// Feeds an answer in two pieces, the second of which is `body`; tells what is kept of it, and whether that waited for the
-/// end of the transport.
+/// Feeds a response in two pieces, the second of which is `body`. Returns the reported body, and
+/// whether the end of the transport was needed.
 fn kept(reply: &Reply, body: &[u8]) -> (Vec<u8>, bool) {
     let mut client = Client::started(config());
     let mut events = client.feed(reply.bytes());
@@ -119,7 +120,7 @@ fn chunked_body_that_is_malformed_is_kept_unchanged_from_there() {
         assert_eq!(refusal("slowly", &slowly).0.body, body);
     }
     assert_eq!(kept(&chunked(), b"2\r\nhello"), (b"hello".to_vec(), true));
-    // A line that does not end.
+    // A line without an end.
     let endless = [&b"5;"[..], &[b'e'; 10_000]].concat();
     assert_eq!(kept(&chunked(), &endless), (endless[..KEPT].to_vec(), false));
 }

@@ -1,4 +1,4 @@
-//! The request that a client opens with, byte for byte (RFC 6455 §4.1).
+//! The request of a client, byte for byte (RFC 6455 §4.1).
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use websocket_tests::wire::{ACCEPT, KEY};
 
 use crate::session::{Client, Reply, config, uri};
 
-/// The head that is written for a URL.
+/// Returns the head written for a URL.
 pub(crate) fn head(url: &str, config: ClientConfig) -> String {
     let mut client = Client { driver: Driver::client(&uri(url), config).expect("a URL") };
     client.driver.start().expect("the first start");
     String::from_utf8(client.written()).expect("a head of text")
 }
 
-/// The values of a header of a head.
+/// Returns the values of a header in a head.
 pub(crate) fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
     lines.filter(|(other, _)| *other == name).map(|(_, value)| value).collect()
@@ -89,7 +89,8 @@ fn the_key_is_16_random_bytes_and_another_one_for_each_connection() {
         .map(|_| {
             let head = head("ws://example.com/", Config::client());
             let key = values(&head, "Sec-WebSocket-Key")[0].to_owned();
-            // 16 bytes in base64 are 22 characters, the last of which holds 2 bits, and padding.
+            // The base64 of 16 bytes is 22 characters, the last of which encodes 2 bits, and
+            // padding.
             assert!(key.len() == 24 && key.ends_with("==") && b"AQgw".contains(&key.as_bytes()[21]), "{key}");
             key
         })
@@ -102,7 +103,7 @@ fn the_key_comes_from_the_randomness_of_the_configuration() {
     assert_eq!(values(&head("ws://example.com/", config()), "Sec-WebSocket-Key"), [KEY]);
     let zeros = Config::client().random(|bytes| bytes.fill(0));
     assert_eq!(values(&head("ws://example.com/", zeros.clone()), "Sec-WebSocket-Key"), ["AAAAAAAAAAAAAAAAAAAAAA=="]);
-    // The answer to another key is none to this one.
+    // The response for another key does not match this one.
     let mut client = Client::started(zeros);
     let events = client.feed(Reply::right().set("Sec-WebSocket-Accept", ACCEPT).bytes());
     assert_eq!(events.len(), 2, "{events:?}");
@@ -170,7 +171,8 @@ fn nothing_is_set_or_started_behind_the_start() {
 
 #[test]
 fn line_breaks_come_into_no_request() {
-    // CVE-2026-1527. The types of the crate `http` keep them out of headers and paths; what is decoded here is checked here.
+    // CVE-2026-1527. The types of the `http` crate prevent them in headers and paths. Decoded
+    // credentials are checked here.
     for bytes in [&b"a\r\nb"[..], b"a\nb", b"a\rb", b"a\0b"] {
         assert!(HeaderValue::from_bytes(bytes).is_err());
         let url = [b"ws://example.com/", bytes].concat();

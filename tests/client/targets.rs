@@ -1,4 +1,4 @@
-//! What becomes of a URL: host, path, credentials, or an error (RFC 6455 §3).
+//! Parsing of URLs: host, path, credentials, or an error (RFC 6455 §3).
 
 use websocket_driver::{Driver, UrlError};
 
@@ -26,7 +26,7 @@ fn the_host_is_without_the_default_port_and_with_the_brackets() {
         ("ws://[::1]:8080/", "[::1]:8080"),
         ("wss://[2001:db8::7]:443/", "[2001:db8::7]"),
         ("ws://user@[::1]/", "[::1]"),
-        // RFC 6874 §4: a zone is not for the server.
+        // RFC 6874 §4: a zone is not sent to the server.
         ("ws://[fe80::1%25eth0]/", "[fe80::1]"),
         ("ws://[fe80::1%eth0]:8080/", "[fe80::1]:8080"),
         ("wss://[fe80::1%251]:443/", "[fe80::1]"),
@@ -51,7 +51,7 @@ fn the_path_and_the_query_are_written_as_they_are() {
         ("ws://example.com/%2F%00?a=%26&b=c+d?e", "/%2F%00?a=%26&b=c+d?e"),
         ("ws://example.com/a;b=c,d", "/a;b=c,d"),
         ("ws://user:secret@example.com/a", "/a"),
-        // A fragment means nothing here, and the type of a URL drops it.
+        // A fragment has no meaning here, and `Uri` drops it.
         ("ws://example.com/a#b", "/a"),
     ];
     for (url, path) in rows {

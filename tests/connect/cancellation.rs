@@ -1,4 +1,5 @@
-//! A connect that is dropped on its way leaves nothing behind: the server sees the end.
+//! A connection attempt that is dropped leaves nothing behind: the server sees the end of the
+//! transport.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -10,7 +11,7 @@ use crate::certificates::Authority;
 use crate::peer::{Peer, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// Connects until `server` is through, and drops it then.
+/// Connects until `server` has completed, and drops the attempt then.
 async fn dropped_after<T>(connect: Connect, server: impl Future<Output = T>) -> T {
     let connect = connect.into_future();
     tokio::select! {
@@ -41,7 +42,7 @@ fn while_tls_is_agreed_on() {
         let (listener, port) = listen().await;
         let connect = connect(format!("wss://127.0.0.1:{port}/")).tls(Authority::new("good").trusted());
         let mut peer = dropped_after(connect, first_byte(&listener)).await;
-        // RFC 8446 §5.1: a handshake.
+        // RFC 8446 §5.1: a handshake record.
         assert_eq!(peer.rest().await[0], 22);
     });
 }
@@ -59,7 +60,7 @@ fn behind_tls() {
         };
         let connect = connect(format!("wss://localhost:{port}/")).tls(authority.trusted());
         let mut peer = dropped_after(connect, server).await;
-        // It says no close_notify: nobody can, who is dropped.
+        // There is no close_notify, since dropping cannot send one.
         assert!(peer.any_end().await.is_empty());
     });
 }
@@ -118,7 +119,7 @@ fn before_it_is_polled_nothing_is_connected() {
         drop(connect(format!("ws://127.0.0.1:{port}/")));
         drop(connect(format!("ws://127.0.0.1:{port}/")).into_future());
         let second = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        // Connections are accepted in their order.
+        // Connections are accepted in order.
         assert_eq!(listener.accept().await.unwrap().1, second.local_addr().unwrap());
     });
 }

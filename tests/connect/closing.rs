@@ -1,5 +1,5 @@
-//! Closing from either side. A client lets the server be the first to end the transport (RFC 6455 §7.1.1), but waits no
-//! longer than `close_timeout`. The clock stands still, so that waits are exact.
+//! Closing by either side. A client lets the server close the transport first (RFC 6455 §7.1.1),
+//! but waits no longer than `close_timeout`. The clock is paused, so that waits are exact.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn a_client_that_closes_waits_for_the_server_to_end_the_transport() {
         let server = async {
             peer.expect_close(1000).await;
             peer.send_close(1000, "");
-            // The client does not end first.
+            // The client does not close the transport first.
             peer.expect_nothing(SHORT).await;
             drop(peer);
         };
@@ -163,7 +163,7 @@ fn both_sides_of_this_project_close_each_other_over_tcp() {
             };
             let begin = Instant::now();
             let (server, client) = tokio::join!(server, client);
-            // Nobody has waited for a limit, which is 10 s on both sides.
+            // No timeout, 10 s on both sides, has expired.
             assert!(begin.elapsed() < Duration::from_secs(9));
             assert_eq!((server.code, client.code), (CloseCode::SERVICE_RESTART, CloseCode::SERVICE_RESTART));
             assert_eq!(if server_closes { client.reason } else { server.reason }, "later");

@@ -1,4 +1,4 @@
-//! Streams that somebody else's connector makes.
+//! Streams opened by custom connectors.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -30,11 +30,11 @@ use crate::run::{run, run_paused};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Connects to an echo over memory, and keeps what it was asked for.
+/// Connects to an in-memory echo server, and records the URIs it was called with.
 #[derive(Clone, Default)]
 struct ToMemory {
     asked: Arc<Mutex<Vec<String>>>,
-    /// So often it is not ready.
+    /// The number of polls until it is ready.
     busy: usize,
     is_ready: bool,
 }
@@ -63,7 +63,7 @@ impl Service<Uri> for ToMemory {
     }
 }
 
-/// What a connector that fails is told as.
+/// Returns the text and source of the error for a failing connector.
 async fn failure<E: Into<BoxError> + Send + 'static>(error: E) -> (String, io::Error) {
     let mut error = Some(error);
     let connector = service_fn(move |_: Uri| {
@@ -141,7 +141,7 @@ fn ipv6_zone_is_part_of_the_address_that_is_dialled() {
     run(async || {
         let listener = TcpListener::bind("[::1]:0").await.expect("an IPv6 address");
         let port = listener.local_addr().unwrap().port();
-        // Names are for addresses that are local to a link.
+        // Zones are for link-local addresses.
         for zone in ["%251", "%1"] {
             let client = connect(format!("ws://[::1{zone}]:{port}/")).into_future();
             let server = async {
@@ -180,7 +180,7 @@ fn a_connector_is_asked_for_the_proxy_where_there_is_one() {
         ] {
             let connector = ToMemory::default();
             let connect = connect("wss://example.com/").proxy(proxy.parse().unwrap()).tls(trusted.clone());
-            // An echo of WebSockets is no proxy.
+            // A WebSocket echo server is not a proxy.
             connect.connector(connector.clone()).await.unwrap_err();
             assert_eq!(*connector.asked.lock().unwrap(), [expected], "{proxy}");
         }
@@ -196,7 +196,7 @@ fn a_connector_is_asked_for_when_it_is_ready() {
     });
 }
 
-/// Never ready, for a reason.
+/// Never ready, but returns an error.
 struct Broken;
 
 impl Service<Uri> for Broken {
@@ -222,7 +222,7 @@ fn a_connector_that_will_never_be_ready_is_an_io_error() {
     });
 }
 
-/// An error with another below it.
+/// An error with a source.
 #[derive(Debug)]
 struct Wrapped<E>(E);
 
@@ -249,7 +249,7 @@ fn the_error_of_a_connector_keeps_its_kind_and_its_words() {
         );
         let (_, error) = failure(BoxError::from(refused())).await;
         assert_eq!((error.kind(), &*chain(&error)), (ErrorKind::ConnectionRefused, "nobody there"));
-        // That of the system is the one that says something.
+        // The system's error is reported.
         for (_, error) in [failure(Wrapped(refused())).await, failure(Wrapped(Wrapped(refused()))).await] {
             assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
             let told = chain(&error);
@@ -281,7 +281,7 @@ fn a_unix_socket_with_a_name_will_do() {
     });
 }
 
-/// To this port, whatever the host.
+/// Connects to this port, whatever the host.
 fn to(port: u16) -> impl Service<Uri, Response = TokioIo<TcpStream>, Error = io::Error, Future: Send> + Clone + Send {
     service_fn(move |_: Uri| async move { TcpStream::connect(("127.0.0.1", port)).await.map(TokioIo::new) })
 }
@@ -357,7 +357,7 @@ fn every_address_of_a_name_is_tried() {
     });
 }
 
-/// A host may have no name with addresses of both kinds.
+/// The host may have no name with addresses of both families.
 #[test]
 fn the_usual_connector_tries_every_address_of_localhost() {
     run(async || {
@@ -371,7 +371,7 @@ fn the_usual_connector_tries_every_address_of_localhost() {
     });
 }
 
-/// Never done, and tells when it is dropped.
+/// Never completes, and notifies when it is dropped.
 struct Endless(#[allow(dead_code, reason = "it is only dropped")] Peer);
 
 impl Future for Endless {

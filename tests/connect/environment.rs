@@ -1,5 +1,5 @@
-//! The proxy that the environment names. That of a process cannot be set while others read it: each case runs in a process
-//! of its own.
+//! The proxy in the environment variables. They cannot be modified while other threads read them,
+//! so each case runs in a separate process.
 
 use std::env;
 use std::process::Command;
@@ -10,13 +10,14 @@ use crate::forwarder::Forwarder;
 use crate::peer::{echo_server, echoes};
 use crate::run::run;
 
-/// Where the process of its own is to connect to.
+/// The URL for the separate process to connect to.
 const URL: &str = "CONNECT_TEST_URL";
 
-/// What a client reads.
+/// The variables that a client reads.
 const NAMES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/// Connects in a process of its own, with these variables; `PROXY` in them is the proxy's URL, and `PORT` the server's.
+/// Connects in a separate process with these variables. `PROXY` in them is replaced by the proxy's
+/// URL, and `PORT` by the server's port.
 async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
     connect_to("localhost", variables, forwarder).await;
 }
@@ -28,7 +29,7 @@ async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarde
     for name in NAMES {
         command.env_remove(name).env_remove(name.to_ascii_lowercase());
     }
-    // Whoever runs as a CGI script is not to trust HTTP_PROXY.
+    // HTTP_PROXY is not used in CGI scripts.
     command.env_remove("REQUEST_METHOD").env(URL, format!("ws://{host}:{server}/"));
     let proxy = format!("http://Aladdin:open%20sesame@127.0.0.1:{}", forwarder.port);
     for (name, value) in variables {
@@ -42,7 +43,7 @@ async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarde
 #[ignore = "a part of the other tests, which run it"]
 fn a_process_of_its_own() {
     run(async || {
-        // All ignored tests are run, and this is not one by itself.
+        // Skipped if all ignored tests are run.
         let Ok(url) = env::var(URL) else { return };
         let (mut socket, _) = connect(url).proxy_from_env().await.expect("an open socket");
         echoes(&mut socket, "hello").await;

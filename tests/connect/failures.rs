@@ -1,5 +1,5 @@
-//! What cannot be connected to, or asked for: each has its own error, and what is wrong with the arguments is told without
-//! a connection.
+//! Failures to connect: each has its own error, and invalid arguments are reported without
+//! connecting.
 
 use std::io::ErrorKind;
 
@@ -31,7 +31,7 @@ fn a_port_that_nobody_listens_on_refuses() {
 #[test]
 fn a_name_that_nobody_has_is_told() {
     run(async || {
-        // RFC 6761 §6.4: there is none. A label of more than 63 bytes is not even looked up.
+        // RFC 6761 §6.4: it does not exist. A label of more than 63 bytes is not even resolved.
         let host = format!("{}.invalid", "a".repeat(64));
         let error = failure(connect(format!("ws://{host}/"))).await;
         assert!(matches!(&error, ConnectError::Io { host: told, .. } if *told == format!("{host}:80")), "{error:?}");
@@ -143,7 +143,7 @@ fn what_is_wrong_first_is_told() {
 #[test]
 fn a_subprotocol_must_be_a_token() {
     run(async || {
-        // RFC 6455 §4.1, point 10. It is not a fault of the URL.
+        // RFC 6455 §4.1, item 10. It is not an error of the URL.
         for name in ["", "a b", "a,b", "a\r\nX: y", "ä"] {
             let error = failure(connect("ws://127.0.0.1:1/").protocols([name])).await;
             assert!(!matches!(error, ConnectError::Url(_) | ConnectError::Io { .. }), "{name:?}: {error:?}");
@@ -174,7 +174,7 @@ fn a_server_that_resets_the_connection_is_an_io_error() {
         let (listener, port) = listen().await;
         let server = async {
             let mut peer = Peer::of(&listener).await;
-            // An end with input unread is a reset.
+            // Closing with unread input causes a reset.
             peer.bytes(1).await;
             peer.write("HTTP/1.1 ").await;
         };

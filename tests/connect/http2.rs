@@ -1,4 +1,5 @@
-//! WebSockets over HTTP/2 (RFC 8441) to this project's own servers: by prior knowledge, and with TLS by ALPN.
+//! WebSockets over HTTP/2 (RFC 8441) with this project's servers: with prior knowledge, and with
+//! TLS and ALPN.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -14,7 +15,7 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
     socket.close_frame().map(|close| close.code)
 }
 
-/// A binary message comes back as it was sent.
+/// Sends a binary message and expects its echo.
 async fn echoes_bytes(socket: &mut WebSocket, length: usize) {
     let bytes: Bytes = (0..length).map(|i| (i * 31 % 251) as u8).collect::<Vec<_>>().into();
     socket.send(bytes.clone()).await.unwrap();
@@ -28,7 +29,7 @@ fn messages_come_back_from_every_server() {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
             let (mut socket, response) = server.connect().await.unwrap();
-            // RFC 8441 §5: these have no place on HTTP/2.
+            // RFC 8441 §5: these headers are not used on HTTP/2.
             assert_eq!((response.status(), response.version()), (StatusCode::OK, http::Version::HTTP_2));
             for name in ["upgrade", "connection", "sec-websocket-accept"] {
                 assert!(!response.headers().contains_key(name), "{name}");
@@ -127,7 +128,7 @@ fn the_client_closes() {
             assert!(socket.recv().await.is_none());
             let told = CloseFrame { code: 4321.into(), reason: "done".into() };
             assert_eq!(server.end().await, Some(told));
-            // Nobody has waited for a limit, which is 10 s on both sides.
+            // No timeout, 10 s on both sides, has expired.
             assert!(begin.elapsed().as_secs() < 9);
         }
     });
@@ -188,7 +189,7 @@ fn a_server_that_drops_the_socket_is_an_abnormal_end() {
             let server = stack.serve(Config::server()).await;
             let (mut socket, _) = server.connect().await.unwrap();
             socket.send("drop").await.unwrap();
-            // Of an order or not.
+            // In order or not.
             while let Some(message) = socket.recv().await {
                 assert!(message.is_err());
             }

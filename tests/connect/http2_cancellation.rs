@@ -1,4 +1,5 @@
-//! Futures over HTTP/2 that are dropped while they wait, at every point where they can: nothing is lost, doubled or cut.
+//! Futures over HTTP/2 that are dropped at every await point: nothing is lost, duplicated or
+//! truncated.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,12 +19,12 @@ const FOREVER: usize = 100_000;
 
 const URL: &str = "ws://example.com/";
 
-/// How often a future is polled before it is dropped.
+/// The number of polls before a future is dropped.
 fn polls() -> impl Iterator<Item = usize> {
     (1..=10).chain([20, FOREVER])
 }
 
-/// Polls a future so many times at most, and lets all others go on in between.
+/// Polls a future at most `times` times, and lets all other tasks run in between.
 async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -35,7 +36,7 @@ async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     None
 }
 
-/// Polls futures anew, so many times each, until one is done.
+/// Creates and polls futures `times` times each, until one completes.
 macro_rules! insist {
     ($times:expr, $future:expr) => {{
         let mut left = FOREVER;
@@ -49,7 +50,7 @@ macro_rules! insist {
     }};
 }
 
-/// A connection to an echo, over a transport that takes a few bytes at a time.
+/// Returns a connection to an echo server over a transport that transfers a few bytes at a time.
 async fn slow() -> Http2Connection {
     let (io, other) = tokio::io::duplex(64);
     let (sender, _ends) = unbounded_channel();
@@ -95,7 +96,7 @@ fn a_cancelled_send_that_was_taken_is_sent_whole_and_once() {
         for times in polls() {
             let mut socket = slow_socket().await;
             for message in messages() {
-                // There is room, so it is taken with the first poll.
+                // There is room, so the message is accepted by the first poll.
                 if let Some(sent) = polled(times, socket.send(message)).await {
                     sent.unwrap();
                 }
@@ -139,7 +140,8 @@ fn a_send_that_waits_for_room_is_sent_whole_or_not_at_all() {
             }
             insist!(times, socket.flush()).unwrap();
             insist!(times, socket.close(CloseCode::NORMAL, "")).unwrap();
-            // Each of them whole, none twice, in their order, and all whose sender was told so.
+            // Each message is complete, at most once and in order, and those whose sender was
+            // notified are there.
             let sent = server.await.expect("no panic");
             assert!(sent.is_sorted_by(|one, next| one < next), "{times} polls: {sent:?}");
             assert!(sent.iter().all(|text| text.ends_with("queued")), "{times} polls: {sent:?}");
@@ -222,7 +224,7 @@ fn a_connection_that_is_dropped_anywhere_ends_its_transport() {
             let made = polled(times, connect(URL).http2().over(io).http2_connection()).await;
             is_done = made.is_some();
             drop(made);
-            // It hangs where the transport stays open.
+            // Hangs if the transport stays open.
             server.await.unwrap();
             if is_done {
                 break;

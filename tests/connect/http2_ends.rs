@@ -1,4 +1,4 @@
-//! How a WebSocket over HTTP/2 ends, in order and not (RFC 8441 §5, RFC 9113 §5.4, §6.8).
+//! How a WebSocket over HTTP/2 ends, in order or not (RFC 8441 §5, RFC 9113 §5.4, §6.8).
 
 use std::io::ErrorKind;
 
@@ -14,7 +14,7 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
     socket.close_frame().map(|close| close.code)
 }
 
-/// The transport has failed, which is told once, and then the end.
+/// Expects a transport error once, and then the end.
 async fn failed(socket: &mut WebSocket) -> std::io::Error {
     let message = socket.recv().await;
     let Some(Err(Error::Io(error))) = message else { panic!("{message:?}") };
@@ -35,7 +35,7 @@ fn an_end_of_the_stream_without_a_close_is_an_abnormal_end_and_no_error() {
     });
 }
 
-/// RFC 8441 §5: a TCP connection that is reset is a stream with CANCEL.
+/// RFC 8441 §5: resetting a stream with CANCEL corresponds to resetting a TCP connection.
 #[test]
 fn a_stream_that_is_reset_is_a_connection_that_is_reset() {
     run(async || {
@@ -55,7 +55,7 @@ fn a_stream_that_is_reset_is_a_connection_that_is_reset() {
             let error = failed(&mut socket).await;
             assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{reason:?}: {error}");
             assert!(matches!(socket.send("late").await, Err(Error::Send(_))));
-            // And nothing else ends.
+            // Other streams are not affected.
             to_other.write(Frame::text("still here"));
             assert_eq!(other.recv().await.unwrap().unwrap(), Message::text("still here"));
             other.send("as I am").await.unwrap();
@@ -111,7 +111,7 @@ fn a_transport_that_ends_in_the_middle_of_a_message_is_an_io_error() {
     });
 }
 
-/// All that was there before goes on, and nothing new is begun (RFC 9113 §6.8).
+/// Open streams continue, and no new ones are accepted (RFC 9113 §6.8).
 #[test]
 fn a_server_that_goes_away_in_order_leaves_what_is_open() {
     run(async || {
@@ -120,7 +120,7 @@ fn a_server_that_goes_away_in_order_leaves_what_is_open() {
         peer.go_away();
         tunnel.write(Frame::text("still here"));
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("still here"));
-        // The last GOAWAY follows an answer to a ping.
+        // The final GOAWAY follows the answer to a ping.
         let error = loop {
             tokio::task::yield_now().await;
             match connect("ws://example.com/").on(&connection).timeout(std::time::Duration::from_millis(50)).await {
@@ -190,7 +190,7 @@ fn a_socket_that_is_dropped_resets_its_stream() {
     });
 }
 
-/// The stream ends as a TCP connection does (RFC 6455 §7.1.1): the server first.
+/// The stream ends like a TCP connection (RFC 6455 §7.1.1): the server closes first.
 #[test]
 fn a_client_that_closes_waits_for_the_server_to_end_the_stream_and_ends_it_too() {
     run_paused(async || {

@@ -1,4 +1,4 @@
-//! Servers that speak no HTTP/2, or take no WebSockets over it, or say nothing.
+//! Servers that do not support HTTP/2, do not accept WebSockets over it, or do not respond.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -20,7 +20,8 @@ use crate::run::{run, run_paused};
 #[test]
 fn a_server_of_http_1_1_in_the_clear_is_told() {
     run(async || {
-        // axum, which answers the preface with 400; and one that answers and stays.
+        // axum, which responds to the preface with 400, and a server that responds and keeps the
+        // connection open.
         let own = echo_server(Config::server()).await;
         let other = serve(async |mut stream| {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
@@ -73,13 +74,14 @@ fn a_tls_server_that_chooses_nothing_speaks_no_http_2() {
         let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).http2().await.unwrap_err();
         let is_it = matches!(&error, ConnectError::NoHttp2 { host } if host.starts_with("localhost"));
         assert!(is_it && !error.is_transient(), "{error:?}");
-        // And over HTTP/1.1 it is one like all.
+        // Over HTTP/1.1 it works.
         let connect = connect(format!("wss://localhost:{port}/")).tls(authority.trusted());
         echoes(&mut connect.await.unwrap().0, "hello").await;
     });
 }
 
-/// RFC 7301 §3.2: a server that speaks none of what is offered refuses the handshake, and says why.
+/// RFC 7301 §3.2: a server that supports none of the offered protocols refuses the handshake with
+/// an alert.
 #[test]
 fn a_tls_server_that_speaks_http_1_1_alone_speaks_no_http_2() {
     run(async || {

@@ -1,4 +1,4 @@
-//! Answers over HTTP/2 that open no WebSocket. What the server said is in the error, to be acted on.
+//! Responses over HTTP/2 that refuse a WebSocket. The error contains the response.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn refusal(opened: Opened) -> ResponseError {
     *error
 }
 
-/// What a client makes of an answer. The server's side stays.
+/// Returns the client's result for a response. The server's side stays open.
 async fn answered<T>(config: ClientConfig, answer: impl FnOnce(Asked) -> T) -> (Opened, T, Http2Peer) {
     let (connect, peer) = over_memory(builder());
     let server = async {
@@ -33,7 +33,7 @@ async fn answered<T>(config: ClientConfig, answer: impl FnOnce(Asked) -> T) -> (
     (opened, answered, peer)
 }
 
-/// A head with this status and these headers.
+/// Returns a head with this status and these headers.
 fn head(status: u16, headers: &[(&'static str, &str)]) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
@@ -89,7 +89,7 @@ fn of_a_long_body_the_beginning_is_kept_and_the_rest_is_not_waited_for() {
             assert_eq!(refusal(opened).body, long.slice(..length.min(4096)), "{length}");
             assert_eq!(begin.elapsed().as_secs(), 0, "{length}");
             if !is_end {
-                // The stream is given up with the socket that it did not become.
+                // The stream is reset when the attempt fails.
                 assert_eq!(tunnel.reset().await, Reason::CANCEL);
             }
         }
@@ -111,7 +111,7 @@ fn a_body_in_pieces_is_put_together() {
     });
 }
 
-/// As over HTTP/1.1: what has come is told when the time is over.
+/// As over HTTP/1.1: the part that has arrived is reported when the timeout expires.
 #[test]
 fn a_refusal_whose_body_does_not_end_is_told_when_the_time_is_over() {
     run_paused(async || {
@@ -193,7 +193,7 @@ fn an_answer_that_ends_the_stream_opens_a_socket_that_has_ended() {
     });
 }
 
-/// RFC 9113 §8.2.2: such a request is malformed. That is no failure of the network, which may heal.
+/// RFC 9113 §8.2.2: such a request is malformed. It is not a transient network failure.
 #[test]
 fn a_header_that_http_2_has_no_place_for_is_told() {
     run(async || {

@@ -33,7 +33,7 @@ fn a_hundred_sockets_share_a_connection() {
                     assert_eq!(message.as_text(), Some(&*format!("{round} of {number}")));
                 }
             }
-            // The end of some, in whatever way, is not the end of all.
+            // The end of some sockets, in whatever way, does not affect the others.
             let rest = sockets.split_off(60);
             drop(sockets.split_off(30));
             for mut socket in sockets {
@@ -107,7 +107,7 @@ fn one_stream_at_a_time_makes_the_second_wait_for_the_first() {
         let (mut second, _) = second.unwrap();
         second.send("hello").await.unwrap();
         tunnel.expect("hello").await;
-        // A socket that is dropped makes room as well.
+        // A dropped socket frees its stream.
         drop(second);
         open_on(&connection, &mut peer, Config::client()).await;
     });
@@ -129,7 +129,8 @@ fn a_stream_is_waited_for_as_long_as_is_said() {
     });
 }
 
-/// A server that sees many requests that are reset at once takes that for an attack, and ends the connection.
+/// Servers that receive many requests that are reset at once consider that an attack, and close the
+/// connection.
 #[test]
 fn what_has_waited_for_a_stream_in_vain_is_not_asked_for_later() {
     run_paused(async || {
@@ -194,7 +195,7 @@ fn a_url_of_another_server_is_refused_without_a_request() {
             assert!(chain(&error).contains("example.com:80"), "{error}");
         }
         assert!(timeout(LONG, peer.asked()).await.is_err());
-        // The same server by other words.
+        // Other ways to write the same server.
         for url in ["ws://EXAMPLE.com:80/a?b", "http://example.com", "WS://user:secret@example.com/"] {
             let (opened, _tunnel) = tokio::join!(connect(url).on(&connection).into_future(), peer.accept());
             assert!(opened.is_ok(), "{url}");
@@ -236,7 +237,7 @@ fn what_is_said_of_the_transport_counts_for_nothing_on_a_connection() {
     });
 }
 
-/// A connection over TCP, and the server's side.
+/// Returns a connection over TCP and the server's side.
 async fn over_tcp() -> (Http2Connection, Http2Peer, String) {
     let (listener, port) = listen().await;
     let url = format!("ws://127.0.0.1:{port}/");

@@ -1,4 +1,4 @@
-//! HTTP/2 through a proxy, and over a stream that is connected already.
+//! HTTP/2 through a proxy, and over an existing stream.
 
 use tokio::net::UnixStream;
 use tower_websocket::{CloseCode, Config, ConnectError, connect};
@@ -59,7 +59,7 @@ fn a_proxy_that_refuses_is_told_as_ever() {
     });
 }
 
-/// A server may speak first (RFC 9113 §3.4), and a proxy may put that in one piece with its own answer.
+/// A server may send first (RFC 9113 §3.4), and a proxy may combine that with its response.
 #[test]
 fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
     run(async || {
@@ -71,7 +71,7 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
                 assert!(peer.head().await.starts_with("CONNECT example.com:80 HTTP/1.1\r\n"));
                 let answer = b"HTTP/1.1 200 OK\r\n\r\n";
                 peer.write([&answer[..], &settings[..cut]].concat()).await;
-                // After this the client has read what was glued on.
+                // After this, the client has read the data that followed the response.
                 let mut wire = Http2Wire::begin(peer.into_io()).await;
                 wire.write_all(&[settings[cut..].to_vec()]).await;
                 let ping = wire.next(PING).await;
@@ -90,14 +90,14 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
                 socket
             };
             let (socket, mut wire) = tokio::join!(client, server);
-            // The end goes through as well.
+            // The end is forwarded as well.
             drop(socket);
             wire.rest().await;
         }
     });
 }
 
-/// Nobody vouches for what came before TLS.
+/// Data received before TLS is not authenticated.
 #[test]
 fn what_a_proxy_says_before_tls_is_not_the_servers() {
     run(async || {
@@ -143,7 +143,7 @@ fn memory_and_a_unix_socket_will_do() {
     });
 }
 
-/// TLS, where there is any, is done.
+/// The stream is past any TLS handshake.
 #[test]
 fn the_url_goes_only_into_the_request() {
     run(async || {

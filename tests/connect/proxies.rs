@@ -1,4 +1,4 @@
-//! Through an HTTP proxy.
+//! Connections through an HTTP proxy.
 
 use http::Uri;
 use tower_websocket::{CloseCode, Config, ConnectError, ProxyError, connect};
@@ -9,7 +9,7 @@ use crate::forwarder::Forwarder;
 use crate::peer::{Peer, echo_server, echoes, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// Its URL, with this before the host.
+/// Returns the proxy's URL with user information.
 fn url(forwarder: &Forwarder, user: &str) -> Uri {
     format!("http://{user}127.0.0.1:{}/", forwarder.port).parse().expect("a URL")
 }
@@ -53,7 +53,7 @@ fn wss_goes_through_a_tunnel_and_trusts_the_server_alone() {
 #[test]
 fn the_user_and_password_of_the_proxys_url_are_sent_to_it_alone() {
     run(async || {
-        // `us:er@` has its own way in a URL; RFC 7617 §2: the first colon ends the user.
+        // `us:er@` must be escaped in a URL; RFC 7617 §2: the first colon ends the user.
         let cases = [
             ("Aladdin:open%20sesame@", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
             ("u%40x:p%3A%2Fs@", "Basic dUB4OnA6L3M="),

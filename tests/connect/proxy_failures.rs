@@ -1,4 +1,4 @@
-//! Proxies that do as the test says, and make no tunnel, or one that is not to be trusted.
+//! Scripted proxies that establish no tunnel, or an untrustworthy one.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::certificates::Authority;
 use crate::peer::{Peer, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// What a client makes of a proxy's answer, after which the proxy ends the connection.
+/// Returns the client's error for a proxy's response, after which the proxy closes the connection.
 async fn failure(answer: impl AsRef<[u8]>) -> ConnectError {
     let (listener, port) = listen().await;
     let proxy = async {
         let mut peer = Peer::of(&listener).await;
         peer.head().await;
-        // The client may have had enough of it.
+        // The client may have closed the connection already.
         let _ = peer.try_write(answer).await;
     };
     let proxy_url = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
@@ -121,7 +121,7 @@ fn a_proxy_that_resets_the_connection_is_told_without_its_password() {
         let proxy = async {
             let (stream, _) = listener.accept().await.unwrap();
             assert_eq!(stream.peek(&mut [0]).await.unwrap(), 1);
-            // So that the end is a reset.
+            // Makes the end a reset.
             stream.set_zero_linger().unwrap();
         };
         let proxy_url = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
@@ -155,7 +155,7 @@ fn a_proxy_behind_tls_is_sent_no_password_in_the_clear() {
         };
         let url = format!("https://user:secret@127.0.0.1:{port}").parse().unwrap();
         let connect = connect("ws://example.com/").proxy(url).tls(Authority::new("any").trusted()).into_future();
-        // A refusal of such URLs will do as well.
+        // Rejecting such URLs is acceptable as well.
         tokio::select! {
             opened = connect => assert!(opened.is_err()),
             () = proxy => {}
@@ -170,7 +170,7 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
         let proxy = async {
             let mut peer = Peer::of(&listener).await;
             peer.head().await;
-            // RFC 9110 §9.3.6: a length, which a tunnel has none of, is ignored.
+            // RFC 9110 §9.3.6: a length, which does not apply to a tunnel, is ignored.
             let tunnel = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
             let hello = Frame::text("hello").unmasked().bytes();
             peer.write([tunnel.as_bytes(), upgraded("").as_bytes(), &hello].concat()).await;
@@ -186,7 +186,7 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
     });
 }
 
-/// What comes before TLS was said by nobody who is known. It must not become a part of the server's answer.
+/// Data received before TLS is not authenticated. It must not become part of the server's response.
 #[test]
 fn what_a_proxy_says_before_tls_is_not_the_servers() {
     run(async || {
@@ -198,7 +198,7 @@ fn what_a_proxy_says_before_tls_is_not_the_servers() {
             peer.head().await;
             let injected = "HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: injected\r\nX: ";
             peer.write(format!("HTTP/1.1 200 OK\r\n\r\n{injected}")).await;
-            // The server, which knows nothing of it.
+            // The server, which is not aware of it.
             let Ok(stream) = acceptor.accept(peer.into_io()).await else { return };
             let mut server = Peer::new(stream);
             server.head().await;

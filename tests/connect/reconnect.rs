@@ -1,4 +1,4 @@
-//! One session after the other: how long is waited between them, and what of it is kept where a wait is given up.
+//! Consecutive sessions: the delay between them, and what remains of it if a wait is cancelled.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn delays_double_up_to_the_longest_and_between_half_and_all_is_waited() {
                 if *delay < whole * 0.75 { low += 1 } else { high += 1 }
             }
         }
-        // Of 330, by chance: a hundred to one side is not to be expected in the life of this project.
+        // Of 330 random delays: a hundred on one side is practically certain.
         assert!(low > 100 && high > 100, "{low} short ones, {high} long ones");
     });
 }
@@ -56,7 +56,7 @@ fn other_delays_may_be_said() {
             (Duration::from_millis(100), secs(1), [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]),
             (secs(10), secs(15), [10.0, 15.0, 15.0, 15.0, 15.0, 15.0]),
             (secs(5), secs(5), [5.0; 6]),
-            // The longest is the longest.
+            // The maximum is respected.
             (secs(5), secs(1), [1.0; 6]),
             (Duration::ZERO, Duration::ZERO, [0.0; 6]),
             (Duration::ZERO, secs(1), [0.0; 6]),
@@ -85,7 +85,7 @@ fn reconnect_delay_max_never_passes() {
             let made = attempts.times().len();
             assert!(made == attempts_made || made == attempts_made + 1, "{shortest:?} to {longest:?}: {made}");
         }
-        // A server that asks for the longest delay.
+        // A server that requests the maximum delay.
         let attempts = Attempts::new([Act::Close(secs(1), 1013)]);
         let mut sessions = attempts.reconnect().delays(secs(1)..Duration::MAX);
         session(&mut sessions).await;
@@ -185,7 +185,7 @@ fn an_attempt_that_is_given_up_is_made_again_at_once() {
             is_about(times[1], 1.0) && is_within(times[2], 5.0, 5.0) && is_within(times[3], 10.0, 10.0),
             "{times:?}"
         );
-        // What was given up has not failed.
+        // A cancelled attempt does not count as failed.
         assert!(is_about(times[4] - times[3], 2.0), "{times:?}");
     });
 }
@@ -221,7 +221,7 @@ fn a_server_that_comes_back_is_found_again() {
                 };
                 let message = socket.recv().await.unwrap().unwrap();
                 socket.send(message).await.unwrap();
-                // Nobody listens, and the connection breaks.
+                // Nothing listens, and the connection breaks.
                 drop(socket);
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 listener = Some(tokio::net::TcpListener::bind(address).await.unwrap());
@@ -240,7 +240,7 @@ fn a_server_that_comes_back_is_found_again() {
     });
 }
 
-/// What a token is fetched with, say.
+/// For example, to fetch a token.
 #[test]
 fn more_than_a_connect_may_be_done_for_each_attempt_and_in_another_task() {
     run(async || {

@@ -1,4 +1,4 @@
-//! One session after the other: how long a server wants to be left alone, and what ends it all.
+//! Consecutive sessions: the delay requested by a server, and what ends the sequence.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ fn retry_after(status: u16, value: &str) -> Act {
     Act::Refuse(status, format!("Retry-After: {value}\r\n"))
 }
 
-/// How long is waited after this, of which a session is no part.
+/// Returns the delay after this outcome, not including a session.
 async fn delay_after(act: Act) -> f64 {
     let (is_session, lasts) = match &act {
         Act::Close(lasts, _) | Act::Break(lasts) => (true, *lasts),
@@ -56,7 +56,7 @@ fn a_date_will_do_as_well() {
         for (ahead, least) in [(100, 100.0), (3600, 3600.0), (100_000, 3600.0)] {
             let date = httpdate::fmt_http_date(SystemTime::now() + secs(ahead));
             let delay = delay_after(retry_after(503, &date)).await;
-            // A date has no fractions of a second, and the test takes time of its own.
+            // A date has no fractions of a second, and the test itself takes time.
             assert!(is_within(delay, least + 0.5 - 3.0, least + 1.0), "{date}: {delay}");
         }
     });
@@ -84,7 +84,7 @@ fn the_wish_of_one_answer_counts_once() {
     });
 }
 
-/// IANA's registry of close codes: 5 to 30 seconds, by chance.
+/// IANA's registry of close codes: a random delay of 5 to 30 seconds.
 #[test]
 fn a_server_that_restarts_is_left_alone_for_5_to_30_seconds_more() {
     run_paused(async || {
@@ -170,8 +170,8 @@ fn a_server_that_breaks_the_protocol_ends_it() {
     });
 }
 
-/// Receives these bytes in a loop that ends at the first error. Returns whether another session follows, and the codes that
-/// `reconnect_on` was asked about.
+/// Receives these bytes in a loop that ends at the first error. Returns whether another session
+/// follows, and the codes passed to `reconnect_on`.
 async fn reconnects_after(bytes: Vec<u8>) -> (bool, Vec<CloseCode>) {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut sessions = tower_websocket::Reconnect::new(move || {
@@ -196,7 +196,7 @@ async fn reconnects_after(bytes: Vec<u8>) -> (bool, Vec<CloseCode>) {
         !matches!(u16::from(close.code), 1000..=1010)
     });
     let (socket, _) = sessions.next().await.unwrap().unwrap();
-    // The loop of the README: it does not receive what follows an error.
+    // The loop of the README, which does not receive after an error.
     while let Some(Ok(_)) = socket.recv().await {}
     let again = sessions.next().await.is_some();
     drop(receiver.try_recv());
@@ -252,7 +252,7 @@ fn reconnect_asks_after_receive_loop_that_ends_with_io_error() {
 #[test]
 fn local_close_that_peer_did_not_answer_ends_it() {
     run_paused(async || {
-        // The close was only begun, or the transport broke before its answer.
+        // The closing handshake was only started, or the transport broke before the answer.
         for wait in [false, true] {
             let attempts = Attempts::new([Act::Break(secs(5)), Act::Stay]);
             let mut sessions = attempts.reconnect();
@@ -300,7 +300,7 @@ fn who_asks_may_say_no_to_all() {
             assert!(sessions.next().await.is_none());
             assert_eq!(attempts.times().len(), 1);
         }
-        // A session that nobody has ended was not closed.
+        // A session that was not ended was not closed.
         let attempts = Attempts::new([Act::Stay, Act::Stay]);
         let mut sessions = attempts.reconnect().reconnect_on(|_| false);
         sessions.next().await.unwrap().unwrap();
@@ -326,7 +326,7 @@ fn what_will_not_heal_is_told_once() {
                 assert!(sessions.next().await.is_none());
             }
             assert_eq!(attempts.times().len(), made);
-            // Nobody has waited for anything but the first.
+            // There was only the first delay.
             assert!(is_about(attempts.times()[1], 1.0));
         }
     });
@@ -343,7 +343,7 @@ fn so_many_attempts_in_a_row_and_no_more() {
             assert_eq!(error.status, Some(StatusCode::SERVICE_UNAVAILABLE), "the error of the last");
             assert!(sessions.next().await.is_none() && sessions.next().await.is_none());
             assert_eq!(attempts.times().len(), most as usize);
-            // And it is told at once.
+            // It is reported at once.
             assert_eq!(attempts.now(), *attempts.times().last().unwrap());
         }
     });

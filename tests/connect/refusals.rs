@@ -1,4 +1,4 @@
-//! Answers that open no WebSocket. What the server said is in the error, to be acted on.
+//! Responses that refuse a WebSocket. The error contains the response.
 
 use http::{StatusCode, header};
 use tower_websocket::{
@@ -10,7 +10,7 @@ use websocket_tests::wire::ACCEPT;
 use crate::peer::{Peer, echo_server, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// What a client makes of an answer, after which the server ends the connection.
+/// Returns the client's error for a response, after which the server closes the connection.
 async fn refused(answer: impl AsRef<[u8]>) -> ResponseError {
     refused_with(sample_config(), answer, true).await
 }
@@ -20,7 +20,7 @@ async fn refused_with(config: ClientConfig, answer: impl AsRef<[u8]>, ends: bool
     let server = async {
         let mut peer = Peer::of(&listener).await;
         peer.head().await;
-        // The client may have had enough of it.
+        // The client may have closed the connection already.
         let _ = peer.try_write(answer).await;
         if !ends {
             assert!(peer.rest().await.is_empty(), "the client ends the connection");
@@ -138,7 +138,7 @@ fn a_200_is_no_upgrade() {
 #[test]
 fn a_server_of_http_2_is_recognized() {
     run(async || {
-        // RFC 9113 §3.4: SETTINGS come first. This one has one setting.
+        // RFC 9113 §3.4: SETTINGS are sent first. These have one entry.
         let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
         let error = refused_with(sample_config(), settings, false).await;
         assert_eq!((&error.fault, error.status), (&ResponseFault::NotHttp, None));
@@ -178,7 +178,7 @@ fn a_101_must_be_the_answer_to_the_question() {
         assert_eq!((error.fault, error.status), (ResponseFault::Upgrade, Some(StatusCode::SWITCHING_PROTOCOLS)));
         assert_eq!(refused(answer(&format!("{upgrade}{accept}"))).await.fault, ResponseFault::Connection);
         assert_eq!(refused(answer(&format!("{upgrade}{connection}"))).await.fault, ResponseFault::Accept);
-        // Of another key.
+        // For another key.
         let error = refused_with(Config::client(), upgraded(""), true).await;
         assert_eq!(error.fault, ResponseFault::Accept);
     });

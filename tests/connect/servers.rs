@@ -1,4 +1,4 @@
-//! The client and this project's own servers, over TCP.
+//! The client with this project's servers, over TCP.
 
 use axum::Router;
 use axum::extract::Request;
@@ -57,7 +57,7 @@ fn a_name_is_looked_up_and_every_address_of_it_tried() {
 #[test]
 fn an_ipv6_address_in_brackets_is_connected_to() {
     run(async || {
-        // A host may be without IPv6.
+        // The host may not support IPv6.
         let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
         let port = listener.local_addr().unwrap().port();
         let server = async { echo(listener.accept().await.unwrap().0, Config::server()).await };

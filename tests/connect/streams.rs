@@ -1,4 +1,4 @@
-//! Over a stream that is connected already, and what comes glued to the answer.
+//! Connections over an existing stream, and data that follows the response.
 
 use bytes::Bytes;
 use tokio::net::UnixStream;
@@ -11,7 +11,7 @@ use crate::run::run;
 #[test]
 fn memory_will_do() {
     run(async || {
-        // Less than a request, so that it comes in pieces.
+        // Smaller than a request, so that it arrives in pieces.
         let (io, server) = tokio::io::duplex(16);
         tokio::spawn(echo(server, Config::server()));
         let (mut socket, _) = connect("ws://example.com").over(io).await.unwrap();
@@ -38,7 +38,7 @@ fn the_url_goes_only_into_the_request() {
             ("ws://nowhere.invalid/", "nowhere.invalid"),
             ("ws://nowhere.invalid:80/", "nowhere.invalid"),
             ("ws://nowhere.invalid:443/", "nowhere.invalid:443"),
-            // TLS, where there is any, is done.
+            // The stream is past any TLS handshake.
             ("wss://nowhere.invalid:443/", "nowhere.invalid"),
         ] {
             let (io, other) = tokio::io::duplex(4096);
@@ -70,7 +70,7 @@ fn messages_glued_to_the_answer_are_received() {
         let (opened, ()) = tokio::join!(client, server);
         let (mut socket, _) = opened.unwrap();
         let server = async {
-            // The pong, then the close; then the server may end.
+            // The pong, then the close frame; then the server may close.
             assert_eq!(peer.bytes(9).await[0], 0x8a);
             assert_eq!(peer.close_code().await, 4000);
             drop(peer);

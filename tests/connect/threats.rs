@@ -1,5 +1,5 @@
-//! What is tried on a client, or by way of its arguments, that the other tests do not show. The list of all is in
-//! `tests/threats/README.md`.
+//! Attacks on a client or by way of its arguments that the other tests do not cover.
+//! `tests/threats/README.md` lists all.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn cve_2026_1527_no_argument_writes_a_line_of_its_own() {
             let error = connect.timeout(Duration::from_secs(2)).await.expect_err(&what);
             assert!(!matches!(error, ConnectError::TimedOut | ConnectError::Io { .. }), "{what:?}: {error:?}");
         }
-        // What is escaped in a path is the server's to read, and stays so.
+        // Escapes in a path are decoded by the server, and sent unchanged.
         let refused = connect(format!("ws://{host}/a%0d%0aX:%20y?b%0a")).timeout(Duration::from_secs(1)).await;
         assert!(matches!(refused, Err(ConnectError::TimedOut)), "{refused:?}");
         loop {
@@ -62,7 +62,7 @@ fn cve_2026_1527_no_argument_writes_a_line_of_its_own() {
     });
 }
 
-/// It connects to memory, wherever it is to go, so that the clock is that of the test.
+/// Connects to an in-memory transport whatever the URL, so that the paused clock applies.
 fn through_memory(connect: Connect) -> (Connect, Peer) {
     let (io, other) = tokio::io::duplex(4096);
     let mut io = Some(TokioIo::new(io));
@@ -73,7 +73,7 @@ fn through_memory(connect: Connect) -> (Connect, Peer) {
     (connect.connector(connector), Peer::new(other))
 }
 
-/// It waits for ten seconds, the default, whatever comes meanwhile.
+/// Asserts that the default timeout of ten seconds expires, whatever arrives in the meantime.
 async fn is_given_up(connect: Connect, slow: impl Future<Output = ()>) {
     let begin = Instant::now();
     let client = async {
@@ -113,7 +113,7 @@ fn cve_2023_43669_tls_that_sends_a_byte_now_and_then_gets_no_more_time() {
         let (connect, mut peer) = through_memory(connect("wss://example.com/").tls(tls));
         let slow = async {
             peer.more().await;
-            // A record of the handshake that is announced to be long.
+            // A handshake record that announces to be long.
             for byte in [0x16, 3, 3, 0x3f, 0xff, 2, 0, 0x3f, 0xf0].into_iter().chain([0; 100]) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if peer.try_write([byte]).await.is_err() {

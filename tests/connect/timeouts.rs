@@ -1,4 +1,5 @@
-//! A server that says nothing, or not enough. The clock stands still, so that waits are exact; over TCP they are short.
+//! A server that does not respond, or not completely. The clock is paused, so that waits are exact;
+//! over TCP they are short.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tower_websocket::{Config, Connect, ConnectError, ProtocolError, connect};
 use crate::peer::{Peer, echo_server, echoes, listen};
 use crate::run::{run, run_paused};
 
-/// A client over memory, the other end, and what the clock says.
+/// Returns an in-memory client, the other end, and the current time.
 fn over_memory() -> (Connect, Peer, Instant) {
     let (io, other) = tokio::io::duplex(4096);
     (connect("ws://example.com").over(io), Peer::new(other), Instant::now())
@@ -107,8 +108,8 @@ fn over_tcp_a_silent_server_is_given_up() {
     });
 }
 
-/// A refusal that has come is told, also where its body does not end: as with HTTP/1.1 it need not, without a length on a
-/// connection that stays.
+/// A refusal that has arrived is reported even if its body does not end, as is possible with
+/// HTTP/1.1 without a length on a persistent connection.
 #[test]
 fn a_refusal_whose_body_does_not_end_is_told_all_the_same() {
     run_paused(async || {

@@ -1,4 +1,4 @@
-//! `wss:`, with certificates made here: who is trusted, and what is told of who is not.
+//! `wss:` with certificates created here: which ones are trusted, and the errors for others.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{echoes, listen, serve};
 use crate::run::run;
 
-/// The `rustls::Error` among the sources of a refusal.
+/// Returns the `rustls::Error` among the sources of a refusal.
 async fn refused(connect: Connect) -> rustls::Error {
     let error = connect.await.expect_err("a certificate that is not trusted");
     assert!(matches!(&error, ConnectError::Tls { .. }), "{error:?}");
@@ -23,7 +23,7 @@ async fn refused(connect: Connect) -> rustls::Error {
         if let Some(error) = source.downcast_ref::<rustls::Error>() {
             return error.clone();
         }
-        // An io::Error gives the source of what it holds, not that itself.
+        // `io::Error::source` returns the source of the inner error, not the inner error itself.
         let inner = source.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
         source = match inner {
             Some(inner) => inner,
@@ -95,7 +95,7 @@ fn one_of_several_authorities_is_enough_and_nonsense_is_none() {
 #[test]
 fn an_unknown_authority_is_refused() {
     run(async || {
-        // Of the same name, too.
+        // Even with the same name.
         for name in ["good", "bad"] {
             let error =
                 refused_by(Authority::new(name).acceptor(&["localhost"]), Authority::new("good").trusted()).await;

@@ -1,4 +1,4 @@
-//! Through a proxy that is behind TLS itself, and what is told of a tunnel.
+//! Connections through a proxy that is reached over TLS, and reporting of tunnels.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::http2_servers::Stack;
 use crate::peer::{Peer, echo_server, echoes, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// A proxy whose certificate is for `localhost`, of this authority.
+/// Starts a proxy with a certificate of this authority for `localhost`.
 async fn proxy(authority: &Authority) -> (Forwarder, Uri) {
     let forwarder = Forwarder::behind_tls(None, authority.speaking(b"http/1.1")).await;
     let url = url(&forwarder, "");
@@ -23,11 +23,11 @@ fn url(forwarder: &Forwarder, user: &str) -> Uri {
     format!("https://{user}localhost:{}", forwarder.port).parse().expect("a URL")
 }
 
-/// Keeps the answers of proxies.
+/// Records the responses of proxies.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<Answer>>>);
 
-/// The status, and the header `Via`.
+/// The status and the `Via` header.
 type Answer = (StatusCode, Option<String>);
 
 impl Told {
@@ -73,7 +73,7 @@ fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
         echoes(&mut socket, &"long ".repeat(100_000)).await;
         socket.close(CloseCode::NORMAL, "").await.unwrap();
         assert_eq!(forwarder.requests().len(), 1);
-        // Each is looked at, and told by its own name.
+        // Each certificate is verified, and the error names its host.
         let error = connect().tls(for_proxy.trusted()).await.unwrap_err();
         assert!(matches!(&error, ConnectError::Tls { host, .. } if host == "127.0.0.1"), "{error:?}");
         assert_eq!(forwarder.requests().len(), 2);
@@ -84,7 +84,7 @@ fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
     });
 }
 
-/// The proxy is asked by HTTP/1.1 in any case: its CONNECT is one.
+/// The proxy is always used with HTTP/1.1, since CONNECT is an HTTP/1.1 request.
 #[test]
 fn http_2_goes_through_a_proxy_behind_tls() {
     run(async || {
@@ -149,7 +149,7 @@ fn a_proxy_that_speaks_no_tls_is_told_by_its_name() {
         let (opened, ()) =
             tokio::join!(connect(format!("https://localhost:{port}").parse().unwrap()).into_future(), plain);
         assert!(matches!(opened.unwrap_err(), ConnectError::Tls { host, .. } if host == "localhost"));
-        // One that waits for the end of a head, which TLS has none of.
+        // A server that waits for the end of a head, which TLS data does not have.
         let error = connect(url(&forwarder, "")).timeout(Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, ConnectError::TimedOut), "{error:?}");
         assert!(told.all().is_empty());
@@ -195,7 +195,7 @@ fn the_answer_is_told_of_every_tunnel() {
         }
         let server = Stack::Axum.serve(Config::server()).await;
         let connection = told.by(server.connect()).proxy(plain_url).http2_connection().await.unwrap();
-        // On a connection that is there, there is no tunnel to be told of.
+        // There is no tunnel to report on an existing connection.
         told.by(server.connect()).on(&connection).await.unwrap();
         let expected = (StatusCode::OK, Some("1.1 forwarder".to_owned()));
         assert_eq!(told.all(), [expected.clone(), expected.clone(), expected]);
@@ -221,7 +221,7 @@ fn nothing_is_told_where_there_is_no_tunnel() {
     });
 }
 
-/// A `wss:` URL or a proxy behind TLS, and nobody to trust: that is known before anybody is spoken to.
+/// A `wss:` URL or a proxy over TLS without trust anchors fails before anything is sent.
 #[test]
 fn without_roots_nobody_is_dialled() {
     run(async || {
@@ -239,14 +239,14 @@ fn without_roots_nobody_is_dialled() {
         ] {
             let error = match connect.timeout(Duration::from_millis(100)).await {
                 Err(error @ ConnectError::NoTls) => error,
-                // Another member of the workspace has brought roots to this build.
+                // Another member of the workspace has enabled roots in this build.
                 Err(ConnectError::Tls { .. } | ConnectError::TimedOut) => return,
                 other => panic!("{other:?}"),
             };
             assert!(!error.is_transient());
         }
         let second = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        // Connections are accepted in their order.
+        // Connections are accepted in order.
         assert_eq!(listener.accept().await.unwrap().1, second.local_addr().unwrap());
     });
 }

@@ -1,4 +1,4 @@
-//! What a connection holds: counted, bounded, and charged to a budget that all share.
+//! The memory of a connection: counted, bounded, and charged to a shared budget.
 
 use bytes::{Buf, BytesMut};
 use permessage_deflate::PermessageDeflate;
@@ -12,11 +12,11 @@ use crate::session::Session;
 
 const KIB: usize = 1024;
 
-/// Open, with this budget, and what that alone has charged.
+/// Opens a connection with this budget, and returns what it has charged.
 fn open(version: Version, config: ServerConfig) -> (Session, Budget, usize) {
     let budget = Budget::new(1 << 30);
     let mut session = Session::open_with(version, config.budget(&budget));
-    // The digest of draft 76 is written.
+    // Writes the digest of draft 76.
     session.events();
     let idle = budget.used();
     assert_eq!(idle, session.driver.memory(), "{version}");
@@ -50,7 +50,7 @@ fn fragments_are_charged_as_they_come_and_given_back_with_the_message() {
     }
     assert!((1000 * KIB..3000 * KIB).contains(&(budget.used() - idle)), "{}", budget.used());
     assert_eq!(session.feed(Frame::continuation("").bytes()).len(), 1);
-    // It is the application's now.
+    // The message is owned by the application now.
     assert_eq!(budget.used(), idle);
 }
 
@@ -77,7 +77,7 @@ fn an_empty_buffer_that_somebody_lends_is_not_charged() {
     session.driver.output().lend(BytesMut::with_capacity(128 * KIB));
     assert_eq!(session.events(), []);
     assert_eq!(budget.used(), idle);
-    // With the beginning of a frame in it it cannot be taken away.
+    // An input buffer with the start of a frame cannot be taken away.
     session.driver.input().extend_from_slice(b"\x81");
     session.events();
     assert!(budget.used() >= idle + 128 * KIB, "{}", budget.used());
@@ -130,7 +130,7 @@ fn what_deflate_keeps_is_charged() {
     session.written();
     session.driver.charge();
     let deflating = budget.used();
-    // 32 KiB of window, and what zlib finds matches with.
+    // 32 KiB of window, and zlib's tables for finding matches.
     assert!(deflating > idle + 64 * KIB, "{idle}, then {deflating}");
     session.feed(Frame::text(b"\xf2\x48\xcd\xc9\xc9\x07\x00").rsv(0x40).bytes());
     assert!(budget.used() > deflating + 16 * KIB, "{deflating}, then {}", budget.used());
@@ -187,7 +187,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
         let (answer, _) = Answer::read(&written).unwrap();
         assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]));
         drop(reading);
-        // The one that is there is none the worse for it.
+        // An open connection is not affected.
         session.driver.text("more").unwrap();
         session.written();
         let sent = if version.is_hixie() { hixie_text("hi") } else { Frame::text("hi").bytes() };
@@ -211,10 +211,10 @@ fn a_budget_of_nothing_lets_nobody_in() {
 fn memory_is_bounded_for_a_single_connection() {
     let limit = 200 * KIB;
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_memory(limit));
-    // As much as that may be held.
+    // Exactly at the limit.
     session.feed(Frame::binary(vec![0; 90 * KIB]).more().bytes());
     assert!(!session.driver.is_closed());
-    // Also by what waits to be written.
+    // Queued output counts as well.
     session.driver.binary(vec![0; 150 * KIB]).unwrap();
     let events = session.events();
     let Some(Event::Error(ProtocolError::TooMuchMemory { size, limit: 204_800 })) = events.first() else {
@@ -222,6 +222,6 @@ fn memory_is_bounded_for_a_single_connection() {
     };
     assert!(*size > limit as u64);
     assert_eq!(session.driver.close_frame().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
-    // What was sent before is sent.
+    // Messages sent before are still written.
     assert_eq!(session.frames().last().unwrap().close_code(), Some(1009));
 }

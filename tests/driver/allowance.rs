@@ -1,14 +1,14 @@
-//! The frames that a runtime grants: no more are parsed, and none is lost.
+//! The frame allowance granted by a runtime: no more frames are parsed, and none is lost.
 
 use websocket_driver::{Batch, Config, Event, Message, ProtocolError, Version};
 use websocket_tests::wire::{Frame, frames, hixie_text};
 
 use crate::session::{Session, closed, failed, ping, text};
 
-/// How many empty frames of a client 128 KiB hold.
+/// The number of empty client frames in 128 KiB.
 const FRAMES: usize = 128 * 1024 / 6;
 
-/// Polls with so many frames at a time.
+/// Polls with an allowance of `granted` frames at a time.
 fn events(session: &mut Session, granted: u32) -> Vec<Vec<Event>> {
     let mut all = Vec::new();
     loop {

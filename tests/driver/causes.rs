@@ -1,4 +1,5 @@
-//! Why a connection ended: more than the close frame can say, and the first thing counts.
+//! The reason why a connection ended: more precise than the close frame, and always the first
+//! event.
 
 use std::io::ErrorKind;
 
@@ -21,7 +22,7 @@ fn cause(session: &Session) -> &CloseCause {
     session.driver.close_cause().expect("it is over")
 }
 
-/// What a limit is told as.
+/// Returns the cause for an exceeded limit.
 fn limit(limit: Limit, max: u64, size: u64) -> CloseCause {
     CloseCause::Limit(LimitExceeded { limit, max, size })
 }
@@ -67,7 +68,7 @@ fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
             assert_eq!(*cause(&session), given_up.into(), "{version}");
         }
     }
-    // One that is done with its frame has no answer to wait for.
+    // Hixie-75 has no close frame, so it does not wait for an answer.
     let mut session = Session::open(Version::Hixie75);
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     session.driver.receive_end(TransportEnd::Cut);
@@ -100,7 +101,7 @@ fn a_close_of_the_peer_is_told_with_code_and_reason() {
     let mut session = Session::open(Version::Hixie76);
     session.feed(HIXIE76_CLOSE);
     assert_eq!(*cause(&session), CloseCause::Remote(frame(1005, "")));
-    // Its way to close.
+    // The regular way to close in hixie-75.
     let mut session = Session::open(Version::Hixie75);
     session.eof();
     assert_eq!(*cause(&session), CloseCause::Remote(frame(1005, "")));
@@ -142,7 +143,7 @@ fn close_code_of_cause_is_that_of_close_frame() {
 fn closes_that_cross_are_one_of_ours() {
     for version in HYBI {
         let mut session = Session::open(version);
-        // It is there already, and was not looked at.
+        // Already received, but not parsed yet.
         session.driver.receive(&Frame::close(3000, "mine").bytes()[..]);
         session.driver.start_close(4000.into(), "bye").unwrap();
         assert_eq!(session.events(), [closed(3000, "mine")], "{version}");
@@ -251,8 +252,8 @@ fn a_handshake_that_is_wrong_is_told_as_what_was_wrong_with_it() {
     assert!(matches!(client.close_cause(), Some(CloseCause::Protocol(E::Response(_)))), "{:?}", client.close_cause());
 }
 
-/// Every breach of a rule that a client can commit on the wire, and where that rule is written.
-fn breaches() -> Vec<(Vec<u8>, E, &'static str)> {
+/// Returns every protocol violation that a client can commit, with the section that it violates.
+fn violations() -> Vec<(Vec<u8>, E, &'static str)> {
     let close = |bytes: &[u8]| Frame::new(8, bytes).bytes();
     vec![
         (Frame::text("").rsv(0x40).bytes(), E::ReservedBits, "RFC 6455 §5.2"),
@@ -274,7 +275,7 @@ fn breaches() -> Vec<(Vec<u8>, E, &'static str)> {
 #[test]
 fn a_breach_of_the_protocol_is_told_with_its_section_and_messages_before_it_are_delivered() {
     for version in HYBI {
-        for (bytes, error, section) in breaches() {
+        for (bytes, error, section) in violations() {
             let mut session = Session::open(version);
             let events = session.feed([Frame::text("before").bytes(), bytes].concat());
             assert_eq!(events[..2], [text("before"), Event::Error(error.clone())], "{version}");
@@ -343,7 +344,7 @@ fn the_limits_of_the_hixie_drafts_are_told_in_the_same_way() {
         for (config, bytes, expected) in [
             (Config::server().max_frame_size(100), &long[..], limit(Limit::FrameSize, 100, 101)),
             (Config::server().max_message_size(100), &long, limit(Limit::MessageSize, 100, 101)),
-            // Of a frame that is skipped.
+            // A frame that is skipped.
             (Config::server().max_frame_size(100), b"\x80\x81\x00", limit(Limit::FrameSize, 100, 128)),
             (Config::server().max_frame_rate(Some(2)), b"\x00\xff\x00\xff\x00", limit(Limit::FrameRate, 2, 3)),
         ] {
@@ -361,7 +362,7 @@ fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
     let (_, driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
     let mut session = Session { driver };
     session.events();
-    // 300 bytes of "a", deflated.
+    // 300 bytes of "a", compressed.
     let deflated = b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00";
     session.feed(Frame::binary(deflated).rsv(0x40).bytes());
     assert_eq!(*cause(&session), limit(Limit::MessageSize, 100, 101));
@@ -411,7 +412,7 @@ fn each_kind_has_a_word_of_its_own() {
     ];
     for (cause, kind) in &causes {
         assert_eq!(cause.kind(), *kind);
-        // A line for a log, that no other has.
+        // A line for a log, unique for each cause.
         let line = cause.to_string();
         assert!(!line.is_empty() && !line.contains('\n'));
         assert_eq!(causes.iter().filter(|(other, _)| other.to_string() == line).count(), 1, "{line}");

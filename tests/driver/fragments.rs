@@ -1,4 +1,4 @@
-//! Messages in short fragments, which are read at once if they have been received as a whole.
+//! Messages in short fragments, which are parsed at once if they have been received completely.
 
 use proptest::prelude::*;
 use websocket_driver::{Config, Event, ProtocolError, Version};
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Frame, frames};
 
 use crate::session::{Session, binary, cases, failed, ping, text};
 
-/// A message, cut into pieces of these lengths.
+/// Splits a message into fragments of these lengths.
 fn cut(opcode: u8, payload: impl AsRef<[u8]>, lens: &[usize]) -> Vec<Frame> {
     let mut rest = payload.as_ref();
     let count = lens.len() + 1;
@@ -91,7 +91,7 @@ fn first_fragment_is_a_frame_to_wait_for() {
     assert_eq!(session.driver.poll_event(), None);
     assert!(!session.driver.has_frame());
     assert_eq!(session.feed(fragments[1].bytes()), [text("hello")]);
-    // With the rest behind it, it is left where it is.
+    // With the rest of the message, the input is left in place.
     session.driver.receive(&frames(fragments)[..]);
     assert!(session.driver.has_frame());
     assert_eq!(session.events(), [text("hello")]);
@@ -109,7 +109,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     ];
     (first, piece, any::<[u8; 4]>(), prop::option::weighted(0.3, 0..3_usize)).prop_map(
         |(first, mut piece, key, cut)| {
-            // Cut in a character, which the next may complete.
+            // Split within a character that the next fragment may complete.
             piece.truncate(piece.len() - cut.unwrap_or(0).min(piece.len()));
             let bytes = Frame::new(first & 0x0f, piece).mask(key).bytes();
             [&[first], &bytes[1..]].concat()
@@ -136,7 +136,7 @@ proptest! {
         let mut events = Vec::new();
         loop {
             if asks && fast.driver.has_frame() {
-                // It is unchanged by being asked.
+                // The query has no side effects.
                 prop_assert!(fast.driver.has_frame());
             }
             let Some(event) = fast.driver.poll_event() else { break };

@@ -1,4 +1,4 @@
-//! RFC 6455 §4.2.1, draft-hixie-76 §5.2: which request is served by which driver, and which by none.
+//! RFC 6455 §4.2.1, draft-hixie-76 §5.2: which requests are accepted, and as which version.
 
 use bytes::Buf;
 use websocket_driver::{Config, Driver, Event, HandshakeError as E, ServerConfig, Version, is_handshake};
@@ -7,15 +7,16 @@ use websocket_tests::wire::{ACCEPT, Answer, Handshake, KEY, VERSIONS};
 
 use crate::session::failed;
 
-/// What became of a handshake: the answer on the wire, and the version and subprotocol or the reason.
+/// The result of a handshake: the response, and the version and subprotocol or the reason of the
+/// refusal.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     pub(crate) result: Result<(Version, Option<String>), E>,
 }
 
-/// Serves a handshake both ways, by a driver that reads the head and by one that is given the request, and asserts that
-/// they agree and that a refusal is a proper HTTP response.
+/// Performs a handshake with a driver that reads the head and with one that is given the request,
+/// and asserts that they agree and that a refusal is a valid HTTP response.
 #[track_caller]
 pub(crate) fn shake(handshake: &Handshake, config: &ServerConfig) -> Outcome {
     let accepted = accept(&handshake.request(), config.clone());
@@ -74,8 +75,8 @@ fn right() -> Handshake {
     Handshake::of(Version::Hybi13)
 }
 
-/// Asserts that each of the handshakes is refused with 400, or 405 for a method, for this reason, whether drafts are served or
-/// not.
+/// Asserts that each of the handshakes is refused with 400, or 405 for a method, for this reason,
+/// whether drafts are allowed or not.
 #[track_caller]
 fn assert_refused(handshakes: impl IntoIterator<Item = Handshake>, error: E) {
     // RFC 9110 §15.5.6.
@@ -160,7 +161,7 @@ fn a_version_that_is_not_spoken_is_answered_with_426_and_those_that_are() {
 fn only_a_get_of_http_1_1_is_a_handshake() {
     let method = |method: &str| Handshake { method: method.into(), ..right() };
     assert_refused(["POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "get", "WEBSOCKET"].map(method), E::Method);
-    // RFC 9110 §7.8: what such a request says of an upgrade is ignored.
+    // RFC 9110 §7.8: `Upgrade` in such a request is ignored.
     for old in VERSIONS.map(Handshake::of).map(|handshake| Handshake { http: "HTTP/1.0".into(), ..handshake }) {
         assert!(!is_handshake(&old.request()));
         assert_refused([old.clone(), old.without("Connection")], E::HttpVersion);
@@ -202,7 +203,7 @@ fn the_key_is_the_base64_of_16_bytes_once() {
     {
         let outcome = shake(&right().set("Sec-WebSocket-Key", key), &Config::server());
         assert_eq!(outcome.answer.status, 101, "{key}");
-        // The last one ends with bits that encode nothing, as the keys of some clients do.
+        // The last key has non-zero trailing bits, like those of some clients.
         assert!(accept.is_empty() || outcome.answer.all("Sec-WebSocket-Accept") == [accept]);
     }
     let wrong = [

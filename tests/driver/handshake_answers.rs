@@ -1,4 +1,5 @@
-//! The bytes of the answer that opens a connection, and the commands that lead to it (RFC 6455 §4.2.2).
+//! The bytes of the response that accepts a handshake, and the calls that lead to it (RFC 6455
+//! §4.2.2).
 
 use bytes::Buf;
 use http::{HeaderName, HeaderValue};
@@ -8,7 +9,7 @@ use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
 
 use crate::session::{Session, text};
 
-/// The answer to the example request of each version that asks for the subprotocol `sample`.
+/// Returns the response to the example request of each version with the subprotocol `sample`.
 fn expected(version: Version) -> &'static str {
     match version {
         Version::Hixie76 => {
@@ -150,7 +151,7 @@ fn headers_of_the_handshake_cannot_be_set() {
 
 #[test]
 fn a_line_break_cannot_get_into_a_header() {
-    // CVE-2026-1527: it is the types of the arguments that keep it out.
+    // CVE-2026-1527: prevented by the types of the arguments.
     for value in ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"] {
         assert!(HeaderValue::from_str(value).is_err() && HeaderName::from_bytes(value.as_bytes()).is_err());
     }

@@ -1,4 +1,4 @@
-//! draft-hixie-thewebsocketprotocol-75, and the frames that draft 76 shares with it.
+//! draft-hixie-thewebsocketprotocol-75, and the framing that draft 76 shares with it.
 
 use bytes::Buf;
 use websocket_driver::{CloseCode, Config, Event, ReadyState, SendError, Version};
@@ -78,7 +78,7 @@ fn frames_with_a_length_are_skipped() {
             (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], 1),
         ] {
             let mut session = Session::open(version);
-            // What is skipped looks like frames.
+            // The skipped payload looks like frames.
             let payload: Vec<u8> = [0x00, b'x', 0xff, 0x00].into_iter().cycle().take(length).collect();
             let input = [header, &payload, &hixie_text("in step")].concat();
             assert_eq!(session.feed(&input), [text("in step")], "{header:x?}");

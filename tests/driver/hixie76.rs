@@ -1,4 +1,4 @@
-//! draft-hixie-thewebsocketprotocol-76: the challenge, the body behind the head, frames and closing.
+//! draft-hixie-thewebsocketprotocol-76: the challenge, the body after the head, frames and closing.
 
 use bytes::Buf;
 use websocket_driver::{
@@ -18,7 +18,7 @@ fn right() -> Handshake {
     Handshake::of(Version::Hixie76)
 }
 
-/// A driver that was given the request and waits for its body.
+/// Returns a driver that was given the request and waits for its body.
 fn waiting() -> Session {
     let (_, driver) = accept(&right().request(), config()).unwrap();
     Session { driver }
@@ -71,13 +71,13 @@ fn a_key_without_a_number_in_32_bits_is_refused() {
         let outcome = shake(&right().set("Sec-WebSocket-Key1", key), &config());
         assert_eq!(outcome.answer.status, 101, "{key:?}");
     }
-    // Bytes beyond ASCII count for nothing.
+    // Non-ASCII bytes are ignored.
     assert_eq!(shake(&right().set("Sec-WebSocket-Key1", b"1\xff 2\x80"), &config()).answer.status, 101);
 }
 
 #[test]
 fn the_head_of_the_answer_goes_out_before_the_body_has_come() {
-    // Some proxies hold the body back until they have seen it.
+    // Some proxies hold the body back until they have seen the response.
     let mut session = Session::reading(config());
     assert_eq!(session.feed(right().head()), [Event::Connect]);
     assert!(session.written().ends_with(b"Sec-WebSocket-Location: ws://example.com/demo\r\n\r\n"));
@@ -111,7 +111,7 @@ fn the_body_may_be_declared() {
         let outcome = shake(&right().with("Content-Length", length), &config());
         assert_eq!(outcome.result, Err(HandshakeError::Body), "{length:?}");
     }
-    // A coding that only an HTTP stack can have taken off.
+    // A transfer coding that only an HTTP stack can have decoded.
     let chunked = right().with("Transfer-Encoding", "chunked");
     assert!(accept(&chunked.request(), config()).is_ok());
     let mut session = Session::reading(config());
@@ -193,7 +193,7 @@ fn target_with_malformed_authority_is_refused() {
     for target in ["http://user@example.com/demo", "http://example.com:99999/demo", "http://example.com:/demo:"] {
         let outcome = shake(&Handshake { target: target.into(), ..right() }, &config());
         match target.ends_with(':') {
-            // An empty port is the default one (RFC 3986 §3.2.3).
+            // An empty port means the default port (RFC 3986 §3.2.3).
             true => assert_eq!(outcome.answer.all("Sec-WebSocket-Location"), ["ws://example.com:/demo:"]),
             false => assert_eq!(outcome.result, Err(HandshakeError::Host), "{target}"),
         }

@@ -1,4 +1,4 @@
-//! RFC 9112: the head of a request, read by the driver itself, and plain HTTP beside WebSockets.
+//! RFC 9112: the head of a request, read by the driver itself, and plain HTTP requests.
 
 use bytes::Buf;
 use websocket_driver::{Config, Driver, Event, HandshakeError, HeadError, ReadyState, ServerConfig, Version};
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Answer, Handshake, VERSIONS};
 
 use crate::session::{Session, closed, failed};
 
-/// Feeds a head and asserts that it is refused for this reason by a proper response of 400.
+/// Feeds a head and asserts that it is refused for this reason with a valid 400 response.
 #[track_caller]
 fn assert_refused(config: ServerConfig, bytes: &[u8], error: HeadError) {
     let mut session = Session::reading(config);
@@ -54,7 +54,7 @@ fn a_head_that_is_no_http_is_refused() {
 #[test]
 fn first_byte_that_cannot_begin_a_request_is_refused() {
     for (start, last) in [
-        // TLS, with the first byte of a ClientHello.
+        // TLS: the first byte of a ClientHello.
         ("", 0x16),
         ("\r\n\r\n", 0x16),
         ("", 0x00),
@@ -65,7 +65,7 @@ fn first_byte_that_cannot_begin_a_request_is_refused() {
         ("GE", b'('),
         ("GET", b'\r'),
         ("GET", b'\n'),
-        // The rest of a PROXY protocol header, version 2.
+        // A PROXY protocol header, version 2.
         ("\r\n\r\n", 0x00),
     ] {
         let mut session = Session::reading(Config::server());
@@ -75,7 +75,7 @@ fn first_byte_that_cannot_begin_a_request_is_refused() {
         assert_eq!(session.feed([last]), failed(error.into(), 1002), "{start:?} {last:#x}");
         assert!(session.written().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
     }
-    // Any token may be a method.
+    // Any token is a valid method.
     let mut session = Session::reading(Config::server());
     assert_eq!(session.feed_slowly(b"M-SEARCH!#$%&'*+.^_`|~0123456789abc * HTTP/1.1\r\n\r\n")[0].1, Event::Connect);
 }
@@ -126,7 +126,7 @@ fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
         assert_eq!(head.len(), limit);
         assert_eq!(Session::reading(config.clone()).feed(head)[0], Event::Connect);
         assert_refused(config.clone(), &fill(limit + 1 - short.head().len()), HeadError::TooLarge { limit });
-        // It does not wait for the byte behind the limit.
+        // It does not wait for a byte beyond the limit.
         let endless = fill(2000);
         let mut session = Session::reading(config);
         assert_eq!(session.feed(&endless[..limit - 1]), []);
@@ -189,7 +189,7 @@ fn an_end_before_the_end_of_the_head_is_1006_and_writes_nothing() {
 
 #[test]
 fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
-    // A fresh search for its end at every byte would take minutes.
+    // Restarting the search for the end at every byte would take minutes.
     let head = Handshake::of(Version::Hybi13).with("X-Fill", "x".repeat(1 << 20)).head();
     let mut session = Session::reading(Config::server().max_head_size(2 << 20));
     assert_eq!(session.feed_slowly(&head).len(), 2);
@@ -199,7 +199,7 @@ fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
 fn head_that_an_http_stack_has_read_is_held_to_the_same_limits() {
     for version in VERSIONS {
         let right = Handshake::of(version).with("X-Filler", "x".repeat(100));
-        // Without what may be left out: the CR of each line, and the space behind each colon.
+        // Without optional parts: the CR of each line, and the space after each colon.
         let count = right.headers.len();
         let size = right.head().len() - (count + 2) - count;
         let accept = |handshake: &Handshake, max_head_size, max_headers| {

@@ -1,4 +1,4 @@
-//! RFC 6455 §5.5.1, §7: closing, from either side or none.
+//! RFC 6455 §5.5.1, §7: closing by either side or neither.
 
 use bytes::Buf;
 use websocket_driver::{CloseCode, Event, ProtocolError, ReadyState, SendError, Version};
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Frame, HYBI, ServerFrame, frames};
 
 use crate::session::{Session, closed, failed, ping, text};
 
-/// RFC 6455 §7.4, with the codes registered since.
+/// RFC 6455 §7.4 and the codes registered since.
 fn is_legal(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
@@ -125,7 +125,7 @@ fn our_close_waits_for_its_answer_and_messages_that_were_under_way_still_come() 
     let answer = frames([Frame::text("last"), Frame::close(1001, "as you say"), Frame::text("late")]);
     assert_eq!(session.feed(answer), [text("last"), closed(1001, "as you say")]);
     assert!(session.driver.is_closed());
-    // The answer to our close is not answered.
+    // The answer to our close frame is not answered.
     assert_eq!(session.frames(), [ServerFrame::close(1001, "restart")]);
 }
 

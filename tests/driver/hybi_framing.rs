@@ -1,4 +1,4 @@
-//! RFC 6455 §5: frames, fragments, control frames. The hybi drafts since 07 have the same.
+//! RFC 6455 §5: frames, fragments, control frames. The hybi drafts since 07 have the same framing.
 
 use websocket_driver::{Event, ProtocolError as E, Version};
 use websocket_tests::chain::chain;
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Frame, HYBI, LengthForm, ServerFrame, frames, hixie_
 
 use crate::session::{Session, binary, failed, ping, text};
 
-/// What no client may send, up to the byte that shows it, and what it is called.
+/// Returns what a client must not send, up to the byte that violates the protocol, with the error.
 pub(crate) fn violations() -> Vec<(String, Vec<u8>, E)> {
     let mut all = Vec::new();
     let mut add = |name: String, bytes: &[u8], error: E| all.push((name, bytes.to_vec(), error));

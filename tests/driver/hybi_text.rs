@@ -1,4 +1,4 @@
-//! RFC 6455 §8.1: text is UTF-8, judged as it comes (the cases of Autobahn 6).
+//! RFC 6455 §8.1: text is UTF-8, validated as it arrives (the cases of Autobahn 6).
 
 use proptest::prelude::*;
 use websocket_driver::{Config, Event, ProtocolError, Version};
@@ -50,13 +50,13 @@ const INVALID: [&[u8]; 26] = [
     b"abc\xe2\x82\xac\xf0\x9fabc",
 ];
 
-/// How many bytes it takes until no text can begin so, or `None` where one can.
+/// Returns the number of bytes after which no valid text can continue, or `None` if one can.
 fn wrong_after(bytes: &[u8]) -> Option<usize> {
     (1..=bytes.len())
         .find(|&count| std::str::from_utf8(&bytes[..count]).is_err_and(|error| error.error_len().is_some()))
 }
 
-/// A text in fragments of one byte; the last is final only if `end`.
+/// Returns a text in fragments of one byte. The last is final only if `end`.
 fn one_by_one(bytes: &[u8], end: bool) -> Vec<Vec<u8>> {
     let fragment = |(i, byte): (usize, &u8)| {
         let frame = Frame::new(if i == 0 { 1 } else { 0 }, [*byte]);
@@ -98,7 +98,7 @@ fn bytes_that_are_no_text_close_with_1007() {
 fn a_text_fails_at_its_first_wrong_byte_inside_a_frame_that_is_not_whole() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
-        // The rest of the frame never comes.
+        // The rest of the frame is never sent.
         let frame = Frame::text(bytes).announcing(bytes.len() as u64 + 10);
         let header = frame.header().len();
         let events = session.feed_slowly(frame.bytes());
@@ -136,14 +136,14 @@ fn a_text_may_not_end_inside_a_character() {
     }
 }
 
-/// A server that replaces what is not UTF-8, with this limit of a message.
+/// Returns a server that replaces invalid UTF-8, with this message size limit.
 fn replacing(limit: usize) -> Session {
     Session::open_with(Version::Hybi13, Config::server().replace_invalid_utf8(true).max_message_size(limit))
 }
 
 #[test]
 fn invalid_utf8_is_replaced_where_that_is_configured() {
-    // Of one connection, as it stays open.
+    // On one connection, since it stays open.
     let mut session = replacing(1024);
     let windows_1252: &[u8] = b"\x93caf\xe9\x94";
     for bytes in INVALID.into_iter().chain(VALID.map(str::as_bytes)).chain([windows_1252]) {
@@ -158,10 +158,10 @@ fn invalid_utf8_is_replaced_where_that_is_configured() {
             let parts = [Frame::text(&bytes[..cut]).more(), Frame::ping("-"), Frame::continuation(&bytes[cut..])];
             assert_eq!(session.feed(frames(parts)), [ping("-"), expected()], "{bytes:x?} at {cut}");
         }
-        // Bytes stay bytes.
+        // Binary messages are not affected.
         assert_eq!(session.feed(Frame::binary(bytes).bytes()), [binary(bytes)]);
     }
-    // A close has a reason of UTF-8, or none (RFC 6455 §5.5.1).
+    // A close reason is valid UTF-8 or the connection fails (RFC 6455 §5.5.1).
     session.written();
     let events = session.feed(Frame::close(1000, b"\xff").bytes());
     session.assert_failed(&events, ProtocolError::InvalidCloseReason, 1007);
@@ -177,7 +177,7 @@ fn limit_holds_for_text_after_replacement() {
         ([&[b'x'; 27][..], b"\xff"].concat(), true),
         ([&[b'x'; 28][..], b"\xff"].concat(), false),
         ([b"\xff", &[b'x'; 28][..]].concat(), false),
-        // What is cut off counts as one.
+        // A truncated character counts as one replacement.
         ([&[b'x'; 27][..], b"\xf0\x9f\x98"].concat(), true),
     ] {
         for sent in [Frame::text(&bytes).bytes(), one_by_one(&bytes, true).concat()] {
@@ -226,7 +226,7 @@ proptest! {
         shift in 0..4usize,
     ) {
         let bytes = parts.concat();
-        // Cut elsewhere than between what was made.
+        // Split at other positions than the parts.
         let mut cuts: Vec<usize> = parts.iter().scan(0, |at, part| { *at += part.len(); Some(*at) }).collect();
         cuts.iter_mut().for_each(|cut| *cut = cut.saturating_sub(shift));
         let mut session = Session::open(Version::Hybi13);

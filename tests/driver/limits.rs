@@ -1,4 +1,4 @@
-//! RFC 6455 §10.4: what a peer may make the driver hold, and what an application may.
+//! RFC 6455 §10.4: limits on what a peer and an application can make the driver hold.
 
 use bytes::{Buf, BufMut};
 use websocket_driver::{Config, Event, ProtocolError as E, SendError, ServerConfig, Version};
@@ -85,7 +85,7 @@ fn fragments_are_limited_even_where_they_are_empty() {
 
 #[test]
 fn a_fragment_too_many_fails_at_its_header_whatever_is_in_it() {
-    // What follows is no text, which must not be what is told where it comes in pieces.
+    // The data that follows is not valid UTF-8, which must not be reported if it arrives in pieces.
     let header = Frame::continuation(b"\xff\xff").more().bytes();
     for cut in 6..=header.len() {
         let mut session = with(|config| config.max_fragments(1));
@@ -111,7 +111,7 @@ fn a_control_frame_too_many_is_told_the_same_whether_or_not_it_was_asked_for_bef
 fn a_text_of_1_mib_in_65536_fragments_is_joined_in_linear_time() {
     let message = "sixteen bytes €".repeat(1 << 16);
     assert_eq!("sixteen bytes €".len(), 17);
-    // Cut inside the characters.
+    // Split within characters.
     let parts = message.as_bytes().chunks(17 * 16 + 1).flat_map(|part| part.chunks(17));
     let count = parts.clone().count();
     assert!(count > 1 << 16);
@@ -138,7 +138,7 @@ fn a_message_that_comes_byte_by_byte_is_read_in_linear_time() {
 
 #[test]
 fn a_hixie_text_that_comes_byte_by_byte_is_read_in_linear_time() {
-    // Its end is looked for so fast that only a long text tells.
+    // The search for the end is fast, so only a long text shows the difference.
     let message = "x".repeat(2 << 20);
     let bytes = hixie_text(&message);
     let mut session = Session::open(Version::Hixie75);
@@ -167,7 +167,7 @@ fn a_hixie_text_beyond_the_limit_fails_without_its_end() {
     }
 }
 
-/// Each byte that is not UTF-8 becomes three.
+/// Each invalid byte is replaced by three.
 #[test]
 fn hixie_text_is_judged_after_its_invalid_bytes_are_replaced() {
     for version in [Version::Hixie75, Version::Hixie76] {
@@ -207,7 +207,7 @@ fn a_hixie_length_beyond_the_limit_fails_at_the_byte_that_makes_it_so() {
 fn output_beyond_the_limit_is_refused_until_there_is_room_again() {
     for version in VERSIONS {
         let mut session = Session::open_with(version, Config::server().max_output(1000));
-        // One message may go beyond, or a large one could never be sent.
+        // A single message may exceed the limit, otherwise a large one could never be sent.
         session.driver.text("x".repeat(5000)).unwrap();
         assert!(session.driver.is_output_full());
         assert_eq!(session.driver.text(""), Err(SendError::OutputFull));
@@ -245,7 +245,7 @@ fn what_is_sent_early_is_limited_even_where_it_is_empty() {
         assert!((10..1000).contains(&count), "{count}");
         assert_eq!(session.driver.text("x"), Err(SendError::OutputFull));
         assert_eq!(session.driver.send_ping("x"), Err(SendError::OutputFull));
-        // They are taken again once it is open and the output was written.
+        // Messages are accepted again once it is open and the output was written.
         session.feed(Handshake::of(version).bytes());
         session.written();
         session.driver.text("x").unwrap();
@@ -271,7 +271,8 @@ fn limits_of_usize_max_mean_none() {
                 continue;
             }
             session.feed(Frame::binary("0123456789").more().bytes());
-            // The longest length there is, and with what has come one that no 64 bits with a sign can hold.
+            // The maximum length, which exceeds a signed 64-bit integer together with the bytes
+            // received before.
             assert_eq!(session.feed(Frame::continuation("").announcing(u64::MAX >> 1).header()), []);
             assert_eq!(session.driver.missing(), usize::MAX >> 1);
             assert!(session.driver.input().capacity() < 1 << 16, "reserved for what was only announced");

@@ -1,4 +1,4 @@
-//! Messages and texts as values: what they convert from and to, and what they compare with.
+//! Messages and texts as values: conversions and comparisons.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use websocket_driver::{CloseCode, Message, Utf8Bytes};
 
-/// One text of each representation: inline, checked bytes, shared.
+/// Returns one text per representation: inline, revalidated bytes, shared.
 fn texts() -> Vec<(String, Utf8Bytes)> {
     [3, 100, 5000].map(|len| "x".repeat(len)).map(|text| (text.clone(), Bytes::from(text).try_into().unwrap())).into()
 }

@@ -1,4 +1,4 @@
-//! What an observer is told of a connection, over no socket: each thing once, and numbers that add up.
+//! The notifications of an observer, without sockets: each event once, and figures that add up.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use websocket_tests::wire::{ACCEPT, Frame, HYBI, Handshake, VERSIONS, frames, hi
 
 use crate::session::Session;
 
-/// What was told, in its order; what passed is summed up.
+/// The notifications in order, with the traffic summed up.
 #[derive(Debug, Default)]
 struct Told {
     opened: Vec<String>,
@@ -23,7 +23,7 @@ struct Told {
     answered: Vec<Duration>,
     closed: Vec<CloseCause>,
     traffic: Traffic,
-    /// What came behind an end.
+    /// The number of notifications after an end.
     late: usize,
 }
 
@@ -42,7 +42,7 @@ impl Observer for Notes {
     }
 }
 
-/// For tests to which it matters only that there is an observer.
+/// An observer for tests that only need one to be present.
 pub(crate) fn quiet_observer() -> impl Observer {
     Notes::default()
 }
@@ -138,14 +138,14 @@ fn every_byte_of_frames_and_every_message_is_counted() {
     for version in [Version::Hixie75, Version::Hixie76] {
         let notes = Notes::default();
         let mut session = Session::open_with(version, notes.config());
-        // With a frame that is skipped.
+        // Includes a frame that is skipped.
         let sent = [&hixie_text("hello")[..], b"\x80\x02xx", &hixie_text("Grüße")].concat();
         session.feed(&sent);
         session.driver.text("short").unwrap();
         session.written();
         drop(session);
         let told = notes.take();
-        // The digest of draft 76 is written by the driver as well.
+        // The driver writes the digest of draft 76 as well.
         let digest = if version == Version::Hixie76 { 16 } else { 0 };
         assert_eq!(counts(&told.traffic), [2, 12, sent.len() as u64, 1, 5, 7 + digest], "{version}");
     }
@@ -188,7 +188,7 @@ fn messages_that_are_refused_are_not_counted_and_those_that_waited_are() {
     drop(session);
     let told = notes.take();
     assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (4, 5 + 2000 + 8 + 8));
-    // A hixie connection takes no binary messages.
+    // A hixie connection does not accept binary messages.
     let mut session = Session::open_with(Version::Hixie76, notes.config());
     session.driver.binary("no").unwrap_err();
     session.events();
@@ -215,7 +215,7 @@ fn compressed_messages_count_as_the_application_has_them_and_on_the_wire_as_they
     assert_eq!(counts(&told.traffic), [1, 10_000, sent.len() as u64, 1, 10_000, written.len() as u64]);
 }
 
-/// The payload of a short frame of a server.
+/// Returns the payload of a short server frame.
 fn compressed(bytes: &[u8]) -> (&[u8], usize) {
     assert_eq!(bytes[0], 0xc1);
     let start = if bytes[1] == 126 { 4 } else { 2 };
@@ -353,7 +353,7 @@ fn a_client_that_closes_before_it_looks_is_still_observed_as_one() {
     let request = driver.extended_connect().unwrap();
     assert_eq!(request.method(), http::Method::CONNECT);
     driver.receive_response(Response::new(bytes::Bytes::new())).unwrap();
-    // Opened, and over, before that is told.
+    // The connection opens and ends before either is reported.
     driver.receive_eof();
     while driver.poll_event().is_some() {}
     assert!(!driver.output().has_remaining());

@@ -1,4 +1,4 @@
-//! The bytes that wait to be written: joined where they are small, never copied where they are large.
+//! The output queue: small messages are joined, large ones never copied.
 
 use std::io::IoSlice;
 
@@ -11,7 +11,7 @@ use crate::session::{Session, cases};
 
 const MIB: usize = 1 << 20;
 
-/// The addresses and lengths of what a vectored write would be given.
+/// Returns the addresses and lengths of the slices for a vectored write.
 fn chunks(driver: &mut Driver) -> Vec<(*const u8, usize)> {
     let mut slices = [IoSlice::new(&[]); 64];
     let output = driver.output();
@@ -24,7 +24,7 @@ fn a_large_message_is_echoed_without_a_copy() {
     for opcode in [1, 2] {
         let mut session = Session::open(Version::Hybi13);
         let buffer = BytesMut::from(&Frame::new(opcode, vec![b'x'; MIB]).bytes()[..]);
-        // Behind the header of 14 bytes, unmasked in place.
+        // After the header of 14 bytes, unmasked in place.
         let received = buffer[14..].as_ptr();
         session.driver.receive(buffer);
         let Some(Event::Message(message)) = session.driver.poll_event() else { panic!("no message") };
@@ -90,7 +90,7 @@ fn small_frames_are_joined_into_one_chunk() {
     }
 }
 
-/// Small and large messages and control frames in turn.
+/// Queues small and large messages and control frames in turn.
 fn mixed() -> (Session, Vec<ServerFrame>) {
     let mut session = Session::open(Version::Hybi13);
     let mut expected = Vec::new();
@@ -109,7 +109,7 @@ fn the_order_is_kept_over_small_and_large_messages() {
     assert!(chunks(&mut session.driver).len() > 4);
     let frames = session.frames();
     assert_eq!(frames.len(), sent.len());
-    // Pings may go ahead of messages.
+    // Pings may overtake messages.
     let messages = |frames: Vec<ServerFrame>| frames.into_iter().filter(|frame| frame.opcode < 8).collect::<Vec<_>>();
     assert_eq!(messages(frames), messages(sent));
     assert!(!session.driver.output().has_remaining());
@@ -121,7 +121,7 @@ fn what_is_told_to_wait_is_what_the_chunks_hold_however_much_is_written_at_once(
     for step in [1, 7, 1000, 4096, 16_384, 33_003, 40_004, 100_000] {
         let (mut session, _) = mixed();
         let mut written = Vec::new();
-        // Byte by byte, the first chunks are enough.
+        // If it is written byte by byte, checking the first chunks is enough.
         while written.len() < whole.len().min(45_000 * step) {
             let output = session.driver.output();
             let mut slices = [IoSlice::new(&[]); 64];
@@ -151,7 +151,7 @@ fn a_cut_at_any_place_leaves_the_rest_as_it_was() {
     for cut in edges {
         let mut session = build();
         session.driver.output().advance(cut);
-        // What comes later stands behind it.
+        // Later messages are queued after it.
         session.driver.text("later").unwrap();
         assert_eq!(session.written(), [&whole[cut..], b"\x81\x05later"].concat(), "{cut}");
     }
@@ -176,7 +176,7 @@ fn a_lent_buffer_is_used_and_given_back_when_all_is_written() {
     let buffer = BytesMut::with_capacity(8192);
     let start = buffer.as_ptr();
     session.driver.output().lend(buffer);
-    // A second one is not needed, and must not take the place of what waits.
+    // A second buffer is not needed, and must not replace queued output.
     session.driver.text("first").unwrap();
     session.driver.output().lend(BytesMut::with_capacity(64));
     assert_eq!(session.frames(), [ServerFrame::text("first")]);
@@ -302,7 +302,8 @@ proptest! {
         }
         let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(usize::MAX));
         let (mut written, mut read) = (Vec::new(), 0);
-        // The ends of the messages that are queued, and how many were written to their ends or discarded.
+        // The ends of the queued messages, the number written or discarded, and whether output was
+        // discarded.
         let (mut ends, mut done, mut is_discarded) = (Vec::new(), 0, false);
         let mut before = 0;
         for step in steps {
@@ -335,7 +336,7 @@ proptest! {
             before = flushed;
             prop_assert!(flushed <= output.end_position());
             prop_assert!(output.has_remaining() || ends.iter().all(|&end| end <= flushed));
-            // Behind what was cut off there are no frames.
+            // No frames follow the discarded ones.
             while !is_discarded && let Some((frame, len)) = server_frame(&written[read..]) {
                 read += len;
                 done += usize::from(frame.opcode < 8);

@@ -47,7 +47,7 @@ fn pings_that_are_answered_stand_between_the_messages_sent_around_them() {
 
 #[test]
 fn pings_and_pongs_go_ahead_of_much_that_is_queued_wherever_the_transport_stands() {
-    // In the one buffer, as segments of their own, and in the buffer behind them.
+    // In the first buffer, as separate segments, and in the buffer after them.
     let lens = [100, 40_000, 100, 100_000, 100, 30_000];
     let sizes = lens.map(|len| {
         if len > 65_535 {
@@ -113,7 +113,7 @@ fn a_ping_that_waits_for_its_answer_is_not_answered_behind_a_later_one() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.binary(vec![0; 100_000]).unwrap();
     session.feed(Frame::ping("1").bytes());
-    // All is written in one go, without another look at the output.
+    // Everything is written in one go, without querying the output again.
     let output = session.driver.output();
     output.advance(output.remaining());
     session.feed(Frame::ping("2").bytes());
@@ -132,11 +132,11 @@ fn a_pong_is_not_starved_by_an_application_that_never_lets_the_output_run_empty(
             session.feed(Frame::ping("alive?").bytes());
             pinged = true;
         }
-        // The transport takes only so much at a time.
+        // The transport accepts only a limited number of bytes at a time.
         let output = session.driver.output();
         written.extend(output.copy_to_bytes(output.remaining().min(64 * 1024)));
     }
-    // 6 MiB went out since the ping came. The last frame may be cut.
+    // 6 MiB were written since the ping was received. The last frame may be incomplete.
     let whole = written.windows(8).any(|bytes| bytes == b"\x8a\x06alive?");
     assert!(whole, "no pong in {} bytes", written.len());
 }

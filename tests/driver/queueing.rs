@@ -1,4 +1,4 @@
-//! What an application sends before the handshake is done goes out when it is, in its order.
+//! Messages sent before the handshake is complete are written in order once it is.
 
 use bytes::Buf;
 use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, SendError, Version};
@@ -15,7 +15,7 @@ fn reading() -> Session {
     Session::reading(Config::server().allow_drafts(true))
 }
 
-/// What was written behind the head of the answer.
+/// Returns the output after the head of the response.
 fn behind_the_head(session: &mut Session) -> Vec<u8> {
     let written = session.written();
     let (_, length) = Answer::read(&written).expect("the head of an answer");
@@ -95,7 +95,7 @@ fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection()
             session.driver.text("never").unwrap();
             let events = session.feed([Handshake::of(version).bytes(), hixie_text("discarded")].concat());
             assert_eq!(events[..2], [Event::Connect, Event::Open]);
-            // It is this side's own mistake, so there is no error of the peer.
+            // It is a mistake of this side, so no error of the peer is reported.
             let reason = format!("{version} supports only text messages");
             let close = CloseFrame { code: CloseCode::UNSUPPORTED_DATA, reason: reason.as_str().into() };
             assert_eq!(events[2..], [Event::Close(close.clone())]);

@@ -1,4 +1,4 @@
-//! Frames by the second: a burst of the limit, and what time gives back.
+//! Rate limits on frames: bursts up to the limit, and recovery over time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn of(version: Version) -> Vec<u8> {
     if version.is_hixie() { hixie_text("x") } else { Frame::text("x").bytes() }
 }
 
-/// How many of these frames come through, one after the other, at this time.
+/// Returns the number of frames accepted at this time.
 fn admitted(session: &mut Session, now: Instant, frame: &[u8]) -> usize {
     session.driver.tick(now);
     (0..).take_while(|_| !session.feed(frame).is_empty() && !session.driver.is_closed()).count()
@@ -76,7 +76,7 @@ fn time_gives_back_what_was_taken_and_never_more_than_a_second_is_worth() {
         let mut session = Session::open_with(version, Config::server().max_frame_rate(Some(10)));
         session.driver.tick(now);
         session.feed(of(version).repeat(10));
-        // A steady stream at the limit goes on for ever.
+        // A steady stream at the limit never ends.
         for _ in 0..100 {
             now += SECOND / 2;
             session.driver.tick(now);
@@ -92,7 +92,7 @@ fn time_gives_back_what_was_taken_and_never_more_than_a_second_is_worth() {
 fn what_was_taken_before_the_time_was_told_comes_back_from_then_on() {
     let begun = Instant::now();
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_frame_rate(Some(10)));
-    // In one piece with the handshake, for instance.
+    // For example, in one packet with the handshake.
     session.feed(of(Version::Hybi13).repeat(10));
     session.driver.tick(begun);
     session.driver.tick(begun + SECOND / 2);
@@ -125,7 +125,7 @@ fn control_frames_count_for_both_limits_and_others_for_one() {
         }
         let mut session = Session::open_with(version, Config::server().max_control_rate(Some(0)));
         assert_eq!(session.feed(of(version).repeat(1000)).len(), 1000);
-        // A close is one as well.
+        // A close frame counts as well.
         session.feed(Frame::close(1000, "").bytes());
         assert_eq!(exceeded(&session), Some((Limit::ControlRate, 0)));
     }
@@ -161,7 +161,7 @@ fn messages_that_would_be_lent_in_a_batch_are_counted() {
         session.driver.lend(&mut batch);
         assert!(!batch.is_lent() && !batch.has_next());
     }
-    // It is lent where nothing is counted.
+    // Without a rate limit, messages are lent to a batch.
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&Frame::text("x").bytes()[..]);
     let mut batch = Batch::default();

@@ -1,4 +1,4 @@
-//! Handshakes that could be accepted, and that the application refuses.
+//! Valid handshakes that the application refuses.
 
 use bytes::Buf;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -16,7 +16,7 @@ fn forbidden() -> Response<&'static str> {
     response
 }
 
-/// One that has read its request.
+/// Returns a session that has read its request.
 fn requested(handshake: &Handshake) -> Session {
     let mut session = Session::reading(Config::server().allow_drafts(true));
     session.driver.receive(&handshake.bytes()[..]);
@@ -63,7 +63,7 @@ fn it_comes_once_and_neither_too_early_nor_too_late() {
     let mut session = Session::reading(Config::server());
     assert_eq!(session.driver.refuse(forbidden()), Err(UsageError::NotRequested));
     assert_eq!(session.written(), []);
-    // The request is read all the same.
+    // The request is available nevertheless.
     let hybi = Handshake::of(websocket_driver::Version::Hybi13);
     assert_eq!(session.feed(hybi.bytes()), [Event::Connect, Event::Open]);
     session.written();
@@ -100,7 +100,7 @@ fn the_framing_of_the_answer_is_that_of_its_body_whatever_the_application_says()
     let written = session.written();
     let (answer, length) = Answer::read(&written).unwrap();
     assert_eq!(answer.all("content-length"), ["8"]);
-    // Beside a length it is a way to smuggle (RFC 9112 §6.1).
+    // Together with a length it would enable request smuggling (RFC 9112 §6.1).
     assert!(answer.all("transfer-encoding").is_empty(), "{answer:?}");
     assert_eq!(answer.all("connection"), ["close"]);
     assert_eq!(written[length..], *b"not you\n");
@@ -114,6 +114,6 @@ fn a_refusal_of_the_drivers_own_is_framed_as_well() {
     let (answer, length) = Answer::read(&written).unwrap();
     assert_eq!(answer.status, 426);
     assert_eq!(answer.all("content-length"), [(written.len() - length).to_string()]);
-    // RFC 9110 §15.5.22 wants the one and the end of the connection the other.
+    // RFC 9110 §15.5.22 requires the first, and closing the connection the second.
     assert_eq!(answer.all("connection"), ["Upgrade", "close"]);
 }

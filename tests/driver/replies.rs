@@ -57,7 +57,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
     assert!(!replies.has_buffer());
     assert_eq!(session.driver.output().chunk().as_ptr(), start);
     assert_eq!(session.frames(), [ServerFrame::text("hello")]);
-    // The next time, the replies have it.
+    // The next buffer contains it.
     session.driver.begin_replies(&mut replies);
     replies.send("again").unwrap();
     session.driver.commit(&mut replies).unwrap();
@@ -85,12 +85,12 @@ fn full_reply_buffer_takes_one_message_beyond_the_limit() {
         session.driver.text("x".repeat(98)).unwrap();
         let mut replies = begun(&session);
         let taken = (0..100).take_while(|_| replies.send_borrowed(&[7; 100][..]).is_ok()).count();
-        // A message that is kept counts for more than its frame.
+        // A deferred message counts more than its frame.
         assert!(if observed { (3..9).contains(&taken) } else { taken == 9 }, "{taken}");
         assert!(replies.is_full());
         assert_eq!(replies.send("x"), Err(SendError::OutputFull));
         assert_eq!(replies.send_prepared(&"x".into()), Err(SendError::OutputFull));
-        // Others may have filled the output meanwhile.
+        // Others may fill the output in the meantime.
         while session.driver.binary(vec![7; 100]).is_ok() {}
         session.driver.commit(&mut replies).unwrap();
         session.driver.begin_replies(&mut replies);
@@ -193,7 +193,7 @@ fn large_reply_is_not_copied() {
     assert_eq!(output.chunk().as_ptr(), message.as_bytes().as_ptr());
 }
 
-/// How a connection may send.
+/// How a connection may send messages.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Server(Version),
@@ -240,7 +240,7 @@ enum Step {
         len: usize,
     },
     Commit,
-    /// By others than the handler, which commit at once.
+    /// By others than the handler, committed at once.
     Aside(usize),
     Write(usize),
     Close,
@@ -320,7 +320,7 @@ proptest! {
                         let output = session.driver.output();
                         bytes.extend(output.copy_to_bytes(len.min(output.remaining())));
                     }
-                    // Without a commit, to commit to what is partly written.
+                    // Not committed, to be committed to partially written output.
                 }
                 Step::Close => {
                     direct.driver.start_close(CloseCode::NORMAL, "bye").unwrap();

@@ -1,17 +1,18 @@
-//! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have one name instead of a list.
+//! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have a single name instead of a list.
 
 use websocket_driver::{Config, HandshakeError, ServerConfig, Version};
 use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
 
 use crate::handshake::shake;
 
-/// A handshake with these lines of offers.
+/// Returns a handshake with these header lines.
 fn offering(version: Version, lines: &[&str]) -> Handshake {
     let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
     lines.iter().fold(Handshake::of(version), |handshake, line| handshake.with(name, line))
 }
 
-/// What is agreed to, having checked that the answer says so, once, or says nothing.
+/// Returns the negotiated subprotocol, after checking that the response contains it exactly once,
+/// or not at all.
 #[track_caller]
 fn agreed(handshake: &Handshake, config: &ServerConfig) -> Option<String> {
     let outcome = shake(handshake, &config.clone().allow_drafts(true));
@@ -61,7 +62,7 @@ fn a_hixie_client_asks_for_one_name() {
         }
         assert_eq!(agreed(&Handshake::of(version).with("Sec-WebSocket-Protocol", b"\xff"), &config), None);
     }
-    // Each draft has a header of its own.
+    // Each draft has a different header.
     let other = Handshake::of(Version::Hixie75).with("Sec-WebSocket-Protocol", "v1");
     assert_eq!(agreed(&other, &config), None);
     let other = Handshake::of(Version::Hixie76).with("WebSocket-Protocol", "v1");

@@ -1,5 +1,6 @@
-//! Published faults of this library's ancestor and of its peers, each shown not to be here. What concerns clients,
-//! compression and timers is elsewhere: `tests/threats/README.md` has them all, with their tests.
+//! Published vulnerabilities of other WebSocket libraries, each shown to be absent. Those
+//! concerning clients, compression and timers are elsewhere: `tests/threats/README.md` lists all
+//! with their tests.
 
 use bytes::{Buf, BytesMut};
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ fn cve_2026_54463_a_length_of_zeros_that_never_ends_is_refused() {
         for limit in [0, 1000, 0x3ff_ffff, usize::MAX] {
             let mut session = Session::open_with(version, Config::server().max_frame_size(limit));
             let events = session.feed_slowly([0x80; 1000]);
-            // 10 bytes of 7 bits hold any length there is.
+            // 10 bytes of 7 bits encode every 64-bit length.
             assert_eq!(events, failed(E::LengthUnterminated, 1002).map(|event| (11, event)), "{limit}");
             assert!(session.driver.is_closed() && session.driver.input().is_empty());
         }
@@ -42,7 +43,7 @@ fn cve_2026_54466_a_length_that_grows_without_bound_is_refused() {
 #[test]
 fn cve_2026_54466_a_length_beyond_64_bits_does_not_wrap_around() {
     for version in HIXIE {
-        // 2^64 and 2^70 - 1, with nothing set to stop them.
+        // 2^64 and 2^70 - 1, without any limit.
         for length in [
             &[0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00][..],
             &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
@@ -94,7 +95,8 @@ fn cve_2024_37890_many_headers_do_not_crash_the_upgrade() {
     let mut session = Session::reading(Config::server());
     let error = HandshakeError::Head(HeadError::TooLarge { limit: 16 * 1024 });
     assert_eq!(session.feed(many(10_000)), failed(error.into(), 1002));
-    // An application may raise the limits; more than its own map of headers holds is the peer's fault still.
+    // Applications may raise the limits. More fields than fit into `HeaderMap` are still the peer's
+    // fault.
     for count in [20_000, 33_000, 50_000] {
         let mut session = Session::reading(Config::server().max_headers(100_000).max_head_size(1 << 20));
         assert_eq!(session.feed(many(count)).len(), 2);
@@ -106,7 +108,8 @@ fn cve_2026_48779_tiny_fragments_do_not_pin_the_buffers_they_came_in() {
     let mut session = Session::open(Version::Hybi13);
     session.feed(Frame::binary("x").more().bytes());
     for _ in 0..2000 {
-        // Each read has a buffer of its own; had the fragment kept it, it could not be had back.
+        // Each read has a separate buffer, which could not be reclaimed if a fragment referenced
+        // it.
         let mut buffer = BytesMut::with_capacity(4096);
         buffer.extend_from_slice(&Frame::continuation("x").more().bytes());
         let start = buffer.as_ptr();

@@ -1,4 +1,5 @@
-//! What a server compresses, and how: the options, the agreement, and the application's choice for each message.
+//! What a server compresses: the options, the negotiated parameters, and the application's choice
+//! per message.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Driver, Event, Message, Version};
@@ -8,7 +9,7 @@ use crate::options::{long, options};
 use crate::peer::{Deflater, EXTENSIONS, OFFER, Server, Written, noise, prose, text};
 use crate::puff::Puff;
 
-/// By options in short words, and a client's offer.
+/// Returns a server with these options that has accepted a client's offer.
 fn agreed(server: &str, offer: &str) -> Server {
     let server = Server::open(Config::server().extension(options(server)).unwrap(), &[&long(offer)]);
     assert!(server.answered.is_some());
@@ -31,7 +32,8 @@ fn what_a_server_sends_is_compressed_in_one_frame_with_rsv1() {
 
 #[test]
 fn a_server_compresses_to_sizes_that_just_fill_its_buffers() {
-    // Where what is written ends with a buffer of 32 KiB, the flush must not be taken for unfinished, nor the reverse.
+    // If the output ends exactly at the end of a 32 KiB buffer, the flush must not be mistaken for
+    // incomplete, nor the reverse.
     for (level, len) in [(0, 32_700..32_800), (6, 32_730..32_790), (0, 65_480..65_540)] {
         let mut server = Server::deflate(PermessageDeflate::new().level(level));
         let mut puff = Puff::default();
@@ -156,7 +158,8 @@ fn a_server_reads_what_a_client_compresses_with_its_context_or_without() {
         ("nct", "deflate; snct"),
         ("nct rnct", "deflate; cmwb"),
     ] {
-        // Who says that he keeps no context needs not be believed; who may keep one needs not do so.
+        // A peer that declares to keep no context may be ignored, and one that may keep a context
+        // does not have to.
         let is_fresh = options.contains("rnct") || offer.contains("cnct");
         for mut client in [Deflater::new(), Deflater::new().no_takeover()].into_iter().skip(usize::from(is_fresh)) {
             let mut server = agreed(options, offer);
@@ -206,7 +209,7 @@ fn what_does_not_get_smaller_goes_as_it_is_where_no_context_is_kept() {
     assert_eq!(server.send(noise(5000, 1)), Written { first: 0x82, payload: noise(5000, 1) });
     let compressed = server.send(prose(5000));
     assert_eq!(Puff::fresh(&compressed.payload).unwrap(), prose(5000).as_bytes());
-    // With a context kept, the next message may refer to it.
+    // If the context is kept, the next message may refer to it.
     let mut server = agreed("", "deflate");
     let [first, second] = [(); 2].map(|()| server.send(noise(5000, 1)));
     assert_eq!(first.first, 0xc2);

@@ -33,7 +33,7 @@ fn checksum_then_deflate() -> ServerConfig {
     Config::server().extension(Checksum::new()).unwrap().extension(deflate()).unwrap()
 }
 
-/// The client's pipeline, by what the server answered.
+/// Returns the client's pipeline for a server's response.
 fn client(config: impl IntoIterator<Item = &'static str>, answer: &str) -> Pipeline {
     let mut extensions = Extensions::new();
     for name in config {
@@ -111,7 +111,7 @@ fn the_pipelines_of_client_and_server_understand_each_other() {
     for (config, names) in [
         (deflate_then_checksum(), ["deflate", "x-checksum"]),
         (checksum_then_deflate(), ["x-checksum", "deflate"]),
-        // The answer's order counts, not that of the client.
+        // The response determines the order, not the client.
         (checksum_then_deflate(), ["deflate", "x-checksum"]),
     ] {
         let mut server = Server::open(config, &[BOTH]);
@@ -141,7 +141,7 @@ fn of_two_extensions_on_one_bit_the_first_registered_is_taken() {
     let answer = |extensions: &[Checksum]| registered(extensions.iter().cloned()).accept(&offered).1.unwrap();
     assert_eq!(answer(&extensions), "x-checksum");
     assert_eq!(answer(&[extensions[1].clone(), extensions[0].clone()]), "x-other");
-    // One that finds no offer of its own claims nothing.
+    // An extension without an offer claims nothing.
     let only_other = parse_header([b"x-other".as_slice()]).unwrap();
     assert_eq!(registered(extensions).accept(&only_other).1.unwrap(), "x-other");
 }
@@ -259,7 +259,7 @@ fn an_extension_without_a_bit_sees_every_message() {
     check(|| SwapCase);
     let config = Config::server().extension(SwapCase).unwrap().extension(deflate()).unwrap();
     let mut server = Server::open(config, &["x-swap-case", OFFER]);
-    // Text is judged once it is decoded, in one frame or in several.
+    // Text is validated after decoding, in one frame or in several.
     assert_eq!(server.feed(Frame::text("Hello").bytes()), [text("hELLO")]);
     let parts = [Frame::text("He\u{e9}".as_bytes()).more(), Frame::continuation("LLO")];
     assert_eq!(server.feed(frames(parts)), [text("hEéllo")]);

@@ -1,4 +1,4 @@
-//! The conformance harness, on extensions that keep the rules.
+//! The conformance harness with extensions that follow the rules.
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use websocket_driver::extensions::Rsv;

@@ -1,4 +1,4 @@
-//! Compressed messages that are wrong, and how a server closes.
+//! Invalid compressed messages, and how a server closes.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Event};
@@ -103,7 +103,7 @@ fn bytes_behind_the_end_of_a_message_are_1002() {
         let events = server.feed(compressed(1, [&payload[..], rest].concat()));
         server.assert_failed(&events, 1002);
     }
-    // The tail that the sender should have taken off is no more than an empty block.
+    // The tail that the sender should have removed is just an empty block.
     let events = server().feed(compressed(1, [&payload[..], &[0x00, 0x00, 0xff, 0xff, 0x00]].concat()));
     assert_eq!(events, [text("Hello")]);
 }
@@ -211,7 +211,7 @@ fn compressed_text_that_is_not_utf_8_is_1007() {
         let payload = Deflater::new().message(bad);
         let events = server.feed(frames(fragments(1, &payload, 2)));
         server.assert_failed(&events, 1007);
-        // Also where a character is cut off by the end of a message that has another one behind it.
+        // Also if a character is truncated at the end of a message that is followed by another one.
         let mut server = self::server();
         let mut client = Deflater::new();
         let events = server.feed([client.text("\u{e9}"), client.text(bad), client.text("x")].concat());
@@ -222,7 +222,7 @@ fn compressed_text_that_is_not_utf_8_is_1007() {
 
 #[test]
 fn a_long_compressed_text_is_1007_long_before_its_end() {
-    // What comes behind would be 1009, or cut off, and is not looked at.
+    // The rest would exceed the limit or be truncated, and is not decoded.
     let bad = [b"\xff", &[b'x'; 1 << 20][..]].concat();
     let payload = Deflater::new().message(&bad);
     for limit in [100_000, 1 << 20, 1 << 30] {
@@ -233,7 +233,7 @@ fn a_long_compressed_text_is_1007_long_before_its_end() {
     let mut server = server();
     let events = server.feed(compressed(1, &payload[..payload.len() / 2]));
     server.assert_failed(&events, 1007);
-    // A character over the border of two pieces, broken there.
+    // A character split between two pieces, with an invalid byte there.
     for at in [65_535, 65_536, 65_537, 131_071] {
         let mut text = vec![b'x'; 1 << 18];
         text[at] = 0xc3;

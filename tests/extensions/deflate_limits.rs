@@ -1,4 +1,5 @@
-//! What a compressed message may cost: the limits count what comes out (RFC 6455 §10.4; CVE-2026-54464, CVE-2026-54490).
+//! Limits on compressed messages: they apply to the decompressed size (RFC 6455 §10.4;
+//! CVE-2026-54464, CVE-2026-54490).
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Event};
@@ -11,7 +12,7 @@ fn limited(bytes: usize) -> Server {
     Server::limited(PermessageDeflate::new(), Config::server().max_message_size(bytes))
 }
 
-/// So many MiB of zeros, by one that is repeated.
+/// Compresses a number of MiB of zeros.
 fn bomb(mib: usize) -> Vec<u8> {
     let one = Deflater::new().message(vec![0; 1 << 20]);
     [&one[..], &[0x00, 0x00, 0xff, 0xff]].concat().repeat(mib)
@@ -22,7 +23,7 @@ fn the_limit_counts_inflated_bytes() {
     for limit in [10, 100, 1000, 32_768, 65_536, 100_000] {
         let mut server = limited(limit);
         let mut client = Deflater::new();
-        // One message's bytes are nothing to the next.
+        // The size of one message does not count for the next.
         for _ in 0..3 {
             assert_eq!(server.feed(client.text("x".repeat(limit))), [text(&"x".repeat(limit))]);
         }
@@ -50,7 +51,7 @@ fn the_limit_counts_inflated_bytes_over_all_fragments() {
 #[test]
 fn a_limit_of_0_takes_empty_messages_only() {
     let mut server = limited(0);
-    // One byte of payload is beyond the limit on the wire already.
+    // A single byte of payload already exceeds the limit.
     assert_eq!(server.feed(compressed(1, "")), [text("")]);
     let events = server.feed(compressed(1, [0x4a, 0x04, 0x00]));
     server.assert_failed(&events, 1009);
@@ -95,7 +96,7 @@ fn a_bomb_in_fragments_is_1009() {
 
 #[test]
 fn a_bomb_behind_a_final_block_is_1009() {
-    // Each stream by itself is within the limit.
+    // Each stream alone is within the limit.
     let mut stream = [0; 1000];
     let mut deflate = Deflate::new(6, false, 15);
     assert_eq!(deflate.compress(&[0; 20_000], &mut stream, DeflateFlush::Finish), Ok(Status::StreamEnd));

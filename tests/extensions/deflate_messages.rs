@@ -1,4 +1,4 @@
-//! Compressed messages that a server takes: RFC 7692 §6 and §7.2.
+//! Compressed messages that a server accepts: RFC 7692 §6 and §7.2.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Event, Message};
@@ -67,7 +67,7 @@ fn control_frames_may_stand_between_compressed_fragments() {
     assert_eq!(events.iter().filter(|event| is_control(event)).count(), 2 * payload.len().div_ceil(20));
     events.retain(|event| !is_control(event));
     assert_eq!(events, [text(&message)]);
-    // Their answers are not compressed.
+    // The pongs are not compressed.
     assert!(server.frames().iter().all(|frame| (frame.first, &frame.payload[..]) == (0x8a, b"?")));
 }
 
@@ -101,7 +101,8 @@ fn an_empty_message_may_be_compressed_first_or_behind_others_whatever_context_is
 
 #[test]
 fn a_compressed_message_of_no_bytes_at_all_counts_as_empty() {
-    // The specification has 00 for it; zlib itself gives nothing behind a flush, and some send that.
+    // The specification uses 00; zlib itself writes nothing after a flush, and some senders send
+    // that.
     let (mut server, mut client) = (server(), Deflater::new());
     for _ in 0..3 {
         assert_eq!(server.feed(compressed(1, "")), [text("")]);
@@ -167,7 +168,7 @@ fn a_peer_may_compress_with_every_window_of_every_agreement() {
             assert!(
                 bits == 15 || server.answered.as_ref().unwrap().contains(&format!("client_max_window_bits={bits}"))
             );
-            // Who says 8 and has zlib compresses with 9.
+            // A client that declares 8 and uses zlib compresses with 9.
             let client = Deflater::with_window(bits.max(9));
             let mut client = if kept { client } else { client.no_takeover() };
             for len in [10, 600, 5000, 100_000, 0, 5000] {

@@ -1,4 +1,4 @@
-//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), read and written.
+//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), parsed and written.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use websocket_driver_extensions::{Params, parse_header, write_header};
 
 use crate::peer::cases;
 
-/// What a header says, written out: each name, then its parameters.
+/// Parses a header and returns it in normal form.
 fn read(lines: &[&str]) -> Option<String> {
     let entries = parse_header(lines.iter().map(|line| line.as_bytes())).ok()?;
     let entries = entries.iter().map(|(name, params)| format!("{name}{:?}", params.iter().collect::<Vec<_>>()));
@@ -143,7 +143,7 @@ fn no_byte_but_those_of_a_token_is_taken_for_one() {
     }
 }
 
-/// Headers that made others take long, as long as wanted.
+/// Returns headers of any length that caused super-linear time in other libraries.
 fn hostile(len: usize) -> Vec<(&'static str, Vec<u8>)> {
     let repeat = |part: &str| part.as_bytes().iter().copied().cycle().take(len).collect::<Vec<u8>>();
     let after = |start: &str, part: &str| [start.as_bytes(), &repeat(part)].concat();
@@ -175,7 +175,7 @@ fn hostile_headers_are_read_in_linear_time() {
             let start = Instant::now();
             let _ = parse_header([&header[..]]);
             let _ = parse_header(header.chunks(100));
-            // Milliseconds, where it is linear; with a square it would be hours for the longer ones.
+            // Milliseconds in linear time. Quadratic time would be hours for the longer ones.
             assert!(start.elapsed() < Duration::from_secs(20), "{len} bytes, {kind}: {:?}", start.elapsed());
         }
     }

@@ -16,7 +16,7 @@ fn config() -> ServerConfig {
     Config::server().extension(PermessageDeflate::new()).unwrap().extension(Checksum::new()).unwrap()
 }
 
-/// The answer to a handshake with these lines, and what the driver tells.
+/// Returns the response to a handshake with these header lines, and the events.
 fn answer(config: ServerConfig, lines: &[&[u8]]) -> (Answer, Vec<Event>) {
     let handshake = lines.iter().fold(Handshake::of(Version::Hybi13), |shake, line| shake.with(EXTENSIONS, line));
     let mut driver = Driver::server(config);

@@ -1,4 +1,5 @@
-//! What a client offers, and what it makes of the response (RFC 7692 §7.1), through [`Offered`](websocket_driver_extensions::Offered).
+//! The offer of a client, and its reaction to the response (RFC 7692 §7.1), through
+//! [`Offered`](websocket_driver_extensions::Offered).
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver_extensions::{
@@ -31,25 +32,25 @@ fn activate(client: &str, response: &str) -> Result<Pipeline, ExtensionError> {
     offered(options(client)).activate(&response)
 }
 
-/// Options of the client, the response, and the parameter that the client refuses: `-` for none.
+/// Options of the client, the response, and the parameter that the client rejects, or `-` for none.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, &str)] = &[
     ("",        "deflate",                                      "-"),
     ("",        "deflate; snct; cnct; smwb=9; cmwb=9",          "-"),
-    // §7.1.1.1: a server may say it unasked, and must where it was asked.
+    // §7.1.1.1: a server may include it without a request, and must if it was requested.
     ("",        "deflate; snct",                                "-"),
     ("",        "deflate; snct; snct",                          "snct"),
     ("",        "deflate; snct=1",                              "snct=1"),
     ("rnct",    "deflate; snct",                                "-"),
     ("rnct",    "deflate",                                      "snct"),
     ("rnct",    "deflate; cnct",                                "snct"),
-    // §7.1.1.2: the client must do so when told, and needs not be told what it has said.
+    // §7.1.1.2: the client must comply with it, and the server does not have to repeat it.
     ("",        "deflate; cnct",                                "-"),
     ("",        "deflate; cnct; cnct",                          "cnct"),
     ("",        "deflate; cnct=true",                           "cnct=true"),
     ("nct",     "deflate",                                      "-"),
     ("nct",     "deflate; cnct",                                "-"),
-    // §7.1.2.1: the same window as was asked for, or a smaller one.
+    // §7.1.2.1: the requested window or a smaller one.
     ("",        "deflate; smwb=15",                             "-"),
     ("",        "deflate; smwb=8",                              "-"),
     ("rmwb=10", "deflate; smwb=10",                             "-"),
@@ -58,7 +59,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("rmwb=10", "deflate; smwb=15",                             "smwb=15"),
     ("rmwb=10", "deflate",                                      "smwb"),
     ("rmwb=15", "deflate",                                      "-"),
-    // §7.1.2.2: the same window as was offered, or a smaller one; the value cannot be missing.
+    // §7.1.2.2: the offered window or a smaller one; the value is required.
     ("",        "deflate; cmwb=15",                             "-"),
     ("",        "deflate; cmwb=8",                              "-"),
     ("",        "deflate; cmwb",                                "cmwb"),
@@ -67,7 +68,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("mwb=10",  "deflate; cmwb=9",                              "-"),
     ("mwb=10",  "deflate; cmwb=11",                             "cmwb=11"),
     ("mwb=10",  "deflate; cmwb",                                "cmwb"),
-    // Unknown ones, of which the first is named.
+    // Unknown parameters, the first of which is reported.
     ("",        "deflate; unknown",                             "unknown"),
     ("",        "deflate; snct; unknown=1; other",              "unknown=1"),
     ("",        "deflate; SMWB=10",                             "SMWB=10"),
@@ -190,7 +191,8 @@ fn a_client_refuses_what_it_does_not_know_and_what_it_did_not_offer() {
     assert!(nothing.is_empty() && nothing.rsv().is_empty());
 }
 
-/// The frames of two equal messages that a client sends, each beyond the smallest windows, and how far back they reach.
+/// Returns the frames of two equal messages of a client, each longer than the smallest windows, and
+/// how far back they refer.
 fn two_messages(client: &str, response: &str) -> ([Message; 2], usize) {
     let mut pipeline = activate(client, response).unwrap();
     let data = [&noise(400, 3)[..], &prose(20_000).as_bytes()[..20_000]].concat();

@@ -1,4 +1,5 @@
-//! Any messages, under any agreement, cut in any way, come out as they went in; no bytes do any harm.
+//! Any messages, with any negotiated parameters and any fragmentation, are transmitted unchanged,
+//! and arbitrary bytes do no harm.
 
 use permessage_deflate::PermessageDeflate;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use crate::options::{bits, offered, only};
 use crate::peer::{Deflater, Server, binary, cases, compressed, fragments, noise, prose, text};
 use crate::puff::Puff;
 
-/// Text that compresses, noise that does not, and zeros, of up to so many bytes, one behind the other.
+/// Generates compressible text, noise and zeros of up to `most` bytes, concatenated.
 fn data(most: usize) -> impl Strategy<Value = Vec<u8>> {
     let part = (0..4, 0..most, any::<u64>()).prop_map(|(kind, len, seed)| match kind {
         0 => noise(len, seed),
@@ -27,7 +28,7 @@ fn data(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..4).prop_map(most)
 }
 
-/// Mostly small messages, some of up to a mebibyte.
+/// Generates mostly small messages, some of up to 1 MiB.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => data(300), 4 => data(10_000), 1 => data(100_000), 1 => data(1 << 20)]
 }
@@ -48,7 +49,7 @@ fn options() -> impl Strategy<Value = PermessageDeflate> {
     )
 }
 
-/// Both ends of a connection; `None` where the options do not go together.
+/// Returns both ends of a connection, or `None` if the options are incompatible.
 fn connect(client: PermessageDeflate, server: PermessageDeflate) -> Option<(Pipeline, Server)> {
     let offered = offered(client);
     let server = Server::open(Config::server().extension(server).unwrap(), &[&offered.header()?]);
@@ -56,7 +57,7 @@ fn connect(client: PermessageDeflate, server: PermessageDeflate) -> Option<(Pipe
     Some((offered.activate(&response).expect("acceptable"), server))
 }
 
-/// Feeds bytes in pieces of these sizes, over and over.
+/// Feeds bytes in pieces of these sizes, repeatedly.
 fn feed(server: &mut Server, bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
     let (mut rest, mut events) = (bytes, Vec::new());
     for size in sizes.iter().cycle() {
@@ -166,7 +167,8 @@ proptest! {
     }
 }
 
-/// What comes out of a decoder, within its limit, or why nothing does.
+/// Returns the length of the decoded message if it is within the limit, or the reason for a
+/// failure.
 fn decode(pipeline: &mut Pipeline, data: &[u8], limit: usize) -> Result<usize, TestCaseError> {
     let mut inspected = 0;
     let mut message = Message::new(true, data.to_vec());

@@ -1,4 +1,4 @@
-//! A client's driver and a server's, with the extensions on both sides.
+//! The drivers of a client and a server, with extensions on both sides.
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
@@ -11,7 +11,7 @@ use crate::options::{bits, long, options, short};
 use crate::peer::{EXTENSIONS, noise, prose};
 use crate::puff::Puff;
 
-/// Two drivers, and what was agreed to.
+/// Two drivers and the negotiated extensions.
 struct Pair {
     client: Driver,
     server: Driver,
@@ -43,7 +43,7 @@ impl Pair {
         pair
     }
 
-    /// Sends a message each way, the bytes carried over so many at a time.
+    /// Sends a message in each direction, transferring a limited number of bytes at a time.
     #[track_caller]
     fn exchange(&mut self, message: &Message, step: usize) {
         for _ in 0..2 {
@@ -61,7 +61,7 @@ impl Pair {
     }
 }
 
-/// A client that has asked, with the key of the example in RFC 6455 §1.3.
+/// Returns a client that has sent its request, with the key of the example in RFC 6455 §1.3.
 fn connecting(config: ClientConfig) -> Driver {
     let config = config.random(|bytes| {
         let len = bytes.len().min(16);
@@ -151,7 +151,7 @@ fn a_client_goes_without_what_the_server_does_not_agree_to() {
     let mut pair = Pair::open(with(Config::client(), &["", "checksum"]), with(Config::server(), &[]));
     assert_eq!(pair.agreed, None);
     pair.exchange(&Message::text(prose(300)), usize::MAX);
-    // A window of 8 cannot be compressed with.
+    // zlib cannot compress with a window of 8 bits.
     let mut pair =
         Pair::open(with(Config::client(), &["rmwb=8", "checksum"]), with(Config::server(), &["", "checksum"]));
     assert_eq!(pair.agreed.as_deref(), Some("x-checksum"));

@@ -1,4 +1,4 @@
-//! Transports that fail as they are told to.
+//! Transports that fail on demand.
 
 use std::io::{ErrorKind, IoSlice};
 use std::time::Duration;
@@ -86,7 +86,7 @@ async fn a_stall_stalls_and_a_resume_goes_on() {
     });
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(!sending.is_finished());
-    // What was taken before can be had.
+    // Data received before is still available.
     peer.expect_text("before").await;
     peer.resume();
     peer.expect_text("after").await;

@@ -1,4 +1,4 @@
-//! Upgrades without a port: through `oneshot`, and through hyper over memory.
+//! Upgrades without a port: through `oneshot`, and through hyper over an in-memory transport.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A peer that does as the test says, against both sides of this project.
+//! The scripted peer against both sides of this project.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A test fails where it should, and says why. The frames that are wrong come from this package's own wire.
+//! Assertions fail when they should, with the right message. Invalid frames are encoded by this
+//! package.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use tower_websocket::Version;
 use tower_websocket::test::{self, Handshake, Peer};
 use websocket_tests::wire::{Frame, LengthForm};
 
-/// A peer whose other end sends these bytes, and nothing else.
+/// Returns a peer whose other end sends only these bytes.
 fn sent(bytes: impl AsRef<[u8]>) -> (Peer, Peer) {
     let (io, other) = test::transport();
     let (peer, mut other) = (Peer::new(io), Peer::new(other));
@@ -14,7 +15,7 @@ fn sent(bytes: impl AsRef<[u8]>) -> (Peer, Peer) {
     (peer, other)
 }
 
-/// A frame of a server.
+/// Returns a server frame.
 fn text(text: &str) -> Vec<u8> {
     Frame::text(text).unmasked().bytes()
 }

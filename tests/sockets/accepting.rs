@@ -74,7 +74,8 @@ fn what_is_no_http_is_refused() {
     });
 }
 
-/// It could wait for the end of the head, or of the time limit, as well as the client does for an answer.
+/// The server must not wait for the end of the head or the timeout, since the client is waiting for
+/// a response.
 #[test]
 fn tls_client_hello_is_refused_at_its_first_byte() {
     run_paused(async || {
@@ -168,7 +169,7 @@ fn the_answer_goes_out_though_the_application_does_not_touch_the_socket() {
             let mut wire = Wire::new(client);
             wire.write(opening.handshake.bytes()).await;
             let _socket = accept(server, config()).await.unwrap();
-            // For instance it waits for news to send, or asks a database first.
+            // For example, it queries a database first.
             let answered = tokio::time::timeout(Duration::from_secs(2), opening.confirmed(wire)).await;
             assert!(answered.is_ok(), "the client still waits for its answer");
         }
@@ -197,7 +198,7 @@ fn several_requests_come_over_one_connection_before_the_handshake() {
         for stack in Stack::LAYERS {
             let server = stack.serve(config()).await;
             for version in VERSIONS {
-                // Pipelined: the answers come in one piece, too.
+                // Pipelined: the responses arrive together as well.
                 let opening = server.opening(version);
                 let mut wire = server.connect().await;
                 wire.write([Handshake::get("/one").bytes(), opening.handshake.bytes()].concat()).await;

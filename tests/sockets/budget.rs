@@ -1,4 +1,4 @@
-//! The memory of all connections together, and of one.
+//! Limits on the memory of all connections and of a single one.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ on_every_stack! {
     once_it_is_spent_handshakes_are_refused_and_come_through_again_when_there_is_room
 }
 
-/// The answer to a handshake, on a connection of its own or on one that is there.
+/// Returns the response to a handshake, on a new connection or an existing one.
 async fn answered(server: &Server, version: Version) -> Answer {
     let mut wire = server.connect().await;
     wire.write(Head::of(version).bytes()).await;
@@ -31,7 +31,7 @@ async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_the
     let budget = Budget::with_retry_after(128 * KIB, Duration::from_secs(7));
     let server = stack.serve(config().budget(&budget)).await;
     let mut holding = server.open(Version::Hybi13).await;
-    // Fragments that the server holds.
+    // Fragments that the server buffers.
     holding.wire.write(Frame::text("x".repeat(200 * KIB)).more().bytes()).await;
     while !budget.is_spent() {
         tokio::task::yield_now().await;
@@ -40,7 +40,7 @@ async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_the
         let answer = answered(&server, version).await;
         assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]), "{version}");
     }
-    // The one that is there goes on, and is no smaller for it.
+    // The open connection continues, and its memory does not shrink.
     holding.wire.write(Frame::continuation("").bytes()).await;
     assert_eq!(holding.text().await.len(), 200 * KIB);
     holding.echo(&["goes on"]).await;
@@ -135,7 +135,7 @@ fn what_is_half_there_is_charged() {
             }
             sleep(Duration::from_secs(1)).await;
             assert!((300 * KIB..1000 * KIB).contains(&budget.used()), "{version}: {}", budget.used());
-            // It is given back though the socket is still there.
+            // It is returned although the socket still exists.
             if version.is_hixie() {
                 peer.send_raw([0xff])
             } else {

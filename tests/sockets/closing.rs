@@ -1,4 +1,4 @@
-//! How a socket closes: by either side, in order.
+//! Orderly closing by either side.
 
 use std::io::Write;
 use std::time::Duration;
@@ -17,7 +17,7 @@ async fn open(version: Version) -> (WebSocket, Peer) {
     with_peer(version, Config::server()).await
 }
 
-/// The server closes with 4000 and "bye", and is answered.
+/// Expects a close with 4000 and "bye" from the server, and answers it.
 async fn expect_close(mut peer: Peer, version: Version) {
     let reason = peer.expect_close(4000).await;
     assert_eq!(reason, if version.is_hixie() { "" } else { "bye" });
@@ -107,7 +107,8 @@ fn nothing_is_sent_after_a_close() {
             result.unwrap();
             assert!(is_closed(socket.send("late").await));
             assert!(is_closed(socket.feed("late").await));
-            // What a hixie draft does not have, it does not have when it is closed either; the error says one of them.
+            // Operations that a hixie draft does not support also fail after closing, with either
+            // error.
             assert!(matches!(socket.send_ping("late").await, Err(Error::Send(_))));
             socket.flush().await.unwrap();
         }
@@ -118,7 +119,7 @@ fn nothing_is_sent_after_a_close() {
 fn nothing_is_sent_while_a_close_is_under_way() {
     run(async || {
         let (mut socket, mut peer) = open(Version::Hybi13).await;
-        // Cancelled, once it has begun.
+        // Cancelled once it has started.
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
         assert!(is_closed(socket.send("late").await));
         assert!(is_closed(socket.send_ping("late").await));
@@ -143,7 +144,7 @@ fn a_second_close_and_one_after_the_end_are_no_harm() {
             socket.close(1000.into(), "and again").await.unwrap();
             assert!(socket.recv().await.is_none() && socket.next_event().await.is_none());
 
-            // By the client's close, and by its mere end.
+            // With the client's close frame, and only with its end.
             for is_closed_first in [true, false] {
                 let (mut socket, mut peer) = open(version).await;
                 if is_closed_first {
@@ -244,7 +245,7 @@ fn so_is_one_that_goes_on_sending_instead() {
             let (server, client) = tcp().await;
             let mut client = client.into_std().unwrap();
             client.set_nonblocking(false).unwrap();
-            // On a thread of its own, so that there is always more to read.
+            // On a separate thread, so that there is always more to read.
             let flood = std::thread::spawn(move || {
                 client.write_all(&Handshake::of(version).bytes()).unwrap();
                 let text = texts_of(version, &[&"x".repeat(100_000)]);
@@ -254,7 +255,7 @@ fn so_is_one_that_goes_on_sending_instead() {
             let mut socket = accept(server, config).await.unwrap();
             let closed = timeout(Duration::from_secs(3), socket.close(4000.into(), "bye")).await;
             drop(socket);
-            // The background lets go of the transport.
+            // The background drops the transport.
             tokio::task::spawn_blocking(|| flood.join()).await.unwrap().unwrap();
             assert!(closed.is_ok(), "{version}: close goes on beyond its time limit");
         }
@@ -269,7 +270,7 @@ fn a_send_is_refused_at_once_while_a_close_waits_for_a_client_that_does_not_read
         peer.capacity(1024);
         socket.feed("x".repeat(10_000)).await.unwrap();
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
-        // The queue is full, but nothing would be taken were it empty.
+        // The output is full, but nothing would be accepted if it were not.
         let sent = timeout(Duration::from_secs(60), socket.send("late")).await;
         assert!(is_closed(sent.expect("an error, and no wait without an end")));
     });

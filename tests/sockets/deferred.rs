@@ -1,4 +1,4 @@
-//! Replies that wait for each other, to leave in one write, and do not wait for anything else.
+//! Replies that are held back to leave in one write, and for no other reason.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn a_reply_reaches_the_client_though_the_socket_is_dropped_behind_it() {
     });
 }
 
-/// The client gets this text, and soon.
+/// Expects that the client receives this text soon.
 async fn gets(client: &mut Client, text: &str) {
     let got = timeout(Duration::from_secs(2), client.text()).await;
     assert!(got.expect("the reply is held back") == text);
@@ -71,7 +71,7 @@ fn a_reply_is_not_held_back_where_the_client_is_slow_and_a_recv_was_cancelled() 
     run(async || {
         for cancelled in [0, 1, 2] {
             println!("{cancelled} recvs are cancelled");
-            // The reply does not fit the way to the client.
+            // The reply does not fit into the transport.
             let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
             let reply = "x".repeat(10_000);
             client.send(&["one", "two"]).await;
@@ -79,7 +79,7 @@ fn a_reply_is_not_held_back_where_the_client_is_slow_and_a_recv_was_cancelled() 
             socket.send(reply.clone()).await.unwrap();
             socket.recv().await.unwrap().unwrap();
             for _ in 0..cancelled {
-                // As in a `select!` that goes on elsewhere.
+                // Like a `select!` whose other branch completes.
                 assert!(socket.recv().now_or_never().is_none());
                 tokio::task::yield_now().await;
             }
@@ -105,7 +105,7 @@ fn a_recv_that_waits_behind_a_slow_client_goes_on_when_it_reads() {
         client.send(&["three"]).await;
         gets(&mut client, &reply).await;
         gets(&mut client, &reply).await;
-        // Its end has to be seen as well.
+        // Its end must be detected as well.
         client.close().await;
         application.await.unwrap();
     });
@@ -194,7 +194,7 @@ fn a_dropped_socket_waits_for_a_client_that_does_not_read_only_so_long() {
                 tokio::task::yield_now().await;
             }
             drop(socket);
-            // Beyond `Config::close_timeout`.
+            // Longer than `Config::close_timeout`.
             tokio::time::sleep(Duration::from_secs(11)).await;
             assert_eq!(client.wire.rest().await.len(), 1024);
         }
@@ -213,7 +213,7 @@ fn on_many_threads_every_reply_arrives_in_order() {
                         let Some(Ok(message)) = socket.recv().await else { return };
                         socket.send(message).await.unwrap();
                         if number % (7 + seed) == 0 {
-                            // Whereupon the task may go on on another thread.
+                            // After this, the task may continue on another thread.
                             tokio::task::yield_now().await;
                         }
                     }

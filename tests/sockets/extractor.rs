@@ -1,4 +1,4 @@
-//! The axum extractor: what it tells a handler, and what a handler tells it.
+//! The axum extractor: its accessors and options.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,7 +22,7 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// A server with one handler, for all paths and methods.
+/// A server with one handler for all paths and methods.
 macro_rules! served {
     ($handler:expr) => {
         axum(Router::new().fallback($handler)).await.connect().await
@@ -115,7 +115,7 @@ fn an_optional_one_is_none_only_where_no_websocket_is_asked_for() {
         ] {
             assert_eq!(response(port.connect().await, &request).await.1, body);
         }
-        // A broken handshake is none of those.
+        // An invalid handshake is not plain HTTP.
         for (request, status) in
             [(Handshake::hybi("12"), 426), (Handshake::hybi("13").without("Sec-WebSocket-Key"), 400)]
         {

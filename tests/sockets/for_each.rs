@@ -1,4 +1,4 @@
-//! `for_each_borrowed`: every message once, in order, where it lies, whatever stands between them.
+//! `for_each_borrowed`: every message once, in order and in place, whatever is between them.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn frames_of_every_kind_keep_their_order() {
             Frame::text("six"),
             Frame::close(1000, "bye"),
         ]);
-        // In pieces that cut every frame somewhere.
+        // In pieces that split every frame somewhere.
         for piece in bytes.chunks(1001) {
             client.wire.write(piece).await;
         }
@@ -151,7 +151,7 @@ fn answers_beyond_the_limit_are_refused() {
     });
 }
 
-/// What comes one by one and not in a batch: fragments here, all messages where there is an observer.
+/// Messages that are not part of a batch: fragments here, and all messages if there is an observer.
 #[test]
 fn nor_is_it_handed_messages_in_fragments() {
     run(async || {
@@ -190,7 +190,7 @@ fn what_was_not_handed_out_is_received_and_the_other_way_round() {
 #[test]
 fn a_close_among_the_answers_ends_it_within_the_limit() {
     run_paused(async || {
-        // The second client answers the close, the first does not.
+        // The second client answers the close frame, the first does not.
         for answers in [false, true] {
             let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, Config::server()).await;
             client.send(&["go"]).await;

@@ -1,4 +1,4 @@
-//! Handshakes that bare [`accept`] and [`connect`] keep out, and the sockets of both that a shutdown ends.
+//! Handshakes that [`accept`] and [`connect`] refuse, and their sockets in a shutdown.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use websocket_tests::wire::{Answer, Handshake as Head, VERSIONS};
 
 use crate::run::run_paused;
 
-/// What a handshake comes to, and all that was answered.
+/// Returns the refusal of a handshake and the complete response.
 async fn refused(version: Version, gate: impl FnOnce(Accept<Transport>) -> Accept<Transport>) -> (Answer, String) {
     let (io, other) = test::transport();
     let mut peer = Peer::new(other);
@@ -46,7 +46,7 @@ fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
             let (answer, body) = refused(version, |accept| accept.shutdown(&shutdown)).await;
             assert_eq!((answer.status, body.as_str()), (503, "server is shutting down\n"), "{version}");
         }
-        // Those that are refused are not waited for.
+        // Refused handshakes are not waited for.
         assert_eq!(shutdown.open_sockets(), 1);
         assert_eq!(peer.expect_close(1001).await, "down");
         peer.send_close(1001, "");
@@ -61,7 +61,7 @@ fn a_foreign_origin_is_answered_with_403_and_the_reason() {
     run_paused(async || {
         for version in VERSIONS {
             let guard = OriginGuard::new().allow("https://elsewhere.example").unwrap();
-            // The origin of the examples is that of their host.
+            // The origin in the examples is that of their host.
             let (io, other) = test::transport();
             let mut peer = Peer::new(other);
             let name =
@@ -74,7 +74,7 @@ fn a_foreign_origin_is_answered_with_403_and_the_reason() {
             assert_eq!(answer.status, 403, "{version}");
             let body = String::from_utf8(written[length..].to_vec()).unwrap();
             assert!(body.to_lowercase().contains("origin") && body.lines().count() == 1, "{body:?}");
-            // Nothing of the server's own.
+            // Reveals nothing about the server.
             assert!(!body.contains("elsewhere"), "{body:?}");
         }
         let guard = OriginGuard::new();
@@ -88,7 +88,7 @@ fn a_shutdown_that_begins_in_the_middle_of_a_handshake_closes_what_comes_of_it()
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
-        // The answer cannot leave yet.
+        // The response cannot be written yet.
         peer.capacity(1);
         let handshake = Head::of(Version::Hybi13).bytes();
         peer.send_raw(&handshake);
@@ -143,7 +143,7 @@ fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
         let mut peer = Peer::new(other);
         let error = connect("ws://example.com/").over(io).shutdown(&shutdown).await.unwrap_err();
         assert!(matches!(error, ConnectError::ShuttingDown), "{error:?}");
-        // Not a byte of a request.
+        // No request is sent.
         peer.expect_eof().await;
         assert_eq!(shutdown.open_sockets(), 0);
     });

@@ -1,4 +1,4 @@
-//! The 8 bytes behind a hixie-76 request, however they come (draft-hixie-76 §5.2).
+//! The 8 bytes after a hixie-76 request, however they arrive (draft-hixie-76 §5.2).
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use crate::wire::Wire;
 /// How the request declares them.
 #[derive(Debug, Clone, Copy)]
 enum Framing {
-    /// Not at all, as the draft has it.
+    /// Not declared, as specified.
     Bare,
-    /// By `Content-Length: 8`, as some proxies need it.
+    /// With `Content-Length: 8`, as some proxies need it.
     Length,
     /// As a body of unknown length.
     Chunked,
 }
 
-/// When they come.
+/// When they arrive.
 #[derive(Debug, Clone, Copy)]
 enum Arrival {
     SamePacket,
@@ -52,7 +52,7 @@ impl Framing {
     }
 }
 
-/// Opens a connection with the 8 bytes, and whatever follows them, coming like this.
+/// Opens a connection with the 8 bytes and whatever follows them.
 async fn open(server: &Server, framing: Framing, arrival: Arrival, behind: &[u8]) -> Client {
     let opening = framing.opening(server);
     let mut wire = server.connect().await;
@@ -101,7 +101,7 @@ async fn serves(stacks: &[Stack], framing: Framing) {
     }
 }
 
-/// The answer is 400, with this reason.
+/// Expects a 400 with this reason.
 async fn refuses(stack: Stack, config: ServerConfig, framing: Framing, reason: &str) {
     let server = stack.serve(config).await;
     for arrival in ARRIVALS {
@@ -219,7 +219,8 @@ async fn never(stack: Stack, framing: Framing, beginning: &[u8]) {
     ends(wire).await;
 }
 
-/// The server drops the connection. It owes no orderly end to a client that it gives up.
+/// Expects that the server drops the connection. A client that timed out is not owed an orderly
+/// end.
 async fn ends(mut wire: Wire) {
     assert_eq!(wire.any_end().await, b"");
 }

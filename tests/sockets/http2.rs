@@ -1,4 +1,5 @@
-//! WebSockets on HTTP/2 (RFC 8441), with hyper's client, without TLS by prior knowledge, and with it by ALPN.
+//! WebSockets on HTTP/2 (RFC 8441) with hyper's client, without TLS by prior knowledge, and with
+//! TLS by ALPN.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -14,12 +15,12 @@ use crate::run::run;
 use crate::stacks::{INNER, Seen, Server, Stack, config};
 use crate::wire::Wire;
 
-/// A connection that carries many streams.
+/// A connection with many streams.
 pub(crate) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
 }
 
-/// What answered a request that opened no WebSocket.
+/// The response to a request that was refused.
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -37,7 +38,7 @@ impl Connection {
     pub(crate) async fn open(&mut self, request: Request<Empty<Bytes>>, protocol: Option<&str>) -> Client {
         let mut response = self.sender.send_request(request).await.expect("a response");
         assert_eq!(response.status(), 200);
-        // RFC 8441 §5: these have no place on HTTP/2.
+        // RFC 8441 §5: these headers are not used on HTTP/2.
         for name in ["upgrade", "connection", "sec-websocket-accept", "content-length"] {
             assert!(!response.headers().contains_key(name), "{name}");
         }
@@ -56,9 +57,9 @@ impl Connection {
     }
 }
 
-/// A CONNECT with this `:protocol` and `Sec-WebSocket-Version`.
+/// Returns a CONNECT request with this `:protocol` and `Sec-WebSocket-Version`.
 pub(crate) fn connect(protocol: Option<&'static str>, version: Option<&str>) -> Request<Empty<Bytes>> {
-    // Without `:protocol` there is neither scheme nor path (RFC 9113 §8.5).
+    // Without `:protocol` there is neither a scheme nor a path (RFC 9113 §8.5).
     let uri = if protocol.is_some() { "https://example.com/chat?room=1" } else { "example.com:443" };
     let mut request = Request::new(Empty::new());
     *request.method_mut() = Method::CONNECT;
@@ -114,7 +115,7 @@ fn a_breach_of_the_protocol_is_answered_and_ends_the_stream() {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
             let mut client = Connection::to(&server).await.open(websocket(), None).await;
-            // Masks stay in use on HTTP/2.
+            // Clients still mask on HTTP/2.
             client.wire.write(Frame::text("not masked").unmasked().bytes()).await;
             assert_eq!(client.wire.frame().await.close_code(), Some(1002));
             client.wire.eof().await;
@@ -170,7 +171,7 @@ fn one_connection_carries_several_sockets() {
                 assert_eq!(client.text().await, format!("hello {number}"));
                 assert_eq!(client.text().await, format!("bye {number}"));
             }
-            // The end of some is not the end of all.
+            // The end of some sockets does not affect the others.
             let rest = clients.split_off(5);
             for client in clients {
                 client.close().await;
@@ -190,7 +191,7 @@ fn a_wrong_version_is_answered_with_426_and_no_upgrade_header() {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
             let mut connection = Connection::to(&server).await;
-            // HTTP/2 is younger than the drafts.
+            // The drafts are older than HTTP/2.
             for version in [Some("8"), Some("7"), Some("12"), Some("14"), Some(""), None] {
                 let refusal = connection.refused(connect(Some("websocket"), version)).await;
                 assert_eq!(refusal.status, 426, "{version:?}");
@@ -237,7 +238,7 @@ fn a_get_is_plain_http_to_the_layer_and_rejected_by_the_extractor() {
             let server = stack.serve(config()).await;
             let mut request = Request::new(Empty::new());
             *request.uri_mut() = "https://example.com/chat".parse().unwrap();
-            // Not to be taken for a handshake by its headers.
+            // Headers alone do not make it a handshake.
             request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
             let answer = Connection::to(&server).await.refused(request).await;
             match stack {
@@ -276,7 +277,7 @@ fn oversized_head_is_refused() {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config().max_head_size(4000)).await;
             let mut connection = Connection::to(&server).await;
-            // 100 fields are the default.
+            // 100 fields are the default limit.
             for (count, size, reason) in [(1, 4000, "4000 bytes"), (100, 0, "100 header fields")] {
                 let mut request = websocket();
                 for _ in 0..count {

@@ -1,4 +1,4 @@
-//! The layer as Tower and hyper see it: what is no handshake goes through it untouched.
+//! The layer as seen by Tower and hyper: requests that are not handshakes pass through unchanged.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -19,13 +19,13 @@ use crate::run::run;
 use crate::serve::{How, serve};
 use crate::wire::Wire;
 
-/// What an outer layer adds to requests.
+/// An extension added to requests by an outer layer.
 #[derive(Debug, Clone, PartialEq)]
 struct Marker(&'static str);
 
 async fn nothing(_: WebSocket, _: Request<()>) {}
 
-/// All that reaches the inner service, as text.
+/// Responds with everything that reaches the inner service, as text.
 async fn describe<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible>
 where
     B: Body<Data = Bytes>,
@@ -46,7 +46,7 @@ where
     Ok(Response::new(Full::new(text.into())))
 }
 
-/// Sends a request, as bytes, through an outer layer and the WebSocket layer.
+/// Sends a request as bytes through an outer layer and the WebSocket layer.
 async fn over_the_wire(request: &[u8]) -> (Answer, String) {
     let service = ServiceBuilder::new()
         .map_request(|mut request: Request<_>| {
@@ -58,7 +58,7 @@ async fn over_the_wire(request: &[u8]) -> (Answer, String) {
     let mut wire = serve(service, How::Auto).await.connect().await;
     wire.write(request).await;
     let first = wire.response().await;
-    // The connection goes on as HTTP.
+    // The connection continues as HTTP.
     wire.write(Handshake::get("/next").bytes()).await;
     assert_eq!(wire.response().await.0.status, 200);
     first
@@ -137,7 +137,7 @@ fn the_handler_gets_the_head_of_the_request() {
         opening.handshake = opening.handshake.with("X-Test", "kept");
         let mut client = opening.on(serve(service, How::Http1).await.connect().await).await;
         assert_eq!(client.text().await, "GET /room?id=7 \"kept\" Some(Marker(\"outer\"))");
-        // Without a close frame, since the handler just dropped the socket.
+        // Without a close frame, since the handler has dropped the socket.
         client.wire.eof().await;
     });
 }
@@ -172,7 +172,7 @@ where
     request.extensions_mut().insert(Marker("direct"));
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
-    // Its length is known still.
+    // Its length is still known.
     assert!(response.body().size_hint().exact().is_some_and(|length| length > 0));
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
@@ -230,7 +230,7 @@ fn responses_with_any_type_of_body_come_back() {
 #[derive(Debug, Clone, PartialEq)]
 struct InnerError;
 
-/// A service that is ready when it likes to be.
+/// A service that is not always ready.
 #[derive(Clone)]
 struct Moody(Poll<Result<(), InnerError>>);
 

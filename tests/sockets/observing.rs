@@ -1,4 +1,5 @@
-//! What an observer is told, by every way to a socket: each connection once, from its opening to its end.
+//! The notifications of an observer, for every way to open a socket: each connection once, from its
+//! opening to its end.
 
 use std::time::Duration;
 
@@ -131,7 +132,8 @@ fn clients_are_observed_as_such_on_http_1_and_2() {
             assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (1, 5));
             let told = record_of(&server).await;
             assert_eq!((told.opened.len(), kinds(&told)), (1, vec!["remote"]));
-            // Without a head: hyper answers. A masked text and a masked close.
+            // Without a head, since hyper writes the response. A masked text and a masked close
+            // frame.
             assert_eq!((told.traffic.messages_received, told.traffic.wire_received), (1, 11 + 8));
         }
     });
@@ -143,7 +145,7 @@ fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
         for way in ["recv", "for_each", "next_event"] {
             let recorder = Recorder::new();
             let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
-            // The answer to the handshake, which the driver writes itself.
+            // The response to the handshake, which the driver writes itself.
             let head = recorder.recorded().traffic.wire_sent;
             assert!((100..200).contains(&head), "{head}");
             let sent = frames([
@@ -194,7 +196,7 @@ fn compressed_messages_count_inflated_and_as_they_went() {
         let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
         let (mut socket, mut peer) = test::server(offer, config).await;
         let head = recorder.recorded().traffic.wire_sent;
-        // 300 bytes of "a", deflated.
+        // 300 bytes of "a", compressed.
         let sent = Frame::binary(b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00").rsv(0x40).bytes();
         peer.send_raw(&sent);
         let message = socket.recv().await.unwrap().unwrap();
@@ -223,14 +225,14 @@ fn round_trips_are_told_of_pings_of_both_kinds() {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
         let sender = socket.sender();
         let server = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
-        // One that keeps alive.
+        // A keepalive ping.
         let data = pinged(&mut peer).await;
         sleep(Duration::from_millis(30)).await;
         peer.send_pong(data);
         let ping = tokio::spawn(async move { sender.ping().await.unwrap() });
         let data = pinged(&mut peer).await;
         sleep(Duration::from_millis(70)).await;
-        // Not these.
+        // These do not answer a ping.
         peer.send_pong("");
         peer.send_pong(data);
         assert_eq!(ping.await.unwrap(), Duration::from_millis(70));
@@ -256,7 +258,7 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
                     "closed" => {
                         peer.send_close(1000, "");
                         assert!(socket.recv().await.is_none());
-                        // Though the socket is still there.
+                        // Although the socket still exists.
                         assert_eq!(kinds(&recorder.recorded()), ["remote"], "{version}");
                         "remote"
                     }
@@ -324,7 +326,7 @@ fn a_handshake_that_never_comes_opens_and_closes_nothing() {
         let (io, _peer) = test::transport();
         assert!(accept(io, observed_by(&recorder)).await.is_err());
         let (mut request, _) = test::request::<()>("/").await;
-        // Neither does one whose answer is thrown away.
+        // Neither does a handshake whose response is dropped.
         drop(tower_websocket::upgrade(&mut request, &observed_by(&recorder)).unwrap());
         let told = recorder.take();
         assert!(told.opened.is_empty() && told.closed.is_empty() && told.refused.is_empty(), "{told:?}");

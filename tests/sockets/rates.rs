@@ -1,4 +1,4 @@
-//! Frames by the second, by the clock of the runtime.
+//! Rate limits on frames, with the clock of the runtime.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn limited(limit: u32) -> ServerConfig {
     Config::server().max_frame_rate(Some(limit))
 }
 
-/// Receives to the end.
+/// Receives until the end.
 async fn count(mut socket: WebSocket) -> (usize, Option<CloseCause>) {
     let mut received = 0;
     while let Some(next) = socket.recv().await {
@@ -27,7 +27,7 @@ async fn count(mut socket: WebSocket) -> (usize, Option<CloseCause>) {
 }
 
 fn texts(peer: &mut Peer, version: Version, count: usize) {
-    // In one piece.
+    // In one packet.
     peer.send_raw(texts_of(version, &vec!["x"; count]));
 }
 
@@ -62,7 +62,7 @@ fn time_gives_back_what_was_taken() {
                 texts(&mut peer, version, 25);
             }
             sleep(3600 * SECOND / 100).await;
-            // No more than a second's worth.
+            // No more than one second's worth.
             texts(&mut peer, version, 51);
             assert_eq!(server.await.unwrap().0, 50 + 20 * 25 + 50, "{version}");
         }

@@ -1,4 +1,4 @@
-//! Handshakes that get no WebSocket: the answer says why, in HTTP.
+//! Refused handshakes: the HTTP response states the reason.
 
 use tower_websocket::{Config, Version};
 use websocket_tests::wire::{Answer, Handshake, VERSIONS};
@@ -17,7 +17,7 @@ on_every_stack! {
     the_connection_of_a_refused_handshake_is_not_upgraded
 }
 
-/// The answer to a request, with one line that holds this.
+/// Returns the response to a request, which must be a line that contains the reason.
 async fn refused(server: &Server, handshake: &Handshake, reason: &str) -> Answer {
     let mut wire = server.connect().await;
     wire.write(handshake.bytes()).await;
@@ -84,7 +84,7 @@ async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
         println!("{handshake:?}");
         assert_eq!(refused(&server, &handshake, reason).await.status, 400);
     }
-    // A body of no bytes is none.
+    // An empty body counts as none.
     for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie76) {
         let mut opening = server.opening(version);
         opening.handshake = opening.handshake.with("Content-Length", "0");
@@ -92,7 +92,7 @@ async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
     }
 }
 
-/// RFC 9110 §7.8: `Upgrade` is ignored there.
+/// RFC 9110 §7.8: `Upgrade` is ignored in HTTP/1.0.
 async fn http10_upgrade_is_plain_http(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
@@ -101,7 +101,7 @@ async fn http10_upgrade_is_plain_http(stack: Stack) {
         handshake.http = "HTTP/1.0".into();
         let mut wire = server.connect().await;
         wire.write(handshake.head()).await;
-        // There the end of the connection ends the answer.
+        // There the end of the connection ends the response.
         let answer = String::from_utf8(wire.rest().await).unwrap();
         if stack == Stack::Tcp {
             // It is left to the application, which drops the connection.
@@ -122,7 +122,7 @@ async fn http10_upgrade_is_plain_http(stack: Stack) {
     }
 }
 
-/// What is wrong is the size of what hyper has read, too, which takes 400 KB and more.
+/// A head that hyper accepts, up to about 400 KB, is limited as well.
 async fn oversized_head_is_refused(stack: Stack) {
     let server = stack.serve(config()).await;
     for handshake in VERSIONS.map(Handshake::of) {
@@ -158,11 +158,11 @@ async fn the_connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
     wire.write(handshakes[0].bytes()).await;
     assert_eq!(wire.response().await.0.status, 426);
     if stack == Stack::Tcp {
-        // There is no HTTP stack to go on with.
+        // There is no HTTP stack to continue with.
         wire.eof().await;
         return;
     }
-    // A client may try again, RFC 6455 §4.4 says.
+    // RFC 6455 §4.4: a client may try again.
     wire.write(handshakes[1].bytes()).await;
     assert_eq!(wire.response().await.0.status, 400);
     wire.write(Handshake::get("/").bytes()).await;

@@ -19,7 +19,8 @@ async fn rejection(request: Request<()>) -> WebSocketUpgradeRejection {
     result.expect_err("a rejection")
 }
 
-/// The rejection is of this type, and answers with this status and a line that holds this.
+/// Asserts that the rejection has this type, and the response this status and a line that contains
+/// this text.
 macro_rules! rejects {
     ($request:expr, $kind:ident, $status:literal, $reason:literal) => {{
         let rejection = rejection($request).await;
@@ -94,7 +95,8 @@ fn every_reason_has_a_rejection_of_its_own() {
     });
 }
 
-/// The limits are those of the configuration that the handler sets, so the extractor does not know them.
+/// The limits are those of the configuration set by the handler, so the extractor does not know
+/// them.
 #[test]
 fn limits_of_config_are_checked_when_the_handshake_is_answered() {
     run(async || {

@@ -1,4 +1,4 @@
-//! Refusals by HTTP stacks close nothing that they should not: the next request on the connection is answered.
+//! Refusals by HTTP stacks do not close the connection unnecessarily: the next request is answered.
 
 use axum_websocket::WebSocketUpgrade;
 use futures_util::FutureExt;
@@ -12,7 +12,8 @@ use crate::serve::{How, serve};
 use crate::stacks::{INNER, Stack, axum, config};
 use crate::wire::Wire;
 
-/// What refusals may have in their heads, and no more: nothing that tells what the server is.
+/// Asserts that the head of a refusal contains only expected headers, none of which identifies the
+/// server.
 fn no_banner<'a>(names: impl Iterator<Item = &'a str>, body: &str) {
     for name in names {
         let name = name.to_ascii_lowercase();
@@ -34,7 +35,7 @@ fn no_banner<'a>(names: impl Iterator<Item = &'a str>, body: &str) {
     }
 }
 
-/// Asks twice and more on one connection, and then for something else.
+/// Sends the handshakes repeatedly on one connection, and then another request.
 async fn all_on_one(mut wire: Wire, handshakes: &[Handshake], status: u16) {
     for handshake in handshakes.iter().chain(handshakes) {
         wire.write(handshake.bytes()).await;
@@ -125,8 +126,8 @@ fn a_connection_of_http_2_goes_on_after_every_refusal() {
     });
 }
 
-/// The 8 bytes of draft 76 follow its head undeclared, so that whoever refuses it has no idea of them. They must not become
-/// the beginning of the next request: of one with another method, for instance.
+/// The 8 bytes of draft 76 follow its head undeclared, so a server that refuses it is not aware of
+/// them. They must not become the start of the next request, for example one with another method.
 #[test]
 fn a_hixie_76_refusal_on_bare_tcp_does_not_let_its_8_bytes_be_taken_for_a_request() {
     run(async || {

@@ -1,4 +1,4 @@
-//! Pings whose pongs are waited for, in virtual time.
+//! Pings that wait for their pongs, in virtual time.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn open() -> (WebSocket, Peer) {
     with_peer(Version::Hybi13, config()).await
 }
 
-/// The payload of the next frame, which is a ping.
+/// Returns the payload of the next frame, which is a ping.
 async fn pinged(peer: &mut Peer) -> Vec<u8> {
     match peer.next_frame().await {
         Got::Ping(data) => data.to_vec(),
@@ -85,7 +85,7 @@ fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
             data.push(pinged(&mut peer).await);
             sleep(10 * MILLI).await;
         }
-        // RFC 6455 §5.5.3: a peer may answer the latest alone.
+        // RFC 6455 §5.5.3: a peer may answer only the latest.
         peer.send_pong(&data[1]);
         let mut pings = pings.into_iter();
         assert_eq!(pings.next().unwrap().await.unwrap().unwrap(), 30 * MILLI);
@@ -93,7 +93,7 @@ fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
         let last = pings.next().unwrap();
         sleep(5 * MILLI).await;
         assert!(!last.is_finished());
-        // One that was answered already answers nothing again.
+        // A ping that was answered is not answered again.
         peer.send_pong(&data[0]);
         sleep(5 * MILLI).await;
         assert!(!last.is_finished());
@@ -102,10 +102,10 @@ fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
     });
 }
 
-/// A socket that was pinged twice, with messages before, between and behind.
+/// Returns a socket that was pinged twice, with messages before, between and after.
 async fn pinged_between_messages() -> (WebSocket, Peer) {
     let (mut socket, mut peer) = open().await;
-    // In one piece, so that some are in hand already when it pings.
+    // In one packet, so that some have been received already when it pings.
     peer.send_raw(frames(["1", "2", "3"].map(Frame::text)));
     assert_eq!(next_texts(&mut socket, 1).await, ["1"]);
     let client = tokio::spawn(async move {
@@ -259,7 +259,7 @@ fn a_peer_that_does_not_answer_in_time_is_told_and_the_socket_goes_on() {
                 assert!(matches!(socket.ping().await, Err(Error::NoPong)));
             }
             assert_eq!(begun.elapsed(), 10 * SECOND);
-            // Its late pong is no answer to another one.
+            // Its late pong does not answer another ping.
             let late = pinged(&mut peer).await;
             peer.send_pong(late);
             let server = tokio::spawn(async move { (socket.ping().await.unwrap(), socket) });
@@ -365,7 +365,7 @@ fn what_becomes_of_the_connection_meanwhile_is_not_lost() {
                 };
                 assert_eq!((kept.len(), cause), (count, expected), "{way}: {kept:?}");
                 assert!(kept.get(1).is_none_or(Result::is_err), "{way}");
-                // It is told at once, not when the time is over.
+                // It is reported at once, not when the timeout expires.
                 assert_eq!(begun.elapsed(), Duration::ZERO, "{way}");
             }
         }

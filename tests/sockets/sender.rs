@@ -1,4 +1,4 @@
-//! Senders beside the one who receives.
+//! Senders used concurrently with the receiver.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn what_each_sender_sends_keeps_its_order() {
                 assert_eq!(number.parse(), Ok(*next), "{version}");
                 *next += 1;
             }
-            // The one who receives sends as well.
+            // The receiver sends as well.
             client.send(&["echo"]).await;
             assert_eq!(client.text().await, "echo");
             for task in tasks {
@@ -87,7 +87,7 @@ fn senders_that_wait_for_a_slow_client_are_all_woken_and_bounded() {
 #[test]
 fn a_sender_that_closes_ends_the_one_who_receives() {
     run_paused(async || {
-        // With a client that answers the close, and one that does not.
+        // With a client that answers the close frame, and one that does not.
         for answers in [true, false] {
             let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
             let sender = socket.sender();
@@ -140,7 +140,7 @@ fn a_socket_that_is_dropped_takes_the_connection_with_it() {
         let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
         let sender = socket.sender();
         sender.send("before").await.unwrap();
-        // Two have come, so that the reply waits for the second to be received.
+        // Two messages have arrived, so the reply is held back until the second is received.
         client.send(&["one", "two"]).await;
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("one"));
         socket.send("reply").await.unwrap();

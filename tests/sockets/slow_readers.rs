@@ -1,4 +1,4 @@
-//! Peers that read slowly: control frames go ahead of what they have yet to read, and they are not taken for dead.
+//! Peers that read slowly: control frames overtake queued data, and the peers do not time out.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::wire::Transport;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Reads so many bytes a second, for so long, and answers pings where it is told to; tells how many it answered.
+/// Reads `bytes` bytes per second for `time`, and answers pings if `answers`. Returns the number of
+/// pings answered.
 async fn read_slowly(io: &mut Box<dyn Transport>, bytes: usize, time: Duration, answers: bool) -> usize {
     let begun = Instant::now();
     let (mut read, mut pings) = (Vec::new(), 0);
@@ -54,7 +55,7 @@ fn a_pong_goes_ahead_of_data_that_was_not_begun() {
             frames.push(client.wire.frame().await);
         }
         let place = frames.iter().position(|frame| frame.opcode == 10).unwrap();
-        // What the transport holds, and what was begun.
+        // The data in the transport, and the message that was started.
         assert!(place <= 3, "behind {place} messages");
         assert_eq!(frames.remove(place).payload, b"theirs");
         assert!(frames.iter().enumerate().all(|(number, frame)| frame.payload == [number as u8; 1000]));
@@ -84,7 +85,8 @@ fn a_ping_goes_ahead_of_data_that_was_not_begun() {
     });
 }
 
-/// By default, with the output full all the time, of messages that take longer to read than a pong may.
+/// With the default timeouts and a constantly full output of messages that take longer to read than
+/// the pong timeout.
 #[test]
 fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
     run_paused(async || {
@@ -100,7 +102,7 @@ fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
             });
             read_slowly(&mut client, 1024, 600 * SECOND, answers).await;
             assert!(!server.is_finished() && !sending.is_finished(), "{size} bytes: {:?}", server.await.unwrap());
-            // One that reads nothing at all is.
+            // A peer that reads nothing at all is dropped.
             let stopped = begun.elapsed();
             let (cause, ended) = server.await.unwrap();
             assert_eq!(cause, Some(CloseCause::Timeout(Timeout::Pong)), "{size} bytes");

@@ -1,4 +1,4 @@
-//! What an open socket does for who holds it.
+//! The operations of an open socket.
 
 use futures_util::FutureExt;
 use tokio::io::BufStream;
@@ -84,7 +84,7 @@ fn replies_to_one_packet_leave_in_one_write_when_recv_waits() {
             socket.feed(message).await.unwrap();
         }
         assert_eq!(probe.take(), (1, 0));
-        // Nothing has come: it waits, and flushes first.
+        // Nothing has arrived: it waits, and flushes first.
         assert!(socket.recv().now_or_never().is_none());
         assert_eq!(probe.take(), (0, 1));
         for expected in texts {
@@ -282,7 +282,7 @@ fn socket_start_ping_and_pong_leave_with_the_next_flush() {
         assert_eq!(probe.take().1, 1);
         assert_eq!(client.wire.frame().await, ServerFrame::new(9, "ping"));
         assert_eq!(client.wire.frame().await, ServerFrame::pong("pong"));
-        // Before it waits, the receiver writes them.
+        // The receiver writes them before it waits.
         socket.start_pong("again").unwrap();
         assert!(socket.recv().now_or_never().is_none());
         assert_eq!(client.wire.frame().await, ServerFrame::pong("again"));

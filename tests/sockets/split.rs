@@ -1,4 +1,4 @@
-//! A socket in two halves, and `Trace`, which tells what they do.
+//! A socket in two halves, and `Trace`, which records what they do.
 
 use std::time::Duration;
 

@@ -100,7 +100,7 @@ fn the_halves_of_a_split_socket_work_in_two_tasks() {
         let (socket, mut client) = open(Version::Hybi13).await;
         let (sink, stream) = socket.split();
         let reader = tokio::spawn(stream.try_collect::<Vec<_>>());
-        // One waits in the reader all the while.
+        // One waits in the reader all the time.
         for text in ["one", "two"] {
             sink.send(Message::text(text)).await.unwrap();
             assert_eq!(client.text().await, text);
@@ -137,7 +137,7 @@ fn the_sink_is_ready_again_only_when_there_is_room() {
             taken += 1;
             assert!(taken < 100, "there is no end of it");
         }
-        // Who does not ask is told, and nothing of the message is taken.
+        // Sending without `poll_ready` returns an error, and no part of the message is accepted.
         let error = loop {
             match sink.as_mut().start_send(Message::text("x".repeat(100))) {
                 Ok(()) => taken += 1,

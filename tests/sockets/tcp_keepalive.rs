@@ -1,4 +1,4 @@
-//! TCP's own keep-alive, for the protocols that have no pings of their own, as the socket of the system has it.
+//! TCP keepalive for the versions without pings, as configured on the system's socket.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -30,12 +30,12 @@ use crate::wire::Wire;
 
 const INTERVAL: Duration = Duration::from_secs(77);
 
-/// The same socket by another handle.
+/// Returns another handle to the same socket.
 fn handle(stream: &TcpStream) -> Socket {
     SockRef::from(stream).try_clone().expect("another handle")
 }
 
-/// What keep-alive there is on it.
+/// Returns its keepalive settings.
 fn keepalive(socket: &Socket) -> Option<(Duration, Duration)> {
     let is_on = socket.keepalive().expect("an option");
     let times = || (socket.tcp_keepalive_time().expect("one"), socket.tcp_keepalive_interval().expect("one"));
@@ -53,7 +53,7 @@ fn expected(version: Version) -> Option<(Duration, Duration)> {
 async fn open(addr: SocketAddr, version: Version) -> Client {
     let wire = Wire::new(TcpStream::connect(addr).await.unwrap());
     let mut client = Opening::of(version).on(wire).await;
-    // Once it is answered, the socket is with its handler.
+    // Once a message is echoed, the handler owns the socket.
     client.echo(&["hello"]).await;
     client
 }
@@ -124,7 +124,7 @@ async fn inner(_: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallibl
     Ok(Response::new(Empty::new()))
 }
 
-/// Serves the next connection, and gives another handle to its socket.
+/// Serves the next connection and returns another handle to its socket.
 async fn serve_one<S, B>(listener: &TcpListener, service: S, is_auto: bool) -> Socket
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,

@@ -1,4 +1,4 @@
-//! The upgrade in the application's own hands, and what becomes of one that fails.
+//! The `upgrade` function, and failing upgrades.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -28,7 +28,7 @@ use crate::run::run;
 use crate::serve::{How, each, serve};
 use crate::stacks::config;
 
-/// The way of the docs.
+/// As in the documentation.
 async fn handle(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let text = match upgrade(&mut request, &config()) {
         Ok((response, upgrade)) => {
@@ -111,7 +111,7 @@ fn an_upgrade_that_is_dropped_drops_the_connection() {
     });
 }
 
-/// A layer whose handler is not to run, and what its upgrades fail with.
+/// Returns a layer whose handler must not run, and the errors of its upgrades.
 fn failing() -> (WebSocketLayer<Handler>, UnboundedReceiver<UpgradeError>) {
     fn never(_: WebSocket, _: Request<()>) -> BoxFuture<'static, ()> {
         panic!("a socket");

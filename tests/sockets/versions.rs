@@ -1,4 +1,4 @@
-//! Every stack serves every version.
+//! Every stack supports every version.
 
 use permessage_deflate::PermessageDeflate;
 use tower_websocket::{CloseCode, CloseFrame, Version};
@@ -52,7 +52,7 @@ async fn several_messages_in_one_packet_are_echoed_in_order(stack: Stack) {
 }
 
 async fn a_message_behind_the_request_is_not_lost(stack: Stack) {
-    // A client has to wait for the answer first, but some do not.
+    // A client has to wait for the response first, but some do not.
     let server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
@@ -112,7 +112,7 @@ async fn the_subprotocol_that_both_speak_is_agreed_to(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
-        // Hixie clients name one, the others a list.
+        // Hixie clients offer a single name, others a list.
         let (offered, agreed) =
             if version.is_hixie() { ("chat", "chat") } else { ("mqtt, chat, superchat", "superchat") };
         let opening = server.opening(version).protocol(offered, Some(agreed));
@@ -177,7 +177,7 @@ async fn a_close_of_the_client_is_answered_and_ends_in_order(stack: Stack) {
         println!("{version}");
         let mut client = server.open(version).await;
         assert!(matches!(server.seen().await, Seen::Opened { .. }));
-        // With a message before it, which is still answered.
+        // After a message, which is still answered.
         client.send(&["last"]).await;
         assert_eq!(client.text().await, "last");
         client.close().await;
@@ -210,7 +210,7 @@ async fn an_end_without_a_close_is_told_as_one(stack: Stack) {
         assert!(matches!(server.seen().await, Seen::Opened { .. }));
         client.send(&["one", "two"]).await;
         client.wire.half_close().await;
-        // What came before the end is answered.
+        // Messages before the end are answered.
         assert_eq!(client.text().await, "one");
         assert_eq!(client.text().await, "two");
         client.wire.eof().await;

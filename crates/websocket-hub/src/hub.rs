@@ -214,12 +214,12 @@ mod tests {
 
     use super::*;
     use crate::subscribe::Subscribe;
-    use crate::test::recorder::Seat;
+    use crate::test::recorder::TestMember;
 
     #[tokio::test]
     async fn messages_of_all_topics_leave_in_one_write_for_each_member() {
         let hub = Hub::new(HubConfig::new().shards(1));
-        let (both, one) = (Seat::of(&hub, Some("ann")), Seat::new(&hub));
+        let (both, one) = (TestMember::of(&hub, Some("ann")), TestMember::new(&hub));
         let _ = both.member.subscribe("a", Subscribe::new()).await.unwrap();
         for seat in [&both, &one] {
             let _ = seat.member.subscribe("b", Subscribe::new()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who gets in on HTTP/1.1, by every version, and who does not.
+//! Accepted and refused handshakes on HTTP/1.1, for every version.
 
 use tower_websocket::{OriginRefusal, Version};
 use websocket_tests::wire::{Handshake, VERSIONS};
@@ -25,7 +25,7 @@ fn pages_of_the_same_origin_get_in_and_others_do_not_by_every_version() {
                     ("http://example.com http://evil.com", OriginRefusal::Several),
                 ] {
                     let handshake = foreign(version, origin);
-                    // The 8 bytes stay out of this here.
+                    // The 8 bytes do not matter here.
                     let handshake = Handshake { body: Vec::new(), ..handshake };
                     confirm_refusal(&response(port, &handshake).await, refusal);
                 }
@@ -114,7 +114,7 @@ fn a_malformed_host_is_answered_with_400() {
                     right().with("Host", "example.com"),
                 ] {
                     let (answer, body) = response(port, &handshake).await;
-                    // The extractor's own words, where it comes first.
+                    // The extractor checks first, so its text applies.
                     assert_eq!((answer.status, body.as_str()), (400, "missing or invalid Host header\n"));
                 }
             }

@@ -14,7 +14,7 @@ use crate::run::run;
 use crate::serve::Port;
 use crate::wire::Wire;
 
-/// A connection of HTTP/2.
+/// Opens an HTTP/2 connection.
 async fn http2(port: Port) -> SendRequest<Empty<Bytes>> {
     let io = TokioIo::new(port.connect_http2().await);
     let (sender, connection) = handshake(TokioExecutor::new(), io).await.expect("HTTP/2");

@@ -1,4 +1,4 @@
-//! Which origin is the server's own, which is malformed, and which is none.
+//! Which origins are the server's own, malformed, or missing.
 
 use http::{HeaderValue, Request, Version};
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ fn absolute(target: &str, host: &str, origin: &str) -> Request<()> {
     request
 }
 
-/// What origins are made of, and what is put into them.
+/// Parts of origins and insertions, to be combined.
 const PARTS: &[&str] = &[
     "https://",
     "https://",
@@ -48,7 +48,7 @@ const PARTS: &[&str] = &[
     "%2e",
 ];
 
-/// As hyper gives it: `:authority` is part of the URI.
+/// As parsed by hyper: `:authority` is part of the URI.
 fn http2(authority: &str, origin: &str) -> Request<()> {
     let mut request = absolute(&format!("https://{authority}/chat"), "unused", origin);
     request.headers_mut().remove("host");
@@ -69,7 +69,7 @@ fn a_page_of_the_same_host_and_port_is_let_in_and_no_other() {
             ("https://localhost", "localhost", LET_IN),
             ("http://127.0.0.1:8080", "127.0.0.1:8080", LET_IN),
             ("https://evil.com", "example.com", Err(CrossOrigin)),
-            // What others have taken for the same.
+            // Origins that other implementations have mistaken for the same.
             ("https://example.com.evil.com", "example.com", Err(CrossOrigin)),
             ("https://evilexample.com", "example.com", Err(CrossOrigin)),
             ("https://evil-example.com", "example.com", Err(CrossOrigin)),
@@ -86,7 +86,7 @@ fn a_page_of_the_same_host_and_port_is_let_in_and_no_other() {
             ("https://example.com`.evil.com", "example.com", Err(Malformed)),
             ("https://example.com{.evil.com", "example.com", Err(Malformed)),
             ("https://example.com%60.evil.com", "example.com", Err(Malformed)),
-            // Other names for the same machine are other hosts.
+            // Other names of the same machine are other hosts.
             ("http://127.0.0.1", "localhost", Err(CrossOrigin)),
             ("http://127.1", "127.0.0.1", Err(CrossOrigin)),
             ("http://2130706433", "127.0.0.1", Err(CrossOrigin)),
@@ -208,7 +208,7 @@ fn what_is_no_origin_is_malformed() {
     for origin in [&b"https://ex\xe4mple.com"[..], "https://exämple.com".as_bytes(), b"https://example.com\xa0"] {
         assert_eq!(guard().check(&request("example.com", origin)), Err(Malformed));
     }
-    // White space around is no part of a value (RFC 9110 §5.5).
+    // Whitespace around a value is not part of it (RFC 9110 §5.5).
     for origin in ["\thttps://example.com", "https://example.com \t"] {
         assert_eq!(guard().check(&request("example.com", origin)), LET_IN, "{origin:?}");
     }
@@ -300,7 +300,7 @@ fn the_scheme_counts_where_it_is_known() {
         assert_eq!(guard.check(&request("example.com", origin(bad, "example.com"))), Err(CrossOrigin));
         assert_eq!(guard.check(&request("example.com:8000", origin(bad, "example.com:8000"))), Err(CrossOrigin));
     }
-    // What is allowed by name stays allowed.
+    // Explicitly allowed origins stay allowed.
     let guard = allowing("http://localhost:3000").secure(true);
     assert_eq!(guard.check(&request("example.com", "http://localhost:3000")), LET_IN);
 }
@@ -331,7 +331,7 @@ fn a_missing_or_malformed_host_is_the_same_as_nothing() {
     for host in malformed {
         assert_eq!(guard().check(&request(host, "https://example.com")), Err(MalformedHost), "{host:?}");
         assert_eq!(localhost().check(&without_origin(host)), Err(MalformedHost), "{host:?}");
-        // Where it is not compared with anything, the handshake fails later.
+        // If it is not compared with anything, the handshake fails later.
         assert_eq!(guard().check(&without_origin(host)), LET_IN, "{host:?}");
     }
     let missing = Handshake::hybi("13").without("Host").with("Origin", "https://example.com");
@@ -352,7 +352,7 @@ fn on_http_2_the_authority_is_compared() {
     assert_eq!(guard().check(&http2("user@example.com", "https://example.com")), Err(MalformedHost));
     assert_eq!(localhost().check(&http2("localhost:8080", "http://localhost:8080")), LET_IN);
     assert_eq!(localhost().check(&http2("evil.com", "https://evil.com")), Err(Host));
-    // RFC 9113 §8.3.1: with both, they are to be the same.
+    // RFC 9113 §8.3.1: both must be the same.
     for (host, verdict) in
         [("example.com", LET_IN), ("EXAMPLE.com", LET_IN), ("evil.com", Err(MalformedHost)), ("", Err(MalformedHost))]
     {
@@ -360,7 +360,7 @@ fn on_http_2_the_authority_is_compared() {
         both.headers_mut().insert("host", host.parse().unwrap());
         assert_eq!(guard().check(&both), verdict, "{host:?}");
     }
-    // A proxy may have had no authority to send, and a Host instead.
+    // A proxy may send a Host instead of an authority.
     let mut host = http2("example.com", "https://example.com");
     *host.uri_mut() = "/chat".parse().unwrap();
     assert_eq!(guard().check(&host), Err(MalformedHost));
@@ -390,7 +390,7 @@ fn a_guard_and_its_clones_do_not_change_each_other() {
 }
 
 proptest! {
-    /// Whatever a page's origin is, it gets in only as what it is.
+    /// Whatever a page's origin is, it is only accepted as what it is.
     #[test]
     fn no_origin_of_another_host_is_let_in(parts in vec(select(PARTS), 1..7)) {
         let origin = parts.concat();

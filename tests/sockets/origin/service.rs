@@ -1,4 +1,4 @@
-//! The guard as a Tower layer: what is none of its business goes through.
+//! The guard as a Tower layer: other requests pass through.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -60,7 +60,7 @@ fn bodies_of_any_type_go_through() {
 #[derive(Debug, Clone, PartialEq)]
 struct InnerError;
 
-/// A service that is ready when it likes to be.
+/// A service that is not always ready.
 #[derive(Debug, Clone)]
 struct Moody(Poll<Result<(), InnerError>>);
 
@@ -87,7 +87,7 @@ fn the_inner_service_decides_when_it_is_ready_and_its_errors_stay_what_they_are(
     run(async || {
         let service = guard().layer(Moody(Poll::Ready(Ok(()))));
         assert_eq!(service.clone().oneshot(Request::default()).await.err(), Some(InnerError));
-        // What is refused does not reach it.
+        // Refused requests do not reach it.
         let refused = service.oneshot(foreign(Version::Hybi13, "http://evil.com").request()).await.unwrap();
         assert_eq!(refused.status(), 403);
         assert!(refused.body().size_hint().exact().is_some_and(|length| length > 0));
