@@ -52,7 +52,7 @@ pub(crate) fn open(client: ClientConfig, server: ServerConfig, step: usize) -> (
 }
 
 #[test]
-fn messages_of_every_size_come_through_both_ways_in_any_chunking() {
+fn messages_of_every_size_are_transmitted_both_ways_in_any_chunking() {
     for step in [1, 7, 4096, usize::MAX] {
         let (mut client, mut server) = open(Config::client(), Config::server(), step);
         assert_eq!(client.version(), Some(Version::Hybi13));
@@ -92,7 +92,7 @@ fn subprotocols_and_pings_and_the_close_work_both_ways() {
 }
 
 #[test]
-fn the_server_sees_what_the_client_asked_for() {
+fn server_sees_the_request_of_the_client() {
     let mut client =
         Driver::client(&uri("wss://user:secret@[::1]:8443/a?b"), Config::client().protocols(["x", "y"])).unwrap();
     client.set_header(http::header::ORIGIN, http::HeaderValue::from_static("https://example.com")).unwrap();
@@ -148,7 +148,7 @@ proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
-    fn all_that_either_side_does_is_heard_by_the_other_in_any_chunking(
+    fn all_actions_of_either_side_are_received_by_the_other_in_any_chunking(
         of_client in prop::collection::vec(act(), 0..6),
         of_server in prop::collection::vec(act(), 0..6),
         steps in prop::collection::vec(1..3000usize, 1..6),

@@ -67,7 +67,7 @@ fn run(bytes: &[u8], cuts: &[usize]) -> (Vec<Event>, Vec<u8>) {
 }
 
 #[test]
-fn frames_glued_to_the_101_are_parsed() {
+fn frames_following_the_101_are_parsed() {
     let glued = from_server([Frame::text("first"), Frame::ping("x"), Frame::close(1000, "done")]);
     let mut client = Client::started(config());
     let events = client.feed(Reply::right().then(glued));

@@ -88,7 +88,7 @@ fn send(from: &mut Driver, to: &mut Driver, message: &Message) -> usize {
 }
 
 #[test]
-fn every_combination_of_options_agrees_and_carries_messages() {
+fn every_combination_of_options_negotiates_and_carries_messages() {
     // It has repetitions within a window of 1 KiB, and others at longer distances.
     let words: String = (0..2000).map(|i| format!("word {} ", i * i % 89)).collect();
     let message = Message::text(words);
@@ -123,7 +123,7 @@ fn every_combination_of_options_agrees_and_carries_messages() {
 }
 
 #[test]
-fn either_side_alone_compresses_nothing() {
+fn one_side_alone_compresses_nothing() {
     fn with_or_without<S>(config: Config<S>, has_deflate: bool) -> Config<S> {
         if has_deflate { with(config, PermessageDeflate::new()) } else { config.max_output(usize::MAX) }
     }
@@ -138,7 +138,7 @@ fn either_side_alone_compresses_nothing() {
 }
 
 #[test]
-fn what_is_queued_before_the_open_is_compressed_as_agreed() {
+fn messages_queued_before_the_open_are_compressed_as_negotiated() {
     let message = Message::text("x".repeat(10_000));
     for is_agreed in [false, true] {
         let server = if is_agreed { with(Config::server(), PermessageDeflate::new()) } else { Config::server() };
@@ -158,7 +158,7 @@ fn what_is_queued_before_the_open_is_compressed_as_agreed() {
 }
 
 #[test]
-fn a_server_cannot_inflate_beyond_the_limit_of_the_client() {
+fn server_cannot_inflate_beyond_the_limit_of_the_client() {
     // CVE-2026-54464.
     let (mut client, mut server) = open(
         with(Config::client(), PermessageDeflate::new()).max_message_size(10_000),
@@ -193,7 +193,7 @@ proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
-    fn any_messages_come_through_under_any_options_in_any_chunking(
+    fn messages_are_transmitted_under_any_options_in_any_chunking(
         (of_client, of_server) in (side(), side()),
         messages in prop::collection::vec((any::<bool>(), any::<bool>(), message()), 0..12),
         steps in prop::collection::vec(prop_oneof![1..20usize, 1..5000usize], 1..6),

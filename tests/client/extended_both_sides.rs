@@ -31,7 +31,7 @@ fn connect(client: ClientConfig, server: ServerConfig) -> (Driver, Driver) {
 }
 
 #[test]
-fn messages_of_every_size_come_through_both_ways() {
+fn messages_of_every_size_are_transmitted_both_ways() {
     for step in [1, 7, 16 * 1024, usize::MAX] {
         let (mut client, mut server) = connect(Config::client(), Config::server());
         for length in [0, 1, 125, 126, 65_535, 65_536, 100_000] {
@@ -47,7 +47,7 @@ fn messages_of_every_size_come_through_both_ways() {
 }
 
 #[test]
-fn a_subprotocol_and_an_extension_are_agreed_to() {
+fn subprotocol_and_extension_are_negotiated() {
     let client = deflate(Config::client().protocols(["b", "a"]), true);
     let (mut client, mut server) = connect(client, deflate(Config::server().protocols(["a", "c"]), true));
     assert_eq!((client.protocol(), server.protocol()), (Some("a"), Some("a")));
@@ -86,7 +86,7 @@ fn refused(request: &Request<()>, mut client: Driver) -> (E, ProtocolError) {
 }
 
 #[test]
-fn a_refusal_of_the_server_tells_the_client_why() {
+fn server_refusal_reports_the_reason_to_the_client() {
     let asked = || {
         let mut client = Driver::client(&uri("ws://example.com/"), Config::client()).expect("a URL");
         (client.extended_connect().expect("the first call"), client)
@@ -125,7 +125,7 @@ proptest! {
     #![proptest_config(cases(100))]
 
     #[test]
-    fn all_that_either_side_says_is_heard_by_the_other_in_any_chunking(
+    fn all_actions_of_either_side_are_received_by_the_other_in_any_chunking(
         of_client in messages(),
         of_server in messages(),
         steps in prop::collection::vec(1..3000usize, 1..6),

@@ -66,7 +66,7 @@ fn assert_fails(config: ClientConfig, name: &str, bytes: &[u8], error: &Error, c
 }
 
 #[test]
-fn what_a_server_must_not_send_fails_the_connection() {
+fn invalid_server_frames_fail_the_connection() {
     for (name, bytes, error) in violations() {
         let code = if matches!(error, Error::InvalidUtf8 | Error::InvalidCloseReason) { 1007 } else { 1002 };
         assert_fails(config(), name, &bytes, &error, code);
@@ -74,7 +74,7 @@ fn what_a_server_must_not_send_fails_the_connection() {
 }
 
 #[test]
-fn a_masked_frame_fails_at_its_second_byte() {
+fn masked_frame_fails_at_its_second_byte() {
     let mut client = Client::open();
     assert_eq!(client.feed([0x81]), []);
     assert_eq!(client.feed([0x85]), failed(Error::MaskedFrame, 1002));
@@ -82,14 +82,14 @@ fn a_masked_frame_fails_at_its_second_byte() {
 }
 
 #[test]
-fn a_text_fails_at_its_first_wrong_byte() {
+fn text_fails_at_its_first_invalid_byte() {
     let mut client = Client::open();
     assert_eq!(client.feed(b"\x81\x0agood \xed"), []);
     assert_eq!(client.feed(b"\xa0"), failed(Error::InvalidUtf8, 1007));
 }
 
 #[test]
-fn limits_hold_for_a_server_too() {
+fn limits_hold_for_a_server() {
     let limits = || config().max_frame_size(200).max_message_size(300).max_fragments(4);
     let bytes = |all: &[Frame]| frames(all.iter().cloned().map(Frame::unmasked));
     let tiny = |count| (0..count).map(|i| Frame::new(if i == 0 { 2 } else { 0 }, "x").more()).collect::<Vec<_>>();

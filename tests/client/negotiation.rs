@@ -46,7 +46,7 @@ fn assert_refused(config: ClientConfig, lines: &[&str], extension: &str, reason:
 }
 
 #[test]
-fn extensions_that_nobody_offered_are_refused_with_1010() {
+fn unoffered_extensions_are_refused_with_1010() {
     let deflate = || with(PermessageDeflate::new());
     assert_refused(config(), &["permessage-deflate"], "permessage-deflate", ExtensionFault::Unknown);
     assert_refused(config(), &["x-unknown; a=1"], "x-unknown", ExtensionFault::Unknown);
@@ -69,7 +69,7 @@ fn extensions_that_nobody_offered_are_refused_with_1010() {
 }
 
 #[test]
-fn parameters_that_are_not_acceptable_are_refused_with_1010() {
+fn unacceptable_parameters_are_refused_with_1010() {
     // Including CVE-2026-2229.
     let rows = [
         ("x", "x", None),
@@ -98,7 +98,7 @@ fn parameters_that_are_not_acceptable_are_refused_with_1010() {
 }
 
 #[test]
-fn answers_that_do_not_keep_to_what_was_asked_are_refused_with_1010() {
+fn responses_that_violate_the_offer_are_refused_with_1010() {
     let new = PermessageDeflate::new;
     let rows = [
         (new().request_no_context_takeover(true), "", parameter("server_no_context_takeover", None)),
@@ -120,7 +120,7 @@ fn answers_that_do_not_keep_to_what_was_asked_are_refused_with_1010() {
 }
 
 #[test]
-fn a_header_that_breaks_the_grammar_is_refused_with_1010() {
+fn malformed_header_is_refused_with_1010() {
     let rows = [
         (";", 0),
         ("permessage-deflate;", 19),
@@ -145,7 +145,7 @@ fn a_header_that_breaks_the_grammar_is_refused_with_1010() {
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 #[test]
-fn acceptable_answers_open_the_connection_and_it_inflates() {
+fn acceptable_responses_open_the_connection_and_it_inflates() {
     let new = PermessageDeflate::new;
     let rows = [
         (new(), ""),
@@ -167,7 +167,7 @@ fn acceptable_answers_open_the_connection_and_it_inflates() {
 }
 
 #[test]
-fn a_server_that_agrees_to_nothing_gets_nothing_compressed() {
+fn server_without_extensions_receives_nothing_compressed() {
     let (mut client, events) = answered(with(PermessageDeflate::new().threshold(0)), &[]);
     assert_eq!(events, [Event::Open]);
     client.driver.text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap();

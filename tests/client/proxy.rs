@@ -35,7 +35,7 @@ fn request(url: &str, proxy: &str) -> String {
 pub(crate) const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 #[test]
-fn the_request_names_host_and_port_in_any_case() {
+fn request_always_contains_host_and_port() {
     let rows = [
         ("ws://example.com/chat", "example.com:80"),
         ("wss://example.com/chat?x", "example.com:443"),
@@ -59,7 +59,7 @@ fn the_request_names_host_and_port_in_any_case() {
 }
 
 #[test]
-fn the_credentials_of_the_proxy_and_own_headers_follow() {
+fn credentials_of_the_proxy_and_headers_follow() {
     let mut proxy = proxy_with("wss://example.com/", "http://user:p%40ss%3aw%2Frd@proxy.example:3128", config());
     proxy.set_header(header::USER_AGENT, HeaderValue::from_static("me")).unwrap();
     proxy.set_header(HeaderName::from_static("x-own"), HeaderValue::from_static("1")).unwrap();
@@ -94,7 +94,7 @@ fn own_credentials_replace_those_of_the_url() {
 }
 
 #[test]
-fn headers_that_are_not_the_callers_are_refused() {
+fn reserved_headers_are_refused() {
     let mut proxy = proxy_with("ws://example.com/", "http://proxy.example", config());
     for name in ["host", "connection", "upgrade", "content-length", "transfer-encoding", "sec-websocket-key"] {
         let name = HeaderName::from_static(name);
@@ -107,7 +107,7 @@ fn headers_that_are_not_the_callers_are_refused() {
 }
 
 #[test]
-fn urls_that_are_no_proxys_or_no_websockets_are_refused() {
+fn invalid_proxy_and_websocket_urls_are_refused() {
     let make = |url: &str, proxy: &str| {
         let driver = Driver::client(&uri("ws://example.com/"), config()).unwrap();
         Proxy::new(driver, &uri(url), &uri(proxy)).expect_err("refused")
@@ -139,7 +139,7 @@ fn tunnel(answer: &[u8], slowly: bool) -> Driver {
 }
 
 #[test]
-fn every_2xx_opens_the_tunnel_and_its_declared_body_is_none() {
+fn every_2xx_establishes_the_tunnel_and_its_declared_body_is_ignored() {
     // RFC 9110 §9.3.6: Content-Length and Transfer-Encoding are ignored in such a response.
     let rows = [
         Reply::status("200 Connection established"),
@@ -162,7 +162,7 @@ fn every_2xx_opens_the_tunnel_and_its_declared_body_is_none() {
 }
 
 #[test]
-fn bytes_behind_the_answer_are_the_drivers() {
+fn bytes_after_the_response_are_passed_to_the_driver() {
     let behind = Reply::right().then(Frame::text("glued").unmasked().bytes());
     for end in 0..=behind.len() {
         let mut client = Client { driver: tunnel(&[ESTABLISHED, &behind[..end]].concat(), false) };
@@ -178,7 +178,7 @@ fn bytes_behind_the_answer_are_the_drivers() {
 }
 
 #[test]
-fn bytes_that_come_behind_the_poll_are_the_drivers_too() {
+fn bytes_after_the_poll_are_passed_to_the_driver() {
     let mut proxy = started(config());
     proxy.receive(ESTABLISHED);
     assert_eq!(proxy.poll(), Some(Ok(())));
@@ -191,7 +191,7 @@ fn bytes_that_come_behind_the_poll_are_the_drivers_too() {
 }
 
 #[test]
-fn the_driver_keeps_what_was_done_with_it_before() {
+fn driver_keeps_its_state() {
     let url = uri("ws://user:secret@example.com/chat");
     let mut driver = Driver::client(&url, config().protocols(["a"])).unwrap();
     driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap();
@@ -211,7 +211,7 @@ fn the_driver_keeps_what_was_done_with_it_before() {
 }
 
 #[test]
-fn there_is_no_driver_before_the_tunnel_stands() {
+fn driver_is_not_available_before_the_tunnel_is_established() {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example", config());
     // Not before the start, before the request is written, before the response is complete, and
     // before `poll`.
@@ -231,7 +231,7 @@ fn there_is_no_driver_before_the_tunnel_stands() {
 }
 
 #[test]
-fn an_answer_before_the_request_waits() {
+fn response_before_the_request_waits() {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example", config());
     proxy.receive(ESTABLISHED);
     assert_eq!(proxy.poll(), None);

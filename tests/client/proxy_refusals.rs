@@ -106,7 +106,7 @@ fn answered(bytes: &[u8], cuts: &[usize]) -> (Proxy, Vec<Result<(), ProxyError>>
 }
 
 #[test]
-fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
+fn refusal_is_reported_once_with_status_and_headers_and_without_a_driver() {
     for Refused { name, bytes, error, status, message } in rows() {
         for cuts in [vec![], (1..bytes.len()).collect()] {
             let (proxy, told) = answered(&bytes, &cuts);
@@ -124,7 +124,7 @@ fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
 }
 
 #[test]
-fn the_limits_of_the_driver_are_those_of_the_proxy() {
+fn limits_of_the_driver_apply_to_the_proxy() {
     for (limits, is_fine) in [
         (config().max_head_size(ESTABLISHED.len()), true),
         (config().max_head_size(ESTABLISHED.len() - 1), false),
@@ -140,7 +140,7 @@ fn the_limits_of_the_driver_are_those_of_the_proxy() {
 }
 
 #[test]
-fn an_endless_head_is_cut_off_as_it_comes() {
+fn endless_head_is_refused_as_it_arrives() {
     // CVE-2026-54465.
     let mut proxy = started(config());
     proxy.receive(&b"HTTP/1.1 200 OK\r\n"[..]);

@@ -162,7 +162,7 @@ pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
 });
 
 #[test]
-fn each_refusal_is_told_with_all_that_is_known() {
+fn refusal_is_reported_with_all_details() {
     for Refused { name, bytes, fault, status, code, body, hint } in REFUSED.iter() {
         let mut client = Client::started(config().protocols(["a", "b"]));
         let mut events = client.feed(bytes);
@@ -232,7 +232,7 @@ fn refusal_is_displayed_with_its_reason() {
 }
 
 #[test]
-fn answers_that_differ_only_in_what_may_differ_are_taken() {
+fn acceptable_variations_of_responses_are_accepted() {
     let right = Reply::right;
     let rows = [
         ("as in the example", right()),
@@ -286,7 +286,7 @@ fn subprotocol_without_value_is_absent() {
 }
 
 #[test]
-fn a_subprotocol_that_was_offered_is_taken() {
+fn offered_subprotocol_is_accepted() {
     for chosen in ["a", "b"] {
         let mut client = Client::started(config().protocols(["a", "b"]));
         assert_eq!(client.driver.protocol(), None);

@@ -28,7 +28,7 @@ async fn first_byte(listener: &TcpListener) -> Peer {
 }
 
 #[test]
-fn while_the_answer_is_waited_for() {
+fn connect_dropped_while_waiting_for_the_response_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let mut peer = dropped_after(connect(format!("ws://127.0.0.1:{port}/")), first_byte(&listener)).await;
@@ -37,7 +37,7 @@ fn while_the_answer_is_waited_for() {
 }
 
 #[test]
-fn while_tls_is_agreed_on() {
+fn connect_dropped_during_the_tls_handshake_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let connect = connect(format!("wss://127.0.0.1:{port}/")).tls(Authority::new("good").trusted());
@@ -48,7 +48,7 @@ fn while_tls_is_agreed_on() {
 }
 
 #[test]
-fn behind_tls() {
+fn connect_dropped_after_the_tls_handshake_ends_the_transport() {
     run(async || {
         let authority = Authority::new("good");
         let acceptor = authority.acceptor(&["localhost"]);
@@ -66,7 +66,7 @@ fn behind_tls() {
 }
 
 #[test]
-fn while_the_tunnel_is_waited_for() {
+fn connect_dropped_while_waiting_for_the_tunnel_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = format!("http://127.0.0.1:{port}").parse().unwrap();
@@ -76,7 +76,7 @@ fn while_the_tunnel_is_waited_for() {
 }
 
 #[test]
-fn behind_the_tunnel() {
+fn connect_dropped_after_the_tunnel_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let server = async {
@@ -93,7 +93,7 @@ fn behind_the_tunnel() {
 }
 
 #[test]
-fn anywhere_in_the_answer() {
+fn connect_dropped_anywhere_in_the_response_ends_the_transport() {
     run(async || {
         let answer = upgraded("");
         for cut in 0..answer.len() {
@@ -113,7 +113,7 @@ fn anywhere_in_the_answer() {
 }
 
 #[test]
-fn before_it_is_polled_nothing_is_connected() {
+fn connect_that_is_not_polled_connects_to_nothing() {
     run(async || {
         let (listener, port) = listen().await;
         drop(connect(format!("ws://127.0.0.1:{port}/")));
@@ -125,7 +125,7 @@ fn before_it_is_polled_nothing_is_connected() {
 }
 
 #[test]
-fn an_open_socket_that_is_dropped_ends_too() {
+fn dropped_socket_ends_the_transport() {
     run(async || {
         let (socket, mut peer) = test::client(Config::client()).await;
         drop(socket);

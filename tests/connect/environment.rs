@@ -25,7 +25,7 @@ async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
 async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarder) {
     let server = echo_server(Config::server()).await;
     let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(["--exact", "environment::a_process_of_its_own", "--ignored"]);
+    command.args(["--exact", "environment::separate_process", "--ignored"]);
     for name in NAMES {
         command.env_remove(name).env_remove(name.to_ascii_lowercase());
     }
@@ -41,7 +41,7 @@ async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarde
 
 #[test]
 #[ignore = "a part of the other tests, which run it"]
-fn a_process_of_its_own() {
+fn separate_process() {
     run(async || {
         // Skipped if all ignored tests are run.
         let Ok(url) = env::var(URL) else { return };
@@ -51,7 +51,7 @@ fn a_process_of_its_own() {
 }
 
 #[test]
-fn the_environment_names_the_proxy_and_its_credentials() {
+fn proxy_and_credentials_are_read_from_the_environment() {
     run(async || {
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             let forwarder = Forwarder::wanting("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").await;
@@ -62,7 +62,7 @@ fn the_environment_names_the_proxy_and_its_credentials() {
 }
 
 #[test]
-fn the_environment_may_name_none() {
+fn environment_without_a_proxy_connects_directly() {
     run(async || {
         let cases: [&[_]; 4] = [
             &[],

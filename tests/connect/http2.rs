@@ -24,7 +24,7 @@ async fn echoes_bytes(socket: &mut WebSocket, length: usize) {
 }
 
 #[test]
-fn messages_come_back_from_every_server() {
+fn messages_are_echoed_by_every_server() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
@@ -47,7 +47,7 @@ fn messages_come_back_from_every_server() {
 }
 
 #[test]
-fn messages_larger_than_any_window_come_back_whole() {
+fn messages_larger_than_any_window_are_echoed() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -59,7 +59,7 @@ fn messages_larger_than_any_window_come_back_whole() {
 }
 
 #[test]
-fn many_small_messages_come_back_in_their_order() {
+fn many_small_messages_are_echoed_in_order() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -82,7 +82,7 @@ fn with_deflate<S>(config: Config<S>) -> Config<S> {
 }
 
 #[test]
-fn messages_are_compressed_where_both_sides_have_it() {
+fn messages_are_compressed_if_both_sides_support_it() {
     run(async || {
         for stack in Stack::ALL {
             for is_agreed in [true, false] {
@@ -100,7 +100,7 @@ fn messages_are_compressed_where_both_sides_have_it() {
 }
 
 #[test]
-fn a_subprotocol_is_agreed_on() {
+fn subprotocol_is_negotiated() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server().protocols(["superchat", "chat"])).await;
@@ -116,7 +116,7 @@ fn a_subprotocol_is_agreed_on() {
 }
 
 #[test]
-fn the_client_closes() {
+fn client_closes() {
     run(async || {
         for stack in Stack::ALL {
             let mut server = stack.serve(Config::server()).await;
@@ -135,7 +135,7 @@ fn the_client_closes() {
 }
 
 #[test]
-fn the_server_closes() {
+fn server_closes() {
     run(async || {
         for stack in Stack::ALL {
             let mut server = stack.serve(Config::server()).await;
@@ -153,7 +153,7 @@ fn the_server_closes() {
 }
 
 #[test]
-fn what_was_sent_before_a_close_arrives() {
+fn messages_sent_before_a_close_arrive() {
     run(async || {
         for stack in Stack::TWO {
             let mut server = stack.serve(Config::server()).await;
@@ -183,7 +183,7 @@ fn pings_are_answered_on_either_side() {
 }
 
 #[test]
-fn a_server_that_drops_the_socket_is_an_abnormal_end() {
+fn server_that_drops_the_socket_is_an_abnormal_end() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
@@ -199,7 +199,7 @@ fn a_server_that_drops_the_socket_is_an_abnormal_end() {
 }
 
 #[test]
-fn a_client_that_drops_the_socket_is_an_abnormal_end() {
+fn client_that_drops_the_socket_is_an_abnormal_end() {
     run(async || {
         for stack in Stack::ALL {
             let mut server = stack.serve(Config::server()).await;
@@ -212,7 +212,7 @@ fn a_client_that_drops_the_socket_is_an_abnormal_end() {
 }
 
 #[test]
-fn the_limits_of_the_configuration_hold() {
+fn limits_of_the_configuration_hold() {
     run(async || {
         for stack in Stack::TWO {
             let mut server = stack.serve(Config::server()).await;
@@ -228,7 +228,7 @@ fn the_limits_of_the_configuration_hold() {
 }
 
 #[test]
-fn a_path_that_has_no_websocket_is_a_404() {
+fn path_without_a_websocket_is_a_404() {
     run(async || {
         for stack in [Stack::Axum, Stack::AxumTls] {
             let server = stack.serve(Config::server()).await;
@@ -242,7 +242,7 @@ fn a_path_that_has_no_websocket_is_a_404() {
 }
 
 #[test]
-fn the_message_type_is_kept() {
+fn message_type_is_preserved() {
     run(async || {
         let server = Stack::Axum.serve(Config::server()).await;
         let (mut socket, _) = server.connect().await.unwrap();

@@ -68,7 +68,7 @@ fn messages() -> [Message; 5] {
 }
 
 #[test]
-fn a_cancelled_recv_or_next_event_loses_nothing() {
+fn cancelled_recv_and_next_event_lose_nothing() {
     run(async || {
         for times in polls() {
             let mut socket = slow_socket().await;
@@ -91,7 +91,7 @@ fn a_cancelled_recv_or_next_event_loses_nothing() {
 }
 
 #[test]
-fn a_cancelled_send_that_was_taken_is_sent_whole_and_once() {
+fn cancelled_send_of_an_accepted_message_is_sent_whole_and_once() {
     run(async || {
         for times in polls() {
             let mut socket = slow_socket().await;
@@ -110,7 +110,7 @@ fn a_cancelled_send_that_was_taken_is_sent_whole_and_once() {
 }
 
 #[test]
-fn a_send_that_waits_for_room_is_sent_whole_or_not_at_all() {
+fn send_that_waits_for_room_is_sent_whole_or_not_at_all() {
     run(async || {
         for times in polls() {
             let mut small = builder();
@@ -177,7 +177,7 @@ fn recv_in_a_select_loses_nothing() {
 }
 
 #[test]
-fn a_close_that_the_server_began_is_completed_by_whoever_polls_next() {
+fn server_close_is_completed_by_the_next_poll() {
     run(async || {
         for times in polls() {
             let (mut socket, mut tunnel, _peer) = open(builder()).await;
@@ -198,7 +198,7 @@ fn a_close_that_the_server_began_is_completed_by_whoever_polls_next() {
 }
 
 #[test]
-fn a_connect_that_is_dropped_anywhere_leaves_the_connection_as_it_was() {
+fn dropped_connect_leaves_the_connection_unchanged() {
     run(async || {
         let connection = slow().await;
         let (mut other, _) = connect(URL).on(&connection).await.unwrap();
@@ -214,7 +214,7 @@ fn a_connect_that_is_dropped_anywhere_leaves_the_connection_as_it_was() {
 }
 
 #[test]
-fn a_connection_that_is_dropped_anywhere_ends_its_transport() {
+fn dropped_connection_attempt_ends_its_transport() {
     run(async || {
         let mut is_done = false;
         for times in 0..500 {

@@ -18,7 +18,7 @@ use crate::peer::{Peer, echo_server, echoes, listen, serve};
 use crate::run::{run, run_paused};
 
 #[test]
-fn a_server_of_http_1_1_in_the_clear_is_told() {
+fn cleartext_http_1_1_server_is_reported() {
     run(async || {
         // axum, which responds to the preface with 400, and a server that responds and keeps the
         // connection open.
@@ -42,7 +42,7 @@ fn a_server_of_http_1_1_in_the_clear_is_told() {
 }
 
 #[test]
-fn a_server_that_ends_at_once_is_an_io_error() {
+fn server_that_ends_at_once_is_an_io_error() {
     run(async || {
         let port = serve(async |mut stream| {
             let _ = stream.read(&mut [0; 1]).await;
@@ -54,7 +54,7 @@ fn a_server_that_ends_at_once_is_an_io_error() {
 }
 
 #[test]
-fn a_port_that_nobody_listens_on_refuses() {
+fn unused_port_is_refused() {
     run(async || {
         let (listener, port) = listen().await;
         drop(listener);
@@ -67,7 +67,7 @@ fn a_port_that_nobody_listens_on_refuses() {
 }
 
 #[test]
-fn a_tls_server_that_chooses_nothing_speaks_no_http_2() {
+fn tls_server_without_alpn_does_not_support_http_2() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.without_alpn()).await;
@@ -83,7 +83,7 @@ fn a_tls_server_that_chooses_nothing_speaks_no_http_2() {
 /// RFC 7301 §3.2: a server that supports none of the offered protocols refuses the handshake with
 /// an alert.
 #[test]
-fn a_tls_server_that_speaks_http_1_1_alone_speaks_no_http_2() {
+fn tls_server_with_only_http_1_1_does_not_support_http_2() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.speaking(b"http/1.1")).await;
@@ -93,7 +93,7 @@ fn a_tls_server_that_speaks_http_1_1_alone_speaks_no_http_2() {
 }
 
 #[test]
-fn http_2_alone_is_offered_and_the_certificate_counts_as_ever() {
+fn http_2_alone_is_offered_and_the_certificate_is_verified() {
     run(async || {
         let authority = Authority::new("good");
         let acceptor = authority.speaking(b"h2");
@@ -116,7 +116,7 @@ fn http_2_alone_is_offered_and_the_certificate_counts_as_ever() {
 }
 
 #[test]
-fn hyper_without_the_setting_takes_no_websockets_and_is_not_asked() {
+fn hyper_without_the_setting_accepts_no_websockets_and_receives_no_request() {
     run(async || {
         let port = serve(async |stream| {
             let service = hyper::service::service_fn(async |request| -> Result<http::Response<Empty<Bytes>>, &str> {
@@ -135,7 +135,7 @@ fn hyper_without_the_setting_takes_no_websockets_and_is_not_asked() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_waited_for_as_long_as_is_said() {
+fn silent_server_is_timed_out() {
     run_paused(async || {
         for (limit, seconds) in [(None, 10), (Some(3), 3)] {
             for of_connection in [false, true] {
@@ -158,7 +158,7 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_is_said() {
 }
 
 #[test]
-fn an_answer_is_waited_for_as_long_as_is_said_and_nothing_else_ends() {
+fn missing_response_is_timed_out_and_nothing_else_ends() {
     run_paused(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (mut socket, mut tunnel) = open_on(&connection, &mut peer, Config::client()).await;
@@ -174,7 +174,7 @@ fn an_answer_is_waited_for_as_long_as_is_said_and_nothing_else_ends() {
 }
 
 #[test]
-fn a_request_that_is_reset_is_an_io_error() {
+fn request_that_is_reset_is_an_io_error() {
     run(async || {
         let reasons = [
             (Reason::REFUSED_STREAM, ErrorKind::ConnectionReset),
@@ -199,7 +199,7 @@ fn a_request_that_is_reset_is_an_io_error() {
 }
 
 #[test]
-fn a_server_that_goes_away_before_the_answer_is_an_io_error() {
+fn goaway_before_the_response_is_an_io_error() {
     run(async || {
         let (connect, peer) = over_memory(builder());
         let server = async {

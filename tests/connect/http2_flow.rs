@@ -43,7 +43,7 @@ async fn fill(tunnel: &mut Tunnel) -> usize {
 }
 
 #[test]
-fn a_server_that_grants_small_windows_gets_all_in_small_pieces() {
+fn server_with_small_windows_receives_everything_in_small_pieces() {
     run(async || {
         for window in [1, 16, 1000, 65_535] {
             let (mut socket, mut tunnel, _peer) = open(windows(window, 65_535)).await;
@@ -57,7 +57,7 @@ fn a_server_that_grants_small_windows_gets_all_in_small_pieces() {
 }
 
 #[test]
-fn a_server_that_reads_nothing_stops_the_sender_and_nobody_else() {
+fn server_that_reads_nothing_blocks_only_its_sender() {
     run_paused(async || {
         let (connection, mut peer) = connection(windows(1000, 1024 * 1024)).await;
         let (mut stuck, mut to_stuck) = open_on(&connection, &mut peer, Config::client()).await;
@@ -77,7 +77,7 @@ fn a_server_that_reads_nothing_stops_the_sender_and_nobody_else() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_stops_the_server_and_no_other_socket() {
+fn client_that_reads_nothing_blocks_only_its_server() {
     run_paused(async || {
         let (connection, mut peer) = connection(builder()).await;
         let mut stuck = Vec::new();
@@ -109,7 +109,7 @@ fn a_client_that_reads_nothing_stops_the_server_and_no_other_socket() {
 /// Any future of a socket may be dropped at any time. The data that it then waits to send does not
 /// reserve capacity that another stream could use.
 #[test]
-fn a_send_that_was_given_up_halfway_stops_no_other_socket() {
+fn cancelled_send_blocks_no_other_socket() {
     run_paused(async || {
         // The windows of streams are larger than that of the connection, as in hyper and most
         // servers.
@@ -137,7 +137,7 @@ fn a_send_that_was_given_up_halfway_stops_no_other_socket() {
 
 /// The same if the first waits for capacity in its own task while the other is used.
 #[test]
-fn many_that_send_at_once_share_the_room() {
+fn concurrent_senders_share_the_window() {
     run(async || {
         let (connection, mut peer) = connection(windows(1024 * 1024, 65_535)).await;
         let mut tasks = Vec::new();
@@ -181,7 +181,7 @@ fn windows_may_shrink_while_a_message_is_sent() {
 }
 
 #[test]
-fn a_socket_that_is_not_read_stops_no_other_on_a_real_server() {
+fn socket_that_is_not_read_blocks_no_other_on_a_real_server() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;

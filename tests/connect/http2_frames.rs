@@ -33,7 +33,7 @@ fn data(frame_of: Frame) -> Vec<u8> {
 
 /// RFC 8441 §3: no CONNECT before the settings that allow it, however late they arrive.
 #[test]
-fn the_request_waits_for_the_settings() {
+fn request_waits_for_the_settings() {
     run_paused(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -62,7 +62,7 @@ fn the_request_waits_for_the_settings() {
 
 /// A server whose settings do not allow it receives no request.
 #[test]
-fn a_server_that_takes_no_websockets_sees_no_request() {
+fn server_that_accepts_no_websockets_receives_no_request() {
     run_paused(async || {
         // No settings; only MAX_CONCURRENT_STREAMS; the setting with the value 0.
         for settings in [&[][..], &[0, 3, 0, 0, 0, 100], &[0, 8, 0, 0, 0, 0]] {
@@ -86,7 +86,7 @@ fn a_server_that_takes_no_websockets_sees_no_request() {
 }
 
 #[test]
-fn the_client_grants_all_that_can_be_on_the_connection_and_no_pushes() {
+fn client_grants_the_maximum_connection_window_and_no_pushes() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -112,7 +112,7 @@ fn the_client_grants_all_that_can_be_on_the_connection_and_no_pushes() {
 }
 
 #[test]
-fn a_message_leaves_in_one_data_frame_with_its_header() {
+fn message_leaves_in_one_data_frame_with_its_header() {
     run(async || {
         let (mut socket, mut wire) = open().await;
         // 16,384 is the maximum frame size (RFC 9113 §6.5.2).
@@ -136,7 +136,7 @@ fn a_message_leaves_in_one_data_frame_with_its_header() {
 }
 
 #[test]
-fn a_message_waits_for_room_and_takes_what_there_is() {
+fn message_waits_for_room_and_uses_what_there_is() {
     run_paused(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -163,7 +163,7 @@ fn a_message_waits_for_room_and_takes_what_there_is() {
 }
 
 #[test]
-fn what_comes_glued_to_the_answer_is_received() {
+fn data_following_the_response_is_received() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -202,7 +202,7 @@ fn empty_data_frames_are_not_the_end_and_padding_is_no_data() {
 /// RFC 9113 §8.1: a server that has sent its complete response may reset the stream with NO_ERROR,
 /// and the response is valid.
 #[test]
-fn a_reset_without_an_error_is_an_end_behind_all_that_was_said() {
+fn reset_without_an_error_is_an_end_after_all_data() {
     run(async || {
         for (frames, expected) in [
             (vec![data(Frame::text("last"))], CloseCode::ABNORMAL),
@@ -237,7 +237,7 @@ fn trailers_end_the_stream() {
 
 /// Sent data is transmitted: a socket over TCP that is dropped after a `send` has sent it as well.
 #[test]
-fn what_was_sent_leaves_though_the_socket_is_dropped_at_once() {
+fn sent_data_leaves_if_the_socket_is_dropped_at_once() {
     run(async || {
         for length in [10, 100_000] {
             let (mut socket, mut wire) = open().await;
@@ -254,7 +254,7 @@ fn what_was_sent_leaves_though_the_socket_is_dropped_at_once() {
 
 /// RFC 6455 §7.1.7: the server is told what it did wrong.
 #[test]
-fn a_breach_is_answered_though_the_socket_is_dropped_at_once() {
+fn violation_is_answered_if_the_socket_is_dropped_at_once() {
     run(async || {
         let (mut socket, mut wire) = open().await;
         let server = async {
@@ -271,7 +271,7 @@ fn a_breach_is_answered_though_the_socket_is_dropped_at_once() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_resets_its_stream_with_cancel() {
+fn dropped_socket_resets_its_stream_with_cancel() {
     run(async || {
         let (socket, mut wire) = open().await;
         drop(socket);
@@ -284,7 +284,7 @@ fn a_socket_that_is_dropped_resets_its_stream_with_cancel() {
 }
 
 #[test]
-fn a_connect_that_is_dropped_while_it_waits_for_the_answer_resets_its_stream() {
+fn connect_dropped_while_waiting_for_the_response_resets_its_stream() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {

@@ -15,7 +15,7 @@ use crate::peer::{Peer, echoes, listen};
 use crate::run::run;
 
 #[test]
-fn ws_and_wss_go_through_a_tunnel() {
+fn ws_and_wss_use_a_tunnel() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
@@ -50,7 +50,7 @@ fn several_sockets_share_a_tunnel() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told_as_ever() {
+fn proxy_refusal_is_reported() {
     run(async || {
         let forwarder = Forwarder::wanting("Basic nothing").await;
         let proxy = format!("http://127.0.0.1:{}", forwarder.port).parse().unwrap();
@@ -61,7 +61,7 @@ fn a_proxy_that_refuses_is_told_as_ever() {
 
 /// A server may send first (RFC 9113 §3.4), and a proxy may combine that with its response.
 #[test]
-fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
+fn data_following_the_response_of_the_proxy_belongs_to_the_server() {
     run(async || {
         let settings = frame(SETTINGS, 0, 0, TAKES_WEBSOCKETS);
         for cut in 0..=settings.len() {
@@ -99,7 +99,7 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
 
 /// Data received before TLS is not authenticated.
 #[test]
-fn what_a_proxy_says_before_tls_is_not_the_servers() {
+fn data_of_a_proxy_before_tls_does_not_belong_to_the_server() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = async {
@@ -118,7 +118,7 @@ fn what_a_proxy_says_before_tls_is_not_the_servers() {
 }
 
 #[test]
-fn memory_and_a_unix_socket_will_do() {
+fn memory_and_unix_sockets_work_as_streams() {
     run(async || {
         for memory in [Some(64), Some(64 * 1024), None] {
             let (sender, _ends) = tokio::sync::mpsc::unbounded_channel();
@@ -145,7 +145,7 @@ fn memory_and_a_unix_socket_will_do() {
 
 /// The stream is past any TLS handshake.
 #[test]
-fn the_url_goes_only_into_the_request() {
+fn url_is_only_used_for_the_request() {
     run(async || {
         for (url, uri) in [
             ("wss://nowhere.invalid/a", "https://nowhere.invalid/a"),

@@ -15,7 +15,7 @@ const fn secs(secs: u64) -> Duration {
 }
 
 #[test]
-fn the_first_attempt_is_made_at_once_and_gives_the_servers_answer() {
+fn first_attempt_is_made_at_once_and_returns_the_response() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Stay]);
         let mut sessions = attempts.reconnect();
@@ -28,7 +28,7 @@ fn the_first_attempt_is_made_at_once_and_gives_the_servers_answer() {
 }
 
 #[test]
-fn delays_double_up_to_the_longest_and_between_half_and_all_is_waited() {
+fn delays_double_up_to_the_maximum_with_random_reduction() {
     run_paused(async || {
         let (mut low, mut high) = (0, 0);
         for _ in 0..30 {
@@ -50,7 +50,7 @@ fn delays_double_up_to_the_longest_and_between_half_and_all_is_waited() {
 }
 
 #[test]
-fn other_delays_may_be_said() {
+fn delays_can_be_configured() {
     run_paused(async || {
         for (shortest, longest, wholes) in [
             (Duration::from_millis(100), secs(1), [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]),
@@ -95,7 +95,7 @@ fn reconnect_delay_max_never_passes() {
 }
 
 #[test]
-fn a_server_that_is_gone_for_long_is_tried_all_the_same() {
+fn absent_server_is_retried_at_the_maximum_delay() {
     run_paused(async || {
         let attempts = Attempts::new(vec![Act::Fail; 2000].into_iter().chain([Act::Stay]));
         attempts.reconnect().next().await.unwrap().unwrap();
@@ -104,7 +104,7 @@ fn a_server_that_is_gone_for_long_is_tried_all_the_same() {
 }
 
 #[test]
-fn a_session_that_has_lasted_is_a_new_beginning() {
+fn long_session_resets_the_delay() {
     run_paused(async || {
         for (lasts, whole) in [(59, 8.0), (61, 1.0), (100_000, 1.0), (0, 8.0)] {
             let attempts = Attempts::new([Act::Fail, Act::Fail, Act::Fail, Act::Break(secs(lasts)), Act::Stay]);
@@ -119,7 +119,7 @@ fn a_session_that_has_lasted_is_a_new_beginning() {
 }
 
 #[test]
-fn after_a_new_beginning_the_delays_double_again() {
+fn delays_double_again_after_a_reset() {
     run_paused(async || {
         let acts = [Act::Fail, Act::Fail, Act::Break(secs(100)), Act::Fail, Act::Fail, Act::Fail, Act::Stay];
         let attempts = Attempts::new(acts);
@@ -136,7 +136,7 @@ fn after_a_new_beginning_the_delays_double_again() {
 }
 
 #[test]
-fn short_sessions_go_on_doubling() {
+fn short_sessions_continue_doubling() {
     run_paused(async || {
         let attempts = Attempts::new(vec![Act::Break(secs(1)); 9]);
         let mut sessions = attempts.reconnect();
@@ -150,7 +150,7 @@ fn short_sessions_go_on_doubling() {
 }
 
 #[test]
-fn a_wait_that_is_given_up_goes_on_in_the_next_call() {
+fn cancelled_wait_continues_in_the_next_call() {
     run_paused(async || {
         for patience in [1, 7, 100, 900] {
             let attempts = Attempts::new([Act::Break(secs(1))]);
@@ -172,7 +172,7 @@ fn a_wait_that_is_given_up_goes_on_in_the_next_call() {
 }
 
 #[test]
-fn an_attempt_that_is_given_up_is_made_again_at_once() {
+fn cancelled_attempt_is_repeated_at_once() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Fail, Act::Hang, Act::Hang, Act::Fail, Act::Stay]);
         let mut sessions = attempts.reconnect();
@@ -191,7 +191,7 @@ fn an_attempt_that_is_given_up_is_made_again_at_once() {
 }
 
 #[test]
-fn a_session_that_is_still_open_is_dropped_before_the_wait() {
+fn open_session_is_dropped_before_the_wait() {
     run(async || {
         let (listener, port) = listen().await;
         let mut sessions =
@@ -208,7 +208,7 @@ fn a_session_that_is_still_open_is_dropped_before_the_wait() {
 }
 
 #[test]
-fn a_server_that_comes_back_is_found_again() {
+fn restarted_server_is_reconnected_to() {
     run(async || {
         let (listener, port) = listen().await;
         let address = listener.local_addr().unwrap();
@@ -242,7 +242,7 @@ fn a_server_that_comes_back_is_found_again() {
 
 /// For example, to fetch a token.
 #[test]
-fn more_than_a_connect_may_be_done_for_each_attempt_and_in_another_task() {
+fn connect_closure_may_do_more_and_run_in_another_task() {
     run(async || {
         let (io, other) = tokio::io::duplex(4096);
         tokio::spawn(crate::peer::echo(other, Config::server()));
@@ -264,7 +264,7 @@ fn more_than_a_connect_may_be_done_for_each_attempt_and_in_another_task() {
 }
 
 #[test]
-fn time_that_passes_before_the_next_call_is_no_part_of_the_wait() {
+fn time_before_the_next_call_counts_as_waiting() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Fail, Act::Stay]);
         let mut sessions = attempts.reconnect().delays(secs(10)..secs(60));

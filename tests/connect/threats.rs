@@ -16,7 +16,7 @@ use crate::peer::{Peer, serve};
 use crate::run::{run, run_paused};
 
 #[test]
-fn cve_2026_1527_no_argument_writes_a_line_of_its_own() {
+fn cve_2026_1527_arguments_cannot_inject_header_lines() {
     run(async || {
         let (sender, mut receiver) = unbounded_channel();
         let port = serve(move |stream| {
@@ -85,7 +85,7 @@ async fn is_given_up(connect: Connect, slow: impl Future<Output = ()>) {
 }
 
 #[test]
-fn cve_2023_43669_a_proxy_that_sends_a_byte_now_and_then_gets_no_more_time() {
+fn cve_2023_43669_trickling_proxy_does_not_extend_the_timeout() {
     run_paused(async || {
         let answers =
             ["HTTP/1.1 200 OK\r\nX-Slow: ", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"];
@@ -107,7 +107,7 @@ fn cve_2023_43669_a_proxy_that_sends_a_byte_now_and_then_gets_no_more_time() {
 }
 
 #[test]
-fn cve_2023_43669_tls_that_sends_a_byte_now_and_then_gets_no_more_time() {
+fn cve_2023_43669_trickling_tls_does_not_extend_the_timeout() {
     run_paused(async || {
         let tls = Authority::new("unused").trusted();
         let (connect, mut peer) = through_memory(connect("wss://example.com/").tls(tls));
@@ -126,7 +126,7 @@ fn cve_2023_43669_tls_that_sends_a_byte_now_and_then_gets_no_more_time() {
 }
 
 #[test]
-fn rustsec_2026_0258_every_h2_that_is_built_is_a_mended_one() {
+fn rustsec_2026_0258_every_h2_in_the_build_is_patched() {
     let lock = include_str!("../../Cargo.lock");
     let versions: Vec<&str> = lock
         .split("[[package]]")

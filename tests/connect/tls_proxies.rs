@@ -45,7 +45,7 @@ impl Told {
 }
 
 #[test]
-fn ws_goes_through_a_proxy_behind_tls() {
+fn ws_uses_a_proxy_behind_tls() {
     run(async || {
         let authority = Authority::new("good");
         let (forwarder, proxy) = proxy(&authority).await;
@@ -61,7 +61,7 @@ fn ws_goes_through_a_proxy_behind_tls() {
 }
 
 #[test]
-fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
+fn wss_uses_a_proxy_behind_tls_with_tls_in_tls() {
     run(async || {
         let (for_proxy, for_server) = (Authority::new("proxy"), Authority::new("server"));
         let (forwarder, proxy) = proxy(&for_proxy).await;
@@ -86,7 +86,7 @@ fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
 
 /// The proxy is always used with HTTP/1.1, since CONNECT is an HTTP/1.1 request.
 #[test]
-fn http_2_goes_through_a_proxy_behind_tls() {
+fn http_2_uses_a_proxy_behind_tls() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -102,7 +102,7 @@ fn http_2_goes_through_a_proxy_behind_tls() {
 }
 
 #[test]
-fn a_proxy_with_a_certificate_for_another_host_is_not_trusted() {
+fn proxy_with_a_certificate_for_another_host_is_not_trusted() {
     run(async || {
         let authority = Authority::new("good");
         let (forwarder, _) = proxy(&authority).await;
@@ -117,7 +117,7 @@ fn a_proxy_with_a_certificate_for_another_host_is_not_trusted() {
 }
 
 #[test]
-fn the_credentials_of_the_proxys_url_go_through_tls() {
+fn credentials_of_the_proxy_url_are_sent_over_tls() {
     run(async || {
         let authority = Authority::new("good");
         let credentials = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
@@ -134,7 +134,7 @@ fn the_credentials_of_the_proxys_url_go_through_tls() {
 }
 
 #[test]
-fn a_proxy_that_speaks_no_tls_is_told_by_its_name() {
+fn proxy_without_tls_is_reported_by_name() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let (listener, port) = listen().await;
@@ -157,7 +157,7 @@ fn a_proxy_that_speaks_no_tls_is_told_by_its_name() {
 }
 
 #[test]
-fn the_answer_of_the_proxy_is_told_once_and_before_the_handshake() {
+fn tunnel_response_is_reported_once_and_before_the_handshake() {
     run(async || {
         let (listener, port) = listen().await;
         let told = Told::default();
@@ -181,7 +181,7 @@ fn the_answer_of_the_proxy_is_told_once_and_before_the_handshake() {
 }
 
 #[test]
-fn the_answer_is_told_of_every_tunnel() {
+fn tunnel_response_is_reported_for_every_tunnel() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["localhost"])).await;
@@ -204,7 +204,7 @@ fn the_answer_is_told_of_every_tunnel() {
 }
 
 #[test]
-fn nothing_is_told_where_there_is_no_tunnel() {
+fn tunnel_callback_is_not_called_without_a_tunnel() {
     run(async || {
         let told = Told::default();
         let port = echo_server(Config::server()).await;
@@ -223,7 +223,7 @@ fn nothing_is_told_where_there_is_no_tunnel() {
 
 /// A `wss:` URL or a proxy over TLS without trust anchors fails before anything is sent.
 #[test]
-fn without_roots_nobody_is_dialled() {
+fn connect_without_roots_connects_to_nothing() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy: Uri = format!("http://127.0.0.1:{port}").parse().unwrap();
@@ -252,7 +252,7 @@ fn without_roots_nobody_is_dialled() {
 }
 
 #[test]
-fn a_scheme_in_capitals_is_secure_as_well() {
+fn proxy_scheme_in_upper_case_is_secure() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["localhost"])).await;

@@ -44,7 +44,7 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
 
 /// It may have been truncated: only `close_notify` is an orderly end (RFC 8446 §6.1).
 #[test]
-fn a_truncated_stream_is_an_io_error_and_an_abnormal_end() {
+fn truncated_stream_is_an_io_error_and_an_abnormal_end() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         write(&mut stream, Frame::text("last")).await;
@@ -59,7 +59,7 @@ fn a_truncated_stream_is_an_io_error_and_an_abnormal_end() {
 }
 
 #[test]
-fn an_end_of_tls_without_a_close_is_an_abnormal_end_and_no_error() {
+fn tls_end_without_a_close_is_an_abnormal_end_and_no_error() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         stream.shutdown().await.unwrap();
@@ -69,7 +69,7 @@ fn an_end_of_tls_without_a_close_is_an_abnormal_end_and_no_error() {
 }
 
 #[test]
-fn a_close_counts_also_where_the_stream_is_truncated_behind_it() {
+fn close_before_a_truncation_counts() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         write(&mut stream, Frame::close(4000, "bye")).await;
@@ -85,7 +85,7 @@ fn a_close_counts_also_where_the_stream_is_truncated_behind_it() {
 }
 
 #[test]
-fn the_client_says_the_end_of_tls_behind_its_close() {
+fn client_sends_close_notify_after_its_close() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         let server = async {

@@ -57,7 +57,7 @@ fn refusal_with_retry_after_is_transient() {
 }
 
 #[test]
-fn of_all_statuses_those_of_the_moment_may_heal() {
+fn transient_statuses_are_the_temporary_ones() {
     for status in 100..1000 {
         let is_transient = is_temporary(status);
         assert_eq!(refused(ResponseFault::Status, Some(status)).is_transient(), is_transient, "{status}");
@@ -66,7 +66,7 @@ fn of_all_statuses_those_of_the_moment_may_heal() {
 }
 
 #[test]
-fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
+fn network_errors_are_transient_and_invalid_arguments_are_not() {
     let host = || "example.com:80".to_owned();
     let io = |kind: ErrorKind| ConnectError::Io { host: host(), error: kind.into() };
     let tls = |kind: ErrorKind| ConnectError::Tls { host: host(), error: io::Error::new(kind, "x") };
@@ -114,7 +114,7 @@ fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
 }
 
 #[test]
-fn a_port_without_a_server_and_a_name_without_a_host_may_heal() {
+fn unused_port_and_unknown_host_are_transient() {
     run(async || {
         let (listener, port) = listen().await;
         drop(listener);
@@ -126,7 +126,7 @@ fn a_port_without_a_server_and_a_name_without_a_host_may_heal() {
 }
 
 #[test]
-fn a_server_that_ends_in_the_middle_of_tls_may_heal_and_a_certificate_may_not() {
+fn end_within_the_tls_handshake_is_transient_and_a_certificate_is_not() {
     run(async || {
         let authority = Authority::new("good");
         for reset in [false, true] {
@@ -157,7 +157,7 @@ fn a_server_that_ends_in_the_middle_of_tls_may_heal_and_a_certificate_may_not() 
 }
 
 #[test]
-fn the_wish_of_a_server_is_told() {
+fn retry_after_of_a_server_is_returned() {
     run(async || {
         for (value, expected) in [("7", Some(7)), ("0", Some(0)), ("never", None)] {
             let (listener, port) = listen().await;

@@ -33,7 +33,7 @@ fn compressed(budget: &Budget) -> Session {
 }
 
 #[test]
-fn an_idle_connection_holds_itself_and_no_more() {
+fn idle_connection_holds_only_itself() {
     for version in VERSIONS {
         let (_, _, idle) = open(version, Config::server());
         assert!((100..2 * KIB).contains(&idle), "{version}: {idle}");
@@ -41,7 +41,7 @@ fn an_idle_connection_holds_itself_and_no_more() {
 }
 
 #[test]
-fn fragments_are_charged_as_they_come_and_given_back_with_the_message() {
+fn fragments_are_charged_until_the_message_is_dropped() {
     let (mut session, budget, idle) = open(Version::Hybi13, Config::server());
     session.feed(Frame::binary(vec![0; 100 * KIB]).more().bytes());
     assert!((100 * KIB..300 * KIB).contains(&(budget.used() - idle)), "{}", budget.used());
@@ -55,7 +55,7 @@ fn fragments_are_charged_as_they_come_and_given_back_with_the_message() {
 }
 
 #[test]
-fn input_that_is_not_whole_yet_is_charged() {
+fn incomplete_input_is_charged() {
     for version in VERSIONS {
         let (mut session, budget, idle) = open(version, Config::server());
         let whole = if version.is_hixie() {
@@ -71,7 +71,7 @@ fn input_that_is_not_whole_yet_is_charged() {
 }
 
 #[test]
-fn an_empty_buffer_that_somebody_lends_is_not_charged() {
+fn lent_empty_buffer_is_not_charged() {
     let (mut session, budget, idle) = open(Version::Hybi13, Config::server());
     *session.driver.input() = BytesMut::with_capacity(128 * KIB);
     session.driver.output().lend(BytesMut::with_capacity(128 * KIB));
@@ -106,7 +106,7 @@ fn output_is_charged_until_it_is_written() {
 }
 
 #[test]
-fn what_is_sent_before_the_handshake_is_done_is_charged() {
+fn messages_sent_before_the_handshake_are_charged() {
     let budget = Budget::new(1 << 30);
     let mut session = Session::reading(Config::server().budget(&budget));
     session.driver.text("x".repeat(100 * KIB)).unwrap();
@@ -122,7 +122,7 @@ fn what_is_sent_before_the_handshake_is_done_is_charged() {
 }
 
 #[test]
-fn what_deflate_keeps_is_charged() {
+fn deflate_memory_is_charged() {
     let budget = Budget::new(1 << 30);
     let mut session = compressed(&budget);
     let idle = budget.used();
@@ -139,7 +139,7 @@ fn what_deflate_keeps_is_charged() {
 }
 
 #[test]
-fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
+fn charge_is_returned_when_a_connection_is_dropped_in_any_state() {
     let budget = Budget::new(1 << 30);
     let config = || Config::server().budget(&budget).allow_drafts(true);
     for version in VERSIONS {
@@ -166,7 +166,7 @@ fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
 }
 
 #[test]
-fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_on() {
+fn spent_budget_refuses_handshakes_with_503_and_keeps_open_connections() {
     for version in VERSIONS {
         let budget = Budget::with_retry_after(64 * KIB, std::time::Duration::from_millis(7900));
         let config = || Config::server().allow_drafts(true).budget(&budget);
@@ -200,7 +200,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
 }
 
 #[test]
-fn a_budget_of_nothing_lets_nobody_in() {
+fn budget_of_zero_refuses_everyone() {
     let budget = Budget::new(0);
     let refused = accept(&Handshake::of(Version::Hybi13).request(), Config::server().budget(&budget));
     assert!(matches!(refused, Err(HandshakeError::Busy { retry_after: 10 })));

@@ -90,7 +90,7 @@ fn driver_after_handshake_is_observed_and_charged() {
 }
 
 #[test]
-fn chosen_protocol_replaces_that_of_the_configuration() {
+fn selected_protocol_replaces_that_of_the_configuration() {
     for version in VERSIONS {
         let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
         // Hixie clients offer a single name.
@@ -119,7 +119,7 @@ fn chosen_protocol_replaces_that_of_the_configuration() {
 }
 
 #[test]
-fn chosen_protocol_of_a_request_that_is_refused() {
+fn selected_protocol_of_a_refused_request_is_ignored() {
     let mut driver = Driver::server(Config::server());
     driver.receive(&Handshake::hybi("12").with("Sec-WebSocket-Protocol", "chat").bytes()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Connect));

@@ -78,7 +78,7 @@ fn skipped_hixie_frames_are_parsed_as_far_as_granted() {
 }
 
 #[test]
-fn batch_hands_out_as_many_messages_as_granted() {
+fn batch_returns_as_many_messages_as_granted() {
     let long = vec![7; 300];
     for visits in [false, true] {
         let mut session = Session::open(Version::Hybi13);
@@ -110,7 +110,7 @@ fn batch_hands_out_as_many_messages_as_granted() {
 }
 
 #[test]
-fn batch_and_events_share_what_is_granted() {
+fn batch_and_events_share_the_grant() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&frames(vec![Frame::text("x"); 10])[..]);
     session.driver.grant(7);
@@ -134,7 +134,7 @@ fn batch_and_events_share_what_is_granted() {
 }
 
 #[test]
-fn batch_of_more_messages_than_it_counts_goes_on_after_it_is_lent_again() {
+fn batch_with_more_messages_than_its_counter_continues_after_it_is_lent_again() {
     let mut session = Session::open(Version::Hybi13);
     let count = 3 * usize::from(u16::MAX);
     session.driver.receive(&Frame::text("").bytes().repeat(count)[..]);

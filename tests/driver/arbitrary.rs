@@ -97,7 +97,7 @@ proptest! {
     #![proptest_config(cases(1500))]
 
     #[test]
-    fn arbitrary_bytes_behind_a_handshake_are_survived(
+    fn arbitrary_bytes_after_a_handshake_are_survived(
         version in prop::sample::select(&VERSIONS[..]),
         pieces in prop::collection::vec(prop_oneof![noise(), frame(), hixie_frame()], 0..10),
     ) {
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn an_arbitrary_head_is_survived(
+    fn arbitrary_head_is_survived(
         lines in prop::collection::vec(line(), 0..20),
         noise in noise(),
         whole in any::<bool>(),

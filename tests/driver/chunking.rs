@@ -209,7 +209,7 @@ fn assert_same(transcript: &Transcript, cuts: &[usize], manner: Manner, expected
 }
 
 #[test]
-fn whole_or_byte_by_byte_is_the_same() {
+fn whole_and_byte_by_byte_are_the_same() {
     for transcript in TRANSCRIPTS.iter() {
         let expected = run(transcript, &[], Manner::default());
         assert!(matches!(expected.0.last(), Some(Event::Close(_))), "it ends");

@@ -23,7 +23,7 @@ fn assert_refused(config: ServerConfig, bytes: &[u8], error: HeadError) {
 }
 
 #[test]
-fn a_head_that_is_no_http_is_refused() {
+fn head_that_is_not_http_is_refused() {
     for head in [
         "GET\r\n\r\n",
         "GET /\r\n\r\n",
@@ -81,7 +81,7 @@ fn first_byte_that_cannot_begin_a_request_is_refused() {
 }
 
 #[test]
-fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
+fn empty_lines_before_the_request_and_lines_without_cr_are_accepted() {
     let head = Handshake::of(Version::Hybi13).head();
     let bare: Vec<u8> = head.iter().copied().filter(|&byte| byte != b'\r').collect();
     let mixed = |end: &str| [&bare[..bare.len() - 2], end.as_bytes()].concat();
@@ -101,7 +101,7 @@ fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
 }
 
 #[test]
-fn the_request_is_given_as_it_came() {
+fn request_is_returned_unchanged() {
     let handshake = Handshake::of(Version::Hybi13).with("X-Twice", "a").with("x-twice", b"b\xff").with("X-Empty", "");
     let mut session = Session::reading(Config::server());
     session.feed(Handshake { target: "/a%20b?q=1&r".into(), ..handshake.clone() }.bytes());
@@ -114,7 +114,7 @@ fn the_request_is_given_as_it_came() {
 }
 
 #[test]
-fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
+fn head_size_limit_is_exact() {
     for version in VERSIONS {
         let mut handshake = Handshake::of(version);
         handshake.body.clear();
@@ -135,7 +135,7 @@ fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
 }
 
 #[test]
-fn a_head_may_have_as_many_fields_as_its_limit_and_no_more() {
+fn head_field_limit_is_exact() {
     let handshake = Handshake::of(Version::Hybi13);
     let fill = |count: usize| (handshake.headers.len()..count).fold(handshake.clone(), |all, _| all.with("X", ""));
     let config = Config::server().max_headers(20);
@@ -146,7 +146,7 @@ fn a_head_may_have_as_many_fields_as_its_limit_and_no_more() {
 }
 
 #[test]
-fn plain_http_is_left_to_the_application_with_the_bytes_behind_its_head() {
+fn plain_http_is_left_to_the_application_with_following_bytes() {
     for (head, body) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /next HTTP/1.1\r\n"),
         ("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "a=b&c"),
@@ -169,7 +169,7 @@ fn plain_http_is_left_to_the_application_with_the_bytes_behind_its_head() {
 }
 
 #[test]
-fn plain_http_that_is_started_all_the_same_is_refused() {
+fn plain_http_is_refused_if_started() {
     let mut session = Session::reading(Config::server());
     let events = session.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(events[1..], failed(HandshakeError::Connection.into(), 1002));
@@ -177,7 +177,7 @@ fn plain_http_that_is_started_all_the_same_is_refused() {
 }
 
 #[test]
-fn an_end_before_the_end_of_the_head_is_1006_and_writes_nothing() {
+fn end_within_the_head_is_1006_and_writes_nothing() {
     let head = Handshake::of(Version::Hybi13).head();
     for count in 0..head.len() {
         let mut session = Session::reading(Config::server());
@@ -188,7 +188,7 @@ fn an_end_before_the_end_of_the_head_is_1006_and_writes_nothing() {
 }
 
 #[test]
-fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
+fn head_byte_by_byte_is_read_in_linear_time() {
     // Restarting the search for the end at every byte would take minutes.
     let head = Handshake::of(Version::Hybi13).with("X-Fill", "x".repeat(1 << 20)).head();
     let mut session = Session::reading(Config::server().max_head_size(2 << 20));
@@ -196,7 +196,7 @@ fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
 }
 
 #[test]
-fn head_that_an_http_stack_has_read_is_held_to_the_same_limits() {
+fn head_read_by_an_http_stack_is_checked_against_the_same_limits() {
     for version in VERSIONS {
         let right = Handshake::of(version).with("X-Filler", "x".repeat(100));
         // Without optional parts: the CR of each line, and the space after each colon.

@@ -66,7 +66,7 @@ fn one_by_one(bytes: &[u8], end: bool) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_character_passes_however_it_is_cut() {
+fn every_character_is_accepted_however_it_is_split() {
     for string in VALID {
         let bytes = string.as_bytes();
         let mut session = Session::open(Version::Hybi13);
@@ -84,7 +84,7 @@ fn every_character_passes_however_it_is_cut() {
 }
 
 #[test]
-fn bytes_that_are_no_text_close_with_1007() {
+fn invalid_utf8_closes_with_1007() {
     for bytes in INVALID {
         for sent in [Frame::text(bytes).bytes(), one_by_one(bytes, true).concat()] {
             let mut session = Session::open(Version::Hybi13);
@@ -95,7 +95,7 @@ fn bytes_that_are_no_text_close_with_1007() {
 }
 
 #[test]
-fn a_text_fails_at_its_first_wrong_byte_inside_a_frame_that_is_not_whole() {
+fn text_fails_at_its_first_invalid_byte_within_an_incomplete_frame() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
         // The rest of the frame is never sent.
@@ -112,7 +112,7 @@ fn a_text_fails_at_its_first_wrong_byte_inside_a_frame_that_is_not_whole() {
 }
 
 #[test]
-fn a_text_fails_at_its_first_wrong_fragment() {
+fn text_fails_at_its_first_invalid_fragment() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
         let fragments = one_by_one(bytes, false).into_iter().zip(1..);
@@ -123,7 +123,7 @@ fn a_text_fails_at_its_first_wrong_fragment() {
 }
 
 #[test]
-fn a_text_may_not_end_inside_a_character() {
+fn text_must_not_end_within_a_character() {
     for cut in [&b"\xc2"[..], b"\xe2\x82", b"\xf0\x9f\x98", b"good \xf0"] {
         for last in [Frame::continuation(""), Frame::continuation("more")] {
             let mut session = Session::open(Version::Hybi13);
@@ -142,7 +142,7 @@ fn replacing(limit: usize) -> Session {
 }
 
 #[test]
-fn invalid_utf8_is_replaced_where_that_is_configured() {
+fn invalid_utf8_is_replaced_if_configured() {
     // On one connection, since it stays open.
     let mut session = replacing(1024);
     let windows_1252: &[u8] = b"\x93caf\xe9\x94";
@@ -194,7 +194,7 @@ fn limit_holds_for_text_after_replacement() {
 }
 
 #[test]
-fn a_text_in_pieces_leaves_nothing_behind_for_the_next_one() {
+fn text_in_pieces_does_not_affect_the_next_one() {
     let mut session = Session::open(Version::Hybi13);
     for _ in 0..3 {
         let euro = "€".as_bytes();
@@ -205,7 +205,7 @@ fn a_text_in_pieces_leaves_nothing_behind_for_the_next_one() {
 }
 
 #[test]
-fn binary_messages_are_not_judged() {
+fn binary_messages_are_not_validated() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
         let parts = [Frame::binary(bytes).more(), Frame::continuation(bytes)];
@@ -218,7 +218,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn any_bytes_in_any_fragments_are_judged_as_the_standard_library_does(
+    fn any_bytes_in_any_fragments_are_validated_like_the_standard_library(
         parts in prop::collection::vec(
             prop_oneof!["\\PC{0,4}".prop_map(String::into_bytes), prop::collection::vec(0x7eu8.., 0..3)],
             1..6,
@@ -244,7 +244,7 @@ proptest! {
 }
 
 #[test]
-fn the_message_that_fails_is_not_told() {
+fn failed_message_is_not_returned() {
     let mut session = Session::open(Version::Hybi13);
     let events = session.feed(frames([Frame::text("good"), Frame::text(b"bad \xff"), Frame::text("late")]));
     assert_eq!(events[0], text("good"));

@@ -12,7 +12,7 @@ fn texts() -> Vec<(String, Utf8Bytes)> {
 }
 
 #[test]
-fn message_text_is_available_whatever_its_kind() {
+fn message_text_is_available_for_either_type() {
     for (string, text) in texts() {
         for message in [Message::Text(text.clone()), Message::binary(string.clone())] {
             assert_eq!(message.to_text(), Ok(&string[..]));
@@ -24,7 +24,7 @@ fn message_text_is_available_whatever_its_kind() {
 }
 
 #[test]
-fn message_that_is_not_utf8_has_data_only() {
+fn message_that_is_not_utf8_has_only_data() {
     let message = Message::binary(&b"\xff"[..]);
     assert!(message.to_text().is_err());
     assert!(message.clone().into_text().is_err());

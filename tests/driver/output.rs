@@ -20,7 +20,7 @@ fn chunks(driver: &mut Driver) -> Vec<(*const u8, usize)> {
 }
 
 #[test]
-fn a_large_message_is_echoed_without_a_copy() {
+fn large_message_is_echoed_without_a_copy() {
     for opcode in [1, 2] {
         let mut session = Session::open(Version::Hybi13);
         let buffer = BytesMut::from(&Frame::new(opcode, vec![b'x'; MIB]).bytes()[..]);
@@ -37,7 +37,7 @@ fn a_large_message_is_echoed_without_a_copy() {
 }
 
 #[test]
-fn a_large_message_of_the_application_is_sent_without_a_copy() {
+fn large_message_of_the_application_is_sent_without_a_copy() {
     for version in VERSIONS {
         let mut session = Session::open(version);
         let string = "x".repeat(MIB);
@@ -54,7 +54,7 @@ fn a_large_message_of_the_application_is_sent_without_a_copy() {
 }
 
 #[test]
-fn a_shared_message_goes_to_many_connections_without_a_copy() {
+fn shared_message_is_sent_on_many_connections_without_a_copy() {
     let message = Message::text("x".repeat(MIB));
     for _ in 0..3 {
         let mut session = Session::open(Version::Hybi13);
@@ -64,7 +64,7 @@ fn a_shared_message_goes_to_many_connections_without_a_copy() {
 }
 
 #[test]
-fn a_payload_that_came_whole_stays_where_it_was_read() {
+fn complete_payload_stays_where_it_was_read() {
     let mut session = Session::open(Version::Hybi13);
     let buffer = BytesMut::from(&[Frame::binary([7; 300]).bytes(), Frame::binary([8; 400]).bytes()].concat()[..]);
     let (first, second) = (buffer[8..].as_ptr(), buffer[8 + 300 + 8..].as_ptr());
@@ -104,7 +104,7 @@ fn mixed() -> (Session, Vec<ServerFrame>) {
 }
 
 #[test]
-fn the_order_is_kept_over_small_and_large_messages() {
+fn order_is_kept_across_small_and_large_messages() {
     let (mut session, sent) = mixed();
     assert!(chunks(&mut session.driver).len() > 4);
     let frames = session.frames();
@@ -116,7 +116,7 @@ fn the_order_is_kept_over_small_and_large_messages() {
 }
 
 #[test]
-fn what_is_told_to_wait_is_what_the_chunks_hold_however_much_is_written_at_once() {
+fn remaining_length_matches_the_chunks_whatever_is_written() {
     let whole = mixed().0.written();
     for step in [1, 7, 1000, 4096, 16_384, 33_003, 40_004, 100_000] {
         let (mut session, _) = mixed();
@@ -138,7 +138,7 @@ fn what_is_told_to_wait_is_what_the_chunks_hold_however_much_is_written_at_once(
 }
 
 #[test]
-fn a_cut_at_any_place_leaves_the_rest_as_it_was() {
+fn partial_write_leaves_the_rest_unchanged() {
     let build = || {
         let mut session = Session::open(Version::Hybi13);
         session.driver.text("small").unwrap();
@@ -170,7 +170,7 @@ fn few_slices_are_filled_with_the_first_chunks() {
 }
 
 #[test]
-fn a_lent_buffer_is_used_and_given_back_when_all_is_written() {
+fn lent_buffer_is_used_and_returned_when_everything_is_written() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     let buffer = BytesMut::with_capacity(8192);
@@ -224,7 +224,7 @@ fn many_bytes_in_a_large_buffer_stay_there() {
 }
 
 #[test]
-fn header_of_a_large_message_does_not_keep_the_buffer_it_was_in() {
+fn header_of_a_large_message_does_not_keep_its_buffer_alive() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     session.driver.output().lend(BytesMut::with_capacity(128 * 1024));

@@ -17,7 +17,7 @@ fn begun(session: &Session) -> ReplyBuffer {
 }
 
 #[test]
-fn replies_leave_in_their_order_behind_what_was_sent_before() {
+fn replies_are_written_in_order_after_earlier_messages() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
     let mut replies = begun(&session);
@@ -66,7 +66,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
 }
 
 #[test]
-fn many_small_replies_behind_others_are_not_copied() {
+fn many_small_replies_after_others_are_not_copied() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
     let mut replies = begun(&session);
@@ -77,7 +77,7 @@ fn many_small_replies_behind_others_are_not_copied() {
 }
 
 #[test]
-fn full_reply_buffer_takes_one_message_beyond_the_limit() {
+fn full_reply_buffer_accepts_one_message_over_the_limit() {
     for observed in [false, true] {
         let config = Config::server().max_output(1000);
         let config = if observed { config.observer(quiet_observer()) } else { config };
@@ -102,7 +102,7 @@ fn full_reply_buffer_takes_one_message_beyond_the_limit() {
 }
 
 #[test]
-fn reply_buffer_takes_nothing_before_it_is_begun() {
+fn reply_buffer_accepts_nothing_before_it_is_begun() {
     let mut session = Session::open(Version::Hybi13);
     let mut replies = ReplyBuffer::default();
     for _ in 0..2 {
@@ -170,7 +170,7 @@ fn close_is_the_last_reply() {
 }
 
 #[test]
-fn reply_buffer_for_hixie_takes_only_texts() {
+fn reply_buffer_for_hixie_accepts_only_texts() {
     for version in [Version::Hixie75, Version::Hixie76] {
         let session = Session::open(version);
         let mut replies = begun(&session);

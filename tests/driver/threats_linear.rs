@@ -34,7 +34,7 @@ impl Watch {
 }
 
 #[test]
-fn utf8_over_many_fragments_is_looked_at_once() {
+fn utf8_over_many_fragments_is_validated_once() {
     // The maximum number, split within characters.
     let count = 128 * 1024;
     let message = "€".repeat(count * 128 / 3);
@@ -66,14 +66,14 @@ fn byte_by_byte(version: Version, bytes: &[u8]) -> Vec<Event> {
 }
 
 #[test]
-fn a_text_that_comes_byte_by_byte_is_looked_at_once() {
+fn text_byte_by_byte_is_validated_once() {
     let message = "€".repeat(350_000);
     let events = byte_by_byte(Version::Hybi13, &Frame::text(&message).bytes());
     assert!(events == [text(&message)], "{} events", events.len());
 }
 
 #[test]
-fn a_fragment_that_comes_byte_by_byte_is_looked_at_once() {
+fn fragment_byte_by_byte_is_validated_once() {
     let (first, second) = ("€".repeat(1000), "€".repeat(350_000));
     let bytes = [Frame::text(&first).more().bytes(), Frame::continuation(&second).bytes()].concat();
     let events = byte_by_byte(Version::Hybi13, &bytes);
@@ -81,7 +81,7 @@ fn a_fragment_that_comes_byte_by_byte_is_looked_at_once() {
 }
 
 #[test]
-fn a_hixie_text_that_comes_byte_by_byte_is_searched_once() {
+fn hixie_text_byte_by_byte_is_searched_once() {
     let message = "€".repeat(350_000);
     for version in [Version::Hixie76, Version::Hixie75] {
         let events = byte_by_byte(version, &hixie_text(&message));

@@ -250,12 +250,12 @@ fn faulty(fault: Fault) -> Faulty {
 }
 
 #[test]
-fn an_extension_without_a_fault_conforms() {
+fn extension_without_a_fault_conforms() {
     assert_eq!(verdict(|| check(|| faulty(F::None))), None);
 }
 
 #[test]
-fn each_fault_of_an_extension_is_found_and_the_rule_named() {
+fn extension_fault_is_found_and_the_rule_named() {
     for (fault, rule) in BROKEN {
         let verdict = verdict(|| check(|| faulty(fault))).unwrap_or_default();
         assert!(verdict.starts_with("the extension x"), "{fault:?}: {verdict:?}");
@@ -264,7 +264,7 @@ fn each_fault_of_an_extension_is_found_and_the_rule_named() {
 }
 
 #[test]
-fn a_client_and_a_server_that_claim_different_bits_are_found() {
+fn client_and_server_with_different_bits_are_found() {
     let other = || Faulty { claim: Rsv::RSV3, ..faulty(F::None) };
     let verdict = verdict(|| check_pair(|| faulty(F::None), other)).unwrap_or_default();
     assert!(verdict.contains("both sides have the same name and claim the same bits"), "{verdict:?}");

@@ -75,7 +75,7 @@ fn exchange(server: &mut Server, sent: &[u8]) {
 }
 
 #[test]
-fn a_connection_holds_no_codec_before_its_first_compressed_message() {
+fn connection_holds_no_codec_before_its_first_compressed_message() {
     alone(|| {
         warm_up();
         let config = Config::server().extension(PermessageDeflate::new()).unwrap();
@@ -125,7 +125,7 @@ fn ten_thousand_idle_connections_without_context_takeover_hold_no_codec() {
 }
 
 #[test]
-fn the_codecs_of_a_connection_are_released_with_it() {
+fn codecs_are_released_with_their_connection() {
     alone(|| {
         for options in [PermessageDeflate::new(), fresh()] {
             warm_up();
@@ -142,7 +142,7 @@ fn the_codecs_of_a_connection_are_released_with_it() {
 }
 
 #[test]
-fn a_connection_that_negotiated_nothing_allocates_nothing_for_compression() {
+fn connection_without_extensions_allocates_nothing_for_compression() {
     alone(|| {
         let traffic = |config: ServerConfig, offers: &[&str]| {
             let mut server = Server::open(config, offers);
@@ -171,7 +171,7 @@ fn a_connection_that_negotiated_nothing_allocates_nothing_for_compression() {
 }
 
 #[test]
-fn a_bomb_costs_no_more_than_a_few_times_the_limit() {
+fn bomb_costs_no_more_than_a_few_times_the_limit() {
     alone(|| {
         warm_up();
         let one = Deflater::new().message(vec![0; 1 << 20]);
@@ -193,7 +193,7 @@ fn a_bomb_costs_no_more_than_a_few_times_the_limit() {
 }
 
 #[test]
-fn a_large_message_leaves_no_large_buffer_behind() {
+fn large_message_leaves_no_large_buffer() {
     alone(|| {
         warm_up();
         let mut server = Server::deflate(fresh());
@@ -251,7 +251,7 @@ fn inflating(bits: u8) -> i64 {
 const README: &str = include_str!("../../crates/permessage-deflate/README.md");
 
 #[test]
-fn the_table_of_the_readme_tells_what_codecs_hold() {
+fn codec_memory_matches_the_table_of_the_readme() {
     alone(|| {
         warm_up();
         let levels = [1, 4, 6, 8, 9];

@@ -13,7 +13,7 @@ use crate::peer::{noise, prose};
 use crate::puff::Puff;
 
 #[test]
-fn a_client_offers_what_its_options_say() {
+fn client_offers_its_options() {
     for (client, offer) in [
         ("", "deflate; cmwb"),
         ("nct", "deflate; cnct; cmwb"),
@@ -83,7 +83,7 @@ fn parameter(text: &str) -> ExtensionError {
 }
 
 #[test]
-fn a_client_takes_each_response_that_rfc_7692_allows_and_names_what_it_refuses() {
+fn client_accepts_each_response_that_rfc_7692_allows_and_names_what_it_refuses() {
     for (client, response, refused) in TABLE {
         match activate(client, response) {
             Ok(pipeline) => {
@@ -102,7 +102,7 @@ fn a_client_takes_each_response_that_rfc_7692_allows_and_names_what_it_refuses()
 }
 
 #[test]
-fn a_client_refuses_every_wrong_way_to_write_a_window() {
+fn client_refuses_every_malformed_window() {
     let wrong: [&[Option<&str>]; 16] = [
         &[None],
         &[Some("")],
@@ -149,7 +149,7 @@ fn error_names_extension_and_parameter() {
 }
 
 #[test]
-fn a_client_refuses_what_it_does_not_know_and_what_it_did_not_offer() {
+fn client_refuses_unknown_and_unoffered_extensions() {
     /// An extension for servers only.
     #[derive(Debug)]
     struct Silent;
@@ -209,7 +209,7 @@ fn two_messages(client: &str, response: &str) -> ([Message; 2], usize) {
 }
 
 #[test]
-fn a_client_compresses_within_the_window_agreed_to() {
+fn client_compresses_within_the_negotiated_window() {
     for bits in 9..=15 {
         for (client, response) in [
             (String::new(), format!("deflate; cmwb={bits}")),
@@ -224,7 +224,7 @@ fn a_client_compresses_within_the_window_agreed_to() {
 }
 
 #[test]
-fn a_client_compresses_nothing_with_a_window_of_8() {
+fn client_with_a_window_of_8_does_not_compress() {
     for (client, response) in [("", "deflate; cmwb=8"), ("mwb=8", "deflate"), ("mwb=8", "deflate; cmwb=8")] {
         let ([first, second], _) = two_messages(client, response);
         assert_eq!((first.rsv, second.rsv, first.data.len()), (Rsv::NONE, Rsv::NONE, 20_400));
@@ -232,7 +232,7 @@ fn a_client_compresses_nothing_with_a_window_of_8() {
 }
 
 #[test]
-fn a_client_keeps_its_context_unless_either_side_says_no() {
+fn client_keeps_its_context_unless_either_side_declines() {
     for (client, response, keeps) in [
         ("", "deflate", true),
         ("", "deflate; snct", true),

@@ -62,7 +62,7 @@ const TABLE: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn a_server_answers_each_offer_by_rfc_7692_section_7_1() {
+fn server_answers_each_offer_by_rfc_7692_section_7_1() {
     for (server, offers, answer) in TABLE {
         let response = respond(options(server), offers);
         assert_eq!(response.as_deref().unwrap_or("-"), *answer, "{offers} to a server of {server:?}");
@@ -168,7 +168,7 @@ fn expected(offer: Valid, nct: bool, rnct: bool, mwb: u8, rmwb: u8) -> Option<St
 }
 
 #[test]
-fn every_combination_of_parameters_and_options_is_answered_as_the_rules_say() {
+fn server_answers_every_combination_of_parameters_and_options() {
     let offers = every_offer();
     let valid = offers.iter().filter(|offer| offer.valid.is_some()).count();
     assert_eq!((offers.len(), valid), (6 * 6 * 21 * 21, 2 * 2 * 5 * 6));
@@ -192,7 +192,7 @@ fn every_combination_of_parameters_and_options_is_answered_as_the_rules_say() {
 }
 
 #[test]
-fn of_several_offers_the_first_that_is_valid_is_answered() {
+fn first_valid_offer_is_accepted() {
     let offers = every_offer();
     let server = PermessageDeflate::new();
     let (good, bad): (Vec<_>, Vec<_>) = offers.into_iter().partition(|offer| offer.valid.is_some());

@@ -64,7 +64,7 @@ pub(crate) fn push(params: &mut Params, name: &str, way: Way) {
 }
 
 #[test]
-fn short_words_stand_for_long_ones() {
+fn abbreviations_expand_and_contract() {
     let header = "permessage-deflate; server_max_window_bits=10; client_no_context_takeover";
     assert_eq!(long("deflate; smwb=10; cnct"), header);
     assert_eq!(short(header), "deflate; smwb=10; cnct");

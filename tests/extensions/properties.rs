@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(cases(80))]
 
     #[test]
-    fn messages_come_out_of_both_ends_as_they_went_in(
+    fn messages_are_transmitted_unchanged_in_both_directions(
         client in options(),
         server in options(),
         messages in prop::collection::vec((message(), any::<bool>(), 1..100_000_usize), 1..8),
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_server_compresses_another_inflater_reads(
+    fn server_output_is_read_by_another_inflater(
         options in options(),
         messages in prop::collection::vec(data(20_000), 1..6),
     ) {
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn what_another_deflater_compresses_a_server_reads(
+    fn server_reads_output_of_another_deflater(
         window in 9..=15_u8,
         is_fresh in any::<bool>(),
         messages in prop::collection::vec((message(), 1..5000_usize), 1..6),
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn the_events_are_the_same_however_the_bytes_are_cut(
+    fn events_are_the_same_however_the_bytes_are_split(
         kinds in prop::collection::vec((0..9, 0..3000_usize, 1..200_usize), 1..12),
         pieces in prop::collection::vec(1..500_usize, 1..20),
     ) {
@@ -230,7 +230,7 @@ proptest! {
 }
 
 #[test]
-fn the_properties_look_at_messages_of_a_mebibyte() {
+fn properties_cover_messages_of_a_mebibyte() {
     let long = [prose(1 << 19).into_bytes(), noise(1 << 19, 1)].concat();
     let mut server = Server::deflate(PermessageDeflate::new());
     let payload = Deflater::new().message(&long);

@@ -194,7 +194,7 @@ impl Bits<'_> {
 
 /// RFC 7692 §7.2.3.1 to §7.2.3.6.
 #[test]
-fn the_inflater_of_the_tests_reads_the_examples_of_the_specification() {
+fn test_inflater_reads_the_examples_of_the_specification() {
     let mut puff = Puff::default();
     for (payload, message) in EXAMPLES {
         assert_eq!(puff.message(payload), Ok(message.to_vec()), "{payload:02x?}");

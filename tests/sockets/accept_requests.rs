@@ -92,7 +92,7 @@ fn callback_adds_headers() {
 }
 
 #[test]
-fn callback_chooses_the_subprotocol() {
+fn callback_selects_the_subprotocol() {
     run_paused(async || {
         for version in VERSIONS {
             let name = protocol_header(version);
@@ -115,7 +115,7 @@ fn callback_chooses_the_subprotocol() {
 }
 
 #[test]
-fn callback_that_adds_a_header_of_the_handshake_fails_it() {
+fn callback_that_adds_a_reserved_header_fails_the_handshake() {
     run_paused(async || {
         for name in [header::CONNECTION, header::SEC_WEBSOCKET_ACCEPT, header::CONTENT_LENGTH] {
             let (accepted, answer, _) = answered(&Head::hybi("13"), |accept| {
@@ -129,7 +129,7 @@ fn callback_that_adds_a_header_of_the_handshake_fails_it() {
 }
 
 #[test]
-fn callback_is_not_called_for_what_cannot_be_accepted() {
+fn callback_is_not_called_for_invalid_requests() {
     run_paused(async || {
         let calls = Arc::new(AtomicUsize::new(0));
         let count = |accept: Accept<Transport>| {

@@ -151,7 +151,7 @@ fn costs_nothing(stack: Stack, frame: &[u8], reply: &[u8], times: usize) {
 }
 
 #[test]
-fn a_text_of_up_to_512_bytes_costs_no_allocation() {
+fn text_of_up_to_512_bytes_costs_no_allocation() {
     let _alone = alone();
     for stack in STACKS {
         for len in [32, 48, 49, 125, 512] {
@@ -162,7 +162,7 @@ fn a_text_of_up_to_512_bytes_costs_no_allocation() {
 }
 
 #[test]
-fn a_small_binary_message_costs_no_allocation() {
+fn small_binary_message_costs_no_allocation() {
     let _alone = alone();
     for stack in STACKS {
         let reply = [b"\x82\x40", &[7; 64][..]].concat();
@@ -221,7 +221,7 @@ fn idle_connections_hold_no_buffers() {
 }
 
 #[test]
-fn connections_in_the_middle_of_a_small_frame_hold_no_buffers() {
+fn connections_within_a_small_frame_hold_no_buffers() {
     let _alone = alone();
     let frame = Frame::text("x".repeat(32)).bytes();
     let reply = [b"\x81\x20", &[b'x'; 32][..]].concat();
@@ -243,7 +243,7 @@ fn connections_that_announce_large_frames_hold_little() {
 }
 
 #[test]
-fn a_large_message_leaves_nothing_behind() {
+fn large_message_leaves_nothing_behind() {
     let _alone = alone();
     for stack in STACKS {
         let server = Server::start(stack);
@@ -272,7 +272,7 @@ fn a_large_message_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_long_message_that_for_each_lends_is_sent_back_without_a_copy() {
+fn long_message_lent_by_for_each_is_echoed_without_a_copy() {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -94,7 +94,7 @@ fn clones_of_a_split_sender_keep_it_open_and_the_last_one_ends_it() {
 
 /// The handler of the first of two connections panics after a reply.
 #[test]
-fn panic_of_a_handler_leaves_other_connections_and_its_replies_intact() {
+fn panic_of_a_handler_does_not_affect_other_connections_and_its_replies() {
     run(async || {
         for in_for_each in [false, true] {
             let (budget, shutdown) = (Budget::new(1 << 30), Shutdown::new());
@@ -211,7 +211,7 @@ impl ConnectionObserver for Panicking {
 }
 
 #[test]
-fn observer_that_panics_is_dropped_and_nothing_else_suffers() {
+fn observer_that_panics_is_dropped_without_other_effects() {
     run(async || {
         let calls = Arc::new(AtomicUsize::new(0));
         let config = Config::server().ping_interval(Some(SECOND / 10)).observer(Panicking(calls.clone()));

@@ -50,7 +50,7 @@ fn text_size(version: Version) -> usize {
 }
 
 #[test]
-fn the_echo_loop_stops_reading_and_goes_on_where_it_stopped() {
+fn echo_loop_stops_reading_and_continues_where_it_stopped() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut reader, mut writer) = open(version).await;
@@ -79,7 +79,7 @@ fn the_echo_loop_stops_reading_and_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn what_is_only_fed_is_bounded_too() {
+fn fed_messages_are_bounded() {
     run_paused(async || {
         let (mut socket, _reader, mut writer) = open(Version::Hybi13).await;
         let echo = tokio::spawn(async move {
@@ -95,7 +95,7 @@ fn what_is_only_fed_is_bounded_too() {
 }
 
 #[test]
-fn a_split_socket_is_bounded_too() {
+fn split_socket_is_bounded() {
     run_paused(async || {
         let (socket, _reader, mut writer) = open(Version::Hybi13).await;
         let (sink, stream) = socket.split();
@@ -108,7 +108,7 @@ fn a_split_socket_is_bounded_too() {
 }
 
 #[test]
-fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
+fn ping_flood_from_a_client_that_does_not_read_is_answered_sparingly() {
     run_paused(async || {
         for version in HYBI {
             let (mut socket, mut reader, mut writer) = open(version).await;
@@ -145,7 +145,7 @@ fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
 }
 
 #[test]
-fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
+fn two_peers_that_write_first_do_not_deadlock() {
     run_paused(async || {
         let (mut socket, mut reader, mut writer) = open(Version::Hybi13).await;
         // More in each direction than the transport and the output hold.
@@ -189,7 +189,7 @@ fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
 }
 
 #[test]
-fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
+fn sender_is_woken_while_another_task_waits_for_the_transport() {
     run_paused(async || {
         let (socket, mut reader, _writer) = open(Version::Hybi13).await;
         // `StreamExt::split` uses its own lock, and either half may be dropped.
@@ -213,7 +213,7 @@ fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
 }
 
 #[test]
-fn a_server_that_does_not_receive_reads_nothing() {
+fn server_that_does_not_receive_reads_nothing() {
     run_paused(async || {
         let (mut socket, _reader, mut writer) = open(Version::Hybi13).await;
         let taken = write_until_stuck(&mut writer, &Frame::binary([7; 1000]).bytes()).await;

@@ -52,7 +52,7 @@ async fn cause_of(
 }
 
 #[test]
-fn a_close_of_the_peer_is_remote_also_where_the_transport_fails_behind_it() {
+fn remote_close_is_the_cause_even_if_the_transport_fails_after_it() {
     run_paused(async || {
         for version in VERSIONS {
             let expected = if version.is_hixie() { frame(1005, "") } else { frame(4000, "bye") };
@@ -74,7 +74,7 @@ fn a_close_of_the_peer_is_remote_also_where_the_transport_fails_behind_it() {
 }
 
 #[test]
-fn a_close_of_ours_is_local_from_its_beginning_and_whatever_comes_of_it() {
+fn local_close_is_the_cause_from_its_start() {
     run_paused(async || {
         for version in VERSIONS {
             for way in ["answered", "crossed", "ended", "reset"] {
@@ -104,7 +104,7 @@ fn a_close_of_ours_is_local_from_its_beginning_and_whatever_comes_of_it() {
 }
 
 #[test]
-fn a_close_that_the_peer_never_answers_is_a_timeout() {
+fn unanswered_close_is_a_timeout() {
     run_paused(async || {
         for version in VERSIONS.into_iter().filter(|&version| version != Version::Hixie75) {
             let (mut socket, mut peer) = with_peer(version, Config::server().close_timeout(5 * SECOND)).await;
@@ -119,7 +119,7 @@ fn a_close_that_the_peer_never_answers_is_a_timeout() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_told_with_its_section() {
+fn violation_is_reported_with_its_section() {
     run_paused(async || {
         for version in HYBI {
             for (bytes, error) in [
@@ -147,7 +147,7 @@ fn a_breach_of_the_protocol_is_told_with_its_section() {
 }
 
 #[test]
-fn a_limit_is_told_with_what_it_was_and_what_met_it() {
+fn exceeded_limit_is_reported_with_maximum_and_size() {
     run_paused(async || {
         // The message before has 6 bytes and counts as a frame.
         let fragments = [Frame::text("").more(), Frame::continuation("").more(), Frame::continuation("")];
@@ -192,7 +192,7 @@ fn a_limit_is_told_with_what_it_was_and_what_met_it() {
 }
 
 #[test]
-fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
+fn message_over_limit_after_inflating_is_reported_as_limit() {
     run_paused(async || {
         let config = Config::server().max_message_size(100).extension(PermessageDeflate::new()).unwrap();
         let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
@@ -206,7 +206,7 @@ fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
 }
 
 #[test]
-fn times_that_are_over_are_told() {
+fn expired_timeouts_are_reported() {
     run_paused(async || {
         for version in VERSIONS {
             let config = Config::server().idle_timeout(Some(30 * SECOND)).ping_interval(None);
@@ -223,7 +223,7 @@ fn times_that_are_over_are_told() {
 }
 
 #[test]
-fn an_end_without_a_close_is_told_as_what_it_was() {
+fn end_without_a_close_is_reported_as_such() {
     run_paused(async || {
         for version in VERSIONS {
             let (error, cause) = cause_of(version, Config::server(), async |peer| peer.end()).await;
@@ -239,7 +239,7 @@ fn an_end_without_a_close_is_told_as_what_it_was() {
 }
 
 #[test]
-fn a_transport_that_fails_is_told_by_how() {
+fn transport_error_is_reported_by_kind() {
     run_paused(async || {
         for (kind, expected) in [
             (ErrorKind::UnexpectedEof, CloseCause::Truncated),
@@ -264,7 +264,7 @@ fn a_transport_that_fails_is_told_by_how() {
 }
 
 #[test]
-fn a_transport_that_fails_to_write_is_told_as_well() {
+fn transport_error_of_a_write_is_reported_by_kind() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
         peer.reset();
@@ -276,7 +276,7 @@ fn a_transport_that_fails_to_write_is_told_as_well() {
 
 /// RFC 8446 §6.1.
 #[test]
-fn tls_that_ends_without_its_alert_is_truncated() {
+fn tls_without_close_notify_is_truncated() {
     run(async || {
         for is_told in [false, true] {
             let (server, client) = tcp().await;
@@ -313,7 +313,7 @@ fn tls_that_ends_without_its_alert_is_truncated() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_ends_for_that_reason() {
+fn dropped_socket_is_the_cause() {
     run_paused(async || {
         for version in VERSIONS {
             let recorder = Recorder::new();
@@ -333,7 +333,7 @@ fn a_socket_that_is_dropped_ends_for_that_reason() {
 }
 
 #[test]
-fn a_socket_that_a_shutdown_waits_for_in_vain_is_cut() {
+fn socket_that_outlasts_a_shutdown_is_cut() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let config = || Config::server().close_timeout(60 * SECOND);

@@ -34,7 +34,7 @@ async fn has_ended<T: crate::wire::Transport>(socket: &mut WebSocket<T>, code: C
 }
 
 #[test]
-fn an_end_without_a_close_is_no_error_and_messages_before_it_are_delivered() {
+fn end_without_a_close_is_no_error_after_earlier_messages() {
     run(async || {
         for version in VERSIONS {
             for is_cut in [false, true] {
@@ -57,7 +57,7 @@ fn an_end_without_a_close_is_no_error_and_messages_before_it_are_delivered() {
 }
 
 #[test]
-fn a_client_that_ends_its_output_still_gets_the_replies() {
+fn client_that_ends_its_output_receives_the_replies() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
@@ -74,7 +74,7 @@ fn a_client_that_ends_its_output_still_gets_the_replies() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_told_once_and_the_client_learns_why() {
+fn violation_is_reported_once_and_to_the_client() {
     run(async || {
         for version in HYBI {
             let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
@@ -92,7 +92,7 @@ fn a_breach_of_the_protocol_is_told_once_and_the_client_learns_why() {
 }
 
 #[test]
-fn next_event_tells_a_breach_and_then_the_close() {
+fn next_event_returns_a_violation_and_then_the_close() {
     run(async || {
         let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, Config::server()).await;
         client.wire.write(Frame::text(b"\xff").bytes()).await;
@@ -106,7 +106,7 @@ fn next_event_tells_a_breach_and_then_the_close() {
 }
 
 #[test]
-fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_no_reset() {
+fn client_that_sends_after_its_violation_receives_the_close_and_no_reset() {
     run(async || {
         for stack in [Stack::Tcp, Stack::Hyper, Stack::Axum] {
             let server = stack.serve(config()).await;
@@ -131,7 +131,7 @@ fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_
 }
 
 #[test]
-fn what_a_client_sent_behind_its_breach_is_taken_off_so_that_the_end_is_no_reset() {
+fn input_after_a_violation_is_read_so_that_the_end_is_no_reset() {
     run(async || {
         // More than one read returns, and less than the kernel buffers.
         let behind = Frame::binary(vec![7; 170_000]).bytes();
@@ -160,7 +160,7 @@ fn what_a_client_sent_behind_its_breach_is_taken_off_so_that_the_end_is_no_reset
 }
 
 #[test]
-fn a_client_that_takes_no_close_frame_is_given_up() {
+fn client_that_does_not_read_the_close_frame_is_timed_out() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
         // With its header this fills the transport.
@@ -175,7 +175,7 @@ fn a_client_that_takes_no_close_frame_is_given_up() {
 }
 
 #[test]
-fn a_transport_that_fails_to_read_is_told_once_behind_the_messages_before() {
+fn read_error_is_returned_once_after_earlier_messages() {
     run(async || {
         for version in VERSIONS {
             println!("{version}");
@@ -198,7 +198,7 @@ fn a_transport_that_fails_to_read_is_told_once_behind_the_messages_before() {
 }
 
 #[test]
-fn a_transport_that_fails_to_write_is_told_by_send() {
+fn write_error_is_returned_by_send() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, _client, probe) = probed(version).await;
@@ -214,7 +214,7 @@ fn a_transport_that_fails_to_write_is_told_by_send() {
 }
 
 #[test]
-fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_delivered() {
+fn write_error_is_returned_once_and_received_messages_are_delivered() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut client, probe) = probed(version).await;
@@ -237,7 +237,7 @@ fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_deliv
 }
 
 #[test]
-fn recv_tells_where_what_was_fed_cannot_be_written() {
+fn recv_returns_the_write_error_of_fed_messages() {
     run_paused(async || {
         let (mut socket, _client, probe) = probed(Version::Hybi13).await;
         probe.break_writes(ErrorKind::BrokenPipe);
@@ -248,7 +248,7 @@ fn recv_tells_where_what_was_fed_cannot_be_written() {
 }
 
 #[test]
-fn a_close_that_cannot_be_written_is_an_error_and_the_end() {
+fn close_that_cannot_be_written_is_an_error_and_the_end() {
     run_paused(async || {
         for version in HYBI {
             let (mut socket, _client, probe) = probed(version).await;
@@ -260,7 +260,7 @@ fn a_close_that_cannot_be_written_is_an_error_and_the_end() {
 }
 
 #[test]
-fn a_client_that_resets_the_connection_is_an_error_and_the_end() {
+fn connection_reset_is_an_error_and_the_end() {
     run(async || {
         let (server, client) = tcp().await;
         // Closing with unread input causes a reset.

@@ -36,7 +36,7 @@ async fn accepted(gate: impl FnOnce(Accept<Transport>) -> Accept<Transport>) -> 
 }
 
 #[test]
-fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
+fn shutdown_refuses_handshakes_with_503() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut peer) = accepted(|accept| accept.shutdown(&shutdown)).await;
@@ -57,7 +57,7 @@ fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
 }
 
 #[test]
-fn a_foreign_origin_is_answered_with_403_and_the_reason() {
+fn foreign_origin_is_refused_with_403_and_the_reason() {
     run_paused(async || {
         for version in VERSIONS {
             let guard = OriginGuard::new().allow("https://elsewhere.example").unwrap();
@@ -83,7 +83,7 @@ fn a_foreign_origin_is_answered_with_403_and_the_reason() {
 }
 
 #[test]
-fn a_shutdown_that_begins_in_the_middle_of_a_handshake_closes_what_comes_of_it() {
+fn shutdown_during_a_handshake_closes_the_resulting_socket() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -107,7 +107,7 @@ fn a_shutdown_that_begins_in_the_middle_of_a_handshake_closes_what_comes_of_it()
 }
 
 #[test]
-fn a_handshake_that_fails_is_not_waited_for() {
+fn failed_handshake_is_not_waited_for() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -122,7 +122,7 @@ fn a_handshake_that_fails_is_not_waited_for() {
 }
 
 #[test]
-fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
+fn shutdown_prevents_clients_from_connecting() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -150,7 +150,7 @@ fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
 }
 
 #[test]
-fn a_shutdown_that_begins_while_a_client_waits_closes_what_comes_of_it() {
+fn shutdown_during_a_connect_closes_the_resulting_socket() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -168,7 +168,7 @@ fn a_shutdown_that_begins_while_a_client_waits_closes_what_comes_of_it() {
 }
 
 #[test]
-fn a_gate_says_nothing_to_plain_http() {
+fn plain_http_is_not_checked() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
@@ -182,7 +182,7 @@ fn a_gate_says_nothing_to_plain_http() {
 }
 
 #[test]
-fn subprotocols_and_gates_go_together() {
+fn subprotocols_and_checks_combine() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();

@@ -98,7 +98,7 @@ fn messages_are_echoed_and_a_close_ends_the_stream() {
 }
 
 #[test]
-fn a_close_of_the_server_ends_the_stream() {
+fn server_close_ends_the_stream() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -110,7 +110,7 @@ fn a_close_of_the_server_ends_the_stream() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_answered_and_ends_the_stream() {
+fn violation_is_answered_and_ends_the_stream() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -124,7 +124,7 @@ fn a_breach_of_the_protocol_is_answered_and_ends_the_stream() {
 }
 
 #[test]
-fn the_end_of_the_stream_without_a_close_is_told_as_one() {
+fn stream_end_without_a_close_is_reported_as_such() {
     run(async || {
         for stack in Stack::HTTP2 {
             let mut server = stack.serve(config()).await;
@@ -140,7 +140,7 @@ fn the_end_of_the_stream_without_a_close_is_told_as_one() {
 }
 
 #[test]
-fn the_subprotocol_is_agreed_to() {
+fn subprotocol_is_negotiated() {
     run(async || {
         for stack in Stack::HTTP2 {
             let mut server = stack.serve(config()).await;
@@ -155,7 +155,7 @@ fn the_subprotocol_is_agreed_to() {
 }
 
 #[test]
-fn one_connection_carries_several_sockets() {
+fn connection_carries_several_sockets() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -186,7 +186,7 @@ fn one_connection_carries_several_sockets() {
 }
 
 #[test]
-fn a_wrong_version_is_answered_with_426_and_no_upgrade_header() {
+fn wrong_version_is_answered_with_426_and_no_upgrade_header() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -205,7 +205,7 @@ fn a_wrong_version_is_answered_with_426_and_no_upgrade_header() {
 }
 
 #[test]
-fn a_connect_to_something_else_reaches_the_inner_service_of_the_layer() {
+fn connect_to_another_protocol_reaches_the_inner_service_of_the_layer() {
     run(async || {
         for stack in [Stack::AxumLayer, Stack::Tower, Stack::Tls] {
             let server = stack.serve(config()).await;
@@ -219,7 +219,7 @@ fn a_connect_to_something_else_reaches_the_inner_service_of_the_layer() {
 }
 
 #[test]
-fn a_connect_to_something_else_is_rejected_by_the_extractor() {
+fn connect_to_another_protocol_is_rejected_by_the_extractor() {
     run(async || {
         let server = Stack::Axum.serve(config()).await;
         let mut connection = Connection::to(&server).await;
@@ -232,7 +232,7 @@ fn a_connect_to_something_else_is_rejected_by_the_extractor() {
 }
 
 #[test]
-fn a_get_is_plain_http_to_the_layer_and_rejected_by_the_extractor() {
+fn get_is_plain_http_to_the_layer_and_rejected_by_the_extractor() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -293,7 +293,7 @@ fn oversized_head_is_refused() {
 }
 
 #[test]
-fn a_message_over_the_limit_closes_only_its_stream() {
+fn message_over_the_limit_closes_only_its_stream() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(Config::server().max_message_size(1000)).await;

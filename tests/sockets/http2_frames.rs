@@ -142,7 +142,7 @@ fn empty_data_frames_are_not_the_end() {
 }
 
 #[test]
-fn the_stream_ends_in_order_behind_the_close() {
+fn stream_ends_in_order_after_the_close() {
     // RFC 8441 §5.3: an orderly end is END_STREAM, which corresponds to FIN in TCP.
     run(async || {
         for stack in Stack::HTTP2 {

@@ -198,7 +198,7 @@ async fn third_socket_works(stack: Stack) -> bool {
 }
 
 #[test]
-fn wide_connection_window_keeps_sockets_apart_that_are_not_received_from() {
+fn wide_connection_window_isolates_sockets_that_are_not_received_from() {
     run(async || {
         for stack in [Stack::Tower, Stack::Tls] {
             assert!(third_socket_works(stack).await);

@@ -27,7 +27,7 @@ fn close_and_watch(addr: SocketAddr) -> (Vec<u8>, bool) {
 }
 
 #[test]
-fn the_close_frame_and_the_end_of_the_transport_leave_together() {
+fn close_frame_and_transport_end_leave_together() {
     run(async || {
         for stack in [Stack::Axum, Stack::Tower, Stack::Tcp] {
             let addr = stack.serve(Config::server()).await.port.addr;

@@ -65,7 +65,7 @@ async fn over_the_wire(request: &[u8]) -> (Answer, String) {
 }
 
 #[test]
-fn a_plain_get_reaches_the_inner_service() {
+fn plain_get_reaches_the_inner_service() {
     run(async || {
         let (answer, body) = over_the_wire(&Handshake::get("/page?q=1").with("X-Test", "kept").bytes()).await;
         assert_eq!(answer.status, 200);
@@ -77,7 +77,7 @@ fn a_plain_get_reaches_the_inner_service() {
 }
 
 #[test]
-fn a_post_reaches_the_inner_service_with_its_body() {
+fn post_reaches_the_inner_service_with_its_body() {
     run(async || {
         let mut post = Handshake::get("/form").with("Content-Length", "5");
         post.method = "POST".into();
@@ -88,7 +88,7 @@ fn a_post_reaches_the_inner_service_with_its_body() {
 }
 
 #[test]
-fn a_request_for_another_protocol_reaches_the_inner_service_with_the_means_to_upgrade() {
+fn request_for_another_protocol_reaches_the_inner_service_with_its_upgrade() {
     run(async || {
         let get = Handshake::get("/").with("Connection", "Upgrade, HTTP2-Settings").with("Upgrade", "h2c");
         let (_, body) = over_the_wire(&get.with("HTTP2-Settings", "AAMAAABkAAQAAP__").bytes()).await;
@@ -97,7 +97,7 @@ fn a_request_for_another_protocol_reaches_the_inner_service_with_the_means_to_up
 }
 
 #[test]
-fn a_request_that_only_resembles_a_handshake_reaches_the_inner_service() {
+fn request_that_only_resembles_a_handshake_reaches_the_inner_service() {
     run(async || {
         let right = || Handshake::of(Version::Hybi13);
         let mut post = right();
@@ -119,7 +119,7 @@ fn a_request_that_only_resembles_a_handshake_reaches_the_inner_service() {
 }
 
 #[test]
-fn the_handler_gets_the_head_of_the_request() {
+fn handler_receives_the_head_of_the_request() {
     run(async || {
         let layer = WebSocketLayer::new(|mut socket: WebSocket, request: Request<()>| async move {
             let marker = request.extensions().get::<Marker>();
@@ -143,7 +143,7 @@ fn the_handler_gets_the_head_of_the_request() {
 }
 
 #[test]
-fn header_names_and_tokens_count_in_any_case_and_over_several_lines() {
+fn header_names_and_tokens_are_case_insensitive_and_span_several_lines() {
     run(async || {
         for (connection, upgrade) in [
             (&["keep-alive, Upgrade"][..], "websocket"),
@@ -178,7 +178,7 @@ where
 }
 
 #[test]
-fn requests_with_any_type_of_body_go_through() {
+fn requests_with_any_type_of_body_pass_through() {
     run(async || {
         let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
         let full = || Full::new(Bytes::from_static(b"full"));
@@ -213,7 +213,7 @@ where
 }
 
 #[test]
-fn responses_with_any_type_of_body_come_back() {
+fn responses_with_any_type_of_body_pass_through() {
     run(async || {
         assert_eq!(comes_back(Full::new(Bytes::from_static(b"full"))).await.to_bytes(), "full");
         assert_eq!(comes_back(Full::new(Bytes::from_static(b"full")).boxed()).await.to_bytes(), "full");
@@ -249,7 +249,7 @@ impl Service<Request<Full<Bytes>>> for Moody {
 }
 
 #[test]
-fn the_inner_service_decides_when_it_is_ready() {
+fn inner_service_decides_when_it_is_ready() {
     for mood in [Poll::Pending, Poll::Ready(Ok(())), Poll::Ready(Err(InnerError))] {
         let mut service = WebSocketLayer::new(nothing).layer(Moody(mood.clone()));
         assert_eq!(service.poll_ready(&mut Context::from_waker(Waker::noop())), mood);
@@ -257,7 +257,7 @@ fn the_inner_service_decides_when_it_is_ready() {
 }
 
 #[test]
-fn the_errors_of_the_inner_service_stay_what_they_are() {
+fn errors_of_the_inner_service_are_unchanged() {
     run(async || {
         let service = WebSocketLayer::new(nothing).layer(Moody(Poll::Ready(Ok(()))));
         assert_eq!(service.oneshot(Request::default()).await.err(), Some(InnerError));

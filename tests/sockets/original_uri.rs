@@ -62,7 +62,7 @@ fn extractor_in_nested_router_uses_the_original_uri() {
 }
 
 #[test]
-fn layer_in_nested_router_uses_the_original_uri_that_is_noted() {
+fn layer_in_nested_router_uses_the_stored_original_uri() {
     run(async || {
         let recorder = Recorder::new();
         let layer = WebSocketLayer::new(|socket, request: http::Request<()>| {
@@ -76,7 +76,7 @@ fn layer_in_nested_router_uses_the_original_uri_that_is_noted() {
 
 /// Like `NormalizePath` of tower-http.
 #[test]
-fn original_uri_is_noted_before_a_middleware_rewrites_it() {
+fn original_uri_is_stored_before_a_middleware_rewrites_it() {
     fn rewritten(mut request: Request<hyper::body::Incoming>) -> Request<hyper::body::Incoming> {
         *request.uri_mut() = "/rewritten".parse().unwrap();
         request

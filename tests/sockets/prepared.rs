@@ -10,7 +10,7 @@ use crate::pair::over_tcp;
 use crate::run::run;
 
 #[test]
-fn every_version_receives_it_between_other_messages() {
+fn prepared_message_is_received_in_every_version_between_others() {
     run(async || {
         for length in [0, 5, 511, 512, 1024, 70_000] {
             let text = "n".repeat(length);
@@ -44,7 +44,7 @@ async fn compressing(deflate: PermessageDeflate) -> (WebSocket<tokio::io::Duplex
 }
 
 #[test]
-fn connections_that_compress_differently_all_receive_it() {
+fn prepared_message_is_received_whatever_the_compression() {
     run(async || {
         let news = PreparedMessage::new("all the news that fits ".repeat(50));
         let fresh = || PermessageDeflate::new().no_context_takeover(true);

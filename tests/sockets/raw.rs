@@ -50,7 +50,7 @@ async fn echo(mut socket: WebSocket<DuplexStream>) -> Option<CloseCause> {
 }
 
 #[test]
-fn raw_server_receives_what_was_read_behind_the_handshake() {
+fn raw_server_receives_data_read_after_the_handshake() {
     run(async || {
         let (mut stream, mut client) = duplex(1024);
         let mut request = Handshake::hybi("13").bytes();

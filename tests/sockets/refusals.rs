@@ -8,13 +8,13 @@ use crate::run::run;
 use crate::stacks::{INNER, Seen, Server, Stack, config, on_every_stack};
 
 on_every_stack! {
-    a_version_that_is_not_spoken_is_answered_with_426
-    drafts_are_answered_with_426_where_they_are_not_allowed
-    a_malformed_handshake_is_answered_with_400
+    unsupported_version_is_refused_with_426
+    drafts_are_refused_with_426_unless_allowed
+    malformed_handshake_is_refused_with_400
     http10_upgrade_is_plain_http
     oversized_head_is_refused
     head_at_the_limits_is_accepted
-    the_connection_of_a_refused_handshake_is_not_upgraded
+    connection_of_a_refused_handshake_is_not_upgraded
 }
 
 /// Returns the response to a request, which must be a line that contains the reason.
@@ -35,7 +35,7 @@ fn confirm_426(answer: &Answer, versions: &str) {
     assert!(answer.all("Connection").join(", ").to_ascii_lowercase().contains("upgrade"), "{answer:?}");
 }
 
-async fn a_version_that_is_not_spoken_is_answered_with_426(stack: Stack) {
+async fn unsupported_version_is_refused_with_426(stack: Stack) {
     let server = stack.serve(config()).await;
     for version in ["0", "6", "9", "12", "14", "013", "13, 8", "x"] {
         confirm_426(&refused(&server, &Handshake::hybi(version), "13, 8, 7").await, "13, 8, 7");
@@ -46,7 +46,7 @@ async fn a_version_that_is_not_spoken_is_answered_with_426(stack: Stack) {
     confirm_426(&refused(&server, &missing, "version").await, "13, 8, 7");
 }
 
-async fn drafts_are_answered_with_426_where_they_are_not_allowed(stack: Stack) {
+async fn drafts_are_refused_with_426_unless_allowed(stack: Stack) {
     let server = stack.serve(Config::server()).await;
     for version in VERSIONS.into_iter().filter(|version| version.is_draft()) {
         println!("{version}");
@@ -55,7 +55,7 @@ async fn drafts_are_answered_with_426_where_they_are_not_allowed(stack: Stack) {
     server.open(Version::Hybi13).await.close().await;
 }
 
-async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
+async fn malformed_handshake_is_refused_with_400(stack: Stack) {
     let server = stack.serve(config()).await;
     let hybi = || Handshake::of(Version::Hybi13);
     let hixie = || Handshake::of(Version::Hixie76);
@@ -151,7 +151,7 @@ async fn head_at_the_limits_is_accepted(stack: Stack) {
     }
 }
 
-async fn the_connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
+async fn connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
     let server = stack.serve(config()).await;
     let mut wire = server.connect().await;
     let handshakes = [Handshake::hybi("12"), Handshake::hybi("13").without("Sec-WebSocket-Key")];
@@ -175,7 +175,7 @@ async fn the_connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
 }
 
 #[test]
-fn the_extractor_rejects_what_is_no_handshake() {
+fn extractor_rejects_plain_http() {
     run(async || {
         let server = Stack::Axum.serve(config()).await;
         let right = || Handshake::of(Version::Hybi13);

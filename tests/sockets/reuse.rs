@@ -54,7 +54,7 @@ fn hybi() -> Handshake {
 }
 
 #[test]
-fn a_connection_of_http_1_goes_on_after_every_refusal() {
+fn http_1_connection_continues_after_every_refusal() {
     run(async || {
         for stack in [Stack::Axum, Stack::AxumLayer, Stack::Tower, Stack::Hyper, Stack::Tls] {
             let server = stack.serve(config()).await;
@@ -69,7 +69,7 @@ fn a_connection_of_http_1_goes_on_after_every_refusal() {
 }
 
 #[test]
-fn a_connection_of_http_1_goes_on_after_403_and_a_shutdown() {
+fn http_1_connection_continues_after_403_and_a_shutdown() {
     run(async || {
         let guard = OriginGuard::new();
         let shutdown = Shutdown::new();
@@ -102,7 +102,7 @@ fn a_connection_of_http_1_goes_on_after_403_and_a_shutdown() {
 }
 
 #[test]
-fn a_connection_of_http_2_goes_on_after_every_refusal() {
+fn http_2_connection_continues_after_every_refusal() {
     run(async || {
         let names = |headers: &HeaderMap| headers.keys().map(|name| name.as_str().to_string()).collect::<Vec<_>>();
         for stack in Stack::HTTP2 {
@@ -129,7 +129,7 @@ fn a_connection_of_http_2_goes_on_after_every_refusal() {
 /// The 8 bytes of draft 76 follow its head undeclared, so a server that refuses it is not aware of
 /// them. They must not become the start of the next request, for example one with another method.
 #[test]
-fn a_hixie_76_refusal_on_bare_tcp_does_not_let_its_8_bytes_be_taken_for_a_request() {
+fn hixie_76_refusal_on_bare_tcp_does_not_parse_its_8_bytes_as_a_request() {
     run(async || {
         for (config, status) in [(Config::server(), 426), (config().budget(&Budget::new(0)), 503)] {
             let server = Stack::Tcp.serve(config).await;
@@ -148,7 +148,7 @@ fn a_hixie_76_refusal_on_bare_tcp_does_not_let_its_8_bytes_be_taken_for_a_reques
 }
 
 #[test]
-fn other_versions_that_are_refused_do_not_end_the_connection() {
+fn refusals_of_other_versions_do_not_end_the_connection() {
     run(async || {
         let server = Stack::Hyper.serve(Config::server()).await;
         let others: Vec<_> = VERSIONS

@@ -93,7 +93,7 @@ fn every_version_is_closed_in_its_way_and_waited_for() {
 }
 
 #[test]
-fn handshakes_are_refused_from_there_on() {
+fn handshakes_are_refused_after_begin() {
     run(async || {
         let shutdown = Shutdown::new();
         let (addr, _server) = serve(&shutdown, false).await;
@@ -115,7 +115,7 @@ fn handshakes_are_refused_from_there_on() {
 }
 
 #[test]
-fn a_graceful_shutdown_of_axum_ends_on_http_2_as_well() {
+fn graceful_shutdown_of_axum_ends_on_http_2() {
     run(async || {
         let shutdown = Shutdown::new();
         let (addr, server) = serve(&shutdown, true).await;
@@ -133,7 +133,7 @@ fn a_graceful_shutdown_of_axum_ends_on_http_2_as_well() {
 }
 
 #[test]
-fn a_graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_versions_of_http() {
+fn graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_http_versions() {
     run(async || {
         let shutdown = Shutdown::new();
         let layer = WebSocketLayer::new(async |mut socket: WebSocket, _: Request<()>| {
@@ -178,7 +178,7 @@ fn a_graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_versions_of_htt
 }
 
 #[test]
-fn who_does_not_answer_is_cut_when_the_time_is_over() {
+fn peer_that_does_not_answer_is_cut_at_the_limit() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         // One whose owner receives, and one whose owner does something else.
@@ -249,7 +249,7 @@ fn closes_can_be_spread_over_time() {
 }
 
 #[test]
-fn a_socket_that_joins_late_is_closed_at_once() {
+fn socket_that_joins_late_is_closed_at_once() {
     run(async || {
         let shutdown = Shutdown::new();
         assert_eq!(shutdown.begin(CloseCode::ABNORMAL, ""), Err(SendError::InvalidCloseCode(CloseCode::ABNORMAL)));
@@ -264,7 +264,7 @@ fn a_socket_that_joins_late_is_closed_at_once() {
 }
 
 #[test]
-fn the_last_bytes_of_a_socket_that_was_dropped_are_waited_for() {
+fn last_bytes_of_a_dropped_socket_are_waited_for() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut client) = over_memory(256, Version::Hybi13, Config::server()).await;

@@ -11,7 +11,7 @@ use crate::pair::with_peer;
 use crate::run::run_paused;
 
 #[test]
-fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
+fn cancelled_wait_ends_nothing_and_the_next_one_continues() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
@@ -31,7 +31,7 @@ fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
+fn cancelled_begin_over_leaves_remaining_sockets_open() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let mut pairs = Vec::new();
@@ -54,7 +54,7 @@ fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
 }
 
 #[test]
-fn a_cancelled_handshake_ends_the_connection_and_its_place_in_a_shutdown() {
+fn cancelled_handshake_ends_the_connection_and_leaves_the_shutdown() {
     run_paused(async || {
         for times in 1..=3 {
             let shutdown = Shutdown::new();

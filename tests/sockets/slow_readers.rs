@@ -40,7 +40,7 @@ async fn read_slowly(io: &mut Box<dyn Transport>, bytes: usize, time: Duration, 
 }
 
 #[test]
-fn a_pong_goes_ahead_of_data_that_was_not_begun() {
+fn pong_overtakes_data_that_was_not_started() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1000, Version::Hybi13, Config::server()).await;
         for number in 0..200u8 {
@@ -64,7 +64,7 @@ fn a_pong_goes_ahead_of_data_that_was_not_begun() {
 }
 
 #[test]
-fn a_ping_goes_ahead_of_data_that_was_not_begun() {
+fn ping_overtakes_data_that_was_not_started() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1000, Version::Hybi13, Config::server()).await;
         for number in 0..200u8 {
@@ -88,7 +88,7 @@ fn a_ping_goes_ahead_of_data_that_was_not_begun() {
 /// With the default timeouts and a constantly full output of messages that take longer to read than
 /// the pong timeout.
 #[test]
-fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
+fn peer_that_reads_1_kib_a_second_is_kept_while_data_is_queued() {
     run_paused(async || {
         for (size, answers) in [(1000, true), (100_000, true), (100_000, false)] {
             let (mut socket, client) = over_memory(1000, Version::Hybi13, Config::server()).await;
@@ -113,7 +113,7 @@ fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
 }
 
 #[test]
-fn a_peer_that_reads_what_is_queued_and_then_answers_is_not_given_up() {
+fn peer_that_reads_the_queue_and_then_answers_is_kept() {
     run_paused(async || {
         let (mut socket, client) = over_memory(1000, Version::Hybi13, Config::server()).await;
         let mut client = client.wire.into_io();
@@ -129,7 +129,7 @@ fn a_peer_that_reads_what_is_queued_and_then_answers_is_not_given_up() {
 }
 
 #[test]
-fn senders_that_wait_for_a_peer_that_does_not_read_are_told_when_the_connection_is_over() {
+fn senders_behind_a_peer_that_does_not_read_fail_when_the_connection_ends() {
     run_paused(async || {
         for way in ["given up", "dropped", "dropped with writes pending", "closed"] {
             let config = Config::server().close_timeout(5 * SECOND);

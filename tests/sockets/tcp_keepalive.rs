@@ -65,7 +65,7 @@ async fn echo(mut socket: WebSocket) {
 }
 
 #[test]
-fn bare_tcp_has_it_where_the_protocol_has_no_pings_and_they_are_wanted() {
+fn bare_tcp_enables_it_for_versions_without_pings_if_configured() {
     run(async || {
         for version in VERSIONS {
             for (config, expected) in [(config(), expected(version)), (config().ping_interval(None), None)] {
@@ -84,7 +84,7 @@ fn bare_tcp_has_it_where_the_protocol_has_no_pings_and_they_are_wanted() {
 }
 
 #[test]
-fn an_interval_that_no_system_can_have_harms_nobody() {
+fn extreme_interval_is_harmless() {
     run(async || {
         for interval in [Duration::ZERO, Duration::from_millis(1), Duration::MAX] {
             let (server, client) = crate::pair::tcp().await;
@@ -101,7 +101,7 @@ fn an_interval_that_no_system_can_have_harms_nobody() {
 }
 
 #[test]
-fn behind_axum_as_well() {
+fn axum_enables_it() {
     run(async || {
         let router = axum::Router::new().fallback(async |ws: WebSocketUpgrade| ws.config(config()).on_upgrade(echo));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -146,7 +146,7 @@ where
 }
 
 #[test]
-fn behind_the_layer_as_well() {
+fn layer_enables_it() {
     run(async || {
         let layer = WebSocketLayer::new(|socket, _| echo(socket).boxed()).config(config());
         let service = ServiceBuilder::new().layer(layer).service(service_fn(inner));

@@ -28,7 +28,7 @@ fn without_timers(version: Version) -> (WebSocket<DuplexStream>, Client) {
 }
 
 #[test]
-fn no_message_registers_a_timer() {
+fn message_registers_no_timer() {
     // On this runtime, creating a timer panics.
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for version in VERSIONS {
@@ -65,7 +65,7 @@ fn no_message_registers_a_timer() {
 }
 
 #[test]
-fn no_message_sets_the_timer_of_the_pings_again() {
+fn message_does_not_reset_the_ping_timer() {
     run_paused(async || {
         let second = Duration::from_secs(1);
         let config = Config::server().ping_interval(Some(20 * second));
@@ -110,7 +110,7 @@ fn close_of(version: Version) -> Vec<u8> {
 }
 
 #[test]
-fn a_socket_that_is_dropped_in_the_middle_of_its_close_has_said_so() {
+fn socket_dropped_during_its_close_has_sent_the_close_frame() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
@@ -131,7 +131,7 @@ fn a_socket_that_is_dropped_in_the_middle_of_its_close_has_said_so() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_after_its_close_says_nothing_more() {
+fn socket_dropped_after_its_close_sends_nothing_more() {
     run(async || {
         for version in VERSIONS {
             for is_late in [false, true] {

@@ -9,7 +9,7 @@ use crate::serve::Port;
 use crate::stacks::INNER;
 
 #[test]
-fn the_connection_of_a_refused_handshake_goes_on_as_http() {
+fn connection_of_a_refused_handshake_continues_as_http() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(guard()).await;
@@ -47,7 +47,7 @@ async fn behind_hixie76(port: Port, handshake: &Handshake, status: u16) -> Strin
 }
 
 #[test]
-fn the_8_bytes_of_hixie_76_end_the_connection_as_with_any_other_refusal() {
+fn hixie_76_bytes_end_the_connection_as_with_any_other_refusal() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(guard()).await;
@@ -61,7 +61,7 @@ fn the_8_bytes_of_hixie_76_end_the_connection_as_with_any_other_refusal() {
 }
 
 #[test]
-fn a_declared_body_is_not_taken_for_the_next_request() {
+fn declared_body_is_not_parsed_as_the_next_request() {
     run(async || {
         for gate in LAYERS {
             let port = gate.serve(guard()).await;
@@ -94,7 +94,7 @@ fn a_declared_body_is_not_taken_for_the_next_request() {
 }
 
 #[test]
-fn a_refusal_comes_before_all_other_answers() {
+fn refusal_precedes_all_other_responses() {
     run(async || {
         // A page of another origin learns neither which versions are supported nor what was wrong.
         for gate in LAYERS {
@@ -115,7 +115,7 @@ fn a_refusal_comes_before_all_other_answers() {
 }
 
 #[test]
-fn an_answer_repeats_nothing_of_the_request_nor_of_the_rules() {
+fn refusal_repeats_nothing_of_the_request_or_the_rules() {
     run(async || {
         for gate in GATES {
             let guard = localhost().allow("https://secret.example.org").unwrap();

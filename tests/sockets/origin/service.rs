@@ -16,7 +16,7 @@ use super::gates::{LAYERS, confirm_inner, foreign, guard, localhost, response};
 use crate::run::run;
 
 #[test]
-fn what_is_no_handshake_goes_through_whatever_its_origin_and_host() {
+fn plain_requests_pass_through_whatever_their_origin_and_host() {
     run(async || {
         for gate in LAYERS {
             let port = gate.serve(localhost().require_origin(true)).await;
@@ -49,7 +49,7 @@ where
 }
 
 #[test]
-fn bodies_of_any_type_go_through() {
+fn bodies_of_any_type_pass_through() {
     run(async || {
         goes_through(Full::new(Bytes::from_static(b"full"))).await;
         goes_through(Full::new(Bytes::from_static(b"full")).boxed_unsync()).await;
@@ -79,7 +79,7 @@ impl Service<Request<()>> for Moody {
 }
 
 #[test]
-fn the_inner_service_decides_when_it_is_ready_and_its_errors_stay_what_they_are() {
+fn inner_service_decides_when_it_is_ready_and_its_errors_are_unchanged() {
     for mood in [Poll::Pending, Poll::Ready(Ok(())), Poll::Ready(Err(InnerError))] {
         let mut service: OriginGuardService<_> = guard().layer(Moody(mood.clone()));
         assert_eq!(service.poll_ready(&mut Context::from_waker(Waker::noop())), mood);
