@@ -137,12 +137,12 @@ def echoes(server, *options, sent=HELLO, path="/", agreed=None, extension=(), sq
     """All that was sent comes back, and was what it should be on the wire. Gives what the server saw."""
     done = client(url or server.url(path), *options, *sent.options, **environment)
     assert (done.returncode, done.stderr) == (0, ""), f"status {done.returncode}: {done.stderr}"
-    connected, came_back, _ = done.stdout.splitlines()
+    connected, echoed, _ = done.stdout.splitlines()
     head, _, extensions = connected.partition(", extensions ")
     assert head == f"connected: hybi-13, subprotocol {agreed or 'none'}", connected
     told = set() if extensions == "none" else {part.strip() for part in extensions.split(";")}
     assert told == set(extension), f"agreed to {extensions}"
-    assert came_back == f"{sent.count} of {sent.count} came back", came_back
+    assert echoed == f"{sent.count} of {sent.count} echoed", echoed
     seen = server.connection()
     facts = {"path": path, "messages": sent.count, "size": sent.size, "code": 1000}
     assert {name: seen[name] for name in facts} == facts, f"the server saw {seen}"
@@ -192,7 +192,7 @@ def ends(server, path, says):
     """The connection is made, and no echo comes."""
     done = client(server.url(path))
     assert done.returncode == 1, f"status {done.returncode}: {done.stdout}"
-    assert done.stdout.splitlines()[1:] == ["0 of 1 came back"], done.stdout
+    assert done.stdout.splitlines()[1:] == ["0 of 1 echoed"], done.stdout
     assert says in done.stderr, done.stderr
     seen = server.connection()
     assert (seen["path"], seen["messages"]) == (path, 1), f"the server saw {seen}"
@@ -243,7 +243,7 @@ def plain(server, nobody):
         says = f'the server closed: Some(CloseFrame {{ code: CloseCode({code}), reason: "{reason}" }})'
         yield f"closed with {code}", partial(ends, server, path, says)
     yield "cut off", partial(ends, server, "/abort", "CloseCode(1006)")
-    yield "another message", partial(ends, server, "/another", "what came back is not what was sent")
+    yield "another message", partial(ends, server, "/another", "echo differs from the sent message")
 
 
 def deflated(server, parameters, keeps=True, window=15):
