@@ -1,4 +1,5 @@
-//! The agent for the fuzzing server of the Autobahn test suite: runs all its cases, with permessage-deflate.
+//! The agent for the fuzzing server of the Autobahn test suite: runs all its cases with
+//! permessage-deflate.
 //!
 //! ```text
 //! cargo run --release --example autobahn_client -- ws://127.0.0.1:9001
@@ -20,10 +21,10 @@ use self::error_chain::ErrorChain;
 #[derive(Debug, Parser)]
 #[command(name = "autobahn_client")]
 struct Options {
-    /// The fuzzing server.
+    /// URL of the fuzzing server.
     #[arg(default_value = "ws://127.0.0.1:9001")]
     url: String,
-    /// The name in the report.
+    /// Name in the report.
     #[arg(long, default_value = "tower-websocket")]
     agent: String,
 }
@@ -49,7 +50,7 @@ async fn run(Options { url, agent }: Options) -> Result<(), Box<dyn Error>> {
     for case in 1..=count {
         let (mut socket, _) =
             connect(format!("{url}/runCase?case={case}&agent={agent}")).config(config.clone()).await?;
-        // Most cases end with an error, as they should.
+        // Most cases end with an error, as intended.
         while let Some(Ok(message)) = socket.recv().await {
             if socket.send(message).await.is_err() {
                 break;

@@ -1,4 +1,4 @@
-//! The core alone, on `std::net` and threads: an echo server that answers plain HTTP as well.
+//! The core alone on `std::net` and threads: an echo server that also answers plain HTTP.
 //!
 //! ```text
 //! cargo run --release --example bare_driver -- --addr 127.0.0.1:9002
@@ -17,11 +17,11 @@ use websocket_driver::{Config, Driver, Event, is_handshake};
 
 use self::error_chain::ErrorChain;
 
-/// Echoes every WebSocket message, with no async runtime.
+/// Echoes every WebSocket message without an async runtime.
 #[derive(Debug, Parser)]
 #[command(name = "bare_driver")]
 struct Options {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9002")]
     addr: SocketAddr,
 }
@@ -45,7 +45,7 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
             0 => driver.receive_eof(),
             read => driver.receive(&buffer[..read]),
         }
-        // After every input: the events, and after each of them the output.
+        // After every input: process the events, and write the output after each of them.
         while let Some(event) = driver.poll_event() {
             match event {
                 Event::Connect if driver.request().is_some_and(is_handshake) => {

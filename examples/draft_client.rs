@@ -1,5 +1,5 @@
-//! A client of the two hixie drafts, as browsers of 2010 had one: it joins the chat, says what is typed, and prints what
-//! comes.
+//! A client of the two hixie drafts, like those in browsers of 2010: it joins the chat example,
+//! sends typed lines, and prints what is received.
 //!
 //! ```text
 //! cargo run --release --example draft_client -- --version hixie-75 --name Ada
@@ -22,17 +22,18 @@ use serde_json::json;
 
 use self::error_chain::ErrorChain;
 
-/// Joins the chat as a client of draft-hixie-76 or -75. Lines typed are said; the end of the input closes.
+/// Joins the chat example as a client of draft-hixie-76 or -75. Sends typed lines; the end of input
+/// closes.
 #[derive(Debug, Parser)]
 #[command(name = "draft_client")]
 struct Options {
-    /// Where to connect.
+    /// URL of the chat.
     #[arg(default_value = "ws://127.0.0.1:3000/chat")]
     url: Uri,
-    /// The draft to speak.
+    /// Draft to use.
     #[arg(long, value_enum, default_value_t = Draft::Hixie76)]
     version: Draft,
-    /// The name to chat by; the draft's by default.
+    /// Name in the chat [default: that of the draft].
     #[arg(long)]
     name: Option<String>,
 }
@@ -70,7 +71,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         send(&mut writer, &json!({ "type": "say", "text": line? }).to_string())?;
     }
     match options.version {
-        // The server answers with the same two bytes, and closes.
+        // The server answers with the same two bytes and closes.
         Draft::Hixie76 => writer.write_all(&[0xff, 0x00])?,
         Draft::Hixie75 => writer.shutdown(std::net::Shutdown::Write)?,
     }
@@ -78,7 +79,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The handshake, checked as the drafts demand.
+/// Performs the handshake, with the checks that the drafts require.
 fn open(options: &Options, writer: &mut impl Write, reader: &mut impl BufRead) -> Result<(), Box<dyn Error>> {
     let host = options.url.authority().map_or("", |authority| authority.as_str());
     let path = options.url.path_and_query().map_or("/", |path| path.as_str());
@@ -87,7 +88,7 @@ fn open(options: &Options, writer: &mut impl Write, reader: &mut impl BufRead) -
     );
     if options.version == Draft::Hixie75 {
         writer.write_all(format!("{request}\r\n").as_bytes())?;
-        // Draft-hixie-75 §3.1: these 85 bytes, to the letter.
+        // Draft-hixie-75 §3.1: exactly these 85 bytes.
         let mut start = [0; 85];
         reader.read_exact(&mut start)?;
         if &start != b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" {
@@ -118,10 +119,10 @@ fn open(options: &Options, writer: &mut impl Write, reader: &mut impl BufRead) -
         .chain_update(body)
         .finalize()
         .into();
-    if answer == expected { Ok(()) } else { Err("the server's answer to the keys is wrong".into()) }
+    if answer == expected { Ok(()) } else { Err("invalid response to the keys".into()) }
 }
 
-/// Reads the fields of the head, and looks for those that must be there.
+/// Reads the header fields and checks that the required ones are present.
 fn check_fields(reader: &mut impl BufRead, expected: &[String]) -> Result<(), Box<dyn Error>> {
     let mut fields = Vec::new();
     loop {
@@ -134,12 +135,12 @@ fn check_fields(reader: &mut impl BufRead, expected: &[String]) -> Result<(), Bo
     }
     match expected.iter().find(|field| !fields.contains(&field.to_ascii_lowercase())) {
         None => Ok(()),
-        Some(field) => Err(format!("the server's answer lacks {field:?}: {fields:?}").into()),
+        Some(field) => Err(format!("response lacks {field:?}: {fields:?}").into()),
     }
 }
 
-/// A key, and the number hidden in it: as digits of the number times the spaces, with letters between (draft-hixie-76
-/// §4.1, items 16 to 22).
+/// Returns a key and the number encoded in it: the digits of the number times the number of spaces,
+/// with letters in between (draft-hixie-76 §4.1, items 16 to 22).
 fn key(seed: u64) -> (String, u32) {
     let spaces = random(seed) % 12 + 1;
     let number = (random(seed + 10) % (u64::from(u32::MAX) / spaces)) as u32;
@@ -152,7 +153,7 @@ fn random(seed: u64) -> u64 {
     RandomState::new().hash_one(seed)
 }
 
-/// Both drafts send text between 00 and FF.
+/// Both drafts delimit text by 00 and FF.
 fn send(writer: &mut impl Write, text: &str) -> io::Result<()> {
     writer.write_all(&[&[0x00], text.as_bytes(), &[0xff]].concat())
 }

@@ -1,4 +1,4 @@
-//! A server that counts what happens on its WebSockets, and tells Prometheus.
+//! A server that counts WebSocket events and exposes them to Prometheus.
 //!
 //! ```text
 //! cargo run --release --example metrics
@@ -25,14 +25,14 @@ use clap::Parser;
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 
-/// Echoes on /echo, and shows on /metrics what has happened there.
+/// Echoes on /echo, and exposes metrics on /metrics.
 #[derive(Debug, Parser)]
 #[command(name = "metrics")]
 struct Options {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9002")]
     addr: SocketAddr,
-    /// After how many milliseconds of silence a peer is pinged, which gives the round trips.
+    /// Milliseconds of silence after which a peer is pinged, which measures round trips.
     #[arg(long, value_name = "MS", default_value_t = 20_000)]
     ping_interval: u64,
 }
@@ -45,7 +45,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .allow_drafts(true)
         .ping_interval(Some(Duration::from_millis(options.ping_interval)))
         .observer(Metrics::new(&registry)?);
-    // On the router rather than in the handler, so that the observer is told of refused handshakes as well.
+    // On the router rather than in the handler, so that the observer is also notified of refused
+    // handshakes.
     let echo = any(echo).layer(Extension(config));
     let app = Router::new().route("/echo", echo).route("/metrics", get(metrics).with_state(registry));
     let listener = TcpListener::bind(options.addr).await?;
@@ -72,21 +73,21 @@ async fn metrics(State(registry): State<Registry>) -> Response {
     }
 }
 
-/// All that is counted. A clone counts to the same.
+/// All metrics. Clones share them.
 #[derive(Clone)]
 struct Metrics {
     opened: IntCounterVec,
     open: IntGauge,
     closed: IntCounterVec,
     refused: IntCounter,
-    received: Way,
-    sent: Way,
+    received: Direction,
+    sent: Direction,
     round_trip: Histogram,
 }
 
-/// What goes one way.
+/// The metrics of one direction.
 #[derive(Clone)]
-struct Way {
+struct Direction {
     messages: IntCounter,
     payload: IntCounter,
     wire: IntCounter,
@@ -99,25 +100,26 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             prometheus::Result::Ok(counters)
         };
-        let messages = counters("websocket_messages_total", "Messages, whole ones.", "direction")?;
-        let payload = counters("websocket_payload_bytes_total", "Their bytes, not compressed.", "direction")?;
-        let wire = counters("websocket_wire_bytes_total", "Bytes of frames, control frames among them.", "direction")?;
-        let way = |direction| Way {
+        let messages = counters("websocket_messages_total", "Complete messages.", "direction")?;
+        let payload =
+            counters("websocket_payload_bytes_total", "Uncompressed payload bytes of messages.", "direction")?;
+        let wire = counters("websocket_wire_bytes_total", "Bytes of frames, including control frames.", "direction")?;
+        let direction_metrics = |direction| Direction {
             messages: messages.with_label_values(&[direction]),
             payload: payload.with_label_values(&[direction]),
             wire: wire.with_label_values(&[direction]),
         };
-        // Half a millisecond, as in one's own house, to 16 s.
+        // From half a millisecond to 16 s.
         let buckets = prometheus::exponential_buckets(0.0005, 2.0, 16)?;
         let metrics = Self {
-            opened: counters("websocket_connections_opened_total", "Connections that were opened.", "version")?,
-            open: IntGauge::new("websocket_connections_open", "Connections that are open.")?,
-            closed: counters("websocket_closed_total", "Connections that have ended.", "cause")?,
-            refused: IntCounter::new("websocket_refused_total", "Handshakes that came to nothing.")?,
-            received: way("received"),
-            sent: way("sent"),
+            opened: counters("websocket_connections_opened_total", "Connections opened.", "version")?,
+            open: IntGauge::new("websocket_connections_open", "Connections open now.")?,
+            closed: counters("websocket_closed_total", "Connections ended.", "cause")?,
+            refused: IntCounter::new("websocket_refused_total", "Handshakes refused or failed.")?,
+            received: direction_metrics("received"),
+            sent: direction_metrics("sent"),
             round_trip: Histogram::with_opts(
-                HistogramOpts::new("websocket_round_trip_seconds", "From a ping to its pong.").buckets(buckets),
+                HistogramOpts::new("websocket_round_trip_seconds", "Time from a ping to its pong.").buckets(buckets),
             )?,
         };
         registry.register(Box::new(metrics.open.clone()))?;
@@ -131,7 +133,7 @@ impl Observer for Metrics {
     fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         self.opened.with_label_values(&[opened.version.as_str()]).inc();
         self.open.inc();
-        // Few counters, and all shared: a clone is some reference counts.
+        // The counters are shared: a clone only increments reference counts.
         Box::new(self.clone())
     }
 
@@ -156,7 +158,7 @@ impl ConnectionObserver for Metrics {
     }
 }
 
-impl Way {
+impl Direction {
     fn add(&self, messages: u64, payload: u64, wire: u64) {
         self.messages.inc_by(messages);
         self.payload.inc_by(payload);

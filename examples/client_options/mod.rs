@@ -1,4 +1,4 @@
-//! The options that the clients among the examples share.
+//! The options shared by the client examples.
 
 mod tls;
 
@@ -12,30 +12,30 @@ use tower_websocket::{Config, Connect, Message, connect};
 /// Where to connect, and how.
 #[derive(Debug, Args)]
 pub(crate) struct ClientOptions {
-    /// The server: ws: or wss:.
+    /// URL of the server, ws: or wss:.
     url: String,
     /// Offer permessage-deflate.
     #[arg(long)]
     deflate: bool,
-    /// The subprotocols to offer, best first.
+    /// Subprotocols to offer in order of preference.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     protocols: Vec<String>,
-    /// An HTTP proxy to go through, with user and password if it wants them.
+    /// HTTP proxy to use, with user and password if required.
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
-    /// A header to add to the request.
+    /// Header to add to the request.
     #[arg(long = "header", value_name = "K: V")]
     headers: Vec<String>,
     /// Trust the certificates in this PEM file, and no others.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Show the server the certificate in this PEM file, with those that lead to its authority behind it.
+    /// Present the certificate in this PEM file, followed by its intermediate certificates.
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
-    /// The private key of --cert, a PEM file as well; it may be the same.
+    /// Private key of --cert, a PEM file that may be the same.
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// Ask by HTTP/2 (RFC 8441).
+    /// Use HTTP/2 (RFC 8441).
     #[arg(long)]
     http2: bool,
     /// Do not verify the server's certificate.
@@ -46,21 +46,21 @@ pub(crate) struct ClientOptions {
 /// What to send.
 #[derive(Debug, Args)]
 pub(crate) struct MessageOptions {
-    /// A text to send.
+    /// Text to send.
     #[arg(long)]
     text: Option<String>,
-    /// Send so many bytes instead of a text.
+    /// Send this number of bytes instead of a text.
     #[arg(long, value_name = "N")]
     binary_size: Option<usize>,
-    /// How many of these messages to send, one after the other.
+    /// Number of messages to send, one after another.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) count: usize,
 }
 
 impl ClientOptions {
-    /// The connection that is asked for, still to be made.
+    /// Returns the connection to establish.
     ///
-    /// What is wrong with an option is told without its value, which may hold a password.
+    /// Errors about an option do not contain its value, which may include a password.
     pub(crate) fn connect(&self) -> Result<Connect, Box<dyn Error>> {
         let mut config = Config::client();
         if self.deflate {
@@ -71,7 +71,7 @@ impl ClientOptions {
             request = request.proxy(proxy.parse()?);
         }
         for header in &self.headers {
-            let (name, value) = header.split_once(':').ok_or("a header is a name, a colon and a value")?;
+            let (name, value) = header.split_once(':').ok_or("invalid header, expected \"Name: value\"")?;
             request = request.header(name.trim(), value.trim());
         }
         if self.ca.is_some() || self.insecure || self.cert.is_some() {
@@ -86,7 +86,7 @@ impl ClientOptions {
 }
 
 impl MessageOptions {
-    /// The message that is asked for, if one is.
+    /// Returns the message to send, if any.
     pub(crate) fn message(&self) -> Option<Message> {
         match (self.binary_size, &self.text) {
             (Some(size), _) => Some(Message::binary((0..size).map(|i| (i * 7 % 251) as u8).collect::<Vec<_>>())),

@@ -1,4 +1,4 @@
-//! The certificates to trust, and to show.
+//! The certificates to trust and to present.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,8 +11,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName,
 use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tower_websocket::TlsConfig;
 
-/// Trusts the certificates of a PEM file, whatever the server shows, or what the platform trusts. The identity is the
-/// client's own: the files of its certificates and of its key.
+/// Returns a configuration that trusts the certificates of a PEM file, any certificate, or those of
+/// the platform. The identity of the client is the files of its certificates and key.
 pub(super) fn config(
     ca: Option<&Path>,
     insecure: bool,
@@ -59,7 +59,7 @@ fn certificates_of(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Err
     CertificateDer::pem_file_iter(file)?.collect()
 }
 
-/// Whatever the server shows: for tests on one's own machine.
+/// Accepts any certificate, for tests on one machine.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

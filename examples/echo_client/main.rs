@@ -1,4 +1,4 @@
-//! Sends messages to an echo server and checks what comes back.
+//! Sends messages to an echo server and checks the replies.
 //!
 //! ```text
 //! cargo run --release --example echo_client -- ws://127.0.0.1:9001 --count 1000 --deflate
@@ -19,7 +19,8 @@ use tower_websocket::{CloseCode, Message, WebSocket};
 use self::client_options::{ClientOptions, MessageOptions};
 use self::error_chain::ErrorChain;
 
-/// Sends messages to an echo server, the text hello unless told otherwise, checks each echo, and tells how long they took.
+/// Sends messages to an echo server ("hello" by default), checks each echo, and prints how long
+/// they took.
 #[derive(Debug, Parser)]
 #[command(name = "echo_client")]
 struct Options {
@@ -53,11 +54,11 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let count = options.message.count;
     let mut times = Vec::new();
     let outcome = echo(&mut socket, message, count, &mut times).await;
-    println!("{} of {count} came back", times.len());
+    println!("{} of {count} echoed", times.len());
     times.sort_unstable();
     if let (Some(first), Some(last)) = (times.first(), times.last()) {
         let median = times[times.len() / 2];
-        println!("round trip: {first:.1?} at least, {median:.1?} median, {last:.1?} at most");
+        println!("round trip: min {first:.1?}, median {median:.1?}, max {last:.1?}");
     }
     outcome?;
     socket.close(CloseCode::NORMAL, "").await?;
@@ -75,7 +76,7 @@ async fn echo(
         socket.send(message.clone()).await?;
         match socket.recv().await.transpose()? {
             Some(echo) if echo == message => times.push(begun.elapsed()),
-            Some(_) => return Err("what came back is not what was sent".into()),
+            Some(_) => return Err("echo differs from the sent message".into()),
             None => return Err(format!("the server closed: {:?}", socket.close_frame()).into()),
         }
     }

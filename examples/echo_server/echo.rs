@@ -9,7 +9,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    // No `async fn`, which would hold the socket twice.
+    // Not an `async fn`, which would store the socket twice.
     pub(super) fn serve<T>(self, socket: WebSocket<T>) -> impl Future<Output = ()> + Send
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -18,7 +18,7 @@ impl Echo {
     }
 }
 
-/// The loop that everyone writes.
+/// The usual loop.
 async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     while let Some(Ok(message)) = socket.recv().await {
         if socket.send(message).await.is_err() {
@@ -27,11 +27,11 @@ async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: We
     }
 }
 
-/// The faster one, for who has to wait for nothing between a message and its answer.
+/// The faster loop, for handlers that do not wait between a message and its reply.
 async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let _ = socket
         .for_each_borrowed(|message, replies| {
-            // Refused only where the connection is closing.
+            // Refused only if the connection is closing.
             let _ = replies.send_borrowed(message);
         })
         .await;

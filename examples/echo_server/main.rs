@@ -1,4 +1,4 @@
-//! Echoes every message, on every path, through whichever part of the stack is asked for.
+//! Echoes every message on every path, with any part of the stack.
 //!
 //! ```text
 //! cargo run --release --example echo_server -- --stack tower --allow-drafts
@@ -20,29 +20,29 @@ use tower_websocket::{CloseCode, Config, Shutdown};
 
 use crate::echo::Echo;
 
-/// Echoes every WebSocket message, on every path.
+/// Echoes every WebSocket message on every path.
 #[derive(Debug, Parser)]
 #[command(name = "echo_server")]
 struct Options {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9001")]
     addr: SocketAddr,
-    /// What to serve with: the axum extractor, the Tower layer over hyper-util, or nothing but TCP.
+    /// Stack to serve with: the axum extractor, the Tower layer over hyper-util, or plain TCP.
     #[arg(long, value_enum, default_value_t = Stack::Axum)]
     stack: Stack,
-    /// Serve hybi-7, hybi-8, hixie-76 and hixie-75 as well.
+    /// Accept hybi-7, hybi-8, hixie-76 and hixie-75 as well.
     #[arg(long)]
     allow_drafts: bool,
-    /// Worker threads; with 1, everything runs on the main thread.
+    /// Number of worker threads; with 1, everything runs on the main thread.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// The longest message that is taken.
+    /// Maximum message size.
     #[arg(long, value_name = "BYTES")]
     max_message_size: Option<usize>,
-    /// The subprotocols to agree to, best first.
+    /// Supported subprotocols in order of preference.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     protocols: Vec<String>,
-    /// Echo by `for_each_borrowed`, which lends the messages, instead of by `recv` and `send`.
+    /// Echo with `for_each_borrowed`, which lends the messages, instead of `recv` and `send`.
     #[arg(long)]
     for_each: bool,
     #[command(flatten)]
@@ -52,22 +52,22 @@ struct Options {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compression")]
 struct Deflate {
-    /// Agree to permessage-deflate.
+    /// Accept permessage-deflate.
     #[arg(long)]
     deflate: bool,
-    /// The largest window to compress with, 8 to 15.
+    /// Maximum window to compress with, 8 to 15.
     #[arg(long, value_name = "BITS", default_value_t = WindowBits::MAX, requires = "deflate")]
     max_window_bits: WindowBits,
-    /// The largest window that clients are asked to compress with, 8 to 15.
+    /// Maximum window to request from clients, 8 to 15.
     #[arg(long, value_name = "BITS", default_value_t = WindowBits::MAX, requires = "deflate")]
     request_max_window_bits: WindowBits,
-    /// Compress each message afresh.
+    /// Compress each message without context.
     #[arg(long, requires = "deflate")]
     no_context_takeover: bool,
-    /// Ask clients to compress each message afresh.
+    /// Request that clients compress each message without context.
     #[arg(long, requires = "deflate")]
     request_no_context_takeover: bool,
-    /// How hard to compress, 0 to 9.
+    /// Compression level, 0 to 9.
     #[arg(long, value_name = "LEVEL", default_value_t = 6, requires = "deflate", value_parser = clap::value_parser!(u8).range(..=9))]
     level: u8,
 }
@@ -107,7 +107,7 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
                 .request_no_context_takeover(deflate.request_no_context_takeover),
         )?;
     }
-    // Listened for from the start, so that no signal is missed.
+    // Registered before serving, so that no signal is missed.
     let interrupted = tokio::signal::ctrl_c();
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on ws://{}/", listener.local_addr()?);

@@ -1,4 +1,4 @@
-//! The same echo, three times.
+//! The same echo server on three stacks.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,7 +23,8 @@ use crate::serve;
 
 const PAGE: &str = "This is an echo server: open a WebSocket here, on any path, and it sends back what you send.\n";
 
-/// Through the extractor of axum, by `axum::serve`, which has no time limits: see [`serve`] for a server on the internet.
+/// Serves with axum's extractor and `axum::serve`, which has no timeouts: see [`serve`] for a
+/// server on the internet.
 pub(super) async fn axum(
     listener: TcpListener,
     config: ServerConfig,
@@ -40,7 +41,7 @@ pub(super) async fn axum(
     axum::serve(listener, Router::new().fallback(handler).with_state((config, echo, shutdown))).await
 }
 
-/// Through the Tower layer, over a plain loop of hyper-util.
+/// Serves with the Tower layer over a plain hyper-util loop.
 pub(super) async fn tower(
     listener: TcpListener,
     config: ServerConfig,
@@ -55,12 +56,13 @@ pub(super) async fn tower(
     Ok(())
 }
 
-/// On TCP alone: the driver reads the request itself.
+/// Serves on plain TCP: the driver reads the request itself.
 pub(super) async fn tcp(listener: TcpListener, config: ServerConfig, echo: Echo, shutdown: Shutdown) -> io::Result<()> {
     loop {
         let stream = serve::accept_next(&listener).await;
         let accept = accept(stream, config.clone()).shutdown(&shutdown).into_future();
-        // No `async` block, which would keep room for all that it has waited for, as long as the connection lives.
+        // Not an `async` block, which would reserve memory for everything that it has awaited as
+        // long as the connection lives.
         tokio::spawn(accept.then(move |accepted| serve_accepted(accepted, echo)));
     }
 }
@@ -71,7 +73,7 @@ fn serve_accepted(
 ) -> impl Future<Output = ()> + Send {
     match accepted {
         Ok(mut socket) => {
-            // An echo has no use for its headers.
+            // The headers are not needed.
             socket.take_request();
             Either::Left(echo.serve(socket))
         }

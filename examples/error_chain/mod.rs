@@ -1,9 +1,10 @@
-//! The text of an error for people: what failed, and why.
+//! The complete text of an error: what failed, and why.
 
 use std::error::Error;
 use std::fmt;
 
-/// Displays an error and its sources, separated by colons: `cannot connect to [::1]:9001: Connection refused (os error 111)`.
+/// Displays an error and its sources, separated by colons:
+/// `cannot connect to [::1]:9001: Connection refused (os error 111)`.
 pub(crate) struct ErrorChain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for ErrorChain<'_> {

@@ -1,16 +1,16 @@
-//! How many sockets the process may have.
+//! The limit of open files.
 
 use std::error::Error;
 
-/// What else is open: the listeners, the runtime's own, the standard streams.
+/// Other open files: the listeners, those of the runtime, the standard streams.
 const OTHERS: u64 = 100;
 
-/// Raises the limit so that both ends of so many connections have room.
+/// Raises the limit so that there is room for both ends of this number of connections.
 #[cfg(unix)]
 pub(super) fn make_room_for(connections: usize) -> Result<(), Box<dyn Error>> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    // Those that have ended are closed a little later than others are opened.
+    // Ended connections are closed slightly later than new ones are opened.
     let needed = connections as u64 * 2 + connections as u64 / 4 + OTHERS;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {

@@ -1,4 +1,4 @@
-//! The handshakes of all versions, by hand.
+//! Hand-written handshakes of all versions.
 
 use bytes::{Buf, BytesMut};
 use md5::{Digest, Md5};
@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tower_websocket::Version;
 
-/// A request, and what the server must answer behind its head.
+/// A request, and the expected body after the head of the response.
 #[derive(Debug)]
 pub(super) struct Handshake {
     pub(super) request: Vec<u8>,
@@ -21,7 +21,7 @@ impl Handshake {
             Version::Hybi8 => 8,
             _ => 13,
         };
-        // 22 digits of base64 are 16 bytes where the last of them has no more than 2 bits.
+        // 22 base64 digits encode 16 bytes if the last one has at most 2 significant bits.
         let key: String = (0..21).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
@@ -54,7 +54,8 @@ impl Handshake {
         Self { request, digest: Some(digest) }
     }
 
-    /// Takes the answer off what has come: `None` where it is not whole yet, and the status where it is a refusal.
+    /// Consumes the response. Returns `None` while it is incomplete, and the status if it is a
+    /// refusal.
     pub(super) fn answer(&self, input: &mut BytesMut) -> Result<Option<()>, u16> {
         let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
         let status = input.get(9..12).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok()).unwrap_or(0);
@@ -75,8 +76,8 @@ impl Handshake {
     }
 }
 
-/// A key, and the number hidden in it: as digits of the number times the spaces, with letters between (draft-hixie-76
-/// §4.1, items 16 to 22).
+/// Returns a key and the number encoded in it: the digits of the number times the number of spaces,
+/// with letters in between (draft-hixie-76 §4.1, items 16 to 22).
 fn key(rng: &mut StdRng) -> (String, u32) {
     let spaces = rng.random_range(1..=12);
     let number = rng.random_range(0..u32::MAX / spaces);

@@ -1,4 +1,4 @@
-//! What a connection costs that says nothing.
+//! The memory of an idle connection.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -15,7 +15,8 @@ use crate::ledger::{Ledger, Watch};
 use crate::memory;
 use crate::server::Server;
 
-/// The bytes that each of so many holds on the server, by stack; with keepalive and the accounts of this program.
+/// Returns the bytes per connection that each stack holds on the server, including keepalive and
+/// the bookkeeping of this program.
 pub(super) fn measure(connections: usize) -> Result<[(&'static str, usize); 3], Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let measured = runtime.block_on(async {
@@ -25,7 +26,7 @@ pub(super) fn measure(connections: usize) -> Result<[(&'static str, usize); 3], 
         let stacks = [("axum", addresses.axum), ("tower", addresses.tower), ("accept", addresses.tcp)];
         let mut measured = stacks.map(|(name, _)| (name, 0));
         for (index, (_, addr)) in stacks.into_iter().enumerate() {
-            // The client's ends are bare sockets, which hold nothing here.
+            // The client's ends are plain sockets, which hold no memory here.
             let open = tokio::task::spawn_blocking(move || open(addr, connections));
             let (before, streams) = open.await?.map_err(|error| error.to_string())?;
             tokio::time::sleep(Duration::from_millis(300)).await;

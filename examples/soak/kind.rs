@@ -2,34 +2,34 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tower_websocket::{Limit, Version};
 
-/// What peers there are.
+/// The kinds of peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// By `connect`, over HTTP/1.1.
+    /// `connect` over HTTP/1.1.
     Http1,
-    /// The same, with permessage-deflate.
+    /// The same with permessage-deflate.
     Http1Deflate,
-    /// By `connect` on HTTP/2 connections that many share.
+    /// `connect` on HTTP/2 connections shared by many peers.
     Http2,
-    /// The same, with permessage-deflate.
+    /// The same with permessage-deflate.
     Http2Deflate,
-    /// By hand, as clients of this version.
+    /// A raw client of this version.
     Raw(Draft),
-    /// Reads a little now and then, or nothing for long and then much.
+    /// Reads a little occasionally, or nothing for long and then much.
     Slow,
-    /// Sends more than it reads of the echoes: nothing.
+    /// Sends and does not read the echoes.
     Deaf,
-    /// Says nothing any more, and keeps the connection.
+    /// Stops sending, and keeps the connection.
     HalfOpen,
     /// Ends TCP at any byte.
     Cutter,
-    /// Sends more than anyone can want.
+    /// Sends a flood.
     Flooder,
-    /// Breaks a rule.
+    /// Violates a rule.
     Breaker,
 }
 
-/// A version, in the order of their ages.
+/// A version, in order of age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Draft {
     Hixie75,
@@ -39,22 +39,22 @@ pub(super) enum Draft {
     Hybi13,
 }
 
-/// How the server should see it end, where the shutdown does not come first.
+/// How the server should see the connection end, unless the shutdown comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// It closes, and everything came back before.
+    /// The peer closes after every echo was received.
     Closed,
-    /// It does not answer a ping.
+    /// The peer does not answer a ping.
     NoPong,
     /// The transport ends.
     Gone,
-    /// It goes beyond one of these limits.
+    /// The peer exceeds one of these limits.
     Limit(&'static [Limit]),
-    /// It breaks a rule.
+    /// The peer violates the protocol.
     Protocol,
 }
 
-/// Of a hundred peers, how many are of a kind.
+/// The percentage of each kind.
 const SHARES: [(Kind, u32); 15] = [
     (Kind::Http1, 11),
     (Kind::Http1Deflate, 13),

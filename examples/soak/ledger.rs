@@ -10,22 +10,22 @@ use tower_websocket::{CloseCause, ConnectionObserver, ConnectionOpened, Observer
 use crate::kind::{Expected, Kind};
 use crate::script::Tally;
 
-/// Both sides of every connection: what the server's observer is told, and what the peer has seen. They find each other by
-/// the path, which is the peer's number.
+/// Both sides of every connection: the notifications of the server's observer, and the events seen
+/// by the peer. They are matched by the path, which is the peer's number.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     accounts: Mutex<HashMap<u64, Arc<Account>>>,
     next: AtomicU64,
     pub(super) opened: AtomicU64,
     pub(super) refused: AtomicU64,
-    /// Sockets of no peer.
+    /// The number of sockets without a peer.
     pub(super) unknown: AtomicU64,
     pub(super) round_trips: Mutex<Vec<Duration>>,
-    /// The shutdown was begun.
+    /// Whether the shutdown has begun.
     pub(super) is_ending: AtomicBool,
 }
 
-/// One peer's.
+/// The account of one peer.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) id: u64,
@@ -33,7 +33,7 @@ pub(super) struct Account {
     pub(super) expected: Expected,
     pub(super) server: Mutex<ServerSide>,
     pub(super) peer: Mutex<Option<PeerSide>>,
-    /// The server has given it up.
+    /// Cancelled when the server has closed the connection.
     pub(super) closed: CancellationToken,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct ServerSide {
 pub(super) struct Closed {
     pub(super) cause: CloseCause,
     pub(super) at: Instant,
-    /// When the shutdown was under way.
+    /// Whether the shutdown was in progress.
     pub(super) is_late: bool,
 }
 
@@ -56,22 +56,22 @@ pub(super) struct Closed {
 pub(super) struct PeerSide {
     pub(super) end: Result<End, String>,
     pub(super) tally: Tally,
-    /// From when on it said nothing any more, where that is its way.
+    /// The time since which a silent peer has sent nothing.
     pub(super) silent: Option<Instant>,
 }
 
-/// How a connection ended, as the peer saw it. A code that was not transmitted is 1005.
+/// How a connection ended for the peer. A missing code is 1005.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// There was none, but an answer with this status.
+    /// The handshake was refused with this status.
     Refused(u16),
-    /// It has closed, and the server answered that.
+    /// The peer closed, and the server answered.
     Closed(u16),
-    /// The server has closed.
+    /// The server closed.
     ByServer(u16),
-    /// It cut the connection.
+    /// The peer cut the connection.
     Cut,
-    /// It just ended.
+    /// The connection just ended.
     Lost(String),
 }
 
@@ -144,7 +144,8 @@ impl ConnectionObserver for WatchOne {
         lock(&account.server).closed.push(Closed { cause: cause.clone(), at: Instant::now(), is_late });
         account.closed.cancel();
         if account.id.is_multiple_of(3) {
-            // An observer's panic is nobody else's. Without the hook that would print it.
+            // A panic of an observer must not affect anything else. This does not call the panic
+            // hook, which would print it.
             resume_unwind(Box::new("the observer of this connection panics"));
         }
     }

@@ -1,5 +1,5 @@
-//! Thousands of peers of every kind against one server, for as long as one likes, and then the reckoning: nothing lost,
-//! nothing twice, no memory kept, and every socket ended by the cause that it should.
+//! Thousands of peers of every kind against one server, for any duration, and then a check: nothing
+//! is lost or duplicated, no memory is leaked, and every socket ended with the expected cause.
 //!
 //! ```text
 //! cargo run --release --example soak -- --connections 5000 --seconds 60
@@ -34,26 +34,28 @@ use clap::Parser;
 use self::report::Report;
 use self::stage::Run;
 
-/// Soaks a server in peers of every kind, and fails where anything was lost, doubled, kept or ended as it should not.
+/// Soaks a server with peers of every kind, and fails if anything was lost, duplicated, leaked or
+/// ended unexpectedly.
 #[derive(Debug, Parser)]
 #[command(name = "soak")]
 struct Options {
-    /// How many are connected at a time.
+    /// Number of simultaneous connections.
     #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
-    /// How long peers come and go.
+    /// Duration in seconds in which peers connect and disconnect.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// What the peers are drawn by, to have the same again, as far as the scheduling allows.
+    /// Seed of the random numbers, to repeat a run as far as scheduling allows.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Worker threads; as many as there are processors, by default.
+    /// Number of worker threads [default: number of processors].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 }
 
-/// How much more may be held at the end than at the start: what libraries keep from the first use on.
-const KEPT: usize = 64 * 1024;
+/// The memory that may be held at the end in addition to the start: what libraries allocate once
+/// and keep.
+const MAX_LEAK: usize = 64 * 1024;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = Options::parse();
@@ -64,7 +66,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("{connections} connections for {} s, --seed {seed}", options.seconds);
     let begun = Instant::now();
 
-    // Once round before the count begins, for all that is made at first use and kept.
+    // A warm-up, since many things are allocated on first use and kept.
     let warm_up = Run { connections: connections.min(200), seconds: 2, seed };
     drop(warm_up.run(threads)?);
     let idle = idle::measure(connections.min(1000))?;
@@ -79,17 +81,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     report.print();
     drop(report.take_round_trips());
     let end = memory::held();
-    report.expect("bytes kept", end.saturating_sub(start) as u64, KEPT as u64);
+    report.expect("leaked bytes", end.saturating_sub(start) as u64, MAX_LEAK as u64);
 
     let (resident, peak_resident) = memory::resident();
     let mb = |bytes: usize| bytes as f64 / 1e6;
+    println!("peak of open sockets: {}; shutdown took {:.1} s", outcome.peak_open, outcome.drained_in.as_secs_f64());
     println!(
-        "open at once: {}; gone within {:.1} s of the shutdown",
-        outcome.peak_open,
-        outcome.drained_in.as_secs_f64()
-    );
-    println!(
-        "memory held: {:.2} MB at the start, {:.1} MB at the peak, with {:.1} MB of accounts, {:.2} MB at the end; the budget's part {:.1} MB",
+        "memory held: {:.2} MB at the start, {:.1} MB at the peak, including {:.1} MB of accounts, {:.2} MB at the end; peak of the budget {:.1} MB",
         mb(start),
         mb(outcome.peak_held),
         mb(accounts),

@@ -1,4 +1,4 @@
-//! What the process holds.
+//! The memory of the process.
 
 use std::alloc::System;
 use std::fs;
@@ -8,13 +8,13 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The bytes that are allocated now. It is exact, which what the system says of the process is not.
+/// Returns the number of bytes allocated now. It is exact, unlike the figures of the system.
 pub(super) fn held() -> usize {
     let stats = GLOBAL.stats();
     stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
 }
 
-/// What the system says that the process has resident, now and at most; 0 where it does not tell.
+/// Returns the current and peak resident memory according to the system, or 0 if it is unknown.
 pub(super) fn resident() -> (usize, usize) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let field = |name: &str| {

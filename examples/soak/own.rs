@@ -1,4 +1,4 @@
-//! Peers by this project's own `connect`.
+//! Peers based on this project's `connect`.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,10 +19,10 @@ use crate::raw::PATIENCE;
 use crate::script::{Line, Script};
 use crate::talk::Habit;
 
-/// How many share an HTTP/2 connection at a time.
+/// The number of peers that share an HTTP/2 connection at a time.
 const STREAMS: usize = 50;
 
-/// How many use one in all, so that there are new ones now and then.
+/// The total number of peers per HTTP/2 connection, so that new ones are opened occasionally.
 const USES: usize = 300;
 
 /// HTTP/2 connections to one server.
@@ -53,14 +53,14 @@ impl Pool {
         }
         let connection = connect(format!("ws://{}/", target.addr)).timeout(PATIENCE).http2_connection().await?;
         let streams = Arc::new(Semaphore::new(STREAMS));
-        // There are as many permits as none has taken yet.
+        // The semaphore has one permit per unused stream.
         let permit = streams.clone().acquire_owned().await.map_err(|_| ConnectError::TimedOut)?;
         pool.push(Pooled { connection: connection.clone(), streams, uses: 1 });
         Ok((connection, permit))
     }
 }
 
-/// Opens a socket, on a connection of the pool if there is one given.
+/// Opens a socket, on a connection of the pool if there is one.
 pub(super) async fn open(
     target: Target,
     deflate: bool,
@@ -93,7 +93,8 @@ fn request(target: Target, deflate: bool, rng: &mut StdRng) -> Result<Connect, S
     Ok(connect(format!("ws://{}/{}", target.addr, target.id)).config(config).timeout(PATIENCE))
 }
 
-/// Says what the script has, checks what comes back, and closes: one half sends and the other receives.
+/// Sends the script's messages, checks the echoes, and closes: one half sends and the other
+/// receives.
 pub(super) async fn talk(
     mut socket: WebSocket,
     script: &mut Script,
@@ -135,7 +136,7 @@ pub(super) async fn talk(
         let _ended = ended.clone().drop_guard();
         while let Some(message) = timeout_at(limit, socket.recv()).await.map_err(|_| "stuck".to_owned())? {
             match message {
-                Ok(message) => lock(&script).came(message.as_text().is_some(), message.as_bytes())?,
+                Ok(message) => lock(&script).echoed(message.as_text().is_some(), message.as_bytes())?,
                 Err(error) => return Ok(End::Lost(ErrorChain(&error).to_string())),
             }
             came.notify_one();
@@ -153,6 +154,6 @@ pub(super) fn message(line: Line) -> Message {
     if !line.is_text {
         return Message::binary(line.data);
     }
-    // It was cut at the borders of characters.
+    // It was split at character boundaries.
     String::from_utf8(line.data).map_or_else(|error| Message::binary(error.into_bytes()), Message::text)
 }

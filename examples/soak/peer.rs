@@ -1,4 +1,4 @@
-//! One peer, from its coming to its going.
+//! One peer, from connecting to disconnecting.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::kind::{Draft, Expected, Kind};
 use crate::ledger::{Account, End, PeerSide, lock};
 use crate::own;
 use crate::raw::Raw;
-use crate::rude::{self, Breach, Flood};
+use crate::rude::{self, Flood, Violation};
 use crate::script::{Script, Style};
 use crate::stage::Stage;
 use crate::talk::{Habit, Reading, talk};
 
-/// Where a peer connects to, and its number.
+/// The address that a peer connects to, and its number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target {
     pub(super) addr: SocketAddr,
@@ -33,10 +33,10 @@ enum Part {
     Cut(Draft),
     Drop { http2: bool },
     Flood(Flood),
-    Break(Draft, Breach),
+    Break(Draft, Violation),
 }
 
-/// Runs a peer of a kind drawn by lot, and enters what it has seen.
+/// Runs a peer of a random kind, and records what it has seen.
 pub(super) async fn run(stage: &Stage, rng: &mut StdRng) {
     let kind = Kind::random(rng);
     let (part, expected) = cast(kind, rng);
@@ -55,7 +55,7 @@ pub(super) async fn run(stage: &Stage, rng: &mut StdRng) {
     *lock(&account.peer) = Some(peer);
 }
 
-/// Chooses what a peer of this kind does, and what must come of it.
+/// Selects what a peer of this kind does, and the expected result.
 fn cast(kind: Kind, rng: &mut StdRng) -> (Part, Expected) {
     let hybi = Draft::HYBI[rng.random_range(0..3)];
     match kind {
@@ -79,10 +79,10 @@ fn cast(kind: Kind, rng: &mut StdRng) -> (Part, Expected) {
         },
         Kind::Breaker => {
             const SIZES: Expected = Expected::Limit(&[Limit::FrameSize, Limit::MessageSize]);
-            match Breach::ALL[rng.random_range(0..Breach::ALL.len())] {
-                Breach::Endless => (Part::Break(Draft::ALL[rng.random_range(0..2)], Breach::Endless), SIZES),
-                breach @ (Breach::HugeFrame | Breach::HugeMessage) => (Part::Break(hybi, breach), SIZES),
-                breach => (Part::Break(hybi, breach), Expected::Protocol),
+            match Violation::ALL[rng.random_range(0..Violation::ALL.len())] {
+                Violation::Endless => (Part::Break(Draft::ALL[rng.random_range(0..2)], Violation::Endless), SIZES),
+                violation @ (Violation::HugeFrame | Violation::HugeMessage) => (Part::Break(hybi, violation), SIZES),
+                violation => (Part::Break(hybi, violation), Expected::Protocol),
             }
         }
     }
@@ -133,8 +133,8 @@ async fn play(
                 Err(end) => Ok(end),
             }
         }
-        Part::Break(draft, breach) => match Raw::open(target, draft.version(), raw_rng, false).await? {
-            Ok(raw) => rude::break_rule(raw, breach, script).await,
+        Part::Break(draft, violation) => match Raw::open(target, draft.version(), raw_rng, false).await? {
+            Ok(raw) => rude::break_rule(raw, violation, script).await,
             Err(end) => Ok(end),
         },
     }

@@ -16,13 +16,13 @@ use crate::peer::Target;
 use crate::script::Line;
 use crate::wire::{Incoming, Parser};
 
-/// How much is read at once.
+/// The maximum number of bytes per read.
 const ROOM: usize = 64 * 1024;
 
-/// The longest that the server may take for anything.
+/// The maximum time that the server may take for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A client on a bare TCP stream, that writes and reads every byte itself.
+/// A client on a plain TCP stream that encodes and decodes everything itself.
 #[derive(Debug)]
 pub(super) struct Raw {
     stream: TcpStream,
@@ -31,25 +31,25 @@ pub(super) struct Raw {
     input: BytesMut,
     pub(super) output: BytesMut,
     pub(super) rng: StdRng,
-    /// The output is to be ended when it is written.
+    /// Whether to close the output when it is written.
     ends: bool,
     has_ended: bool,
-    /// The server takes nothing more; what it sent may still be there.
+    /// Whether the server accepts nothing more. Data that it has sent may still arrive.
     is_broken: bool,
 }
 
-/// What came of waiting.
+/// The result of waiting.
 #[derive(Debug)]
 pub(super) enum Step {
     Read(usize),
     Wrote,
-    /// The server has ended its side.
+    /// The server has closed its side.
     Ended,
     Time,
 }
 
 impl Raw {
-    /// Connects, and says nothing yet.
+    /// Connects without sending anything.
     pub(super) async fn connect(target: Target, version: Version, rng: StdRng, is_slow: bool) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         if is_slow {
@@ -70,7 +70,7 @@ impl Raw {
         })
     }
 
-    /// Does the handshake; `Err` where that came to nothing.
+    /// Performs the handshake. Returns `Err` if it fails.
     pub(super) async fn open(
         target: Target,
         version: Version,
@@ -91,7 +91,7 @@ impl Raw {
         handshake
     }
 
-    /// Reads the answer.
+    /// Receives the response.
     pub(super) async fn answer(&mut self, handshake: &Handshake) -> Result<Result<(), End>, String> {
         let limit = Instant::now() + PATIENCE;
         loop {
@@ -131,7 +131,7 @@ impl Raw {
         put_frame(&mut self.output, fin | opcode, Some(self.rng.random()), payload);
     }
 
-    /// Queues a close, as the version has it.
+    /// Queues a close as specified by the version.
     pub(super) fn close(&mut self, code: u16) {
         match self.version {
             Version::Hixie75 => self.ends = true,
@@ -141,17 +141,17 @@ impl Raw {
         }
     }
 
-    /// Ends the output behind what is queued.
+    /// Closes the output after the queued data.
     pub(super) fn end_output(&mut self) {
         self.ends = true;
     }
 
-    /// The code that a close can have here.
+    /// Returns a close code that the version can transmit.
     pub(super) fn close_code(&mut self) -> u16 {
         if self.version.is_hixie() { 1005 } else { [1000, 1005, 3000, 4321][self.rng.random_range(0..4)] }
     }
 
-    /// The next of what has come. Pings are answered.
+    /// Returns the next message or control frame received. Pings are answered.
     pub(super) fn take(&mut self) -> Result<Option<Incoming>, String> {
         let next = self.parser.next(&mut self.input)?;
         if let Some(Incoming::Ping(data)) = &next {
@@ -160,7 +160,7 @@ impl Raw {
         Ok(next)
     }
 
-    /// Writes what is queued and reads up to so much, whichever can be done, until then.
+    /// Writes queued data and reads up to `room` bytes, whichever is possible, until a time.
     pub(super) async fn step(&mut self, until: Instant, room: usize) -> io::Result<Step> {
         if self.ends && self.output.is_empty() && !self.has_ended {
             self.has_ended = true;
@@ -180,7 +180,7 @@ impl Raw {
             written = writer.write(&self.output), if !self.output.is_empty() => {
                 match written {
                     Ok(written) => self.output.advance(written),
-                    // What it has sent before can still be read.
+                    // Data that it has sent before can still be read.
                     Err(_) => self.is_broken = true,
                 }
                 Ok(Step::Wrote)
@@ -189,7 +189,7 @@ impl Raw {
         }
     }
 
-    /// Writes all that is queued, as far as the server takes it.
+    /// Writes queued data as far as the server accepts it.
     pub(super) async fn flush(&mut self) -> Result<(), String> {
         let limit = Instant::now() + PATIENCE;
         while !self.output.is_empty() && !self.is_broken {
@@ -200,7 +200,7 @@ impl Raw {
         Ok(())
     }
 
-    /// Once both have closed: the server is the first to end the transport.
+    /// Waits for the end after both have closed: the server closes the transport first.
     pub(super) async fn finish(&mut self) -> Result<(), String> {
         let limit = Instant::now() + PATIENCE;
         loop {
@@ -213,7 +213,7 @@ impl Raw {
         }
     }
 
-    /// Ends TCP by a reset.
+    /// Resets the TCP connection.
     pub(super) fn reset(self) {
         let _ = self.stream.set_zero_linger();
     }

@@ -1,4 +1,4 @@
-//! The figures, and what is wrong.
+//! The figures and faults of a run.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -11,10 +11,10 @@ use crate::ledger::{Ledger, lock};
 use crate::stage::Outcome;
 use crate::verdict;
 
-/// How many faults are told one by one.
-const TOLD: usize = 40;
+/// The number of faults that are printed.
+const MAX_PRINTED: usize = 40;
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug, Default)]
 struct Row {
     peers: u64,
@@ -26,7 +26,7 @@ struct Row {
     bytes_received: u64,
 }
 
-/// What is known when a run is over.
+/// The results of a run.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     rows: BTreeMap<Kind, Row>,
@@ -68,15 +68,15 @@ impl Report {
     }
 
     fn count_left(&mut self, ledger: &Ledger, outcome: &Outcome, opened: u64, closed: u64) {
-        self.expect("sockets that were opened and not closed", opened.abs_diff(closed), 0);
+        self.expect("sockets opened and not closed", opened.abs_diff(closed), 0);
         let told = ledger.opened.load(Ordering::Relaxed);
-        self.expect("sockets of no peer", told.abs_diff(opened), 0);
+        self.expect("sockets without a peer", told.abs_diff(opened), 0);
         self.expect("sockets of an unknown path", ledger.unknown.load(Ordering::Relaxed), 0);
-        self.expect("sockets that the shutdown had to cut", outcome.cut as u64, 0);
-        self.expect("sockets left in the shutdown", outcome.open as u64, 0);
+        self.expect("sockets cut by the shutdown", outcome.cut as u64, 0);
+        self.expect("sockets left after the shutdown", outcome.open as u64, 0);
         self.expect("bytes left in the budget", outcome.budget as u64, 0);
         self.expect("tasks left", outcome.tasks as u64, 0);
-        self.expect("peers that have panicked or hang", outcome.panics as u64, 0);
+        self.expect("peers that panicked or hang", outcome.panics as u64, 0);
     }
 
     pub(super) fn expect(&mut self, what: &str, is: u64, at_most: u64) {
@@ -85,7 +85,7 @@ impl Report {
         }
     }
 
-    /// For who counts what is held.
+    /// Takes the round-trip times, to free their memory.
     pub(super) fn take_round_trips(&mut self) -> Vec<Duration> {
         std::mem::take(&mut self.round_trips)
     }
@@ -95,18 +95,18 @@ impl Report {
     }
 
     pub(super) fn print_faults(&self) {
-        for fault in self.faults.iter().take(TOLD) {
+        for fault in self.faults.iter().take(MAX_PRINTED) {
             println!("FAULT {fault}");
         }
-        if self.faults.len() > TOLD {
-            println!("… and {} more", self.faults.len() - TOLD);
+        if self.faults.len() > MAX_PRINTED {
+            println!("… and {} more", self.faults.len() - MAX_PRINTED);
         }
     }
 
     pub(super) fn print(&self) {
         println!(
             "\n{:<28}{:>8}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "peers", "came", "opened", "sent", "echoed", "received", "MB sent", "MB back"
+            "peers", "started", "opened", "sent", "echoed", "received", "MB sent", "MB received"
         );
         let mut sum = Row::default();
         for (kind, row) in &self.rows {
@@ -119,13 +119,13 @@ impl Report {
             println!("{cause:<36}{count:>8}");
         }
         println!("{:<36}{:>8}", "all", self.causes.values().sum::<u64>());
-        println!("{:<36}{:>8}", "(handshakes that came to nothing)", self.refused);
+        println!("{:<36}{:>8}", "(failed handshakes)", self.refused);
         let at = |part: f64| {
             let index = (self.round_trips.len() as f64 * part) as usize;
             self.round_trips.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e3)
         };
         println!(
-            "\nround trips of pings: {}, median {:.2} ms, 99 of 100 within {:.1} ms",
+            "\nround trips of pings: {}, median {:.2} ms, 99th percentile {:.1} ms",
             self.round_trips.len(),
             at(0.5),
             at(0.99)
@@ -151,7 +151,7 @@ impl Row {
     }
 }
 
-/// The cause, with what tells one from the other.
+/// Returns the cause with its distinguishing details.
 fn name_of(cause: &CloseCause) -> String {
     match cause {
         CloseCause::Local(close) | CloseCause::Remote(close) => format!("{} {}", cause.kind(), u16::from(close.code)),

@@ -1,4 +1,4 @@
-//! Peers that a server would rather not have.
+//! Peers that misbehave.
 
 use std::time::Duration;
 
@@ -17,25 +17,25 @@ use crate::script::Script;
 use crate::server::{MAX_CONTROL_RATE, MAX_FRAGMENTS, MAX_MESSAGE};
 use crate::wire::Incoming;
 
-/// What there is too much of.
+/// The kind of a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flood {
     Pings,
-    /// Where their rate is limited.
+    /// At the addresses with a limited rate.
     PingsGuarded,
-    /// Empty ones, of a message that does not end.
+    /// Empty fragments of an endless message.
     Fragments,
-    /// That nobody asked for.
+    /// Unsolicited pongs.
     Pongs,
-    /// Messages of a byte.
+    /// Messages of one byte.
     Tiny,
-    /// Messages of none.
+    /// Empty messages.
     Empty,
 }
 
-/// What rule is broken.
+/// The rule that is violated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Breach {
+pub(super) enum Violation {
     ReservedBit,
     UnknownOpcode,
     Unmasked,
@@ -44,15 +44,15 @@ pub(super) enum Breach {
     LoneContinuation,
     NoUtf8,
     BadCloseCode,
-    /// A frame whose header declares more than anyone has.
+    /// A frame whose header declares an excessive length.
     HugeFrame,
-    /// A message that is too long only by all its fragments.
+    /// A message whose fragments exceed the limit together.
     HugeMessage,
-    /// A text without an end, of the hixie drafts.
+    /// An endless text of the hixie drafts.
     Endless,
 }
 
-impl Breach {
+impl Violation {
     pub(super) const ALL: [Self; 11] = [
         Self::ReservedBit,
         Self::UnknownOpcode,
@@ -68,7 +68,7 @@ impl Breach {
     ];
 }
 
-/// Talks a little, and then neither reads nor writes, until the server has given it up.
+/// Talks a little, and then neither reads nor writes until the server has closed the connection.
 pub(super) async fn fall_silent(
     mut raw: Raw,
     script: &mut Script,
@@ -78,7 +78,7 @@ pub(super) async fn fall_silent(
     for _ in 0..raw.rng.random_range(0..5) {
         raw.say(&script.line());
     }
-    if let Some(end) = hear(&mut raw, script, Script::is_complete).await? {
+    if let Some(end) = read_until(&mut raw, script, Script::is_complete).await? {
         return Ok(end);
     }
     *silent = Some(std::time::Instant::now());
@@ -88,7 +88,8 @@ pub(super) async fn fall_silent(
     }
 }
 
-/// Sends until the server takes nothing more, since its echoes are not read, and then waits for the end.
+/// Sends until the server accepts nothing more, since its echoes are not read, and then waits for
+/// the end.
 pub(super) async fn never_read(
     mut raw: Raw,
     script: &mut Script,
@@ -98,7 +99,7 @@ pub(super) async fn never_read(
     let limit = Instant::now() + PATIENCE;
     *silent = Some(std::time::Instant::now());
     while !account.closed.is_cancelled() {
-        // More than the server queues, and less than all kernels together would take.
+        // More than the server queues, and less than the kernels' buffers together.
         if raw.output.is_empty() && script.outstanding() < 2 * 1024 * 1024 {
             (0..8).for_each(|_| raw.say(&script.line()));
         }
@@ -129,17 +130,17 @@ pub(super) async fn cut(target: Target, version: Version, rng: StdRng, script: &
     match raw.rng.random_range(0..3) {
         0 => drop(raw),
         1 => raw.reset(),
-        // What it said whole before is answered, if it was let in.
+        // Complete messages are answered if the handshake was accepted.
         _ if is_open => {
             raw.end_output();
-            hear(&mut raw, script, |_| false).await?;
+            read_until(&mut raw, script, |_| false).await?;
         }
         _ => drop(raw),
     }
     Ok(End::Cut)
 }
 
-/// Drops one of the library's own sockets in the middle of a talk.
+/// Drops one of the library's sockets during a conversation.
 pub(super) async fn drop_socket(mut socket: WebSocket, script: &mut Script, rng: &mut StdRng) -> Result<End, String> {
     for _ in 0..rng.random_range(0..8) {
         let message = own::message(script.line());
@@ -151,7 +152,7 @@ pub(super) async fn drop_socket(mut socket: WebSocket, script: &mut Script, rng:
     }
     let time = Duration::from_millis(rng.random_range(0..200));
     while let Ok(Some(Ok(message))) = timeout(time, socket.recv()).await {
-        script.came(message.as_text().is_some(), message.as_bytes())?;
+        script.echoed(message.as_text().is_some(), message.as_bytes())?;
     }
     Ok(End::Cut)
 }
@@ -181,17 +182,17 @@ pub(super) async fn flood(mut raw: Raw, flood: Flood, script: &mut Script) -> Re
                 let line = if flood == Flood::Tiny { script.tiny() } else { script.empty() };
                 raw.frame(true, if line.is_text { TEXT } else { BINARY }, &line.data);
             }
-            if let Some(end) = hear(&mut raw, script, Script::is_complete).await? {
+            if let Some(end) = read_until(&mut raw, script, Script::is_complete).await? {
                 return Ok(end);
             }
             return close(raw, script, 1000).await;
         }
     }
-    let end = hear(&mut raw, script, |_| false).await?;
+    let end = read_until(&mut raw, script, |_| false).await?;
     Ok(end.unwrap_or(End::Cut))
 }
 
-/// Not all pings need be answered, but the last, and none twice.
+/// Not every ping has to be answered, but the last one does, and none twice.
 async fn flood_with_pings(mut raw: Raw, script: &mut Script) -> Result<End, String> {
     let count: u32 = raw.rng.random_range(1000..5000);
     for number in 1..=count {
@@ -223,45 +224,45 @@ async fn flood_with_pings(mut raw: Raw, script: &mut Script) -> Result<End, Stri
     close(raw, script, 1000).await
 }
 
-/// Talks a little, and breaks a rule.
-pub(super) async fn break_rule(mut raw: Raw, breach: Breach, script: &mut Script) -> Result<End, String> {
+/// Talks a little, and then violates a rule.
+pub(super) async fn break_rule(mut raw: Raw, violation: Violation, script: &mut Script) -> Result<End, String> {
     for _ in 0..raw.rng.random_range(0..5) {
         raw.say(&script.line());
     }
-    match breach {
-        Breach::ReservedBit => raw.frame(true, 0x40 | TEXT, b"?"),
-        Breach::UnknownOpcode => raw.frame(true, 0x3, b"?"),
-        Breach::Unmasked => raw.output.put_slice(b"\x81\x01?"),
-        Breach::FragmentedPing => raw.frame(false, PING, b"?"),
-        Breach::LongPing => raw.frame(true, PING, &[0; 126]),
-        Breach::LoneContinuation => raw.frame(true, CONTINUATION, b"?"),
-        Breach::NoUtf8 => raw.frame(true, TEXT, b"\xce\xba\xff"),
-        Breach::BadCloseCode => raw.frame(true, CLOSE, &999_u16.to_be_bytes()),
-        Breach::HugeFrame => {
+    match violation {
+        Violation::ReservedBit => raw.frame(true, 0x40 | TEXT, b"?"),
+        Violation::UnknownOpcode => raw.frame(true, 0x3, b"?"),
+        Violation::Unmasked => raw.output.put_slice(b"\x81\x01?"),
+        Violation::FragmentedPing => raw.frame(false, PING, b"?"),
+        Violation::LongPing => raw.frame(true, PING, &[0; 126]),
+        Violation::LoneContinuation => raw.frame(true, CONTINUATION, b"?"),
+        Violation::NoUtf8 => raw.frame(true, TEXT, b"\xce\xba\xff"),
+        Violation::BadCloseCode => raw.frame(true, CLOSE, &999_u16.to_be_bytes()),
+        Violation::HugeFrame => {
             raw.output.put_slice(&[0x82, 0xff]);
             raw.output.put_u64(1 << 40);
         }
-        Breach::HugeMessage => {
+        Violation::HugeMessage => {
             raw.frame(false, BINARY, &[0; 1000]);
             for _ in 0..MAX_MESSAGE / 50_000 + 1 {
                 raw.frame(false, CONTINUATION, &[0; 50_000]);
             }
         }
-        Breach::Endless => {
+        Violation::Endless => {
             raw.output.put_u8(0x00);
             raw.output.put_bytes(b'x', MAX_MESSAGE + 1);
         }
     }
-    Ok(hear(&mut raw, script, |_| false).await?.unwrap_or(End::Cut))
+    Ok(read_until(&mut raw, script, |_| false).await?.unwrap_or(End::Cut))
 }
 
-/// Reads until that is so, or the connection ends.
-async fn hear(raw: &mut Raw, script: &mut Script, enough: fn(&Script) -> bool) -> Result<Option<End>, String> {
+/// Reads until the condition holds or the connection ends.
+async fn read_until(raw: &mut Raw, script: &mut Script, enough: fn(&Script) -> bool) -> Result<Option<End>, String> {
     let limit = Instant::now() + PATIENCE;
     loop {
         while let Some(incoming) = raw.take()? {
             match incoming {
-                Incoming::Message { is_text, data } => script.came(is_text, &data)?,
+                Incoming::Message { is_text, data } => script.echoed(is_text, &data)?,
                 Incoming::Close(code) => {
                     let code = code.unwrap_or(1005);
                     raw.close(code);
@@ -283,10 +284,10 @@ async fn hear(raw: &mut Raw, script: &mut Script, enough: fn(&Script) -> bool) -
     }
 }
 
-/// Closes, and waits for the answer.
+/// Closes and waits for the answer.
 async fn close(mut raw: Raw, script: &mut Script, code: u16) -> Result<End, String> {
     raw.close(code);
-    let end = hear(&mut raw, script, |_| false).await?;
+    let end = read_until(&mut raw, script, |_| false).await?;
     Ok(match end {
         Some(End::ByServer(answered)) if answered == code => End::Closed(code),
         end => end.unwrap_or(End::Cut),
@@ -300,7 +301,7 @@ async fn answer_close(mut raw: Raw, code: u16) -> Result<End, String> {
 }
 
 impl Raw {
-    /// Whether the handshake is answered within a short while.
+    /// Returns whether the handshake is answered within a short time.
     async fn answer_soon(&mut self, handshake: &crate::handshake::Handshake) -> Result<bool, String> {
         match timeout(Duration::from_millis(500), self.answer(handshake)).await {
             Ok(answer) => Ok(answer?.is_ok()),

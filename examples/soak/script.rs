@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// What messages are cut from: it compresses like prose, and its characters have one to four bytes.
+/// The text that messages are taken from: it compresses like prose, and its characters have one to
+/// four bytes.
 static TEXT: LazyLock<String> = LazyLock::new(|| {
     const WORDS: [&str; 12] = [
         "frame ",
@@ -25,33 +26,34 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
     (0..40_000).map(|_| WORDS[rng.random_range(0..WORDS.len())]).collect()
 });
 
-/// The same for binary messages, which do not compress.
+/// The bytes that binary messages are taken from, which do not compress.
 static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut bytes = vec![0; 256 * 1024];
     rand::Rng::fill_bytes(&mut StdRng::seed_from_u64(2), &mut bytes);
     bytes
 });
 
-/// What a peer says: messages with its number, theirs, and a checksum, and what has come back of them.
+/// The messages of a peer, with its number, a sequence number and a checksum, and the echoes
+/// received.
 #[derive(Debug)]
 pub(super) struct Script {
     id: u64,
     style: Style,
     rng: StdRng,
     next: u64,
-    /// What was sent and has not come back.
+    /// Sent messages without an echo.
     awaited: VecDeque<Awaited>,
     pub(super) tally: Tally,
 }
 
-/// What the messages are like.
+/// The sizes of messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     pub(super) text_only: bool,
     pub(super) max_size: usize,
 }
 
-/// How much went and came back.
+/// The amount sent and received.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     pub(super) sent: u64,
@@ -67,7 +69,7 @@ struct Awaited {
     checksum: u64,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) is_text: bool,
@@ -79,11 +81,11 @@ impl Script {
         Self { id, style, rng: StdRng::seed_from_u64(seed), next: 0, awaited: VecDeque::new(), tally: Tally::default() }
     }
 
-    /// The next message to send. It counts as sent.
+    /// Returns the next message to send. It counts as sent.
     pub(super) fn line(&mut self) -> Line {
         let is_text = self.style.text_only || self.rng.random_bool(0.5);
         let size = self.size();
-        // An empty one has no number; its place tells which it is.
+        // An empty message has no number; its position identifies it.
         let mut data = Vec::new();
         if size > 0 {
             let body = self.body(is_text, size.min(self.style.max_size));
@@ -94,21 +96,21 @@ impl Script {
         Line { is_text, data }
     }
 
-    /// One byte and no more, for floods of tiny messages.
+    /// Returns a message of one byte, for floods of tiny messages.
     pub(super) fn tiny(&mut self) -> Line {
         let data = vec![b'a' + (self.next % 26) as u8];
         self.expect(true, &data);
         Line { is_text: true, data }
     }
 
-    /// Nothing at all, for floods of empty messages.
+    /// Returns an empty message, for floods of empty messages.
     pub(super) fn empty(&mut self) -> Line {
         self.expect(false, b"");
         Line { is_text: false, data: Vec::new() }
     }
 
-    /// A message has come back: it must be the first of those that have not.
-    pub(super) fn came(&mut self, is_text: bool, data: &[u8]) -> Result<(), String> {
+    /// Checks an echo, which must be that of the first outstanding message.
+    pub(super) fn echoed(&mut self, is_text: bool, data: &[u8]) -> Result<(), String> {
         let Some(first) = self.awaited.pop_front() else {
             return Err(format!("a message too many: {}", self.describe(data)));
         };
@@ -121,12 +123,12 @@ impl Script {
         Ok(())
     }
 
-    /// How many bytes are under way, with something for each message.
+    /// Returns the number of outstanding bytes, including an overhead per message.
     pub(super) fn outstanding(&self) -> usize {
         (self.tally.bytes_sent - self.tally.bytes_received) as usize + 16 * self.awaited.len()
     }
 
-    /// Whether all came back.
+    /// Returns whether every message was echoed.
     pub(super) fn is_complete(&self) -> bool {
         self.awaited.is_empty()
     }
@@ -138,7 +140,7 @@ impl Script {
         self.awaited.push_back(Awaited { is_text, len: data.len(), checksum: checksum(data) });
     }
 
-    /// Mostly small, seldom large, as traffic is.
+    /// Mostly small, rarely large, like real traffic.
     fn size(&mut self) -> usize {
         match self.rng.random_range(0..100) {
             0..5 => 0,
@@ -162,7 +164,7 @@ impl Script {
         &source[begin..end]
     }
 
-    /// What a message says that it is.
+    /// Returns what a message claims to be.
     fn describe(&self, data: &[u8]) -> String {
         let mut fields = data.splitn(4, |byte| *byte == b' ');
         let mut number = || u64::from_str_radix(str::from_utf8(fields.next()?).ok()?, 16).ok();

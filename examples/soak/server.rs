@@ -1,4 +1,4 @@
-//! The same echo behind all three stacks, over TCP.
+//! The same echo server on all three stacks, over TCP.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -29,26 +29,26 @@ use tower_websocket::{Budget, Config, Observer, ServerConfig, Shutdown, WebSocke
 
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(8);
-/// Long enough for a slow reader to take what waits for it.
+/// Long enough for a slow reader to receive its queued data.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const MAX_MESSAGE: usize = 256 * 1024;
 pub(super) const MAX_FRAGMENTS: usize = 4096;
-/// How many control frames a second the guarded addresses take.
+/// The maximum number of control frames per second at the guarded addresses.
 pub(super) const MAX_CONTROL_RATE: u32 = 200;
 
-/// Little, so that a slow reader is soon felt.
+/// Small, so that slow readers have an effect soon.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// What is shared by all that serve.
+/// The state shared by all stacks.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     pub(super) shutdown: Shutdown,
     pub(super) budget: Budget,
-    /// Ends the loops that accept.
+    /// Ends the accept loops.
     pub(super) stop: CancellationToken,
 }
 
-/// Where each of the stacks listens.
+/// The address of each stack.
 #[derive(Debug, Clone)]
 pub(super) struct Addresses {
     pub(super) axum: SocketAddr,
@@ -76,7 +76,7 @@ impl Server {
             .observer(observer))
     }
 
-    /// Serves by all three, until it is stopped.
+    /// Serves with all three stacks until it is stopped.
     pub(super) fn start(&self, config: &ServerConfig) -> Result<Addresses, Box<dyn Error>> {
         let (axum, tower, tcp) = (listen()?, listen()?, listen()?);
         let addresses = Addresses { axum: axum.local_addr()?, tower: tower.local_addr()?, tcp: tcp.local_addr()? };
@@ -86,7 +86,7 @@ impl Server {
         Ok(addresses)
     }
 
-    /// Through the extractor.
+    /// With the extractor.
     async fn axum(self, listener: TcpListener, config: ServerConfig) {
         async fn handler(State((server, config)): State<(Server, ServerConfig)>, ws: WebSocketUpgrade) -> Response {
             ws.config(config).shutdown(&server.shutdown).on_upgrade(echo)
@@ -96,7 +96,7 @@ impl Server {
         let _ = axum::serve(listener, app).with_graceful_shutdown(self.stop.cancelled_owned()).await;
     }
 
-    /// Through the Tower layer.
+    /// With the Tower layer.
     async fn tower(self, listener: TcpListener, config: ServerConfig) {
         let layer = WebSocketLayer::new(|socket, _request| echo(socket)).config(config).shutdown(&self.shutdown);
         let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
@@ -150,13 +150,13 @@ impl Server {
 
 fn listen() -> Result<TcpListener, Box<dyn Error>> {
     let socket = TcpSocket::new_v4()?;
-    // Accepted sockets take it over.
+    // Accepted sockets inherit it.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
     Ok(socket.listen(4096)?)
 }
 
-/// By turns in the ways there are.
+/// Uses the available ways to echo in turn.
 fn echo<T>(socket: WebSocket<T>) -> impl Future<Output = ()> + Send
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -171,13 +171,13 @@ where
 
 async fn echo_one_by_one<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let mut is_open = true;
-    // What comes once it is closing is not answered, but the close is waited for.
+    // Messages received while closing are not answered, but the close is waited for.
     while let Some(Ok(message)) = socket.recv().await {
         is_open = is_open && socket.send(message).await.is_ok();
     }
 }
 
-/// By a sender whose waits for room are cancelled again and again.
+/// Echoes with a sender whose waits for room are cancelled again and again.
 async fn echo_impatiently<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let sender = socket.sender();
     while let Some(Ok(message)) = socket.recv().await {
@@ -190,7 +190,7 @@ async fn echo_impatiently<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mu
 async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let _ = socket
         .for_each_borrowed(|message, replies| {
-            // Refused only where the connection is closing.
+            // Refused only if the connection is closing.
             let _ = replies.send_borrowed(message);
         })
         .await;

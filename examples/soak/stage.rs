@@ -1,4 +1,4 @@
-//! A whole run: a server, and peers that come and go until the time is over.
+//! A complete run: a server, and peers that connect and disconnect until the time has elapsed.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::own::Pool;
 use crate::peer;
 use crate::server::{Addresses, MAX_CONTROL_RATE, Server};
 
-/// What the peers of a run share.
+/// The state shared by the peers of a run.
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) ledger: Arc<Ledger>,
     pub(super) open: Addresses,
-    /// Where the rate of control frames is limited.
+    /// The addresses with a limited rate of control frames.
     pub(super) guarded: Addresses,
     /// HTTP/2 connections to the first two stacks.
     pub(super) pools: [Pool; 2],
     pub(super) seconds: u64,
 }
 
-/// How many, how long.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) connections: usize,
@@ -38,27 +38,27 @@ pub(super) struct Run {
     pub(super) seed: u64,
 }
 
-/// What was seen from outside of the connections.
+/// Figures observed outside of the connections.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) peak_open: usize,
     pub(super) peak_budget: usize,
     pub(super) peak_held: usize,
-    /// How long the shutdown took, and how many sockets had to be cut.
+    /// The duration of the shutdown, and the number of sockets that were cut.
     pub(super) drained_in: Duration,
     pub(super) cut: usize,
-    /// What is left when all is over: it should be nothing.
+    /// Resources left at the end, which should be none.
     pub(super) open: usize,
     pub(super) budget: usize,
     pub(super) tasks: usize,
     pub(super) panics: usize,
 }
 
-/// How long the sockets have to end, and then the tasks.
+/// The time limit for sockets to end, and then for tasks.
 const DRAIN: Duration = Duration::from_secs(30);
 
 impl Run {
-    /// In a runtime of its own, so that everything is gone behind it.
+    /// Runs in a separate runtime, so that everything is freed afterwards.
     pub(super) fn run(self, threads: Option<usize>) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if let Some(threads) = threads {
@@ -83,7 +83,7 @@ impl Run {
         let until = begun + Duration::from_secs(self.seconds);
         let mut places = JoinSet::new();
         for place in 0..self.connections {
-            // They come over the first tenth of the time, not all at once.
+            // They start over the first tenth of the time, not all at once.
             let first = begun + Duration::from_millis(self.seconds * 100) * place as u32 / self.connections as u32;
             places.spawn(fill(stage.clone(), self.seed.wrapping_add((place as u64) << 32), first, until));
         }
@@ -117,7 +117,7 @@ impl Run {
     }
 }
 
-/// One peer after the other.
+/// Runs one peer after another.
 async fn fill(stage: Arc<Stage>, seed: u64, first: Instant, until: Instant) {
     let mut rng = StdRng::seed_from_u64(seed);
     sleep_until(first).await;
@@ -127,8 +127,8 @@ async fn fill(stage: Arc<Stage>, seed: u64, first: Instant, until: Instant) {
     }
 }
 
-/// Waits until all tasks are gone, and tells how many are not. Each thread, that of `main` too, may keep one of the library's, that
-/// writes what nobody waits for.
+/// Waits until all tasks have ended, and returns the number of those left. Each thread, including
+/// that of `main`, may have one background task of the library.
 async fn left(limit: Duration) -> usize {
     let metrics = Handle::current().metrics();
     let until = Instant::now() + limit;

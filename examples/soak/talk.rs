@@ -1,4 +1,4 @@
-//! Conversations of peers that keep to the rules, by hand.
+//! Conversations of well-behaved raw peers.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,43 +16,43 @@ use crate::wire::Incoming;
 /// How a peer talks.
 #[derive(Debug, Clone)]
 pub(super) struct Habit {
-    /// When it has said enough.
+    /// When it stops sending.
     pub(super) until: Instant,
-    /// Between its messages, in milliseconds.
+    /// The pause between bursts in milliseconds.
     pub(super) gap: Range<u64>,
-    /// How many it sends at a time.
+    /// The number of messages per burst.
     pub(super) burst: Range<u32>,
-    /// How many bytes may be under way.
+    /// The maximum number of bytes without an echo.
     pub(super) window: usize,
-    /// It waits for what is under way before it closes.
+    /// Whether it waits for outstanding echoes before it closes.
     pub(super) is_patient: bool,
     pub(super) reading: Reading,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reading {
-    /// All, at once.
+    /// Everything at once.
     Eager,
-    /// A little, now and then.
+    /// A little occasionally.
     Sips,
     /// Nothing for long, then much.
     Gulps,
 }
 
-/// When there is something to read.
+/// The reading behaviour.
 #[derive(Debug)]
 struct Thirst {
     reading: Reading,
-    /// Nothing is read before then.
+    /// Nothing is read before this time.
     next: Instant,
-    /// What is left of a gulp.
+    /// The rest of a gulp.
     gulp: usize,
 }
 
 const SIP: usize = 4 * 1024;
 const GULP: usize = 512 * 1024;
 const DROUGHT: Duration = Duration::from_millis(1500);
-/// When nothing has come for so long, a gulp is over.
+/// The silence after which a gulp ends.
 const SWALLOW: Duration = Duration::from_millis(300);
 
 impl Habit {
@@ -70,7 +70,7 @@ impl Thirst {
         Self { reading, next: Instant::now(), gulp: GULP }
     }
 
-    /// How much is read now, and when that changes.
+    /// Returns the number of bytes to read now, and when that changes.
     fn room(&mut self, now: Instant) -> (usize, Option<Instant>) {
         match self.reading {
             Reading::Eager => (64 * 1024, None),
@@ -94,7 +94,7 @@ impl Thirst {
     }
 }
 
-/// Says what the script has, checks what comes back, and closes.
+/// Sends the script's messages, checks the echoes, and closes.
 pub(super) async fn talk(raw: &mut Raw, script: &mut Script, habit: &Habit) -> Result<End, String> {
     let mut thirst = Thirst::new(habit.reading);
     let mut next = Instant::now();
@@ -133,7 +133,7 @@ pub(super) async fn talk(raw: &mut Raw, script: &mut Script, habit: &Habit) -> R
         }
         while let Some(incoming) = raw.take()? {
             match incoming {
-                Incoming::Message { is_text, data } => script.came(is_text, &data)?,
+                Incoming::Message { is_text, data } => script.echoed(is_text, &data)?,
                 Incoming::Close(code) => {
                     let code = code.unwrap_or(1005);
                     if closed.is_none() {

@@ -1,4 +1,4 @@
-//! What must be so when all is over.
+//! The conditions that must hold at the end.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::kind::Expected;
 use crate::ledger::{Account, Closed, End, PeerSide, ServerSide, lock};
 use crate::server::{PING_INTERVAL, PONG_TIMEOUT};
 
-/// How much later than they should timers may fire where all is busy.
+/// The maximum delay of timers on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// What is wrong with an account; nothing, mostly.
+/// Returns the faults of an account, usually none.
 pub(super) fn faults(account: &Account) -> Vec<String> {
     let (server, peer) = (lock(&account.server), lock(&account.peer));
     let Some(peer) = &*peer else { return vec!["it has not ended".into()] };
@@ -33,7 +33,7 @@ pub(super) fn faults(account: &Account) -> Vec<String> {
     faults
 }
 
-/// Only a cutter may go without a socket, or who comes when the server goes.
+/// Only a peer that cuts, or one that connects during the shutdown, may end without a socket.
 fn judge_unopened(account: &Account, peer: &PeerSide) -> Option<String> {
     match &peer.end {
         Ok(End::Refused(503)) | Err(_) => None,
@@ -45,7 +45,7 @@ fn judge_unopened(account: &Account, peer: &PeerSide) -> Option<String> {
 fn judge_cause(account: &Account, closed: &Closed, peer: &PeerSide) -> Option<String> {
     let is_expected = match (account.expected, &closed.cause, &peer.end) {
         (_, CloseCause::Local(close), Ok(end)) if closed.is_late && close.code == CloseCode::GOING_AWAY => {
-            // The peer has seen the same, or was about to go itself.
+            // The peer has seen the same, or was about to close itself.
             match (account.expected, end) {
                 (Expected::Closed, End::ByServer(code)) => matches!(code, 1001 | 1005),
                 (Expected::Closed, End::Closed(_)) => true,
@@ -55,14 +55,14 @@ fn judge_cause(account: &Account, closed: &Closed, peer: &PeerSide) -> Option<St
         }
         (Expected::NoPong | Expected::Gone, CloseCause::Timeout(Timeout::Close), _) => closed.is_late,
         (Expected::Closed, CloseCause::Remote(close), Ok(End::Closed(code))) => u16::from(close.code) == *code,
-        // Both have closed at once.
+        // Both have closed at the same time.
         (Expected::Closed, CloseCause::Remote(_), Ok(End::ByServer(1001))) => closed.is_late,
         (Expected::NoPong, CloseCause::Timeout(Timeout::Pong), _) => peer.silent.is_some_and(|silent| {
-            // The pong is waited for from the ping on, and the ping sent some time after the last that came.
+            // The pong timeout starts at the ping, which is sent some time after the last input.
             let time = closed.at.saturating_duration_since(silent);
             time + SLACK / 10 >= PONG_TIMEOUT && time <= PING_INTERVAL + PONG_TIMEOUT + SLACK
         }),
-        // The end of TCP is draft 75's way to close.
+        // The end of TCP is the regular close of draft 75.
         (Expected::Gone, CloseCause::Ended | CloseCause::Reset | CloseCause::Remote(_), _) => true,
         (Expected::Limit(limits), CloseCause::Limit(exceeded), _) => limits.contains(&exceeded.limit),
         (Expected::Protocol, CloseCause::Protocol(_), _) => true,
@@ -74,15 +74,16 @@ fn judge_cause(account: &Account, closed: &Closed, peer: &PeerSide) -> Option<St
     })
 }
 
-/// What the peer sent, the server took and sent back, and the peer received.
+/// Checks that no more was received than echoed, no more echoed than accepted, and no more accepted
+/// than sent.
 fn judge_counts(account: &Account, server: &ServerSide, closed: &Closed, peer: &PeerSide) -> Option<String> {
     let (taken, echoed) = (server.traffic.messages_received, server.traffic.messages_sent);
     let (sent, received) = (peer.tally.sent, peer.tally.received);
     let is_right = match (&closed.cause, &peer.end) {
         _ if !(received <= echoed && echoed <= taken && taken <= sent) => false,
-        // All of it.
+        // Everything.
         (CloseCause::Remote(_), Ok(End::Closed(_))) if account.expected == Expected::Closed => received == sent,
-        // All that was echoed; where TCP is all there is to close by, what is under way may be lost.
+        // Everything that was echoed. If TCP is the only way to close, data in flight may be lost.
         (CloseCause::Local(_), Ok(End::ByServer(1001))) => received == echoed,
         _ => true,
     };

@@ -1,11 +1,12 @@
-//! Messages and control frames of a server, put together from frames without the library, so that it does not judge itself.
+//! Messages and control frames of a server, decoded without the library, so that it is not checked
+//! by itself.
 
 use bytes::{Buf, Bytes, BytesMut};
 use tower_websocket::Version;
 use websocket_wire::opcode::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT};
 use websocket_wire::read_header;
 
-/// What a server has sent.
+/// A message or control frame of the server.
 #[derive(Debug)]
 pub(super) enum Incoming {
     Message { is_text: bool, data: Bytes },
@@ -14,7 +15,7 @@ pub(super) enum Incoming {
     Close(Option<u16>),
 }
 
-/// Reads frames of a server that agreed to no extension.
+/// Decodes the frames of a server without extensions.
 #[derive(Debug)]
 pub(super) struct Parser {
     version: Version,
@@ -26,7 +27,7 @@ impl Parser {
         Self { version, fragments: None }
     }
 
-    /// The next of what has come whole.
+    /// Returns the next complete message or control frame.
     pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Incoming>, String> {
         if self.version.is_hixie() { next_hixie(input) } else { self.next_hybi(input) }
     }
@@ -64,7 +65,7 @@ impl Parser {
     }
 }
 
-/// A frame with its first byte, if it is there.
+/// Consumes a frame and returns it with its first byte, if it is complete.
 fn take_frame(input: &mut BytesMut) -> Result<Option<(u8, BytesMut)>, String> {
     let Some(header) = read_header(input) else { return Ok(None) };
     if header.key.is_some() {

@@ -1,4 +1,4 @@
-//! Futures that are dropped while they wait: nothing is lost, doubled or cut.
+//! Futures that are dropped while they wait: nothing is lost, duplicated or truncated.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use websocket_tests::wire::{Frame, frames};
 use crate::messages::{close, open, open_with};
 use crate::run::run_paused;
 
-/// Polls a future at most this number of times.
+/// Polls a future at most `times` times.
 fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let cx = &mut Context::from_waker(Waker::noop());
@@ -69,7 +69,7 @@ fn send_is_cancel_safe() {
                     1 => Message::Ping(data.into()),
                     _ => Message::Pong(data.into()),
                 };
-                // Nothing is written whole, so no future ends.
+                // Nothing is written completely, so no future completes.
                 assert!(polled(times, socket.send(message)).is_none());
                 taken = number;
             }
@@ -86,7 +86,7 @@ fn send_is_cancel_safe() {
                 assert!(frame.contains(&"x".repeat(50)), "{frame}");
                 if frame.starts_with("the text") { texts.push(number) } else { numbers.push(number) }
             }
-            // None twice, and not all: those that found no room are not sent at all.
+            // None twice, and not all: messages that found no room are not sent at all.
             assert!(texts.is_sorted_by(|one, next| one < next) && numbers.is_sorted_by(|one, next| one < next));
             assert!((1..taken).contains(&(texts.len() + numbers.len())), "{texts:?} {numbers:?}");
             peer.send_close(1000, "");

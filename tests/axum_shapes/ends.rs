@@ -1,4 +1,4 @@
-//! How a connection ends, as the application sees it.
+//! The end of a connection as seen by the application.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tower_websocket::{CloseCause, CloseCode, Config, Error, ProtocolError, Shutd
 use crate::messages::{close, open, open_with};
 use crate::run::run_paused;
 
-/// The error with which a connection ends, and then nothing.
+/// Returns the error with which a connection ends, and expects nothing after it.
 async fn error(socket: &mut WebSocket) -> axum_core::Error {
     let error = socket.recv().await.expect("an error").expect_err("an error");
     assert!(socket.is_terminated());
@@ -38,7 +38,7 @@ fn end_without_a_close_is_an_error() {
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("last"));
         assert_eq!(abnormal(&mut socket).await, CloseCause::Ended);
 
-        // Also once this side has closed.
+        // Also after this side has closed.
         let (mut socket, mut peer) = open().await;
         socket.send(close(close_code::NORMAL, "")).await.unwrap();
         peer.cut();

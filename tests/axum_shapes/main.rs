@@ -1,4 +1,4 @@
-//! Axum's WebSocket types as `axum_websocket::ws` has them: handlers that were written for axum, and what they rely on.
+//! The types of `axum_websocket::ws`: handlers written for axum, and the behaviour they rely on.
 
 #![expect(clippy::duplicate_mod, reason = "the same handlers are compiled with either import")]
 

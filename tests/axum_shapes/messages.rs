@@ -1,4 +1,4 @@
-//! What is received and sent by `recv` and `send`.
+//! Messages received and sent with `recv` and `send`.
 
 use axum_websocket::ws::{CloseFrame, Message, WebSocket, close_code};
 use http::HeaderValue;
@@ -20,7 +20,7 @@ pub(crate) fn close(code: u16, reason: &str) -> Message {
     Message::Close(Some(CloseFrame { code, reason: reason.into() }))
 }
 
-/// The reason for which nothing was sent.
+/// Returns the error of a failed send.
 pub(crate) fn send_error(result: Result<(), axum_core::Error>) -> SendError {
     let error = result.expect_err("an error").into_inner();
     match *error.downcast::<Error>().expect("an error of tower-websocket") {
@@ -52,7 +52,7 @@ fn recv_returns_messages_of_every_kind() {
             assert!(socket.recv().await.is_none());
         }
         assert!(matches!(socket.native().close_cause(), Some(CloseCause::Remote(_))));
-        // The ping and the close were answered.
+        // The ping and the close frame were answered.
         peer.expect_pong("ping").await;
         peer.expect_close(4000).await;
         peer.expect_eof().await;
@@ -88,7 +88,7 @@ fn send_sends_messages_of_every_kind() {
         peer.expect_ping("ping").await;
         peer.expect_pong("pong").await;
         assert_eq!(peer.expect_close(1001).await, "bye");
-        // What the peer still sends is received.
+        // Messages that the peer sends afterwards are received.
         peer.send_text("still");
         peer.send_close(1001, "too");
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("still"));
@@ -110,7 +110,7 @@ fn send_refuses_what_no_peer_accepts() {
         assert_eq!(send_error(socket.send(Message::Pong(vec![0; 126].into())).await), SendError::ControlTooLong);
         socket.send("unharmed".into()).await.unwrap();
         peer.expect_text("unharmed").await;
-        // 1005 without a reason is a close without a code.
+        // 1005 without a reason is a close frame without a code.
         socket.send(close(close_code::STATUS, "")).await.unwrap();
         peer.expect_close(1005).await;
     });

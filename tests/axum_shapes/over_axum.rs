@@ -1,4 +1,4 @@
-//! The handlers with axum's own types: so it is known that they, and what is asserted about them, are axum's.
+//! The handlers with axum's types, which shows that the handlers and the assertions apply to axum.
 
 use axum::extract::ws;
 

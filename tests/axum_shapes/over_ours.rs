@@ -1,4 +1,4 @@
-//! The same handlers, with another import.
+//! The same handlers with other imports.
 
 use axum_websocket::ws;
 

@@ -1,4 +1,4 @@
-//! The extractor's rejections: axum's names, and the native answers.
+//! The extractor's rejections: axum's names, and the native responses.
 
 use axum::extract::FromRequestParts;
 use axum::response::IntoResponse;
@@ -12,7 +12,7 @@ use websocket_tests::wire::Handshake;
 
 use crate::run::run;
 
-/// The rejection is of this type, and answers with this status.
+/// Asserts that the rejection has this type, and the response this status.
 macro_rules! rejects {
     ($request:expr, $kind:ident, $status:literal) => {{
         let (mut parts, ()) = $request.into_parts();

@@ -43,7 +43,7 @@ fn sink_feeds_every_kind_in_order() {
             socket.feed(message).await.unwrap();
         }
         SinkExt::flush(&mut socket).await.unwrap();
-        // Control frames pass messages that wait.
+        // Control frames overtake queued messages.
         let mut frames = Vec::new();
         for _ in 0..4 {
             frames.push(peer.next_frame().await.to_string());
@@ -104,7 +104,7 @@ fn halves_stay_open_until_both_are_dropped() {
             peer.send_text(format!("{number}"));
             assert_eq!(stream.next().await.unwrap().unwrap(), Message::text(format!("{number}")));
         }
-        // Pings are answered by the reading half alone.
+        // Polling the reading half is enough to answer pings.
         peer.send_ping("there?");
         assert_eq!(stream.next().await.unwrap().unwrap(), Message::Ping("there?".into()));
         let waiting = tokio::spawn(async move { stream.next().await.is_none() });
@@ -124,7 +124,8 @@ fn halves_are_one_socket_again() {
     });
 }
 
-/// Both directions full at once: the peer reads only now and then, and each half waits in a task of its own.
+/// Both directions are full: the peer reads only occasionally, and each half waits in a separate
+/// task.
 #[test]
 fn halves_in_two_tasks_lose_nothing() {
     run(async || {
@@ -197,7 +198,7 @@ fn sink_that_waits_for_room_is_woken_while_the_stream_waits_too() {
         });
         sleep(Duration::from_secs(5)).await;
         assert!(!sending.is_finished(), "the peer reads nothing");
-        // The reader takes its turn in between, and is served.
+        // The reader is polled in between, and receives.
         peer.send_text("hello");
         assert_eq!(receiving.await.unwrap(), Message::text("hello"));
         assert!(!sending.is_finished(), "the peer reads nothing");
@@ -224,7 +225,7 @@ fn sink_is_ready_again_only_when_there_is_room() {
             assert!(taken < 100, "there is no end of it");
         }
         assert_eq!(send_error(sink.as_mut().start_send(Message::Pong("x".into()))), SendError::OutputFull);
-        // A close is taken in any case.
+        // A close frame is always accepted.
         sink.as_mut().start_send(close(close_code::NORMAL, "")).unwrap();
         peer.resume();
         for _ in 0..taken {

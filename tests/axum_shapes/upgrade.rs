@@ -1,4 +1,4 @@
-//! The extractor: its setters, subprotocols, and the ways to and from the native one.
+//! The extractor: its setters, subprotocols, and conversions to and from the native one.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +25,7 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// A router of one handler.
+/// A router with one handler.
 macro_rules! app {
     ($handler:expr) => {
         Router::new().route("/", any($handler))
@@ -142,7 +142,7 @@ fn upgrade_agrees_to_the_last_choice() {
         let mut ws = ws.protocols(["a"]);
         let last = ws.requested_protocols().last().cloned().unwrap();
         ws.set_selected_protocol(last);
-        // Whatever is set then.
+        // Whatever options are set.
         let ws = ws.max_message_size(1000).on_failed_upgrade(|_| ());
         assert_eq!(ws.selected_protocol(), Some(&value("b")));
         ws.on_upgrade(echo)
@@ -156,7 +156,7 @@ fn upgrade_agrees_to_the_last_choice() {
     }
     run_paused(async || {
         for app in [app!(list), app!(by_hand), app!(list_again)] {
-            // The peer checks that it is what the response says.
+            // The peer checks that it matches the response.
             let mut peer = test::Peer::new(test::serve(app));
             let response = peer.open(Handshake::new("/").protocols("a, b")).await;
             assert_eq!(response.headers()["sec-websocket-protocol"], "b");
@@ -179,7 +179,7 @@ fn upgrade_never_agrees_to_what_was_not_offered() {
         ws.on_upgrade(echo)
     }
     run_paused(async || {
-        // The choice of the handler replaces that of the configuration.
+        // The selection of the handler replaces that of the configuration.
         let config = Config::server().protocols(["theirs"]);
         for app in [app!(by_hand), app!(list)] {
             let app = app.layer(Extension(config.clone()));

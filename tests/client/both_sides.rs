@@ -6,8 +6,8 @@ use websocket_driver::{ClientConfig, CloseCode, Config, Driver, Event, Message, 
 
 use crate::session::{cases, uri};
 
-/// Carries bytes between the two, in steps of the given sizes, again and again, until neither has any more, and collects
-/// what each tells.
+/// Transfers bytes between the two in steps of the given sizes, repeatedly, until neither has any
+/// more, and returns the events of both.
 pub(crate) fn pump_in(client: &mut Driver, server: &mut Driver, steps: &[usize]) -> (Vec<Event>, Vec<Event>) {
     let (mut at_client, mut at_server) = (Vec::new(), Vec::new());
     let mut steps = steps.iter().copied().cycle();
@@ -52,7 +52,7 @@ pub(crate) fn open(client: ClientConfig, server: ServerConfig, step: usize) -> (
 }
 
 #[test]
-fn messages_of_every_size_come_through_both_ways_in_any_chunking() {
+fn messages_of_every_size_are_transmitted_both_ways_in_any_chunking() {
     for step in [1, 7, 4096, usize::MAX] {
         let (mut client, mut server) = open(Config::client(), Config::server(), step);
         assert_eq!(client.version(), Some(Version::Hybi13));
@@ -84,7 +84,7 @@ fn subprotocols_and_pings_and_the_close_work_both_ways() {
     let (at_client, at_server) = pump(&mut client, &mut server, usize::MAX);
     assert!(matches!(&at_client[..], [Event::Close(close)] if close.code == CloseCode::GOING_AWAY));
     assert!(matches!(&at_server[..], [Event::Close(close)] if close.reason == "bye"));
-    // The server ends the transport first.
+    // The server closes the transport first.
     assert!(server.is_closed() && !server.expects_eof());
     assert!(client.is_closed() && client.expects_eof());
     client.receive_eof();
@@ -92,7 +92,7 @@ fn subprotocols_and_pings_and_the_close_work_both_ways() {
 }
 
 #[test]
-fn the_server_sees_what_the_client_asked_for() {
+fn server_sees_the_request_of_the_client() {
     let mut client =
         Driver::client(&uri("wss://user:secret@[::1]:8443/a?b"), Config::client().protocols(["x", "y"])).unwrap();
     client.set_header(http::header::ORIGIN, http::HeaderValue::from_static("https://example.com")).unwrap();
@@ -110,7 +110,7 @@ fn the_server_sees_what_the_client_asked_for() {
     assert_eq!(client.response().unwrap().headers()["upgrade"], "websocket");
 }
 
-/// What one side does.
+/// An action of one side.
 #[derive(Debug, Clone)]
 enum Act {
     Text(String),
@@ -134,7 +134,7 @@ fn perform(driver: &mut Driver, act: &Act) {
     }
 }
 
-/// What the other side is told of it.
+/// Returns the events of the other side.
 fn heard(acts: &[Act]) -> Vec<Event> {
     let event = |act: &Act| match act {
         Act::Text(text) => Event::Message(Message::text(text.as_str())),
@@ -148,7 +148,7 @@ proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
-    fn all_that_either_side_does_is_heard_by_the_other_in_any_chunking(
+    fn all_actions_of_either_side_are_received_by_the_other_in_any_chunking(
         of_client in prop::collection::vec(act(), 0..6),
         of_server in prop::collection::vec(act(), 0..6),
         steps in prop::collection::vec(1..3000usize, 1..6),
@@ -173,12 +173,12 @@ proptest! {
         prop_assert_eq!(at_server.drain(..2).collect::<Vec<_>>(), [Event::Connect, Event::Open]);
         let is_pong = |event: &Event| matches!(event, Event::Pong(_));
         let pings = |acts: &[Act]| acts.iter().any(|act| matches!(act, Act::Ping(_)));
-        // Of pings that wait together only the latest need be answered, but that one must be.
+        // Of several waiting pings, only the latest has to be answered.
         prop_assert_eq!(at_client.iter().any(is_pong), pings(&of_client));
         prop_assert_eq!(at_server.iter().any(is_pong), pings(&of_server));
         at_client.retain(|event| !is_pong(event));
         at_server.retain(|event| !is_pong(event));
-        // Pings may go ahead of messages, and of pings among those.
+        // Pings may overtake messages, and other pings among those.
         let is_ping = |event: &Event| matches!(event, Event::Ping(_));
         let apart = |events: Vec<Event>| {
             let (mut pings, messages) = events.into_iter().partition::<Vec<_>, _>(is_ping);

@@ -1,4 +1,4 @@
-//! However the server's bytes are cut, the client tells the same and writes the same.
+//! However the server's bytes are split, the client's events and output are the same.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ fn from_server(all: impl IntoIterator<Item = Frame>) -> Vec<u8> {
     frames(all.into_iter().map(Frame::unmasked))
 }
 
-/// What servers send: answers that are refused, and right ones with frames glued to them.
+/// Data sent by servers: refusals, and accepting responses followed by frames.
 static TRANSCRIPTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let conversations = [
         vec![],
@@ -39,8 +39,8 @@ static TRANSCRIPTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     opened.chain(refused).chain([endless]).collect()
 });
 
-/// Runs an application that echoes every message. What is kept of something that is no head is what had come when that was
-/// clear, so it may be less: it is left out here.
+/// Runs an application that echoes every message. The bytes kept of a response that is not HTTP are
+/// omitted, since their number depends on how much was received at once.
 fn run(bytes: &[u8], cuts: &[usize]) -> (Vec<Event>, Vec<u8>) {
     let mut client = Client::started(config().protocols(["a", "b"]));
     let (mut events, mut start) = (Vec::new(), 0);
@@ -67,7 +67,7 @@ fn run(bytes: &[u8], cuts: &[usize]) -> (Vec<Event>, Vec<u8>) {
 }
 
 #[test]
-fn frames_glued_to_the_101_are_parsed() {
+fn frames_following_the_101_are_parsed() {
     let glued = from_server([Frame::text("first"), Frame::ping("x"), Frame::close(1000, "done")]);
     let mut client = Client::started(config());
     let events = client.feed(Reply::right().then(glued));
@@ -125,7 +125,7 @@ proptest! {
         prop_assert!(client.driver.is_closed());
         let closes = events.iter().filter(|event| matches!(event, Event::Close(_)));
         prop_assert_eq!(closes.count(), 1);
-        // Whatever it answered was masked, minimal, whole.
+        // The output is masked, minimal and complete.
         client.frames();
     }
 }

@@ -1,4 +1,4 @@
-//! permessage-deflate between the two drivers, in every combination of its options (RFC 7692).
+//! permessage-deflate between the two drivers, with every combination of options (RFC 7692).
 
 use bytes::Buf;
 use permessage_deflate::{PermessageDeflate, WindowBits};
@@ -10,7 +10,7 @@ use crate::session::cases;
 
 const WINDOWS: [u8; 3] = [8, 10, 15];
 
-/// The options of one side that are negotiated.
+/// The negotiated options of one side.
 #[derive(Debug, Clone, Copy)]
 struct Options {
     no_takeover: bool,
@@ -45,15 +45,15 @@ fn with<S>(config: Config<S>, deflate: PermessageDeflate) -> Config<S> {
     config.max_output(usize::MAX).extension(deflate).unwrap()
 }
 
-/// What was agreed to, as the client read it.
+/// Returns the extensions in the response.
 fn agreed(client: &Driver) -> Option<String> {
     let header = client.response()?.headers().get("sec-websocket-extensions")?;
     Some(header.to_str().unwrap().to_owned())
 }
 
-/// What must be agreed to (RFC 7692 §7.1).
+/// Returns the extensions that must be negotiated (RFC 7692 §7.1).
 fn expected(client: Options, server: Options) -> Option<String> {
-    // A window of 256 bytes is one that zlib cannot keep to.
+    // zlib cannot use a window of 256 bytes.
     if client.request_window == 8 {
         return None;
     }
@@ -75,7 +75,7 @@ fn expected(client: Options, server: Options) -> Option<String> {
     Some(header)
 }
 
-/// Sends a message, carries it over, and tells how long it was on the wire.
+/// Sends a message, transfers it, and returns its encoded length.
 fn send(from: &mut Driver, to: &mut Driver, message: &Message) -> usize {
     from.send(message.clone()).unwrap();
     let output = from.output();
@@ -88,8 +88,8 @@ fn send(from: &mut Driver, to: &mut Driver, message: &Message) -> usize {
 }
 
 #[test]
-fn every_combination_of_options_agrees_and_carries_messages() {
-    // It repeats itself both within a window of 1 KiB and only beyond it.
+fn every_combination_of_options_negotiates_and_carries_messages() {
+    // It has repetitions within a window of 1 KiB, and others at longer distances.
     let words: String = (0..2000).map(|i| format!("word {} ", i * i % 89)).collect();
     let message = Message::text(words);
     for of_client in Options::all() {
@@ -123,7 +123,7 @@ fn every_combination_of_options_agrees_and_carries_messages() {
 }
 
 #[test]
-fn either_side_alone_compresses_nothing() {
+fn one_side_alone_compresses_nothing() {
     fn with_or_without<S>(config: Config<S>, has_deflate: bool) -> Config<S> {
         if has_deflate { with(config, PermessageDeflate::new()) } else { config.max_output(usize::MAX) }
     }
@@ -138,7 +138,7 @@ fn either_side_alone_compresses_nothing() {
 }
 
 #[test]
-fn what_is_queued_before_the_open_is_compressed_as_agreed() {
+fn messages_queued_before_the_open_are_compressed_as_negotiated() {
     let message = Message::text("x".repeat(10_000));
     for is_agreed in [false, true] {
         let server = if is_agreed { with(Config::server(), PermessageDeflate::new()) } else { Config::server() };
@@ -158,7 +158,7 @@ fn what_is_queued_before_the_open_is_compressed_as_agreed() {
 }
 
 #[test]
-fn a_server_cannot_inflate_beyond_the_limit_of_the_client() {
+fn server_cannot_inflate_beyond_the_limit_of_the_client() {
     // CVE-2026-54464.
     let (mut client, mut server) = open(
         with(Config::client(), PermessageDeflate::new()).max_message_size(10_000),
@@ -193,7 +193,7 @@ proptest! {
     #![proptest_config(cases(150))]
 
     #[test]
-    fn any_messages_come_through_under_any_options_in_any_chunking(
+    fn messages_are_transmitted_under_any_options_in_any_chunking(
         (of_client, of_server) in (side(), side()),
         messages in prop::collection::vec((any::<bool>(), any::<bool>(), message()), 0..12),
         steps in prop::collection::vec(prop_oneof![1..20usize, 1..5000usize], 1..6),

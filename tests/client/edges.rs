@@ -1,4 +1,4 @@
-//! What is easily got wrong at the edges: URLs, interim and unfinished answers, what is told of them.
+//! Edge cases: URLs, interim and incomplete responses, and how they are reported.
 
 use websocket_driver::{Driver, Event, HeadError, ProxyError, ResponseFault};
 
@@ -7,13 +7,13 @@ use crate::request::{head, values};
 use crate::session::{Client, Reply, config, refusal, uri};
 
 #[test]
-fn a_url_with_a_query_and_no_path_has_the_path_of_the_root() {
+fn url_with_a_query_and_no_path_has_the_root_path() {
     let head = head("ws://example.com?x=1", config());
     assert_eq!(head.split("\r\n").next(), Some("GET /?x=1 HTTP/1.1"));
 }
 
 #[test]
-fn a_scheme_in_capitals_is_the_same() {
+fn scheme_in_upper_case_is_accepted() {
     // RFC 3986 §3.1.
     for url in ["WS://example.com/", "Wss://example.com/"] {
         assert!(Driver::client(&uri(url), config()).is_ok(), "{url}");
@@ -21,7 +21,7 @@ fn a_scheme_in_capitals_is_the_same() {
 }
 
 #[test]
-fn a_port_that_is_none_is_refused() {
+fn invalid_port_is_refused() {
     for url in ["ws://example.com:65536/", "ws://example.com:99999/", "ws://example.com:x/"] {
         if let Ok(url) = url.parse() {
             assert!(Driver::client(&url, config()).is_err(), "{url}");
@@ -30,18 +30,18 @@ fn a_port_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_user_with_a_colon_is_refused() {
+fn user_with_a_colon_is_refused() {
     // RFC 7617 §2: a user-id that contains a colon is invalid.
     assert!(Driver::client(&uri("ws://us%3Aer:secret@example.com/"), config()).is_err());
 }
 
 #[test]
-fn empty_userinfo_is_none() {
+fn empty_userinfo_is_ignored() {
     assert_eq!(values(&head("ws://@example.com/", config()), "Authorization"), [""; 0]);
 }
 
 #[test]
-fn subprotocols_that_are_no_tokens_or_are_there_twice_are_not_sent() {
+fn invalid_and_duplicate_subprotocols_are_not_sent() {
     // RFC 6455 §4.1: each is a token, and no two are the same.
     for protocols in [vec!["a, b"], vec!["a b"], vec![""], vec!["a", "a"]] {
         assert!(
@@ -52,7 +52,7 @@ fn subprotocols_that_are_no_tokens_or_are_there_twice_are_not_sent() {
 }
 
 #[test]
-fn interim_answers_before_the_101_are_passed_over() {
+fn interim_responses_before_the_101_are_skipped() {
     // RFC 9110 §15.2: a client must be able to read one or more of them, expected or not.
     let interim = Reply::status("103 Early Hints").with("Link", "</a>");
     for count in 1..4 {
@@ -72,7 +72,7 @@ fn interim_answers_before_the_101_are_passed_over() {
 }
 
 #[test]
-fn interim_answers_of_a_proxy_are_passed_over() {
+fn interim_responses_of_a_proxy_are_skipped() {
     let mut proxy = started(config());
     proxy.receive(&[b"HTTP/1.1 100 Continue\r\n\r\n", ESTABLISHED].concat()[..]);
     assert_eq!(proxy.poll(), Some(Ok(())));
@@ -80,7 +80,7 @@ fn interim_answers_of_a_proxy_are_passed_over() {
 }
 
 #[test]
-fn a_refusal_whose_body_is_chunked_is_told_when_that_ends() {
+fn refusal_with_a_chunked_body_is_reported_when_it_ends() {
     let reply = Reply::status("403 Forbidden").with("Transfer-Encoding", "chunked");
     for (body, decoded) in [("5\r\nhello\r\n0\r\n\r\n", "hello"), ("0\r\n\r\n", "")] {
         for slowly in [false, true] {
@@ -94,7 +94,7 @@ fn a_refusal_whose_body_is_chunked_is_told_when_that_ends() {
 }
 
 #[test]
-fn a_head_that_cannot_be_read_is_kept() {
+fn invalid_head_is_kept() {
     for head in ["HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 101 OK\r\nA b: c\r\n\r\n"] {
         let events = Client::started(config()).feed(head);
         let (error, _) = refusal(head, &events);
@@ -104,14 +104,14 @@ fn a_head_that_cannot_be_read_is_kept() {
 }
 
 #[test]
-fn an_answer_of_http_1_0_is_hinted_at() {
+fn http_1_0_response_has_a_hint() {
     let reply = Reply::line("HTTP/1.0 503 Service Unavailable").with("Content-Length", "0");
     let hint = refusal("503", &Client::started(config()).feed(reply.bytes())).0.hint();
     assert!(hint.is_some_and(|hint| hint.contains("HTTP/1.0")));
 }
 
 #[test]
-fn a_101_of_http_1_0_is_refused() {
+fn http_1_0_101_is_refused() {
     // RFC 6455 §4.1, RFC 9110 §15.2: HTTP/1.0 has no 1xx.
     let bytes = String::from_utf8(Reply::right().bytes()).unwrap().replace("HTTP/1.1", "HTTP/1.0");
     let events = Client::started(config()).feed(bytes);
@@ -119,21 +119,21 @@ fn a_101_of_http_1_0_is_refused() {
 }
 
 #[test]
-fn a_tls_alert_is_hinted_at() {
+fn tls_alert_has_a_hint() {
     let events = Client::started(config()).feed([0x15, 3, 3, 0, 2, 2, 50]);
     assert!(refusal("TLS", &events).0.hint().is_some_and(|hint| hint.contains("TLS")));
 }
 
 #[test]
-fn a_proxy_that_speaks_no_http_is_found_out_at_once() {
+fn proxy_that_is_not_http_is_detected_at_once() {
     let mut proxy = started(config());
-    // What a SOCKS5 proxy says to a request that it does not understand.
+    // The response of a SOCKS5 proxy to a request that it does not understand.
     proxy.receive(&b"\x05\xff\x00\x00"[..]);
     assert!(matches!(proxy.poll(), Some(Err(ProxyError::Head(_)))));
 }
 
 #[test]
-fn the_password_is_in_no_debug_output_while_the_request_waits() {
+fn password_is_not_in_debug_output_while_the_request_waits() {
     let mut driver = Driver::client(&uri("ws://user:secret@example.com/"), config()).unwrap();
     driver.start().unwrap();
     let debug = format!("{driver:?}");

@@ -1,4 +1,4 @@
-//! What a client makes of the answer to its request on HTTP/2 (RFC 8441 §5).
+//! A client's reaction to the response to its HTTP/2 request (RFC 8441 §5).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, Version as Http};
@@ -58,9 +58,9 @@ fn any_2xx_opens() {
     }
 }
 
-/// RFC 8441 §5 has neither key nor `Upgrade`, and the answer to no key is not looked at.
+/// RFC 8441 §5 has neither a key nor `Upgrade`, so `Sec-WebSocket-Accept` is ignored.
 #[test]
-fn what_an_answer_of_http_1_1_needs_is_not_asked_for() {
+fn headers_of_an_http_1_1_response_are_not_required() {
     let mut client = asked(config());
     client.driver.receive_response(with(status(200), &[("sec-websocket-accept", "whatever")])).unwrap();
     assert_eq!(client.events(), [Event::Open]);
@@ -80,14 +80,14 @@ fn any_other_status_refuses_with_its_headers_and_body() {
 }
 
 #[test]
-fn a_refusal_that_agrees_is_one_all_the_same() {
+fn refusal_with_negotiated_headers_is_still_a_refusal() {
     let config = config().protocols(["chat"]);
     let (error, _) = refused(config, with(status(403), &[("sec-websocket-protocol", "chat")]));
     assert_eq!(error.fault, ResponseFault::Status);
 }
 
 #[test]
-fn of_a_long_body_4_kib_are_kept() {
+fn long_body_is_kept_up_to_4_kib() {
     for length in [0, 1, 4095, 4096, 4097, 100_000] {
         let long: Vec<u8> = (0..length).map(|i: usize| i as u8).collect();
         let (parts, _) = status(500).into_parts();
@@ -97,7 +97,7 @@ fn of_a_long_body_4_kib_are_kept() {
 }
 
 #[test]
-fn a_refusal_says_what_a_user_needs_to_know() {
+fn refusal_text_contains_what_users_need() {
     let told = |response| refused(config(), response).0.to_string();
     assert!(told(status(404)).contains("404 Not Found"));
     assert!(told(with(status(401), &[("www-authenticate", "Basic realm=\"x\"")])).contains("Basic realm=\"x\""));
@@ -106,7 +106,7 @@ fn a_refusal_says_what_a_user_needs_to_know() {
 }
 
 #[test]
-fn a_subprotocol_must_be_one_that_was_offered() {
+fn subprotocol_must_have_been_offered() {
     let wrong = |offered: &[&str], headers: &[(&'static str, &str)]| {
         assert_eq!(fault(config().protocols(offered.iter().copied()), headers), (ResponseFault::Protocol, 1002));
     };
@@ -120,14 +120,14 @@ fn a_subprotocol_must_be_one_that_was_offered() {
         client.driver.receive_response(with(status(200), &[(name, agreed)])).unwrap();
         assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], Some(agreed)));
     }
-    // One without a value is absent.
+    // An empty field is ignored.
     let mut client = asked(config().protocols(["chat"]));
     client.driver.receive_response(with(status(200), &[(name, "")])).unwrap();
     assert_eq!((client.events(), client.driver.protocol()), (vec![Event::Open], None));
 }
 
 #[test]
-fn an_extension_must_be_one_that_was_offered() {
+fn extension_must_have_been_offered() {
     let deflate = || config().extension(PermessageDeflate::new()).unwrap();
     let name = "sec-websocket-extensions";
     let rows = [
@@ -146,7 +146,7 @@ fn an_extension_must_be_one_that_was_offered() {
 }
 
 #[test]
-fn an_extension_that_was_agreed_to_is_used() {
+fn negotiated_extension_is_used() {
     for agrees in [true, false] {
         let mut client = asked(config().extension(PermessageDeflate::new()).unwrap());
         client.driver.text("a".repeat(1000)).unwrap();
@@ -160,7 +160,7 @@ fn an_extension_that_was_agreed_to_is_used() {
 }
 
 #[test]
-fn what_is_sent_before_the_open_goes_out_behind_it_masked_and_in_its_order() {
+fn messages_sent_before_the_open_follow_it_masked_and_in_order() {
     let mut client = Client::new(config());
     client.driver.text("before the request").unwrap();
     client.driver.extended_connect().unwrap();
@@ -177,9 +177,9 @@ fn what_is_sent_before_the_open_goes_out_behind_it_masked_and_in_its_order() {
     assert_eq!(sent, [(0x81, &b"before the request"[..]), (0x89, b"a ping"), (0x82, &large[..]), (0x81, b"last")]);
 }
 
-/// Whoever drives the stream may be faster than who brings the head.
+/// The bytes of the stream may be received before the response is passed on.
 #[test]
-fn frames_that_come_before_the_answer_are_told_behind_it() {
+fn frames_before_the_response_are_returned_after_it() {
     let mut client = asked(config());
     let early = frames([Frame::text("one").unmasked(), Frame::text("two").unmasked()]);
     assert_eq!(client.feed(&early[..7]), []);
@@ -189,7 +189,7 @@ fn frames_that_come_before_the_answer_are_told_behind_it() {
 }
 
 #[test]
-fn a_stream_that_ends_before_the_answer_is_a_refusal() {
+fn stream_that_ends_before_the_response_is_a_refusal() {
     let mut client = asked(config());
     client.driver.text("never").unwrap();
     let (error, code) = refusal("ended", &client.eof());
@@ -199,7 +199,7 @@ fn a_stream_that_ends_before_the_answer_is_a_refusal() {
 }
 
 #[test]
-fn the_frames_of_an_open_connection_are_those_of_rfc_6455() {
+fn open_connection_uses_the_frames_of_rfc_6455() {
     let mut client = asked(config());
     client.driver.receive_response(status(200)).unwrap();
     assert_eq!(client.events(), [Event::Open]);
@@ -209,7 +209,7 @@ fn the_frames_of_an_open_connection_are_those_of_rfc_6455() {
     assert_eq!(client.sent(), [(8, 1000_u16.to_be_bytes().to_vec())]);
     assert_eq!(client.feed(Frame::close(1000, "").unmasked().bytes()), [closed(1000, "")]);
     assert!(client.driver.expects_eof(), "the server ends the stream first, here too");
-    // Masks stay in use, and the server has none.
+    // Clients still mask, and servers do not.
     let mut client = asked(config());
     client.driver.receive_response(status(200)).unwrap();
     assert_eq!(client.events(), [Event::Open]);

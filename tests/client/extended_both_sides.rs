@@ -1,5 +1,5 @@
-//! The client driver against the server driver on HTTP/2, in memory: the heads by hand, the rest as bytes in any chunking
-//! (RFC 8441 §5).
+//! The client driver against the server driver on HTTP/2, in memory: the heads are passed as
+//! values, the rest as bytes in any chunking (RFC 8441 §5).
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -13,7 +13,7 @@ use websocket_driver::{
 use crate::both_sides::pump_in;
 use crate::session::{cases, uri};
 
-/// Both sides, after the request and its answer.
+/// Returns both sides after the request and its response.
 fn deflate<S>(config: Config<S>, compress: bool) -> Config<S> {
     if compress { config.extension(PermessageDeflate::new()).unwrap() } else { config }
 }
@@ -31,7 +31,7 @@ fn connect(client: ClientConfig, server: ServerConfig) -> (Driver, Driver) {
 }
 
 #[test]
-fn messages_of_every_size_come_through_both_ways() {
+fn messages_of_every_size_are_transmitted_both_ways() {
     for step in [1, 7, 16 * 1024, usize::MAX] {
         let (mut client, mut server) = connect(Config::client(), Config::server());
         for length in [0, 1, 125, 126, 65_535, 65_536, 100_000] {
@@ -47,7 +47,7 @@ fn messages_of_every_size_come_through_both_ways() {
 }
 
 #[test]
-fn a_subprotocol_and_an_extension_are_agreed_to() {
+fn subprotocol_and_extension_are_negotiated() {
     let client = deflate(Config::client().protocols(["b", "a"]), true);
     let (mut client, mut server) = connect(client, deflate(Config::server().protocols(["a", "c"]), true));
     assert_eq!((client.protocol(), server.protocol()), (Some("a"), Some("a")));
@@ -77,7 +77,7 @@ fn either_side_closes_and_the_server_ends_the_stream_first() {
     }
 }
 
-/// What a client makes of a server's refusal of this request.
+/// Returns a server's refusal of this request, and the client's error for it.
 fn refused(request: &Request<()>, mut client: Driver) -> (E, ProtocolError) {
     let error = websocket_tests::accept(request, Config::server()).expect_err("a refusal");
     client.receive_response(error.to_response().map(Bytes::from)).expect("an answer is waited for");
@@ -86,7 +86,7 @@ fn refused(request: &Request<()>, mut client: Driver) -> (E, ProtocolError) {
 }
 
 #[test]
-fn a_refusal_of_the_server_tells_the_client_why() {
+fn server_refusal_reports_the_reason_to_the_client() {
     let asked = || {
         let mut client = Driver::client(&uri("ws://example.com/"), Config::client()).expect("a URL");
         (client.extended_connect().expect("the first call"), client)
@@ -125,7 +125,7 @@ proptest! {
     #![proptest_config(cases(100))]
 
     #[test]
-    fn all_that_either_side_says_is_heard_by_the_other_in_any_chunking(
+    fn all_actions_of_either_side_are_received_by_the_other_in_any_chunking(
         of_client in messages(),
         of_server in messages(),
         steps in prop::collection::vec(1..3000usize, 1..6),
@@ -139,7 +139,7 @@ proptest! {
         let request = client.extended_connect().unwrap();
         let (response, mut server) = websocket_tests::accept(&request, deflate(Config::server().max_output(usize::MAX), compress)).unwrap();
         let response = response.map(|()| Bytes::new());
-        // The server need not wait for anything more of the client.
+        // The server does not have to wait for the client any more.
         send(&mut server, &of_server);
         client.receive_response(response).unwrap();
         if !early {

@@ -1,4 +1,4 @@
-//! The request that a client opens with on HTTP/2, for another stack to send (RFC 8441 §5), and when it can be had.
+//! A client's HTTP/2 request, to be sent by another stack (RFC 8441 §5), and when it is available.
 
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderName, HeaderValue};
@@ -12,7 +12,7 @@ use websocket_tests::wire::Handshake;
 
 use crate::session::{Client, Reply, closed, config, uri};
 
-/// The request for a URL.
+/// Returns the request for a URL.
 pub(crate) fn request(url: &str, config: ClientConfig) -> Request<()> {
     let mut driver = Driver::client(&uri(url), config).expect("a URL");
     let request = driver.extended_connect().expect("the first call");
@@ -20,37 +20,37 @@ pub(crate) fn request(url: &str, config: ClientConfig) -> Request<()> {
     request
 }
 
-/// A client whose request is on its way, by whomever.
+/// Returns a client whose request was sent by another stack.
 pub(crate) fn asked(config: ClientConfig) -> Client {
     let mut client = Client::new(config);
     client.driver.extended_connect().expect("the first call");
     client
 }
 
-/// The answer that agrees to nothing.
+/// Returns a response that negotiates nothing.
 pub(crate) fn ok() -> Response<Bytes> {
     Response::new(Bytes::new())
 }
 
-/// All headers, in their order.
+/// Returns all headers in order.
 fn headers(request: &Request<()>) -> Vec<(&str, &str)> {
     request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("text"))).collect()
 }
 
 #[test]
-fn a_plain_request_has_the_version_and_no_more() {
+fn plain_request_has_only_the_version() {
     let request = request("ws://example.com/chat?x=1&y=%20", config());
     assert_eq!(request.method(), Method::CONNECT);
     assert_eq!(request.version(), Version::HTTP_2);
     assert_eq!(request.uri(), "http://example.com/chat?x=1&y=%20");
-    // Neither Host nor Upgrade nor Connection nor a key.
+    // Neither Host, Upgrade, Connection nor a key.
     assert_eq!(headers(&request), [("sec-websocket-version", "13")]);
     assert!(request.extensions().is_empty(), "`:protocol` is the stack's");
     assert!(is_handshake(&request));
 }
 
 #[test]
-fn protocols_and_offers_and_credentials_and_own_headers_are_as_on_http_1_1() {
+fn protocols_and_offers_and_credentials_and_headers_are_as_on_http_1_1() {
     let config = config().protocols(["chat.v2", "chat.v1"]).extension(PermessageDeflate::new()).unwrap();
     let mut driver = Driver::client(&uri("wss://user:secret@example.com/chat"), config).unwrap();
     for (name, value) in [("origin", "https://example.com"), ("x-own", "1"), ("x-own", "2")] {
@@ -58,7 +58,7 @@ fn protocols_and_offers_and_credentials_and_own_headers_are_as_on_http_1_1() {
     }
     let request = driver.extended_connect().unwrap();
     let mut all = headers(&request);
-    // A map need not keep the order, but that of one name.
+    // A map only preserves the order of values with the same name.
     all.sort_by_key(|(name, _)| *name);
     assert_eq!(
         all,
@@ -77,7 +77,7 @@ fn protocols_and_offers_and_credentials_and_own_headers_are_as_on_http_1_1() {
 }
 
 #[test]
-fn the_url_becomes_one_of_http_without_user_and_default_port() {
+fn uri_is_http_without_user_and_default_port() {
     let rows = [
         ("ws://example.com", "http://example.com/"),
         ("wss://example.com", "https://example.com/"),
@@ -108,7 +108,7 @@ fn the_url_becomes_one_of_http_without_user_and_default_port() {
 }
 
 #[test]
-fn an_own_authorization_replaces_that_of_the_url() {
+fn own_authorization_replaces_that_of_the_url() {
     let mut driver = Driver::client(&uri("ws://user:secret@example.com/"), config()).unwrap();
     driver.set_header(header::AUTHORIZATION, HeaderValue::from_static("Bearer one")).unwrap();
     let request = driver.extended_connect().unwrap();
@@ -116,7 +116,7 @@ fn an_own_authorization_replaces_that_of_the_url() {
 }
 
 #[test]
-fn headers_that_http_2_has_no_place_for_cannot_be_set() {
+fn headers_that_http_2_forbids_cannot_be_set() {
     let mut client = Client::new(config());
     for name in ["host", "upgrade", "connection", "transfer-encoding", "content-length", "sec-websocket-key"] {
         let name = HeaderName::from_static(name);
@@ -127,27 +127,27 @@ fn headers_that_http_2_has_no_place_for_cannot_be_set() {
 }
 
 #[test]
-fn what_is_wrong_with_the_url_is_told_before() {
+fn url_errors_are_reported_first() {
     let error = Driver::client(&uri("ftp://example.com/"), config()).unwrap_err();
     assert!(matches!(error, ClientError::Url(UrlError::Scheme { .. })));
 }
 
 #[test]
-fn it_is_had_once() {
+fn request_is_available_once() {
     let mut client = asked(config());
     assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
     assert_eq!(client.driver.start(), Err(UsageError::AlreadyAnswered));
     let error = client.driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap_err();
     assert_eq!(error, UsageError::AlreadyAnswered);
     assert_eq!(client.written(), b"");
-    // None of that has changed anything.
+    // None of these calls has changed anything.
     client.driver.receive_response(ok()).unwrap();
     assert_eq!(client.events(), [Event::Open]);
     assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
 }
 
 #[test]
-fn it_is_not_had_after_a_start_which_goes_on_undisturbed() {
+fn request_is_not_available_after_a_start_which_continues() {
     let mut client = Client::started(config());
     assert_eq!(client.driver.extended_connect().unwrap_err(), UsageError::AlreadyAnswered);
     assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
@@ -158,7 +158,7 @@ fn it_is_not_had_after_a_start_which_goes_on_undisturbed() {
 }
 
 #[test]
-fn an_answer_is_taken_once_and_only_where_one_is_waited_for() {
+fn response_is_accepted_once_and_only_when_expected() {
     let mut client = Client::new(config());
     assert_eq!(client.driver.receive_response(ok()), Err(UsageError::NotRequested));
     client.driver.extended_connect().expect("still possible");
@@ -173,7 +173,7 @@ fn an_answer_is_taken_once_and_only_where_one_is_waited_for() {
 }
 
 #[test]
-fn a_connection_that_was_closed_before_the_answer_takes_none() {
+fn connection_closed_before_the_response_accepts_none() {
     for asks in [false, true] {
         let mut client = if asks { asked(config()) } else { Client::new(config()) };
         client.driver.start_close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
@@ -185,7 +185,7 @@ fn a_connection_that_was_closed_before_the_answer_takes_none() {
 }
 
 #[test]
-fn a_server_asks_for_nothing_and_takes_no_answer() {
+fn server_has_no_request_and_accepts_no_response() {
     let request = Handshake::hybi("13").request();
     let mut driver = Driver::server(Config::server());
     assert_eq!(driver.extended_connect().unwrap_err(), UsageError::NotRequested);
@@ -198,7 +198,7 @@ fn a_server_asks_for_nothing_and_takes_no_answer() {
 }
 
 #[test]
-fn the_password_is_in_no_debug_output() {
+fn password_is_not_in_debug_output() {
     let mut driver = Driver::client(&uri("ws://user:secret@example.com/"), config()).unwrap();
     let request = driver.extended_connect().unwrap();
     for debug in [format!("{driver:?}"), format!("{request:?}")] {

@@ -1,4 +1,5 @@
-//! The frames that a client writes: masked, each by a key of its own (RFC 6455 §5.1, §5.3); and those that it reads.
+//! The frames that a client writes, each masked with its own key (RFC 6455 §5.1, §5.3), and those
+//! that it reads.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use crate::both_sides::open;
 use crate::session::{Client, ClientFrame, NONCE, Reply, client_frames, closed, config, mask, text};
 
 #[test]
-fn the_masked_text_of_the_specification_is_these_bytes() {
+fn masked_text_matches_the_specification() {
     // RFC 6455 §5.7.
     let config = config().random(|bytes| match bytes.len() {
         4 => bytes.copy_from_slice(&MASK),
@@ -23,7 +24,7 @@ fn the_masked_text_of_the_specification_is_these_bytes() {
 }
 
 #[test]
-fn every_frame_is_masked_by_the_next_key_of_the_configuration() {
+fn every_frame_is_masked_with_the_next_key_of_the_configuration() {
     let mut client = Client::open();
     client.driver.text("text").unwrap();
     client.driver.send_ping("ping").unwrap();
@@ -52,7 +53,7 @@ fn every_frame_is_masked_by_the_next_key_of_the_configuration() {
 }
 
 #[test]
-fn closes_that_the_client_answers_or_fails_with_are_masked_too() {
+fn closes_that_the_client_answers_or_fails_with_are_masked() {
     let mut client = Client::open();
     client.feed(Frame::close(1001, "bye").unmasked().bytes());
     let expected = ClientFrame { first: 0x88, key: mask(0), payload: 1001u16.to_be_bytes().into() };
@@ -64,7 +65,7 @@ fn closes_that_the_client_answers_or_fails_with_are_masked_too() {
 }
 
 #[test]
-fn each_frame_takes_four_random_bytes_and_each_connection_sixteen() {
+fn frames_take_four_random_bytes_and_connections_sixteen() {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let log = taken.clone();
     let config = Config::client().random(move |bytes| {
@@ -85,10 +86,10 @@ fn each_frame_takes_four_random_bytes_and_each_connection_sixteen() {
 }
 
 #[test]
-fn by_default_the_keys_cannot_be_foreseen() {
+fn default_keys_are_unpredictable() {
     let mut all = HashSet::new();
     for _ in 0..4 {
-        // The key of the handshake is not known here, so a server answers it.
+        // The key of the handshake is unknown here, so a real server responds.
         let (driver, _) = open(Config::client(), Config::server(), usize::MAX);
         let mut client = Client { driver };
         for _ in 0..250 {
@@ -96,7 +97,7 @@ fn by_default_the_keys_cannot_be_foreseen() {
         }
         all.extend(client.frames().into_iter().map(|frame| frame.key));
     }
-    // Of 1,000 numbers of 32 bits two are the same once in 8,600 times.
+    // Of 1,000 random 32-bit numbers, two are equal once in 8,600 times.
     assert!(all.len() >= 998, "{}", all.len());
     for at in 0..4 {
         let bytes: HashSet<u8> = all.iter().map(|key| key[at]).collect();
@@ -174,7 +175,7 @@ fn control_frames_of_the_server_are_answered() {
 }
 
 #[test]
-fn whether_a_frame_is_there_is_known_before_it_is_told() {
+fn has_frame_is_known_before_the_event() {
     let mut client = Client::started(config());
     client.driver.receive(&Reply::right().then(b"\x81\x05Hel")[..]);
     assert!(!client.driver.has_frame(), "it is not open");
@@ -190,7 +191,7 @@ fn whether_a_frame_is_there_is_known_before_it_is_told() {
 }
 
 #[test]
-fn a_length_form_of_the_server_that_is_needed_is_taken() {
+fn minimal_length_form_of_the_server_is_accepted() {
     let bytes = Frame::binary([0; 126]).unmasked().length_form(LengthForm::Bits16).bytes();
     assert_eq!(bytes[..4], [0x82, 126, 0, 126]);
     assert_eq!(Client::open().feed(bytes), [Event::Message(Message::binary(vec![0; 126]))]);

@@ -1,4 +1,4 @@
-//! What a server must not send, and how the client fails then (RFC 6455 §5, §7.1.7).
+//! What a server must not send, and how the client fails the connection (RFC 6455 §5, §7.1.7).
 
 use websocket_driver::{ClientConfig, Event, ProtocolError as Error};
 use websocket_tests::chain::chain;
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Frame, LengthForm, frames};
 
 use crate::session::{Client, config, failed, text};
 
-/// Frames of a server that break a rule, with the fault that the client tells.
+/// Returns invalid server frames, with the error that the client reports.
 pub(crate) fn violations() -> Vec<(&'static str, Vec<u8>, Error)> {
     let bytes = |frame: Frame| frame.unmasked().bytes();
     let begun = |frame: Frame| [bytes(Frame::text("a").more()), bytes(frame)].concat();
@@ -47,7 +47,7 @@ pub(crate) fn violations() -> Vec<(&'static str, Vec<u8>, Error)> {
     ]
 }
 
-/// Feeds wrong frames behind a right one.
+/// Feeds invalid frames after a valid one.
 #[track_caller]
 fn assert_fails(config: ClientConfig, name: &str, bytes: &[u8], error: &Error, code: u16) {
     let mut client = Client::open_with(config);
@@ -60,13 +60,13 @@ fn assert_fails(config: ClientConfig, name: &str, bytes: &[u8], error: &Error, c
     assert_eq!(sent.len(), 1, "{name}: {sent:?}");
     let expected = [&code.to_be_bytes(), chain(&error).as_bytes()].concat();
     assert_eq!(sent[0], (8, expected), "{name}");
-    // Who fails the connection need not wait for the other one (RFC 6455 §7.1.7).
+    // The side that fails the connection does not have to wait for the other (RFC 6455 §7.1.7).
     assert!(client.driver.is_closed() && !client.driver.expects_eof(), "{name}");
     assert_eq!(client.eof(), [], "{name}");
 }
 
 #[test]
-fn what_a_server_must_not_send_fails_the_connection() {
+fn invalid_server_frames_fail_the_connection() {
     for (name, bytes, error) in violations() {
         let code = if matches!(error, Error::InvalidUtf8 | Error::InvalidCloseReason) { 1007 } else { 1002 };
         assert_fails(config(), name, &bytes, &error, code);
@@ -74,7 +74,7 @@ fn what_a_server_must_not_send_fails_the_connection() {
 }
 
 #[test]
-fn a_masked_frame_fails_at_its_second_byte() {
+fn masked_frame_fails_at_its_second_byte() {
     let mut client = Client::open();
     assert_eq!(client.feed([0x81]), []);
     assert_eq!(client.feed([0x85]), failed(Error::MaskedFrame, 1002));
@@ -82,14 +82,14 @@ fn a_masked_frame_fails_at_its_second_byte() {
 }
 
 #[test]
-fn a_text_fails_at_its_first_wrong_byte() {
+fn text_fails_at_its_first_invalid_byte() {
     let mut client = Client::open();
     assert_eq!(client.feed(b"\x81\x0agood \xed"), []);
     assert_eq!(client.feed(b"\xa0"), failed(Error::InvalidUtf8, 1007));
 }
 
 #[test]
-fn limits_hold_for_a_server_too() {
+fn limits_hold_for_a_server() {
     let limits = || config().max_frame_size(200).max_message_size(300).max_fragments(4);
     let bytes = |all: &[Frame]| frames(all.iter().cloned().map(Frame::unmasked));
     let tiny = |count| (0..count).map(|i| Frame::new(if i == 0 { 2 } else { 0 }, "x").more()).collect::<Vec<_>>();

@@ -1,4 +1,5 @@
-//! The life of a client's connection: what is sent early, how it closes, and how the transport ends (RFC 6455 §7).
+//! The life of a client's connection: messages sent early, closing, and the end of the transport
+//! (RFC 6455 §7).
 
 use websocket_driver::{CloseCode, Event, ReadyState, ResponseFault, SendError};
 use websocket_tests::wire::Frame;
@@ -6,7 +7,7 @@ use websocket_tests::wire::Frame;
 use crate::session::{Client, Reply, closed, config, failed, mask, refusal, text};
 
 #[test]
-fn what_is_sent_before_the_open_goes_out_behind_it_in_its_order() {
+fn messages_sent_before_the_open_follow_it_in_order() {
     let mut client = Client::new(config());
     client.driver.text("before the start").unwrap();
     client.driver.send_ping("a ping").unwrap();
@@ -31,7 +32,7 @@ fn what_is_sent_before_the_open_goes_out_behind_it_in_its_order() {
 }
 
 #[test]
-fn what_waits_for_the_open_is_bounded_and_checked() {
+fn messages_waiting_for_the_open_are_bounded_and_checked() {
     let mut client = Client::new(config().max_output(1000));
     assert_eq!(client.driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
     client.driver.binary(vec![0; 1000]).unwrap();
@@ -43,7 +44,7 @@ fn what_waits_for_the_open_is_bounded_and_checked() {
 }
 
 #[test]
-fn a_close_before_the_open_ends_it_at_once() {
+fn close_before_the_open_ends_it_at_once() {
     for started in [false, true] {
         let mut client = if started { Client::started(config()) } else { Client::new(config()) };
         client.driver.text("never").unwrap();
@@ -60,7 +61,7 @@ fn a_close_before_the_open_ends_it_at_once() {
 }
 
 #[test]
-fn a_server_that_speaks_before_the_request_is_heard_behind_it() {
+fn server_data_before_the_request_is_received_after_it() {
     let mut client = Client::new(config());
     assert_eq!(client.feed(Reply::right().then(b"\x81\x05Hello")), []);
     client.driver.start().unwrap();
@@ -68,12 +69,12 @@ fn a_server_that_speaks_before_the_request_is_heard_behind_it() {
 }
 
 #[test]
-fn the_client_closes_and_waits_for_the_end_of_the_transport() {
+fn client_closes_and_waits_for_the_end_of_the_transport() {
     let mut client = Client::open();
     client.driver.start_close(CloseCode::NORMAL, "bye").unwrap();
     assert_eq!(client.driver.ready_state(), ReadyState::Closing);
     assert_eq!(client.sent(), [(8, b"\x03\xe8bye".to_vec())]);
-    // A second close does nothing, whatever it says.
+    // A second close does nothing, whatever its code.
     client.driver.start_close(CloseCode::GOING_AWAY, "again").unwrap();
     assert_eq!(
         client.driver.start_close(CloseCode::ABNORMAL, ""),
@@ -81,7 +82,7 @@ fn the_client_closes_and_waits_for_the_end_of_the_transport() {
     );
     assert_eq!(client.driver.text("late"), Err(SendError::Closed));
     assert_eq!(client.driver.send_ping("late"), Err(SendError::Closed));
-    // What was under way is still told; a ping is not answered any more.
+    // Messages in flight are still received, but pings are not answered any more.
     let under_way = [Frame::text("under way").unmasked().bytes(), Frame::ping("x").unmasked().bytes()].concat();
     assert_eq!(client.feed(under_way), [text("under way"), Event::Ping("x".into())]);
     assert!(!client.driver.is_closed() && !client.driver.expects_eof());
@@ -95,7 +96,7 @@ fn the_client_closes_and_waits_for_the_end_of_the_transport() {
 }
 
 #[test]
-fn the_server_closes_and_the_client_answers_with_the_same_code_and_waits() {
+fn server_closes_and_the_client_answers_with_the_same_code_and_waits() {
     let rows: [(Frame, u16, &str, &[u8]); 4] = [
         (Frame::close(1000, ""), 1000, "", b"\x03\xe8"),
         (Frame::close(1012, "restart"), 1012, "restart", b"\x03\xf4"),
@@ -116,7 +117,7 @@ fn the_server_closes_and_the_client_answers_with_the_same_code_and_waits() {
 }
 
 #[test]
-fn a_close_without_a_code_has_no_body() {
+fn close_without_a_code_has_no_body() {
     let mut client = Client::open();
     client.driver.start_close(CloseCode::NO_STATUS, "").unwrap();
     assert_eq!(client.sent(), [(8, vec![])]);
@@ -125,7 +126,7 @@ fn a_close_without_a_code_has_no_body() {
 }
 
 #[test]
-fn a_client_whose_response_was_taken_waits_for_the_end_all_the_same() {
+fn client_whose_response_was_taken_still_waits_for_the_end() {
     let mut client = Client::open();
     assert_eq!(client.driver.take_response().map(|response| response.status().as_u16()), Some(101));
     assert!(client.driver.response().is_none() && client.driver.take_response().is_none());
@@ -134,7 +135,7 @@ fn a_client_whose_response_was_taken_waits_for_the_end_all_the_same() {
 }
 
 #[test]
-fn closes_that_cross_are_one() {
+fn crossing_closes_are_one() {
     let mut client = Client::open();
     client.driver.start_close(CloseCode::NORMAL, "mine").unwrap();
     assert_eq!(client.feed(Frame::close(1001, "yours").unmasked().bytes()), [closed(1001, "yours")]);
@@ -143,7 +144,7 @@ fn closes_that_cross_are_one() {
 }
 
 #[test]
-fn the_end_that_came_with_the_close_is_not_awaited() {
+fn end_that_arrived_with_the_close_is_not_awaited() {
     let mut client = Client::open();
     client.driver.receive(&Frame::close(1000, "").unmasked().bytes()[..]);
     client.driver.receive_eof();
@@ -153,7 +154,7 @@ fn the_end_that_came_with_the_close_is_not_awaited() {
 }
 
 #[test]
-fn a_transport_that_ends_without_a_close_counts_as_1006() {
+fn transport_that_ends_without_a_close_counts_as_1006() {
     let partial = Frame::text("Hello").unmasked().bytes();
     for (name, bytes) in [("between frames", &b""[..]), ("in a header", &partial[..1]), ("in a payload", &partial[..4])]
     {
@@ -172,7 +173,7 @@ fn a_transport_that_ends_without_a_close_counts_as_1006() {
 }
 
 #[test]
-fn messages_that_came_with_the_end_are_told_before_it() {
+fn messages_that_arrived_with_the_end_are_returned_first() {
     let mut client = Client::started(config());
     client.driver.receive(&Reply::right().then(b"\x81\x01a\x81\x01b\x81\x05c")[..]);
     client.driver.receive_eof();
@@ -180,7 +181,7 @@ fn messages_that_came_with_the_end_are_told_before_it() {
 }
 
 #[test]
-fn a_transport_that_ends_before_the_start_or_the_answer_is_a_refusal() {
+fn transport_that_ends_before_the_response_is_a_refusal() {
     for started in [false, true] {
         let mut client = if started { Client::started(config()) } else { Client::new(config()) };
         client.driver.text("never").unwrap();
@@ -192,7 +193,7 @@ fn a_transport_that_ends_before_the_start_or_the_answer_is_a_refusal() {
 }
 
 #[test]
-fn what_was_queued_for_a_refused_connection_is_dropped() {
+fn messages_queued_for_a_refused_connection_are_dropped() {
     let mut client = Client::started(config());
     client.driver.text("secret").unwrap();
     client.feed(Reply::status("403 Forbidden").with("Content-Length", "0").bytes());
@@ -200,7 +201,7 @@ fn what_was_queued_for_a_refused_connection_is_dropped() {
 }
 
 #[test]
-fn a_failure_behind_the_own_close_sends_no_second_one() {
+fn failure_after_a_local_close_sends_no_second_one() {
     let mut client = Client::open();
     client.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(client.sent().len(), 1);

@@ -1,4 +1,5 @@
-//! The sans-I/O core as a client and through a proxy, over no socket: bytes in, events and bytes out.
+//! The sans-I/O core as a client and through a proxy, without sockets: bytes in, events and bytes
+//! out.
 
 mod both_sides;
 mod chunking;

@@ -1,4 +1,4 @@
-//! What a client makes of the extensions that a server answers with (RFC 6455 §4.1, RFC 7692 §7.1).
+//! A client's reaction to the extensions in a server's response (RFC 6455 §4.1, RFC 7692 §7.1).
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use websocket_driver::extensions::{ExtensionError, ExtensionFault};
@@ -27,7 +27,8 @@ fn parameter(name: &str, value: Option<&str>) -> ExtensionFault {
     ExtensionFault::Parameter { name: name.into(), value: value.map(Into::into) }
 }
 
-/// How [`answered`] must refuse: with 1010, in the driver's own events alone, since there is no connection to say it on.
+/// Asserts a failure with 1010, which is only reported by the driver's events, since there is no
+/// connection to send a close frame on.
 #[track_caller]
 fn assert_refused(config: ClientConfig, lines: &[&str], extension: &str, reason: ExtensionFault) {
     let (mut client, events) = answered(config, lines);
@@ -45,7 +46,7 @@ fn assert_refused(config: ClientConfig, lines: &[&str], extension: &str, reason:
 }
 
 #[test]
-fn extensions_that_nobody_offered_are_refused_with_1010() {
+fn unoffered_extensions_are_refused_with_1010() {
     let deflate = || with(PermessageDeflate::new());
     assert_refused(config(), &["permessage-deflate"], "permessage-deflate", ExtensionFault::Unknown);
     assert_refused(config(), &["x-unknown; a=1"], "x-unknown", ExtensionFault::Unknown);
@@ -68,8 +69,8 @@ fn extensions_that_nobody_offered_are_refused_with_1010() {
 }
 
 #[test]
-fn parameters_that_are_not_acceptable_are_refused_with_1010() {
-    // CVE-2026-2229 among them.
+fn unacceptable_parameters_are_refused_with_1010() {
+    // Including CVE-2026-2229.
     let rows = [
         ("x", "x", None),
         ("x=1", "x", Some("1")),
@@ -97,7 +98,7 @@ fn parameters_that_are_not_acceptable_are_refused_with_1010() {
 }
 
 #[test]
-fn answers_that_do_not_keep_to_what_was_asked_are_refused_with_1010() {
+fn responses_that_violate_the_offer_are_refused_with_1010() {
     let new = PermessageDeflate::new;
     let rows = [
         (new().request_no_context_takeover(true), "", parameter("server_no_context_takeover", None)),
@@ -119,7 +120,7 @@ fn answers_that_do_not_keep_to_what_was_asked_are_refused_with_1010() {
 }
 
 #[test]
-fn a_header_that_breaks_the_grammar_is_refused_with_1010() {
+fn malformed_header_is_refused_with_1010() {
     let rows = [
         (";", 0),
         ("permessage-deflate;", 19),
@@ -144,7 +145,7 @@ fn a_header_that_breaks_the_grammar_is_refused_with_1010() {
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 
 #[test]
-fn acceptable_answers_open_the_connection_and_it_inflates() {
+fn acceptable_responses_open_the_connection_and_it_inflates() {
     let new = PermessageDeflate::new;
     let rows = [
         (new(), ""),
@@ -166,7 +167,7 @@ fn acceptable_answers_open_the_connection_and_it_inflates() {
 }
 
 #[test]
-fn a_server_that_agrees_to_nothing_gets_nothing_compressed() {
+fn server_without_extensions_receives_nothing_compressed() {
     let (mut client, events) = answered(with(PermessageDeflate::new().threshold(0)), &[]);
     assert_eq!(events, [Event::Open]);
     client.driver.text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap();

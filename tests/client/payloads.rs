@@ -1,4 +1,5 @@
-//! Large payloads: masked where they are if nobody else holds them, and else in a copy, never under the caller's hands.
+//! Large payloads: masked in place if their buffer is not shared, otherwise in a copy. The caller's
+//! data never changes.
 
 use std::io::IoSlice;
 
@@ -8,7 +9,7 @@ use websocket_tests::wire::{Frame, frames};
 
 use crate::session::{Client, ClientFrame, client_frames, config, mask};
 
-/// From here on a payload is a segment of its own.
+/// From this length on, a payload is a separate segment.
 const OWN_SEGMENT: usize = 16 * 1024;
 
 const LENGTHS: [usize; 9] = [0, 1, 125, 126, OWN_SEGMENT - 1, OWN_SEGMENT, OWN_SEGMENT + 1, 2 * OWN_SEGMENT, 100_001];
@@ -23,7 +24,7 @@ fn letters(length: usize) -> String {
     (0..length).map(|i| char::from(b'a' + (i % 26) as u8)).collect()
 }
 
-/// Sends a message and asserts that it came out, masked by the first key.
+/// Sends a message and asserts that it was written, masked with the first key.
 #[track_caller]
 fn assert_sent(message: impl Into<Message>, first: u8, expected: &[u8]) {
     let mut client = Client::open();
@@ -35,7 +36,7 @@ fn assert_sent(message: impl Into<Message>, first: u8, expected: &[u8]) {
 }
 
 #[test]
-fn a_payload_that_the_caller_still_holds_is_not_changed() {
+fn payload_that_the_caller_still_holds_is_not_changed() {
     for length in LENGTHS {
         let expected = pattern(length);
         let bytes = Bytes::from(expected.clone());
@@ -61,13 +62,13 @@ fn a_payload_that_the_caller_still_holds_is_not_changed() {
 }
 
 #[test]
-fn parts_of_one_buffer_do_not_touch_each_other() {
+fn parts_of_one_buffer_do_not_affect_each_other() {
     let whole = Bytes::from(pattern(5 * OWN_SEGMENT));
     for range in [0..2 * OWN_SEGMENT, OWN_SEGMENT..3 * OWN_SEGMENT, 4 * OWN_SEGMENT..5 * OWN_SEGMENT] {
         assert_sent(whole.slice(range.clone()), 0x82, &pattern(5 * OWN_SEGMENT)[range]);
     }
     assert!(whole == pattern(5 * OWN_SEGMENT));
-    // The same, of a buffer that can still be written to.
+    // The same with a buffer that can still be written to.
     let mut buffer = BytesMut::from(&pattern(4 * OWN_SEGMENT)[..]);
     let part = buffer.split_to(2 * OWN_SEGMENT).freeze();
     assert_sent(part, 0x82, &pattern(2 * OWN_SEGMENT));
@@ -75,7 +76,7 @@ fn parts_of_one_buffer_do_not_touch_each_other() {
 }
 
 #[test]
-fn a_payload_that_nobody_else_holds_comes_out_the_same() {
+fn payload_that_is_not_shared_is_transmitted_unchanged() {
     for length in LENGTHS {
         assert_sent(pattern(length), 0x82, &pattern(length));
         assert_sent(BytesMut::from(&pattern(length)[..]).freeze(), 0x82, &pattern(length));
@@ -87,7 +88,7 @@ fn a_payload_that_nobody_else_holds_comes_out_the_same() {
 }
 
 #[test]
-fn a_static_payload_is_sent_and_stays() {
+fn static_payload_is_sent_and_not_changed() {
     for length in LENGTHS {
         assert_sent(Bytes::from_static(&STATIC[..length]), 0x82, &vec![b'S'; length]);
         let text = std::str::from_utf8(&STATIC[..length]).unwrap();
@@ -97,7 +98,7 @@ fn a_static_payload_is_sent_and_stays() {
 }
 
 #[test]
-fn one_payload_can_be_sent_many_times_and_over_many_connections() {
+fn payload_can_be_sent_many_times_and_on_many_connections() {
     let message = Message::binary(pattern(3 * OWN_SEGMENT));
     let mut clients = [Client::open_with(config().max_output(usize::MAX)), Client::open()];
     for client in &mut clients {
@@ -113,7 +114,7 @@ fn one_payload_can_be_sent_many_times_and_over_many_connections() {
 }
 
 #[test]
-fn what_came_from_the_server_is_echoed_without_harm_to_its_neighbours() {
+fn received_payload_is_echoed_without_harm_to_its_neighbours() {
     let (one, two) = (pattern(3 * OWN_SEGMENT), letters(2 * OWN_SEGMENT));
     let mut client = Client::open();
     client.driver.receive(&frames([Frame::binary(&one).unmasked(), Frame::text(&two).unmasked()])[..]);
@@ -127,7 +128,7 @@ fn what_came_from_the_server_is_echoed_without_harm_to_its_neighbours() {
 }
 
 #[test]
-fn large_payloads_are_segments_of_their_own_and_all_keep_their_order() {
+fn large_payloads_are_separate_segments_and_keep_their_order() {
     let mut client = Client::open_with(config().max_output(usize::MAX));
     let large = BytesMut::from(&pattern(OWN_SEGMENT)[..]).freeze();
     let (address, length) = (large.as_ptr(), large.len());
@@ -157,7 +158,7 @@ fn large_payloads_are_segments_of_their_own_and_all_keep_their_order() {
 }
 
 #[test]
-fn the_output_is_bounded_for_a_client_too() {
+fn output_is_bounded_for_a_client() {
     let mut client = Client::open_with(config().max_output(1000));
     client.driver.binary(vec![0; 2000]).unwrap();
     assert!(client.driver.is_output_full());

@@ -1,4 +1,5 @@
-//! A tunnel through a proxy that stands: its request, and the driver that comes out of it (RFC 9110 §9.3.6).
+//! An established tunnel through a proxy: its request, and the driver that results (RFC 9110
+//! §9.3.6).
 
 use bytes::Buf;
 use http::header::{self, HeaderName, HeaderValue};
@@ -17,7 +18,7 @@ pub(crate) fn written(proxy: &mut Proxy) -> String {
     String::from_utf8(output.copy_to_bytes(output.remaining()).into()).expect("a head of text")
 }
 
-/// The request is written, and was taken off the output.
+/// Returns a tunnel whose request was written.
 pub(crate) fn started(config: ClientConfig) -> Proxy {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example:3128", config);
     proxy.start();
@@ -34,7 +35,7 @@ fn request(url: &str, proxy: &str) -> String {
 pub(crate) const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 #[test]
-fn the_request_names_host_and_port_in_any_case() {
+fn request_always_contains_host_and_port() {
     let rows = [
         ("ws://example.com/chat", "example.com:80"),
         ("wss://example.com/chat?x", "example.com:443"),
@@ -45,7 +46,7 @@ fn the_request_names_host_and_port_in_any_case() {
         ("ws://[::1]/", "[::1]:80"),
         ("wss://[2001:db8::7]/", "[2001:db8::7]:443"),
         ("ws://[::1]:9001/", "[::1]:9001"),
-        // The credentials for the server are none of the proxy's business.
+        // Credentials for the server are not sent to the proxy.
         ("ws://user:secret@example.com/", "example.com:80"),
         ("wss://user:secret@[::1]:1/", "[::1]:1"),
     ];
@@ -58,7 +59,7 @@ fn the_request_names_host_and_port_in_any_case() {
 }
 
 #[test]
-fn the_credentials_of_the_proxy_and_own_headers_follow() {
+fn credentials_of_the_proxy_and_headers_follow() {
     let mut proxy = proxy_with("wss://example.com/", "http://user:p%40ss%3aw%2Frd@proxy.example:3128", config());
     proxy.set_header(header::USER_AGENT, HeaderValue::from_static("me")).unwrap();
     proxy.set_header(HeaderName::from_static("x-own"), HeaderValue::from_static("1")).unwrap();
@@ -93,7 +94,7 @@ fn own_credentials_replace_those_of_the_url() {
 }
 
 #[test]
-fn headers_that_are_not_the_callers_are_refused() {
+fn reserved_headers_are_refused() {
     let mut proxy = proxy_with("ws://example.com/", "http://proxy.example", config());
     for name in ["host", "connection", "upgrade", "content-length", "transfer-encoding", "sec-websocket-key"] {
         let name = HeaderName::from_static(name);
@@ -106,7 +107,7 @@ fn headers_that_are_not_the_callers_are_refused() {
 }
 
 #[test]
-fn urls_that_are_no_proxys_or_no_websockets_are_refused() {
+fn invalid_proxy_and_websocket_urls_are_refused() {
     let make = |url: &str, proxy: &str| {
         let driver = Driver::client(&uri("ws://example.com/"), config()).unwrap();
         Proxy::new(driver, &uri(url), &uri(proxy)).expect_err("refused")
@@ -122,7 +123,7 @@ fn urls_that_are_no_proxys_or_no_websockets_are_refused() {
     assert_eq!(make("ftp://example.com/", "http://proxy.example"), of_websocket);
 }
 
-/// Opens a tunnel with an answer, byte by byte or at once.
+/// Establishes a tunnel with a response, byte by byte or at once.
 fn tunnel(answer: &[u8], slowly: bool) -> Driver {
     let mut proxy = started(config());
     let pieces: Vec<&[u8]> = if slowly { answer.chunks(1).collect() } else { vec![answer] };
@@ -138,8 +139,8 @@ fn tunnel(answer: &[u8], slowly: bool) -> Driver {
 }
 
 #[test]
-fn every_2xx_opens_the_tunnel_and_its_declared_body_is_none() {
-    // RFC 9110 §9.3.6: Content-Length and Transfer-Encoding of such an answer mean nothing.
+fn every_2xx_establishes_the_tunnel_and_its_declared_body_is_ignored() {
+    // RFC 9110 §9.3.6: Content-Length and Transfer-Encoding are ignored in such a response.
     let rows = [
         Reply::status("200 Connection established"),
         Reply::line("HTTP/1.0 200 OK"),
@@ -161,7 +162,7 @@ fn every_2xx_opens_the_tunnel_and_its_declared_body_is_none() {
 }
 
 #[test]
-fn bytes_behind_the_answer_are_the_drivers() {
+fn bytes_after_the_response_are_passed_to_the_driver() {
     let behind = Reply::right().then(Frame::text("glued").unmasked().bytes());
     for end in 0..=behind.len() {
         let mut client = Client { driver: tunnel(&[ESTABLISHED, &behind[..end]].concat(), false) };
@@ -177,7 +178,7 @@ fn bytes_behind_the_answer_are_the_drivers() {
 }
 
 #[test]
-fn bytes_that_come_behind_the_poll_are_the_drivers_too() {
+fn bytes_after_the_poll_are_passed_to_the_driver() {
     let mut proxy = started(config());
     proxy.receive(ESTABLISHED);
     assert_eq!(proxy.poll(), Some(Ok(())));
@@ -190,7 +191,7 @@ fn bytes_that_come_behind_the_poll_are_the_drivers_too() {
 }
 
 #[test]
-fn the_driver_keeps_what_was_done_with_it_before() {
+fn driver_keeps_its_state() {
     let url = uri("ws://user:secret@example.com/chat");
     let mut driver = Driver::client(&url, config().protocols(["a"])).unwrap();
     driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap();
@@ -210,9 +211,10 @@ fn the_driver_keeps_what_was_done_with_it_before() {
 }
 
 #[test]
-fn there_is_no_driver_before_the_tunnel_stands() {
+fn driver_is_not_available_before_the_tunnel_is_established() {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example", config());
-    // Not before the start, not before it is written, not before the answer is there, is whole, and was polled.
+    // Not before the start, before the request is written, before the response is complete, and
+    // before `poll`.
     assert_eq!(proxy.poll(), None);
     proxy = *proxy.into_driver().unwrap_err();
     proxy.start();
@@ -229,7 +231,7 @@ fn there_is_no_driver_before_the_tunnel_stands() {
 }
 
 #[test]
-fn an_answer_before_the_request_waits() {
+fn response_before_the_request_waits() {
     let mut proxy = proxy_with("ws://example.com/chat", "http://proxy.example", config());
     proxy.receive(ESTABLISHED);
     assert_eq!(proxy.poll(), None);

@@ -1,4 +1,4 @@
-//! The answers of a proxy that open no tunnel, by name.
+//! Responses of a proxy that do not establish a tunnel, by name.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ struct Refused {
     name: &'static str,
     bytes: Vec<u8>,
     error: ProxyError,
-    /// Of the answer, where one could be read.
+    /// The status, if a response could be parsed.
     status: Option<u16>,
     message: &'static str,
 }
@@ -90,7 +90,7 @@ fn rows() -> Vec<Refused> {
     ]
 }
 
-/// Feeds an answer in pieces that end at the cuts, then the end of the transport, and tells all that was told.
+/// Feeds a response in pieces, then the end of the transport, and returns all results.
 fn answered(bytes: &[u8], cuts: &[usize]) -> (Proxy, Vec<Result<(), ProxyError>>) {
     let mut proxy = started(config());
     let (mut told, mut start) = (Vec::new(), 0);
@@ -106,7 +106,7 @@ fn answered(bytes: &[u8], cuts: &[usize]) -> (Proxy, Vec<Result<(), ProxyError>>
 }
 
 #[test]
-fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
+fn refusal_is_reported_once_with_status_and_headers_and_without_a_driver() {
     for Refused { name, bytes, error, status, message } in rows() {
         for cuts in [vec![], (1..bytes.len()).collect()] {
             let (proxy, told) = answered(&bytes, &cuts);
@@ -115,7 +115,7 @@ fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
             assert_eq!(proxy.status().map(|status| status.as_u16()), status, "{name}");
             assert_eq!(proxy.headers().contains_key("x-one"), status.is_some(), "{name}");
             let mut proxy = *proxy.into_driver().expect_err(name);
-            // Nothing that comes later changes that.
+            // Later input does not change that.
             proxy.receive(ESTABLISHED);
             assert_eq!(proxy.poll(), None, "{name}");
             assert!(proxy.into_driver().is_err(), "{name}");
@@ -124,7 +124,7 @@ fn each_refusal_is_told_once_with_its_status_and_headers_and_gives_no_driver() {
 }
 
 #[test]
-fn the_limits_of_the_driver_are_those_of_the_proxy() {
+fn limits_of_the_driver_apply_to_the_proxy() {
     for (limits, is_fine) in [
         (config().max_head_size(ESTABLISHED.len()), true),
         (config().max_head_size(ESTABLISHED.len() - 1), false),
@@ -140,7 +140,7 @@ fn the_limits_of_the_driver_are_those_of_the_proxy() {
 }
 
 #[test]
-fn an_endless_head_is_cut_off_as_it_comes() {
+fn endless_head_is_refused_as_it_arrives() {
     // CVE-2026-54465.
     let mut proxy = started(config());
     proxy.receive(&b"HTTP/1.1 200 OK\r\n"[..]);

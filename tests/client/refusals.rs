@@ -1,4 +1,4 @@
-//! Every answer that a client does not take, by name (RFC 6455 §4.1), and those that look odd and are taken.
+//! Every response that a client rejects, by name (RFC 6455 §4.1), and unusual ones that it accepts.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use websocket_tests::wire::ACCEPT;
 
 use crate::session::{Client, Reply, config, refusal};
 
-/// An answer, and what is made of it.
+/// A response and the resulting error.
 pub(crate) struct Refused {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
@@ -24,17 +24,17 @@ impl Refused {
         Self { name, bytes, fault, status, code: 1002, body: Vec::new(), hint: None }
     }
 
-    /// A 101 that is wrong.
+    /// Creates an invalid 101.
     fn wrong(name: &'static str, reply: Reply, fault: ResponseFault) -> Self {
         Self::new(name, reply.bytes(), fault, Some(101))
     }
 
-    /// Another status, without a body.
+    /// Creates a response with another status and without a body.
     fn status(name: &'static str, reply: Reply, status: u16) -> Self {
         Self::new(name, reply.with("Content-Length", "0").bytes(), ResponseFault::Status, Some(status))
     }
 
-    /// What is no head: it is kept in place of a body.
+    /// Creates data that is not a head. It is reported as the body.
     fn noise(name: &'static str, bytes: &[u8], fault: ResponseFault, code: u16) -> Self {
         Self { body: bytes.to_vec(), code, ..Self::new(name, bytes.to_vec(), fault, None) }
     }
@@ -48,10 +48,10 @@ impl Refused {
     }
 }
 
-/// The first bytes of a server that begins with HTTP/2: SETTINGS of three entries.
+/// The first bytes of an HTTP/2 server: SETTINGS with three entries.
 const HTTP2: [u8; 27] = [0, 0, 18, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 128, 0, 4, 0, 1, 0, 0, 0, 5, 0, 255, 255, 255];
 
-/// A fatal alert of TLS 1.2, decode_error.
+/// A fatal TLS 1.2 alert, decode_error.
 const TLS_ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 50];
 
 pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
@@ -162,7 +162,7 @@ pub(crate) static REFUSED: LazyLock<Vec<Refused>> = LazyLock::new(|| {
 });
 
 #[test]
-fn each_refusal_is_told_with_all_that_is_known() {
+fn refusal_is_reported_with_all_details() {
     for Refused { name, bytes, fault, status, code, body, hint } in REFUSED.iter() {
         let mut client = Client::started(config().protocols(["a", "b"]));
         let mut events = client.feed(bytes);
@@ -232,7 +232,7 @@ fn refusal_is_displayed_with_its_reason() {
 }
 
 #[test]
-fn answers_that_differ_only_in_what_may_differ_are_taken() {
+fn acceptable_variations_of_responses_are_accepted() {
     let right = Reply::right;
     let rows = [
         ("as in the example", right()),
@@ -286,7 +286,7 @@ fn subprotocol_without_value_is_absent() {
 }
 
 #[test]
-fn a_subprotocol_that_was_offered_is_taken() {
+fn offered_subprotocol_is_accepted() {
     for chosen in ["a", "b"] {
         let mut client = Client::started(config().protocols(["a", "b"]));
         assert_eq!(client.driver.protocol(), None);

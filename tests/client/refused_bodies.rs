@@ -1,4 +1,5 @@
-//! What a refusal keeps of the answer: its headers, and the first 4 KiB of its body; and that its head is bounded.
+//! What an error contains of a refusal: its headers, and the first 4 KiB of its body. Its head is
+//! limited.
 
 use websocket_driver::{Event, HeadError, ResponseFault};
 
@@ -21,8 +22,8 @@ fn all_headers_are_kept() {
     assert_eq!(refusal("no Upgrade", &events).0.headers["x-one"], "1");
 }
 
-/// Feeds an answer in two pieces, the second of which is `body`; tells what is kept of it, and whether that waited for the
-/// end of the transport.
+/// Feeds a response in two pieces, the second of which is `body`. Returns the reported body, and
+/// whether the end of the transport was needed.
 fn kept(reply: &Reply, body: &[u8]) -> (Vec<u8>, bool) {
     let mut client = Client::started(config());
     let mut events = client.feed(reply.bytes());
@@ -33,7 +34,7 @@ fn kept(reply: &Reply, body: &[u8]) -> (Vec<u8>, bool) {
 }
 
 #[test]
-fn the_body_is_awaited_as_long_as_it_is_and_the_end_ends_it() {
+fn body_is_awaited_until_its_end_or_that_of_the_transport() {
     let long: Vec<u8> = (0..10_000u32).map(|i| i as u8).collect();
     let sized = |length: usize| forbidden().with("Content-Length", length.to_string());
     assert_eq!(kept(&sized(0), b""), (vec![], false));
@@ -119,7 +120,7 @@ fn chunked_body_that_is_malformed_is_kept_unchanged_from_there() {
         assert_eq!(refusal("slowly", &slowly).0.body, body);
     }
     assert_eq!(kept(&chunked(), b"2\r\nhello"), (b"hello".to_vec(), true));
-    // A line that does not end.
+    // A line without an end.
     let endless = [&b"5;"[..], &[b'e'; 10_000]].concat();
     assert_eq!(kept(&chunked(), &endless), (endless[..KEPT].to_vec(), false));
 }
@@ -157,7 +158,7 @@ fn body_framing_follows_the_last_transfer_coding_and_lengths_that_agree() {
 }
 
 #[test]
-fn a_body_in_pieces_is_the_same() {
+fn body_in_pieces_is_the_same() {
     let long = vec![b'x'; KEPT + 100];
     for body in [&b"hello"[..], &long] {
         for reply in [chunked(), forbidden(), forbidden().with("Content-Length", body.len().to_string())] {
@@ -172,7 +173,7 @@ fn a_body_in_pieces_is_the_same() {
 }
 
 #[test]
-fn what_is_no_head_is_kept_up_to_the_limit() {
+fn invalid_head_is_kept_up_to_the_limit() {
     let mut client = Client::started(config());
     let (error, _) = refusal("noise", &client.feed([0xaa; 10_000]));
     assert_eq!(error.fault, ResponseFault::NotHttp);
@@ -180,7 +181,7 @@ fn what_is_no_head_is_kept_up_to_the_limit() {
 }
 
 #[test]
-fn a_head_of_the_limit_is_taken_and_one_byte_more_is_not() {
+fn head_size_limit_is_exact() {
     let fill = Reply::right().with("X", "").bytes().len();
     for limit in [400, 16 * 1024] {
         for excess in [0, 1] {
@@ -202,14 +203,14 @@ fn a_head_of_the_limit_is_taken_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn a_head_fails_with_the_byte_that_makes_it_too_long() {
+fn head_over_limit_fails_at_the_exceeding_byte() {
     let mut client = Client::started(config().max_head_size(400));
     assert_eq!(client.feed([b"HTTP/1.1 200 ", &[b'x'; 386][..]].concat()), []);
     assert_eq!(refusal("400 bytes without an end", &client.feed("x")).0.body.len(), 400);
 }
 
 #[test]
-fn an_endless_head_is_cut_off_in_bounded_memory() {
+fn endless_head_is_refused_in_bounded_memory() {
     // CVE-2026-54465.
     let mut client = Client::started(config());
     let mut events = client.feed("HTTP/1.1 200 OK\r\n");
@@ -228,7 +229,7 @@ fn an_endless_head_is_cut_off_in_bounded_memory() {
 }
 
 #[test]
-fn an_endless_body_is_cut_off_too() {
+fn endless_body_is_cut_off() {
     let mut client = Client::started(config());
     let mut events = client.feed(Reply::status("200 OK").bytes());
     while events.is_empty() {

@@ -1,4 +1,4 @@
-//! Text that is not UTF-8, in compressed messages, to a client that has it replaced.
+//! Invalid UTF-8 in compressed messages, with a client that replaces it.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{ClientConfig, Event, ProtocolError};
@@ -6,7 +6,7 @@ use websocket_tests::wire::Frame;
 
 use crate::session::{Client, Reply, config, failed, text};
 
-/// Open, with permessage-deflate, and a limit of what a message may hold.
+/// Opens a connection with permessage-deflate and a message size limit.
 fn open(config: ClientConfig, limit: usize) -> Client {
     let config = config.extension(PermessageDeflate::new()).expect("one extension");
     let mut client = Client::started(config.max_message_size(limit));
@@ -15,7 +15,7 @@ fn open(config: ClientConfig, limit: usize) -> Client {
     client
 }
 
-/// A compressed message that is stored as it is (RFC 1951 §3.2.4).
+/// Returns a compressed message in a stored block (RFC 1951 §3.2.4).
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let len = bytes.len() as u16;
     [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), bytes, &[0]].concat()

@@ -1,4 +1,4 @@
-//! The request that a client opens with, byte for byte (RFC 6455 §4.1).
+//! The request of a client, byte for byte (RFC 6455 §4.1).
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use websocket_tests::wire::{ACCEPT, KEY};
 
 use crate::session::{Client, Reply, config, uri};
 
-/// The head that is written for a URL.
+/// Returns the head written for a URL.
 pub(crate) fn head(url: &str, config: ClientConfig) -> String {
     let mut client = Client { driver: Driver::client(&uri(url), config).expect("a URL") };
     client.driver.start().expect("the first start");
     String::from_utf8(client.written()).expect("a head of text")
 }
 
-/// The values of a header of a head.
+/// Returns the values of a header in a head.
 pub(crate) fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
     lines.filter(|(other, _)| *other == name).map(|(_, value)| value).collect()
@@ -30,12 +30,12 @@ const PLAIN: &str = "GET /chat?x=1&y=%20 HTTP/1.1\r\n\
      Sec-WebSocket-Version: 13\r\n";
 
 #[test]
-fn a_plain_request_is_these_bytes() {
+fn plain_request_matches_byte_for_byte() {
     assert_eq!(head("ws://example.com/chat?x=1&y=%20", config()), format!("{PLAIN}\r\n"));
 }
 
 #[test]
-fn protocols_and_offers_and_credentials_and_own_headers_follow_in_this_order() {
+fn protocols_and_offers_and_credentials_and_headers_follow_in_this_order() {
     let config = config().protocols(["chat.v2", "chat.v1"]).extension(PermessageDeflate::new()).unwrap();
     let mut driver = Driver::client(&uri("ws://user:secret@example.com/chat?x=1&y=%20"), config).unwrap();
     driver.set_header(header::ORIGIN, HeaderValue::from_static("https://example.com")).unwrap();
@@ -57,7 +57,7 @@ fn protocols_and_offers_and_credentials_and_own_headers_follow_in_this_order() {
 }
 
 #[test]
-fn the_options_of_permessage_deflate_are_offered() {
+fn options_of_permessage_deflate_are_offered() {
     let bits = |bits| WindowBits::new(bits).unwrap();
     let new = PermessageDeflate::new;
     let rows = [
@@ -84,12 +84,13 @@ fn the_options_of_permessage_deflate_are_offered() {
 }
 
 #[test]
-fn the_key_is_16_random_bytes_and_another_one_for_each_connection() {
+fn key_is_16_random_bytes_and_different_for_each_connection() {
     let keys: HashSet<String> = (0..100)
         .map(|_| {
             let head = head("ws://example.com/", Config::client());
             let key = values(&head, "Sec-WebSocket-Key")[0].to_owned();
-            // 16 bytes in base64 are 22 characters, the last of which holds 2 bits, and padding.
+            // The base64 of 16 bytes is 22 characters, the last of which encodes 2 bits, and
+            // padding.
             assert!(key.len() == 24 && key.ends_with("==") && b"AQgw".contains(&key.as_bytes()[21]), "{key}");
             key
         })
@@ -98,11 +99,11 @@ fn the_key_is_16_random_bytes_and_another_one_for_each_connection() {
 }
 
 #[test]
-fn the_key_comes_from_the_randomness_of_the_configuration() {
+fn key_is_generated_by_the_configured_random_function() {
     assert_eq!(values(&head("ws://example.com/", config()), "Sec-WebSocket-Key"), [KEY]);
     let zeros = Config::client().random(|bytes| bytes.fill(0));
     assert_eq!(values(&head("ws://example.com/", zeros.clone()), "Sec-WebSocket-Key"), ["AAAAAAAAAAAAAAAAAAAAAA=="]);
-    // The answer to another key is none to this one.
+    // The response for another key does not match this one.
     let mut client = Client::started(zeros);
     let events = client.feed(Reply::right().set("Sec-WebSocket-Accept", ACCEPT).bytes());
     assert_eq!(events.len(), 2, "{events:?}");
@@ -110,7 +111,7 @@ fn the_key_comes_from_the_randomness_of_the_configuration() {
 }
 
 #[test]
-fn an_own_authorization_replaces_that_of_the_url() {
+fn own_authorization_replaces_that_of_the_url() {
     for url in ["ws://user:secret@example.com/", "ws://example.com/"] {
         let mut driver = Driver::client(&uri(url), config()).unwrap();
         for token in ["Bearer one", "Bearer two"] {
@@ -123,7 +124,7 @@ fn an_own_authorization_replaces_that_of_the_url() {
 }
 
 #[test]
-fn headers_of_the_handshake_are_refused_by_name() {
+fn reserved_headers_are_refused() {
     let reserved = [
         "host",
         "upgrade",
@@ -150,7 +151,7 @@ fn headers_of_the_handshake_are_refused_by_name() {
 }
 
 #[test]
-fn nothing_is_set_or_started_behind_the_start() {
+fn changes_and_starts_after_the_start_are_refused() {
     let mut client = Client::new(config());
     assert_eq!(client.driver.ready_state(), ReadyState::Connecting);
     assert_eq!(client.written(), b"");
@@ -169,8 +170,9 @@ fn nothing_is_set_or_started_behind_the_start() {
 }
 
 #[test]
-fn line_breaks_come_into_no_request() {
-    // CVE-2026-1527. The types of the crate `http` keep them out of headers and paths; what is decoded here is checked here.
+fn line_breaks_cannot_be_put_into_a_request() {
+    // CVE-2026-1527. The types of the `http` crate prevent them in headers and paths. Decoded
+    // credentials are checked here.
     for bytes in [&b"a\r\nb"[..], b"a\nb", b"a\rb", b"a\0b"] {
         assert!(HeaderValue::from_bytes(bytes).is_err());
         let url = [b"ws://example.com/", bytes].concat();

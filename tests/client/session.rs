@@ -1,4 +1,4 @@
-//! A client under test, a server's answers written byte by byte, and a client's frames read back strictly.
+//! A client under test, hand-written server responses, and strictly parsed client frames.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,12 +9,13 @@ use websocket_driver::{ClientConfig, CloseFrame, Config, Driver, Event, Message,
 use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 
-/// What makes the key of the example in RFC 6455 §1.3.
+/// The nonce for the key of the example in RFC 6455 §1.3.
 pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
 
 pub(crate) const URL: &str = "ws://example.com/chat";
 
-/// A configuration whose handshakes have the key of the example, and whose masks are those of [`mask`], in their order.
+/// Returns a configuration whose handshakes use the key of the example, and whose masking keys are
+/// those of [`mask`] in order.
 pub(crate) fn config() -> ClientConfig {
     let count = AtomicU32::new(0);
     Config::client().random(move |bytes| match bytes.len() {
@@ -24,7 +25,7 @@ pub(crate) fn config() -> ClientConfig {
     })
 }
 
-/// The masking key of the n-th frame. All four bytes of it differ from those before.
+/// Returns the masking key of the n-th frame. All four bytes differ from those of previous keys.
 pub(crate) fn mask(number: u32) -> [u8; 4] {
     number.wrapping_add(1).wrapping_mul(0x9e37_79b1).to_be_bytes()
 }
@@ -33,18 +34,18 @@ pub(crate) fn uri(url: &str) -> Uri {
     url.parse().unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
-/// A driver, and short names for what it tells.
+/// A driver with convenience methods.
 pub(crate) struct Client {
     pub(crate) driver: Driver,
 }
 
 impl Client {
-    /// Nothing is written yet.
+    /// Creates a client that has not written anything.
     pub(crate) fn new(config: ClientConfig) -> Self {
         Self { driver: Driver::client(&uri(URL), config).expect("a URL") }
     }
 
-    /// The request is written, and was taken off the output.
+    /// Creates a client whose request was written.
     pub(crate) fn started(config: ClientConfig) -> Self {
         let mut client = Self::new(config);
         client.driver.start().expect("the first start");
@@ -52,7 +53,7 @@ impl Client {
         client
     }
 
-    /// Open, by an answer that agrees to nothing.
+    /// Creates an open client with a response that negotiates nothing.
     pub(crate) fn open() -> Self {
         Self::open_with(config())
     }
@@ -63,18 +64,18 @@ impl Client {
         client
     }
 
-    /// Takes bytes and tells all that follows.
+    /// Receives bytes and returns the events that follow.
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
         self.driver.receive(bytes.as_ref());
         self.events()
     }
 
-    /// Takes bytes one by one and tells all that follows.
+    /// Receives bytes one by one and returns the events that follow.
     pub(crate) fn feed_slowly(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
         bytes.as_ref().iter().flat_map(|byte| self.feed([*byte])).collect()
     }
 
-    /// Ends the transport and tells all that follows.
+    /// Ends the transport and returns the events that follow.
     pub(crate) fn eof(&mut self) -> Vec<Event> {
         self.driver.receive_eof();
         self.events()
@@ -84,18 +85,18 @@ impl Client {
         std::iter::from_fn(|| self.driver.poll_event()).collect()
     }
 
-    /// What was written since the last time.
+    /// Returns the output since the last call.
     pub(crate) fn written(&mut self) -> Vec<u8> {
         let output = self.driver.output();
         output.copy_to_bytes(output.remaining()).into()
     }
 
-    /// The same, as frames.
+    /// Returns the output since the last call as frames.
     pub(crate) fn frames(&mut self) -> Vec<ClientFrame> {
         client_frames(&self.written())
     }
 
-    /// The same, each as its opcode and payload.
+    /// Returns the output since the last call as pairs of opcode and payload.
     pub(crate) fn sent(&mut self) -> Vec<(u8, Vec<u8>)> {
         self.frames().into_iter().map(|frame| (frame.first & 0x0f, frame.payload)).collect()
     }
@@ -121,14 +122,14 @@ pub(crate) fn closed(code: u16, reason: &str) -> Event {
     Event::Close(CloseFrame { code: code.into(), reason: reason.into() })
 }
 
-/// How a fault of the server is told.
+/// Returns the events for a fault of the server.
 pub(crate) fn failed(error: impl Into<ProtocolError>, code: u16) -> [Event; 2] {
     let error = error.into();
     let reason = chain(&error);
     [Event::Error(error), closed(code, &reason)]
 }
 
-/// The refusal that these events tell of, and the code that it counts as.
+/// Returns the refusal in these events, and the close code.
 pub(crate) fn refusal(name: &str, events: &[Event]) -> (ResponseError, u16) {
     let [Event::Error(ProtocolError::Response(error)), Event::Close(close)] = events else {
         panic!("{name}: no refusal: {events:?}");
@@ -137,12 +138,12 @@ pub(crate) fn refusal(name: &str, events: &[Event]) -> (ResponseError, u16) {
     (ResponseError::clone(error), close.code.into())
 }
 
-/// So many cases of a property, and no file written where one fails: what fails becomes a test of its own.
+/// Sets the number of cases of a property. Failures are not persisted; they become separate tests.
 pub(crate) fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// The head of a server's answer: right, unless one of the methods makes it wrong.
+/// The head of a server's response. It is valid, unless a method makes it invalid.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     line: String,
@@ -150,7 +151,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The answer to the example request of RFC 6455 §1.3, without a subprotocol.
+    /// Creates the response to the example request of RFC 6455 §1.3, without a subprotocol.
     pub(crate) fn right() -> Self {
         Self::status("101 Switching Protocols")
             .with("Upgrade", "websocket")
@@ -158,7 +159,7 @@ impl Reply {
             .with("Sec-WebSocket-Accept", ACCEPT)
     }
 
-    /// A bare answer with a status and its words.
+    /// Creates a response with a status and reason phrase, without headers.
     pub(crate) fn status(status: &str) -> Self {
         Self::line(&format!("HTTP/1.1 {status}"))
     }
@@ -167,7 +168,7 @@ impl Reply {
         Self { line: line.into(), headers: Vec::new() }
     }
 
-    /// The same headers with another status and its words.
+    /// Changes the status and reason phrase.
     pub(crate) fn into_status(self, status: &str) -> Self {
         Self { line: format!("HTTP/1.1 {status}"), ..self }
     }
@@ -194,23 +195,24 @@ impl Reply {
         [&bytes[..], b"\r\n"].concat()
     }
 
-    /// With bytes behind it.
+    /// Returns the head followed by other bytes.
     pub(crate) fn then(&self, body: impl AsRef<[u8]>) -> Vec<u8> {
         [&self.bytes()[..], body.as_ref()].concat()
     }
 }
 
-/// A frame of a client.
+/// A client frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientFrame {
     pub(crate) first: u8,
     pub(crate) key: [u8; 4],
-    /// Unmasked.
+    /// The unmasked payload.
     pub(crate) payload: Vec<u8>,
 }
 
-/// Reads all of what a client sent behind its request, and panics where a client may not send it: not masked, fragmented,
-/// lengths that are not minimal, bits but RSV1, unknown opcodes, control frames that are too long, half a frame at the end.
+/// Parses everything that a client sent after its request. Panics if a client must not send it:
+/// frames that are not masked, fragments, lengths that are not minimal, reserved bits except RSV1,
+/// unknown opcodes, control frames that are too long, or an incomplete frame at the end.
 pub(crate) fn client_frames(mut bytes: &[u8]) -> Vec<ClientFrame> {
     let mut all = Vec::new();
     while let [first, second, ..] = *bytes {

@@ -1,4 +1,4 @@
-//! What becomes of a URL: host, path, credentials, or an error (RFC 6455 §3).
+//! Parsing of URLs: host, path, credentials, or an error (RFC 6455 §3).
 
 use websocket_driver::{Driver, UrlError};
 
@@ -6,7 +6,7 @@ use crate::request::{head, values};
 use crate::session::{Client, config, uri};
 
 #[test]
-fn the_host_is_without_the_default_port_and_with_the_brackets() {
+fn host_has_no_default_port_and_keeps_its_brackets() {
     let rows = [
         ("ws://example.com/", "example.com"),
         ("ws://example.com:80/", "example.com"),
@@ -26,7 +26,7 @@ fn the_host_is_without_the_default_port_and_with_the_brackets() {
         ("ws://[::1]:8080/", "[::1]:8080"),
         ("wss://[2001:db8::7]:443/", "[2001:db8::7]"),
         ("ws://user@[::1]/", "[::1]"),
-        // RFC 6874 §4: a zone is not for the server.
+        // RFC 6874 §4: a zone is not sent to the server.
         ("ws://[fe80::1%25eth0]/", "[fe80::1]"),
         ("ws://[fe80::1%eth0]:8080/", "[fe80::1]:8080"),
         ("wss://[fe80::1%251]:443/", "[fe80::1]"),
@@ -41,7 +41,7 @@ fn the_host_is_without_the_default_port_and_with_the_brackets() {
 }
 
 #[test]
-fn the_path_and_the_query_are_written_as_they_are() {
+fn path_and_query_are_written_unchanged() {
     let rows = [
         ("ws://example.com", "/"),
         ("ws://example.com/", "/"),
@@ -51,7 +51,7 @@ fn the_path_and_the_query_are_written_as_they_are() {
         ("ws://example.com/%2F%00?a=%26&b=c+d?e", "/%2F%00?a=%26&b=c+d?e"),
         ("ws://example.com/a;b=c,d", "/a;b=c,d"),
         ("ws://user:secret@example.com/a", "/a"),
-        // A fragment means nothing here, and the type of a URL drops it.
+        // A fragment has no meaning here, and `Uri` drops it.
         ("ws://example.com/a#b", "/a"),
     ];
     for (url, path) in rows {
@@ -61,7 +61,7 @@ fn the_path_and_the_query_are_written_as_they_are() {
 }
 
 #[test]
-fn path_and_query_are_percent_encoded_where_a_request_line_needs_it() {
+fn path_and_query_are_percent_encoded_if_a_request_line_needs_it() {
     let rows = [
         ("ws://example.com/ä", "/%C3%A4"),
         ("ws://example.com/日本?q=日本", "/%E6%97%A5%E6%9C%AC?q=%E6%97%A5%E6%9C%AC"),
@@ -103,7 +103,7 @@ fn user_and_password_are_decoded_and_become_basic_credentials() {
 }
 
 #[test]
-fn the_password_is_in_no_debug_output() {
+fn password_is_not_in_debug_output() {
     let mut client = Client { driver: Driver::client(&uri("ws://user:secret@example.com/"), config()).expect("a URL") };
     let debug = format!("{:?}", client.driver);
     client.driver.start().unwrap();
@@ -114,7 +114,7 @@ fn the_password_is_in_no_debug_output() {
 }
 
 #[test]
-fn a_url_that_is_none_of_a_websocket_is_refused() {
+fn invalid_websocket_url_is_refused() {
     let scheme = || UrlError::Scheme { expected: "ws, wss, http, https" };
     let rows = [
         ("ftp://example.com/", scheme(), "unsupported URL scheme, expected one of ws, wss, http, https"),

@@ -1,4 +1,5 @@
-//! What a server has sent is received, although it has ended the connection and takes nothing more.
+//! Data that a server has sent is received, even if it has closed the connection and reads nothing
+//! more.
 
 use tower_websocket::{CloseCause, CloseCode, WebSocket, connect};
 
@@ -7,7 +8,8 @@ use crate::run::run;
 
 const MESSAGES: usize = 2000;
 
-/// Opens a connection whose server has sent messages, each behind a ping if there are any, and a close frame, and is gone.
+/// Opens a connection whose server has sent messages, each preceded by a ping if `with_pings`, and
+/// a close frame, and is gone.
 async fn open(with_pings: bool) -> WebSocket {
     let (io, other) = tokio::io::duplex(2 * 1024 * 1024);
     let mut peer = Peer::new(other);

@@ -1,4 +1,5 @@
-//! Attempts to connect that end as the test says, and when each was made. The clock stands still, so that times are exact.
+//! Scripted connection attempts, and the time of each. The clock is paused, so that times are
+//! exact.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -19,26 +20,26 @@ pub(crate) type Opened = Result<(WebSocket, Response<()>), ConnectError>;
 
 pub(crate) type Attempt = BoxFuture<'static, Opened>;
 
-/// What comes of one attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
-    /// What will heal.
+    /// A transient failure.
     Fail,
-    /// What will not.
+    /// A permanent failure.
     Never,
-    /// An answer that opens nothing: a status, and header lines.
+    /// A refusal with a status and header lines.
     Refuse(u16, String),
-    /// A session that the server closes after so long, with this code.
+    /// A session that the server closes after this time with this code.
     Close(Duration, u16),
-    /// A session whose transport ends after so long, without a close.
+    /// A session whose transport ends after this time without a close frame.
     Break(Duration),
-    /// A session that nobody ends.
+    /// A session that does not end.
     Stay,
-    /// No answer, ever.
+    /// No response, ever.
     Hang,
 }
 
-/// What is left to happen, and what has.
+/// The remaining outcomes, and the attempts made.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempts {
     acts: Arc<Mutex<VecDeque<Act>>>,
@@ -47,7 +48,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// After these all fail.
+    /// Creates a script. Further attempts fail.
     pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Self {
         let acts = Arc::new(Mutex::new(acts.into_iter().collect()));
         Self { acts, times: Arc::default(), begin: Instant::now() }
@@ -58,17 +59,17 @@ impl Attempts {
         Reconnect::new(move || attempts.attempt())
     }
 
-    /// When each was made, in seconds since the beginning.
+    /// Returns the time of each attempt in seconds since the start.
     pub(crate) fn times(&self) -> Vec<f64> {
         self.times.lock().expect("no panic").iter().map(Duration::as_secs_f64).collect()
     }
 
-    /// How long it is since the beginning, in seconds.
+    /// Returns the seconds since the start.
     pub(crate) fn now(&self) -> f64 {
         self.begin.elapsed().as_secs_f64()
     }
 
-    /// How long it took from each to the next.
+    /// Returns the delay between consecutive attempts.
     pub(crate) fn delays(&self) -> Vec<f64> {
         self.times().windows(2).map(|times| times[1] - times[0]).collect()
     }
@@ -83,7 +84,7 @@ impl Attempts {
             act => {
                 let (io, other) = duplex(64 * 1024);
                 tokio::spawn(serve(Peer::new(other), act));
-                // The server answers no pings.
+                // The server does not answer pings.
                 let config = sample_config().ping_interval(None);
                 connect("ws://example.com/").config(config).over(io).into_future()
             }
@@ -100,7 +101,7 @@ async fn serve(mut peer: Peer, act: Act) {
     match act {
         Act::Close(lasts, code) => {
             sleep(lasts).await;
-            // A client may have gone.
+            // The client may be gone.
             let _ = peer.try_write(Frame::close(code, "").unmasked().bytes()).await;
             peer.close_code().await;
         }
@@ -109,7 +110,7 @@ async fn serve(mut peer: Peer, act: Act) {
     }
 }
 
-/// Waits for a session, and for its end.
+/// Waits for a session and for its end.
 pub(crate) async fn session<F: FnMut() -> Attempt>(sessions: &mut Reconnect<F>) {
     let (socket, _) = sessions.next().await.expect("a session").expect("no error");
     while let Some(message) = socket.recv().await {
@@ -118,12 +119,13 @@ pub(crate) async fn session<F: FnMut() -> Attempt>(sessions: &mut Reconnect<F>) 
     assert!(socket.close_frame().is_some());
 }
 
-/// Between half of so many seconds and all, and a timer has steps of a millisecond.
+/// Returns whether a delay is between half and all of `whole` seconds. Timers have a resolution of
+/// a millisecond.
 pub(crate) fn is_about(delay: f64, whole: f64) -> bool {
     is_within(delay, whole / 2.0, whole)
 }
 
-/// Between so many seconds and so many.
+/// Returns whether a delay is between `least` and `most` seconds.
 pub(crate) fn is_within(delay: f64, least: f64, most: f64) -> bool {
     delay >= least - 0.001 && delay <= most + 0.003
 }

@@ -1,4 +1,5 @@
-//! A connect that is dropped on its way leaves nothing behind: the server sees the end.
+//! A connection attempt that is dropped leaves nothing behind: the server sees the end of the
+//! transport.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -10,7 +11,7 @@ use crate::certificates::Authority;
 use crate::peer::{Peer, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// Connects until `server` is through, and drops it then.
+/// Connects until `server` has completed, and drops the attempt then.
 async fn dropped_after<T>(connect: Connect, server: impl Future<Output = T>) -> T {
     let connect = connect.into_future();
     tokio::select! {
@@ -27,7 +28,7 @@ async fn first_byte(listener: &TcpListener) -> Peer {
 }
 
 #[test]
-fn while_the_answer_is_waited_for() {
+fn connect_dropped_while_waiting_for_the_response_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let mut peer = dropped_after(connect(format!("ws://127.0.0.1:{port}/")), first_byte(&listener)).await;
@@ -36,18 +37,18 @@ fn while_the_answer_is_waited_for() {
 }
 
 #[test]
-fn while_tls_is_agreed_on() {
+fn connect_dropped_during_the_tls_handshake_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let connect = connect(format!("wss://127.0.0.1:{port}/")).tls(Authority::new("good").trusted());
         let mut peer = dropped_after(connect, first_byte(&listener)).await;
-        // RFC 8446 §5.1: a handshake.
+        // RFC 8446 §5.1: a handshake record.
         assert_eq!(peer.rest().await[0], 22);
     });
 }
 
 #[test]
-fn behind_tls() {
+fn connect_dropped_after_the_tls_handshake_ends_the_transport() {
     run(async || {
         let authority = Authority::new("good");
         let acceptor = authority.acceptor(&["localhost"]);
@@ -59,13 +60,13 @@ fn behind_tls() {
         };
         let connect = connect(format!("wss://localhost:{port}/")).tls(authority.trusted());
         let mut peer = dropped_after(connect, server).await;
-        // It says no close_notify: nobody can, who is dropped.
+        // There is no close_notify, since dropping cannot send one.
         assert!(peer.any_end().await.is_empty());
     });
 }
 
 #[test]
-fn while_the_tunnel_is_waited_for() {
+fn connect_dropped_while_waiting_for_the_tunnel_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = format!("http://127.0.0.1:{port}").parse().unwrap();
@@ -75,7 +76,7 @@ fn while_the_tunnel_is_waited_for() {
 }
 
 #[test]
-fn behind_the_tunnel() {
+fn connect_dropped_after_the_tunnel_ends_the_transport() {
     run(async || {
         let (listener, port) = listen().await;
         let server = async {
@@ -92,7 +93,7 @@ fn behind_the_tunnel() {
 }
 
 #[test]
-fn anywhere_in_the_answer() {
+fn connect_dropped_anywhere_in_the_response_ends_the_transport() {
     run(async || {
         let answer = upgraded("");
         for cut in 0..answer.len() {
@@ -112,19 +113,19 @@ fn anywhere_in_the_answer() {
 }
 
 #[test]
-fn before_it_is_polled_nothing_is_connected() {
+fn connect_that_is_not_polled_connects_to_nothing() {
     run(async || {
         let (listener, port) = listen().await;
         drop(connect(format!("ws://127.0.0.1:{port}/")));
         drop(connect(format!("ws://127.0.0.1:{port}/")).into_future());
         let second = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        // Connections are accepted in their order.
+        // Connections are accepted in order.
         assert_eq!(listener.accept().await.unwrap().1, second.local_addr().unwrap());
     });
 }
 
 #[test]
-fn an_open_socket_that_is_dropped_ends_too() {
+fn dropped_socket_ends_the_transport() {
     run(async || {
         let (socket, mut peer) = test::client(Config::client()).await;
         drop(socket);

@@ -1,4 +1,4 @@
-//! Certificates made for a test, and servers that have them.
+//! Certificates created for a test, and servers that use them.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tower_websocket::{Config, TlsConfig};
 
 use crate::peer::{echo, serve};
 
-/// An authority of its own for every test that asks for one.
+/// A certificate authority, a new one for each test.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -25,22 +25,22 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
     }
 
-    /// What a client is told that trusts this authority, and no other.
+    /// Returns a client configuration that trusts only this authority.
     pub(crate) fn trusted(&self) -> TlsConfig {
         TlsConfig::with_authorities([self.der()]).expect("a certificate")
     }
 
-    /// Its certificate.
+    /// Returns the authority's certificate.
     pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
 
-    /// A server with a certificate for these hosts.
+    /// Returns a server with a certificate for these hosts.
     pub(crate) fn acceptor(&self, hosts: &[&str]) -> TlsAcceptor {
         self.issue(Self::params(hosts), &[b"http/1.1"])
     }
 
-    /// A server with a certificate for `localhost` that has expired.
+    /// Returns a server with an expired certificate for `localhost`.
     pub(crate) fn expired(&self) -> TlsAcceptor {
         let mut params = Self::params(&["localhost"]);
         params.not_before = date_time_ymd(2001, 1, 1);
@@ -48,25 +48,25 @@ impl Authority {
         self.issue(params, &[])
     }
 
-    /// A server with a certificate for `localhost` that is not valid yet.
+    /// Returns a server with a certificate for `localhost` that is not valid yet.
     pub(crate) fn too_early(&self) -> TlsAcceptor {
         let mut params = Self::params(&["localhost"]);
         params.not_before = date_time_ymd(4000, 1, 1);
         self.issue(params, &[])
     }
 
-    /// A server for `localhost` that speaks nothing but this.
+    /// Returns a server for `localhost` that supports only this protocol.
     pub(crate) fn speaking(&self, alpn: &'static [u8]) -> TlsAcceptor {
         self.issue(Self::params(&["localhost"]), &[alpn])
     }
 
-    /// A server for `localhost` that knows nothing of ALPN.
+    /// Returns a server for `localhost` without ALPN.
     pub(crate) fn without_alpn(&self) -> TlsAcceptor {
         self.issue(Self::params(&["localhost"]), &[])
     }
 
-    /// A server for `localhost` that takes only clients with a certificate of this authority. It speaks this, and TLS of these
-    /// versions.
+    /// Returns a server for `localhost` that requires client certificates of this authority, with
+    /// this protocol and these TLS versions.
     pub(crate) fn wanting_certificates(
         &self,
         alpn: &'static [u8],
@@ -85,7 +85,8 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// A server whose certificate is the authority's own, as `openssl req -x509` makes them by default.
+    /// Returns a server whose certificate is its own authority, like those created by
+    /// `openssl req -x509` by default.
     pub(crate) fn acceptor_of_itself() -> (CertificateDer<'static>, TlsAcceptor) {
         let mut params = Self::params(&["localhost"]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -98,7 +99,7 @@ impl Authority {
         (certificate, TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// A certificate of this authority, and its key.
+    /// Returns a certificate of this authority and its key.
     pub(crate) fn certify(&self, params: CertificateParams) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
@@ -120,7 +121,7 @@ impl Authority {
     }
 }
 
-/// An echo server over TLS. Clients that do not go through with it are let go.
+/// Starts an echo server over TLS. Failed TLS handshakes are ignored.
 pub(crate) async fn tls_echo_server(acceptor: TlsAcceptor) -> u16 {
     serve(move |stream| {
         let acceptor = acceptor.clone();

@@ -1,5 +1,5 @@
-//! Closing from either side. A client lets the server be the first to end the transport (RFC 6455 §7.1.1), but waits no
-//! longer than `close_timeout`. The clock stands still, so that waits are exact.
+//! Closing by either side. A client lets the server close the transport first (RFC 6455 §7.1.1),
+//! but waits no longer than `close_timeout`. The clock is paused, so that waits are exact.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ async fn open() -> (WebSocket, Peer) {
 }
 
 #[test]
-fn a_client_that_closes_waits_for_the_server_to_end_the_transport() {
+fn closing_client_waits_for_the_server_to_end_the_transport() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
         let server = async {
             peer.expect_close(1000).await;
             peer.send_close(1000, "");
-            // The client does not end first.
+            // The client does not close the transport first.
             peer.expect_nothing(SHORT).await;
             drop(peer);
         };
@@ -38,7 +38,7 @@ fn a_client_that_closes_waits_for_the_server_to_end_the_transport() {
 }
 
 #[test]
-fn a_client_that_is_closed_answers_and_waits_for_the_server_to_end_the_transport() {
+fn closed_client_answers_and_waits_for_the_server_to_end_the_transport() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
@@ -57,7 +57,7 @@ fn a_client_that_is_closed_answers_and_waits_for_the_server_to_end_the_transport
 }
 
 #[test]
-fn a_server_that_does_not_end_the_transport_is_waited_for_no_longer_than_the_limit() {
+fn server_that_does_not_end_the_transport_is_timed_out() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
@@ -75,7 +75,7 @@ fn a_server_that_does_not_end_the_transport_is_waited_for_no_longer_than_the_lim
 }
 
 #[test]
-fn a_server_that_sends_on_after_its_close_is_waited_for_no_longer_than_the_limit() {
+fn server_that_sends_after_its_close_is_timed_out() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let begin = Instant::now();
@@ -96,7 +96,7 @@ fn a_server_that_sends_on_after_its_close_is_waited_for_no_longer_than_the_limit
 }
 
 #[test]
-fn a_server_that_does_not_answer_the_close_counts_as_gone() {
+fn server_that_does_not_answer_the_close_counts_as_gone() {
     run_paused(async || {
         let (mut socket, _peer) = open().await;
         let begin = Instant::now();
@@ -107,7 +107,7 @@ fn a_server_that_does_not_answer_the_close_counts_as_gone() {
 }
 
 #[test]
-fn a_server_that_ends_without_a_close_is_an_abnormal_end() {
+fn server_that_ends_without_a_close_is_an_abnormal_end() {
     run(async || {
         let (mut socket, mut peer) = open().await;
         peer.send_text("last");
@@ -119,7 +119,7 @@ fn a_server_that_ends_without_a_close_is_an_abnormal_end() {
 }
 
 #[test]
-fn a_masked_frame_fails_the_connection_and_is_told() {
+fn masked_frame_fails_the_connection_and_is_reported() {
     run(async || {
         let (mut socket, mut peer) = open().await;
         let server = async {
@@ -163,7 +163,7 @@ fn both_sides_of_this_project_close_each_other_over_tcp() {
             };
             let begin = Instant::now();
             let (server, client) = tokio::join!(server, client);
-            // Nobody has waited for a limit, which is 10 s on both sides.
+            // No timeout, 10 s on both sides, has expired.
             assert!(begin.elapsed() < Duration::from_secs(9));
             assert_eq!((server.code, client.code), (CloseCode::SERVICE_RESTART, CloseCode::SERVICE_RESTART));
             assert_eq!(if server_closes { client.reason } else { server.reason }, "later");

@@ -1,4 +1,4 @@
-//! Streams that somebody else's connector makes.
+//! Streams opened by custom connectors.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -30,11 +30,11 @@ use crate::run::{run, run_paused};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Connects to an echo over memory, and keeps what it was asked for.
+/// Connects to an in-memory echo server, and records the URIs it was called with.
 #[derive(Clone, Default)]
 struct ToMemory {
     asked: Arc<Mutex<Vec<String>>>,
-    /// So often it is not ready.
+    /// The number of polls until it is ready.
     busy: usize,
     is_ready: bool,
 }
@@ -63,7 +63,7 @@ impl Service<Uri> for ToMemory {
     }
 }
 
-/// What a connector that fails is told as.
+/// Returns the text and source of the error for a failing connector.
 async fn failure<E: Into<BoxError> + Send + 'static>(error: E) -> (String, io::Error) {
     let mut error = Some(error);
     let connector = service_fn(move |_: Uri| {
@@ -77,7 +77,7 @@ async fn failure<E: Into<BoxError> + Send + 'static>(error: E) -> (String, io::E
 }
 
 #[test]
-fn a_connector_is_asked_for_host_and_port_and_no_more() {
+fn connector_is_called_with_only_host_and_port() {
     run(async || {
         for (url, expected) in [
             ("ws://example.com/a?b", "http://example.com:80/"),
@@ -102,7 +102,7 @@ fn a_connector_is_asked_for_host_and_port_and_no_more() {
 }
 
 #[test]
-fn ipv6_zone_is_not_sent_to_anyone() {
+fn ipv6_zone_is_not_sent() {
     run_paused(async || {
         for zone in ["%25eth0", "%eth0", "%25et%2dh0"] {
             for proxy in [false, true] {
@@ -126,7 +126,7 @@ fn ipv6_zone_is_not_sent_to_anyone() {
 }
 
 #[test]
-fn ipv6_zone_that_is_no_name_is_an_error() {
+fn invalid_ipv6_zone_is_an_error() {
     run(async || {
         for zone in ["%25%00", "%25a%20b", "%25%2f", "%25%ff", "%25]", "%25%5d"] {
             let error = connect(format!("ws://[fe80::1{zone}]:8080/")).await.unwrap_err();
@@ -137,11 +137,11 @@ fn ipv6_zone_that_is_no_name_is_an_error() {
 }
 
 #[test]
-fn ipv6_zone_is_part_of_the_address_that_is_dialled() {
+fn ipv6_zone_is_part_of_the_address_connected_to() {
     run(async || {
         let listener = TcpListener::bind("[::1]:0").await.expect("an IPv6 address");
         let port = listener.local_addr().unwrap().port();
-        // Names are for addresses that are local to a link.
+        // Zones are for link-local addresses.
         for zone in ["%251", "%1"] {
             let client = connect(format!("ws://[::1{zone}]:{port}/")).into_future();
             let server = async {
@@ -169,7 +169,7 @@ fn ipv6_zone_is_part_of_the_address_that_is_dialled() {
 }
 
 #[test]
-fn a_connector_is_asked_for_the_proxy_where_there_is_one() {
+fn connector_is_called_with_the_proxy_if_there_is_one() {
     run_paused(async || {
         let trusted = Authority::new("any").trusted();
         for (proxy, expected) in [
@@ -180,7 +180,7 @@ fn a_connector_is_asked_for_the_proxy_where_there_is_one() {
         ] {
             let connector = ToMemory::default();
             let connect = connect("wss://example.com/").proxy(proxy.parse().unwrap()).tls(trusted.clone());
-            // An echo of WebSockets is no proxy.
+            // A WebSocket echo server is not a proxy.
             connect.connector(connector.clone()).await.unwrap_err();
             assert_eq!(*connector.asked.lock().unwrap(), [expected], "{proxy}");
         }
@@ -188,7 +188,7 @@ fn a_connector_is_asked_for_the_proxy_where_there_is_one() {
 }
 
 #[test]
-fn a_connector_is_asked_for_when_it_is_ready() {
+fn connector_is_called_when_it_is_ready() {
     run(async || {
         let connector = ToMemory { busy: 5, ..ToMemory::default() };
         let (mut socket, _) = connect("ws://example.com/").connector(connector).await.unwrap();
@@ -196,7 +196,7 @@ fn a_connector_is_asked_for_when_it_is_ready() {
     });
 }
 
-/// Never ready, for a reason.
+/// Never ready, but returns an error.
 struct Broken;
 
 impl Service<Uri> for Broken {
@@ -214,7 +214,7 @@ impl Service<Uri> for Broken {
 }
 
 #[test]
-fn a_connector_that_will_never_be_ready_is_an_io_error() {
+fn connector_that_fails_to_become_ready_is_an_io_error() {
     run(async || {
         let error = connect("wss://example.com/").tls(Authority::new("any").trusted()).connector(Broken).await;
         let Err(ConnectError::Io { host, error }) = error else { panic!("{error:?}") };
@@ -222,7 +222,7 @@ fn a_connector_that_will_never_be_ready_is_an_io_error() {
     });
 }
 
-/// An error with another below it.
+/// An error with a source.
 #[derive(Debug)]
 struct Wrapped<E>(E);
 
@@ -239,7 +239,7 @@ impl<E: Error + 'static> Error for Wrapped<E> {
 }
 
 #[test]
-fn the_error_of_a_connector_keeps_its_kind_and_its_words() {
+fn connector_error_keeps_its_kind_and_text() {
     run(async || {
         let refused = || io::Error::new(ErrorKind::ConnectionRefused, "nobody there");
         let (host, error) = failure(refused()).await;
@@ -249,7 +249,7 @@ fn the_error_of_a_connector_keeps_its_kind_and_its_words() {
         );
         let (_, error) = failure(BoxError::from(refused())).await;
         assert_eq!((error.kind(), &*chain(&error)), (ErrorKind::ConnectionRefused, "nobody there"));
-        // That of the system is the one that says something.
+        // The system's error is reported.
         for (_, error) in [failure(Wrapped(refused())).await, failure(Wrapped(Wrapped(refused()))).await] {
             assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
             let told = chain(&error);
@@ -263,7 +263,7 @@ fn the_error_of_a_connector_keeps_its_kind_and_its_words() {
 }
 
 #[test]
-fn a_unix_socket_with_a_name_will_do() {
+fn unix_socket_works_as_a_connector() {
     run(async || {
         let directory = std::env::temp_dir().join(format!("websocket-tests-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
@@ -281,13 +281,13 @@ fn a_unix_socket_with_a_name_will_do() {
     });
 }
 
-/// To this port, whatever the host.
+/// Connects to this port, whatever the host.
 fn to(port: u16) -> impl Service<Uri, Response = TokioIo<TcpStream>, Error = io::Error, Future: Send> + Clone + Send {
     service_fn(move |_: Uri| async move { TcpStream::connect(("127.0.0.1", port)).await.map(TokioIo::new) })
 }
 
 #[test]
-fn tls_and_tunnels_and_http_2_are_made_on_what_it_gives() {
+fn tls_and_tunnels_and_http_2_use_the_stream_of_the_connector() {
     run(async || {
         let authority = Authority::new("good");
         let port = crate::certificates::tls_echo_server(authority.acceptor(&["example.com"])).await;
@@ -310,7 +310,7 @@ fn tls_and_tunnels_and_http_2_are_made_on_what_it_gives() {
 }
 
 #[test]
-fn the_last_connector_counts_and_none_where_there_is_a_stream() {
+fn last_connector_is_used_and_none_if_there_is_a_stream() {
     run(async || {
         let (io, other) = tokio::io::duplex(4096);
         tokio::spawn(echo(other, Config::server()));
@@ -322,7 +322,7 @@ fn the_last_connector_counts_and_none_where_there_is_a_stream() {
 }
 
 #[test]
-fn hypers_own_connector_will_do_with_its_options() {
+fn hyper_connector_works_with_its_options() {
     run(async || {
         let (listener, port) = listen().await;
         let server = async {
@@ -357,9 +357,9 @@ fn every_address_of_a_name_is_tried() {
     });
 }
 
-/// A host may have no name with addresses of both kinds.
+/// The host may have no name with addresses of both families.
 #[test]
-fn the_usual_connector_tries_every_address_of_localhost() {
+fn default_connector_tries_every_address_of_localhost() {
     run(async || {
         let addresses: Vec<_> = tokio::net::lookup_host(("localhost", 0)).await.unwrap().collect();
         for address in addresses {
@@ -371,7 +371,7 @@ fn the_usual_connector_tries_every_address_of_localhost() {
     });
 }
 
-/// Never done, and tells when it is dropped.
+/// Never completes, and notifies when it is dropped.
 struct Endless(#[allow(dead_code, reason = "it is only dropped")] Peer);
 
 impl Future for Endless {
@@ -383,7 +383,7 @@ impl Future for Endless {
 }
 
 #[test]
-fn a_connector_takes_no_longer_than_all_may_and_is_dropped_then() {
+fn connector_that_exceeds_the_timeout_is_dropped() {
     run_paused(async || {
         let (io, other) = tokio::io::duplex(64);
         let mut io = Some(io);

@@ -1,5 +1,5 @@
-//! The proxy that the environment names. That of a process cannot be set while others read it: each case runs in a process
-//! of its own.
+//! The proxy in the environment variables. They cannot be modified while other threads read them,
+//! so each case runs in a separate process.
 
 use std::env;
 use std::process::Command;
@@ -10,13 +10,14 @@ use crate::forwarder::Forwarder;
 use crate::peer::{echo_server, echoes};
 use crate::run::run;
 
-/// Where the process of its own is to connect to.
+/// The URL for the separate process to connect to.
 const URL: &str = "CONNECT_TEST_URL";
 
-/// What a client reads.
+/// The variables that a client reads.
 const NAMES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/// Connects in a process of its own, with these variables; `PROXY` in them is the proxy's URL, and `PORT` the server's.
+/// Connects in a separate process with these variables. `PROXY` in them is replaced by the proxy's
+/// URL, and `PORT` by the server's port.
 async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
     connect_to("localhost", variables, forwarder).await;
 }
@@ -24,11 +25,11 @@ async fn connect_with(variables: &[(&str, &str)], forwarder: &Forwarder) {
 async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarder) {
     let server = echo_server(Config::server()).await;
     let mut command = Command::new(env::current_exe().expect("this test"));
-    command.args(["--exact", "environment::a_process_of_its_own", "--ignored"]);
+    command.args(["--exact", "environment::separate_process", "--ignored"]);
     for name in NAMES {
         command.env_remove(name).env_remove(name.to_ascii_lowercase());
     }
-    // Whoever runs as a CGI script is not to trust HTTP_PROXY.
+    // HTTP_PROXY is not used in CGI scripts.
     command.env_remove("REQUEST_METHOD").env(URL, format!("ws://{host}:{server}/"));
     let proxy = format!("http://Aladdin:open%20sesame@127.0.0.1:{}", forwarder.port);
     for (name, value) in variables {
@@ -40,9 +41,9 @@ async fn connect_to(host: &str, variables: &[(&str, &str)], forwarder: &Forwarde
 
 #[test]
 #[ignore = "a part of the other tests, which run it"]
-fn a_process_of_its_own() {
+fn separate_process() {
     run(async || {
-        // All ignored tests are run, and this is not one by itself.
+        // Skipped if all ignored tests are run.
         let Ok(url) = env::var(URL) else { return };
         let (mut socket, _) = connect(url).proxy_from_env().await.expect("an open socket");
         echoes(&mut socket, "hello").await;
@@ -50,7 +51,7 @@ fn a_process_of_its_own() {
 }
 
 #[test]
-fn the_environment_names_the_proxy_and_its_credentials() {
+fn proxy_and_credentials_are_read_from_the_environment() {
     run(async || {
         for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
             let forwarder = Forwarder::wanting("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").await;
@@ -61,7 +62,7 @@ fn the_environment_names_the_proxy_and_its_credentials() {
 }
 
 #[test]
-fn the_environment_may_name_none() {
+fn environment_without_a_proxy_connects_directly() {
     run(async || {
         let cases: [&[_]; 4] = [
             &[],

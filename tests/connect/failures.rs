@@ -1,5 +1,5 @@
-//! What cannot be connected to, or asked for: each has its own error, and what is wrong with the arguments is told without
-//! a connection.
+//! Failures to connect: each has its own error, and invalid arguments are reported without
+//! connecting.
 
 use std::io::ErrorKind;
 
@@ -17,7 +17,7 @@ async fn failure(connect: tower_websocket::Connect) -> ConnectError {
 }
 
 #[test]
-fn a_port_that_nobody_listens_on_refuses() {
+fn unused_port_is_refused() {
     run(async || {
         let (listener, port) = listen().await;
         drop(listener);
@@ -29,9 +29,9 @@ fn a_port_that_nobody_listens_on_refuses() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_told() {
+fn unknown_host_name_is_reported() {
     run(async || {
-        // RFC 6761 §6.4: there is none. A label of more than 63 bytes is not even looked up.
+        // RFC 6761 §6.4: it does not exist. A label of more than 63 bytes is not even resolved.
         let host = format!("{}.invalid", "a".repeat(64));
         let error = failure(connect(format!("ws://{host}/"))).await;
         assert!(matches!(&error, ConnectError::Io { host: told, .. } if *told == format!("{host}:80")), "{error:?}");
@@ -42,7 +42,7 @@ fn a_name_that_nobody_has_is_told() {
 }
 
 #[test]
-fn a_text_that_is_no_url_is_malformed() {
+fn invalid_url_is_malformed() {
     run(async || {
         for text in ["", "ws://", "ws://exa mple.com/", "ws://[::1", "ws://example.com/\n"] {
             let error = failure(connect(text)).await;
@@ -52,7 +52,7 @@ fn a_text_that_is_no_url_is_malformed() {
 }
 
 #[test]
-fn url_that_is_malformed_has_a_hint_at_its_characters() {
+fn malformed_url_error_has_a_hint_at_its_characters() {
     run(async || {
         for text in
             ["ws://exämple.com/", "ws://日本.example/a", "ws://exa mple.com/", "ws://example.com/a b", "ws://ä@b/"]
@@ -69,7 +69,7 @@ fn url_that_is_malformed_has_a_hint_at_its_characters() {
 }
 
 #[test]
-fn a_url_with_another_scheme_or_none_is_no_websockets() {
+fn url_with_another_scheme_is_refused() {
     run(async || {
         for text in ["ftp://example.com/", "file://example.com/", "/chat", "example.com", "example.com:80", "*"] {
             let error = failure(connect(text)).await;
@@ -79,7 +79,7 @@ fn a_url_with_another_scheme_or_none_is_no_websockets() {
 }
 
 #[test]
-fn a_url_must_have_a_host_and_a_user_without_control_characters() {
+fn url_must_have_a_host_and_a_user_without_control_characters() {
     run(async || {
         let error = failure(connect("ws://user@:80/")).await;
         assert!(matches!(error, ConnectError::Url(UrlError::Host) | ConnectError::MalformedUrl(_)), "{error:?}");
@@ -89,7 +89,7 @@ fn a_url_must_have_a_host_and_a_user_without_control_characters() {
 }
 
 #[test]
-fn a_port_that_is_none_is_not_taken_for_the_schemes_own() {
+fn invalid_port_is_not_replaced_by_the_default() {
     run(async || {
         for port in ["port", "99999", "-1", "1a"] {
             let error = failure(connect(format!("ws://127.0.0.1:{port}/"))).await;
@@ -100,7 +100,7 @@ fn a_port_that_is_none_is_not_taken_for_the_schemes_own() {
 }
 
 #[test]
-fn a_malformed_header_is_told() {
+fn malformed_header_is_reported() {
     run(async || {
         for (name, value) in [("a b", "c"), ("", "c"), ("a", "b\r\nc: d"), ("a:", "b")] {
             let error = failure(connect("ws://127.0.0.1:1/").header(name, value).header("fine", "fine")).await;
@@ -110,7 +110,7 @@ fn a_malformed_header_is_told() {
 }
 
 #[test]
-fn a_header_of_the_handshake_cannot_be_set() {
+fn reserved_header_cannot_be_set() {
     run(async || {
         let reserved = [
             header::HOST,
@@ -133,7 +133,7 @@ fn a_header_of_the_handshake_cannot_be_set() {
 }
 
 #[test]
-fn what_is_wrong_first_is_told() {
+fn first_error_is_reported() {
     run(async || {
         let error = failure(connect("ws://").header("a b", "c")).await;
         assert!(matches!(error, ConnectError::MalformedUrl(_)), "{error:?}");
@@ -141,9 +141,9 @@ fn what_is_wrong_first_is_told() {
 }
 
 #[test]
-fn a_subprotocol_must_be_a_token() {
+fn subprotocol_must_be_a_token() {
     run(async || {
-        // RFC 6455 §4.1, point 10. It is not a fault of the URL.
+        // RFC 6455 §4.1, item 10. It is not an error of the URL.
         for name in ["", "a b", "a,b", "a\r\nX: y", "ä"] {
             let error = failure(connect("ws://127.0.0.1:1/").protocols([name])).await;
             assert!(!matches!(error, ConnectError::Url(_) | ConnectError::Io { .. }), "{name:?}: {error:?}");
@@ -152,7 +152,7 @@ fn a_subprotocol_must_be_a_token() {
 }
 
 #[test]
-fn a_server_that_ends_without_an_answer_is_told() {
+fn server_that_ends_without_a_response_is_reported() {
     run(async || {
         for answer in ["", "H", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: webs"] {
             let (listener, port) = listen().await;
@@ -169,12 +169,12 @@ fn a_server_that_ends_without_an_answer_is_told() {
 }
 
 #[test]
-fn a_server_that_resets_the_connection_is_an_io_error() {
+fn server_that_resets_the_connection_is_an_io_error() {
     run(async || {
         let (listener, port) = listen().await;
         let server = async {
             let mut peer = Peer::of(&listener).await;
-            // An end with input unread is a reset.
+            // Closing with unread input causes a reset.
             peer.bytes(1).await;
             peer.write("HTTP/1.1 ").await;
         };
@@ -191,7 +191,7 @@ fn a_server_that_resets_the_connection_is_an_io_error() {
 }
 
 #[test]
-fn the_future_can_be_spawned() {
+fn future_can_be_spawned() {
     run(async || {
         let uri: Uri = "ftp://example.com".parse().unwrap();
         let spawned = tokio::spawn(connect(uri).into_future());

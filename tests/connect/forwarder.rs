@@ -1,4 +1,4 @@
-//! An HTTP proxy that knows CONNECT, and nothing else.
+//! An HTTP proxy that supports only CONNECT.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,24 +8,24 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::peer::{Transport, serve};
 
-/// Runs as long as the test does.
+/// A proxy that runs for the duration of the test.
 pub(crate) struct Forwarder {
     pub(crate) port: u16,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Forwarder {
-    /// Forwards for everybody.
+    /// Starts a proxy without authentication.
     pub(crate) async fn start() -> Self {
         Self::new(None, None).await
     }
 
-    /// Forwards for whoever sends this as `Proxy-Authorization`.
+    /// Starts a proxy that requires this `Proxy-Authorization`.
     pub(crate) async fn wanting(credentials: &'static str) -> Self {
         Self::new(Some(credentials), None).await
     }
 
-    /// The same, behind TLS.
+    /// Starts a proxy that is reached over TLS.
     pub(crate) async fn behind_tls(credentials: Option<&'static str>, acceptor: TlsAcceptor) -> Self {
         Self::new(credentials, Some(acceptor)).await
     }
@@ -36,7 +36,7 @@ impl Forwarder {
         let port = serve(move |stream| {
             let (told, acceptor) = (told.clone(), acceptor.clone());
             async move {
-                // How a connection ends is what its client sees.
+                // The client checks how a connection ends.
                 let _ = match acceptor {
                     None => forward(stream, credentials, &told).await,
                     Some(acceptor) => match acceptor.accept(stream).await {
@@ -50,7 +50,7 @@ impl Forwarder {
         Self { port, requests }
     }
 
-    /// The heads of all requests so far, one for each connection.
+    /// Returns the heads of all requests so far, one per connection.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("no panic").clone()
     }
@@ -61,7 +61,7 @@ async fn forward(
     credentials: Option<&str>,
     requests: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
-    // One by one, so that what is behind the head stays for the server.
+    // Byte by byte, so that data after the head is left for the server.
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);

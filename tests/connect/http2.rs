@@ -1,4 +1,5 @@
-//! WebSockets over HTTP/2 (RFC 8441) to this project's own servers: by prior knowledge, and with TLS by ALPN.
+//! WebSockets over HTTP/2 (RFC 8441) with this project's servers: with prior knowledge, and with
+//! TLS and ALPN.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -14,7 +15,7 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
     socket.close_frame().map(|close| close.code)
 }
 
-/// A binary message comes back as it was sent.
+/// Sends a binary message and expects its echo.
 async fn echoes_bytes(socket: &mut WebSocket, length: usize) {
     let bytes: Bytes = (0..length).map(|i| (i * 31 % 251) as u8).collect::<Vec<_>>().into();
     socket.send(bytes.clone()).await.unwrap();
@@ -23,12 +24,12 @@ async fn echoes_bytes(socket: &mut WebSocket, length: usize) {
 }
 
 #[test]
-fn messages_come_back_from_every_server() {
+fn messages_are_echoed_by_every_server() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
             let (mut socket, response) = server.connect().await.unwrap();
-            // RFC 8441 §5: these have no place on HTTP/2.
+            // RFC 8441 §5: these headers are not used on HTTP/2.
             assert_eq!((response.status(), response.version()), (StatusCode::OK, http::Version::HTTP_2));
             for name in ["upgrade", "connection", "sec-websocket-accept"] {
                 assert!(!response.headers().contains_key(name), "{name}");
@@ -46,7 +47,7 @@ fn messages_come_back_from_every_server() {
 }
 
 #[test]
-fn messages_larger_than_any_window_come_back_whole() {
+fn messages_larger_than_any_window_are_echoed() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -58,7 +59,7 @@ fn messages_larger_than_any_window_come_back_whole() {
 }
 
 #[test]
-fn many_small_messages_come_back_in_their_order() {
+fn many_small_messages_are_echoed_in_order() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -81,7 +82,7 @@ fn with_deflate<S>(config: Config<S>) -> Config<S> {
 }
 
 #[test]
-fn messages_are_compressed_where_both_sides_have_it() {
+fn messages_are_compressed_if_both_sides_support_it() {
     run(async || {
         for stack in Stack::ALL {
             for is_agreed in [true, false] {
@@ -99,7 +100,7 @@ fn messages_are_compressed_where_both_sides_have_it() {
 }
 
 #[test]
-fn a_subprotocol_is_agreed_on() {
+fn subprotocol_is_negotiated() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server().protocols(["superchat", "chat"])).await;
@@ -115,7 +116,7 @@ fn a_subprotocol_is_agreed_on() {
 }
 
 #[test]
-fn the_client_closes() {
+fn client_closes() {
     run(async || {
         for stack in Stack::ALL {
             let mut server = stack.serve(Config::server()).await;
@@ -127,14 +128,14 @@ fn the_client_closes() {
             assert!(socket.recv().await.is_none());
             let told = CloseFrame { code: 4321.into(), reason: "done".into() };
             assert_eq!(server.end().await, Some(told));
-            // Nobody has waited for a limit, which is 10 s on both sides.
+            // No timeout, 10 s on both sides, has expired.
             assert!(begin.elapsed().as_secs() < 9);
         }
     });
 }
 
 #[test]
-fn the_server_closes() {
+fn server_closes() {
     run(async || {
         for stack in Stack::ALL {
             let mut server = stack.serve(Config::server()).await;
@@ -152,7 +153,7 @@ fn the_server_closes() {
 }
 
 #[test]
-fn what_was_sent_before_a_close_arrives() {
+fn messages_sent_before_a_close_arrive() {
     run(async || {
         for stack in Stack::TWO {
             let mut server = stack.serve(Config::server()).await;
@@ -182,13 +183,13 @@ fn pings_are_answered_on_either_side() {
 }
 
 #[test]
-fn a_server_that_drops_the_socket_is_an_abnormal_end() {
+fn server_that_drops_the_socket_is_an_abnormal_end() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
             let (mut socket, _) = server.connect().await.unwrap();
             socket.send("drop").await.unwrap();
-            // Of an order or not.
+            // In order or not.
             while let Some(message) = socket.recv().await {
                 assert!(message.is_err());
             }
@@ -198,7 +199,7 @@ fn a_server_that_drops_the_socket_is_an_abnormal_end() {
 }
 
 #[test]
-fn a_client_that_drops_the_socket_is_an_abnormal_end() {
+fn client_that_drops_the_socket_is_an_abnormal_end() {
     run(async || {
         for stack in Stack::ALL {
             let mut server = stack.serve(Config::server()).await;
@@ -211,7 +212,7 @@ fn a_client_that_drops_the_socket_is_an_abnormal_end() {
 }
 
 #[test]
-fn the_limits_of_the_configuration_hold() {
+fn limits_of_the_configuration_hold() {
     run(async || {
         for stack in Stack::TWO {
             let mut server = stack.serve(Config::server()).await;
@@ -227,7 +228,7 @@ fn the_limits_of_the_configuration_hold() {
 }
 
 #[test]
-fn a_path_that_has_no_websocket_is_a_404() {
+fn path_without_a_websocket_is_a_404() {
     run(async || {
         for stack in [Stack::Axum, Stack::AxumTls] {
             let server = stack.serve(Config::server()).await;
@@ -241,7 +242,7 @@ fn a_path_that_has_no_websocket_is_a_404() {
 }
 
 #[test]
-fn the_message_type_is_kept() {
+fn message_type_is_preserved() {
     run(async || {
         let server = Stack::Axum.serve(Config::server()).await;
         let (mut socket, _) = server.connect().await.unwrap();

@@ -1,4 +1,5 @@
-//! Futures over HTTP/2 that are dropped while they wait, at every point where they can: nothing is lost, doubled or cut.
+//! Futures over HTTP/2 that are dropped at every await point: nothing is lost, duplicated or
+//! truncated.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,12 +19,12 @@ const FOREVER: usize = 100_000;
 
 const URL: &str = "ws://example.com/";
 
-/// How often a future is polled before it is dropped.
+/// The number of polls before a future is dropped.
 fn polls() -> impl Iterator<Item = usize> {
     (1..=10).chain([20, FOREVER])
 }
 
-/// Polls a future so many times at most, and lets all others go on in between.
+/// Polls a future at most `times` times, and lets all other tasks run in between.
 async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -35,7 +36,7 @@ async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     None
 }
 
-/// Polls futures anew, so many times each, until one is done.
+/// Creates and polls futures `times` times each, until one completes.
 macro_rules! insist {
     ($times:expr, $future:expr) => {{
         let mut left = FOREVER;
@@ -49,7 +50,7 @@ macro_rules! insist {
     }};
 }
 
-/// A connection to an echo, over a transport that takes a few bytes at a time.
+/// Returns a connection to an echo server over a transport that transfers a few bytes at a time.
 async fn slow() -> Http2Connection {
     let (io, other) = tokio::io::duplex(64);
     let (sender, _ends) = unbounded_channel();
@@ -67,7 +68,7 @@ fn messages() -> [Message; 5] {
 }
 
 #[test]
-fn a_cancelled_recv_or_next_event_loses_nothing() {
+fn cancelled_recv_and_next_event_lose_nothing() {
     run(async || {
         for times in polls() {
             let mut socket = slow_socket().await;
@@ -90,12 +91,12 @@ fn a_cancelled_recv_or_next_event_loses_nothing() {
 }
 
 #[test]
-fn a_cancelled_send_that_was_taken_is_sent_whole_and_once() {
+fn cancelled_send_of_an_accepted_message_is_sent_whole_and_once() {
     run(async || {
         for times in polls() {
             let mut socket = slow_socket().await;
             for message in messages() {
-                // There is room, so it is taken with the first poll.
+                // There is room, so the message is accepted by the first poll.
                 if let Some(sent) = polled(times, socket.send(message)).await {
                     sent.unwrap();
                 }
@@ -109,7 +110,7 @@ fn a_cancelled_send_that_was_taken_is_sent_whole_and_once() {
 }
 
 #[test]
-fn a_send_that_waits_for_room_is_sent_whole_or_not_at_all() {
+fn send_that_waits_for_room_is_sent_whole_or_not_at_all() {
     run(async || {
         for times in polls() {
             let mut small = builder();
@@ -139,7 +140,8 @@ fn a_send_that_waits_for_room_is_sent_whole_or_not_at_all() {
             }
             insist!(times, socket.flush()).unwrap();
             insist!(times, socket.close(CloseCode::NORMAL, "")).unwrap();
-            // Each of them whole, none twice, in their order, and all whose sender was told so.
+            // Each message is complete, at most once and in order, and those whose sender was
+            // notified are there.
             let sent = server.await.expect("no panic");
             assert!(sent.is_sorted_by(|one, next| one < next), "{times} polls: {sent:?}");
             assert!(sent.iter().all(|text| text.ends_with("queued")), "{times} polls: {sent:?}");
@@ -175,7 +177,7 @@ fn recv_in_a_select_loses_nothing() {
 }
 
 #[test]
-fn a_close_that_the_server_began_is_completed_by_whoever_polls_next() {
+fn server_close_is_completed_by_the_next_poll() {
     run(async || {
         for times in polls() {
             let (mut socket, mut tunnel, _peer) = open(builder()).await;
@@ -196,7 +198,7 @@ fn a_close_that_the_server_began_is_completed_by_whoever_polls_next() {
 }
 
 #[test]
-fn a_connect_that_is_dropped_anywhere_leaves_the_connection_as_it_was() {
+fn dropped_connect_leaves_the_connection_unchanged() {
     run(async || {
         let connection = slow().await;
         let (mut other, _) = connect(URL).on(&connection).await.unwrap();
@@ -212,7 +214,7 @@ fn a_connect_that_is_dropped_anywhere_leaves_the_connection_as_it_was() {
 }
 
 #[test]
-fn a_connection_that_is_dropped_anywhere_ends_its_transport() {
+fn dropped_connection_attempt_ends_its_transport() {
     run(async || {
         let mut is_done = false;
         for times in 0..500 {
@@ -222,7 +224,7 @@ fn a_connection_that_is_dropped_anywhere_ends_its_transport() {
             let made = polled(times, connect(URL).http2().over(io).http2_connection()).await;
             is_done = made.is_some();
             drop(made);
-            // It hangs where the transport stays open.
+            // Hangs if the transport stays open.
             server.await.unwrap();
             if is_done {
                 break;

@@ -1,4 +1,4 @@
-//! How a WebSocket over HTTP/2 ends, in order and not (RFC 8441 §5, RFC 9113 §5.4, §6.8).
+//! How a WebSocket over HTTP/2 ends, in order or not (RFC 8441 §5, RFC 9113 §5.4, §6.8).
 
 use std::io::ErrorKind;
 
@@ -14,7 +14,7 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
     socket.close_frame().map(|close| close.code)
 }
 
-/// The transport has failed, which is told once, and then the end.
+/// Expects a transport error once, and then the end.
 async fn failed(socket: &mut WebSocket) -> std::io::Error {
     let message = socket.recv().await;
     let Some(Err(Error::Io(error))) = message else { panic!("{message:?}") };
@@ -24,7 +24,7 @@ async fn failed(socket: &mut WebSocket) -> std::io::Error {
 }
 
 #[test]
-fn an_end_of_the_stream_without_a_close_is_an_abnormal_end_and_no_error() {
+fn stream_end_without_a_close_is_an_abnormal_end_and_no_error() {
     run(async || {
         let (mut socket, mut tunnel, _peer) = open(builder()).await;
         tunnel.write(Frame::text("last"));
@@ -35,9 +35,9 @@ fn an_end_of_the_stream_without_a_close_is_an_abnormal_end_and_no_error() {
     });
 }
 
-/// RFC 8441 §5: a TCP connection that is reset is a stream with CANCEL.
+/// RFC 8441 §5: resetting a stream with CANCEL corresponds to resetting a TCP connection.
 #[test]
-fn a_stream_that_is_reset_is_a_connection_that_is_reset() {
+fn stream_reset_is_a_connection_reset() {
     run(async || {
         let reasons = [
             Reason::CANCEL,
@@ -55,7 +55,7 @@ fn a_stream_that_is_reset_is_a_connection_that_is_reset() {
             let error = failed(&mut socket).await;
             assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{reason:?}: {error}");
             assert!(matches!(socket.send("late").await, Err(Error::Send(_))));
-            // And nothing else ends.
+            // Other streams are not affected.
             to_other.write(Frame::text("still here"));
             assert_eq!(other.recv().await.unwrap().unwrap(), Message::text("still here"));
             other.send("as I am").await.unwrap();
@@ -65,7 +65,7 @@ fn a_stream_that_is_reset_is_a_connection_that_is_reset() {
 }
 
 #[test]
-fn a_reset_while_a_message_is_being_sent_ends_the_sending() {
+fn reset_while_a_message_is_being_sent_ends_the_sending() {
     run(async || {
         for reason in [Reason::CANCEL, Reason::NO_ERROR] {
             let mut small = builder();
@@ -84,7 +84,7 @@ fn a_reset_while_a_message_is_being_sent_ends_the_sending() {
 }
 
 #[test]
-fn a_transport_that_ends_in_the_middle_of_a_message_is_an_io_error() {
+fn transport_that_ends_within_a_message_is_an_io_error() {
     run(async || {
         for is_sudden in [false, true] {
             let (listener, port) = listen().await;
@@ -111,16 +111,16 @@ fn a_transport_that_ends_in_the_middle_of_a_message_is_an_io_error() {
     });
 }
 
-/// All that was there before goes on, and nothing new is begun (RFC 9113 §6.8).
+/// Open streams continue, and no new ones are accepted (RFC 9113 §6.8).
 #[test]
-fn a_server_that_goes_away_in_order_leaves_what_is_open() {
+fn graceful_goaway_keeps_open_sockets() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (mut socket, mut tunnel) = open_on(&connection, &mut peer, Config::client()).await;
         peer.go_away();
         tunnel.write(Frame::text("still here"));
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("still here"));
-        // The last GOAWAY follows an answer to a ping.
+        // The final GOAWAY follows the answer to a ping.
         let error = loop {
             tokio::task::yield_now().await;
             match connect("ws://example.com/").on(&connection).timeout(std::time::Duration::from_millis(50)).await {
@@ -144,7 +144,7 @@ fn a_server_that_goes_away_in_order_leaves_what_is_open() {
 }
 
 #[test]
-fn a_server_that_goes_away_with_an_error_ends_all_sockets() {
+fn goaway_with_an_error_ends_all_sockets() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (mut one, _one) = open_on(&connection, &mut peer, Config::client()).await;
@@ -159,7 +159,7 @@ fn a_server_that_goes_away_with_an_error_ends_all_sockets() {
 }
 
 #[test]
-fn a_connection_that_dies_ends_all_sockets_and_opens_no_more() {
+fn lost_connection_ends_all_sockets_and_opens_no_more() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let mut sockets = Vec::new();
@@ -178,7 +178,7 @@ fn a_connection_that_dies_ends_all_sockets_and_opens_no_more() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_resets_its_stream() {
+fn dropped_socket_resets_its_stream() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (socket, mut tunnel) = open_on(&connection, &mut peer, Config::client()).await;
@@ -190,9 +190,9 @@ fn a_socket_that_is_dropped_resets_its_stream() {
     });
 }
 
-/// The stream ends as a TCP connection does (RFC 6455 §7.1.1): the server first.
+/// The stream ends like a TCP connection (RFC 6455 §7.1.1): the server closes first.
 #[test]
-fn a_client_that_closes_waits_for_the_server_to_end_the_stream_and_ends_it_too() {
+fn closing_client_waits_for_the_server_to_end_the_stream_and_ends_it_too() {
     run_paused(async || {
         let limit = std::time::Duration::from_secs(3);
         for ends in [true, false] {
@@ -218,7 +218,7 @@ fn a_client_that_closes_waits_for_the_server_to_end_the_stream_and_ends_it_too()
 }
 
 #[test]
-fn a_close_that_there_is_no_room_for_takes_no_longer_than_the_limit() {
+fn close_without_room_is_bounded_by_the_close_timeout() {
     run_paused(async || {
         let mut small = builder();
         small.initial_window_size(10);

@@ -1,4 +1,4 @@
-//! Servers that speak no HTTP/2, or take no WebSockets over it, or say nothing.
+//! Servers that do not support HTTP/2, do not accept WebSockets over it, or do not respond.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -18,9 +18,10 @@ use crate::peer::{Peer, echo_server, echoes, listen, serve};
 use crate::run::{run, run_paused};
 
 #[test]
-fn a_server_of_http_1_1_in_the_clear_is_told() {
+fn cleartext_http_1_1_server_is_reported() {
     run(async || {
-        // axum, which answers the preface with 400; and one that answers and stays.
+        // axum, which responds to the preface with 400, and a server that responds and keeps the
+        // connection open.
         let own = echo_server(Config::server()).await;
         let other = serve(async |mut stream| {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
@@ -41,7 +42,7 @@ fn a_server_of_http_1_1_in_the_clear_is_told() {
 }
 
 #[test]
-fn a_server_that_ends_at_once_is_an_io_error() {
+fn server_that_ends_at_once_is_an_io_error() {
     run(async || {
         let port = serve(async |mut stream| {
             let _ = stream.read(&mut [0; 1]).await;
@@ -53,7 +54,7 @@ fn a_server_that_ends_at_once_is_an_io_error() {
 }
 
 #[test]
-fn a_port_that_nobody_listens_on_refuses() {
+fn unused_port_is_refused() {
     run(async || {
         let (listener, port) = listen().await;
         drop(listener);
@@ -66,22 +67,23 @@ fn a_port_that_nobody_listens_on_refuses() {
 }
 
 #[test]
-fn a_tls_server_that_chooses_nothing_speaks_no_http_2() {
+fn tls_server_without_alpn_does_not_support_http_2() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.without_alpn()).await;
         let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).http2().await.unwrap_err();
         let is_it = matches!(&error, ConnectError::NoHttp2 { host } if host.starts_with("localhost"));
         assert!(is_it && !error.is_transient(), "{error:?}");
-        // And over HTTP/1.1 it is one like all.
+        // Over HTTP/1.1 it works.
         let connect = connect(format!("wss://localhost:{port}/")).tls(authority.trusted());
         echoes(&mut connect.await.unwrap().0, "hello").await;
     });
 }
 
-/// RFC 7301 §3.2: a server that speaks none of what is offered refuses the handshake, and says why.
+/// RFC 7301 §3.2: a server that supports none of the offered protocols refuses the handshake with
+/// an alert.
 #[test]
-fn a_tls_server_that_speaks_http_1_1_alone_speaks_no_http_2() {
+fn tls_server_with_only_http_1_1_does_not_support_http_2() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.speaking(b"http/1.1")).await;
@@ -91,7 +93,7 @@ fn a_tls_server_that_speaks_http_1_1_alone_speaks_no_http_2() {
 }
 
 #[test]
-fn http_2_alone_is_offered_and_the_certificate_counts_as_ever() {
+fn http_2_alone_is_offered_and_the_certificate_is_verified() {
     run(async || {
         let authority = Authority::new("good");
         let acceptor = authority.speaking(b"h2");
@@ -114,7 +116,7 @@ fn http_2_alone_is_offered_and_the_certificate_counts_as_ever() {
 }
 
 #[test]
-fn hyper_without_the_setting_takes_no_websockets_and_is_not_asked() {
+fn hyper_without_the_setting_accepts_no_websockets_and_receives_no_request() {
     run(async || {
         let port = serve(async |stream| {
             let service = hyper::service::service_fn(async |request| -> Result<http::Response<Empty<Bytes>>, &str> {
@@ -133,7 +135,7 @@ fn hyper_without_the_setting_takes_no_websockets_and_is_not_asked() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_waited_for_as_long_as_is_said() {
+fn silent_server_is_timed_out() {
     run_paused(async || {
         for (limit, seconds) in [(None, 10), (Some(3), 3)] {
             for of_connection in [false, true] {
@@ -156,7 +158,7 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_is_said() {
 }
 
 #[test]
-fn an_answer_is_waited_for_as_long_as_is_said_and_nothing_else_ends() {
+fn missing_response_is_timed_out_and_nothing_else_ends() {
     run_paused(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (mut socket, mut tunnel) = open_on(&connection, &mut peer, Config::client()).await;
@@ -172,7 +174,7 @@ fn an_answer_is_waited_for_as_long_as_is_said_and_nothing_else_ends() {
 }
 
 #[test]
-fn a_request_that_is_reset_is_an_io_error() {
+fn request_that_is_reset_is_an_io_error() {
     run(async || {
         let reasons = [
             (Reason::REFUSED_STREAM, ErrorKind::ConnectionReset),
@@ -197,7 +199,7 @@ fn a_request_that_is_reset_is_an_io_error() {
 }
 
 #[test]
-fn a_server_that_goes_away_before_the_answer_is_an_io_error() {
+fn goaway_before_the_response_is_an_io_error() {
     run(async || {
         let (connect, peer) = over_memory(builder());
         let server = async {

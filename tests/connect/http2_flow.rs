@@ -1,4 +1,5 @@
-//! Flow control over HTTP/2 (RFC 9113 §5.2): who does not read stops who writes, and nobody else.
+//! Flow control over HTTP/2 (RFC 9113 §5.2): a socket that is not read blocks its own sender and no
+//! other.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -14,20 +15,21 @@ use crate::http2_servers::{FLOOD, FLOOD_MESSAGE, Stack};
 use crate::peer::echoes;
 use crate::run::{run, run_paused};
 
-/// How much the client lets come on a stream that nobody reads.
+/// The client's window for a stream.
 const STREAM_WINDOW: usize = 1024 * 1024;
 
-/// Long enough for all that can happen, where the clock jumps when nothing can.
+/// Long enough for everything that can happen, since the clock is paused.
 const LONG: Duration = Duration::from_secs(5);
 
-/// A server with these windows for each stream and for all together.
+/// Returns a server with these windows for each stream and for the connection.
 fn windows(stream: u32, connection: u32) -> Builder {
     let mut builder = builder();
     builder.initial_window_size(stream).initial_connection_window_size(connection);
     builder
 }
 
-/// Sends bytes of a message that is longer than any window, until there is no room; tells how many.
+/// Sends part of a message that is longer than any window, until the window is full. Returns the
+/// number of bytes.
 async fn fill(tunnel: &mut Tunnel) -> usize {
     tunnel.write_bytes(Frame::binary([]).unmasked().announcing(1 << 25).bytes(), false);
     let mut sent = 10;
@@ -35,13 +37,13 @@ async fn fill(tunnel: &mut Tunnel) -> usize {
         tunnel.write_bytes(vec![7; room], false);
         sent += room;
     }
-    // What was asked for and not had.
+    // Releases the capacity that was requested and not granted.
     tunnel.send.reserve_capacity(0);
     sent
 }
 
 #[test]
-fn a_server_that_grants_small_windows_gets_all_in_small_pieces() {
+fn server_with_small_windows_receives_everything_in_small_pieces() {
     run(async || {
         for window in [1, 16, 1000, 65_535] {
             let (mut socket, mut tunnel, _peer) = open(windows(window, 65_535)).await;
@@ -55,7 +57,7 @@ fn a_server_that_grants_small_windows_gets_all_in_small_pieces() {
 }
 
 #[test]
-fn a_server_that_reads_nothing_stops_the_sender_and_nobody_else() {
+fn server_that_reads_nothing_blocks_only_its_sender() {
     run_paused(async || {
         let (connection, mut peer) = connection(windows(1000, 1024 * 1024)).await;
         let (mut stuck, mut to_stuck) = open_on(&connection, &mut peer, Config::client()).await;
@@ -75,7 +77,7 @@ fn a_server_that_reads_nothing_stops_the_sender_and_nobody_else() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_stops_the_server_and_no_other_socket() {
+fn client_that_reads_nothing_blocks_only_its_server() {
     run_paused(async || {
         let (connection, mut peer) = connection(builder()).await;
         let mut stuck = Vec::new();
@@ -96,7 +98,7 @@ fn a_client_that_reads_nothing_stops_the_server_and_no_other_socket() {
         assert_eq!(received.unwrap().unwrap().as_bytes().len(), 2 * STREAM_WINDOW);
         other.send("and back").await.unwrap();
         to_other.expect("and back").await;
-        // One that is read again gets room again.
+        // A socket that is read again opens its window.
         let (mut socket, mut tunnel) = stuck.swap_remove(2);
         assert!(socket.recv().now_or_never().is_none());
         assert!(timeout(LONG, tunnel.capacity(1)).await.is_ok());
@@ -104,16 +106,18 @@ fn a_client_that_reads_nothing_stops_the_server_and_no_other_socket() {
     });
 }
 
-/// Any future of a socket may be dropped at any time. What one then waits to send takes no room that another could use.
+/// Any future of a socket may be dropped at any time. The data that it then waits to send does not
+/// reserve capacity that another stream could use.
 #[test]
-fn a_send_that_was_given_up_halfway_stops_no_other_socket() {
+fn cancelled_send_blocks_no_other_socket() {
     run_paused(async || {
-        // Streams have more room than the connection, as hyper's and most servers' have.
+        // The windows of streams are larger than that of the connection, as in hyper and most
+        // servers.
         let (connection, mut peer) = connection(windows(1024 * 1024, 65_535)).await;
         let (mut idle, mut to_idle) = open_on(&connection, &mut peer, Config::client()).await;
         let (mut other, mut to_other) = open_on(&connection, &mut peer, Config::client()).await;
         assert!(timeout(LONG, idle.send(vec![7; 300_000])).await.is_err(), "no room for all");
-        // The server reads all that came, and so has room for as much again.
+        // The server reads everything that has arrived, which opens the window again.
         let mut read = 0;
         while let Ok(data) = timeout(LONG, to_idle.more()).await {
             read += data.expect("no end").expect("no error").len();
@@ -121,7 +125,7 @@ fn a_send_that_was_given_up_halfway_stops_no_other_socket() {
         assert!(read >= 65_535, "{read}");
         assert!(timeout(LONG, other.send("hello")).await.is_ok_and(|sent| sent.is_ok()), "there is room");
         assert!(timeout(LONG, to_other.expect("hello")).await.is_ok());
-        // And the first goes on when it is asked to.
+        // The first one continues when it is polled.
         let (flushed, _) = tokio::join!(timeout(LONG, idle.flush()), async {
             while read < 300_000 {
                 read += to_idle.more().await.expect("no end").expect("no error").len();
@@ -131,9 +135,9 @@ fn a_send_that_was_given_up_halfway_stops_no_other_socket() {
     });
 }
 
-/// The same, where the first waits for room while the other is used: there is a task for each.
+/// The same if the first waits for capacity in its own task while the other is used.
 #[test]
-fn many_that_send_at_once_share_the_room() {
+fn concurrent_senders_share_the_window() {
     run(async || {
         let (connection, mut peer) = connection(windows(1024 * 1024, 65_535)).await;
         let mut tasks = Vec::new();
@@ -152,7 +156,7 @@ fn many_that_send_at_once_share_the_room() {
     });
 }
 
-/// A server that shrinks its windows makes what there was of room negative (RFC 9113 §6.9.2).
+/// A server that shrinks its windows makes them negative (RFC 9113 §6.9.2).
 #[test]
 fn windows_may_shrink_while_a_message_is_sent() {
     run(async || {
@@ -165,7 +169,7 @@ fn windows_may_shrink_while_a_message_is_sent() {
         }
         peer.shrink_windows(100);
         let reading = async {
-            // The header and the mask, too.
+            // Including the header and the masking key.
             let _ = tunnel.receive.flow_control().release_capacity(read);
             while read < 200_014 {
                 read += tunnel.more().await.unwrap().unwrap().len();
@@ -177,7 +181,7 @@ fn windows_may_shrink_while_a_message_is_sent() {
 }
 
 #[test]
-fn a_socket_that_is_not_read_stops_no_other_on_a_real_server() {
+fn socket_that_is_not_read_blocks_no_other_on_a_real_server() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -193,7 +197,7 @@ fn a_socket_that_is_not_read_stops_no_other_on_a_real_server() {
                 echoes(&mut other, "hello").await;
                 echoes(&mut other, &"long ".repeat(100_000)).await;
             }
-            // All of it comes when it is wanted.
+            // Everything arrives once it is requested.
             for socket in &mut stuck {
                 for _ in 0..FLOOD {
                     assert_eq!(socket.recv().await.unwrap().unwrap().as_bytes().len(), FLOOD_MESSAGE);

@@ -1,5 +1,5 @@
-//! HTTP/2 frame by frame: what the client sends and when, and what it makes of what no library would send (RFC 9113 §6,
-//! RFC 8441 §3).
+//! HTTP/2 frame by frame: what the client sends and when, and its reaction to frames that no
+//! library would send (RFC 9113 §6, RFC 8441 §3).
 
 use std::time::Duration;
 
@@ -19,21 +19,21 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
     socket.close_frame().map(|close| close.code)
 }
 
-/// An open WebSocket, and the server's side.
+/// Returns an open WebSocket and the server's side.
 async fn open() -> (WebSocket, Http2Wire) {
     let (io, other) = tokio::io::duplex(1024 * 1024);
     let (opened, wire) = tokio::join!(connect(URL).http2().over(io).into_future(), Http2Wire::accept(other));
     (opened.expect("an open socket").0, wire)
 }
 
-/// A message as a DATA frame.
+/// Returns a message as a DATA frame.
 fn data(frame_of: Frame) -> Vec<u8> {
     frame(DATA, 0, STREAM, frame_of.unmasked().bytes())
 }
 
-/// RFC 8441 §3: no CONNECT before the settings that allow it, however late they are.
+/// RFC 8441 §3: no CONNECT before the settings that allow it, however late they arrive.
 #[test]
-fn the_request_waits_for_the_settings() {
+fn request_waits_for_the_settings() {
     run_paused(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -60,11 +60,11 @@ fn the_request_waits_for_the_settings() {
     });
 }
 
-/// And a server whose settings do not allow it is never asked.
+/// A server whose settings do not allow it receives no request.
 #[test]
-fn a_server_that_takes_no_websockets_sees_no_request() {
+fn server_that_accepts_no_websockets_receives_no_request() {
     run_paused(async || {
-        // None; MAX_CONCURRENT_STREAMS alone; the setting with 0.
+        // No settings; only MAX_CONCURRENT_STREAMS; the setting with the value 0.
         for settings in [&[][..], &[0, 3, 0, 0, 0, 100], &[0, 8, 0, 0, 0, 0]] {
             let (io, other) = tokio::io::duplex(64 * 1024);
             let server = async {
@@ -86,7 +86,7 @@ fn a_server_that_takes_no_websockets_sees_no_request() {
 }
 
 #[test]
-fn the_client_grants_all_that_can_be_on_the_connection_and_no_pushes() {
+fn client_grants_the_maximum_connection_window_and_no_pushes() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -106,16 +106,16 @@ fn the_client_grants_all_that_can_be_on_the_connection_and_no_pushes() {
         assert!(settings.contains(&&[0, 2, 0, 0, 0, 0][..]), "ENABLE_PUSH is 0: {settings:?}");
         let window = settings.iter().find(|setting| setting[..2] == [0, 4]).expect("INITIAL_WINDOW_SIZE");
         assert!(u32::from_be_bytes(window[2..].try_into().unwrap()) >= 65_535, "{window:?}");
-        // RFC 9113 §6.9.1: a window is 2^31 - 1 at most, and begins with 65,535.
+        // RFC 9113 §6.9.1: the maximum window is 2^31 - 1, and the initial one is 65,535.
         assert_eq!((update.stream, u32::from_be_bytes(update.payload.try_into().unwrap())), (0, (1 << 31) - 65_536));
     });
 }
 
 #[test]
-fn a_message_leaves_in_one_data_frame_with_its_header() {
+fn message_leaves_in_one_data_frame_with_its_header() {
     run(async || {
         let (mut socket, mut wire) = open().await;
-        // 16,384 is the largest frame (RFC 9113 §6.5.2).
+        // 16,384 is the maximum frame size (RFC 9113 §6.5.2).
         for (length, header) in [(0, 6), (100, 6), (10_000, 8), (16_376, 8), (40_000, 8)] {
             socket.send(vec![7; length]).await.unwrap();
             let first = wire.next(DATA).await;
@@ -126,7 +126,7 @@ fn a_message_leaves_in_one_data_frame_with_its_header() {
                 rest -= wire.next(DATA).await.payload.len();
             }
         }
-        // And what was fed leaves together.
+        // Fed messages leave together.
         for text in ["one", "two", "three"] {
             socket.feed(text).await.unwrap();
         }
@@ -136,7 +136,7 @@ fn a_message_leaves_in_one_data_frame_with_its_header() {
 }
 
 #[test]
-fn a_message_waits_for_room_and_takes_what_there_is() {
+fn message_waits_for_room_and_uses_what_there_is() {
     run_paused(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -152,7 +152,7 @@ fn a_message_waits_for_room_and_takes_what_there_is() {
         let mut sending = Box::pin(socket.send("hello"));
         assert!(timeout(Duration::from_secs(5), &mut sending).await.is_err());
         let server = async {
-            // A header of 2 bytes, a mask of 4, a payload of 5.
+            // A header of 2 bytes, a masking key of 4, a payload of 5.
             for (room, comes) in [(1, 1), (6, 6), (100, 4)] {
                 wire.write(WINDOW_UPDATE, 0, STREAM, u32::to_be_bytes(room)).await;
                 assert_eq!(wire.next(DATA).await.payload.len(), comes);
@@ -163,7 +163,7 @@ fn a_message_waits_for_room_and_takes_what_there_is() {
 }
 
 #[test]
-fn what_comes_glued_to_the_answer_is_received() {
+fn data_following_the_response_is_received() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {
@@ -199,9 +199,10 @@ fn empty_data_frames_are_not_the_end_and_padding_is_no_data() {
     });
 }
 
-/// RFC 9113 §8.1: a server that has said all may reset the stream so, and what it has said counts.
+/// RFC 9113 §8.1: a server that has sent its complete response may reset the stream with NO_ERROR,
+/// and the response is valid.
 #[test]
-fn a_reset_without_an_error_is_an_end_behind_all_that_was_said() {
+fn reset_without_an_error_is_an_end_after_all_data() {
     run(async || {
         for (frames, expected) in [
             (vec![data(Frame::text("last"))], CloseCode::ABNORMAL),
@@ -225,7 +226,7 @@ fn a_reset_without_an_error_is_an_end_behind_all_that_was_said() {
 fn trailers_end_the_stream() {
     run(async || {
         let (mut socket, mut wire) = open().await;
-        // A literal that is not indexed (RFC 7541 §6.2.2): `x: y`.
+        // A literal without indexing (RFC 7541 §6.2.2): `x: y`.
         let trailers = frame(HEADERS, END_HEADERS | END_STREAM, STREAM, [0, 1, b'x', 1, b'y']);
         wire.write_all(&[data(Frame::text("last")), trailers]).await;
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("last"));
@@ -234,9 +235,9 @@ fn trailers_end_the_stream() {
     });
 }
 
-/// What was sent is on its way: a socket over TCP that is dropped behind a `send` has sent it as well.
+/// Sent data is transmitted: a socket over TCP that is dropped after a `send` has sent it as well.
 #[test]
-fn what_was_sent_leaves_though_the_socket_is_dropped_at_once() {
+fn sent_data_leaves_if_the_socket_is_dropped_at_once() {
     run(async || {
         for length in [10, 100_000] {
             let (mut socket, mut wire) = open().await;
@@ -251,9 +252,9 @@ fn what_was_sent_leaves_though_the_socket_is_dropped_at_once() {
     });
 }
 
-/// RFC 6455 §7.1.7: the server is told what it did.
+/// RFC 6455 §7.1.7: the server is told what it did wrong.
 #[test]
-fn a_breach_is_answered_though_the_socket_is_dropped_at_once() {
+fn violation_is_answered_if_the_socket_is_dropped_at_once() {
     run(async || {
         let (mut socket, mut wire) = open().await;
         let server = async {
@@ -270,20 +271,20 @@ fn a_breach_is_answered_though_the_socket_is_dropped_at_once() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_resets_its_stream_with_cancel() {
+fn dropped_socket_resets_its_stream_with_cancel() {
     run(async || {
         let (socket, mut wire) = open().await;
         drop(socket);
         let reset = wire.next(RST_STREAM).await;
         assert_eq!((reset.stream, &reset.payload[..]), (STREAM, &CANCEL[..]));
-        // It was the last of the connection.
+        // It was the last stream of the connection.
         let rest = wire.rest().await;
         assert!(matches!(&rest[..], [Http2Frame { kind: GOAWAY, .. }]), "{rest:?}");
     });
 }
 
 #[test]
-fn a_connect_that_is_dropped_while_it_waits_for_the_answer_resets_its_stream() {
+fn connect_dropped_while_waiting_for_the_response_resets_its_stream() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let server = async {

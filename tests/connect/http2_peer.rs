@@ -1,4 +1,4 @@
-//! A server of HTTP/2 that does as the test says, by the h2 crate.
+//! A scripted HTTP/2 server based on the h2 crate.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,14 +16,14 @@ use websocket_tests::wire::Frame;
 
 use crate::peer::Transport;
 
-/// One that takes WebSockets, to be made more of.
+/// Returns a builder of a server that accepts WebSockets, to be modified.
 pub(crate) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.enable_connect_protocol();
     builder
 }
 
-/// The server's side of one connection, which a task drives.
+/// The server's side of a connection, which is driven by a task.
 pub(crate) struct Http2Peer {
     requests: UnboundedReceiver<Asked>,
     orders: UnboundedSender<Order>,
@@ -31,21 +31,21 @@ pub(crate) struct Http2Peer {
 }
 
 enum Order {
-    /// GOAWAY, and go on with what is open.
+    /// Sends GOAWAY and continues with open streams.
     Graceful,
-    /// GOAWAY, and end.
+    /// Sends GOAWAY and closes.
     Abrupt(Reason),
-    /// SETTINGS, with another window for each stream.
+    /// Sends SETTINGS with another window for streams.
     Window(u32),
 }
 
-/// A request that waits for its answer.
+/// A request that was not answered yet.
 pub(crate) struct Asked {
     pub(crate) request: Request<RecvStream>,
     pub(crate) respond: SendResponse<Bytes>,
 }
 
-/// A WebSocket that stands, below its frames.
+/// An open WebSocket without framing.
 pub(crate) struct Tunnel {
     pub(crate) send: SendStream<Bytes>,
     pub(crate) receive: RecvStream,
@@ -61,12 +61,12 @@ impl Http2Peer {
         Self { requests, orders, task }
     }
 
-    /// The next request; `None` when the client has ended the connection.
+    /// Returns the next request, or `None` when the client has closed the connection.
     pub(crate) async fn asked(&mut self) -> Option<Asked> {
         self.requests.recv().await
     }
 
-    /// The next WebSocket.
+    /// Accepts the next WebSocket.
     pub(crate) async fn accept(&mut self) -> Tunnel {
         self.asked().await.expect("a request").accept()
     }
@@ -79,18 +79,18 @@ impl Http2Peer {
         let _ = self.orders.send(Order::Abrupt(reason));
     }
 
-    /// Takes room away from all streams.
+    /// Reduces the windows of all streams.
     pub(crate) fn shrink_windows(&self, size: u32) {
         let _ = self.orders.send(Order::Window(size));
     }
 
-    /// Drops the transport, without a word.
+    /// Drops the transport without notice.
     pub(crate) async fn kill(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 
-    /// Waits for the client to end the connection, and tells how it did.
+    /// Waits for the client to close the connection, and returns how it did.
     pub(crate) async fn end(mut self) -> Result<(), h2::Error> {
         assert!(self.asked().await.is_none(), "no more requests");
         self.task.await.expect("no panic")
@@ -121,19 +121,19 @@ async fn drive<T: Transport>(
 }
 
 impl Asked {
-    /// Opens the WebSocket, with 200.
+    /// Accepts the WebSocket with 200.
     pub(crate) fn accept(self) -> Tunnel {
         assert_eq!(self.request.extensions().get::<Protocol>().map(Protocol::as_str), Some("websocket"));
         self.answer(Response::new(()))
     }
 
-    /// Answers with a head, behind which the stream goes on.
+    /// Responds with a head and keeps the stream open.
     pub(crate) fn answer(mut self, response: Response<()>) -> Tunnel {
         let send = self.respond.send_response(response, false).expect("a stream that stands");
         Tunnel { send, receive: self.request.into_body(), read: VecDeque::new() }
     }
 
-    /// Answers with a status and a body, or the beginning of one.
+    /// Responds with a status and a body, or the start of one.
     pub(crate) fn refuse(self, status: StatusCode, body: impl Into<Bytes>, is_end: bool) -> Tunnel {
         let mut response = Response::new(());
         *response.status_mut() = status;
@@ -145,7 +145,7 @@ impl Asked {
 }
 
 impl Tunnel {
-    /// Sends a frame, in one piece.
+    /// Sends a frame at once.
     pub(crate) fn write(&mut self, frame: Frame) {
         self.write_bytes(frame.unmasked().bytes(), false);
     }
@@ -154,7 +154,7 @@ impl Tunnel {
         self.send.send_data(bytes.into(), is_end).expect("a stream that stands");
     }
 
-    /// The next bytes of the client; `None` where it has ended the stream.
+    /// Returns the client's next bytes, or `None` if it has ended the stream.
     pub(crate) async fn more(&mut self) -> Option<Result<Bytes, h2::Error>> {
         let data = self.receive.data().await;
         if let Some(Ok(data)) = &data {
@@ -163,7 +163,7 @@ impl Tunnel {
         data
     }
 
-    /// The next frame of the client: its first byte, and what it carries.
+    /// Returns the client's next frame: its first byte and its payload.
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
         let [first, second] = self.take().await;
         assert!(second >= 0x80, "a frame of a client that is not masked");
@@ -178,25 +178,25 @@ impl Tunnel {
         (first, payload.map(|(byte, mask)| byte ^ mask).collect())
     }
 
-    /// A frame comes, and carries this text.
+    /// Expects a frame with this text.
     pub(crate) async fn expect(&mut self, text: &str) {
         let (first, payload) = self.frame().await;
         assert_eq!((first, String::from_utf8_lossy(&payload)), (0x81, text.into()));
     }
 
-    /// Nothing comes but the end of the stream, in order.
+    /// Expects the orderly end of the stream.
     pub(crate) async fn ended(&mut self) {
         assert!(self.read.is_empty());
         assert!(matches!(self.more().await, None | Some(Ok(_))));
         assert!(self.more().now_or_never().flatten().is_none());
     }
 
-    /// Why the client has reset the stream.
+    /// Returns the reason with which the client has reset the stream.
     pub(crate) async fn reset(&mut self) -> Reason {
         poll_fn(|cx| self.send.poll_reset(cx)).await.expect("a reset, and no end of all")
     }
 
-    /// Waits until some of so much can be sent, and tells how much.
+    /// Waits until part of the wanted capacity is available, and returns how much.
     pub(crate) async fn capacity(&mut self, wanted: usize) -> usize {
         self.send.reserve_capacity(wanted);
         while self.send.capacity() == 0 {
@@ -218,20 +218,20 @@ impl Tunnel {
     }
 }
 
-/// What a client is to use, and the server's side, over memory.
+/// Returns a client to be configured, and the server's side, over an in-memory transport.
 pub(crate) fn over_memory(builder: Builder) -> (Connect, impl Future<Output = Http2Peer>) {
     let (io, other) = tokio::io::duplex(1024 * 1024);
     (connect("ws://example.com/chat").http2().over(io), Http2Peer::new(other, builder))
 }
 
-/// A connection over memory, and the server's side.
+/// Returns an in-memory connection and the server's side.
 pub(crate) async fn connection(builder: Builder) -> (Http2Connection, Http2Peer) {
     let (connect, peer) = over_memory(builder);
     let (connection, peer) = tokio::join!(connect.http2_connection(), peer);
     (connection.expect("a connection"), peer)
 }
 
-/// A WebSocket on a connection, and the server's side.
+/// Returns a WebSocket on a connection and the server's side.
 pub(crate) async fn open_on(
     connection: &Http2Connection,
     peer: &mut Http2Peer,
@@ -242,7 +242,7 @@ pub(crate) async fn open_on(
     (opened.expect("an open socket").0, tunnel)
 }
 
-/// A WebSocket on a connection of its own over memory, and the server's side.
+/// Returns a WebSocket on a new in-memory connection and the server's side.
 pub(crate) async fn open(builder: Builder) -> (WebSocket, Tunnel, Http2Peer) {
     let (connection, mut peer) = connection(builder).await;
     let (socket, tunnel) = open_on(&connection, &mut peer, Config::client()).await;

@@ -1,4 +1,4 @@
-//! Answers over HTTP/2 that open no WebSocket. What the server said is in the error, to be acted on.
+//! Responses over HTTP/2 that refuse a WebSocket. The error contains the response.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn refusal(opened: Opened) -> ResponseError {
     *error
 }
 
-/// What a client makes of an answer. The server's side stays.
+/// Returns the client's result for a response. The server's side stays open.
 async fn answered<T>(config: ClientConfig, answer: impl FnOnce(Asked) -> T) -> (Opened, T, Http2Peer) {
     let (connect, peer) = over_memory(builder());
     let server = async {
@@ -33,7 +33,7 @@ async fn answered<T>(config: ClientConfig, answer: impl FnOnce(Asked) -> T) -> (
     (opened, answered, peer)
 }
 
-/// A head with this status and these headers.
+/// Returns a head with this status and these headers.
 fn head(status: u16, headers: &[(&'static str, &str)]) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
@@ -44,7 +44,7 @@ fn head(status: u16, headers: &[(&'static str, &str)]) -> Response<()> {
 }
 
 #[test]
-fn a_refusal_has_status_and_headers_and_body() {
+fn refusal_has_status_and_headers_and_body() {
     run(async || {
         for status in [300, 400, 401, 403, 404, 429, 500, 503] {
             let status = StatusCode::from_u16(status).unwrap();
@@ -61,7 +61,7 @@ fn a_refusal_has_status_and_headers_and_body() {
 }
 
 #[test]
-fn a_refusal_without_a_body_is_told_at_once() {
+fn refusal_without_a_body_is_reported_at_once() {
     run_paused(async || {
         let begin = Instant::now();
         let response = head(401, &[("www-authenticate", "Basic realm=\"here\"")]);
@@ -77,7 +77,7 @@ fn a_refusal_without_a_body_is_told_at_once() {
 }
 
 #[test]
-fn of_a_long_body_the_beginning_is_kept_and_the_rest_is_not_waited_for() {
+fn long_body_is_kept_partially_and_the_rest_is_not_waited_for() {
     run_paused(async || {
         let long: Bytes = (0..100_000_u32).map(|i| i as u8).collect();
         for (length, is_end) in [(4095, true), (4096, true), (4096, false), (4097, false), (100_000, false)] {
@@ -89,7 +89,7 @@ fn of_a_long_body_the_beginning_is_kept_and_the_rest_is_not_waited_for() {
             assert_eq!(refusal(opened).body, long.slice(..length.min(4096)), "{length}");
             assert_eq!(begin.elapsed().as_secs(), 0, "{length}");
             if !is_end {
-                // The stream is given up with the socket that it did not become.
+                // The stream is reset when the attempt fails.
                 assert_eq!(tunnel.reset().await, Reason::CANCEL);
             }
         }
@@ -97,7 +97,7 @@ fn of_a_long_body_the_beginning_is_kept_and_the_rest_is_not_waited_for() {
 }
 
 #[test]
-fn a_body_in_pieces_is_put_together() {
+fn body_in_pieces_is_joined() {
     run(async || {
         let (opened, _tunnel, _peer) = answered(Config::client(), |asked| {
             let mut tunnel = asked.refuse(StatusCode::FORBIDDEN, "keep ", false);
@@ -111,9 +111,9 @@ fn a_body_in_pieces_is_put_together() {
     });
 }
 
-/// As over HTTP/1.1: what has come is told when the time is over.
+/// As over HTTP/1.1: the part that has arrived is reported when the timeout expires.
 #[test]
-fn a_refusal_whose_body_does_not_end_is_told_when_the_time_is_over() {
+fn refusal_with_an_endless_body_is_reported_at_the_timeout() {
     run_paused(async || {
         for (limit, seconds) in [(None, 10), (Some(3), 3)] {
             for body in ["", "keep out"] {
@@ -138,7 +138,7 @@ fn a_refusal_whose_body_does_not_end_is_told_when_the_time_is_over() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_told_as_far_as_it_came() {
+fn truncated_body_is_reported_as_received() {
     run_paused(async || {
         let breaks: [fn(&mut Tunnel); 2] = [
             |tunnel| tunnel.send.send_reset(Reason::INTERNAL_ERROR),
@@ -163,7 +163,7 @@ fn a_body_that_breaks_off_is_told_as_far_as_it_came() {
 }
 
 #[test]
-fn any_2xx_opens_and_a_103_before_it_is_passed_over() {
+fn any_2xx_opens_and_a_103_before_it_is_skipped() {
     run(async || {
         for status in [200, 201, 204] {
             let (opened, mut tunnel, _peer) = answered(Config::client(), |mut asked| {
@@ -181,7 +181,7 @@ fn any_2xx_opens_and_a_103_before_it_is_passed_over() {
 }
 
 #[test]
-fn an_answer_that_ends_the_stream_opens_a_socket_that_has_ended() {
+fn response_that_ends_the_stream_opens_a_socket_that_has_ended() {
     run(async || {
         let (opened, (), _peer) = answered(Config::client(), |mut asked| {
             asked.respond.send_response(head(200, &[]), true).unwrap();
@@ -193,9 +193,9 @@ fn an_answer_that_ends_the_stream_opens_a_socket_that_has_ended() {
     });
 }
 
-/// RFC 9113 §8.2.2: such a request is malformed. That is no failure of the network, which may heal.
+/// RFC 9113 §8.2.2: such a request is malformed. It is not a transient network failure.
 #[test]
-fn a_header_that_http_2_has_no_place_for_is_told() {
+fn headers_that_http_2_forbids_are_reported() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         for (name, value) in [("keep-alive", "timeout=5"), ("proxy-connection", "close"), ("te", "gzip")] {
@@ -209,7 +209,7 @@ fn a_header_that_http_2_has_no_place_for_is_told() {
 }
 
 #[test]
-fn a_server_must_choose_from_what_was_offered() {
+fn server_must_select_from_the_offers() {
     run(async || {
         let chat = [("sec-websocket-protocol", "chat")];
         for config in [Config::client(), Config::client().protocols(["superchat"])] {
@@ -225,7 +225,7 @@ fn a_server_must_choose_from_what_was_offered() {
 }
 
 #[test]
-fn a_refusal_ends_nothing_else() {
+fn refusal_does_not_affect_other_streams() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (mut socket, mut tunnel) = open_on(&connection, &mut peer, Config::client()).await;
@@ -242,7 +242,7 @@ fn a_refusal_ends_nothing_else() {
 }
 
 #[test]
-fn the_server_sees_what_was_asked_for() {
+fn server_sees_the_request() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let client = connect("ws://Aladdin:open%20sesame@example.com/a%20b?c=d")

@@ -1,4 +1,4 @@
-//! This project's own servers of HTTP/2, each with the same echo behind it.
+//! This project's HTTP/2 servers, all with the same echo handler.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -26,25 +26,25 @@ use crate::peer::{Transport, listen, serve};
 /// How HTTP/2 is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stack {
-    /// The extractor, under an unmodified `axum::serve`.
+    /// The extractor with an unmodified `axum::serve`.
     Axum,
-    /// The extractor, under hyper-util's `auto`, behind TLS.
+    /// The extractor with hyper-util's `auto`, over TLS.
     AxumTls,
-    /// The layer, under hyper-util's `auto`.
+    /// The layer with hyper-util's `auto`.
     Auto,
-    /// The layer, under hyper-util's `auto`, behind TLS.
+    /// The layer with hyper-util's `auto`, over TLS.
     AutoTls,
-    /// The layer, under hyper's `http2`.
+    /// The layer with hyper's `http2`.
     Hyper,
-    /// The layer, under hyper's `http2`, behind TLS.
+    /// The layer with hyper's `http2`, over TLS.
     HyperTls,
 }
 
-/// How many messages come for a "flood", and how large they are: some megabytes together.
+/// The number and size of messages sent for "flood", some megabytes in total.
 pub(crate) const FLOOD: usize = 50;
 pub(crate) const FLOOD_MESSAGE: usize = 100_000;
 
-/// A server that runs, and tells how each socket ended.
+/// A running server that reports how each socket ended.
 pub(crate) struct Server {
     pub(crate) port: u16,
     authority: Option<Authority>,
@@ -55,7 +55,7 @@ impl Stack {
     pub(crate) const ALL: [Self; 6] =
         [Self::Axum, Self::AxumTls, Self::Auto, Self::AutoTls, Self::Hyper, Self::HyperTls];
 
-    /// One without TLS and one with.
+    /// One without TLS and one with it.
     pub(crate) const TWO: [Self; 2] = [Self::Axum, Self::AutoTls];
 
     pub(crate) async fn serve(self, config: ServerConfig) -> Server {
@@ -78,7 +78,7 @@ impl Stack {
                         match acceptor {
                             None => self.serve_connection(Box::new(stream), config, sender).await,
                             Some(acceptor) => {
-                                // Who does not go through with it is let go.
+                                // A failed TLS handshake is ignored.
                                 let Ok(stream) = acceptor.accept(stream).await else { return };
                                 self.serve_connection(Box::new(stream), config, sender).await;
                             }
@@ -107,7 +107,8 @@ impl Stack {
     }
 }
 
-/// Serves one connection, by hyper-util's `auto` or by hyper's `http2`. How it ends is what its client sees.
+/// Serves one connection with hyper-util's `auto` or hyper's `http2`. The client checks how it
+/// ends.
 fn drive<S, B>(io: Box<dyn Transport>, service: S, is_auto: bool) -> BoxFuture<'static, ()>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -140,8 +141,8 @@ fn extractor(config: ServerConfig, ends: UnboundedSender<Option<CloseFrame>>) ->
     )
 }
 
-/// Echoes. Told to "close", it closes with 4000 and "bye"; told to "drop", it lets go of the socket; told to "ping" or to
-/// "flood", it does.
+/// Echoes messages. On "close", closes with 4000 and "bye"; on "drop", drops the socket; on "ping"
+/// and "flood", sends a ping or many messages.
 async fn echo(mut socket: WebSocket, ends: UnboundedSender<Option<CloseFrame>>) {
     while let Some(Ok(event)) = socket.next_event().await {
         let Event::Message(message) = event else { continue };
@@ -171,7 +172,7 @@ impl Server {
         format!("{}://localhost:{}/echo", if self.authority.is_some() { "wss" } else { "ws" }, self.port)
     }
 
-    /// A client that speaks HTTP/2, to be made more of.
+    /// Returns a client for HTTP/2, to be configured.
     pub(crate) fn connect(&self) -> Connect {
         let connect = connect(self.url()).http2();
         match &self.authority {
@@ -180,13 +181,13 @@ impl Server {
         }
     }
 
-    /// What a client is told that trusts this server, and others of another authority.
+    /// Returns a client configuration that trusts this server, and others of another authority.
     pub(crate) fn trusted_with(&self, other: CertificateDer<'static>) -> TlsConfig {
         let own = self.authority.iter().map(Authority::der);
         TlsConfig::with_authorities(own.chain([other])).expect("certificates")
     }
 
-    /// How the next socket ended.
+    /// Returns how the next socket ended.
     pub(crate) async fn end(&mut self) -> Option<CloseFrame> {
         self.ends.recv().await.expect("the server runs")
     }

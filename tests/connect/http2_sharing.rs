@@ -17,7 +17,7 @@ use crate::run::{run, run_paused};
 const LONG: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_hundred_sockets_share_a_connection() {
+fn hundred_sockets_share_a_connection() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
@@ -33,7 +33,7 @@ fn a_hundred_sockets_share_a_connection() {
                     assert_eq!(message.as_text(), Some(&*format!("{round} of {number}")));
                 }
             }
-            // The end of some, in whatever way, is not the end of all.
+            // The end of some sockets, in whatever way, does not affect the others.
             let rest = sockets.split_off(60);
             drop(sockets.split_off(30));
             for mut socket in sockets {
@@ -71,7 +71,7 @@ fn sockets_of_several_tasks_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn a_connection_alone_asks_for_nothing() {
+fn connection_alone_sends_no_request() {
     run_paused(async || {
         let (connection, mut peer) = connection(builder()).await;
         assert!(timeout(LONG, peer.asked()).await.is_err());
@@ -82,7 +82,7 @@ fn a_connection_alone_asks_for_nothing() {
 }
 
 #[test]
-fn one_stream_at_a_time_makes_the_second_wait_for_the_first() {
+fn second_stream_waits_for_the_first_at_a_limit_of_one() {
     run_paused(async || {
         let mut one = builder();
         one.max_concurrent_streams(1);
@@ -107,14 +107,14 @@ fn one_stream_at_a_time_makes_the_second_wait_for_the_first() {
         let (mut second, _) = second.unwrap();
         second.send("hello").await.unwrap();
         tunnel.expect("hello").await;
-        // A socket that is dropped makes room as well.
+        // A dropped socket frees its stream.
         drop(second);
         open_on(&connection, &mut peer, Config::client()).await;
     });
 }
 
 #[test]
-fn a_stream_is_waited_for_as_long_as_is_said() {
+fn waiting_for_a_stream_is_bounded_by_the_timeout() {
     run_paused(async || {
         let mut one = builder();
         one.max_concurrent_streams(1);
@@ -129,9 +129,10 @@ fn a_stream_is_waited_for_as_long_as_is_said() {
     });
 }
 
-/// A server that sees many requests that are reset at once takes that for an attack, and ends the connection.
+/// Servers that receive many requests that are reset at once consider that an attack, and close the
+/// connection.
 #[test]
-fn what_has_waited_for_a_stream_in_vain_is_not_asked_for_later() {
+fn timed_out_wait_for_a_stream_sends_no_request_later() {
     run_paused(async || {
         for attempts in [1, 50] {
             let mut one = builder();
@@ -155,7 +156,7 @@ fn what_has_waited_for_a_stream_in_vain_is_not_asked_for_later() {
 }
 
 #[test]
-fn many_wait_for_one_stream_and_each_has_it_in_its_turn() {
+fn many_wait_for_one_stream_and_each_gets_it_in_turn() {
     run(async || {
         let mut one = builder();
         one.max_concurrent_streams(1);
@@ -175,7 +176,7 @@ fn many_wait_for_one_stream_and_each_has_it_in_its_turn() {
 }
 
 #[test]
-fn a_url_of_another_server_is_refused_without_a_request() {
+fn url_of_another_server_is_refused_without_a_request() {
     run_paused(async || {
         let (connection, mut peer) = connection(builder()).await;
         for url in [
@@ -194,7 +195,7 @@ fn a_url_of_another_server_is_refused_without_a_request() {
             assert!(chain(&error).contains("example.com:80"), "{error}");
         }
         assert!(timeout(LONG, peer.asked()).await.is_err());
-        // The same server by other words.
+        // Other ways to write the same server.
         for url in ["ws://EXAMPLE.com:80/a?b", "http://example.com", "WS://user:secret@example.com/"] {
             let (opened, _tunnel) = tokio::join!(connect(url).on(&connection).into_future(), peer.accept());
             assert!(opened.is_ok(), "{url}");
@@ -203,7 +204,7 @@ fn a_url_of_another_server_is_refused_without_a_request() {
 }
 
 #[test]
-fn what_is_wrong_with_the_arguments_is_told_first() {
+fn argument_errors_are_reported_first() {
     run(async || {
         let (connection, _peer) = connection(builder()).await;
         let error = connect("ws://").on(&connection).await.unwrap_err();
@@ -218,7 +219,7 @@ fn what_is_wrong_with_the_arguments_is_told_first() {
 }
 
 #[test]
-fn what_is_said_of_the_transport_counts_for_nothing_on_a_connection() {
+fn transport_options_are_ignored_on_a_connection() {
     run(async || {
         let (connection, mut peer) = connection(builder()).await;
         let (io, mut other) = tokio::io::duplex(64);
@@ -236,7 +237,7 @@ fn what_is_said_of_the_transport_counts_for_nothing_on_a_connection() {
     });
 }
 
-/// A connection over TCP, and the server's side.
+/// Returns a connection over TCP and the server's side.
 async fn over_tcp() -> (Http2Connection, Http2Peer, String) {
     let (listener, port) = listen().await;
     let url = format!("ws://127.0.0.1:{port}/");
@@ -246,7 +247,7 @@ async fn over_tcp() -> (Http2Connection, Http2Peer, String) {
 }
 
 #[test]
-fn the_connection_ends_in_order_with_its_last_clone() {
+fn connection_ends_in_order_with_its_last_clone() {
     run(async || {
         let (connection, peer, _) = over_tcp().await;
         let clone = connection.clone();
@@ -259,7 +260,7 @@ fn the_connection_ends_in_order_with_its_last_clone() {
 }
 
 #[test]
-fn the_connection_lives_as_long_as_a_socket_does() {
+fn connection_lives_as_long_as_a_socket() {
     run(async || {
         let (connection, mut peer, url) = over_tcp().await;
         let (opened, mut tunnel) = tokio::join!(connect(&*url).on(&connection).into_future(), peer.accept());
@@ -286,7 +287,7 @@ fn the_connection_lives_as_long_as_a_socket_does() {
 }
 
 #[test]
-fn a_connection_can_be_shown_without_its_secrets() {
+fn connection_debug_output_has_no_secrets() {
     run(async || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let connect = connect("ws://user:secret@example.com/token").http2().over(io);

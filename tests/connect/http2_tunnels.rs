@@ -1,4 +1,4 @@
-//! HTTP/2 through a proxy, and over a stream that is connected already.
+//! HTTP/2 through a proxy, and over an existing stream.
 
 use tokio::net::UnixStream;
 use tower_websocket::{CloseCode, Config, ConnectError, connect};
@@ -15,7 +15,7 @@ use crate::peer::{Peer, echoes, listen};
 use crate::run::run;
 
 #[test]
-fn ws_and_wss_go_through_a_tunnel() {
+fn ws_and_wss_use_a_tunnel() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(Config::server()).await;
@@ -50,7 +50,7 @@ fn several_sockets_share_a_tunnel() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told_as_ever() {
+fn proxy_refusal_is_reported() {
     run(async || {
         let forwarder = Forwarder::wanting("Basic nothing").await;
         let proxy = format!("http://127.0.0.1:{}", forwarder.port).parse().unwrap();
@@ -59,9 +59,9 @@ fn a_proxy_that_refuses_is_told_as_ever() {
     });
 }
 
-/// A server may speak first (RFC 9113 §3.4), and a proxy may put that in one piece with its own answer.
+/// A server may send first (RFC 9113 §3.4), and a proxy may combine that with its response.
 #[test]
-fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
+fn data_following_the_response_of_the_proxy_belongs_to_the_server() {
     run(async || {
         let settings = frame(SETTINGS, 0, 0, TAKES_WEBSOCKETS);
         for cut in 0..=settings.len() {
@@ -71,7 +71,7 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
                 assert!(peer.head().await.starts_with("CONNECT example.com:80 HTTP/1.1\r\n"));
                 let answer = b"HTTP/1.1 200 OK\r\n\r\n";
                 peer.write([&answer[..], &settings[..cut]].concat()).await;
-                // After this the client has read what was glued on.
+                // After this, the client has read the data that followed the response.
                 let mut wire = Http2Wire::begin(peer.into_io()).await;
                 wire.write_all(&[settings[cut..].to_vec()]).await;
                 let ping = wire.next(PING).await;
@@ -90,16 +90,16 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
                 socket
             };
             let (socket, mut wire) = tokio::join!(client, server);
-            // The end goes through as well.
+            // The end is forwarded as well.
             drop(socket);
             wire.rest().await;
         }
     });
 }
 
-/// Nobody vouches for what came before TLS.
+/// Data received before TLS is not authenticated.
 #[test]
-fn what_a_proxy_says_before_tls_is_not_the_servers() {
+fn data_of_a_proxy_before_tls_does_not_belong_to_the_server() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = async {
@@ -118,7 +118,7 @@ fn what_a_proxy_says_before_tls_is_not_the_servers() {
 }
 
 #[test]
-fn memory_and_a_unix_socket_will_do() {
+fn memory_and_unix_sockets_work_as_streams() {
     run(async || {
         for memory in [Some(64), Some(64 * 1024), None] {
             let (sender, _ends) = tokio::sync::mpsc::unbounded_channel();
@@ -143,9 +143,9 @@ fn memory_and_a_unix_socket_will_do() {
     });
 }
 
-/// TLS, where there is any, is done.
+/// The stream is past any TLS handshake.
 #[test]
-fn the_url_goes_only_into_the_request() {
+fn url_is_only_used_for_the_request() {
     run(async || {
         for (url, uri) in [
             ("wss://nowhere.invalid/a", "https://nowhere.invalid/a"),

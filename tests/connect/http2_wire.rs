@@ -1,4 +1,5 @@
-//! A server of HTTP/2 that writes its frames one by one (RFC 9113 §4.1), for what no library sends, and for what comes when.
+//! An HTTP/2 server that writes individual frames (RFC 9113 §4.1), for frames that no library
+//! sends, and for checks of their order.
 
 use crate::peer::{Peer, Transport};
 
@@ -17,14 +18,14 @@ pub(crate) const END_HEADERS: u8 = 0x04;
 /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` is 1 (RFC 8441 §3).
 pub(crate) const TAKES_WEBSOCKETS: [u8; 6] = [0, 8, 0, 0, 0, 1];
 
-/// The static table's `:status: 200` (RFC 7541 Appendix A).
+/// The entry `:status: 200` of the static table (RFC 7541 Appendix A).
 pub(crate) const OK: [u8; 1] = [0x88];
 
 /// NO_ERROR and CANCEL (RFC 9113 §7).
 pub(crate) const NO_ERROR: [u8; 4] = [0, 0, 0, 0];
 pub(crate) const CANCEL: [u8; 4] = [0, 0, 0, 8];
 
-/// The first stream of a client.
+/// A client's first stream.
 pub(crate) const STREAM: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,18 +47,19 @@ pub(crate) struct Http2Wire {
 }
 
 impl Http2Wire {
-    /// Takes the preface, and says nothing.
+    /// Receives the preface and sends nothing.
     pub(crate) async fn begin(io: impl Transport + 'static) -> Self {
         let mut peer = Peer::new(io);
         assert_eq!(peer.bytes(24).await, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         Self { peer }
     }
 
-    /// Takes all that a client does up to its request, and opens the WebSocket, with room for some megabytes.
+    /// Receives everything up to the client's request, and accepts the WebSocket with windows of
+    /// some megabytes.
     pub(crate) async fn accept(io: impl Transport + 'static) -> Self {
         const ROOM: u32 = 16 * 1024 * 1024;
         let mut wire = Self::begin(io).await;
-        // INITIAL_WINDOW_SIZE, for the streams; the connection has none.
+        // INITIAL_WINDOW_SIZE sets the streams' window, not the connection's.
         let window = [&[0, 4][..], &ROOM.to_be_bytes()].concat();
         wire.write(SETTINGS, 0, 0, [&TAKES_WEBSOCKETS[..], &window].concat()).await;
         wire.write(WINDOW_UPDATE, 0, 0, ROOM.to_be_bytes()).await;
@@ -71,12 +73,12 @@ impl Http2Wire {
         self.write_all(&[frame(kind, flags, stream, payload)]).await;
     }
 
-    /// Writes frames in one piece.
+    /// Writes frames at once.
     pub(crate) async fn write_all(&mut self, frames: &[Vec<u8>]) {
         self.peer.write(frames.concat()).await;
     }
 
-    /// The next frame, whatever it is.
+    /// Returns the next frame.
     pub(crate) async fn read(&mut self) -> Http2Frame {
         let header = self.peer.bytes(9).await;
         let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
@@ -84,12 +86,12 @@ impl Http2Wire {
         Http2Frame { kind: header[3], flags: header[4], stream, payload: self.peer.bytes(length as usize).await }
     }
 
-    /// The next frame of a kind. Settings and pings before it are acknowledged.
+    /// Returns the next frame of a type. Settings and pings before it are acknowledged.
     pub(crate) async fn next(&mut self, kind: u8) -> Http2Frame {
         self.next_of(&[kind]).await
     }
 
-    /// The next frame of one of these kinds.
+    /// Returns the next frame of one of these types.
     pub(crate) async fn next_of(&mut self, kinds: &[u8]) -> Http2Frame {
         loop {
             let frame = self.read().await;
@@ -105,7 +107,7 @@ impl Http2Wire {
         }
     }
 
-    /// All frames until the client ends the connection in order.
+    /// Returns all frames until the client closes the connection in order.
     pub(crate) async fn rest(&mut self) -> Vec<Http2Frame> {
         let rest = self.peer.rest().await;
         let mut wire = Self { peer: Peer::new(std::io::Cursor::new(rest.clone())) };

@@ -1,5 +1,5 @@
-//! `tower_websocket::connect` over real sockets: to this project's own servers, to servers and proxies that do as the test
-//! says, and through TLS with certificates made here.
+//! `tower_websocket::connect` over real sockets: with this project's servers, with scripted servers
+//! and proxies, and over TLS with certificates created here.
 
 mod arrivals;
 mod attempts;

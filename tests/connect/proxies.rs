@@ -1,4 +1,4 @@
-//! Through an HTTP proxy.
+//! Connections through an HTTP proxy.
 
 use http::Uri;
 use tower_websocket::{CloseCode, Config, ConnectError, ProxyError, connect};
@@ -9,13 +9,13 @@ use crate::forwarder::Forwarder;
 use crate::peer::{Peer, echo_server, echoes, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// Its URL, with this before the host.
+/// Returns the proxy's URL with user information.
 fn url(forwarder: &Forwarder, user: &str) -> Uri {
     format!("http://{user}127.0.0.1:{}/", forwarder.port).parse().expect("a URL")
 }
 
 #[test]
-fn ws_goes_through_a_tunnel() {
+fn ws_uses_a_tunnel() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let port = echo_server(Config::server()).await;
@@ -35,7 +35,7 @@ fn ws_goes_through_a_tunnel() {
 }
 
 #[test]
-fn wss_goes_through_a_tunnel_and_trusts_the_server_alone() {
+fn wss_uses_a_tunnel_and_trusts_only_the_server() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let authority = Authority::new("good");
@@ -51,9 +51,9 @@ fn wss_goes_through_a_tunnel_and_trusts_the_server_alone() {
 }
 
 #[test]
-fn the_user_and_password_of_the_proxys_url_are_sent_to_it_alone() {
+fn user_and_password_of_the_proxy_url_are_sent_only_to_the_proxy() {
     run(async || {
-        // `us:er@` has its own way in a URL; RFC 7617 §2: the first colon ends the user.
+        // `us:er@` must be escaped in a URL; RFC 7617 §2: the first colon ends the user.
         let cases = [
             ("Aladdin:open%20sesame@", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
             ("u%40x:p%3A%2Fs@", "Basic dUB4OnA6L3M="),
@@ -81,7 +81,7 @@ fn the_user_and_password_of_the_proxys_url_are_sent_to_it_alone() {
 }
 
 #[test]
-fn the_user_of_the_servers_url_is_not_told_to_the_proxy() {
+fn user_of_the_server_url_is_not_sent_to_the_proxy() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let port = echo_server(Config::server()).await;
@@ -93,7 +93,7 @@ fn the_user_of_the_servers_url_is_not_told_to_the_proxy() {
 }
 
 #[test]
-fn wrong_credentials_or_none_are_told_with_the_challenge() {
+fn wrong_or_missing_credentials_are_reported_with_the_challenge() {
     run(async || {
         let forwarder = Forwarder::wanting("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").await;
         let port = echo_server(Config::server()).await;
@@ -109,7 +109,7 @@ fn wrong_credentials_or_none_are_told_with_the_challenge() {
 }
 
 #[test]
-fn a_server_that_the_proxy_does_not_reach_is_a_502() {
+fn server_that_the_proxy_cannot_reach_is_a_502() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let (listener, port) = listen().await;
@@ -121,7 +121,7 @@ fn a_server_that_the_proxy_does_not_reach_is_a_502() {
 }
 
 #[test]
-fn the_last_choice_counts() {
+fn last_proxy_option_applies() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let port = echo_server(Config::server()).await;
@@ -133,7 +133,7 @@ fn the_last_choice_counts() {
 }
 
 #[test]
-fn the_server_closes_through_the_tunnel() {
+fn server_closes_through_the_tunnel() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let (listener, port) = listen().await;

@@ -1,4 +1,4 @@
-//! Proxies that do as the test says, and make no tunnel, or one that is not to be trusted.
+//! Scripted proxies that establish no tunnel, or an untrustworthy one.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::certificates::Authority;
 use crate::peer::{Peer, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// What a client makes of a proxy's answer, after which the proxy ends the connection.
+/// Returns the client's error for a proxy's response, after which the proxy closes the connection.
 async fn failure(answer: impl AsRef<[u8]>) -> ConnectError {
     let (listener, port) = listen().await;
     let proxy = async {
         let mut peer = Peer::of(&listener).await;
         peer.head().await;
-        // The client may have had enough of it.
+        // The client may have closed the connection already.
         let _ = peer.try_write(answer).await;
     };
     let proxy_url = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
@@ -27,7 +27,7 @@ async fn failure(answer: impl AsRef<[u8]>) -> ConnectError {
 }
 
 #[test]
-fn a_refusal_has_the_status() {
+fn refusal_has_the_status() {
     run(async || {
         for (line, status) in [
             ("HTTP/1.1 502 Bad Gateway", StatusCode::BAD_GATEWAY),
@@ -44,7 +44,7 @@ fn a_refusal_has_the_status() {
 }
 
 #[test]
-fn a_407_without_a_challenge_is_one_all_the_same() {
+fn refusal_407_without_a_challenge_is_reported() {
     run(async || {
         let error = failure("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
         assert!(matches!(error, ConnectError::Proxy(ProxyError::Authentication { challenge: None, .. })), "{error:?}");
@@ -83,7 +83,7 @@ fn proxy_challenges_are_all_reported() {
 }
 
 #[test]
-fn a_proxy_that_ends_without_an_answer_is_told() {
+fn proxy_that_ends_without_a_response_is_reported() {
     run(async || {
         for answer in ["", "HTTP/1.1 200 Connection established\r\n"] {
             let error = failure(answer).await;
@@ -93,7 +93,7 @@ fn a_proxy_that_ends_without_an_answer_is_told() {
 }
 
 #[test]
-fn an_answer_that_is_no_http_or_too_long_is_told() {
+fn response_that_is_not_http_or_too_long_is_reported() {
     run(async || {
         let error = failure("SOCKS?\r\n\r\n").await;
         assert!(matches!(error, ConnectError::Proxy(ProxyError::Head(HeadError::Malformed))), "{error:?}");
@@ -103,7 +103,7 @@ fn an_answer_that_is_no_http_or_too_long_is_told() {
 }
 
 #[test]
-fn a_proxy_that_nobody_runs_is_told_without_its_password() {
+fn unreachable_proxy_is_reported_without_its_password() {
     run(async || {
         let (listener, port) = listen().await;
         drop(listener);
@@ -115,13 +115,13 @@ fn a_proxy_that_nobody_runs_is_told_without_its_password() {
 }
 
 #[test]
-fn a_proxy_that_resets_the_connection_is_told_without_its_password() {
+fn proxy_that_resets_the_connection_is_reported_without_its_password() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = async {
             let (stream, _) = listener.accept().await.unwrap();
             assert_eq!(stream.peek(&mut [0]).await.unwrap(), 1);
-            // So that the end is a reset.
+            // Makes the end a reset.
             stream.set_zero_linger().unwrap();
         };
         let proxy_url = format!("http://user:secret@127.0.0.1:{port}").parse().unwrap();
@@ -133,7 +133,7 @@ fn a_proxy_that_resets_the_connection_is_told_without_its_password() {
 }
 
 #[test]
-fn a_proxy_must_have_a_url_of_http() {
+fn proxy_url_must_be_http() {
     run(async || {
         let (_listener, port) = listen().await;
         for scheme in ["socks5", "ws", "ftp"] {
@@ -145,7 +145,7 @@ fn a_proxy_must_have_a_url_of_http() {
 }
 
 #[test]
-fn a_proxy_behind_tls_is_sent_no_password_in_the_clear() {
+fn proxy_behind_tls_is_sent_no_password_in_cleartext() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = async {
@@ -155,7 +155,7 @@ fn a_proxy_behind_tls_is_sent_no_password_in_the_clear() {
         };
         let url = format!("https://user:secret@127.0.0.1:{port}").parse().unwrap();
         let connect = connect("ws://example.com/").proxy(url).tls(Authority::new("any").trusted()).into_future();
-        // A refusal of such URLs will do as well.
+        // Rejecting such URLs is acceptable as well.
         tokio::select! {
             opened = connect => assert!(opened.is_err()),
             () = proxy => {}
@@ -164,13 +164,13 @@ fn a_proxy_behind_tls_is_sent_no_password_in_the_clear() {
 }
 
 #[test]
-fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
+fn data_following_the_response_of_the_proxy_belongs_to_the_server() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy = async {
             let mut peer = Peer::of(&listener).await;
             peer.head().await;
-            // RFC 9110 §9.3.6: a length, which a tunnel has none of, is ignored.
+            // RFC 9110 §9.3.6: a length, which does not apply to a tunnel, is ignored.
             let tunnel = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
             let hello = Frame::text("hello").unmasked().bytes();
             peer.write([tunnel.as_bytes(), upgraded("").as_bytes(), &hello].concat()).await;
@@ -186,9 +186,9 @@ fn what_comes_glued_to_the_proxys_answer_is_the_servers() {
     });
 }
 
-/// What comes before TLS was said by nobody who is known. It must not become a part of the server's answer.
+/// Data received before TLS is not authenticated. It must not become part of the server's response.
 #[test]
-fn what_a_proxy_says_before_tls_is_not_the_servers() {
+fn data_of_a_proxy_before_tls_does_not_belong_to_the_server() {
     run(async || {
         let authority = Authority::new("good");
         let acceptor = authority.acceptor(&["localhost"]);
@@ -198,7 +198,7 @@ fn what_a_proxy_says_before_tls_is_not_the_servers() {
             peer.head().await;
             let injected = "HTTP/1.1 101 Switching Protocols\r\nSet-Cookie: injected\r\nX: ";
             peer.write(format!("HTTP/1.1 200 OK\r\n\r\n{injected}")).await;
-            // The server, which knows nothing of it.
+            // The server, which is not aware of it.
             let Ok(stream) = acceptor.accept(peer.into_io()).await else { return };
             let mut server = Peer::new(stream);
             server.head().await;
@@ -214,7 +214,7 @@ fn what_a_proxy_says_before_tls_is_not_the_servers() {
 }
 
 #[test]
-fn a_proxys_url_that_cannot_be_used_is_told_without_a_connection() {
+fn invalid_proxy_url_is_reported_without_connecting() {
     run(async || {
         for scheme in ["http", "https"] {
             let (listener, port) = listen().await;

@@ -1,4 +1,4 @@
-//! One session after the other: how long is waited between them, and what of it is kept where a wait is given up.
+//! Consecutive sessions: the delay between them, and what remains of it if a wait is cancelled.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const fn secs(secs: u64) -> Duration {
 }
 
 #[test]
-fn the_first_attempt_is_made_at_once_and_gives_the_servers_answer() {
+fn first_attempt_is_made_at_once_and_returns_the_response() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Stay]);
         let mut sessions = attempts.reconnect();
@@ -28,7 +28,7 @@ fn the_first_attempt_is_made_at_once_and_gives_the_servers_answer() {
 }
 
 #[test]
-fn delays_double_up_to_the_longest_and_between_half_and_all_is_waited() {
+fn delays_double_up_to_the_maximum_with_random_reduction() {
     run_paused(async || {
         let (mut low, mut high) = (0, 0);
         for _ in 0..30 {
@@ -44,19 +44,19 @@ fn delays_double_up_to_the_longest_and_between_half_and_all_is_waited() {
                 if *delay < whole * 0.75 { low += 1 } else { high += 1 }
             }
         }
-        // Of 330, by chance: a hundred to one side is not to be expected in the life of this project.
+        // Of 330 random delays: a hundred on one side is practically certain.
         assert!(low > 100 && high > 100, "{low} short ones, {high} long ones");
     });
 }
 
 #[test]
-fn other_delays_may_be_said() {
+fn delays_can_be_configured() {
     run_paused(async || {
         for (shortest, longest, wholes) in [
             (Duration::from_millis(100), secs(1), [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]),
             (secs(10), secs(15), [10.0, 15.0, 15.0, 15.0, 15.0, 15.0]),
             (secs(5), secs(5), [5.0; 6]),
-            // The longest is the longest.
+            // The maximum is respected.
             (secs(5), secs(1), [1.0; 6]),
             (Duration::ZERO, Duration::ZERO, [0.0; 6]),
             (Duration::ZERO, secs(1), [0.0; 6]),
@@ -85,7 +85,7 @@ fn reconnect_delay_max_never_passes() {
             let made = attempts.times().len();
             assert!(made == attempts_made || made == attempts_made + 1, "{shortest:?} to {longest:?}: {made}");
         }
-        // A server that asks for the longest delay.
+        // A server that requests the maximum delay.
         let attempts = Attempts::new([Act::Close(secs(1), 1013)]);
         let mut sessions = attempts.reconnect().delays(secs(1)..Duration::MAX);
         session(&mut sessions).await;
@@ -95,7 +95,7 @@ fn reconnect_delay_max_never_passes() {
 }
 
 #[test]
-fn a_server_that_is_gone_for_long_is_tried_all_the_same() {
+fn absent_server_is_retried_at_the_maximum_delay() {
     run_paused(async || {
         let attempts = Attempts::new(vec![Act::Fail; 2000].into_iter().chain([Act::Stay]));
         attempts.reconnect().next().await.unwrap().unwrap();
@@ -104,7 +104,7 @@ fn a_server_that_is_gone_for_long_is_tried_all_the_same() {
 }
 
 #[test]
-fn a_session_that_has_lasted_is_a_new_beginning() {
+fn long_session_resets_the_delay() {
     run_paused(async || {
         for (lasts, whole) in [(59, 8.0), (61, 1.0), (100_000, 1.0), (0, 8.0)] {
             let attempts = Attempts::new([Act::Fail, Act::Fail, Act::Fail, Act::Break(secs(lasts)), Act::Stay]);
@@ -119,7 +119,7 @@ fn a_session_that_has_lasted_is_a_new_beginning() {
 }
 
 #[test]
-fn after_a_new_beginning_the_delays_double_again() {
+fn delays_double_again_after_a_reset() {
     run_paused(async || {
         let acts = [Act::Fail, Act::Fail, Act::Break(secs(100)), Act::Fail, Act::Fail, Act::Fail, Act::Stay];
         let attempts = Attempts::new(acts);
@@ -136,7 +136,7 @@ fn after_a_new_beginning_the_delays_double_again() {
 }
 
 #[test]
-fn short_sessions_go_on_doubling() {
+fn short_sessions_continue_doubling() {
     run_paused(async || {
         let attempts = Attempts::new(vec![Act::Break(secs(1)); 9]);
         let mut sessions = attempts.reconnect();
@@ -150,7 +150,7 @@ fn short_sessions_go_on_doubling() {
 }
 
 #[test]
-fn a_wait_that_is_given_up_goes_on_in_the_next_call() {
+fn cancelled_wait_continues_in_the_next_call() {
     run_paused(async || {
         for patience in [1, 7, 100, 900] {
             let attempts = Attempts::new([Act::Break(secs(1))]);
@@ -172,7 +172,7 @@ fn a_wait_that_is_given_up_goes_on_in_the_next_call() {
 }
 
 #[test]
-fn an_attempt_that_is_given_up_is_made_again_at_once() {
+fn cancelled_attempt_is_repeated_at_once() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Fail, Act::Hang, Act::Hang, Act::Fail, Act::Stay]);
         let mut sessions = attempts.reconnect();
@@ -185,13 +185,13 @@ fn an_attempt_that_is_given_up_is_made_again_at_once() {
             is_about(times[1], 1.0) && is_within(times[2], 5.0, 5.0) && is_within(times[3], 10.0, 10.0),
             "{times:?}"
         );
-        // What was given up has not failed.
+        // A cancelled attempt does not count as failed.
         assert!(is_about(times[4] - times[3], 2.0), "{times:?}");
     });
 }
 
 #[test]
-fn a_session_that_is_still_open_is_dropped_before_the_wait() {
+fn open_session_is_dropped_before_the_wait() {
     run(async || {
         let (listener, port) = listen().await;
         let mut sessions =
@@ -208,7 +208,7 @@ fn a_session_that_is_still_open_is_dropped_before_the_wait() {
 }
 
 #[test]
-fn a_server_that_comes_back_is_found_again() {
+fn restarted_server_is_reconnected_to() {
     run(async || {
         let (listener, port) = listen().await;
         let address = listener.local_addr().unwrap();
@@ -221,7 +221,7 @@ fn a_server_that_comes_back_is_found_again() {
                 };
                 let message = socket.recv().await.unwrap().unwrap();
                 socket.send(message).await.unwrap();
-                // Nobody listens, and the connection breaks.
+                // Nothing listens, and the connection breaks.
                 drop(socket);
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 listener = Some(tokio::net::TcpListener::bind(address).await.unwrap());
@@ -240,9 +240,9 @@ fn a_server_that_comes_back_is_found_again() {
     });
 }
 
-/// What a token is fetched with, say.
+/// For example, to fetch a token.
 #[test]
-fn more_than_a_connect_may_be_done_for_each_attempt_and_in_another_task() {
+fn connect_closure_may_do_more_and_run_in_another_task() {
     run(async || {
         let (io, other) = tokio::io::duplex(4096);
         tokio::spawn(crate::peer::echo(other, Config::server()));
@@ -264,7 +264,7 @@ fn more_than_a_connect_may_be_done_for_each_attempt_and_in_another_task() {
 }
 
 #[test]
-fn time_that_passes_before_the_next_call_is_no_part_of_the_wait() {
+fn time_before_the_next_call_counts_as_waiting() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Fail, Act::Stay]);
         let mut sessions = attempts.reconnect().delays(secs(10)..secs(60));

@@ -1,4 +1,4 @@
-//! One session after the other: how long a server wants to be left alone, and what ends it all.
+//! Consecutive sessions: the delay requested by a server, and what ends the sequence.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ fn retry_after(status: u16, value: &str) -> Act {
     Act::Refuse(status, format!("Retry-After: {value}\r\n"))
 }
 
-/// How long is waited after this, of which a session is no part.
+/// Returns the delay after this outcome, not including a session.
 async fn delay_after(act: Act) -> f64 {
     let (is_session, lasts) = match &act {
         Act::Close(lasts, _) | Act::Break(lasts) => (true, *lasts),
@@ -34,7 +34,7 @@ async fn delay_after(act: Act) -> f64 {
 }
 
 #[test]
-fn a_server_that_says_how_long_is_left_alone_so_long() {
+fn retry_after_in_seconds_is_respected() {
     run_paused(async || {
         for status in [404, 408, 425, 429, 500, 502, 503, 504, 520, 529] {
             for (value, least) in [("30", 30.0), ("0", 0.0), ("1", 1.0), ("3600", 3600.0), ("3601", 3600.0)] {
@@ -51,19 +51,19 @@ fn a_server_that_says_how_long_is_left_alone_so_long() {
 }
 
 #[test]
-fn a_date_will_do_as_well() {
+fn retry_after_as_a_date_is_respected() {
     run_paused(async || {
         for (ahead, least) in [(100, 100.0), (3600, 3600.0), (100_000, 3600.0)] {
             let date = httpdate::fmt_http_date(SystemTime::now() + secs(ahead));
             let delay = delay_after(retry_after(503, &date)).await;
-            // A date has no fractions of a second, and the test takes time of its own.
+            // A date has no fractions of a second, and the test itself takes time.
             assert!(is_within(delay, least + 0.5 - 3.0, least + 1.0), "{date}: {delay}");
         }
     });
 }
 
 #[test]
-fn what_is_no_time_or_over_is_no_wish() {
+fn invalid_or_past_retry_after_is_ignored() {
     run_paused(async || {
         let past = httpdate::fmt_http_date(SystemTime::now() - secs(100));
         for value in ["soon", "", "-5", "1.5", "5 seconds", "18446744073709551616", "Sun, 06 Nov 1994", &past] {
@@ -75,7 +75,7 @@ fn what_is_no_time_or_over_is_no_wish() {
 }
 
 #[test]
-fn the_wish_of_one_answer_counts_once() {
+fn retry_after_counts_once() {
     run_paused(async || {
         let attempts = Attempts::new([retry_after(503, "100"), Act::Fail, Act::Stay]);
         attempts.reconnect().next().await.unwrap().unwrap();
@@ -84,9 +84,9 @@ fn the_wish_of_one_answer_counts_once() {
     });
 }
 
-/// IANA's registry of close codes: 5 to 30 seconds, by chance.
+/// IANA's registry of close codes: a random delay of 5 to 30 seconds.
 #[test]
-fn a_server_that_restarts_is_left_alone_for_5_to_30_seconds_more() {
+fn service_restart_adds_5_to_30_seconds() {
     run_paused(async || {
         let (mut low, mut high) = (0, 0);
         for _ in 0..200 {
@@ -99,7 +99,7 @@ fn a_server_that_restarts_is_left_alone_for_5_to_30_seconds_more() {
 }
 
 #[test]
-fn a_server_that_says_later_is_left_alone_for_the_longest_delay() {
+fn try_again_later_adds_the_maximum_delay() {
     run_paused(async || {
         let delay = delay_after(Act::Close(secs(1), 1013)).await;
         assert!(is_within(delay, 60.5, 61.0), "{delay}");
@@ -112,7 +112,7 @@ fn a_server_that_says_later_is_left_alone_for_the_longest_delay() {
 }
 
 #[test]
-fn after_other_codes_it_goes_on() {
+fn other_codes_continue() {
     run_paused(async || {
         for code in [1001, 1011, 1014, 3000, 3999, 4000, 4999] {
             let delay = delay_after(Act::Close(secs(1), code)).await;
@@ -123,7 +123,7 @@ fn after_other_codes_it_goes_on() {
 }
 
 #[test]
-fn a_code_that_would_come_again_or_says_that_all_is_done_ends_it() {
+fn permanent_codes_end_it() {
     run_paused(async || {
         for code in [1000, 1002, 1003, 1007, 1008, 1009, 1010] {
             let attempts = Attempts::new([Act::Close(secs(1), code), Act::Stay]);
@@ -138,7 +138,7 @@ fn a_code_that_would_come_again_or_says_that_all_is_done_ends_it() {
 }
 
 #[test]
-fn who_closes_for_good_has_done_so() {
+fn local_normal_close_ends_it() {
     run_paused(async || {
         let attempts = Attempts::new([Act::Close(Duration::ZERO, 1000), Act::Stay]);
         let mut sessions = attempts.reconnect();
@@ -149,7 +149,7 @@ fn who_closes_for_good_has_done_so() {
 }
 
 #[test]
-fn a_server_that_breaks_the_protocol_ends_it() {
+fn protocol_violation_by_the_server_ends_it() {
     run(async || {
         let (io, other) = tokio::io::duplex(4096);
         let mut io = Some(io);
@@ -170,8 +170,8 @@ fn a_server_that_breaks_the_protocol_ends_it() {
     });
 }
 
-/// Receives these bytes in a loop that ends at the first error. Returns whether another session follows, and the codes that
-/// `reconnect_on` was asked about.
+/// Receives these bytes in a loop that ends at the first error. Returns whether another session
+/// follows, and the codes passed to `reconnect_on`.
 async fn reconnects_after(bytes: Vec<u8>) -> (bool, Vec<CloseCode>) {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let mut sessions = tower_websocket::Reconnect::new(move || {
@@ -196,7 +196,7 @@ async fn reconnects_after(bytes: Vec<u8>) -> (bool, Vec<CloseCode>) {
         !matches!(u16::from(close.code), 1000..=1010)
     });
     let (socket, _) = sessions.next().await.unwrap().unwrap();
-    // The loop of the README: it does not receive what follows an error.
+    // The loop of the README, which does not receive after an error.
     while let Some(Ok(_)) = socket.recv().await {}
     let again = sessions.next().await.is_some();
     drop(receiver.try_recv());
@@ -252,7 +252,7 @@ fn reconnect_asks_after_receive_loop_that_ends_with_io_error() {
 #[test]
 fn local_close_that_peer_did_not_answer_ends_it() {
     run_paused(async || {
-        // The close was only begun, or the transport broke before its answer.
+        // The closing handshake was only started, or the transport broke before the answer.
         for wait in [false, true] {
             let attempts = Attempts::new([Act::Break(secs(5)), Act::Stay]);
             let mut sessions = attempts.reconnect();
@@ -268,7 +268,7 @@ fn local_close_that_peer_did_not_answer_ends_it() {
 }
 
 #[test]
-fn who_asks_is_asked() {
+fn predicate_decides_about_the_close_frame() {
     run_paused(async || {
         let acts = [1000, 1011, 4001, 1002, 4002].map(|code| Act::Close(secs(1), code));
         let attempts = Attempts::new(acts.into_iter().chain([Act::Break(secs(1)), Act::Stay]));
@@ -290,7 +290,7 @@ fn who_asks_is_asked() {
 }
 
 #[test]
-fn who_asks_may_say_no_to_all() {
+fn predicate_may_refuse_every_close() {
     run_paused(async || {
         for act in [Act::Close(secs(1), 1011), Act::Close(secs(1), 1012), Act::Break(secs(1))] {
             let attempts = Attempts::new([act]);
@@ -300,7 +300,7 @@ fn who_asks_may_say_no_to_all() {
             assert!(sessions.next().await.is_none());
             assert_eq!(attempts.times().len(), 1);
         }
-        // A session that nobody has ended was not closed.
+        // A session that was not ended was not closed.
         let attempts = Attempts::new([Act::Stay, Act::Stay]);
         let mut sessions = attempts.reconnect().reconnect_on(|_| false);
         sessions.next().await.unwrap().unwrap();
@@ -309,7 +309,7 @@ fn who_asks_may_say_no_to_all() {
 }
 
 #[test]
-fn what_will_not_heal_is_told_once() {
+fn permanent_error_is_returned_once() {
     run_paused(async || {
         for (act, made) in [
             (Act::Never, 2),
@@ -326,14 +326,14 @@ fn what_will_not_heal_is_told_once() {
                 assert!(sessions.next().await.is_none());
             }
             assert_eq!(attempts.times().len(), made);
-            // Nobody has waited for anything but the first.
+            // There was only the first delay.
             assert!(is_about(attempts.times()[1], 1.0));
         }
     });
 }
 
 #[test]
-fn so_many_attempts_in_a_row_and_no_more() {
+fn attempts_in_a_row_are_limited() {
     run_paused(async || {
         for most in 1..5 {
             let attempts = Attempts::new(vec![Act::Refuse(503, String::new()); 10]);
@@ -343,14 +343,14 @@ fn so_many_attempts_in_a_row_and_no_more() {
             assert_eq!(error.status, Some(StatusCode::SERVICE_UNAVAILABLE), "the error of the last");
             assert!(sessions.next().await.is_none() && sessions.next().await.is_none());
             assert_eq!(attempts.times().len(), most as usize);
-            // And it is told at once.
+            // It is reported at once.
             assert_eq!(attempts.now(), *attempts.times().last().unwrap());
         }
     });
 }
 
 #[test]
-fn a_session_makes_the_count_of_attempts_begin_again() {
+fn session_resets_the_count_of_attempts() {
     run_paused(async || {
         let broken = || Act::Break(secs(1));
         let acts = [Act::Fail, Act::Fail, broken(), Act::Fail, Act::Fail, broken(), Act::Fail, Act::Fail, Act::Fail];

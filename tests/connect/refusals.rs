@@ -1,4 +1,4 @@
-//! Answers that open no WebSocket. What the server said is in the error, to be acted on.
+//! Responses that refuse a WebSocket. The error contains the response.
 
 use http::{StatusCode, header};
 use tower_websocket::{
@@ -10,7 +10,7 @@ use websocket_tests::wire::ACCEPT;
 use crate::peer::{Peer, echo_server, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// What a client makes of an answer, after which the server ends the connection.
+/// Returns the client's error for a response, after which the server closes the connection.
 async fn refused(answer: impl AsRef<[u8]>) -> ResponseError {
     refused_with(sample_config(), answer, true).await
 }
@@ -20,7 +20,7 @@ async fn refused_with(config: ClientConfig, answer: impl AsRef<[u8]>, ends: bool
     let server = async {
         let mut peer = Peer::of(&listener).await;
         peer.head().await;
-        // The client may have had enough of it.
+        // The client may have closed the connection already.
         let _ = peer.try_write(answer).await;
         if !ends {
             assert!(peer.rest().await.is_empty(), "the client ends the connection");
@@ -35,7 +35,7 @@ async fn refused_with(config: ClientConfig, answer: impl AsRef<[u8]>, ends: bool
 }
 
 #[test]
-fn a_401_tells_what_credentials_are_wanted() {
+fn refusal_401_reports_the_challenge() {
     run(async || {
         let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"here\"\r\nContent-Length: 0\r\n\r\n";
         let error = refused_with(sample_config(), head, false).await;
@@ -48,7 +48,7 @@ fn a_401_tells_what_credentials_are_wanted() {
 }
 
 #[test]
-fn a_403_keeps_its_body() {
+fn refusal_403_keeps_its_body() {
     run(async || {
         let body = "{\"error\":\"keep out\"}";
         let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n";
@@ -64,7 +64,7 @@ fn a_403_keeps_its_body() {
 }
 
 #[test]
-fn of_a_long_body_the_beginning_is_kept() {
+fn long_body_is_kept_partially() {
     run(async || {
         let body = "x".repeat(100_000);
         // The rest is not waited for.
@@ -77,7 +77,7 @@ fn of_a_long_body_the_beginning_is_kept() {
 }
 
 #[test]
-fn a_503_of_http_1_0_tells_of_the_proxy_it_came_through() {
+fn refusal_503_of_http_1_0_reports_the_proxy() {
     run(async || {
         let error = refused("HTTP/1.0 503 Service Unavailable\r\nVia: 1.0 cache\r\n\r\nlater").await;
         assert_eq!(error.status, Some(StatusCode::SERVICE_UNAVAILABLE));
@@ -88,7 +88,7 @@ fn a_503_of_http_1_0_tells_of_the_proxy_it_came_through() {
 }
 
 #[test]
-fn a_redirection_is_not_followed_but_tells_where_to() {
+fn redirection_is_reported_and_not_followed() {
     run(async || {
         let answer = "HTTP/1.1 302 Found\r\nLocation: wss://example.com/\r\nContent-Length: 0\r\n\r\n";
         let error = refused_with(sample_config(), answer, false).await;
@@ -98,7 +98,7 @@ fn a_redirection_is_not_followed_but_tells_where_to() {
 }
 
 #[test]
-fn a_426_tells_the_versions() {
+fn refusal_426_reports_the_versions() {
     run(async || {
         let answer = "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8, 7\r\nContent-Length: 0\r\n\r\n";
         let error = refused_with(sample_config(), answer, false).await;
@@ -127,7 +127,7 @@ fn refusal_hint_names_all_values_of_a_header() {
 }
 
 #[test]
-fn a_200_is_no_upgrade() {
+fn response_200_is_not_an_upgrade() {
     run(async || {
         let error = refused_with(sample_config(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false).await;
         assert_eq!((error.fault, error.status), (ResponseFault::Status, Some(StatusCode::OK)));
@@ -136,9 +136,9 @@ fn a_200_is_no_upgrade() {
 }
 
 #[test]
-fn a_server_of_http_2_is_recognized() {
+fn http_2_server_is_recognized() {
     run(async || {
-        // RFC 9113 §3.4: SETTINGS come first. This one has one setting.
+        // RFC 9113 §3.4: SETTINGS are sent first. These have one entry.
         let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1];
         let error = refused_with(sample_config(), settings, false).await;
         assert_eq!((&error.fault, error.status), (&ResponseFault::NotHttp, None));
@@ -148,7 +148,7 @@ fn a_server_of_http_2_is_recognized() {
 }
 
 #[test]
-fn what_is_no_http_is_told_at_once() {
+fn response_that_is_not_http_is_reported_at_once() {
     run(async || {
         let error = refused_with(sample_config(), "SSH-2.0-OpenSSH\r\n", false).await;
         assert_eq!(error.fault, ResponseFault::NotHttp);
@@ -157,7 +157,7 @@ fn what_is_no_http_is_told_at_once() {
 }
 
 #[test]
-fn a_head_is_bounded() {
+fn head_is_limited() {
     run(async || {
         let endless = format!("HTTP/1.1 101 Switching Protocols\r\nX: {}", "x".repeat(2000));
         let error = refused_with(sample_config().max_head_size(1000), endless, true).await;
@@ -168,7 +168,7 @@ fn a_head_is_bounded() {
 }
 
 #[test]
-fn a_101_must_be_the_answer_to_the_question() {
+fn response_101_must_match_the_key() {
     run(async || {
         let accept = format!("Sec-WebSocket-Accept: {ACCEPT}\r\n");
         let answer = |headers: &str| format!("HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n");
@@ -178,14 +178,14 @@ fn a_101_must_be_the_answer_to_the_question() {
         assert_eq!((error.fault, error.status), (ResponseFault::Upgrade, Some(StatusCode::SWITCHING_PROTOCOLS)));
         assert_eq!(refused(answer(&format!("{upgrade}{accept}"))).await.fault, ResponseFault::Connection);
         assert_eq!(refused(answer(&format!("{upgrade}{connection}"))).await.fault, ResponseFault::Accept);
-        // Of another key.
+        // For another key.
         let error = refused_with(Config::client(), upgraded(""), true).await;
         assert_eq!(error.fault, ResponseFault::Accept);
     });
 }
 
 #[test]
-fn a_101_must_choose_from_what_was_offered() {
+fn response_101_must_select_from_the_offers() {
     run(async || {
         let chat = upgraded("Sec-WebSocket-Protocol: chat\r\n");
         assert_eq!(refused(&chat).await.fault, ResponseFault::Protocol);
@@ -198,7 +198,7 @@ fn a_101_must_choose_from_what_was_offered() {
 }
 
 #[test]
-fn a_server_of_this_project_refuses_with_a_reason() {
+fn server_of_this_project_refuses_with_a_reason() {
     run(async || {
         let port = echo_server(Config::server().max_head_size(100)).await;
         let opened = connect(format!("ws://127.0.0.1:{port}/")).await;

@@ -1,4 +1,4 @@
-//! The client and this project's own servers, over TCP.
+//! The client with this project's servers, over TCP.
 
 use axum::Router;
 use axum::extract::Request;
@@ -26,7 +26,7 @@ async fn echo_all(mut socket: WebSocket) {
 }
 
 #[test]
-fn messages_come_back_from_accept_and_from_axum() {
+fn messages_are_echoed_by_accept_and_axum() {
     run(async || {
         let router = Router::new().route("/echo", any(async |ws: WebSocketUpgrade| ws.on_upgrade(echo_all)));
         for port in [echo_server(Config::server()).await, axum(router).await] {
@@ -46,7 +46,7 @@ fn messages_come_back_from_accept_and_from_axum() {
 }
 
 #[test]
-fn a_name_is_looked_up_and_every_address_of_it_tried() {
+fn host_name_is_resolved_and_every_address_tried() {
     run(async || {
         let port = echo_server(Config::server()).await;
         let (mut socket, _) = connect(format!("ws://localhost:{port}")).await.unwrap();
@@ -55,9 +55,9 @@ fn a_name_is_looked_up_and_every_address_of_it_tried() {
 }
 
 #[test]
-fn an_ipv6_address_in_brackets_is_connected_to() {
+fn ipv6_address_in_brackets_is_connected_to() {
     run(async || {
-        // A host may be without IPv6.
+        // The host may not support IPv6.
         let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
         let port = listener.local_addr().unwrap().port();
         let server = async { echo(listener.accept().await.unwrap().0, Config::server()).await };
@@ -70,7 +70,7 @@ fn an_ipv6_address_in_brackets_is_connected_to() {
 }
 
 #[test]
-fn the_schemes_of_http_will_do_as_well() {
+fn http_schemes_are_accepted() {
     run(async || {
         let port = echo_server(Config::server()).await;
         let (mut socket, _) = connect(format!("http://127.0.0.1:{port}")).await.unwrap();
@@ -79,7 +79,7 @@ fn the_schemes_of_http_will_do_as_well() {
 }
 
 #[test]
-fn a_subprotocol_is_agreed_on() {
+fn subprotocol_is_negotiated() {
     run(async || {
         let port = echo_server(Config::server().protocols(["superchat", "chat"])).await;
         let url = format!("ws://127.0.0.1:{port}");
@@ -94,7 +94,7 @@ fn a_subprotocol_is_agreed_on() {
 }
 
 #[test]
-fn the_server_sees_the_request_as_it_was_asked_for() {
+fn server_sees_the_request() {
     run(async || {
         let (listener, port) = listen().await;
         let server = async {
@@ -119,7 +119,7 @@ fn the_server_sees_the_request_as_it_was_asked_for() {
 }
 
 #[test]
-fn axum_hands_the_headers_to_the_handler_and_adds_its_own_to_the_response() {
+fn axum_passes_the_headers_and_adds_its_own_to_the_response() {
     run(async || {
         let (seen, mut sees) = unbounded_channel();
         let handler = async move |ws: WebSocketUpgrade, request: Request| -> Response {
@@ -155,7 +155,7 @@ fn with_deflate<S>(config: Config<S>) -> Config<S> {
 }
 
 #[test]
-fn messages_are_compressed_where_both_sides_have_it() {
+fn messages_are_compressed_if_both_sides_support_it() {
     run(async || {
         let with = echo_server(with_deflate(Config::server())).await;
         let without = echo_server(Config::server()).await;
@@ -173,7 +173,7 @@ fn messages_are_compressed_where_both_sides_have_it() {
 }
 
 #[test]
-fn large_messages_come_back_whole() {
+fn large_messages_are_echoed() {
     run(async || {
         let port = echo_server(Config::server()).await;
         let (mut socket, _) = connect(format!("ws://127.0.0.1:{port}")).await.unwrap();
@@ -187,7 +187,7 @@ fn large_messages_come_back_whole() {
 }
 
 #[test]
-fn the_limits_of_the_configuration_hold() {
+fn limits_of_the_configuration_hold() {
     run(async || {
         let port = echo_server(Config::server()).await;
         let connect = connect(format!("ws://127.0.0.1:{port}")).config(Config::client().max_message_size(10));

@@ -1,4 +1,4 @@
-//! Over a stream that is connected already, and what comes glued to the answer.
+//! Connections over an existing stream, and data that follows the response.
 
 use bytes::Bytes;
 use tokio::net::UnixStream;
@@ -9,9 +9,9 @@ use crate::peer::{Peer, echo, echoes, sample_config, upgraded};
 use crate::run::run;
 
 #[test]
-fn memory_will_do() {
+fn memory_works_as_a_stream() {
     run(async || {
-        // Less than a request, so that it comes in pieces.
+        // Smaller than a request, so that it arrives in pieces.
         let (io, server) = tokio::io::duplex(16);
         tokio::spawn(echo(server, Config::server()));
         let (mut socket, _) = connect("ws://example.com").over(io).await.unwrap();
@@ -21,7 +21,7 @@ fn memory_will_do() {
 }
 
 #[test]
-fn a_unix_socket_will_do() {
+fn unix_socket_works_as_a_stream() {
     run(async || {
         let (io, server) = UnixStream::pair().unwrap();
         tokio::spawn(echo(server, Config::server()));
@@ -32,13 +32,13 @@ fn a_unix_socket_will_do() {
 }
 
 #[test]
-fn the_url_goes_only_into_the_request() {
+fn url_is_only_used_for_the_request() {
     run(async || {
         for (url, host) in [
             ("ws://nowhere.invalid/", "nowhere.invalid"),
             ("ws://nowhere.invalid:80/", "nowhere.invalid"),
             ("ws://nowhere.invalid:443/", "nowhere.invalid:443"),
-            // TLS, where there is any, is done.
+            // The stream is past any TLS handshake.
             ("wss://nowhere.invalid:443/", "nowhere.invalid"),
         ] {
             let (io, other) = tokio::io::duplex(4096);
@@ -56,7 +56,7 @@ fn the_url_goes_only_into_the_request() {
 }
 
 #[test]
-fn messages_glued_to_the_answer_are_received() {
+fn messages_following_the_response_are_received() {
     run(async || {
         let (io, other) = tokio::io::duplex(4096);
         let mut peer = Peer::new(other);
@@ -70,7 +70,7 @@ fn messages_glued_to_the_answer_are_received() {
         let (opened, ()) = tokio::join!(client, server);
         let (mut socket, _) = opened.unwrap();
         let server = async {
-            // The pong, then the close; then the server may end.
+            // The pong, then the close frame; then the server may close.
             assert_eq!(peer.bytes(9).await[0], 0x8a);
             assert_eq!(peer.close_code().await, 4000);
             drop(peer);
@@ -87,7 +87,7 @@ fn messages_glued_to_the_answer_are_received() {
 }
 
 #[test]
-fn the_answer_may_come_byte_by_byte() {
+fn response_may_arrive_byte_by_byte() {
     run(async || {
         let (io, other) = tokio::io::duplex(1);
         let mut peer = Peer::new(other);
@@ -107,7 +107,7 @@ fn the_answer_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_proxy_is_none_of_its_business() {
+fn proxy_option_is_ignored() {
     run(async || {
         let (io, server) = tokio::io::duplex(4096);
         tokio::spawn(echo(server, Config::server()));

@@ -1,5 +1,5 @@
-//! What is tried on a client, or by way of its arguments, that the other tests do not show. The list of all is in
-//! `tests/threats/README.md`.
+//! Attacks on a client or by way of its arguments that the other tests do not cover.
+//! `tests/threats/README.md` lists all.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::peer::{Peer, serve};
 use crate::run::{run, run_paused};
 
 #[test]
-fn cve_2026_1527_no_argument_writes_a_line_of_its_own() {
+fn cve_2026_1527_arguments_cannot_inject_header_lines() {
     run(async || {
         let (sender, mut receiver) = unbounded_channel();
         let port = serve(move |stream| {
@@ -47,7 +47,7 @@ fn cve_2026_1527_no_argument_writes_a_line_of_its_own() {
             let error = connect.timeout(Duration::from_secs(2)).await.expect_err(&what);
             assert!(!matches!(error, ConnectError::TimedOut | ConnectError::Io { .. }), "{what:?}: {error:?}");
         }
-        // What is escaped in a path is the server's to read, and stays so.
+        // Escapes in a path are decoded by the server, and sent unchanged.
         let refused = connect(format!("ws://{host}/a%0d%0aX:%20y?b%0a")).timeout(Duration::from_secs(1)).await;
         assert!(matches!(refused, Err(ConnectError::TimedOut)), "{refused:?}");
         loop {
@@ -62,7 +62,7 @@ fn cve_2026_1527_no_argument_writes_a_line_of_its_own() {
     });
 }
 
-/// It connects to memory, wherever it is to go, so that the clock is that of the test.
+/// Connects to an in-memory transport whatever the URL, so that the paused clock applies.
 fn through_memory(connect: Connect) -> (Connect, Peer) {
     let (io, other) = tokio::io::duplex(4096);
     let mut io = Some(TokioIo::new(io));
@@ -73,7 +73,7 @@ fn through_memory(connect: Connect) -> (Connect, Peer) {
     (connect.connector(connector), Peer::new(other))
 }
 
-/// It waits for ten seconds, the default, whatever comes meanwhile.
+/// Asserts that the default timeout of ten seconds expires, whatever arrives in the meantime.
 async fn is_given_up(connect: Connect, slow: impl Future<Output = ()>) {
     let begin = Instant::now();
     let client = async {
@@ -85,7 +85,7 @@ async fn is_given_up(connect: Connect, slow: impl Future<Output = ()>) {
 }
 
 #[test]
-fn cve_2023_43669_a_proxy_that_sends_a_byte_now_and_then_gets_no_more_time() {
+fn cve_2023_43669_trickling_proxy_does_not_extend_the_timeout() {
     run_paused(async || {
         let answers =
             ["HTTP/1.1 200 OK\r\nX-Slow: ", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"];
@@ -107,13 +107,13 @@ fn cve_2023_43669_a_proxy_that_sends_a_byte_now_and_then_gets_no_more_time() {
 }
 
 #[test]
-fn cve_2023_43669_tls_that_sends_a_byte_now_and_then_gets_no_more_time() {
+fn cve_2023_43669_trickling_tls_does_not_extend_the_timeout() {
     run_paused(async || {
         let tls = Authority::new("unused").trusted();
         let (connect, mut peer) = through_memory(connect("wss://example.com/").tls(tls));
         let slow = async {
             peer.more().await;
-            // A record of the handshake that is announced to be long.
+            // A handshake record that announces to be long.
             for byte in [0x16, 3, 3, 0x3f, 0xff, 2, 0, 0x3f, 0xf0].into_iter().chain([0; 100]) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if peer.try_write([byte]).await.is_err() {
@@ -126,7 +126,7 @@ fn cve_2023_43669_tls_that_sends_a_byte_now_and_then_gets_no_more_time() {
 }
 
 #[test]
-fn rustsec_2026_0258_every_h2_that_is_built_is_a_mended_one() {
+fn rustsec_2026_0258_every_h2_in_the_build_is_patched() {
     let lock = include_str!("../../Cargo.lock");
     let versions: Vec<&str> = lock
         .split("[[package]]")

@@ -1,4 +1,5 @@
-//! A server that says nothing, or not enough. The clock stands still, so that waits are exact; over TCP they are short.
+//! A server that does not respond, or not completely. The clock is paused, so that waits are exact;
+//! over TCP they are short.
 
 use std::time::Duration;
 
@@ -9,14 +10,14 @@ use tower_websocket::{Config, Connect, ConnectError, ProtocolError, connect};
 use crate::peer::{Peer, echo_server, echoes, listen};
 use crate::run::{run, run_paused};
 
-/// A client over memory, the other end, and what the clock says.
+/// Returns an in-memory client, the other end, and the current time.
 fn over_memory() -> (Connect, Peer, Instant) {
     let (io, other) = tokio::io::duplex(4096);
     (connect("ws://example.com").over(io), Peer::new(other), Instant::now())
 }
 
 #[test]
-fn a_silent_server_is_waited_for_ten_seconds() {
+fn silent_server_is_timed_out_after_ten_seconds() {
     run_paused(async || {
         let (connect, mut peer, begin) = over_memory();
         assert!(matches!(connect.await, Err(ConnectError::TimedOut)));
@@ -26,7 +27,7 @@ fn a_silent_server_is_waited_for_ten_seconds() {
 }
 
 #[test]
-fn the_configuration_says_how_long_and_timeout_before_it() {
+fn timeout_overrides_that_of_the_configuration() {
     run_paused(async || {
         let config = || Config::client().handshake_timeout(Duration::from_secs(4));
         let (connect, _peer, begin) = over_memory();
@@ -40,7 +41,7 @@ fn the_configuration_says_how_long_and_timeout_before_it() {
 }
 
 #[test]
-fn a_server_that_sends_a_byte_now_and_then_gets_no_more_time() {
+fn trickling_server_does_not_extend_the_timeout() {
     run_paused(async || {
         let (connect, mut peer, begin) = over_memory();
         let server = async {
@@ -92,7 +93,7 @@ fn connect_timeout_max_connects() {
 }
 
 #[test]
-fn over_tcp_a_silent_server_is_given_up() {
+fn silent_server_over_tcp_is_timed_out() {
     run(async || {
         for scheme in ["ws", "wss"] {
             let (listener, port) = listen().await;
@@ -107,10 +108,10 @@ fn over_tcp_a_silent_server_is_given_up() {
     });
 }
 
-/// A refusal that has come is told, also where its body does not end: as with HTTP/1.1 it need not, without a length on a
-/// connection that stays.
+/// A refusal that has arrived is reported even if its body does not end, as is possible with
+/// HTTP/1.1 without a length on a persistent connection.
 #[test]
-fn a_refusal_whose_body_does_not_end_is_told_all_the_same() {
+fn refusal_with_an_endless_body_is_reported() {
     run_paused(async || {
         let bodies = ["\r\nkeep out", "Content-Length: 100\r\n\r\nkeep out"];
         for body in bodies {

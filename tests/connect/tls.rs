@@ -1,4 +1,4 @@
-//! `wss:`, with certificates made here: who is trusted, and what is told of who is not.
+//! `wss:` with certificates created here: which ones are trusted, and the errors for others.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{echoes, listen, serve};
 use crate::run::run;
 
-/// The `rustls::Error` among the sources of a refusal.
+/// Returns the `rustls::Error` among the sources of a refusal.
 async fn refused(connect: Connect) -> rustls::Error {
     let error = connect.await.expect_err("a certificate that is not trusted");
     assert!(matches!(&error, ConnectError::Tls { .. }), "{error:?}");
@@ -23,7 +23,7 @@ async fn refused(connect: Connect) -> rustls::Error {
         if let Some(error) = source.downcast_ref::<rustls::Error>() {
             return error.clone();
         }
-        // An io::Error gives the source of what it holds, not that itself.
+        // `io::Error::source` returns the source of the inner error, not the inner error itself.
         let inner = source.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
         source = match inner {
             Some(inner) => inner,
@@ -38,7 +38,7 @@ async fn refused_by(acceptor: TlsAcceptor, trusted: TlsConfig) -> rustls::Error 
 }
 
 #[test]
-fn a_server_of_a_trusted_authority_is_talked_to() {
+fn server_of_a_trusted_authority_is_connected_to() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["localhost"])).await;
@@ -54,7 +54,7 @@ fn a_server_of_a_trusted_authority_is_talked_to() {
 }
 
 #[test]
-fn a_server_is_known_by_its_address_where_the_certificate_has_it() {
+fn server_address_in_the_certificate_is_verified() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["127.0.0.1"])).await;
@@ -66,7 +66,7 @@ fn a_server_is_known_by_its_address_where_the_certificate_has_it() {
 }
 
 #[test]
-fn ipv6_zone_is_no_part_of_the_name_in_a_certificate() {
+fn ipv6_zone_is_not_part_of_the_name_in_a_certificate() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["fe80::1"])).await;
@@ -82,7 +82,7 @@ fn ipv6_zone_is_no_part_of_the_name_in_a_certificate() {
 }
 
 #[test]
-fn one_of_several_authorities_is_enough_and_nonsense_is_none() {
+fn several_authorities_are_trusted_and_invalid_ones_refused() {
     run(async || {
         let (good, other) = (Authority::new("good"), Authority::new("other"));
         let port = tls_echo_server(good.acceptor(&["localhost"])).await;
@@ -93,9 +93,9 @@ fn one_of_several_authorities_is_enough_and_nonsense_is_none() {
 }
 
 #[test]
-fn an_unknown_authority_is_refused() {
+fn unknown_authority_is_refused() {
     run(async || {
-        // Of the same name, too.
+        // Even with the same name.
         for name in ["good", "bad"] {
             let error =
                 refused_by(Authority::new(name).acceptor(&["localhost"]), Authority::new("good").trusted()).await;
@@ -106,7 +106,7 @@ fn an_unknown_authority_is_refused() {
 }
 
 #[test]
-fn a_wrong_host_name_is_refused() {
+fn wrong_host_name_is_refused() {
     run(async || {
         let authority = Authority::new("good");
         for hosts in [&["example.com", "*.localhost"][..], &["127.0.0.1"], &["localhost.example.com"]] {
@@ -118,7 +118,7 @@ fn a_wrong_host_name_is_refused() {
 }
 
 #[test]
-fn an_expired_certificate_is_refused_and_one_of_the_future() {
+fn expired_and_future_certificates_are_refused() {
     run(async || {
         let authority = Authority::new("good");
         let error = refused_by(authority.expired(), authority.trusted()).await;
@@ -131,7 +131,7 @@ fn an_expired_certificate_is_refused_and_one_of_the_future() {
 }
 
 #[test]
-fn the_error_tells_the_host_and_the_reason() {
+fn error_contains_the_host_and_the_reason() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.expired()).await;
@@ -153,7 +153,7 @@ fn only_http_1_1_is_offered() {
 }
 
 #[test]
-fn a_server_without_tls_is_told() {
+fn server_without_tls_is_reported() {
     run(async || {
         let port = serve(async |mut stream| {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
@@ -165,7 +165,7 @@ fn a_server_without_tls_is_told() {
 }
 
 #[test]
-fn without_a_configuration_nobody_unknown_is_trusted() {
+fn unknown_authority_is_not_trusted_by_default() {
     run(async || {
         let port = tls_echo_server(Authority::new("unknown").acceptor(&["localhost"])).await;
         let error = connect(format!("wss://localhost:{port}/")).await.unwrap_err();
@@ -175,7 +175,7 @@ fn without_a_configuration_nobody_unknown_is_trusted() {
 }
 
 #[test]
-fn a_configuration_of_rustls_is_taken_as_it_is() {
+fn rustls_configuration_is_used_unchanged() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["localhost"])).await;
@@ -192,7 +192,7 @@ fn a_configuration_of_rustls_is_taken_as_it_is() {
 }
 
 #[test]
-fn ws_does_no_tls_whatever_it_is_given() {
+fn ws_uses_no_tls_whatever_the_configuration() {
     run(async || {
         let (listener, port) = listen().await;
         let server = async { crate::peer::Peer::of(&listener).await.head().await };

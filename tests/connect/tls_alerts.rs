@@ -1,4 +1,5 @@
-//! What a server says by an alert after the client has done the handshake, as TLS 1.3 has it, and which alerts may heal.
+//! Alerts that a server sends after the client has completed the handshake, as in TLS 1.3, and
+//! which alerts are transient.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{echoes, listen, serve};
 use crate::run::run;
 
-/// Chooses the version of HTTP.
+/// Selects the HTTP version.
 type Ask = fn(Connect) -> Connect;
 
-/// The `rustls::Error` of a failure of TLS with `localhost`.
+/// Returns the `rustls::Error` of a TLS failure with `localhost`.
 fn cause(error: &ConnectError) -> &rustls::Error {
     let ConnectError::Tls { host, error } = error else { panic!("{error:?}") };
     assert_eq!(host, "localhost");
@@ -24,7 +25,7 @@ fn cause(error: &ConnectError) -> &rustls::Error {
     cause.unwrap_or_else(|| panic!("{error:?}"))
 }
 
-/// What trusts an authority, and shows this certificate of another.
+/// Returns a configuration that trusts an authority, and presents a certificate of another.
 fn showing(trusted: &Authority, of: &Authority) -> TlsConfig {
     let provider = rustls::crypto::ring::default_provider();
     let config = ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions().unwrap();
@@ -48,13 +49,13 @@ fn refused_client_certificate_is_a_tls_error_that_is_not_transient() {
             for (alpn, version) in https {
                 let port = tls_echo_server(good.wanting_certificates(alpn, versions)).await;
                 for (tls, alert) in [(good.trusted(), missing), (showing(&good, &other), unknown)] {
-                    // The alert may arrive before or after what the client writes.
+                    // The alert may arrive before or after the client's writes.
                     for _ in 0..10 {
                         let connect = version(connect(format!("wss://localhost:{port}/")).tls(tls.clone()));
                         let error = connect.await.unwrap_err();
                         let cause = cause(&error);
                         let rustls::Error::AlertReceived(received) = cause else { panic!("{cause:?}") };
-                        // Servers differ in the alert for a certificate that is missing in TLS 1.2.
+                        // Servers send different alerts for a missing certificate in TLS 1.2.
                         assert!(*received == alert || versions == [&TLS12], "{error:?}");
                         assert!(!error.is_transient(), "{error:?}");
                     }
@@ -75,10 +76,10 @@ fn alert_is_reported_although_writes_fail_first() {
         let (listener, port) = listen().await;
         let server = async {
             let (stream, _) = listener.accept().await.unwrap();
-            // With input unread the end is a reset.
+            // Closing with unread input causes a reset.
             drop(acceptor.accept(stream).await);
         };
-        // More than the server ever takes.
+        // More than the server ever reads.
         let mut connect = connect(format!("wss://localhost:{port}/")).tls(authority.trusted());
         for _ in 0..1000 {
             connect = connect.header("x-long", "x".repeat(10_000));
@@ -115,22 +116,22 @@ fn tls_error_of_callers_own_stream_is_a_tls_error() {
             TlsConnector::from(std::sync::Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
-        // So that the alert is there before anything is written.
+        // The alert arrives before anything is written.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let error = connect("wss://localhost/").over(stream).await.unwrap_err();
-        // Here the error of a write may come first, and the stream is not of this crate's making.
+        // Here a write error may be reported first, since the stream does not belong to this crate.
         if !matches!(&error, ConnectError::Io { error, .. } if error.kind() != std::io::ErrorKind::InvalidData) {
             assert_eq!(*cause(&error), rustls::Error::AlertReceived(AlertDescription::CertificateRequired));
         }
     });
 }
 
-/// A server that answers a ClientHello by this alert.
+/// Starts a server that answers a ClientHello with this alert.
 async fn alerting(alert: u8) -> u16 {
     serve(move |mut stream| async move {
         let _ = stream.read(&mut [0; 16]).await;
         let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, alert]).await;
-        // The client hangs up.
+        // Reads until the client disconnects.
         while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
     })
     .await
@@ -139,7 +140,7 @@ async fn alerting(alert: u8) -> u16 {
 #[test]
 fn alert_internal_error_is_transient() {
     run(async || {
-        // RFC 8446 §6: these two are not about the client.
+        // RFC 8446 §6: these two do not concern the client.
         for (alert, is_transient) in
             [(80, true), (90, true), (40, false), (42, false), (47, false), (48, false), (70, false), (112, false)]
         {
@@ -165,7 +166,7 @@ fn certificate_that_is_its_own_authority_has_a_hint() {
         assert!(is_other, "{error:?}");
         let told = chain(&error);
         assert!(told.contains("basicConstraints=CA:FALSE") && !error.is_transient(), "{told}");
-        // Others have none.
+        // Other errors have no hint.
         let port = tls_echo_server(Authority::new("good").acceptor(&["localhost"])).await;
         let error =
             connect(format!("wss://localhost:{port}/")).tls(Authority::new("other").trusted()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Through a proxy that is behind TLS itself, and what is told of a tunnel.
+//! Connections through a proxy that is reached over TLS, and reporting of tunnels.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::http2_servers::Stack;
 use crate::peer::{Peer, echo_server, echoes, listen, sample_config, upgraded};
 use crate::run::run;
 
-/// A proxy whose certificate is for `localhost`, of this authority.
+/// Starts a proxy with a certificate of this authority for `localhost`.
 async fn proxy(authority: &Authority) -> (Forwarder, Uri) {
     let forwarder = Forwarder::behind_tls(None, authority.speaking(b"http/1.1")).await;
     let url = url(&forwarder, "");
@@ -23,11 +23,11 @@ fn url(forwarder: &Forwarder, user: &str) -> Uri {
     format!("https://{user}localhost:{}", forwarder.port).parse().expect("a URL")
 }
 
-/// Keeps the answers of proxies.
+/// Records the responses of proxies.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<Answer>>>);
 
-/// The status, and the header `Via`.
+/// The status and the `Via` header.
 type Answer = (StatusCode, Option<String>);
 
 impl Told {
@@ -45,7 +45,7 @@ impl Told {
 }
 
 #[test]
-fn ws_goes_through_a_proxy_behind_tls() {
+fn ws_uses_a_proxy_behind_tls() {
     run(async || {
         let authority = Authority::new("good");
         let (forwarder, proxy) = proxy(&authority).await;
@@ -61,7 +61,7 @@ fn ws_goes_through_a_proxy_behind_tls() {
 }
 
 #[test]
-fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
+fn wss_uses_a_proxy_behind_tls_with_tls_in_tls() {
     run(async || {
         let (for_proxy, for_server) = (Authority::new("proxy"), Authority::new("server"));
         let (forwarder, proxy) = proxy(&for_proxy).await;
@@ -73,7 +73,7 @@ fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
         echoes(&mut socket, &"long ".repeat(100_000)).await;
         socket.close(CloseCode::NORMAL, "").await.unwrap();
         assert_eq!(forwarder.requests().len(), 1);
-        // Each is looked at, and told by its own name.
+        // Each certificate is verified, and the error names its host.
         let error = connect().tls(for_proxy.trusted()).await.unwrap_err();
         assert!(matches!(&error, ConnectError::Tls { host, .. } if host == "127.0.0.1"), "{error:?}");
         assert_eq!(forwarder.requests().len(), 2);
@@ -84,9 +84,9 @@ fn wss_goes_through_a_proxy_behind_tls_with_tls_in_tls() {
     });
 }
 
-/// The proxy is asked by HTTP/1.1 in any case: its CONNECT is one.
+/// The proxy is always used with HTTP/1.1, since CONNECT is an HTTP/1.1 request.
 #[test]
-fn http_2_goes_through_a_proxy_behind_tls() {
+fn http_2_uses_a_proxy_behind_tls() {
     run(async || {
         for stack in Stack::TWO {
             let server = stack.serve(Config::server()).await;
@@ -102,7 +102,7 @@ fn http_2_goes_through_a_proxy_behind_tls() {
 }
 
 #[test]
-fn a_proxy_with_a_certificate_for_another_host_is_not_trusted() {
+fn proxy_with_a_certificate_for_another_host_is_not_trusted() {
     run(async || {
         let authority = Authority::new("good");
         let (forwarder, _) = proxy(&authority).await;
@@ -117,7 +117,7 @@ fn a_proxy_with_a_certificate_for_another_host_is_not_trusted() {
 }
 
 #[test]
-fn the_credentials_of_the_proxys_url_go_through_tls() {
+fn credentials_of_the_proxy_url_are_sent_over_tls() {
     run(async || {
         let authority = Authority::new("good");
         let credentials = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
@@ -134,7 +134,7 @@ fn the_credentials_of_the_proxys_url_go_through_tls() {
 }
 
 #[test]
-fn a_proxy_that_speaks_no_tls_is_told_by_its_name() {
+fn proxy_without_tls_is_reported_by_name() {
     run(async || {
         let forwarder = Forwarder::start().await;
         let (listener, port) = listen().await;
@@ -149,7 +149,7 @@ fn a_proxy_that_speaks_no_tls_is_told_by_its_name() {
         let (opened, ()) =
             tokio::join!(connect(format!("https://localhost:{port}").parse().unwrap()).into_future(), plain);
         assert!(matches!(opened.unwrap_err(), ConnectError::Tls { host, .. } if host == "localhost"));
-        // One that waits for the end of a head, which TLS has none of.
+        // A server that waits for the end of a head, which TLS data does not have.
         let error = connect(url(&forwarder, "")).timeout(Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, ConnectError::TimedOut), "{error:?}");
         assert!(told.all().is_empty());
@@ -157,7 +157,7 @@ fn a_proxy_that_speaks_no_tls_is_told_by_its_name() {
 }
 
 #[test]
-fn the_answer_of_the_proxy_is_told_once_and_before_the_handshake() {
+fn tunnel_response_is_reported_once_and_before_the_handshake() {
     run(async || {
         let (listener, port) = listen().await;
         let told = Told::default();
@@ -181,7 +181,7 @@ fn the_answer_of_the_proxy_is_told_once_and_before_the_handshake() {
 }
 
 #[test]
-fn the_answer_is_told_of_every_tunnel() {
+fn tunnel_response_is_reported_for_every_tunnel() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["localhost"])).await;
@@ -195,7 +195,7 @@ fn the_answer_is_told_of_every_tunnel() {
         }
         let server = Stack::Axum.serve(Config::server()).await;
         let connection = told.by(server.connect()).proxy(plain_url).http2_connection().await.unwrap();
-        // On a connection that is there, there is no tunnel to be told of.
+        // There is no tunnel to report on an existing connection.
         told.by(server.connect()).on(&connection).await.unwrap();
         let expected = (StatusCode::OK, Some("1.1 forwarder".to_owned()));
         assert_eq!(told.all(), [expected.clone(), expected.clone(), expected]);
@@ -204,7 +204,7 @@ fn the_answer_is_told_of_every_tunnel() {
 }
 
 #[test]
-fn nothing_is_told_where_there_is_no_tunnel() {
+fn tunnel_callback_is_not_called_without_a_tunnel() {
     run(async || {
         let told = Told::default();
         let port = echo_server(Config::server()).await;
@@ -221,9 +221,9 @@ fn nothing_is_told_where_there_is_no_tunnel() {
     });
 }
 
-/// A `wss:` URL or a proxy behind TLS, and nobody to trust: that is known before anybody is spoken to.
+/// A `wss:` URL or a proxy over TLS without trust anchors fails before anything is sent.
 #[test]
-fn without_roots_nobody_is_dialled() {
+fn connect_without_roots_connects_to_nothing() {
     run(async || {
         let (listener, port) = listen().await;
         let proxy: Uri = format!("http://127.0.0.1:{port}").parse().unwrap();
@@ -239,20 +239,20 @@ fn without_roots_nobody_is_dialled() {
         ] {
             let error = match connect.timeout(Duration::from_millis(100)).await {
                 Err(error @ ConnectError::NoTls) => error,
-                // Another member of the workspace has brought roots to this build.
+                // Another member of the workspace has enabled roots in this build.
                 Err(ConnectError::Tls { .. } | ConnectError::TimedOut) => return,
                 other => panic!("{other:?}"),
             };
             assert!(!error.is_transient());
         }
         let second = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        // Connections are accepted in their order.
+        // Connections are accepted in order.
         assert_eq!(listener.accept().await.unwrap().1, second.local_addr().unwrap());
     });
 }
 
 #[test]
-fn a_scheme_in_capitals_is_secure_as_well() {
+fn proxy_scheme_in_upper_case_is_secure() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.acceptor(&["localhost"])).await;

@@ -1,4 +1,4 @@
-//! How an open connection over TLS ends, in order and not.
+//! How an open connection over TLS ends, in order or not.
 
 use std::io::ErrorKind;
 
@@ -12,7 +12,7 @@ use crate::certificates::Authority;
 use crate::peer::{listen, sample_config, upgraded};
 use crate::run::run;
 
-/// Both ends of a connection, on the server's side what is below the WebSocket.
+/// Returns both ends of a connection; the server's without WebSocket framing.
 async fn open() -> (WebSocket, TlsStream<TcpStream>) {
     let authority = Authority::new("good");
     let (listener, port) = listen().await;
@@ -42,13 +42,13 @@ fn code(socket: &WebSocket) -> Option<CloseCode> {
     socket.close_frame().map(|close| close.code)
 }
 
-/// Somebody may have cut it: only `close_notify` tells an end (RFC 8446 §6.1).
+/// It may have been truncated: only `close_notify` is an orderly end (RFC 8446 §6.1).
 #[test]
-fn a_truncated_stream_is_an_io_error_and_an_abnormal_end() {
+fn truncated_stream_is_an_io_error_and_an_abnormal_end() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         write(&mut stream, Frame::text("last")).await;
-        // The TCP below it, without a word of TLS.
+        // Closes the TCP stream without any TLS alert.
         drop(stream.into_inner().0);
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("last"));
         let Some(Err(Error::Io(error))) = socket.recv().await else { panic!("no error") };
@@ -59,7 +59,7 @@ fn a_truncated_stream_is_an_io_error_and_an_abnormal_end() {
 }
 
 #[test]
-fn an_end_of_tls_without_a_close_is_an_abnormal_end_and_no_error() {
+fn tls_end_without_a_close_is_an_abnormal_end_and_no_error() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         stream.shutdown().await.unwrap();
@@ -69,7 +69,7 @@ fn an_end_of_tls_without_a_close_is_an_abnormal_end_and_no_error() {
 }
 
 #[test]
-fn a_close_counts_also_where_the_stream_is_truncated_behind_it() {
+fn close_before_a_truncation_counts() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         write(&mut stream, Frame::close(4000, "bye")).await;
@@ -85,7 +85,7 @@ fn a_close_counts_also_where_the_stream_is_truncated_behind_it() {
 }
 
 #[test]
-fn the_client_says_the_end_of_tls_behind_its_close() {
+fn client_sends_close_notify_after_its_close() {
     run(async || {
         let (mut socket, mut stream) = open().await;
         let server = async {
@@ -95,7 +95,7 @@ fn the_client_says_the_end_of_tls_behind_its_close() {
             write(&mut stream, Frame::close(1000, "")).await;
             stream.shutdown().await.unwrap();
             let mut rest = Vec::new();
-            // An error where there was no close_notify.
+            // Fails without close_notify.
             stream.read_to_end(&mut rest).await.unwrap();
             assert!(rest.is_empty());
         };
@@ -134,7 +134,7 @@ fn both_sides_of_this_project_close_each_other_over_tls() {
             };
             let begin = std::time::Instant::now();
             assert_eq!(tokio::join!(server, client), (Some(CloseCode::NORMAL), Some(CloseCode::NORMAL)));
-            // Nobody has waited for a limit.
+            // No timeout has expired.
             assert!(begin.elapsed().as_secs() < 9);
         }
     });

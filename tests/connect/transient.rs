@@ -1,4 +1,4 @@
-//! Which failures may heal by themselves.
+//! Which failures are transient.
 
 use std::future::ready;
 use std::io::{self, ErrorKind};
@@ -15,9 +15,10 @@ use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{Peer, listen, serve};
 use crate::run::run;
 
-/// RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4: those that speak of the moment. RFC 9110 §15: an unknown status counts as
-/// the x00 of its class, and an invalid one as a 500.
-fn is_of_the_moment(status: u16) -> bool {
+/// Returns whether a status describes a temporary condition (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC
+/// 6585 §4). An unknown status counts as the x00 of its class, and an invalid one as 500 (RFC 9110
+/// §15).
+fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 425 | 429) || status >= 500 && !matches!(status, 501 | 505 | 506 | 508 | 510 | 511)
 }
 
@@ -43,7 +44,7 @@ fn refusal_with_retry_after_is_transient() {
     for (value, counts) in [("0", true), ("30", true), (&past, true), ("soon", false), ("", false), ("+5", false)] {
         let headers = || HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]);
         for status in 100..1000 {
-            let is_transient = is_of_the_moment(status) || counts && !(300..400).contains(&status);
+            let is_transient = is_temporary(status) || counts && !(300..400).contains(&status);
             for error in
                 [refused_with(ResponseFault::Status, Some(status), headers()), proxy_refused(status, headers())]
             {
@@ -56,16 +57,16 @@ fn refusal_with_retry_after_is_transient() {
 }
 
 #[test]
-fn of_all_statuses_those_of_the_moment_may_heal() {
+fn transient_statuses_are_the_temporary_ones() {
     for status in 100..1000 {
-        let is_transient = is_of_the_moment(status);
+        let is_transient = is_temporary(status);
         assert_eq!(refused(ResponseFault::Status, Some(status)).is_transient(), is_transient, "{status}");
         assert_eq!(proxy_refused(status, HeaderMap::new()).is_transient(), is_transient, "{status}");
     }
 }
 
 #[test]
-fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
+fn network_errors_are_transient_and_invalid_arguments_are_not() {
     let host = || "example.com:80".to_owned();
     let io = |kind: ErrorKind| ConnectError::Io { host: host(), error: kind.into() };
     let tls = |kind: ErrorKind| ConnectError::Tls { host: host(), error: io::Error::new(kind, "x") };
@@ -113,7 +114,7 @@ fn what_the_network_says_may_heal_and_what_was_said_wrong_may_not() {
 }
 
 #[test]
-fn a_port_without_a_server_and_a_name_without_a_host_may_heal() {
+fn unused_port_and_unknown_host_are_transient() {
     run(async || {
         let (listener, port) = listen().await;
         drop(listener);
@@ -125,7 +126,7 @@ fn a_port_without_a_server_and_a_name_without_a_host_may_heal() {
 }
 
 #[test]
-fn a_server_that_ends_in_the_middle_of_tls_may_heal_and_a_certificate_may_not() {
+fn end_within_the_tls_handshake_is_transient_and_a_certificate_is_not() {
     run(async || {
         let authority = Authority::new("good");
         for reset in [false, true] {
@@ -146,7 +147,7 @@ fn a_server_that_ends_in_the_middle_of_tls_may_heal_and_a_certificate_may_not() 
             let error = connect(format!("wss://localhost:{port}/")).tls(authority.trusted()).await.unwrap_err();
             assert!(matches!(error, ConnectError::Tls { .. }) && !error.is_transient(), "{error:?}");
         }
-        // A name that no certificate can have.
+        // A name that is not valid in a certificate.
         let (io, _other) = tokio::io::duplex(4096);
         let mut io = Some(TokioIo::new(io));
         let connector = service_fn(move |_: http::Uri| ready(Ok::<_, io::Error>(io.take().expect("called once"))));
@@ -156,7 +157,7 @@ fn a_server_that_ends_in_the_middle_of_tls_may_heal_and_a_certificate_may_not() 
 }
 
 #[test]
-fn the_wish_of_a_server_is_told() {
+fn retry_after_of_a_server_is_returned() {
     run(async || {
         for (value, expected) in [("7", Some(7)), ("0", Some(0)), ("never", None)] {
             let (listener, port) = listen().await;

@@ -1,4 +1,4 @@
-//! What a connection holds: counted, bounded, and charged to a budget that all share.
+//! The memory of a connection: counted, bounded, and charged to a shared budget.
 
 use bytes::{Buf, BytesMut};
 use permessage_deflate::PermessageDeflate;
@@ -12,11 +12,11 @@ use crate::session::Session;
 
 const KIB: usize = 1024;
 
-/// Open, with this budget, and what that alone has charged.
+/// Opens a connection with this budget, and returns what it has charged.
 fn open(version: Version, config: ServerConfig) -> (Session, Budget, usize) {
     let budget = Budget::new(1 << 30);
     let mut session = Session::open_with(version, config.budget(&budget));
-    // The digest of draft 76 is written.
+    // Writes the digest of draft 76.
     session.events();
     let idle = budget.used();
     assert_eq!(idle, session.driver.memory(), "{version}");
@@ -33,7 +33,7 @@ fn compressed(budget: &Budget) -> Session {
 }
 
 #[test]
-fn an_idle_connection_holds_itself_and_no_more() {
+fn idle_connection_holds_only_itself() {
     for version in VERSIONS {
         let (_, _, idle) = open(version, Config::server());
         assert!((100..2 * KIB).contains(&idle), "{version}: {idle}");
@@ -41,7 +41,7 @@ fn an_idle_connection_holds_itself_and_no_more() {
 }
 
 #[test]
-fn fragments_are_charged_as_they_come_and_given_back_with_the_message() {
+fn fragments_are_charged_until_the_message_is_dropped() {
     let (mut session, budget, idle) = open(Version::Hybi13, Config::server());
     session.feed(Frame::binary(vec![0; 100 * KIB]).more().bytes());
     assert!((100 * KIB..300 * KIB).contains(&(budget.used() - idle)), "{}", budget.used());
@@ -50,12 +50,12 @@ fn fragments_are_charged_as_they_come_and_given_back_with_the_message() {
     }
     assert!((1000 * KIB..3000 * KIB).contains(&(budget.used() - idle)), "{}", budget.used());
     assert_eq!(session.feed(Frame::continuation("").bytes()).len(), 1);
-    // It is the application's now.
+    // The message is owned by the application now.
     assert_eq!(budget.used(), idle);
 }
 
 #[test]
-fn input_that_is_not_whole_yet_is_charged() {
+fn incomplete_input_is_charged() {
     for version in VERSIONS {
         let (mut session, budget, idle) = open(version, Config::server());
         let whole = if version.is_hixie() {
@@ -71,13 +71,13 @@ fn input_that_is_not_whole_yet_is_charged() {
 }
 
 #[test]
-fn an_empty_buffer_that_somebody_lends_is_not_charged() {
+fn lent_empty_buffer_is_not_charged() {
     let (mut session, budget, idle) = open(Version::Hybi13, Config::server());
     *session.driver.input() = BytesMut::with_capacity(128 * KIB);
     session.driver.output().lend(BytesMut::with_capacity(128 * KIB));
     assert_eq!(session.events(), []);
     assert_eq!(budget.used(), idle);
-    // With the beginning of a frame in it it cannot be taken away.
+    // An input buffer with the start of a frame cannot be taken away.
     session.driver.input().extend_from_slice(b"\x81");
     session.events();
     assert!(budget.used() >= idle + 128 * KIB, "{}", budget.used());
@@ -106,7 +106,7 @@ fn output_is_charged_until_it_is_written() {
 }
 
 #[test]
-fn what_is_sent_before_the_handshake_is_done_is_charged() {
+fn messages_sent_before_the_handshake_are_charged() {
     let budget = Budget::new(1 << 30);
     let mut session = Session::reading(Config::server().budget(&budget));
     session.driver.text("x".repeat(100 * KIB)).unwrap();
@@ -122,7 +122,7 @@ fn what_is_sent_before_the_handshake_is_done_is_charged() {
 }
 
 #[test]
-fn what_deflate_keeps_is_charged() {
+fn deflate_memory_is_charged() {
     let budget = Budget::new(1 << 30);
     let mut session = compressed(&budget);
     let idle = budget.used();
@@ -130,7 +130,7 @@ fn what_deflate_keeps_is_charged() {
     session.written();
     session.driver.charge();
     let deflating = budget.used();
-    // 32 KiB of window, and what zlib finds matches with.
+    // 32 KiB of window, and zlib's tables for finding matches.
     assert!(deflating > idle + 64 * KIB, "{idle}, then {deflating}");
     session.feed(Frame::text(b"\xf2\x48\xcd\xc9\xc9\x07\x00").rsv(0x40).bytes());
     assert!(budget.used() > deflating + 16 * KIB, "{deflating}, then {}", budget.used());
@@ -139,7 +139,7 @@ fn what_deflate_keeps_is_charged() {
 }
 
 #[test]
-fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
+fn charge_is_returned_when_a_connection_is_dropped_in_any_state() {
     let budget = Budget::new(1 << 30);
     let config = || Config::server().budget(&budget).allow_drafts(true);
     for version in VERSIONS {
@@ -166,7 +166,7 @@ fn all_of_it_is_given_back_in_whatever_state_a_connection_is_dropped() {
 }
 
 #[test]
-fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_on() {
+fn spent_budget_refuses_handshakes_with_503_and_keeps_open_connections() {
     for version in VERSIONS {
         let budget = Budget::with_retry_after(64 * KIB, std::time::Duration::from_millis(7900));
         let config = || Config::server().allow_drafts(true).budget(&budget);
@@ -187,7 +187,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
         let (answer, _) = Answer::read(&written).unwrap();
         assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]));
         drop(reading);
-        // The one that is there is none the worse for it.
+        // An open connection is not affected.
         session.driver.text("more").unwrap();
         session.written();
         let sent = if version.is_hixie() { hixie_text("hi") } else { Frame::text("hi").bytes() };
@@ -200,7 +200,7 @@ fn once_it_is_spent_handshakes_are_refused_with_503_and_those_that_are_open_go_o
 }
 
 #[test]
-fn a_budget_of_nothing_lets_nobody_in() {
+fn budget_of_zero_refuses_everyone() {
     let budget = Budget::new(0);
     let refused = accept(&Handshake::of(Version::Hybi13).request(), Config::server().budget(&budget));
     assert!(matches!(refused, Err(HandshakeError::Busy { retry_after: 10 })));
@@ -211,10 +211,10 @@ fn a_budget_of_nothing_lets_nobody_in() {
 fn memory_is_bounded_for_a_single_connection() {
     let limit = 200 * KIB;
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_memory(limit));
-    // As much as that may be held.
+    // Exactly at the limit.
     session.feed(Frame::binary(vec![0; 90 * KIB]).more().bytes());
     assert!(!session.driver.is_closed());
-    // Also by what waits to be written.
+    // Queued output counts as well.
     session.driver.binary(vec![0; 150 * KIB]).unwrap();
     let events = session.events();
     let Some(Event::Error(ProtocolError::TooMuchMemory { size, limit: 204_800 })) = events.first() else {
@@ -222,6 +222,6 @@ fn memory_is_bounded_for_a_single_connection() {
     };
     assert!(*size > limit as u64);
     assert_eq!(session.driver.close_frame().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
-    // What was sent before is sent.
+    // Messages sent before are still written.
     assert_eq!(session.frames().last().unwrap().close_code(), Some(1009));
 }

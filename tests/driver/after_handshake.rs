@@ -1,4 +1,5 @@
-//! Drivers of connections whose handshake was done elsewhere, and subprotocols that the application chooses.
+//! Drivers of connections whose handshake was performed elsewhere, and subprotocols selected by the
+//! application.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use websocket_driver::{
 };
 use websocket_tests::wire::{Answer, Frame, Handshake, ServerFrame, VERSIONS, server_frames};
 
-/// Everything that a driver has written.
+/// Returns everything that a driver has written.
 fn written(driver: &mut Driver) -> Vec<u8> {
     let output = driver.output();
     output.copy_to_bytes(output.remaining()).into()
@@ -30,12 +31,12 @@ fn server_after_handshake_opens_at_once() {
     assert!(matches!(driver.poll_event(), Some(Event::Close(close)) if close.code == CloseCode::NORMAL));
     let expected = [ServerFrame::text("hi"), ServerFrame::pong("?"), ServerFrame::close(1000, "")];
     let mut frames = server_frames(&written(&mut driver));
-    // A pong passes messages that wait.
+    // Pongs overtake queued messages.
     frames.sort_by_key(|frame| frame.opcode == 8);
     frames[..2].sort_by_key(|frame| frame.opcode);
     assert_eq!(frames[..2], expected[..2]);
     assert_eq!(frames[2].close_code(), Some(1000));
-    // Only a client masks.
+    // Only clients mask.
     let mut driver = Driver::after_handshake(CompletedHandshake::new(), Config::server());
     driver.receive(&Frame::text("hello").unmasked().bytes()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Open));
@@ -54,7 +55,7 @@ fn client_after_handshake_masks_and_waits_for_the_server_to_end() {
     assert!(driver.expects_eof());
 }
 
-/// Notes what is told of each connection.
+/// Records the notifications of each connection.
 struct Told(Arc<Mutex<Vec<String>>>);
 
 struct Ignored;
@@ -89,10 +90,10 @@ fn driver_after_handshake_is_observed_and_charged() {
 }
 
 #[test]
-fn chosen_protocol_replaces_that_of_the_configuration() {
+fn selected_protocol_replaces_that_of_the_configuration() {
     for version in VERSIONS {
         let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
-        // A hixie client offers one name.
+        // Hixie clients offer a single name.
         let offered = if version.is_hixie() { "b" } else { "a, b" };
         for (configured, chosen, expected) in [
             (&["b"][..], Some("b"), Some("b")),
@@ -118,7 +119,7 @@ fn chosen_protocol_replaces_that_of_the_configuration() {
 }
 
 #[test]
-fn chosen_protocol_of_a_request_that_is_refused() {
+fn selected_protocol_of_a_refused_request_is_ignored() {
     let mut driver = Driver::server(Config::server());
     driver.receive(&Handshake::hybi("12").with("Sec-WebSocket-Protocol", "chat").bytes()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Connect));

@@ -1,14 +1,14 @@
-//! The frames that a runtime grants: no more are parsed, and none is lost.
+//! The frame allowance granted by a runtime: no more frames are parsed, and none is lost.
 
 use websocket_driver::{Batch, Config, Event, Message, ProtocolError, Version};
 use websocket_tests::wire::{Frame, frames, hixie_text};
 
 use crate::session::{Session, closed, failed, ping, text};
 
-/// How many empty frames of a client 128 KiB hold.
+/// The number of empty client frames in 128 KiB.
 const FRAMES: usize = 128 * 1024 / 6;
 
-/// Polls with so many frames at a time.
+/// Polls with an allowance of `granted` frames at a time.
 fn events(session: &mut Session, granted: u32) -> Vec<Vec<Event>> {
     let mut all = Vec::new();
     loop {
@@ -78,7 +78,7 @@ fn skipped_hixie_frames_are_parsed_as_far_as_granted() {
 }
 
 #[test]
-fn batch_hands_out_as_many_messages_as_granted() {
+fn batch_returns_as_many_messages_as_granted() {
     let long = vec![7; 300];
     for visits in [false, true] {
         let mut session = Session::open(Version::Hybi13);
@@ -110,7 +110,7 @@ fn batch_hands_out_as_many_messages_as_granted() {
 }
 
 #[test]
-fn batch_and_events_share_what_is_granted() {
+fn batch_and_events_share_the_grant() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&frames(vec![Frame::text("x"); 10])[..]);
     session.driver.grant(7);
@@ -134,7 +134,7 @@ fn batch_and_events_share_what_is_granted() {
 }
 
 #[test]
-fn batch_of_more_messages_than_it_counts_goes_on_after_it_is_lent_again() {
+fn batch_with_more_messages_than_its_counter_continues_after_it_is_lent_again() {
     let mut session = Session::open(Version::Hybi13);
     let count = 3 * usize::from(u16::MAX);
     session.driver.receive(&Frame::text("").bytes().repeat(count)[..]);

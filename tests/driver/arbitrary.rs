@@ -1,5 +1,5 @@
-//! Arbitrary bytes, as a head and behind the handshake of each version: nothing panics, nothing grows, all ends closed
-//! or waiting, and what is answered is well-formed.
+//! Arbitrary bytes as a head, and after the handshake of each version: no panic, no unbounded
+//! growth, the connection ends up closed or waiting, and the output is valid.
 
 use bytes::Buf;
 use proptest::prelude::*;
@@ -9,7 +9,8 @@ use websocket_tests::wire::{Answer, Frame, Handshake, LengthForm, VERSIONS, hixi
 use crate::chunking::limits;
 use crate::session::{Session, cases};
 
-/// Feeds pieces and checks after each what must always hold; `held` is the most input that may be kept waiting.
+/// Feeds pieces and checks the invariants after each one. `held` is the maximum input that may be
+/// buffered.
 fn check(mut session: Session, pieces: &[Vec<u8>], held: usize) -> Result<(Session, Vec<u8>), TestCaseError> {
     let (mut ended, mut fed, mut written) = (false, 0, Vec::new());
     for piece in pieces {
@@ -21,7 +22,7 @@ fn check(mut session: Session, pieces: &[Vec<u8>], held: usize) -> Result<(Sessi
             prop_assert!(!failed || matches!(event, Event::Close(_)), "{event:?} behind an error");
             match &event {
                 Event::Connect => session.driver.start().unwrap(),
-                // Of the hixie drafts each wrong byte may have become a replacement character.
+                // In the hixie drafts, each invalid byte may have become a replacement character.
                 Event::Message(message) => prop_assert!(message.len() <= 600),
                 Event::Ping(data) | Event::Pong(data) => prop_assert!(data.len() <= 125),
                 Event::Error(error) => {
@@ -46,7 +47,7 @@ fn check(mut session: Session, pieces: &[Vec<u8>], held: usize) -> Result<(Sessi
     Ok((session, written))
 }
 
-/// Bytes with more of what means something than chance would give.
+/// Generates bytes that are more often meaningful than random ones.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         any::<u8>(),
@@ -55,7 +56,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..60)
 }
 
-/// A frame that is right or wrong in any of its parts.
+/// Generates a frame, any part of which may be invalid.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     let form =
         prop::sample::select(&[LengthForm::Shortest, LengthForm::Shortest, LengthForm::Bits16, LengthForm::Bits64][..]);
@@ -80,7 +81,7 @@ fn hixie_frame() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A line of a head, mostly one that belongs to a handshake.
+/// Generates a line of a head, usually one of a handshake.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let lines = VERSIONS.map(|version| Handshake::of(version).head());
     let lines: Vec<Vec<u8>> =
@@ -96,7 +97,7 @@ proptest! {
     #![proptest_config(cases(1500))]
 
     #[test]
-    fn arbitrary_bytes_behind_a_handshake_are_survived(
+    fn arbitrary_bytes_after_a_handshake_are_survived(
         version in prop::sample::select(&VERSIONS[..]),
         pieces in prop::collection::vec(prop_oneof![noise(), frame(), hixie_frame()], 0..10),
     ) {
@@ -117,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn an_arbitrary_head_is_survived(
+    fn arbitrary_head_is_survived(
         lines in prop::collection::vec(line(), 0..20),
         noise in noise(),
         whole in any::<bool>(),

@@ -1,4 +1,5 @@
-//! Why a connection ended: more than the close frame can say, and the first thing counts.
+//! The reason why a connection ended: more precise than the close frame, and always the first
+//! event.
 
 use std::io::ErrorKind;
 
@@ -21,20 +22,20 @@ fn cause(session: &Session) -> &CloseCause {
     session.driver.close_cause().expect("it is over")
 }
 
-/// What a limit is told as.
+/// Returns the cause for an exceeded limit.
 fn limit(limit: Limit, max: u64, size: u64) -> CloseCause {
     CloseCause::Limit(LimitExceeded { limit, max, size })
 }
 
 #[test]
-fn an_open_connection_has_no_cause() {
+fn open_connection_has_no_cause() {
     for version in VERSIONS {
         assert_eq!(Session::open(version).driver.close_cause(), None, "{version}");
     }
 }
 
 #[test]
-fn a_close_of_ours_is_the_cause_from_its_beginning_and_whatever_comes_of_it() {
+fn local_close_is_the_cause_from_its_start() {
     let ours = CloseCause::Local(frame(4000, "bye"));
     for version in VERSIONS {
         for end in ["an answer", "a close of the peer's own", "the end of the transport", "a reset", "a violation"] {
@@ -57,7 +58,7 @@ fn a_close_of_ours_is_the_cause_from_its_beginning_and_whatever_comes_of_it() {
 }
 
 #[test]
-fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
+fn unanswered_local_close_is_not_the_cause_after_a_timeout() {
     for version in VERSIONS.into_iter().filter(|&version| version != Version::Hixie75) {
         for given_up in [TransportEnd::TimedOut(Timeout::Close), TransportEnd::Cut] {
             let mut session = Session::open(version);
@@ -67,7 +68,7 @@ fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
             assert_eq!(*cause(&session), given_up.into(), "{version}");
         }
     }
-    // One that is done with its frame has no answer to wait for.
+    // Hixie-75 has no close frame, so it does not wait for an answer.
     let mut session = Session::open(Version::Hixie75);
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     session.driver.receive_end(TransportEnd::Cut);
@@ -76,7 +77,7 @@ fn a_close_that_the_peer_did_not_answer_is_no_cause_where_it_was_given_up() {
 }
 
 #[test]
-fn an_answer_that_came_before_the_time_was_over_counts() {
+fn answer_before_the_timeout_counts() {
     for version in HYBI {
         let mut session = Session::open(version);
         session.driver.start_close(4000.into(), "bye").unwrap();
@@ -88,7 +89,7 @@ fn an_answer_that_came_before_the_time_was_over_counts() {
 }
 
 #[test]
-fn a_close_of_the_peer_is_told_with_code_and_reason() {
+fn remote_close_is_reported_with_code_and_reason() {
     for version in HYBI {
         for (sent, expected) in [(Frame::close(4000, "bye"), frame(4000, "bye")), (Frame::new(8, ""), frame(1005, ""))]
         {
@@ -100,7 +101,7 @@ fn a_close_of_the_peer_is_told_with_code_and_reason() {
     let mut session = Session::open(Version::Hixie76);
     session.feed(HIXIE76_CLOSE);
     assert_eq!(*cause(&session), CloseCause::Remote(frame(1005, "")));
-    // Its way to close.
+    // The regular way to close in hixie-75.
     let mut session = Session::open(Version::Hixie75);
     session.eof();
     assert_eq!(*cause(&session), CloseCause::Remote(frame(1005, "")));
@@ -139,10 +140,10 @@ fn close_code_of_cause_is_that_of_close_frame() {
 }
 
 #[test]
-fn closes_that_cross_are_one_of_ours() {
+fn crossing_closes_count_as_local() {
     for version in HYBI {
         let mut session = Session::open(version);
-        // It is there already, and was not looked at.
+        // Already received, but not parsed yet.
         session.driver.receive(&Frame::close(3000, "mine").bytes()[..]);
         session.driver.start_close(4000.into(), "bye").unwrap();
         assert_eq!(session.events(), [closed(3000, "mine")], "{version}");
@@ -151,7 +152,7 @@ fn closes_that_cross_are_one_of_ours() {
 }
 
 #[test]
-fn a_close_that_came_before_the_transport_failed_is_the_cause() {
+fn close_received_before_the_transport_failed_is_the_cause() {
     for version in VERSIONS {
         let close = match version {
             Version::Hixie75 => continue,
@@ -172,7 +173,7 @@ fn a_close_that_came_before_the_transport_failed_is_the_cause() {
 }
 
 #[test]
-fn what_becomes_of_the_transport_is_the_cause_where_nothing_was_said_and_messages_before_are_delivered() {
+fn transport_end_is_the_cause_without_a_close() {
     for version in VERSIONS {
         for end in [
             TransportEnd::Ended,
@@ -201,7 +202,7 @@ fn what_becomes_of_the_transport_is_the_cause_where_nothing_was_said_and_message
 }
 
 #[test]
-fn an_end_inside_a_frame_is_no_close_of_hixie_75() {
+fn end_within_a_frame_is_not_a_close_of_hixie_75() {
     let mut session = Session::open(Version::Hixie75);
     session.feed(b"\x00half");
     assert_eq!(session.eof(), [closed(1006, "")]);
@@ -209,7 +210,7 @@ fn an_end_inside_a_frame_is_no_close_of_hixie_75() {
 }
 
 #[test]
-fn a_connection_that_is_idle_for_too_long_is_closed_for_that_whether_the_peer_answers_or_not() {
+fn idle_timeout_is_the_cause_whether_the_peer_answers_or_not() {
     for version in VERSIONS {
         for end in [Timeout::Idle, Timeout::Close] {
             let mut session = Session::open(version);
@@ -230,7 +231,7 @@ fn a_connection_that_is_idle_for_too_long_is_closed_for_that_whether_the_peer_an
 }
 
 #[test]
-fn a_handshake_that_takes_too_long_is_given_up_for_that() {
+fn handshake_timeout_is_the_cause() {
     let mut session = Session::reading(Config::server());
     session.feed(b"GET / HTTP/1.1\r\nHost: ex");
     session.driver.expire(Timeout::Handshake);
@@ -240,7 +241,7 @@ fn a_handshake_that_takes_too_long_is_given_up_for_that() {
 }
 
 #[test]
-fn a_handshake_that_is_wrong_is_told_as_what_was_wrong_with_it() {
+fn invalid_handshake_is_the_cause() {
     let mut session = Session::reading(Config::server());
     session.feed(Handshake::of(Version::Hybi13).without("Sec-WebSocket-Key").bytes());
     assert!(matches!(cause(&session), CloseCause::Protocol(E::Handshake(_))), "{:?}", cause(&session));
@@ -251,8 +252,8 @@ fn a_handshake_that_is_wrong_is_told_as_what_was_wrong_with_it() {
     assert!(matches!(client.close_cause(), Some(CloseCause::Protocol(E::Response(_)))), "{:?}", client.close_cause());
 }
 
-/// Every breach of a rule that a client can commit on the wire, and where that rule is written.
-fn breaches() -> Vec<(Vec<u8>, E, &'static str)> {
+/// Returns every protocol violation that a client can commit, with the section that it violates.
+fn violations() -> Vec<(Vec<u8>, E, &'static str)> {
     let close = |bytes: &[u8]| Frame::new(8, bytes).bytes();
     vec![
         (Frame::text("").rsv(0x40).bytes(), E::ReservedBits, "RFC 6455 §5.2"),
@@ -272,9 +273,9 @@ fn breaches() -> Vec<(Vec<u8>, E, &'static str)> {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_told_with_its_section_and_messages_before_it_are_delivered() {
+fn violation_is_reported_with_its_section_after_earlier_messages() {
     for version in HYBI {
-        for (bytes, error, section) in breaches() {
+        for (bytes, error, section) in violations() {
             let mut session = Session::open(version);
             let events = session.feed([Frame::text("before").bytes(), bytes].concat());
             assert_eq!(events[..2], [text("before"), Event::Error(error.clone())], "{version}");
@@ -293,7 +294,7 @@ fn a_breach_of_the_protocol_is_told_with_its_section_and_messages_before_it_are_
 }
 
 #[test]
-fn what_only_a_client_or_an_extension_can_find_has_its_section_too() {
+fn violation_found_by_a_client_or_extension_has_a_section() {
     let not_utf8 = E::from(ExtensionError::new("permessage-deflate", ExtensionFault::InvalidUtf8));
     for (error, section) in [(E::MaskedFrame, "RFC 6455 §5.1"), (not_utf8, "RFC 6455 §8.1")] {
         assert_eq!(error.section(), Some(section), "{error}");
@@ -308,7 +309,7 @@ fn what_only_a_client_or_an_extension_can_find_has_its_section_too() {
 }
 
 #[test]
-fn each_limit_is_told_with_what_it_was_and_what_met_it() {
+fn exceeded_limit_is_reported_with_maximum_and_size() {
     let binary = |size| Frame::binary(vec![0; size]).bytes();
     let fragments = frames([Frame::text("").more(), Frame::continuation("").more(), Frame::continuation("")]);
     let message = frames([Frame::text([b'x'; 60]).more(), Frame::continuation([b'x'; 41])]);
@@ -337,13 +338,13 @@ fn each_limit_is_told_with_what_it_was_and_what_met_it() {
 }
 
 #[test]
-fn the_limits_of_the_hixie_drafts_are_told_in_the_same_way() {
+fn exceeded_limit_of_hixie_is_reported_alike() {
     for version in [Version::Hixie75, Version::Hixie76] {
         let long = [&[0x00], &[b'x'; 101][..]].concat();
         for (config, bytes, expected) in [
             (Config::server().max_frame_size(100), &long[..], limit(Limit::FrameSize, 100, 101)),
             (Config::server().max_message_size(100), &long, limit(Limit::MessageSize, 100, 101)),
-            // Of a frame that is skipped.
+            // A frame that is skipped.
             (Config::server().max_frame_size(100), b"\x80\x81\x00", limit(Limit::FrameSize, 100, 128)),
             (Config::server().max_frame_rate(Some(2)), b"\x00\xff\x00\xff\x00", limit(Limit::FrameRate, 2, 3)),
         ] {
@@ -355,20 +356,20 @@ fn the_limits_of_the_hixie_drafts_are_told_in_the_same_way() {
 }
 
 #[test]
-fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
+fn message_over_limit_after_inflating_is_reported_as_limit() {
     let config = Config::server().max_message_size(100).extension(PermessageDeflate::new()).unwrap();
     let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
     let (_, driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
     let mut session = Session { driver };
     session.events();
-    // 300 bytes of "a", deflated.
+    // 300 bytes of "a", compressed.
     let deflated = b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00";
     session.feed(Frame::binary(deflated).rsv(0x40).bytes());
     assert_eq!(*cause(&session), limit(Limit::MessageSize, 100, 101));
 }
 
 #[test]
-fn more_memory_than_is_allowed_is_told_with_what_was_held() {
+fn exceeded_memory_limit_is_reported_with_the_size() {
     let config = Config::server().max_memory(20_000);
     let mut session = Session::open_with(Version::Hybi13, config);
     session.feed(Frame::binary(vec![0; 30_000]).more().bytes());
@@ -380,7 +381,7 @@ fn more_memory_than_is_allowed_is_told_with_what_was_held() {
 }
 
 #[test]
-fn what_a_transport_reports_is_told_by_its_kind() {
+fn transport_error_is_reported_by_kind() {
     for (kind, expected) in [
         (ErrorKind::ConnectionReset, CloseCause::Reset),
         (ErrorKind::ConnectionAborted, CloseCause::Reset),
@@ -394,7 +395,7 @@ fn what_a_transport_reports_is_told_by_its_kind() {
 }
 
 #[test]
-fn each_kind_has_a_word_of_its_own() {
+fn each_cause_has_a_unique_kind() {
     let exceeded = LimitExceeded { limit: Limit::Memory, max: 1, size: 2 };
     let causes = [
         (CloseCause::Local(frame(1000, "")), "local"),
@@ -411,7 +412,7 @@ fn each_kind_has_a_word_of_its_own() {
     ];
     for (cause, kind) in &causes {
         assert_eq!(cause.kind(), *kind);
-        // A line for a log, that no other has.
+        // A line for a log, unique for each cause.
         let line = cause.to_string();
         assert!(!line.is_empty() && !line.contains('\n'));
         assert_eq!(causes.iter().filter(|(other, _)| other.to_string() == line).count(), 1, "{line}");

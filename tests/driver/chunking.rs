@@ -1,4 +1,5 @@
-//! Any cut of the input gives the same events in the same order, and the same output in total.
+//! However the input is split, the events are the same and in the same order, and so is the output
+//! in total.
 
 use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
@@ -9,7 +10,7 @@ use websocket_tests::wire::{Frame, HIXIE76_CLOSE, Handshake, KEY, VERSIONS, fram
 use crate::hybi_framing::violations;
 use crate::session::{Session, cases};
 
-/// What a client sends, to a driver that was given the request or to one that reads it.
+/// The bytes of a client, for a driver that was given the request or one that reads it.
 #[derive(Debug, Clone)]
 pub(crate) struct Transcript {
     pub(crate) given: Option<Handshake>,
@@ -17,7 +18,7 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    /// The same conversation for both kinds of driver.
+    /// Returns the same conversation for both kinds of driver.
     pub(crate) fn both(handshake: &Handshake, frames: &[u8]) -> [Self; 2] {
         let body = [&handshake.body[..], frames].concat();
         let whole = [&handshake.head()[..], &body].concat();
@@ -25,14 +26,14 @@ impl Transcript {
     }
 }
 
-/// How the input comes and the output goes.
+/// How input arrives and output is written.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Manner {
-    /// The transport is written to only at the end.
+    /// The transport is only written to at the end.
     lazy: bool,
-    /// Bytes are read straight into the driver's buffer.
+    /// Bytes are read directly into the driver's buffer.
     in_place: bool,
-    /// The end of the transport is known before the last piece is looked at.
+    /// The end of the transport is known before the last piece is parsed.
     eof_at_once: bool,
 }
 
@@ -46,7 +47,7 @@ pub(crate) fn limits() -> ServerConfig {
         .max_headers(16)
 }
 
-/// Feeds a transcript in pieces to an application that echoes every message, and closes when it is told to.
+/// Feeds a transcript in pieces to an application that echoes every message, and closes on request.
 pub(crate) fn run(transcript: &Transcript, cuts: &[usize], manner: Manner) -> (Vec<Event>, Vec<u8>) {
     let driver = match &transcript.given {
         Some(handshake) => websocket_tests::accept(&handshake.request(), limits()).expect("a valid handshake").1,
@@ -85,7 +86,7 @@ fn pump(session: &mut Session, events: &mut Vec<Event>) {
             Event::Message(message) if message.as_text() == Some("close") => {
                 session.driver.start_close(CloseCode::GOING_AWAY, "as told").unwrap();
             }
-            // Refused behind a close.
+            // Refused after a close.
             Event::Message(message) => drop(session.driver.send(message.clone())),
             _ => {}
         }
@@ -169,7 +170,7 @@ pub(crate) static TRANSCRIPTS: LazyLock<Vec<Transcript>> = LazyLock::new(|| {
     for version in VERSIONS {
         let handshake = Handshake::of(version);
         let conversations = if version.is_hixie() { hixie_conversations() } else { hybi_conversations() };
-        // The framing of the older hybi drafts is the same.
+        // The older hybi drafts have the same framing.
         let count = if matches!(version, Version::Hybi8 | Version::Hybi7) { 9 } else { conversations.len() };
         all.extend(conversations[..count].iter().flat_map(|frames| Transcript::both(&handshake, frames)));
     }
@@ -181,7 +182,7 @@ pub(crate) static TRANSCRIPTS: LazyLock<Vec<Transcript>> = LazyLock::new(|| {
     all
 });
 
-/// Whether the cuts make no difference; if they do, what there was and what there should have been.
+/// Checks that splitting makes no difference. Otherwise returns the actual and the expected result.
 fn same(
     transcript: &Transcript,
     cuts: &[usize],
@@ -208,7 +209,7 @@ fn assert_same(transcript: &Transcript, cuts: &[usize], manner: Manner, expected
 }
 
 #[test]
-fn whole_or_byte_by_byte_is_the_same() {
+fn whole_and_byte_by_byte_are_the_same() {
     for transcript in TRANSCRIPTS.iter() {
         let expected = run(transcript, &[], Manner::default());
         assert!(matches!(expected.0.last(), Some(Event::Close(_))), "it ends");
@@ -225,7 +226,7 @@ fn whole_or_byte_by_byte_is_the_same() {
 
 #[test]
 fn every_single_cut_is_the_same() {
-    // All that is short, and of those with a head the first of each version.
+    // All short transcripts; of those with a head, the first of each version.
     let short = TRANSCRIPTS.iter().filter(|transcript| transcript.input.len() < 100);
     let long = TRANSCRIPTS.iter().filter(|transcript| transcript.input.len() >= 100);
     for transcript in short.chain(long.step_by(7)) {

@@ -1,4 +1,4 @@
-//! What `{:?}` shows of the types that hold what peers say: nothing that may be secret.
+//! The `Debug` output of types that contain data of peers must not reveal secrets.
 
 use std::fmt::Debug;
 
@@ -42,7 +42,7 @@ fn server_shows_no_payload_and_no_credentials() {
         assert_eq!(driver.poll_event(), Some(Event::Connect));
         driver.text("s3cret").unwrap();
         confirm(&driver);
-        // Those that the library itself has read are marked for whoever logs them.
+        // Headers read by the library itself are marked as sensitive.
         let headers = driver.request().unwrap().headers();
         assert!(headers["cookie"].is_sensitive() && headers["authorization"].is_sensitive());
         assert!(!headers["upgrade"].is_sensitive());
@@ -97,6 +97,6 @@ fn prepared_message_shows_its_length() {
     let prepared = PreparedMessage::new("s3cret");
     confirm(&prepared);
     assert_eq!(format!("{prepared:?}"), r#"PreparedMessage { kind: "text", len: 6, .. }"#);
-    // A message by itself is a value, and shown as such.
+    // A message itself is a value, and displayed.
     assert!(format!("{:?}", prepared.message()).contains("s3cret"));
 }

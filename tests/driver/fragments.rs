@@ -1,4 +1,4 @@
-//! Messages in short fragments, which are read at once if they have been received as a whole.
+//! Messages in short fragments, which are parsed at once if they have been received completely.
 
 use proptest::prelude::*;
 use websocket_driver::{Config, Event, ProtocolError, Version};
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Frame, frames};
 
 use crate::session::{Session, binary, cases, failed, ping, text};
 
-/// A message, cut into pieces of these lengths.
+/// Splits a message into fragments of these lengths.
 fn cut(opcode: u8, payload: impl AsRef<[u8]>, lens: &[usize]) -> Vec<Frame> {
     let mut rest = payload.as_ref();
     let count = lens.len() + 1;
@@ -38,7 +38,7 @@ fn fragments_of_any_lengths_become_one_message() {
 }
 
 #[test]
-fn fragments_that_are_no_text_are_1007() {
+fn fragments_of_invalid_utf8_close_with_1007() {
     for (payload, lens) in
         [(&b"\xc3\x28"[..], &[1][..]), (b"abc\xe2\x82", &[4]), (&[0xff; 60], &[30]), (b"\xed\xa0\x80", &[1, 1])]
     {
@@ -49,14 +49,14 @@ fn fragments_that_are_no_text_are_1007() {
 }
 
 #[test]
-fn wrong_text_counts_before_a_wrong_frame_behind_it() {
+fn invalid_text_precedes_a_later_invalid_frame() {
     let mut session = Session::open(Version::Hybi13);
     let input = frames([Frame::text(b"\xff").more(), Frame::text("no continuation")]);
     assert_eq!(session.feed(input), failed(ProtocolError::InvalidUtf8, 1007));
 }
 
 #[test]
-fn fragments_are_held_against_their_limits() {
+fn fragments_are_checked_against_the_limits() {
     let config = Config::server().max_message_size(20).max_fragments(4);
     let all = |lens: &[usize], len| frames(cut(2, vec![7; len], lens));
     let mut session = Session::open_with(Version::Hybi13, config.clone());
@@ -69,7 +69,7 @@ fn fragments_are_held_against_their_limits() {
 }
 
 #[test]
-fn fragments_count_as_frames_one_by_one() {
+fn fragments_count_as_frames_individually() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&frames(cut(1, "12345678", &[2, 2, 2])).repeat(3)[..]);
     for (granted, received) in [(4, 1), (3, 0), (1, 1), (5, 1)] {
@@ -80,7 +80,7 @@ fn fragments_count_as_frames_one_by_one() {
 }
 
 #[test]
-fn first_fragment_is_a_frame_to_wait_for() {
+fn first_fragment_counts_as_a_buffered_frame() {
     let mut session = Session::open(Version::Hybi13);
     let fragments = cut(1, "hello", &[2]);
     let first = fragments[0].bytes();
@@ -91,7 +91,7 @@ fn first_fragment_is_a_frame_to_wait_for() {
     assert_eq!(session.driver.poll_event(), None);
     assert!(!session.driver.has_frame());
     assert_eq!(session.feed(fragments[1].bytes()), [text("hello")]);
-    // With the rest behind it, it is left where it is.
+    // With the rest of the message, the input is left in place.
     session.driver.receive(&frames(fragments)[..]);
     assert!(session.driver.has_frame());
     assert_eq!(session.events(), [text("hello")]);
@@ -109,7 +109,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
     ];
     (first, piece, any::<[u8; 4]>(), prop::option::weighted(0.3, 0..3_usize)).prop_map(
         |(first, mut piece, key, cut)| {
-            // Cut in a character, which the next may complete.
+            // Split within a character that the next fragment may complete.
             piece.truncate(piece.len() - cut.unwrap_or(0).min(piece.len()));
             let bytes = Frame::new(first & 0x0f, piece).mask(key).bytes();
             [&[first], &bytes[1..]].concat()
@@ -136,7 +136,7 @@ proptest! {
         let mut events = Vec::new();
         loop {
             if asks && fast.driver.has_frame() {
-                // It is unchanged by being asked.
+                // The query has no side effects.
                 prop_assert!(fast.driver.has_frame());
             }
             let Some(event) = fast.driver.poll_event() else { break };

@@ -1,4 +1,4 @@
-//! RFC 6455 §4.2.1, draft-hixie-76 §5.2: which request is served by which driver, and which by none.
+//! RFC 6455 §4.2.1, draft-hixie-76 §5.2: which requests are accepted, and as which version.
 
 use bytes::Buf;
 use websocket_driver::{Config, Driver, Event, HandshakeError as E, ServerConfig, Version, is_handshake};
@@ -7,15 +7,16 @@ use websocket_tests::wire::{ACCEPT, Answer, Handshake, KEY, VERSIONS};
 
 use crate::session::failed;
 
-/// What became of a handshake: the answer on the wire, and the version and subprotocol or the reason.
+/// The result of a handshake: the response, and the version and subprotocol or the reason of the
+/// refusal.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     pub(crate) result: Result<(Version, Option<String>), E>,
 }
 
-/// Serves a handshake both ways, by a driver that reads the head and by one that is given the request, and asserts that
-/// they agree and that a refusal is a proper HTTP response.
+/// Performs a handshake with a driver that reads the head and with one that is given the request,
+/// and asserts that they agree and that a refusal is a valid HTTP response.
 #[track_caller]
 pub(crate) fn shake(handshake: &Handshake, config: &ServerConfig) -> Outcome {
     let accepted = accept(&handshake.request(), config.clone());
@@ -74,8 +75,8 @@ fn right() -> Handshake {
     Handshake::of(Version::Hybi13)
 }
 
-/// Asserts that each of the handshakes is refused with 400, or 405 for a method, for this reason, whether drafts are served or
-/// not.
+/// Asserts that each of the handshakes is refused with 400, or 405 for a method, for this reason,
+/// whether drafts are allowed or not.
 #[track_caller]
 fn assert_refused(handshakes: impl IntoIterator<Item = Handshake>, error: E) {
     // RFC 9110 §15.5.6.
@@ -96,7 +97,7 @@ fn assert_refused(handshakes: impl IntoIterator<Item = Handshake>, error: E) {
 }
 
 #[test]
-fn the_headers_of_a_request_choose_the_driver() {
+fn version_is_selected_by_the_headers() {
     let unsupported = Err(E::UnsupportedVersion { supported: "13, 8, 7" });
     let hixie75 = || Handshake::of(Version::Hixie75);
     let hixie76 = || Handshake::of(Version::Hixie76);
@@ -122,7 +123,7 @@ fn the_headers_of_a_request_choose_the_driver() {
 }
 
 #[test]
-fn versions_are_named_as_in_the_original() {
+fn version_names_are_stable() {
     let names = ["hybi-13", "hybi-8", "hybi-7", "hixie-76", "hixie-75"];
     for (version, name) in VERSIONS.into_iter().zip(names) {
         let (served, _) = shake(&Handshake::of(version), &drafts()).result.unwrap();
@@ -131,7 +132,7 @@ fn versions_are_named_as_in_the_original() {
 }
 
 #[test]
-fn drafts_are_served_only_where_they_are_allowed() {
+fn drafts_are_refused_unless_allowed() {
     for version in VERSIONS {
         let outcome = shake(&Handshake::of(version), &Config::server());
         if version.is_draft() {
@@ -144,7 +145,7 @@ fn drafts_are_served_only_where_they_are_allowed() {
 }
 
 #[test]
-fn a_version_that_is_not_spoken_is_answered_with_426_and_those_that_are() {
+fn unsupported_version_is_refused_with_426_and_the_supported_ones() {
     for (config, supported) in [(Config::server(), "13"), (drafts(), "13, 8, 7")] {
         let values = ["", "0", "6", "9", "12", "14", "130", "013", "+13", "13.0", "13, 8", "13,13", "thirteen"];
         let twice = right().with("Sec-WebSocket-Version", "13");
@@ -157,10 +158,10 @@ fn a_version_that_is_not_spoken_is_answered_with_426_and_those_that_are() {
 }
 
 #[test]
-fn only_a_get_of_http_1_1_is_a_handshake() {
+fn handshake_must_be_a_get_of_http_1_1() {
     let method = |method: &str| Handshake { method: method.into(), ..right() };
     assert_refused(["POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "get", "WEBSOCKET"].map(method), E::Method);
-    // RFC 9110 §7.8: what such a request says of an upgrade is ignored.
+    // RFC 9110 §7.8: `Upgrade` in such a request is ignored.
     for old in VERSIONS.map(Handshake::of).map(|handshake| Handshake { http: "HTTP/1.0".into(), ..handshake }) {
         assert!(!is_handshake(&old.request()));
         assert_refused([old.clone(), old.without("Connection")], E::HttpVersion);
@@ -196,13 +197,13 @@ fn connection_and_upgrade_are_lists_over_any_number_of_lines() {
 }
 
 #[test]
-fn the_key_is_the_base64_of_16_bytes_once() {
+fn key_must_be_the_base64_of_16_bytes_once() {
     for (key, accept) in
         [(KEY, ACCEPT), ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="), ("dGhlIHNhbXBsZSBub25jZR==", "")]
     {
         let outcome = shake(&right().set("Sec-WebSocket-Key", key), &Config::server());
         assert_eq!(outcome.answer.status, 101, "{key}");
-        // The last one ends with bits that encode nothing, as the keys of some clients do.
+        // The last key has non-zero trailing bits, like those of some clients.
         assert!(accept.is_empty() || outcome.answer.all("Sec-WebSocket-Accept") == [accept]);
     }
     let wrong = [
@@ -227,7 +228,7 @@ fn the_key_is_the_base64_of_16_bytes_once() {
 }
 
 #[test]
-fn the_host_stands_in_the_location_byte_for_byte() {
+fn host_is_copied_to_the_location_byte_for_byte() {
     let hosts = "example.com example.com:80 EXAMPLE.com:8080 localhost 127.0.0.1:65535 [::1] [::1]:9001 a-b.example";
     for host in hosts.split(' ') {
         for version in VERSIONS {
@@ -241,7 +242,7 @@ fn the_host_stands_in_the_location_byte_for_byte() {
 }
 
 #[test]
-fn the_host_is_one_well_formed_authority() {
+fn host_must_be_a_single_valid_authority() {
     let malformed = "| |:|:80|a b|a/b|a?b|a#b|a\\b|user@a|user:pw@a:80|a:b|a:80:90|a:65536|a:99999999999|a:-1|a:+80|::1|[::1|::1]|[|]|\
                      []|[]:80|[zz]|[12345::]|a[::1]|[::1].a|[::1]80|[::1]:x|<a>|http://a|%|\u{e9}.example";
     for version in VERSIONS {
@@ -259,7 +260,7 @@ fn the_host_is_one_well_formed_authority() {
 }
 
 #[test]
-fn a_handshake_has_no_body() {
+fn handshake_must_not_have_a_body() {
     for version in VERSIONS.into_iter().filter(|&version| version != Version::Hixie76) {
         let right = || Handshake::of(version);
         let empty = shake(&right().with("Content-Length", "0"), &drafts());
@@ -278,7 +279,7 @@ fn a_handshake_has_no_body() {
 }
 
 #[test]
-fn on_http_2_a_connect_with_a_version_is_answered_by_200() {
+fn http_2_connect_with_a_version_is_accepted_with_200() {
     let connect = |version: &str| {
         let handshake = Handshake::get("https://example.com/chat").with("Sec-WebSocket-Version", version);
         Handshake { method: "CONNECT".into(), http: "HTTP/2".into(), ..handshake }

@@ -1,4 +1,5 @@
-//! The bytes of the answer that opens a connection, and the commands that lead to it (RFC 6455 §4.2.2).
+//! The bytes of the response that accepts a handshake, and the calls that lead to it (RFC 6455
+//! §4.2.2).
 
 use bytes::Buf;
 use http::{HeaderName, HeaderValue};
@@ -8,7 +9,7 @@ use websocket_tests::wire::{Answer, Frame, Handshake, VERSIONS};
 
 use crate::session::{Session, text};
 
-/// The answer to the example request of each version that asks for the subprotocol `sample`.
+/// Returns the response to the example request of each version with the subprotocol `sample`.
 fn expected(version: Version) -> &'static str {
     match version {
         Version::Hixie76 => {
@@ -47,7 +48,7 @@ fn example(version: Version) -> Handshake {
 }
 
 #[test]
-fn the_answer_is_that_of_the_specification_byte_for_byte() {
+fn response_matches_the_specification_byte_for_byte() {
     for version in VERSIONS {
         let config = Config::server().allow_drafts(true).protocols(["sample"]);
         let mut session = Session::reading(config);
@@ -59,7 +60,7 @@ fn the_answer_is_that_of_the_specification_byte_for_byte() {
 }
 
 #[test]
-fn a_subprotocol_that_is_not_agreed_to_and_extensions_are_not_in_the_answer() {
+fn response_omits_subprotocols_and_extensions_that_were_not_negotiated() {
     for version in VERSIONS {
         let mut session = Session::reading(Config::server().allow_drafts(true));
         let offer = example(version).with("Sec-WebSocket-Extensions", "permessage-deflate, x-unknown; a=1");
@@ -71,7 +72,7 @@ fn a_subprotocol_that_is_not_agreed_to_and_extensions_are_not_in_the_answer() {
 }
 
 #[test]
-fn what_an_http_stack_sends_is_the_same_head() {
+fn response_for_an_http_stack_is_the_same() {
     for version in VERSIONS {
         let config = Config::server().allow_drafts(true).protocols(["sample"]);
         let (response, mut driver) = accept(&example(version).request(), config).unwrap();
@@ -88,7 +89,7 @@ fn what_an_http_stack_sends_is_the_same_head() {
 }
 
 #[test]
-fn frames_glued_to_the_request_are_read() {
+fn frames_following_the_request_are_read() {
     for version in VERSIONS {
         let frame = if version.is_hixie() { b"\x00glued\xff".to_vec() } else { Frame::text("glued").bytes() };
         let mut session = Session::reading(Config::server().allow_drafts(true));
@@ -98,7 +99,7 @@ fn frames_glued_to_the_request_are_read() {
 }
 
 #[test]
-fn headers_of_the_application_stand_behind_those_of_the_handshake() {
+fn application_headers_follow_those_of_the_handshake() {
     for version in VERSIONS {
         let mut driver = Driver::server(Config::server().allow_drafts(true).protocols(["sample"]));
         let set = |driver: &mut Driver, name, value| {
@@ -120,7 +121,7 @@ fn headers_of_the_application_stand_behind_those_of_the_handshake() {
 }
 
 #[test]
-fn headers_of_the_handshake_cannot_be_set() {
+fn reserved_headers_cannot_be_set() {
     for name in [
         "Upgrade",
         "connection",
@@ -149,15 +150,15 @@ fn headers_of_the_handshake_cannot_be_set() {
 }
 
 #[test]
-fn a_line_break_cannot_get_into_a_header() {
-    // CVE-2026-1527: it is the types of the arguments that keep it out.
+fn line_breaks_cannot_be_put_into_a_header() {
+    // CVE-2026-1527: prevented by the types of the arguments.
     for value in ["a\r\nSet-Cookie: b", "a\nb", "a\rb", "a\0b"] {
         assert!(HeaderValue::from_str(value).is_err() && HeaderName::from_bytes(value.as_bytes()).is_err());
     }
 }
 
 #[test]
-fn commands_of_the_handshake_have_their_time() {
+fn handshake_calls_fail_at_the_wrong_time() {
     let mut driver = Driver::server(Config::server());
     assert_eq!(driver.start(), Err(UsageError::NotRequested));
     driver.receive(&b"GET / HTTP/1.1\r\n"[..]);
@@ -175,7 +176,7 @@ fn commands_of_the_handshake_have_their_time() {
 }
 
 #[test]
-fn a_refused_handshake_is_not_answered_twice() {
+fn refused_handshake_cannot_be_answered_again() {
     let refused = Handshake::hybi("99");
     let mut driver = Driver::server(Config::server());
     driver.receive(&refused.head()[..]);

@@ -1,4 +1,4 @@
-//! draft-hixie-thewebsocketprotocol-75, and the frames that draft 76 shares with it.
+//! draft-hixie-thewebsocketprotocol-75, and the framing that draft 76 shares with it.
 
 use bytes::Buf;
 use websocket_driver::{CloseCode, Config, Event, ReadyState, SendError, Version};
@@ -9,7 +9,7 @@ use crate::session::{Session, closed, text};
 const HIXIE: [Version; 2] = [Version::Hixie76, Version::Hixie75];
 
 #[test]
-fn the_answer_begins_with_the_85_bytes_that_a_client_compares() {
+fn response_starts_with_the_85_bytes_that_a_client_compares() {
     let expected = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n";
     assert_eq!(expected.len(), 85);
     for handshake in [
@@ -24,7 +24,7 @@ fn the_answer_begins_with_the_85_bytes_that_a_client_compares() {
 }
 
 #[test]
-fn text_comes_and_goes_between_00_and_ff() {
+fn text_is_delimited_by_00_and_ff() {
     for version in HIXIE {
         let mut session = Session::open(version);
         for message in ["Hello", "", "\0\u{7f}", "κόσμε", "\u{10ffff}", &"long €".repeat(10_000)] {
@@ -38,7 +38,7 @@ fn text_comes_and_goes_between_00_and_ff() {
 }
 
 #[test]
-fn any_type_with_its_top_bit_clear_is_text() {
+fn any_type_without_the_top_bit_is_text() {
     for version in HIXIE {
         let mut session = Session::open(version);
         for kind in 0..=0x7f {
@@ -48,7 +48,7 @@ fn any_type_with_its_top_bit_clear_is_text() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_replaced() {
+fn invalid_utf8_is_replaced() {
     for version in HIXIE {
         let mut session = Session::open(version);
         for (bytes, expected) in [
@@ -78,7 +78,7 @@ fn frames_with_a_length_are_skipped() {
             (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], 1),
         ] {
             let mut session = Session::open(version);
-            // What is skipped looks like frames.
+            // The skipped payload looks like frames.
             let payload: Vec<u8> = [0x00, b'x', 0xff, 0x00].into_iter().cycle().take(length).collect();
             let input = [header, &payload, &hixie_text("in step")].concat();
             assert_eq!(session.feed(&input), [text("in step")], "{header:x?}");
@@ -88,7 +88,7 @@ fn frames_with_a_length_are_skipped() {
 }
 
 #[test]
-fn there_are_only_text_messages() {
+fn only_text_messages_are_supported() {
     for version in HIXIE {
         let mut session = Session::open(version);
         let expected = Err(SendError::NotSupported { version: version.as_str() });
@@ -120,7 +120,7 @@ fn draft_75_has_no_closing_frame() {
 }
 
 #[test]
-fn the_end_of_the_transport_between_two_frames_is_a_clean_end_of_draft_75() {
+fn end_between_two_frames_is_a_regular_close() {
     for clean in [&[][..], &hixie_text("a"), &[0x80, 0x00], &[0x80, 0x01, 0x00], &[0xff, 0x00], &[0x80, 0x80, 0x00]] {
         let mut session = Session::open(Version::Hixie75);
         session.driver.receive(clean);

@@ -1,4 +1,4 @@
-//! draft-hixie-thewebsocketprotocol-76: the challenge, the body behind the head, frames and closing.
+//! draft-hixie-thewebsocketprotocol-76: the challenge, the body after the head, frames and closing.
 
 use bytes::Buf;
 use websocket_driver::{
@@ -18,14 +18,14 @@ fn right() -> Handshake {
     Handshake::of(Version::Hixie76)
 }
 
-/// A driver that was given the request and waits for its body.
+/// Returns a driver that was given the request and waits for its body.
 fn waiting() -> Session {
     let (_, driver) = accept(&right().request(), config()).unwrap();
     Session { driver }
 }
 
 #[test]
-fn the_challenge_of_the_draft_is_answered() {
+fn challenge_of_the_draft_is_answered() {
     // §1.2, §1.3, §5.2.
     for (key1, key2, body, digest) in [
         ("4 @1  46546xW%0l 1 5", "12998 5 Y3 1  .P00", b"^n:ds[4U", b"8jKS'y:G*Co,Wxa-"),
@@ -43,7 +43,7 @@ fn the_challenge_of_the_draft_is_answered() {
 }
 
 #[test]
-fn a_key_without_a_number_in_32_bits_is_refused() {
+fn key_without_a_32_bit_number_is_refused() {
     let keys = [
         "",
         "abc",
@@ -71,13 +71,13 @@ fn a_key_without_a_number_in_32_bits_is_refused() {
         let outcome = shake(&right().set("Sec-WebSocket-Key1", key), &config());
         assert_eq!(outcome.answer.status, 101, "{key:?}");
     }
-    // Bytes beyond ASCII count for nothing.
+    // Non-ASCII bytes are ignored.
     assert_eq!(shake(&right().set("Sec-WebSocket-Key1", b"1\xff 2\x80"), &config()).answer.status, 101);
 }
 
 #[test]
-fn the_head_of_the_answer_goes_out_before_the_body_has_come() {
-    // Some proxies hold the body back until they have seen it.
+fn response_head_is_written_before_the_body_is_received() {
+    // Some proxies hold the body back until they have seen the response.
     let mut session = Session::reading(config());
     assert_eq!(session.feed(right().head()), [Event::Connect]);
     assert!(session.written().ends_with(b"Sec-WebSocket-Location: ws://example.com/demo\r\n\r\n"));
@@ -90,7 +90,7 @@ fn the_head_of_the_answer_goes_out_before_the_body_has_come() {
 }
 
 #[test]
-fn an_accepted_request_needs_its_body_as_the_first_input() {
+fn accepted_request_needs_its_body_as_the_first_input() {
     let mut session = waiting();
     assert_eq!((session.events(), session.driver.ready_state()), (vec![], ReadyState::Connecting));
     assert_eq!(session.driver.start(), Err(UsageError::AlreadyAnswered));
@@ -100,7 +100,7 @@ fn an_accepted_request_needs_its_body_as_the_first_input() {
 }
 
 #[test]
-fn the_body_may_be_declared() {
+fn body_may_be_declared() {
     for length in ["0", "8"] {
         let declared = right().with("Content-Length", length);
         let mut session = Session::reading(config());
@@ -111,7 +111,7 @@ fn the_body_may_be_declared() {
         let outcome = shake(&right().with("Content-Length", length), &config());
         assert_eq!(outcome.result, Err(HandshakeError::Body), "{length:?}");
     }
-    // A coding that only an HTTP stack can have taken off.
+    // A transfer coding that only an HTTP stack can have decoded.
     let chunked = right().with("Transfer-Encoding", "chunked");
     assert!(accept(&chunked.request(), config()).is_ok());
     let mut session = Session::reading(config());
@@ -119,7 +119,7 @@ fn the_body_may_be_declared() {
 }
 
 #[test]
-fn the_body_may_hold_any_bytes() {
+fn body_may_contain_any_bytes() {
     for byte in [0x00, 0x0a, 0x0d, 0x20, 0x80, 0xff] {
         let mut session = waiting();
         assert_eq!(session.feed([byte; 8]), [Event::Open]);
@@ -128,7 +128,7 @@ fn the_body_may_hold_any_bytes() {
 }
 
 #[test]
-fn an_end_before_the_body_is_1006() {
+fn end_before_the_body_is_1006() {
     for count in 0..8 {
         let mut session = waiting();
         session.driver.receive(&HIXIE76_BODY[..count]);
@@ -138,7 +138,7 @@ fn an_end_before_the_body_is_1006() {
 }
 
 #[test]
-fn what_is_sent_before_the_body_has_come_follows_the_digest() {
+fn messages_sent_before_the_body_follow_the_digest() {
     let mut session = waiting();
     session.driver.text("early").unwrap();
     session.driver.text("bird").unwrap();
@@ -149,7 +149,7 @@ fn what_is_sent_before_the_body_has_come_follows_the_digest() {
 }
 
 #[test]
-fn a_close_before_the_body_ends_it_without_a_frame() {
+fn close_before_the_body_ends_it_without_a_frame() {
     let mut session = waiting();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.events(), [closed(1000, "")]);
@@ -158,7 +158,7 @@ fn a_close_before_the_body_ends_it_without_a_frame() {
 }
 
 #[test]
-fn the_location_is_wss_by_configuration_or_by_the_scheme_of_the_request() {
+fn location_is_wss_by_configuration_or_scheme() {
     let location = |target: &str, config: ServerConfig, version: Version| {
         let handshake = Handshake { target: target.into(), ..Handshake::of(version) };
         let outcome = shake(&handshake, &config.allow_drafts(true));
@@ -193,7 +193,7 @@ fn target_with_malformed_authority_is_refused() {
     for target in ["http://user@example.com/demo", "http://example.com:99999/demo", "http://example.com:/demo:"] {
         let outcome = shake(&Handshake { target: target.into(), ..right() }, &config());
         match target.ends_with(':') {
-            // An empty port is the default one (RFC 3986 §3.2.3).
+            // An empty port means the default port (RFC 3986 §3.2.3).
             true => assert_eq!(outcome.answer.all("Sec-WebSocket-Location"), ["ws://example.com:/demo:"]),
             false => assert_eq!(outcome.result, Err(HandshakeError::Host), "{target}"),
         }
@@ -201,7 +201,7 @@ fn target_with_malformed_authority_is_refused() {
 }
 
 #[test]
-fn the_origin_is_given_back_byte_for_byte() {
+fn origin_is_returned_byte_for_byte() {
     for origin in [&b"http://example.com"[..], b"null", b"http://EXAMPLE.com:8080", b"caf\xe9"] {
         let mut session = Session::reading(config());
         session.feed(right().set("Origin", origin).bytes());
@@ -214,7 +214,7 @@ fn the_origin_is_given_back_byte_for_byte() {
 }
 
 #[test]
-fn a_closing_frame_is_answered_once_and_everything_behind_it_discarded() {
+fn closing_frame_is_answered_once_and_later_input_discarded() {
     let mut session = Session::open(Version::Hixie76);
     let input = [&hixie_text("one")[..], &HIXIE76_CLOSE, &hixie_text("late"), &HIXIE76_CLOSE].concat();
     assert_eq!(session.feed(input), [text("one"), closed(1005, "")]);
@@ -224,7 +224,7 @@ fn a_closing_frame_is_answered_once_and_everything_behind_it_discarded() {
 }
 
 #[test]
-fn our_closing_frame_waits_for_its_answer() {
+fn local_closing_frame_waits_for_its_answer() {
     let mut session = Session::open(Version::Hixie76);
     session.driver.start_close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
     assert_eq!(session.written(), HIXIE76_CLOSE);
@@ -237,7 +237,7 @@ fn our_closing_frame_waits_for_its_answer() {
 }
 
 #[test]
-fn an_end_without_a_closing_frame_is_1006_wherever_it_comes() {
+fn end_without_a_closing_frame_is_1006() {
     let input = [hixie_text("whole"), vec![0x80, 2, 0, 0], hixie_text("cut")].concat();
     for count in 0..=input.len() {
         let mut session = Session::open(Version::Hixie76);
@@ -262,7 +262,7 @@ fn only_ff_00_is_the_closing_frame() {
 }
 
 #[test]
-fn a_fault_is_answered_by_the_closing_frame() {
+fn violation_is_answered_with_the_closing_frame() {
     let mut session = Session::open_with(Version::Hixie76, Config::server().max_frame_size(10));
     let events = session.feed([&hixie_text("fine")[..], &[0x80, 11]].concat());
     assert_eq!(events[0], text("fine"));

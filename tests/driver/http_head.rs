@@ -1,4 +1,4 @@
-//! RFC 9112: the head of a request, read by the driver itself, and plain HTTP beside WebSockets.
+//! RFC 9112: the head of a request, read by the driver itself, and plain HTTP requests.
 
 use bytes::Buf;
 use websocket_driver::{Config, Driver, Event, HandshakeError, HeadError, ReadyState, ServerConfig, Version};
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Answer, Handshake, VERSIONS};
 
 use crate::session::{Session, closed, failed};
 
-/// Feeds a head and asserts that it is refused for this reason by a proper response of 400.
+/// Feeds a head and asserts that it is refused for this reason with a valid 400 response.
 #[track_caller]
 fn assert_refused(config: ServerConfig, bytes: &[u8], error: HeadError) {
     let mut session = Session::reading(config);
@@ -23,7 +23,7 @@ fn assert_refused(config: ServerConfig, bytes: &[u8], error: HeadError) {
 }
 
 #[test]
-fn a_head_that_is_no_http_is_refused() {
+fn head_that_is_not_http_is_refused() {
     for head in [
         "GET\r\n\r\n",
         "GET /\r\n\r\n",
@@ -54,7 +54,7 @@ fn a_head_that_is_no_http_is_refused() {
 #[test]
 fn first_byte_that_cannot_begin_a_request_is_refused() {
     for (start, last) in [
-        // TLS, with the first byte of a ClientHello.
+        // TLS: the first byte of a ClientHello.
         ("", 0x16),
         ("\r\n\r\n", 0x16),
         ("", 0x00),
@@ -65,7 +65,7 @@ fn first_byte_that_cannot_begin_a_request_is_refused() {
         ("GE", b'('),
         ("GET", b'\r'),
         ("GET", b'\n'),
-        // The rest of a PROXY protocol header, version 2.
+        // A PROXY protocol header, version 2.
         ("\r\n\r\n", 0x00),
     ] {
         let mut session = Session::reading(Config::server());
@@ -75,13 +75,13 @@ fn first_byte_that_cannot_begin_a_request_is_refused() {
         assert_eq!(session.feed([last]), failed(error.into(), 1002), "{start:?} {last:#x}");
         assert!(session.written().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
     }
-    // Any token may be a method.
+    // Any token is a valid method.
     let mut session = Session::reading(Config::server());
     assert_eq!(session.feed_slowly(b"M-SEARCH!#$%&'*+.^_`|~0123456789abc * HTTP/1.1\r\n\r\n")[0].1, Event::Connect);
 }
 
 #[test]
-fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
+fn empty_lines_before_the_request_and_lines_without_cr_are_accepted() {
     let head = Handshake::of(Version::Hybi13).head();
     let bare: Vec<u8> = head.iter().copied().filter(|&byte| byte != b'\r').collect();
     let mixed = |end: &str| [&bare[..bare.len() - 2], end.as_bytes()].concat();
@@ -101,7 +101,7 @@ fn empty_lines_before_the_request_and_lines_without_cr_are_taken() {
 }
 
 #[test]
-fn the_request_is_given_as_it_came() {
+fn request_is_returned_unchanged() {
     let handshake = Handshake::of(Version::Hybi13).with("X-Twice", "a").with("x-twice", b"b\xff").with("X-Empty", "");
     let mut session = Session::reading(Config::server());
     session.feed(Handshake { target: "/a%20b?q=1&r".into(), ..handshake.clone() }.bytes());
@@ -114,7 +114,7 @@ fn the_request_is_given_as_it_came() {
 }
 
 #[test]
-fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
+fn head_size_limit_is_exact() {
     for version in VERSIONS {
         let mut handshake = Handshake::of(version);
         handshake.body.clear();
@@ -126,7 +126,7 @@ fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
         assert_eq!(head.len(), limit);
         assert_eq!(Session::reading(config.clone()).feed(head)[0], Event::Connect);
         assert_refused(config.clone(), &fill(limit + 1 - short.head().len()), HeadError::TooLarge { limit });
-        // It does not wait for the byte behind the limit.
+        // It does not wait for a byte beyond the limit.
         let endless = fill(2000);
         let mut session = Session::reading(config);
         assert_eq!(session.feed(&endless[..limit - 1]), []);
@@ -135,7 +135,7 @@ fn a_head_may_be_as_long_as_its_limit_and_no_byte_longer() {
 }
 
 #[test]
-fn a_head_may_have_as_many_fields_as_its_limit_and_no_more() {
+fn head_field_limit_is_exact() {
     let handshake = Handshake::of(Version::Hybi13);
     let fill = |count: usize| (handshake.headers.len()..count).fold(handshake.clone(), |all, _| all.with("X", ""));
     let config = Config::server().max_headers(20);
@@ -146,7 +146,7 @@ fn a_head_may_have_as_many_fields_as_its_limit_and_no_more() {
 }
 
 #[test]
-fn plain_http_is_left_to_the_application_with_the_bytes_behind_its_head() {
+fn plain_http_is_left_to_the_application_with_following_bytes() {
     for (head, body) in [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /next HTTP/1.1\r\n"),
         ("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "a=b&c"),
@@ -169,7 +169,7 @@ fn plain_http_is_left_to_the_application_with_the_bytes_behind_its_head() {
 }
 
 #[test]
-fn plain_http_that_is_started_all_the_same_is_refused() {
+fn plain_http_is_refused_if_started() {
     let mut session = Session::reading(Config::server());
     let events = session.feed("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(events[1..], failed(HandshakeError::Connection.into(), 1002));
@@ -177,7 +177,7 @@ fn plain_http_that_is_started_all_the_same_is_refused() {
 }
 
 #[test]
-fn an_end_before_the_end_of_the_head_is_1006_and_writes_nothing() {
+fn end_within_the_head_is_1006_and_writes_nothing() {
     let head = Handshake::of(Version::Hybi13).head();
     for count in 0..head.len() {
         let mut session = Session::reading(Config::server());
@@ -188,18 +188,18 @@ fn an_end_before_the_end_of_the_head_is_1006_and_writes_nothing() {
 }
 
 #[test]
-fn a_head_that_comes_byte_by_byte_is_read_in_linear_time() {
-    // A fresh search for its end at every byte would take minutes.
+fn head_byte_by_byte_is_read_in_linear_time() {
+    // Restarting the search for the end at every byte would take minutes.
     let head = Handshake::of(Version::Hybi13).with("X-Fill", "x".repeat(1 << 20)).head();
     let mut session = Session::reading(Config::server().max_head_size(2 << 20));
     assert_eq!(session.feed_slowly(&head).len(), 2);
 }
 
 #[test]
-fn head_that_an_http_stack_has_read_is_held_to_the_same_limits() {
+fn head_read_by_an_http_stack_is_checked_against_the_same_limits() {
     for version in VERSIONS {
         let right = Handshake::of(version).with("X-Filler", "x".repeat(100));
-        // Without what may be left out: the CR of each line, and the space behind each colon.
+        // Without optional parts: the CR of each line, and the space after each colon.
         let count = right.headers.len();
         let size = right.head().len() - (count + 2) - count;
         let accept = |handshake: &Handshake, max_head_size, max_headers| {

@@ -1,4 +1,4 @@
-//! RFC 6455 §5.5.1, §7: closing, from either side or none.
+//! RFC 6455 §5.5.1, §7: closing by either side or neither.
 
 use bytes::Buf;
 use websocket_driver::{CloseCode, Event, ProtocolError, ReadyState, SendError, Version};
@@ -6,13 +6,13 @@ use websocket_tests::wire::{Frame, HYBI, ServerFrame, frames};
 
 use crate::session::{Session, closed, failed, ping, text};
 
-/// RFC 6455 §7.4, with the codes registered since.
+/// RFC 6455 §7.4 and the codes registered since.
 fn is_legal(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 #[test]
-fn a_legal_code_is_answered_with_itself_and_any_other_with_1002() {
+fn valid_code_is_answered_with_itself_and_any_other_with_1002() {
     for code in (0..=5005).chain([0x7fff, 0x8000, 0xffff]) {
         let mut session = Session::open(Version::Hybi13);
         let events = session.feed(Frame::close(code, "so long").bytes());
@@ -26,7 +26,7 @@ fn a_legal_code_is_answered_with_itself_and_any_other_with_1002() {
 }
 
 #[test]
-fn an_application_may_send_the_legal_codes_only() {
+fn application_can_only_send_valid_codes() {
     for code in (0..=5005).chain([0xffff]).filter(|&code| code != 1005) {
         let mut session = Session::open(Version::Hybi13);
         let result = session.driver.start_close(code.into(), "so long");
@@ -43,7 +43,7 @@ fn an_application_may_send_the_legal_codes_only() {
 }
 
 #[test]
-fn an_empty_close_is_answered_with_an_empty_one_and_told_as_1005() {
+fn empty_close_is_answered_with_an_empty_one_and_reported_as_1005() {
     for version in HYBI {
         let mut session = Session::open(version);
         assert_eq!(session.feed(Frame::new(8, "").bytes()), [closed(1005, "")]);
@@ -53,7 +53,7 @@ fn an_empty_close_is_answered_with_an_empty_one_and_told_as_1005() {
 }
 
 #[test]
-fn a_close_of_ours_without_a_code_is_an_empty_one() {
+fn local_close_without_a_code_is_empty() {
     let mut session = Session::open(Version::Hybi13);
     let error = session.driver.start_close(CloseCode::NO_STATUS, "a reason needs a code");
     assert_eq!(error, Err(SendError::InvalidCloseCode(CloseCode::NO_STATUS)));
@@ -62,7 +62,7 @@ fn a_close_of_ours_without_a_code_is_an_empty_one() {
 }
 
 #[test]
-fn a_malformed_close_is_refused() {
+fn malformed_close_is_refused() {
     let long = [b"\x03\xe8", &[b'x'; 124][..]].concat();
     for (frame, error, code) in [
         (Frame::new(8, "x"), ProtocolError::TruncatedCloseCode, 1002),
@@ -79,7 +79,7 @@ fn a_malformed_close_is_refused() {
 }
 
 #[test]
-fn a_reason_may_be_123_bytes_long_in_any_language() {
+fn reason_may_have_123_bytes_of_any_language() {
     let reason = "€".repeat(41);
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.feed(Frame::close(3000, &reason).bytes()), [closed(3000, &reason)]);
@@ -90,7 +90,7 @@ fn a_reason_may_be_123_bytes_long_in_any_language() {
 }
 
 #[test]
-fn everything_behind_a_close_is_discarded() {
+fn input_after_a_close_is_discarded() {
     let mut session = Session::open(Version::Hybi13);
     let sent = frames([Frame::text("one"), Frame::close(1001, ""), Frame::text("two"), Frame::ping("three")]);
     assert_eq!(session.feed(sent), [text("one"), closed(1001, "")]);
@@ -107,7 +107,7 @@ fn everything_behind_a_close_is_discarded() {
 }
 
 #[test]
-fn a_close_may_come_inside_a_message() {
+fn close_within_a_message_is_accepted() {
     let mut session = Session::open(Version::Hybi13);
     let sent = frames([Frame::text("never ended").more(), Frame::close(1000, "")]);
     assert_eq!(session.feed(sent), [closed(1000, "")]);
@@ -115,7 +115,7 @@ fn a_close_may_come_inside_a_message() {
 }
 
 #[test]
-fn our_close_waits_for_its_answer_and_messages_that_were_under_way_still_come() {
+fn local_close_waits_for_its_answer_and_receives_messages_in_flight() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.start_close(CloseCode::GOING_AWAY, "restart").unwrap();
     assert_eq!(session.events(), []);
@@ -125,12 +125,12 @@ fn our_close_waits_for_its_answer_and_messages_that_were_under_way_still_come() 
     let answer = frames([Frame::text("last"), Frame::close(1001, "as you say"), Frame::text("late")]);
     assert_eq!(session.feed(answer), [text("last"), closed(1001, "as you say")]);
     assert!(session.driver.is_closed());
-    // The answer to our close is not answered.
+    // The answer to our close frame is not answered.
     assert_eq!(session.frames(), [ServerFrame::close(1001, "restart")]);
 }
 
 #[test]
-fn no_data_is_sent_behind_our_close() {
+fn no_data_is_sent_after_a_local_close() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
@@ -143,7 +143,7 @@ fn no_data_is_sent_behind_our_close() {
 }
 
 #[test]
-fn a_ping_that_races_our_close_is_told_and_not_answered() {
+fn ping_during_a_local_close_is_reported_and_not_answered() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.feed(Frame::ping("late").bytes()), [ping("late")]);
@@ -151,7 +151,7 @@ fn a_ping_that_races_our_close_is_told_and_not_answered() {
 }
 
 #[test]
-fn a_pong_that_waits_for_room_is_not_written_behind_a_close() {
+fn pong_waiting_for_room_is_not_written_after_a_close() {
     for ours in [true, false] {
         let mut session = Session::open(Version::Hybi13);
         session.driver.binary(vec![0; 100_000]).unwrap();
@@ -167,7 +167,7 @@ fn a_pong_that_waits_for_room_is_not_written_behind_a_close() {
 }
 
 #[test]
-fn a_violation_while_closing_ends_it_without_a_second_close() {
+fn violation_while_closing_ends_without_a_second_close() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.feed([0xf1]), failed(ProtocolError::ReservedBits, 1002));
@@ -175,7 +175,7 @@ fn a_violation_while_closing_ends_it_without_a_second_close() {
 }
 
 #[test]
-fn an_end_without_a_close_is_1006_wherever_it_comes() {
+fn end_without_a_close_is_1006() {
     let transcript = frames([Frame::text("whole"), Frame::text("a fragment").more(), Frame::binary("x")]);
     for cut in 0..Frame::text("whole").bytes().len() + Frame::text("a fragment").bytes().len() {
         for ours in [false, true] {
@@ -196,7 +196,7 @@ fn an_end_without_a_close_is_1006_wherever_it_comes() {
 }
 
 #[test]
-fn a_close_that_came_before_the_end_counts() {
+fn close_received_before_the_end_counts() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&frames([Frame::text("one"), Frame::close(1000, "done")])[..]);
     assert_eq!(session.eof(), [text("one"), closed(1000, "done")]);
@@ -204,7 +204,7 @@ fn a_close_that_came_before_the_end_counts() {
 }
 
 #[test]
-fn events_come_once_and_close_is_the_last() {
+fn events_are_returned_once_and_close_is_the_last() {
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.driver.close_frame(), None);
     let events = session.feed(frames([Frame::close(1000, "a"), Frame::close(1001, "b")]));

@@ -1,4 +1,4 @@
-//! RFC 6455 §5: frames, fragments, control frames. The hybi drafts since 07 have the same.
+//! RFC 6455 §5: frames, fragments, control frames. The hybi drafts since 07 have the same framing.
 
 use websocket_driver::{Event, ProtocolError as E, Version};
 use websocket_tests::chain::chain;
@@ -6,7 +6,7 @@ use websocket_tests::wire::{Frame, HYBI, LengthForm, ServerFrame, frames, hixie_
 
 use crate::session::{Session, binary, failed, ping, text};
 
-/// What no client may send, up to the byte that shows it, and what it is called.
+/// Returns what a client must not send, up to the byte that violates the protocol, with the error.
 pub(crate) fn violations() -> Vec<(String, Vec<u8>, E)> {
     let mut all = Vec::new();
     let mut add = |name: String, bytes: &[u8], error: E| all.push((name, bytes.to_vec(), error));
@@ -54,7 +54,7 @@ pub(crate) fn violations() -> Vec<(String, Vec<u8>, E)> {
 }
 
 #[test]
-fn a_violation_fails_at_the_very_byte_that_shows_it() {
+fn violation_fails_at_the_first_invalid_byte() {
     for (name, bytes, error) in violations() {
         let mut session = Session::open(Version::Hybi13);
         let events = session.feed_slowly(&bytes);
@@ -65,7 +65,7 @@ fn a_violation_fails_at_the_very_byte_that_shows_it() {
 }
 
 #[test]
-fn messages_before_a_violation_are_delivered_and_nothing_behind_it() {
+fn messages_before_a_violation_are_received_and_none_after_it() {
     for (name, bytes, error) in violations() {
         let before = frames([Frame::text("one"), Frame::ping("two"), Frame::binary("three")]);
         let behind = frames([Frame::text("late"), Frame::ping("late"), Frame::close(1000, "")]);
@@ -82,7 +82,7 @@ fn messages_before_a_violation_are_delivered_and_nothing_behind_it() {
 }
 
 #[test]
-fn the_examples_of_section_5_7_are_read_and_written() {
+fn examples_of_section_5_7_are_read_and_written() {
     for version in HYBI {
         let mut session = Session::open(version);
         let hello = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -119,7 +119,7 @@ fn every_length_is_read_and_written_in_its_shortest_form() {
 }
 
 #[test]
-fn fragments_are_joined_each_under_its_own_mask() {
+fn fragments_are_joined_each_with_its_own_mask() {
     let parts = [&b"He"[..], b"", b"llo", b" ", b"", b"world"];
     for (opcode, whole) in [(1, text("Hello world")), (2, binary("Hello world"))] {
         let mut session = Session::open(Version::Hybi13);
@@ -133,7 +133,7 @@ fn fragments_are_joined_each_under_its_own_mask() {
 }
 
 #[test]
-fn a_message_may_be_empty_whole_or_in_fragments() {
+fn empty_messages_are_accepted_whole_and_in_fragments() {
     let empty = |opcode| [Frame::new(opcode, "").more(), Frame::continuation("").more(), Frame::continuation("")];
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.feed(frames([Frame::text(""), Frame::binary("")])), [text(""), binary("")]);
@@ -142,7 +142,7 @@ fn a_message_may_be_empty_whole_or_in_fragments() {
 }
 
 #[test]
-fn a_control_frame_may_come_between_fragments() {
+fn control_frames_between_fragments_are_accepted() {
     let mut session = Session::open(Version::Hybi13);
     let sent = frames([
         Frame::text("a").more(),
@@ -157,7 +157,7 @@ fn a_control_frame_may_come_between_fragments() {
 }
 
 #[test]
-fn what_is_missing_of_a_frame_is_told_once_its_length_is_known() {
+fn missing_bytes_are_reported_once_the_length_is_known() {
     let mut session = Session::open(Version::Hybi13);
     let frame = Frame::binary([7; 1000]).bytes();
     session.feed(&frame[..7]);
@@ -171,7 +171,7 @@ fn what_is_missing_of_a_frame_is_told_once_its_length_is_known() {
 }
 
 #[test]
-fn whether_a_frame_waits_to_be_parsed_can_be_asked() {
+fn has_frame_reports_a_buffered_frame() {
     for (version, frame) in [
         (Version::Hybi13, Frame::text("x".repeat(200)).bytes()),
         (Version::Hybi13, Frame::binary("x").bytes()),

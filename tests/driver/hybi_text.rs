@@ -1,4 +1,4 @@
-//! RFC 6455 §8.1: text is UTF-8, judged as it comes (the cases of Autobahn 6).
+//! RFC 6455 §8.1: text is UTF-8, validated as it arrives (the cases of Autobahn 6).
 
 use proptest::prelude::*;
 use websocket_driver::{Config, Event, ProtocolError, Version};
@@ -50,13 +50,13 @@ const INVALID: [&[u8]; 26] = [
     b"abc\xe2\x82\xac\xf0\x9fabc",
 ];
 
-/// How many bytes it takes until no text can begin so, or `None` where one can.
+/// Returns the number of bytes after which no valid text can continue, or `None` if one can.
 fn wrong_after(bytes: &[u8]) -> Option<usize> {
     (1..=bytes.len())
         .find(|&count| std::str::from_utf8(&bytes[..count]).is_err_and(|error| error.error_len().is_some()))
 }
 
-/// A text in fragments of one byte; the last is final only if `end`.
+/// Returns a text in fragments of one byte. The last is final only if `end`.
 fn one_by_one(bytes: &[u8], end: bool) -> Vec<Vec<u8>> {
     let fragment = |(i, byte): (usize, &u8)| {
         let frame = Frame::new(if i == 0 { 1 } else { 0 }, [*byte]);
@@ -66,7 +66,7 @@ fn one_by_one(bytes: &[u8], end: bool) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_character_passes_however_it_is_cut() {
+fn every_character_is_accepted_however_it_is_split() {
     for string in VALID {
         let bytes = string.as_bytes();
         let mut session = Session::open(Version::Hybi13);
@@ -84,7 +84,7 @@ fn every_character_passes_however_it_is_cut() {
 }
 
 #[test]
-fn bytes_that_are_no_text_close_with_1007() {
+fn invalid_utf8_closes_with_1007() {
     for bytes in INVALID {
         for sent in [Frame::text(bytes).bytes(), one_by_one(bytes, true).concat()] {
             let mut session = Session::open(Version::Hybi13);
@@ -95,10 +95,10 @@ fn bytes_that_are_no_text_close_with_1007() {
 }
 
 #[test]
-fn a_text_fails_at_its_first_wrong_byte_inside_a_frame_that_is_not_whole() {
+fn text_fails_at_its_first_invalid_byte_within_an_incomplete_frame() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
-        // The rest of the frame never comes.
+        // The rest of the frame is never sent.
         let frame = Frame::text(bytes).announcing(bytes.len() as u64 + 10);
         let header = frame.header().len();
         let events = session.feed_slowly(frame.bytes());
@@ -112,7 +112,7 @@ fn a_text_fails_at_its_first_wrong_byte_inside_a_frame_that_is_not_whole() {
 }
 
 #[test]
-fn a_text_fails_at_its_first_wrong_fragment() {
+fn text_fails_at_its_first_invalid_fragment() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
         let fragments = one_by_one(bytes, false).into_iter().zip(1..);
@@ -123,7 +123,7 @@ fn a_text_fails_at_its_first_wrong_fragment() {
 }
 
 #[test]
-fn a_text_may_not_end_inside_a_character() {
+fn text_must_not_end_within_a_character() {
     for cut in [&b"\xc2"[..], b"\xe2\x82", b"\xf0\x9f\x98", b"good \xf0"] {
         for last in [Frame::continuation(""), Frame::continuation("more")] {
             let mut session = Session::open(Version::Hybi13);
@@ -136,14 +136,14 @@ fn a_text_may_not_end_inside_a_character() {
     }
 }
 
-/// A server that replaces what is not UTF-8, with this limit of a message.
+/// Returns a server that replaces invalid UTF-8, with this message size limit.
 fn replacing(limit: usize) -> Session {
     Session::open_with(Version::Hybi13, Config::server().replace_invalid_utf8(true).max_message_size(limit))
 }
 
 #[test]
-fn invalid_utf8_is_replaced_where_that_is_configured() {
-    // Of one connection, as it stays open.
+fn invalid_utf8_is_replaced_if_configured() {
+    // On one connection, since it stays open.
     let mut session = replacing(1024);
     let windows_1252: &[u8] = b"\x93caf\xe9\x94";
     for bytes in INVALID.into_iter().chain(VALID.map(str::as_bytes)).chain([windows_1252]) {
@@ -158,10 +158,10 @@ fn invalid_utf8_is_replaced_where_that_is_configured() {
             let parts = [Frame::text(&bytes[..cut]).more(), Frame::ping("-"), Frame::continuation(&bytes[cut..])];
             assert_eq!(session.feed(frames(parts)), [ping("-"), expected()], "{bytes:x?} at {cut}");
         }
-        // Bytes stay bytes.
+        // Binary messages are not affected.
         assert_eq!(session.feed(Frame::binary(bytes).bytes()), [binary(bytes)]);
     }
-    // A close has a reason of UTF-8, or none (RFC 6455 §5.5.1).
+    // A close reason is valid UTF-8 or the connection fails (RFC 6455 §5.5.1).
     session.written();
     let events = session.feed(Frame::close(1000, b"\xff").bytes());
     session.assert_failed(&events, ProtocolError::InvalidCloseReason, 1007);
@@ -177,7 +177,7 @@ fn limit_holds_for_text_after_replacement() {
         ([&[b'x'; 27][..], b"\xff"].concat(), true),
         ([&[b'x'; 28][..], b"\xff"].concat(), false),
         ([b"\xff", &[b'x'; 28][..]].concat(), false),
-        // What is cut off counts as one.
+        // A truncated character counts as one replacement.
         ([&[b'x'; 27][..], b"\xf0\x9f\x98"].concat(), true),
     ] {
         for sent in [Frame::text(&bytes).bytes(), one_by_one(&bytes, true).concat()] {
@@ -194,7 +194,7 @@ fn limit_holds_for_text_after_replacement() {
 }
 
 #[test]
-fn a_text_in_pieces_leaves_nothing_behind_for_the_next_one() {
+fn text_in_pieces_does_not_affect_the_next_one() {
     let mut session = Session::open(Version::Hybi13);
     for _ in 0..3 {
         let euro = "€".as_bytes();
@@ -205,7 +205,7 @@ fn a_text_in_pieces_leaves_nothing_behind_for_the_next_one() {
 }
 
 #[test]
-fn binary_messages_are_not_judged() {
+fn binary_messages_are_not_validated() {
     for bytes in INVALID {
         let mut session = Session::open(Version::Hybi13);
         let parts = [Frame::binary(bytes).more(), Frame::continuation(bytes)];
@@ -218,7 +218,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn any_bytes_in_any_fragments_are_judged_as_the_standard_library_does(
+    fn any_bytes_in_any_fragments_are_validated_like_the_standard_library(
         parts in prop::collection::vec(
             prop_oneof!["\\PC{0,4}".prop_map(String::into_bytes), prop::collection::vec(0x7eu8.., 0..3)],
             1..6,
@@ -226,7 +226,7 @@ proptest! {
         shift in 0..4usize,
     ) {
         let bytes = parts.concat();
-        // Cut elsewhere than between what was made.
+        // Split at other positions than the parts.
         let mut cuts: Vec<usize> = parts.iter().scan(0, |at, part| { *at += part.len(); Some(*at) }).collect();
         cuts.iter_mut().for_each(|cut| *cut = cut.saturating_sub(shift));
         let mut session = Session::open(Version::Hybi13);
@@ -244,7 +244,7 @@ proptest! {
 }
 
 #[test]
-fn the_message_that_fails_is_not_told() {
+fn failed_message_is_not_returned() {
     let mut session = Session::open(Version::Hybi13);
     let events = session.feed(frames([Frame::text("good"), Frame::text(b"bad \xff"), Frame::text("late")]));
     assert_eq!(events[0], text("good"));

@@ -1,4 +1,4 @@
-//! RFC 6455 §10.4: what a peer may make the driver hold, and what an application may.
+//! RFC 6455 §10.4: limits on what a peer and an application can make the driver hold.
 
 use bytes::{Buf, BufMut};
 use websocket_driver::{Config, Event, ProtocolError as E, SendError, ServerConfig, Version};
@@ -11,7 +11,7 @@ fn with(limit: impl FnOnce(ServerConfig) -> ServerConfig) -> Session {
 }
 
 #[test]
-fn a_frame_beyond_the_limit_fails_before_its_payload_and_mask_have_come() {
+fn frame_over_limit_fails_before_its_payload() {
     for limit in [0, 1, 125, 126, 1000, 65_535, 65_536, 100_000] {
         for form in [LengthForm::Shortest, LengthForm::Bits16, LengthForm::Bits64] {
             let size = limit as u64 + 1;
@@ -30,7 +30,7 @@ fn a_frame_beyond_the_limit_fails_before_its_payload_and_mask_have_come() {
 }
 
 #[test]
-fn a_message_beyond_the_limit_fails_at_the_length_that_makes_it_so() {
+fn message_over_limit_fails_at_the_exceeding_length() {
     let limit = 100;
     for opcode in [1, 2] {
         let mut session = with(|config| config.max_message_size(limit));
@@ -49,7 +49,7 @@ fn a_message_beyond_the_limit_fails_at_the_length_that_makes_it_so() {
 }
 
 #[test]
-fn control_frames_do_not_count_as_part_of_a_message() {
+fn control_frames_do_not_count_towards_message_limits() {
     let mut session = with(|config| config.max_message_size(0).max_frame_size(0));
     let sent = frames([Frame::text("").more(), Frame::ping([b'x'; 125]), Frame::continuation("")]);
     assert_eq!(session.feed(sent), [ping([b'x'; 125]), text("")]);
@@ -59,7 +59,7 @@ fn control_frames_do_not_count_as_part_of_a_message() {
 }
 
 #[test]
-fn by_default_a_message_has_at_most_0x3ffffff_bytes() {
+fn default_message_limit_is_0x3ffffff_bytes() {
     let limit = 0x3ff_ffff;
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.feed(Frame::binary("").announcing(limit).header()), []);
@@ -70,7 +70,7 @@ fn by_default_a_message_has_at_most_0x3ffffff_bytes() {
 }
 
 #[test]
-fn fragments_are_limited_even_where_they_are_empty() {
+fn empty_fragments_are_limited() {
     for limit in [2, 1000] {
         let mut session = with(|config| config.max_fragments(limit));
         session.feed(Frame::text("").more().bytes());
@@ -84,8 +84,8 @@ fn fragments_are_limited_even_where_they_are_empty() {
 }
 
 #[test]
-fn a_fragment_too_many_fails_at_its_header_whatever_is_in_it() {
-    // What follows is no text, which must not be what is told where it comes in pieces.
+fn fragment_over_limit_fails_at_its_header() {
+    // The data that follows is not valid UTF-8, which must not be reported if it arrives in pieces.
     let header = Frame::continuation(b"\xff\xff").more().bytes();
     for cut in 6..=header.len() {
         let mut session = with(|config| config.max_fragments(1));
@@ -96,7 +96,7 @@ fn a_fragment_too_many_fails_at_its_header_whatever_is_in_it() {
 }
 
 #[test]
-fn a_control_frame_too_many_is_told_the_same_whether_or_not_it_was_asked_for_before() {
+fn control_frame_over_limit_fails_alike_with_and_without_has_frame() {
     for asked in 0..3 {
         let mut session = with(|config| config.max_frame_rate(Some(2)).max_control_rate(Some(1)));
         assert_eq!(session.feed(Frame::pong("").bytes()).len(), 1);
@@ -108,10 +108,10 @@ fn a_control_frame_too_many_is_told_the_same_whether_or_not_it_was_asked_for_bef
 }
 
 #[test]
-fn a_text_of_1_mib_in_65536_fragments_is_joined_in_linear_time() {
+fn text_of_1_mib_in_65536_fragments_is_joined_in_linear_time() {
     let message = "sixteen bytes €".repeat(1 << 16);
     assert_eq!("sixteen bytes €".len(), 17);
-    // Cut inside the characters.
+    // Split within characters.
     let parts = message.as_bytes().chunks(17 * 16 + 1).flat_map(|part| part.chunks(17));
     let count = parts.clone().count();
     assert!(count > 1 << 16);
@@ -126,7 +126,7 @@ fn a_text_of_1_mib_in_65536_fragments_is_joined_in_linear_time() {
 }
 
 #[test]
-fn a_message_that_comes_byte_by_byte_is_read_in_linear_time() {
+fn message_byte_by_byte_is_read_in_linear_time() {
     let message = "€".repeat(100_000);
     let frame = [Frame::text(&message), Frame::binary(&message)];
     let expected = [text(&message), binary(&message)];
@@ -137,8 +137,8 @@ fn a_message_that_comes_byte_by_byte_is_read_in_linear_time() {
 }
 
 #[test]
-fn a_hixie_text_that_comes_byte_by_byte_is_read_in_linear_time() {
-    // Its end is looked for so fast that only a long text tells.
+fn hixie_text_byte_by_byte_is_read_in_linear_time() {
+    // The search for the end is fast, so only a long text shows the difference.
     let message = "x".repeat(2 << 20);
     let bytes = hixie_text(&message);
     let mut session = Session::open(Version::Hixie75);
@@ -151,7 +151,7 @@ fn a_hixie_text_that_comes_byte_by_byte_is_read_in_linear_time() {
 }
 
 #[test]
-fn a_hixie_text_beyond_the_limit_fails_without_its_end() {
+fn hixie_text_over_limit_fails_without_its_end() {
     for version in [Version::Hixie76, Version::Hixie75] {
         for (config, error) in [
             (Config::server().max_frame_size(100), E::FrameTooBig { size: 101, limit: 100 }),
@@ -167,9 +167,9 @@ fn a_hixie_text_beyond_the_limit_fails_without_its_end() {
     }
 }
 
-/// Each byte that is not UTF-8 becomes three.
+/// Each invalid byte is replaced by three.
 #[test]
-fn hixie_text_is_judged_after_its_invalid_bytes_are_replaced() {
+fn hixie_text_is_checked_after_its_invalid_bytes_are_replaced() {
     for version in [Version::Hixie75, Version::Hixie76] {
         for (bytes, size) in [
             (&[0x80; 10][..], 30),
@@ -189,7 +189,7 @@ fn hixie_text_is_judged_after_its_invalid_bytes_are_replaced() {
 }
 
 #[test]
-fn a_hixie_length_beyond_the_limit_fails_at_the_byte_that_makes_it_so() {
+fn hixie_length_over_limit_fails_at_the_exceeding_byte() {
     for version in [Version::Hixie76, Version::Hixie75] {
         let open = || Session::open_with(version, Config::server().max_frame_size(1000));
         // 1000 is 7 * 128 + 104.
@@ -204,10 +204,10 @@ fn a_hixie_length_beyond_the_limit_fails_at_the_byte_that_makes_it_so() {
 }
 
 #[test]
-fn output_beyond_the_limit_is_refused_until_there_is_room_again() {
+fn output_over_limit_is_refused_until_there_is_room() {
     for version in VERSIONS {
         let mut session = Session::open_with(version, Config::server().max_output(1000));
-        // One message may go beyond, or a large one could never be sent.
+        // A single message may exceed the limit, otherwise a large one could never be sent.
         session.driver.text("x".repeat(5000)).unwrap();
         assert!(session.driver.is_output_full());
         assert_eq!(session.driver.text(""), Err(SendError::OutputFull));
@@ -229,7 +229,7 @@ fn output_beyond_the_limit_is_refused_until_there_is_room_again() {
 }
 
 #[test]
-fn a_close_goes_out_even_where_the_output_is_full() {
+fn close_is_sent_if_the_output_is_full() {
     let mut session = with(|config| config.max_output(10));
     session.driver.text("more than ten bytes").unwrap();
     session.driver.start_close(1001.into(), "").unwrap();
@@ -237,7 +237,7 @@ fn a_close_goes_out_even_where_the_output_is_full() {
 }
 
 #[test]
-fn what_is_sent_early_is_limited_even_where_it_is_empty() {
+fn empty_messages_sent_early_are_limited() {
     for version in VERSIONS {
         let config = Config::server().allow_drafts(true).max_output(10_000);
         let mut session = Session::reading(config);
@@ -245,7 +245,7 @@ fn what_is_sent_early_is_limited_even_where_it_is_empty() {
         assert!((10..1000).contains(&count), "{count}");
         assert_eq!(session.driver.text("x"), Err(SendError::OutputFull));
         assert_eq!(session.driver.send_ping("x"), Err(SendError::OutputFull));
-        // They are taken again once it is open and the output was written.
+        // Messages are accepted again once it is open and the output was written.
         session.feed(Handshake::of(version).bytes());
         session.written();
         session.driver.text("x").unwrap();
@@ -271,7 +271,8 @@ fn limits_of_usize_max_mean_none() {
                 continue;
             }
             session.feed(Frame::binary("0123456789").more().bytes());
-            // The longest length there is, and with what has come one that no 64 bits with a sign can hold.
+            // The maximum length, which exceeds a signed 64-bit integer together with the bytes
+            // received before.
             assert_eq!(session.feed(Frame::continuation("").announcing(u64::MAX >> 1).header()), []);
             assert_eq!(session.driver.missing(), usize::MAX >> 1);
             assert!(session.driver.input().capacity() < 1 << 16, "reserved for what was only announced");
@@ -282,7 +283,7 @@ fn limits_of_usize_max_mean_none() {
 }
 
 #[test]
-fn any_number_of_headers_may_be_allowed() {
+fn header_limit_may_be_raised() {
     for max in [10_000, usize::MAX] {
         let mut session = Session::reading(Config::server().max_headers(max));
         assert_eq!(session.feed(Handshake::of(Version::Hybi13).bytes()), [Event::Connect, Event::Open]);

@@ -1,4 +1,4 @@
-//! The sans-I/O core as a server, over no socket: bytes in, events and bytes out.
+//! The sans-I/O core as a server, without sockets: bytes in, events and bytes out.
 
 mod accounts;
 mod after_handshake;

@@ -1,4 +1,4 @@
-//! Messages and texts as values: what they convert from and to, and what they compare with.
+//! Messages and texts as values: conversions and comparisons.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use websocket_driver::{CloseCode, Message, Utf8Bytes};
 
-/// One text of each representation: inline, checked bytes, shared.
+/// Returns one text per representation: inline, revalidated bytes, shared.
 fn texts() -> Vec<(String, Utf8Bytes)> {
     [3, 100, 5000].map(|len| "x".repeat(len)).map(|text| (text.clone(), Bytes::from(text).try_into().unwrap())).into()
 }
 
 #[test]
-fn message_text_is_available_whatever_its_kind() {
+fn message_text_is_available_for_either_type() {
     for (string, text) in texts() {
         for message in [Message::Text(text.clone()), Message::binary(string.clone())] {
             assert_eq!(message.to_text(), Ok(&string[..]));
@@ -24,7 +24,7 @@ fn message_text_is_available_whatever_its_kind() {
 }
 
 #[test]
-fn message_that_is_not_utf8_has_data_only() {
+fn message_that_is_not_utf8_has_only_data() {
     let message = Message::binary(&b"\xff"[..]);
     assert!(message.to_text().is_err());
     assert!(message.clone().into_text().is_err());

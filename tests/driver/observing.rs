@@ -1,4 +1,4 @@
-//! What an observer is told of a connection, over no socket: each thing once, and numbers that add up.
+//! The notifications of an observer, without sockets: each event once, and figures that add up.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use websocket_tests::wire::{ACCEPT, Frame, HYBI, Handshake, VERSIONS, frames, hi
 
 use crate::session::Session;
 
-/// What was told, in its order; what passed is summed up.
+/// The notifications in order, with the traffic summed up.
 #[derive(Debug, Default)]
 struct Told {
     opened: Vec<String>,
@@ -23,7 +23,7 @@ struct Told {
     answered: Vec<Duration>,
     closed: Vec<CloseCause>,
     traffic: Traffic,
-    /// What came behind an end.
+    /// The number of notifications after an end.
     late: usize,
 }
 
@@ -42,7 +42,7 @@ impl Observer for Notes {
     }
 }
 
-/// For tests to which it matters only that there is an observer.
+/// An observer for tests that only need one to be present.
 pub(crate) fn quiet_observer() -> impl Observer {
     Notes::default()
 }
@@ -90,7 +90,7 @@ fn counts(traffic: &Traffic) -> [u64; 6] {
 }
 
 #[test]
-fn an_opening_is_told_with_the_path_and_without_the_query() {
+fn opening_is_reported_with_the_path_and_without_the_query() {
     for version in VERSIONS {
         let notes = Notes::default();
         let mut handshake = Handshake::of(version);
@@ -105,7 +105,7 @@ fn an_opening_is_told_with_the_path_and_without_the_query() {
 }
 
 #[test]
-fn every_byte_of_frames_and_every_message_is_counted() {
+fn every_byte_and_every_message_is_counted() {
     for version in HYBI {
         let notes = Notes::default();
         let mut session = Session::open_with(version, notes.config());
@@ -138,21 +138,21 @@ fn every_byte_of_frames_and_every_message_is_counted() {
     for version in [Version::Hixie75, Version::Hixie76] {
         let notes = Notes::default();
         let mut session = Session::open_with(version, notes.config());
-        // With a frame that is skipped.
+        // Includes a frame that is skipped.
         let sent = [&hixie_text("hello")[..], b"\x80\x02xx", &hixie_text("Grüße")].concat();
         session.feed(&sent);
         session.driver.text("short").unwrap();
         session.written();
         drop(session);
         let told = notes.take();
-        // The digest of draft 76 is written by the driver as well.
+        // The driver writes the digest of draft 76 as well.
         let digest = if version == Version::Hixie76 { 16 } else { 0 };
         assert_eq!(counts(&told.traffic), [2, 12, sent.len() as u64, 1, 5, 7 + digest], "{version}");
     }
 }
 
 #[test]
-fn nothing_is_told_twice_and_nothing_is_told_that_was_not_written() {
+fn unwritten_output_is_not_reported_and_nothing_twice() {
     let notes = Notes::default();
     let mut session = Session::open_with(Version::Hybi13, notes.config());
     session.driver.text("0123456789").unwrap();
@@ -170,7 +170,7 @@ fn nothing_is_told_twice_and_nothing_is_told_that_was_not_written() {
 }
 
 #[test]
-fn messages_that_are_refused_are_not_counted_and_those_that_waited_are() {
+fn refused_messages_are_not_counted_and_queued_ones_are() {
     let notes = Notes::default();
     let mut session = Session::reading(notes.config().max_output(1000));
     session.driver.text("early").unwrap();
@@ -188,7 +188,7 @@ fn messages_that_are_refused_are_not_counted_and_those_that_waited_are() {
     drop(session);
     let told = notes.take();
     assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (4, 5 + 2000 + 8 + 8));
-    // A hixie connection takes no binary messages.
+    // A hixie connection does not accept binary messages.
     let mut session = Session::open_with(Version::Hixie76, notes.config());
     session.driver.binary("no").unwrap_err();
     session.events();
@@ -196,7 +196,7 @@ fn messages_that_are_refused_are_not_counted_and_those_that_waited_are() {
 }
 
 #[test]
-fn compressed_messages_count_as_the_application_has_them_and_on_the_wire_as_they_went() {
+fn compressed_messages_are_counted_before_and_after_compression() {
     let notes = Notes::default();
     let config = notes.config().extension(PermessageDeflate::new()).unwrap();
     let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
@@ -215,7 +215,7 @@ fn compressed_messages_count_as_the_application_has_them_and_on_the_wire_as_they
     assert_eq!(counts(&told.traffic), [1, 10_000, sent.len() as u64, 1, 10_000, written.len() as u64]);
 }
 
-/// The payload of a short frame of a server.
+/// Returns the payload of a short server frame.
 fn compressed(bytes: &[u8]) -> (&[u8], usize) {
     assert_eq!(bytes[0], 0xc1);
     let start = if bytes[1] == 126 { 4 } else { 2 };
@@ -223,7 +223,7 @@ fn compressed(bytes: &[u8]) -> (&[u8], usize) {
 }
 
 #[test]
-fn short_messages_that_others_take_in_batches_are_counted() {
+fn short_messages_are_counted_instead_of_batched() {
     let notes = Notes::default();
     let mut session = Session::open_with(Version::Hybi13, notes.config());
     let sent = frames((0..100).map(|_| Frame::text("x")));
@@ -237,7 +237,7 @@ fn short_messages_that_others_take_in_batches_are_counted() {
 }
 
 #[test]
-fn every_end_is_told_once_and_nothing_behind_it() {
+fn every_end_is_reported_once_and_last() {
     for version in VERSIONS {
         let end = |end: fn(&mut Session)| {
             let notes = Notes::default();
@@ -267,7 +267,7 @@ fn every_end_is_told_once_and_nothing_behind_it() {
 }
 
 #[test]
-fn a_round_trip_is_told_as_it_was() {
+fn round_trip_is_reported() {
     let notes = Notes::default();
     let mut session = Session::open_with(Version::Hybi13, notes.config());
     session.driver.report_round_trip(Duration::from_millis(7));
@@ -275,7 +275,7 @@ fn a_round_trip_is_told_as_it_was() {
 }
 
 #[test]
-fn a_handshake_that_comes_to_nothing_is_refused_once_and_never_opened_or_closed() {
+fn failed_handshake_is_reported_as_refused_once() {
     let notes = Notes::default();
     let hybi = || Handshake::of(Version::Hybi13);
     let mut wrong = Session::reading(notes.config());
@@ -311,7 +311,7 @@ fn a_handshake_that_comes_to_nothing_is_refused_once_and_never_opened_or_closed(
 }
 
 #[test]
-fn a_client_is_observed_as_one() {
+fn client_is_observed_as_client() {
     let notes = Notes::default();
     let config = || {
         Config::client().observer(notes.clone()).random(|bytes| match bytes.len() {
@@ -343,7 +343,7 @@ fn a_client_is_observed_as_one() {
 }
 
 #[test]
-fn a_client_that_closes_before_it_looks_is_still_observed_as_one() {
+fn client_that_closes_before_polling_is_observed_as_client() {
     let notes = Notes::default();
     let config = Config::client().observer(notes.clone()).random(|bytes| match bytes.len() {
         16 => bytes.copy_from_slice(b"the sample nonce"),
@@ -353,7 +353,7 @@ fn a_client_that_closes_before_it_looks_is_still_observed_as_one() {
     let request = driver.extended_connect().unwrap();
     assert_eq!(request.method(), http::Method::CONNECT);
     driver.receive_response(Response::new(bytes::Bytes::new())).unwrap();
-    // Opened, and over, before that is told.
+    // The connection opens and ends before either is reported.
     driver.receive_eof();
     while driver.poll_event().is_some() {}
     assert!(!driver.output().has_remaining());

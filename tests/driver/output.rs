@@ -1,4 +1,4 @@
-//! The bytes that wait to be written: joined where they are small, never copied where they are large.
+//! The output queue: small messages are joined, large ones never copied.
 
 use std::io::IoSlice;
 
@@ -11,7 +11,7 @@ use crate::session::{Session, cases};
 
 const MIB: usize = 1 << 20;
 
-/// The addresses and lengths of what a vectored write would be given.
+/// Returns the addresses and lengths of the slices for a vectored write.
 fn chunks(driver: &mut Driver) -> Vec<(*const u8, usize)> {
     let mut slices = [IoSlice::new(&[]); 64];
     let output = driver.output();
@@ -20,11 +20,11 @@ fn chunks(driver: &mut Driver) -> Vec<(*const u8, usize)> {
 }
 
 #[test]
-fn a_large_message_is_echoed_without_a_copy() {
+fn large_message_is_echoed_without_a_copy() {
     for opcode in [1, 2] {
         let mut session = Session::open(Version::Hybi13);
         let buffer = BytesMut::from(&Frame::new(opcode, vec![b'x'; MIB]).bytes()[..]);
-        // Behind the header of 14 bytes, unmasked in place.
+        // After the header of 14 bytes, unmasked in place.
         let received = buffer[14..].as_ptr();
         session.driver.receive(buffer);
         let Some(Event::Message(message)) = session.driver.poll_event() else { panic!("no message") };
@@ -37,7 +37,7 @@ fn a_large_message_is_echoed_without_a_copy() {
 }
 
 #[test]
-fn a_large_message_of_the_application_is_sent_without_a_copy() {
+fn large_message_of_the_application_is_sent_without_a_copy() {
     for version in VERSIONS {
         let mut session = Session::open(version);
         let string = "x".repeat(MIB);
@@ -54,7 +54,7 @@ fn a_large_message_of_the_application_is_sent_without_a_copy() {
 }
 
 #[test]
-fn a_shared_message_goes_to_many_connections_without_a_copy() {
+fn shared_message_is_sent_on_many_connections_without_a_copy() {
     let message = Message::text("x".repeat(MIB));
     for _ in 0..3 {
         let mut session = Session::open(Version::Hybi13);
@@ -64,7 +64,7 @@ fn a_shared_message_goes_to_many_connections_without_a_copy() {
 }
 
 #[test]
-fn a_payload_that_came_whole_stays_where_it_was_read() {
+fn complete_payload_stays_where_it_was_read() {
     let mut session = Session::open(Version::Hybi13);
     let buffer = BytesMut::from(&[Frame::binary([7; 300]).bytes(), Frame::binary([8; 400]).bytes()].concat()[..]);
     let (first, second) = (buffer[8..].as_ptr(), buffer[8 + 300 + 8..].as_ptr());
@@ -90,7 +90,7 @@ fn small_frames_are_joined_into_one_chunk() {
     }
 }
 
-/// Small and large messages and control frames in turn.
+/// Queues small and large messages and control frames in turn.
 fn mixed() -> (Session, Vec<ServerFrame>) {
     let mut session = Session::open(Version::Hybi13);
     let mut expected = Vec::new();
@@ -104,24 +104,24 @@ fn mixed() -> (Session, Vec<ServerFrame>) {
 }
 
 #[test]
-fn the_order_is_kept_over_small_and_large_messages() {
+fn order_is_kept_across_small_and_large_messages() {
     let (mut session, sent) = mixed();
     assert!(chunks(&mut session.driver).len() > 4);
     let frames = session.frames();
     assert_eq!(frames.len(), sent.len());
-    // Pings may go ahead of messages.
+    // Pings may overtake messages.
     let messages = |frames: Vec<ServerFrame>| frames.into_iter().filter(|frame| frame.opcode < 8).collect::<Vec<_>>();
     assert_eq!(messages(frames), messages(sent));
     assert!(!session.driver.output().has_remaining());
 }
 
 #[test]
-fn what_is_told_to_wait_is_what_the_chunks_hold_however_much_is_written_at_once() {
+fn remaining_length_matches_the_chunks_whatever_is_written() {
     let whole = mixed().0.written();
     for step in [1, 7, 1000, 4096, 16_384, 33_003, 40_004, 100_000] {
         let (mut session, _) = mixed();
         let mut written = Vec::new();
-        // Byte by byte, the first chunks are enough.
+        // If it is written byte by byte, checking the first chunks is enough.
         while written.len() < whole.len().min(45_000 * step) {
             let output = session.driver.output();
             let mut slices = [IoSlice::new(&[]); 64];
@@ -138,7 +138,7 @@ fn what_is_told_to_wait_is_what_the_chunks_hold_however_much_is_written_at_once(
 }
 
 #[test]
-fn a_cut_at_any_place_leaves_the_rest_as_it_was() {
+fn partial_write_leaves_the_rest_unchanged() {
     let build = || {
         let mut session = Session::open(Version::Hybi13);
         session.driver.text("small").unwrap();
@@ -151,7 +151,7 @@ fn a_cut_at_any_place_leaves_the_rest_as_it_was() {
     for cut in edges {
         let mut session = build();
         session.driver.output().advance(cut);
-        // What comes later stands behind it.
+        // Later messages are queued after it.
         session.driver.text("later").unwrap();
         assert_eq!(session.written(), [&whole[cut..], b"\x81\x05later"].concat(), "{cut}");
     }
@@ -170,13 +170,13 @@ fn few_slices_are_filled_with_the_first_chunks() {
 }
 
 #[test]
-fn a_lent_buffer_is_used_and_given_back_when_all_is_written() {
+fn lent_buffer_is_used_and_returned_when_everything_is_written() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     let buffer = BytesMut::with_capacity(8192);
     let start = buffer.as_ptr();
     session.driver.output().lend(buffer);
-    // A second one is not needed, and must not take the place of what waits.
+    // A second buffer is not needed, and must not replace queued output.
     session.driver.text("first").unwrap();
     session.driver.output().lend(BytesMut::with_capacity(64));
     assert_eq!(session.frames(), [ServerFrame::text("first")]);
@@ -224,7 +224,7 @@ fn many_bytes_in_a_large_buffer_stay_there() {
 }
 
 #[test]
-fn header_of_a_large_message_does_not_keep_the_buffer_it_was_in() {
+fn header_of_a_large_message_does_not_keep_its_buffer_alive() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     session.driver.output().lend(BytesMut::with_capacity(128 * 1024));
@@ -302,7 +302,8 @@ proptest! {
         }
         let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(usize::MAX));
         let (mut written, mut read) = (Vec::new(), 0);
-        // The ends of the messages that are queued, and how many were written to their ends or discarded.
+        // The ends of the queued messages, the number written or discarded, and whether output was
+        // discarded.
         let (mut ends, mut done, mut is_discarded) = (Vec::new(), 0, false);
         let mut before = 0;
         for step in steps {
@@ -335,7 +336,7 @@ proptest! {
             before = flushed;
             prop_assert!(flushed <= output.end_position());
             prop_assert!(output.has_remaining() || ends.iter().all(|&end| end <= flushed));
-            // Behind what was cut off there are no frames.
+            // No frames follow the discarded ones.
             while !is_discarded && let Some((frame, len)) = server_frame(&written[read..]) {
                 read += len;
                 done += usize::from(frame.opcode < 8);

@@ -7,7 +7,7 @@ use websocket_tests::wire::{Frame, HYBI, ServerFrame, frames, server_frames};
 use crate::session::{Session, ping};
 
 #[test]
-fn a_ping_is_answered_with_its_payload() {
+fn ping_is_answered_with_its_payload() {
     for version in HYBI {
         let mut session = Session::open(version);
         for payload in [&b""[..], b"x", &[0xff; 125]] {
@@ -18,14 +18,14 @@ fn a_ping_is_answered_with_its_payload() {
 }
 
 #[test]
-fn a_pong_is_told_and_not_answered() {
+fn pong_is_reported_and_not_answered() {
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.feed(Frame::pong("unasked").bytes()), [Event::Pong("unasked".into())]);
     assert_eq!(session.written(), []);
 }
 
 #[test]
-fn pings_and_pongs_of_ours_hold_at_most_125_bytes() {
+fn ping_and_pong_payloads_are_limited_to_125_bytes() {
     let mut session = Session::open(Version::Hybi13);
     assert_eq!(session.driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
     assert_eq!(session.driver.send_pong(vec![0; 126]), Err(SendError::ControlTooLong));
@@ -36,7 +36,7 @@ fn pings_and_pongs_of_ours_hold_at_most_125_bytes() {
 }
 
 #[test]
-fn pings_that_are_answered_stand_between_the_messages_sent_around_them() {
+fn pongs_are_ordered_between_the_messages_around_them() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
     session.feed(Frame::ping("1").bytes());
@@ -46,8 +46,8 @@ fn pings_that_are_answered_stand_between_the_messages_sent_around_them() {
 }
 
 #[test]
-fn pings_and_pongs_go_ahead_of_much_that_is_queued_wherever_the_transport_stands() {
-    // In the one buffer, as segments of their own, and in the buffer behind them.
+fn pings_and_pongs_overtake_much_queued_output() {
+    // In the first buffer, as separate segments, and in the buffer after them.
     let lens = [100, 40_000, 100, 100_000, 100, 30_000];
     let sizes = lens.map(|len| {
         if len > 65_535 {
@@ -80,7 +80,7 @@ fn pings_and_pongs_go_ahead_of_much_that_is_queued_wherever_the_transport_stands
 }
 
 #[test]
-fn a_close_stays_behind_what_was_sent_before_it() {
+fn close_follows_everything_sent_before_it() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.binary(vec![7; 100_000]).unwrap();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
@@ -88,7 +88,7 @@ fn a_close_stays_behind_what_was_sent_before_it() {
 }
 
 #[test]
-fn a_flood_of_pings_does_not_grow_the_output_and_the_latest_is_answered() {
+fn ping_flood_does_not_grow_the_output_and_the_latest_is_answered() {
     let mut session = Session::open(Version::Hybi13);
     for i in 0..20_000u32 {
         session.feed(Frame::ping(format!("{i:0125}")).bytes());
@@ -100,7 +100,7 @@ fn a_flood_of_pings_does_not_grow_the_output_and_the_latest_is_answered() {
 }
 
 #[test]
-fn a_flood_in_one_read_is_told_ping_by_ping_and_answered_as_sparingly() {
+fn ping_flood_in_one_read_is_reported_completely_and_answered_sparingly() {
     let mut session = Session::open(Version::Hybi13);
     let flood = frames((0..10_000u32).map(|i| Frame::ping(i.to_be_bytes())));
     assert_eq!(session.feed(flood).len(), 10_000);
@@ -109,11 +109,11 @@ fn a_flood_in_one_read_is_told_ping_by_ping_and_answered_as_sparingly() {
 }
 
 #[test]
-fn a_ping_that_waits_for_its_answer_is_not_answered_behind_a_later_one() {
+fn waiting_ping_is_not_answered_after_a_later_one() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.binary(vec![0; 100_000]).unwrap();
     session.feed(Frame::ping("1").bytes());
-    // All is written in one go, without another look at the output.
+    // Everything is written in one go, without querying the output again.
     let output = session.driver.output();
     output.advance(output.remaining());
     session.feed(Frame::ping("2").bytes());
@@ -122,7 +122,7 @@ fn a_ping_that_waits_for_its_answer_is_not_answered_behind_a_later_one() {
 }
 
 #[test]
-fn a_pong_is_not_starved_by_an_application_that_never_lets_the_output_run_empty() {
+fn pong_is_not_starved_by_constant_output() {
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(256 * 1024));
     let mut written = Vec::new();
     let mut pinged = false;
@@ -132,17 +132,17 @@ fn a_pong_is_not_starved_by_an_application_that_never_lets_the_output_run_empty(
             session.feed(Frame::ping("alive?").bytes());
             pinged = true;
         }
-        // The transport takes only so much at a time.
+        // The transport accepts only a limited number of bytes at a time.
         let output = session.driver.output();
         written.extend(output.copy_to_bytes(output.remaining().min(64 * 1024)));
     }
-    // 6 MiB went out since the ping came. The last frame may be cut.
+    // 6 MiB were written since the ping was received. The last frame may be incomplete.
     let whole = written.windows(8).any(|bytes| bytes == b"\x8a\x06alive?");
     assert!(whole, "no pong in {} bytes", written.len());
 }
 
 #[test]
-fn unanswered_pings_of_ours_hold_nothing_once_they_are_written() {
+fn unanswered_pings_hold_nothing_once_they_are_written() {
     let mut session = Session::open(Version::Hybi13);
     for _ in 0..10_000 {
         session.driver.send_ping("are you there").unwrap();

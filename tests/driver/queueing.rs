@@ -1,4 +1,4 @@
-//! What an application sends before the handshake is done goes out when it is, in its order.
+//! Messages sent before the handshake is complete are written in order once it is.
 
 use bytes::Buf;
 use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, SendError, Version};
@@ -15,7 +15,7 @@ fn reading() -> Session {
     Session::reading(Config::server().allow_drafts(true))
 }
 
-/// What was written behind the head of the answer.
+/// Returns the output after the head of the response.
 fn behind_the_head(session: &mut Session) -> Vec<u8> {
     let written = session.written();
     let (_, length) = Answer::read(&written).expect("the head of an answer");
@@ -23,7 +23,7 @@ fn behind_the_head(session: &mut Session) -> Vec<u8> {
 }
 
 #[test]
-fn everything_that_was_sent_early_goes_out_in_its_order() {
+fn messages_sent_early_are_written_in_order() {
     let expected = [
         ServerFrame::text("1"),
         ServerFrame::new(9, "2"),
@@ -48,7 +48,7 @@ fn everything_that_was_sent_early_goes_out_in_its_order() {
 }
 
 #[test]
-fn the_same_holds_for_a_request_that_is_accepted() {
+fn messages_sent_early_are_written_in_order_for_accepted_requests() {
     for version in VERSIONS {
         let handshake = Handshake::of(version);
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
@@ -66,7 +66,7 @@ fn the_same_holds_for_a_request_that_is_accepted() {
 }
 
 #[test]
-fn what_a_hixie_client_cannot_get_is_refused_as_soon_as_it_is_known() {
+fn messages_that_hixie_does_not_support_are_refused_once_the_version_is_known() {
     for version in [Version::Hixie76, Version::Hixie75] {
         let handshake = Handshake::of(version);
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
@@ -84,7 +84,7 @@ fn what_a_hixie_client_cannot_get_is_refused_as_soon_as_it_is_known() {
 }
 
 #[test]
-fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection() {
+fn queued_message_that_hixie_does_not_support_ends_the_connection() {
     for version in [Version::Hixie76, Version::Hixie75] {
         let queue: [Send; 3] =
             [|driver| driver.binary("x"), |driver| driver.send_ping("x"), |driver| driver.send_pong("x")];
@@ -95,7 +95,7 @@ fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection()
             session.driver.text("never").unwrap();
             let events = session.feed([Handshake::of(version).bytes(), hixie_text("discarded")].concat());
             assert_eq!(events[..2], [Event::Connect, Event::Open]);
-            // It is this side's own mistake, so there is no error of the peer.
+            // It is a mistake of this side, so no error of the peer is reported.
             let reason = format!("{version} supports only text messages");
             let close = CloseFrame { code: CloseCode::UNSUPPORTED_DATA, reason: reason.as_str().into() };
             assert_eq!(events[2..], [Event::Close(close.clone())]);
@@ -111,7 +111,7 @@ fn what_was_queued_for_a_client_that_turns_out_to_be_hixie_ends_the_connection()
 }
 
 #[test]
-fn early_control_frames_are_judged_at_once() {
+fn early_control_frames_are_checked_at_once() {
     let mut driver = Driver::server(Config::server());
     assert_eq!(driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
     assert_eq!(driver.send_pong(vec![0; 126]), Err(SendError::ControlTooLong));
@@ -119,7 +119,7 @@ fn early_control_frames_are_judged_at_once() {
 }
 
 #[test]
-fn a_refused_handshake_drops_what_was_queued() {
+fn refused_handshake_drops_queued_messages() {
     let mut session = reading();
     session.driver.text("secret").unwrap();
     assert_eq!(session.feed(Handshake::hybi("99").bytes()).len(), 3);
@@ -129,7 +129,7 @@ fn a_refused_handshake_drops_what_was_queued() {
 }
 
 #[test]
-fn a_close_before_the_handshake_ends_it_with_nothing_written() {
+fn close_before_the_handshake_ends_it_with_nothing_written() {
     for version in VERSIONS {
         for stage in 0..3 {
             let handshake = Handshake::of(version);
@@ -153,7 +153,7 @@ fn a_close_before_the_handshake_ends_it_with_nothing_written() {
 }
 
 #[test]
-fn a_close_right_behind_the_answer_follows_what_was_sent_early() {
+fn close_right_after_the_response_follows_messages_sent_early() {
     for version in HYBI {
         let handshake = Handshake::of(version);
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();

@@ -1,4 +1,4 @@
-//! Frames by the second: a burst of the limit, and what time gives back.
+//! Rate limits on frames: bursts up to the limit, and recovery over time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn of(version: Version) -> Vec<u8> {
     if version.is_hixie() { hixie_text("x") } else { Frame::text("x").bytes() }
 }
 
-/// How many of these frames come through, one after the other, at this time.
+/// Returns the number of frames accepted at this time.
 fn admitted(session: &mut Session, now: Instant, frame: &[u8]) -> usize {
     session.driver.tick(now);
     (0..).take_while(|_| !session.feed(frame).is_empty() && !session.driver.is_closed()).count()
@@ -29,7 +29,7 @@ fn exceeded(session: &Session) -> Option<(Limit, u64)> {
 }
 
 #[test]
-fn a_burst_of_the_limit_passes_and_one_more_closes_with_1008() {
+fn burst_of_the_limit_is_accepted_and_one_more_closes_with_1008() {
     let now = Instant::now();
     for version in VERSIONS {
         for limit in [1, 7, 1000] {
@@ -45,14 +45,14 @@ fn a_burst_of_the_limit_passes_and_one_more_closes_with_1008() {
 }
 
 #[test]
-fn none_at_all_may_come_where_the_limit_is_none() {
+fn rate_limit_of_zero_accepts_nothing() {
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_frame_rate(Some(0)));
     assert_eq!(admitted(&mut session, Instant::now(), &of(Version::Hybi13)), 0);
     assert_eq!(exceeded(&session), Some((Limit::FrameRate, 0)));
 }
 
 #[test]
-fn it_makes_no_difference_whether_frames_come_in_one_piece_or_byte_by_byte() {
+fn chunking_makes_no_difference() {
     for version in VERSIONS {
         for count in [10, 11] {
             for is_glued in [true, false] {
@@ -70,13 +70,13 @@ fn it_makes_no_difference_whether_frames_come_in_one_piece_or_byte_by_byte() {
 }
 
 #[test]
-fn time_gives_back_what_was_taken_and_never_more_than_a_second_is_worth() {
+fn time_refills_at_most_one_second_of_frames() {
     for version in VERSIONS {
         let mut now = Instant::now();
         let mut session = Session::open_with(version, Config::server().max_frame_rate(Some(10)));
         session.driver.tick(now);
         session.feed(of(version).repeat(10));
-        // A steady stream at the limit goes on for ever.
+        // A steady stream at the limit never ends.
         for _ in 0..100 {
             now += SECOND / 2;
             session.driver.tick(now);
@@ -89,10 +89,10 @@ fn time_gives_back_what_was_taken_and_never_more_than_a_second_is_worth() {
 }
 
 #[test]
-fn what_was_taken_before_the_time_was_told_comes_back_from_then_on() {
+fn tokens_used_before_the_first_tick_are_refilled_from_then_on() {
     let begun = Instant::now();
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_frame_rate(Some(10)));
-    // In one piece with the handshake, for instance.
+    // For example, in one packet with the handshake.
     session.feed(of(Version::Hybi13).repeat(10));
     session.driver.tick(begun);
     session.driver.tick(begun + SECOND / 2);
@@ -100,7 +100,7 @@ fn what_was_taken_before_the_time_was_told_comes_back_from_then_on() {
 }
 
 #[test]
-fn a_clock_that_goes_back_takes_nothing_away() {
+fn clock_that_goes_back_takes_nothing_away() {
     let now = Instant::now() + SECOND;
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_frame_rate(Some(10)));
     session.driver.tick(now);
@@ -125,7 +125,7 @@ fn control_frames_count_for_both_limits_and_others_for_one() {
         }
         let mut session = Session::open_with(version, Config::server().max_control_rate(Some(0)));
         assert_eq!(session.feed(of(version).repeat(1000)).len(), 1000);
-        // A close is one as well.
+        // A close frame counts as well.
         session.feed(Frame::close(1000, "").bytes());
         assert_eq!(exceeded(&session), Some((Limit::ControlRate, 0)));
     }
@@ -142,7 +142,7 @@ fn empty_fragments_count_as_frames() {
 }
 
 #[test]
-fn frames_that_the_hixie_drafts_skip_count_as_well() {
+fn skipped_hixie_frames_count_as_well() {
     for version in [Version::Hixie75, Version::Hixie76] {
         let mut session = Session::open_with(version, Config::server().max_frame_rate(Some(10)));
         session.feed(b"\x80\x00".repeat(10));
@@ -153,7 +153,7 @@ fn frames_that_the_hixie_drafts_skip_count_as_well() {
 }
 
 #[test]
-fn messages_that_would_be_lent_in_a_batch_are_counted() {
+fn messages_that_would_be_batched_are_counted() {
     for config in [Config::server().max_frame_rate(Some(10)), Config::server().max_control_rate(Some(10))] {
         let mut session = Session::open_with(Version::Hybi13, config);
         session.driver.receive(&Frame::text("x").bytes().repeat(11)[..]);
@@ -161,7 +161,7 @@ fn messages_that_would_be_lent_in_a_batch_are_counted() {
         session.driver.lend(&mut batch);
         assert!(!batch.is_lent() && !batch.has_next());
     }
-    // It is lent where nothing is counted.
+    // Without a rate limit, messages are lent to a batch.
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&Frame::text("x").bytes()[..]);
     let mut batch = Batch::default();
@@ -171,7 +171,7 @@ fn messages_that_would_be_lent_in_a_batch_are_counted() {
 }
 
 #[test]
-fn looking_for_a_frame_does_not_count_it_twice() {
+fn has_frame_does_not_count_a_frame_twice() {
     for (version, limit) in [(Version::Hybi13, 5), (Version::Hixie76, 5)] {
         let mut session = Session::open_with(version, Config::server().max_frame_rate(Some(limit)));
         for _ in 0..limit {
@@ -186,7 +186,7 @@ fn looking_for_a_frame_does_not_count_it_twice() {
 }
 
 #[test]
-fn by_default_there_is_no_limit_and_nothing_needs_the_time() {
+fn default_has_no_limit_and_needs_no_clock() {
     assert!(!Session::open(Version::Hybi13).driver.is_rate_limited());
     for config in [Config::server().max_frame_rate(Some(1)), Config::server().max_control_rate(Some(1))] {
         assert!(Session::open_with(Version::Hybi13, config).driver.is_rate_limited());
@@ -198,7 +198,7 @@ fn by_default_there_is_no_limit_and_nothing_needs_the_time() {
 }
 
 #[test]
-fn a_client_and_a_compressed_connection_hold_their_peers_to_it_too() {
+fn rate_limits_apply_to_clients_and_compressed_connections() {
     let config = Config::server().max_frame_rate(Some(3)).extension(PermessageDeflate::new()).unwrap();
     let handshake = Handshake::of(Version::Hybi13).with("Sec-WebSocket-Extensions", "permessage-deflate");
     let (_, driver) = accept(&handshake.request(), config).unwrap();

@@ -1,4 +1,4 @@
-//! Handshakes that could be accepted, and that the application refuses.
+//! Valid handshakes that the application refuses.
 
 use bytes::Buf;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -16,7 +16,7 @@ fn forbidden() -> Response<&'static str> {
     response
 }
 
-/// One that has read its request.
+/// Returns a session that has read its request.
 fn requested(handshake: &Handshake) -> Session {
     let mut session = Session::reading(Config::server().allow_drafts(true));
     session.driver.receive(&handshake.bytes()[..]);
@@ -25,7 +25,7 @@ fn requested(handshake: &Handshake) -> Session {
 }
 
 #[test]
-fn the_answer_is_what_the_application_says_and_closes_the_connection() {
+fn refusal_is_written_as_given_and_closes_the_connection() {
     for version in VERSIONS {
         let mut session = requested(&Handshake::of(version));
         session.driver.refuse(forbidden()).unwrap();
@@ -48,7 +48,7 @@ fn the_answer_is_what_the_application_says_and_closes_the_connection() {
 }
 
 #[test]
-fn nothing_is_sent_or_received_behind_it() {
+fn refusal_is_followed_by_nothing() {
     let mut session = requested(&Handshake::of(websocket_driver::Version::Hybi13));
     session.driver.text("too early").unwrap();
     session.driver.refuse(forbidden()).unwrap();
@@ -59,11 +59,11 @@ fn nothing_is_sent_or_received_behind_it() {
 }
 
 #[test]
-fn it_comes_once_and_neither_too_early_nor_too_late() {
+fn refusal_is_only_possible_once_and_at_the_right_time() {
     let mut session = Session::reading(Config::server());
     assert_eq!(session.driver.refuse(forbidden()), Err(UsageError::NotRequested));
     assert_eq!(session.written(), []);
-    // The request is read all the same.
+    // The request is available nevertheless.
     let hybi = Handshake::of(websocket_driver::Version::Hybi13);
     assert_eq!(session.feed(hybi.bytes()), [Event::Connect, Event::Open]);
     session.written();
@@ -82,7 +82,7 @@ fn it_comes_once_and_neither_too_early_nor_too_late() {
 }
 
 #[test]
-fn a_request_that_cannot_be_accepted_is_refused_in_the_same_way() {
+fn invalid_request_is_refused_in_the_same_way() {
     let handshake = Handshake::of(websocket_driver::Version::Hybi13).without("Sec-WebSocket-Key");
     let mut session = requested(&handshake);
     session.driver.refuse(forbidden()).unwrap();
@@ -90,7 +90,7 @@ fn a_request_that_cannot_be_accepted_is_refused_in_the_same_way() {
 }
 
 #[test]
-fn the_framing_of_the_answer_is_that_of_its_body_whatever_the_application_says() {
+fn refusal_framing_follows_its_body_whatever_its_headers() {
     let mut response = forbidden();
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
     response.headers_mut().append(header::CONTENT_LENGTH, HeaderValue::from_static("2"));
@@ -100,20 +100,20 @@ fn the_framing_of_the_answer_is_that_of_its_body_whatever_the_application_says()
     let written = session.written();
     let (answer, length) = Answer::read(&written).unwrap();
     assert_eq!(answer.all("content-length"), ["8"]);
-    // Beside a length it is a way to smuggle (RFC 9112 §6.1).
+    // Together with a length it would enable request smuggling (RFC 9112 §6.1).
     assert!(answer.all("transfer-encoding").is_empty(), "{answer:?}");
     assert_eq!(answer.all("connection"), ["close"]);
     assert_eq!(written[length..], *b"not you\n");
 }
 
 #[test]
-fn a_refusal_of_the_drivers_own_is_framed_as_well() {
+fn refusal_by_the_driver_has_a_length() {
     let mut session = Session::reading(Config::server());
     session.feed(Handshake::hybi("99").bytes());
     let written = session.written();
     let (answer, length) = Answer::read(&written).unwrap();
     assert_eq!(answer.status, 426);
     assert_eq!(answer.all("content-length"), [(written.len() - length).to_string()]);
-    // RFC 9110 §15.5.22 wants the one and the end of the connection the other.
+    // RFC 9110 §15.5.22 requires the first, and closing the connection the second.
     assert_eq!(answer.all("connection"), ["Upgrade", "close"]);
 }

@@ -17,7 +17,7 @@ fn begun(session: &Session) -> ReplyBuffer {
 }
 
 #[test]
-fn replies_leave_in_their_order_behind_what_was_sent_before() {
+fn replies_are_written_in_order_after_earlier_messages() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
     let mut replies = begun(&session);
@@ -57,7 +57,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
     assert!(!replies.has_buffer());
     assert_eq!(session.driver.output().chunk().as_ptr(), start);
     assert_eq!(session.frames(), [ServerFrame::text("hello")]);
-    // The next time, the replies have it.
+    // The next buffer contains it.
     session.driver.begin_replies(&mut replies);
     replies.send("again").unwrap();
     session.driver.commit(&mut replies).unwrap();
@@ -66,7 +66,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
 }
 
 #[test]
-fn many_small_replies_behind_others_are_not_copied() {
+fn many_small_replies_after_others_are_not_copied() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.text("before").unwrap();
     let mut replies = begun(&session);
@@ -77,7 +77,7 @@ fn many_small_replies_behind_others_are_not_copied() {
 }
 
 #[test]
-fn full_reply_buffer_takes_one_message_beyond_the_limit() {
+fn full_reply_buffer_accepts_one_message_over_the_limit() {
     for observed in [false, true] {
         let config = Config::server().max_output(1000);
         let config = if observed { config.observer(quiet_observer()) } else { config };
@@ -85,12 +85,12 @@ fn full_reply_buffer_takes_one_message_beyond_the_limit() {
         session.driver.text("x".repeat(98)).unwrap();
         let mut replies = begun(&session);
         let taken = (0..100).take_while(|_| replies.send_borrowed(&[7; 100][..]).is_ok()).count();
-        // A message that is kept counts for more than its frame.
+        // A deferred message counts more than its frame.
         assert!(if observed { (3..9).contains(&taken) } else { taken == 9 }, "{taken}");
         assert!(replies.is_full());
         assert_eq!(replies.send("x"), Err(SendError::OutputFull));
         assert_eq!(replies.send_prepared(&"x".into()), Err(SendError::OutputFull));
-        // Others may have filled the output meanwhile.
+        // Others may fill the output in the meantime.
         while session.driver.binary(vec![7; 100]).is_ok() {}
         session.driver.commit(&mut replies).unwrap();
         session.driver.begin_replies(&mut replies);
@@ -102,7 +102,7 @@ fn full_reply_buffer_takes_one_message_beyond_the_limit() {
 }
 
 #[test]
-fn reply_buffer_takes_nothing_before_it_is_begun() {
+fn reply_buffer_accepts_nothing_before_it_is_begun() {
     let mut session = Session::open(Version::Hybi13);
     let mut replies = ReplyBuffer::default();
     for _ in 0..2 {
@@ -170,7 +170,7 @@ fn close_is_the_last_reply() {
 }
 
 #[test]
-fn reply_buffer_for_hixie_takes_only_texts() {
+fn reply_buffer_for_hixie_accepts_only_texts() {
     for version in [Version::Hixie75, Version::Hixie76] {
         let session = Session::open(version);
         let mut replies = begun(&session);
@@ -193,7 +193,7 @@ fn large_reply_is_not_copied() {
     assert_eq!(output.chunk().as_ptr(), message.as_bytes().as_ptr());
 }
 
-/// How a connection may send.
+/// How a connection may send messages.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Server(Version),
@@ -240,7 +240,7 @@ enum Step {
         len: usize,
     },
     Commit,
-    /// By others than the handler, which commit at once.
+    /// By others than the handler, committed at once.
     Aside(usize),
     Write(usize),
     Close,
@@ -320,7 +320,7 @@ proptest! {
                         let output = session.driver.output();
                         bytes.extend(output.copy_to_bytes(len.min(output.remaining())));
                     }
-                    // Without a commit, to commit to what is partly written.
+                    // Not committed, to be committed to partially written output.
                 }
                 Step::Close => {
                     direct.driver.start_close(CloseCode::NORMAL, "bye").unwrap();

@@ -1,4 +1,4 @@
-//! A driver under test, and short names for what it tells.
+//! A driver under test, with convenience methods.
 
 use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;
@@ -7,18 +7,19 @@ use websocket_tests::accept;
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
 
-/// A driver and the few lines of a skin: it starts on [`Event::Connect`].
+/// A driver with a minimal runtime: it starts on [`Event::Connect`].
 pub(crate) struct Session {
     pub(crate) driver: Driver,
 }
 
 impl Session {
-    /// Open, by the example handshake of the version. That was given as a request and is written nowhere.
+    /// Creates an open session with the example handshake of the version. The request was passed as
+    /// a value, and no response is written.
     pub(crate) fn open(version: Version) -> Self {
         Self::open_with(version, Config::server())
     }
 
-    /// The same with limits of its own.
+    /// Like [`open`](Self::open), with a configuration.
     pub(crate) fn open_with(version: Version, config: ServerConfig) -> Self {
         let handshake = Handshake::of(version);
         let (_, driver) = accept(&handshake.request(), config.allow_drafts(true)).expect("the handshake is right");
@@ -28,24 +29,25 @@ impl Session {
         session
     }
 
-    /// At the first byte of a connection.
+    /// Creates a session that has received nothing.
     pub(crate) fn reading(config: ServerConfig) -> Self {
         Self { driver: Driver::server(config) }
     }
 
-    /// Takes bytes and tells all that follows.
+    /// Receives bytes and returns the events that follow.
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
         self.driver.receive(bytes.as_ref());
         self.events()
     }
 
-    /// Takes bytes one by one and tells all that follows, each event with the number of bytes that it took.
+    /// Receives bytes one by one and returns the events that follow, each with the number of bytes
+    /// received by then.
     pub(crate) fn feed_slowly(&mut self, bytes: impl AsRef<[u8]>) -> Vec<(usize, Event)> {
         let bytes = bytes.as_ref().iter().zip(1..);
         bytes.flat_map(|(byte, count)| self.feed([*byte]).into_iter().map(move |event| (count, event))).collect()
     }
 
-    /// Ends the transport and tells all that follows.
+    /// Ends the transport and returns the events that follow.
     pub(crate) fn eof(&mut self) -> Vec<Event> {
         self.driver.receive_eof();
         self.events()
@@ -62,10 +64,10 @@ impl Session {
         events
     }
 
-    /// What was written since the last time.
+    /// Returns the output since the last call.
     pub(crate) fn written(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
-        // What waits for room in the output comes when there is some.
+        // Frames that wait for room in the output are written when there is some.
         while self.driver.output().has_remaining() {
             let output = self.driver.output();
             all.extend(output.copy_to_bytes(output.remaining()));
@@ -73,12 +75,13 @@ impl Session {
         all
     }
 
-    /// The same, as frames.
+    /// Returns the output since the last call as frames.
     pub(crate) fn frames(&mut self) -> Vec<ServerFrame> {
         server_frames(&self.written())
     }
 
-    /// Asserts that these events end a connection for this reason, and that the peer was told so by the right code.
+    /// Asserts that these events end a connection for this reason, and that the peer was sent the
+    /// right code.
     #[track_caller]
     pub(crate) fn assert_failed(&mut self, events: &[Event], error: ProtocolError, code: u16) {
         assert_eq!(events, failed(error, code));
@@ -103,13 +106,13 @@ pub(crate) fn closed(code: u16, reason: &str) -> Event {
     Event::Close(CloseFrame { code: code.into(), reason: reason.into() })
 }
 
-/// How a fault of the peer is told.
+/// Returns the events for a fault of the peer.
 pub(crate) fn failed(error: ProtocolError, code: u16) -> [Event; 2] {
     let reason = chain(&error);
     [Event::Error(error), closed(code, &reason)]
 }
 
-/// So many cases of a property, and no file written where one fails: what fails becomes a test of its own.
+/// Sets the number of cases of a property. Failures are not persisted; they become separate tests.
 pub(crate) fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
 }

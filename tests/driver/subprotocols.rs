@@ -1,17 +1,18 @@
-//! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have one name instead of a list.
+//! RFC 6455 §1.9 and §4.2.2: subprotocols. The hixie drafts have a single name instead of a list.
 
 use websocket_driver::{Config, HandshakeError, ServerConfig, Version};
 use websocket_tests::wire::{HYBI, Handshake, VERSIONS};
 
 use crate::handshake::shake;
 
-/// A handshake with these lines of offers.
+/// Returns a handshake with these header lines.
 fn offering(version: Version, lines: &[&str]) -> Handshake {
     let name = if version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
     lines.iter().fold(Handshake::of(version), |handshake, line| handshake.with(name, line))
 }
 
-/// What is agreed to, having checked that the answer says so, once, or says nothing.
+/// Returns the negotiated subprotocol, after checking that the response contains it exactly once,
+/// or not at all.
 #[track_caller]
 fn agreed(handshake: &Handshake, config: &ServerConfig) -> Option<String> {
     let outcome = shake(handshake, &config.clone().allow_drafts(true));
@@ -26,7 +27,7 @@ fn agreed(handshake: &Handshake, config: &ServerConfig) -> Option<String> {
 }
 
 #[test]
-fn the_server_prefers_and_the_client_offers() {
+fn server_preference_selects_among_offers() {
     let config = Config::server().protocols(["v3", "v2", "v1"]);
     for version in HYBI {
         for (lines, expected) in [
@@ -46,7 +47,7 @@ fn the_server_prefers_and_the_client_offers() {
 }
 
 #[test]
-fn a_hixie_client_asks_for_one_name() {
+fn hixie_client_offers_a_single_name() {
     let config = Config::server().protocols(["v2", "v1"]);
     for version in [Version::Hixie76, Version::Hixie75] {
         for (lines, expected) in [
@@ -61,7 +62,7 @@ fn a_hixie_client_asks_for_one_name() {
         }
         assert_eq!(agreed(&Handshake::of(version).with("Sec-WebSocket-Protocol", b"\xff"), &config), None);
     }
-    // Each draft has a header of its own.
+    // Each draft has a different header.
     let other = Handshake::of(Version::Hixie75).with("Sec-WebSocket-Protocol", "v1");
     assert_eq!(agreed(&other, &config), None);
     let other = Handshake::of(Version::Hixie76).with("WebSocket-Protocol", "v1");
@@ -69,7 +70,7 @@ fn a_hixie_client_asks_for_one_name() {
 }
 
 #[test]
-fn without_a_wish_of_the_server_nothing_is_agreed_to() {
+fn server_without_protocols_selects_none() {
     for version in VERSIONS {
         assert_eq!(agreed(&offering(version, &["chat"]), &Config::server()), None);
         assert_eq!(agreed(&offering(version, &["chat"]), &Config::server().protocols([""; 0])), None);
@@ -77,7 +78,7 @@ fn without_a_wish_of_the_server_nothing_is_agreed_to() {
 }
 
 #[test]
-fn the_application_may_choose_itself_among_what_was_offered() {
+fn application_may_select_among_the_offers() {
     for version in VERSIONS {
         let last = Config::server().protocols(["a"]).select_protocol(|offered| offered.last().copied());
         let expected = if version.is_hixie() { "a" } else { "c" };
@@ -90,7 +91,7 @@ fn the_application_may_choose_itself_among_what_was_offered() {
 }
 
 #[test]
-fn a_choice_that_was_not_offered_counts_as_none() {
+fn selection_that_was_not_offered_counts_as_none() {
     for version in VERSIONS {
         for choice in ["b", "A", "", "a\r\nSet-Cookie: x"] {
             let config = Config::server().select_protocol(move |_| Some(choice));
@@ -101,7 +102,7 @@ fn a_choice_that_was_not_offered_counts_as_none() {
 }
 
 #[test]
-fn a_malformed_list_is_refused() {
+fn malformed_list_is_refused() {
     for version in HYBI {
         for line in ["a b", "a, b c", "a;b", "\"a\"", "a/b", "(a)", "a=b", "[a]", "a@b", "{}", "a\\b", "a:b"] {
             for lines in [&[line][..], &["good", line]] {
@@ -117,14 +118,14 @@ fn a_malformed_list_is_refused() {
 }
 
 #[test]
-fn every_character_of_a_token_may_stand_in_a_name() {
+fn every_token_character_is_accepted_in_a_name() {
     let name = "!#$%&'*+-.^_`|~09azAZ";
     let config = Config::server().protocols([name]);
     assert_eq!(agreed(&offering(Version::Hybi13, &["a", name]), &config).as_deref(), Some(name));
 }
 
 #[test]
-fn offered_protocols_are_available_before_the_answer() {
+fn offered_protocols_are_available_before_the_response() {
     for version in HYBI {
         let request = offering(version, &["a, b", "c"]).request();
         assert_eq!(requested(&request).unwrap(), ["a", "b", "c"]);
@@ -138,7 +139,7 @@ fn offered_protocols_are_available_before_the_answer() {
 }
 
 #[test]
-fn chosen_protocol_overrides_config() {
+fn selected_protocol_overrides_config() {
     let config = Config::server().allow_drafts(true).protocols(["a"]);
     for version in HYBI {
         let request = offering(version, &["a, b"]).request();

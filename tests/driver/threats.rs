@@ -1,5 +1,6 @@
-//! Published faults of this library's ancestor and of its peers, each shown not to be here. What concerns clients,
-//! compression and timers is elsewhere: `tests/threats/README.md` has them all, with their tests.
+//! Published vulnerabilities of other WebSocket libraries, each shown to be absent. Those
+//! concerning clients, compression and timers are elsewhere: `tests/threats/README.md` lists all
+//! with their tests.
 
 use bytes::{Buf, BytesMut};
 use proptest::prelude::*;
@@ -11,12 +12,12 @@ use crate::session::{Session, cases, failed, text};
 const HIXIE: [Version; 2] = [Version::Hixie76, Version::Hixie75];
 
 #[test]
-fn cve_2026_54463_a_length_of_zeros_that_never_ends_is_refused() {
+fn cve_2026_54463_endless_length_of_zeros_is_refused() {
     for version in HIXIE {
         for limit in [0, 1000, 0x3ff_ffff, usize::MAX] {
             let mut session = Session::open_with(version, Config::server().max_frame_size(limit));
             let events = session.feed_slowly([0x80; 1000]);
-            // 10 bytes of 7 bits hold any length there is.
+            // 10 bytes of 7 bits encode every 64-bit length.
             assert_eq!(events, failed(E::LengthUnterminated, 1002).map(|event| (11, event)), "{limit}");
             assert!(session.driver.is_closed() && session.driver.input().is_empty());
         }
@@ -24,7 +25,7 @@ fn cve_2026_54463_a_length_of_zeros_that_never_ends_is_refused() {
 }
 
 #[test]
-fn cve_2026_54466_a_length_that_grows_without_bound_is_refused() {
+fn cve_2026_54466_growing_length_is_refused() {
     for version in HIXIE {
         for (limit, count) in [(0, 2), (126, 2), (127, 3), (16_383, 4), (0x3ff_ffff, 5)] {
             let mut session = Session::open_with(version, Config::server().max_frame_size(limit));
@@ -40,9 +41,9 @@ fn cve_2026_54466_a_length_that_grows_without_bound_is_refused() {
 }
 
 #[test]
-fn cve_2026_54466_a_length_beyond_64_bits_does_not_wrap_around() {
+fn cve_2026_54466_length_beyond_64_bits_does_not_wrap_around() {
     for version in HIXIE {
-        // 2^64 and 2^70 - 1, with nothing set to stop them.
+        // 2^64 and 2^70 - 1, without any limit.
         for length in [
             &[0x82, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00][..],
             &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
@@ -56,7 +57,7 @@ fn cve_2026_54466_a_length_beyond_64_bits_does_not_wrap_around() {
 }
 
 #[test]
-fn cve_2026_54465_a_head_that_never_ends_is_refused_at_its_limit() {
+fn cve_2026_54465_endless_head_is_refused_at_its_limit() {
     let begun = b"GET / HTTP/1.1\r\nHost: example.com\r\n";
     for endless in [&b"x"[..], b"X-Header: y\r\n", b"a:\r\n", b" ", b"\r", b"\0", b"\xff", b"\r\r\n\r"] {
         let mut session = Session::reading(Config::server());
@@ -73,7 +74,7 @@ fn cve_2026_54465_a_head_that_never_ends_is_refused_at_its_limit() {
 }
 
 #[test]
-fn cve_2026_54465_empty_lines_that_never_end_are_not_held() {
+fn cve_2026_54465_endless_empty_lines_are_not_held() {
     let mut session = Session::reading(Config::server());
     for _ in 0..10_000 {
         session.feed(b"\r\n\r\n\r\n\r\n\r\n");
@@ -94,7 +95,8 @@ fn cve_2024_37890_many_headers_do_not_crash_the_upgrade() {
     let mut session = Session::reading(Config::server());
     let error = HandshakeError::Head(HeadError::TooLarge { limit: 16 * 1024 });
     assert_eq!(session.feed(many(10_000)), failed(error.into(), 1002));
-    // An application may raise the limits; more than its own map of headers holds is the peer's fault still.
+    // Applications may raise the limits. More fields than fit into `HeaderMap` are still the peer's
+    // fault.
     for count in [20_000, 33_000, 50_000] {
         let mut session = Session::reading(Config::server().max_headers(100_000).max_head_size(1 << 20));
         assert_eq!(session.feed(many(count)).len(), 2);
@@ -102,11 +104,12 @@ fn cve_2024_37890_many_headers_do_not_crash_the_upgrade() {
 }
 
 #[test]
-fn cve_2026_48779_tiny_fragments_do_not_pin_the_buffers_they_came_in() {
+fn cve_2026_48779_tiny_fragments_do_not_pin_their_read_buffers() {
     let mut session = Session::open(Version::Hybi13);
     session.feed(Frame::binary("x").more().bytes());
     for _ in 0..2000 {
-        // Each read has a buffer of its own; had the fragment kept it, it could not be had back.
+        // Each read has a separate buffer, which could not be reclaimed if a fragment referenced
+        // it.
         let mut buffer = BytesMut::with_capacity(4096);
         buffer.extend_from_slice(&Frame::continuation("x").more().bytes());
         let start = buffer.as_ptr();
@@ -119,7 +122,7 @@ fn cve_2026_48779_tiny_fragments_do_not_pin_the_buffers_they_came_in() {
 }
 
 #[test]
-fn cve_2026_12151_empty_fragments_that_never_end_are_refused() {
+fn cve_2026_12151_endless_empty_fragments_are_refused() {
     let mut session = Session::open(Version::Hybi13);
     session.feed(Frame::text("").more().bytes());
     let empty = Frame::continuation("").more().bytes().repeat(1024);
@@ -128,7 +131,7 @@ fn cve_2026_12151_empty_fragments_that_never_end_are_refused() {
 }
 
 #[test]
-fn cve_2020_27813_a_64_bit_length_does_not_overflow() {
+fn cve_2020_27813_64_bit_length_does_not_overflow() {
     for begun in [&b""[..], &Frame::binary("begun").more().bytes()] {
         for length in [u64::MAX >> 1, (u64::MAX >> 1) - 4, u64::from(u32::MAX), u64::from(u32::MAX) + 1, 1 << 62] {
             let frame = if begun.is_empty() { Frame::binary("") } else { Frame::continuation("") };
@@ -148,7 +151,7 @@ fn cve_2020_27813_a_64_bit_length_does_not_overflow() {
 }
 
 #[test]
-fn cve_2026_19204_nothing_of_a_payload_on_an_unknown_opcode_is_held() {
+fn cve_2026_19204_payload_of_an_unknown_opcode_is_not_held() {
     for opcode in (3..=7).chain(11..=15) {
         let mut session = Session::open(Version::Hybi13);
         let header = Frame::new(opcode, "").announcing(1 << 40).header();
@@ -162,7 +165,7 @@ fn cve_2026_19204_nothing_of_a_payload_on_an_unknown_opcode_is_held() {
 }
 
 #[test]
-fn rustsec_2022_0035_nothing_is_allocated_for_a_length_that_is_only_announced() {
+fn rustsec_2022_0035_announced_length_alone_allocates_nothing() {
     for opcode in [1, 2] {
         let mut session = Session::open(Version::Hybi13);
         assert_eq!(session.feed(Frame::new(opcode, "").mask([0; 4]).announcing(0x3ff_ffff).header()), []);
@@ -172,7 +175,7 @@ fn rustsec_2022_0035_nothing_is_allocated_for_a_length_that_is_only_announced() 
 }
 
 #[test]
-fn rustsec_2020_0043_a_peer_that_reads_nothing_does_not_grow_the_output() {
+fn rustsec_2020_0043_peer_that_reads_nothing_does_not_grow_the_output() {
     let mut session = Session::open(Version::Hybi13);
     let echo = Frame::binary([7; 1000]).bytes();
     let mut refused = 0;
@@ -186,7 +189,7 @@ fn rustsec_2020_0043_a_peer_that_reads_nothing_does_not_grow_the_output() {
 }
 
 #[test]
-fn fastwebsockets_100_a_message_of_200_mib_in_fragments_is_refused() {
+fn fastwebsockets_100_message_of_200_mib_in_fragments_is_refused() {
     let mut session = Session::open(Version::Hybi13);
     let part = vec![0; 1 << 20];
     session.feed(Frame::binary(&part).mask([0; 4]).more().bytes());
@@ -200,7 +203,7 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn cve_2026_61666_no_host_crashes_the_server(
+    fn cve_2026_61666_arbitrary_host_does_not_crash_the_server(
         host in prop_oneof!["\\PC{0,20}", "[\\[\\]:@%./0-9a-f]{0,12}", "\\[[0-9a-f:]{0,20}\\](:[0-9]{0,6})?"],
     ) {
         for version in VERSIONS {

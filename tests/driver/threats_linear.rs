@@ -1,5 +1,6 @@
-//! What comes in many pieces, and costs others time that grows with the square of them: each of these takes a second or two
-//! where every byte is looked at once, and minutes where all that has come is looked at again with each piece.
+//! Input in many pieces, which takes quadratic time in other libraries. Each of these takes a
+//! second or two if every byte is examined once, and minutes if all the input is examined again
+//! with each piece.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::session::{Session, text};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Fails as soon as the time is over, not at the end, which would be long in coming.
+/// Fails as soon as the time limit is exceeded, rather than after minutes.
 struct Watch {
     start: Instant,
     pieces: usize,
@@ -33,8 +34,8 @@ impl Watch {
 }
 
 #[test]
-fn utf8_over_many_fragments_is_looked_at_once() {
-    // As many as there may be, cut inside the characters.
+fn utf8_over_many_fragments_is_validated_once() {
+    // The maximum number, split within characters.
     let count = 128 * 1024;
     let message = "€".repeat(count * 128 / 3);
     let mut session = Session::open(Version::Hybi13);
@@ -51,7 +52,7 @@ fn utf8_over_many_fragments_is_looked_at_once() {
     assert!(events == [text(&message)], "{} events", events.len());
 }
 
-/// Polled behind each byte.
+/// Polled after each byte.
 fn byte_by_byte(version: Version, bytes: &[u8]) -> Vec<Event> {
     let mut session = Session::open(version);
     let mut watch = Watch::start();
@@ -65,14 +66,14 @@ fn byte_by_byte(version: Version, bytes: &[u8]) -> Vec<Event> {
 }
 
 #[test]
-fn a_text_that_comes_byte_by_byte_is_looked_at_once() {
+fn text_byte_by_byte_is_validated_once() {
     let message = "€".repeat(350_000);
     let events = byte_by_byte(Version::Hybi13, &Frame::text(&message).bytes());
     assert!(events == [text(&message)], "{} events", events.len());
 }
 
 #[test]
-fn a_fragment_that_comes_byte_by_byte_is_looked_at_once() {
+fn fragment_byte_by_byte_is_validated_once() {
     let (first, second) = ("€".repeat(1000), "€".repeat(350_000));
     let bytes = [Frame::text(&first).more().bytes(), Frame::continuation(&second).bytes()].concat();
     let events = byte_by_byte(Version::Hybi13, &bytes);
@@ -80,7 +81,7 @@ fn a_fragment_that_comes_byte_by_byte_is_looked_at_once() {
 }
 
 #[test]
-fn a_hixie_text_that_comes_byte_by_byte_is_searched_once() {
+fn hixie_text_byte_by_byte_is_searched_once() {
     let message = "€".repeat(350_000);
     for version in [Version::Hixie76, Version::Hixie75] {
         let events = byte_by_byte(version, &hixie_text(&message));
@@ -88,7 +89,7 @@ fn a_hixie_text_that_comes_byte_by_byte_is_searched_once() {
     }
 }
 
-/// A session with 64 MiB of shared frames in its output, each of which is a segment.
+/// Returns a session with 64 MiB of shared frames in its output, each a separate segment.
 fn queued() -> (Session, Vec<u8>) {
     let mut session = Session::open_with(Version::Hybi13, Config::server().max_output(usize::MAX));
     let message = PreparedMessage::new(vec![7; 512]);
@@ -102,7 +103,7 @@ fn queued() -> (Session, Vec<u8>) {
 fn ping_flood_is_answered_in_linear_time() {
     let mut session = Session::open(Version::Hybi13);
     let mut watch = Watch::start();
-    // As many as are answered one by one.
+    // As many as are answered individually.
     let burst = frames(vec![Frame::ping(""); 8 * 1024]);
     for _ in 0..256 {
         session.driver.receive(&burst[..]);
@@ -118,7 +119,7 @@ fn pings_behind_many_messages_take_linear_time() {
     for opcode in [9, 10] {
         let (mut session, frame) = queued();
         let mut watch = Watch::start();
-        // Something is begun.
+        // Starts to write the first message.
         session.driver.output().advance(1);
         for _ in 0..100_000 {
             if opcode == 9 { session.driver.send_ping("") } else { session.driver.send_pong("") }.unwrap();
@@ -154,7 +155,8 @@ fn pings_between_partial_writes_take_linear_time() {
     let mut written = Vec::new();
     for number in 0..200_000u32 {
         session.driver.send_ping(number.to_be_bytes().to_vec()).unwrap();
-        // Slower than pings are queued, then faster, so that they are passed and messages are begun.
+        // First slower than pings are queued, then faster, so that messages are overtaken and
+        // started.
         let step = if number % 1000 < 500 { 3 } else { 40 };
         written.extend_from_slice(&session.driver.output().copy_to_bytes(step));
         watch.piece();

@@ -1,4 +1,4 @@
-//! The texts of all public errors: lower case, no full stop, and never the text of their own source.
+//! The texts of all public errors: lower case, no full stop, and never the text of their source.
 
 mod rules;
 mod scan;
@@ -17,7 +17,7 @@ fn public_errors_follow_the_rules_of_error_texts() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The errors are not exhaustive outside their crates, so the source says which there are.
+/// Errors are not exhaustive outside of their crates, so the list is checked against the sources.
 #[test]
 fn public_errors_are_all_checked() {
     let checked: BTreeSet<_> = all().iter().map(|error| error.name.to_owned()).collect();

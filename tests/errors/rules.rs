@@ -1,13 +1,13 @@
-//! The rules, and what breaks them.
+//! The rules for error texts.
 
 use std::error::Error;
 
 use crate::values::Checked;
 
-/// What a text may begin with in upper case.
+/// Words in upper case that may start a text.
 const PROPER_NAMES: [&str; 3] = ["HTTP", "TLS", "URL"];
 
-/// Returns the rule that an error breaks, with its text, if any.
+/// Returns the rule that an error violates, with its text, if any.
 pub(crate) fn broken_rule(checked: &Checked) -> Option<String> {
     let Checked { error, cause, .. } = checked;
     let text = error.to_string();

@@ -1,4 +1,5 @@
-//! The public error types and their variants, as the sources of the crates declare them. rustfmt keeps their shape.
+//! The public error types and their variants as declared in the sources. The parser relies on the
+//! format of rustfmt.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,7 +54,7 @@ fn scan(source: &str, errors: &mut BTreeSet<String>) {
     }
 }
 
-/// The names one level inside a block.
+/// Returns the names at the first level within a block.
 fn variants<'a>(lines: &mut impl Iterator<Item = &'a str>) -> impl Iterator<Item = String> {
     lines.take_while(|line| *line != "}").filter_map(|line| {
         let line = line.strip_prefix("    ")?;

@@ -1,4 +1,4 @@
-//! One value of each public error, with the cause that it holds.
+//! One value of each public error, with its cause.
 
 use std::error::Error as StdError;
 use std::io;
@@ -23,7 +23,7 @@ use websocket_driver::{
 pub(crate) struct Checked {
     pub(crate) name: &'static str,
     pub(crate) error: Box<dyn StdError>,
-    /// What it holds, if that is an error.
+    /// The cause, if there is one.
     pub(crate) cause: Option<Box<dyn StdError>>,
 }
 
@@ -261,7 +261,7 @@ fn refusal(error: HandshakeError) -> UpgradeRefusal {
     UpgradeRefusal::Handshake { error, is_http1: true }
 }
 
-/// Both the type and the variant of each rejection, from the refusal that it stands for.
+/// Both the type and the variant of each rejection, from the refusal that it wraps.
 macro_rules! rejected {
     ($($name:ident from $refusal:expr, because $cause:expr;)*) => {
         [$({
@@ -303,7 +303,7 @@ fn rejections() -> Vec<Checked> {
     }
 }
 
-/// The rejections that only the types of `axum_websocket::ws` have, and their end of a connection.
+/// Returns the errors that only `axum_websocket::ws` has.
 fn axum_shapes() -> Vec<Checked> {
     use axum_websocket::ws::rejection::WebSocketUpgradeRejection as Rejection;
 

@@ -1,4 +1,5 @@
-//! The conformance harness, on an extension that keeps every rule but one: it must fail, and name that rule.
+//! The conformance harness with an extension that breaks a single rule: it must fail and name that
+//! rule.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -46,7 +47,7 @@ enum Fault {
 
 use Fault as F;
 
-/// Which fault breaks which rule, by words of its sentence.
+/// Which fault breaks which rule, identified by words of the message.
 const BROKEN: [(Fault, &str); 32] = [
     (F::NameIsNoToken, "its name is a token"),
     (F::OffersNothing, "a client has something to offer"),
@@ -82,7 +83,7 @@ const BROKEN: [(Fault, &str); 32] = [
     (F::BlamesTheNegotiation, "an error of decode is one of a message"),
 ];
 
-/// Puts a mark, and the number of the message, before each message.
+/// An extension that inserts a marker and the message number before each message.
 #[derive(Debug, Clone)]
 struct Faulty {
     fault: Fault,
@@ -91,7 +92,7 @@ struct Faulty {
 
 const MARK: u8 = b'!';
 
-/// For [`Fault::CountsOverAllConnections`].
+/// Used by [`Fault::CountsOverAllConnections`].
 static COUNT: AtomicU8 = AtomicU8::new(0);
 
 impl Faulty {
@@ -238,7 +239,7 @@ impl FaultySession {
     }
 }
 
-/// What the harness says of an extension; nothing of one that conforms.
+/// Returns the harness's message about an extension, or `None` if it conforms.
 fn verdict(check: impl FnOnce()) -> Option<String> {
     let error = catch_unwind(AssertUnwindSafe(check)).err()?;
     Some(error.downcast_ref::<String>().expect("a sentence").clone())
@@ -249,12 +250,12 @@ fn faulty(fault: Fault) -> Faulty {
 }
 
 #[test]
-fn an_extension_without_a_fault_conforms() {
+fn extension_without_a_fault_conforms() {
     assert_eq!(verdict(|| check(|| faulty(F::None))), None);
 }
 
 #[test]
-fn each_fault_of_an_extension_is_found_and_the_rule_named() {
+fn extension_fault_is_found_and_the_rule_named() {
     for (fault, rule) in BROKEN {
         let verdict = verdict(|| check(|| faulty(fault))).unwrap_or_default();
         assert!(verdict.starts_with("the extension x"), "{fault:?}: {verdict:?}");
@@ -263,7 +264,7 @@ fn each_fault_of_an_extension_is_found_and_the_rule_named() {
 }
 
 #[test]
-fn a_client_and_a_server_that_claim_different_bits_are_found() {
+fn client_and_server_with_different_bits_are_found() {
     let other = || Faulty { claim: Rsv::RSV3, ..faulty(F::None) };
     let verdict = verdict(|| check_pair(|| faulty(F::None), other)).unwrap_or_default();
     assert!(verdict.contains("both sides have the same name and claim the same bits"), "{verdict:?}");

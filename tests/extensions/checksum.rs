@@ -1,8 +1,8 @@
-//! An extension of another kind than compression, on RSV2: each message is followed by a checksum.
+//! An extension that is not compression, on RSV2: each message is followed by a checksum.
 
 use websocket_driver::extensions::{BoundedBuffer, Extension, ExtensionFault, Message, Offer, Params, Rsv, Session};
 
-/// With the name and the bit of [`Checksum::new`], or others.
+/// With the name and the bit of [`Checksum::new`] or others.
 #[derive(Debug, Clone)]
 pub(crate) struct Checksum {
     name: &'static str,

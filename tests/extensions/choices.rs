@@ -1,4 +1,5 @@
-//! What a server compresses, and how: the options, the agreement, and the application's choice for each message.
+//! What a server compresses: the options, the negotiated parameters, and the application's choice
+//! per message.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Driver, Event, Message, Version};
@@ -8,7 +9,7 @@ use crate::options::{long, options};
 use crate::peer::{Deflater, EXTENSIONS, OFFER, Server, Written, noise, prose, text};
 use crate::puff::Puff;
 
-/// By options in short words, and a client's offer.
+/// Returns a server with these options that has accepted a client's offer.
 fn agreed(server: &str, offer: &str) -> Server {
     let server = Server::open(Config::server().extension(options(server)).unwrap(), &[&long(offer)]);
     assert!(server.answered.is_some());
@@ -16,7 +17,7 @@ fn agreed(server: &str, offer: &str) -> Server {
 }
 
 #[test]
-fn what_a_server_sends_is_compressed_in_one_frame_with_rsv1() {
+fn server_message_is_compressed_in_one_frame_with_rsv1() {
     let mut server = Server::deflate(PermessageDeflate::new());
     let mut puff = Puff::default();
     for len in [64, 100, 1000, 32_768, 100_000, 1 << 20] {
@@ -30,8 +31,9 @@ fn what_a_server_sends_is_compressed_in_one_frame_with_rsv1() {
 }
 
 #[test]
-fn a_server_compresses_to_sizes_that_just_fill_its_buffers() {
-    // Where what is written ends with a buffer of 32 KiB, the flush must not be taken for unfinished, nor the reverse.
+fn server_compresses_to_sizes_that_just_fill_its_buffers() {
+    // If the output ends exactly at the end of a 32 KiB buffer, the flush must not be mistaken for
+    // incomplete, nor the reverse.
     for (level, len) in [(0, 32_700..32_800), (6, 32_730..32_790), (0, 65_480..65_540)] {
         let mut server = Server::deflate(PermessageDeflate::new().level(level));
         let mut puff = Puff::default();
@@ -53,7 +55,7 @@ fn control_frames_are_never_compressed() {
 }
 
 #[test]
-fn a_message_below_the_threshold_is_not_compressed() {
+fn message_below_the_threshold_is_not_compressed() {
     for (threshold, len, first) in [
         (64, 63, 0x81),
         (64, 64, 0xc1),
@@ -75,7 +77,7 @@ fn a_message_below_the_threshold_is_not_compressed() {
 }
 
 #[test]
-fn an_empty_message_is_never_compressed_to_nothing() {
+fn empty_message_is_never_compressed_to_nothing() {
     for server in ["", "nct"] {
         let mut server = Server::deflate(options(server).threshold(0));
         let mut puff = Puff::default();
@@ -89,7 +91,7 @@ fn an_empty_message_is_never_compressed_to_nothing() {
 }
 
 #[test]
-fn the_application_chooses_for_each_message_whether_it_is_compressed() {
+fn application_decides_about_compression_per_message() {
     let mut server = Server::deflate(PermessageDeflate::new());
     let mut puff = Puff::default();
     for may_compress in [true, false, true, true, false, true] {
@@ -102,7 +104,7 @@ fn the_application_chooses_for_each_message_whether_it_is_compressed() {
 }
 
 #[test]
-fn the_choice_holds_for_messages_that_were_queued_before_the_handshake_too() {
+fn application_decision_applies_to_messages_queued_before_the_handshake() {
     let config = Config::server().extension(PermessageDeflate::new()).unwrap();
     let mut server = Server { driver: Driver::server(config), answered: None };
     let message = Message::text(prose(300));
@@ -119,7 +121,7 @@ fn the_choice_holds_for_messages_that_were_queued_before_the_handshake_too() {
 }
 
 #[test]
-fn declined_compression_leaves_messages_as_they_are() {
+fn declined_compression_leaves_messages_unchanged() {
     let config = Config::server().extension(PermessageDeflate::new()).unwrap().decline_extensions(|_| true);
     let mut server = Server::open(config, &[OFFER]);
     assert_eq!(server.answered, None);
@@ -128,7 +130,7 @@ fn declined_compression_leaves_messages_as_they_are() {
 }
 
 #[test]
-fn a_server_keeps_its_context_unless_either_side_says_no() {
+fn server_keeps_its_context_unless_either_side_declines() {
     for (options, offer, keeps) in [
         ("", "deflate", true),
         ("", "deflate; cnct", true),
@@ -148,7 +150,7 @@ fn a_server_keeps_its_context_unless_either_side_says_no() {
 }
 
 #[test]
-fn a_server_reads_what_a_client_compresses_with_its_context_or_without() {
+fn server_reads_messages_compressed_with_or_without_context() {
     for (options, offer) in [
         ("", "deflate"),
         ("", "deflate; cnct"),
@@ -156,7 +158,8 @@ fn a_server_reads_what_a_client_compresses_with_its_context_or_without() {
         ("nct", "deflate; snct"),
         ("nct rnct", "deflate; cmwb"),
     ] {
-        // Who says that he keeps no context needs not be believed; who may keep one needs not do so.
+        // A peer that declares to keep no context may be ignored, and one that may keep a context
+        // does not have to.
         let is_fresh = options.contains("rnct") || offer.contains("cnct");
         for mut client in [Deflater::new(), Deflater::new().no_takeover()].into_iter().skip(usize::from(is_fresh)) {
             let mut server = agreed(options, offer);
@@ -168,7 +171,7 @@ fn a_server_reads_what_a_client_compresses_with_its_context_or_without() {
 }
 
 #[test]
-fn a_server_compresses_within_the_window_agreed_to() {
+fn server_compresses_within_the_negotiated_window() {
     let message = [&noise(400, 3)[..], prose(70_000).as_bytes(), &noise(400, 3)].concat();
     for bits in 9..=15 {
         for (options, offer) in [
@@ -191,7 +194,7 @@ fn a_server_compresses_within_the_window_agreed_to() {
 }
 
 #[test]
-fn a_server_compresses_nothing_with_a_window_of_8_and_still_inflates() {
+fn server_with_a_window_of_8_does_not_compress_and_still_inflates() {
     let mut server = agreed("mwb=8", "deflate; cmwb");
     assert_eq!(server.answered.as_deref(), Some("permessage-deflate; server_max_window_bits=8"));
     for _ in 0..3 {
@@ -201,12 +204,12 @@ fn a_server_compresses_nothing_with_a_window_of_8_and_still_inflates() {
 }
 
 #[test]
-fn what_does_not_get_smaller_goes_as_it_is_where_no_context_is_kept() {
+fn incompressible_message_is_sent_unchanged_without_context() {
     let mut server = agreed("nct", "deflate");
     assert_eq!(server.send(noise(5000, 1)), Written { first: 0x82, payload: noise(5000, 1) });
     let compressed = server.send(prose(5000));
     assert_eq!(Puff::fresh(&compressed.payload).unwrap(), prose(5000).as_bytes());
-    // With a context kept, the next message may refer to it.
+    // If the context is kept, the next message may refer to it.
     let mut server = agreed("", "deflate");
     let [first, second] = [(); 2].map(|()| server.send(noise(5000, 1)));
     assert_eq!(first.first, 0xc2);
@@ -214,7 +217,7 @@ fn what_does_not_get_smaller_goes_as_it_is_where_no_context_is_kept() {
 }
 
 #[test]
-fn levels_trade_size_for_time_and_0_does_not_compress() {
+fn level_trades_size_for_time_and_0_does_not_compress() {
     let size = |level| Server::deflate(PermessageDeflate::new().level(level)).send(prose(50_000)).payload.len();
     assert!(size(0) > 50_000);
     assert!(size(1) < 30_000);

@@ -33,7 +33,7 @@ fn checksum_then_deflate() -> ServerConfig {
     Config::server().extension(Checksum::new()).unwrap().extension(deflate()).unwrap()
 }
 
-/// The client's pipeline, by what the server answered.
+/// Returns the client's pipeline for a server's response.
 fn client(config: impl IntoIterator<Item = &'static str>, answer: &str) -> Pipeline {
     let mut extensions = Extensions::new();
     for name in config {
@@ -47,7 +47,7 @@ fn client(config: impl IntoIterator<Item = &'static str>, answer: &str) -> Pipel
 }
 
 #[test]
-fn extensions_are_answered_in_the_order_of_registration_whatever_the_order_of_the_offers() {
+fn extensions_are_accepted_in_order_of_registration() {
     for offers in [&[BOTH][..], &[OFFER, "x-checksum"], &["unknown; a=1", "x-checksum", "", OFFER]] {
         let server = Server::open(deflate_then_checksum(), offers);
         assert_eq!(server.answered.as_deref(), Some("permessage-deflate, x-checksum"));
@@ -57,7 +57,7 @@ fn extensions_are_answered_in_the_order_of_registration_whatever_the_order_of_th
 }
 
 #[test]
-fn what_leaves_goes_through_the_extensions_in_order_with_the_bits_of_both_on_the_wire() {
+fn outgoing_messages_pass_extensions_in_order_with_both_bits() {
     let message = prose(1000);
     let mut server = Server::open(deflate_then_checksum(), &[BOTH]);
     let Written { first, payload } = server.send(message.as_str());
@@ -74,7 +74,7 @@ fn what_leaves_goes_through_the_extensions_in_order_with_the_bits_of_both_on_the
 }
 
 #[test]
-fn what_comes_goes_through_the_extensions_in_the_reverse_order() {
+fn incoming_messages_pass_extensions_in_reverse_order() {
     let message = prose(1000);
     let deflated = Deflater::new().message(&message);
     let mut server = Server::open(deflate_then_checksum(), &[BOTH]);
@@ -87,7 +87,7 @@ fn what_comes_goes_through_the_extensions_in_the_reverse_order() {
 }
 
 #[test]
-fn a_message_may_have_the_bit_of_either_extension_or_of_none() {
+fn message_may_have_either_bit_or_none() {
     let mut server = Server::open(deflate_then_checksum(), &[BOTH]);
     assert_eq!(server.feed(Frame::text("plain").bytes()), [text("plain")]);
     let checked = [b"checked", &sum(b"checked")[..]].concat();
@@ -99,7 +99,7 @@ fn a_message_may_have_the_bit_of_either_extension_or_of_none() {
 }
 
 #[test]
-fn a_wrong_checksum_fails_the_connection_by_1002_and_names_the_extension() {
+fn wrong_checksum_fails_with_1002_and_names_the_extension() {
     let mut server = Server::open(deflate_then_checksum(), &[BOTH]);
     let events = server.feed(Frame::text("no checksum").rsv(RSV2).bytes());
     let reason = server.assert_failed(&events, 1002);
@@ -107,11 +107,11 @@ fn a_wrong_checksum_fails_the_connection_by_1002_and_names_the_extension() {
 }
 
 #[test]
-fn the_pipelines_of_client_and_server_understand_each_other() {
+fn pipelines_of_client_and_server_interoperate() {
     for (config, names) in [
         (deflate_then_checksum(), ["deflate", "x-checksum"]),
         (checksum_then_deflate(), ["x-checksum", "deflate"]),
-        // The answer's order counts, not that of the client.
+        // The response determines the order, not the client.
         (checksum_then_deflate(), ["deflate", "x-checksum"]),
     ] {
         let mut server = Server::open(config, &[BOTH]);
@@ -135,19 +135,19 @@ fn the_pipelines_of_client_and_server_understand_each_other() {
 }
 
 #[test]
-fn of_two_extensions_on_one_bit_the_first_registered_is_taken() {
+fn first_registered_of_two_extensions_on_one_bit_is_accepted() {
     let extensions = [Checksum::new().on(Rsv::RSV1), Checksum::new().named("x-other").on(Rsv::RSV1 | Rsv::RSV3)];
     let offered = parse_header([b"x-other, x-checksum".as_slice()]).unwrap();
     let answer = |extensions: &[Checksum]| registered(extensions.iter().cloned()).accept(&offered).1.unwrap();
     assert_eq!(answer(&extensions), "x-checksum");
     assert_eq!(answer(&[extensions[1].clone(), extensions[0].clone()]), "x-other");
-    // One that finds no offer of its own claims nothing.
+    // An extension without an offer claims nothing.
     let only_other = parse_header([b"x-other".as_slice()]).unwrap();
     assert_eq!(registered(extensions).accept(&only_other).1.unwrap(), "x-other");
 }
 
 #[test]
-fn a_response_with_two_extensions_on_one_bit_is_refused() {
+fn response_with_two_extensions_on_one_bit_is_refused() {
     let extensions = registered([Checksum::new(), Checksum::new().named("x-other")]);
     let response = parse_header([b"x-other, x-checksum".as_slice()]).unwrap();
     let error = extensions.offer().activate(&response).unwrap_err();
@@ -167,7 +167,7 @@ fn two_extensions_of_one_name_cannot_be_registered() {
 }
 
 #[test]
-fn a_session_that_gives_more_than_the_limit_is_stopped_wherever_it_stands() {
+fn session_output_over_the_limit_is_stopped_at_any_position() {
     for config in [deflate_then_checksum(), checksum_then_deflate()] {
         let names = if Server::open(config.clone(), &[BOTH]).answered.unwrap().starts_with('x') {
             ["x-checksum", "deflate"]
@@ -190,7 +190,7 @@ fn a_session_that_gives_more_than_the_limit_is_stopped_wherever_it_stands() {
 }
 
 #[test]
-fn an_extension_that_was_not_agreed_to_has_no_bit() {
+fn extension_that_was_not_negotiated_has_no_bit() {
     let mut server = Server::open(deflate_then_checksum(), &[OFFER]);
     assert_eq!(server.send("x").first, 0x81 | RSV1);
     let events = server.feed(Frame::text("x").rsv(RSV2).bytes());
@@ -201,7 +201,7 @@ fn an_extension_that_was_not_agreed_to_has_no_bit() {
 }
 
 #[test]
-fn an_extension_without_a_bit_sees_every_message() {
+fn extension_without_a_bit_sees_every_message() {
     /// Swaps upper and lower case.
     #[derive(Debug)]
     struct SwapCase;
@@ -259,7 +259,7 @@ fn an_extension_without_a_bit_sees_every_message() {
     check(|| SwapCase);
     let config = Config::server().extension(SwapCase).unwrap().extension(deflate()).unwrap();
     let mut server = Server::open(config, &["x-swap-case", OFFER]);
-    // Text is judged once it is decoded, in one frame or in several.
+    // Text is validated after decoding, in one frame or in several.
     assert_eq!(server.feed(Frame::text("Hello").bytes()), [text("hELLO")]);
     let parts = [Frame::text("He\u{e9}".as_bytes()).more(), Frame::continuation("LLO")];
     assert_eq!(server.feed(frames(parts)), [text("hEéllo")]);

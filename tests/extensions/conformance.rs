@@ -1,4 +1,4 @@
-//! The conformance harness, on extensions that keep the rules.
+//! The conformance harness with extensions that follow the rules.
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use websocket_driver::extensions::Rsv;
@@ -11,7 +11,7 @@ fn bits(bits: u8) -> WindowBits {
 }
 
 #[test]
-fn the_checksum_extension_conforms_whatever_its_bits() {
+fn checksum_extension_conforms_with_any_bits() {
     check(Checksum::new);
     for rsv in [Rsv::RSV1, Rsv::RSV3, Rsv::RSV1 | Rsv::RSV3, Rsv::RSV1 | Rsv::RSV2 | Rsv::RSV3] {
         check(|| Checksum::new().on(rsv));
@@ -19,7 +19,7 @@ fn the_checksum_extension_conforms_whatever_its_bits() {
 }
 
 #[test]
-fn permessage_deflate_conforms_by_its_defaults() {
+fn permessage_deflate_conforms_by_default() {
     check(PermessageDeflate::new);
 }
 
@@ -48,7 +48,7 @@ fn permessage_deflate_conforms_with_every_level_and_threshold() {
 }
 
 #[test]
-fn a_client_and_a_server_with_other_options_conform_together() {
+fn client_and_server_with_different_options_conform() {
     let small = || PermessageDeflate::new().max_window_bits(bits(9)).no_context_takeover(true).threshold(0);
     let asking =
         || PermessageDeflate::new().request_max_window_bits(bits(10)).request_no_context_takeover(true).level(1);

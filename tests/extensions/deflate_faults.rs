@@ -1,4 +1,4 @@
-//! Compressed messages that are wrong, and how a server closes.
+//! Invalid compressed messages, and how a server closes.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Event};
@@ -44,7 +44,7 @@ fn rsv1_on_a_control_frame_is_1002_also_between_fragments() {
 }
 
 #[test]
-fn rsv2_and_rsv3_are_1002_beside_rsv1_or_alone() {
+fn rsv2_and_rsv3_are_1002_with_and_without_rsv1() {
     for bits in [0x60, 0x50, 0x70, 0x20, 0x10, 0x30] {
         let mut server = server();
         let events = server.feed(Frame::text([0xf2]).rsv(bits).bytes());
@@ -53,7 +53,7 @@ fn rsv2_and_rsv3_are_1002_beside_rsv1_or_alone() {
 }
 
 #[test]
-fn rsv1_is_1002_where_compression_was_not_agreed_to() {
+fn rsv1_is_1002_without_negotiated_compression() {
     let deflate = || Config::server().extension(PermessageDeflate::new()).unwrap();
     for (config, offers) in [
         (Config::server(), &[OFFER][..]),
@@ -69,7 +69,7 @@ fn rsv1_is_1002_where_compression_was_not_agreed_to() {
 }
 
 #[test]
-fn a_message_that_is_cut_off_is_1002_and_no_short_message() {
+fn truncated_message_is_1002() {
     for message in ["Hello".to_owned(), prose(300), "x".repeat(70_000)] {
         let payload = Deflater::new().message(&message);
         for cut in 1..payload.len() {
@@ -85,7 +85,7 @@ fn a_message_that_is_cut_off_is_1002_and_no_short_message() {
 }
 
 #[test]
-fn stored_blocks_that_are_cut_off_are_1002() {
+fn truncated_stored_blocks_are_1002() {
     let payload = [&[0x00, 0x05, 0x00, 0xfa, 0xff][..], b"Hello", &[0x00]].concat();
     assert_eq!(server().feed(compressed(1, &payload)), [text("Hello")]);
     for cut in 2..payload.len() {
@@ -96,14 +96,14 @@ fn stored_blocks_that_are_cut_off_are_1002() {
 }
 
 #[test]
-fn bytes_behind_the_end_of_a_message_are_1002() {
+fn bytes_after_the_end_of_a_message_are_1002() {
     let payload = Deflater::new().message("Hello");
     for rest in [&[0x07][..], &[0xff], &[0x00, 0x00, 0xff], &[0x00, 0x00, 0xff, 0xff, 0x06], &[0xff; 20]] {
         let mut server = server();
         let events = server.feed(compressed(1, [&payload[..], rest].concat()));
         server.assert_failed(&events, 1002);
     }
-    // The tail that the sender should have taken off is no more than an empty block.
+    // The tail that the sender should have removed is just an empty block.
     let events = server().feed(compressed(1, [&payload[..], &[0x00, 0x00, 0xff, 0xff, 0x00]].concat()));
     assert_eq!(events, [text("Hello")]);
 }
@@ -124,7 +124,7 @@ fn more_than_16_final_blocks_before_the_last_are_1002() {
 }
 
 #[test]
-fn a_block_of_the_reserved_type_and_a_wrong_length_are_1002() {
+fn block_of_the_reserved_type_and_wrong_length_are_1002() {
     for payload in
         [&[0x06][..], &[0x07], &[0x00, 0x05, 0x00, 0xfb, 0xff, 1, 2, 3, 4, 5, 0x00], &[0x04, 0xff, 0xff, 0xff]]
     {
@@ -135,7 +135,7 @@ fn a_block_of_the_reserved_type_and_a_wrong_length_are_1002() {
 }
 
 #[test]
-fn a_reference_to_a_context_that_is_not_there_is_1002() {
+fn reference_to_a_missing_context_is_1002() {
     // RFC 7692 §7.2.3.2: the second message refers to the first.
     let second = [0xf2, 0x00, 0x11, 0x00, 0x00];
     let mut server = Server::deflate(options("rnct"));
@@ -148,7 +148,7 @@ fn a_reference_to_a_context_that_is_not_there_is_1002() {
 }
 
 #[test]
-fn the_context_of_one_connection_is_nothing_to_another() {
+fn context_is_not_shared_between_connections() {
     for asked in ["", "rnct", "nct rnct"] {
         let mut first = Server::deflate(options(asked));
         assert_eq!(first.feed(Deflater::new().text("Hello")), [text("Hello")]);
@@ -159,7 +159,7 @@ fn the_context_of_one_connection_is_nothing_to_another() {
 }
 
 #[test]
-fn a_failed_message_leaves_nothing_behind_for_other_connections() {
+fn failed_message_does_not_affect_other_connections() {
     for asked in ["rnct", "rnct rmwb=9"] {
         for bad in [&[0x06][..], &[0xf2, 0x48], &[0x02], &noise(300, 5)] {
             let mut server = Server::deflate(options(asked));
@@ -172,7 +172,7 @@ fn a_failed_message_leaves_nothing_behind_for_other_connections() {
 }
 
 #[test]
-fn a_peer_that_goes_beyond_the_window_agreed_to_is_never_misread() {
+fn peer_that_exceeds_the_window_is_never_misread() {
     let message = [&noise(4000, 1)[..], &noise(4000, 1)].concat();
     for bits in 9..15 {
         let mut server = Server::deflate(options(&format!("rmwb={bits}")));
@@ -184,7 +184,7 @@ fn a_peer_that_goes_beyond_the_window_agreed_to_is_never_misread() {
 }
 
 #[test]
-fn random_data_ends_in_a_message_or_in_1002_and_never_in_a_panic() {
+fn random_data_results_in_a_message_or_1002() {
     let mut messages = 0;
     for seed in 1..3000 {
         let mut server = Server::limited(
@@ -202,7 +202,7 @@ fn random_data_ends_in_a_message_or_in_1002_and_never_in_a_panic() {
 }
 
 #[test]
-fn compressed_text_that_is_not_utf_8_is_1007() {
+fn compressed_text_of_invalid_utf8_is_1007() {
     for bad in [&b"\xff"[..], b"Hello \xc3", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"Hello\xc3(", b"\x80"] {
         let mut server = server();
         let events = server.feed(Deflater::new().text(bad));
@@ -211,7 +211,7 @@ fn compressed_text_that_is_not_utf_8_is_1007() {
         let payload = Deflater::new().message(bad);
         let events = server.feed(frames(fragments(1, &payload, 2)));
         server.assert_failed(&events, 1007);
-        // Also where a character is cut off by the end of a message that has another one behind it.
+        // Also if a character is truncated at the end of a message that is followed by another one.
         let mut server = self::server();
         let mut client = Deflater::new();
         let events = server.feed([client.text("\u{e9}"), client.text(bad), client.text("x")].concat());
@@ -221,8 +221,8 @@ fn compressed_text_that_is_not_utf_8_is_1007() {
 }
 
 #[test]
-fn a_long_compressed_text_is_1007_long_before_its_end() {
-    // What comes behind would be 1009, or cut off, and is not looked at.
+fn long_compressed_text_is_1007_long_before_its_end() {
+    // The rest would exceed the limit or be truncated, and is not decoded.
     let bad = [b"\xff", &[b'x'; 1 << 20][..]].concat();
     let payload = Deflater::new().message(&bad);
     for limit in [100_000, 1 << 20, 1 << 30] {
@@ -233,7 +233,7 @@ fn a_long_compressed_text_is_1007_long_before_its_end() {
     let mut server = server();
     let events = server.feed(compressed(1, &payload[..payload.len() / 2]));
     server.assert_failed(&events, 1007);
-    // A character over the border of two pieces, broken there.
+    // A character split between two pieces, with an invalid byte there.
     for at in [65_535, 65_536, 65_537, 131_071] {
         let mut text = vec![b'x'; 1 << 18];
         text[at] = 0xc3;
@@ -244,7 +244,7 @@ fn a_long_compressed_text_is_1007_long_before_its_end() {
 }
 
 #[test]
-fn messages_before_a_fault_are_delivered_and_none_behind_it() {
+fn messages_before_a_fault_are_received_and_none_after_it() {
     let (mut server, mut client) = (server(), Deflater::new());
     let sent = [client.text("one"), client.text("two"), compressed(1, [0x06]), client.text("three")].concat();
     let events = server.feed(sent);

@@ -1,4 +1,5 @@
-//! What a compressed message may cost: the limits count what comes out (RFC 6455 §10.4; CVE-2026-54464, CVE-2026-54490).
+//! Limits on compressed messages: they apply to the decompressed size (RFC 6455 §10.4;
+//! CVE-2026-54464, CVE-2026-54490).
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Config, Event};
@@ -11,18 +12,18 @@ fn limited(bytes: usize) -> Server {
     Server::limited(PermessageDeflate::new(), Config::server().max_message_size(bytes))
 }
 
-/// So many MiB of zeros, by one that is repeated.
+/// Compresses a number of MiB of zeros.
 fn bomb(mib: usize) -> Vec<u8> {
     let one = Deflater::new().message(vec![0; 1 << 20]);
     [&one[..], &[0x00, 0x00, 0xff, 0xff]].concat().repeat(mib)
 }
 
 #[test]
-fn the_limit_counts_inflated_bytes() {
+fn limit_applies_to_inflated_bytes() {
     for limit in [10, 100, 1000, 32_768, 65_536, 100_000] {
         let mut server = limited(limit);
         let mut client = Deflater::new();
-        // One message's bytes are nothing to the next.
+        // The size of one message does not count for the next.
         for _ in 0..3 {
             assert_eq!(server.feed(client.text("x".repeat(limit))), [text(&"x".repeat(limit))]);
         }
@@ -36,7 +37,7 @@ fn the_limit_counts_inflated_bytes() {
 }
 
 #[test]
-fn the_limit_counts_inflated_bytes_over_all_fragments() {
+fn limit_applies_to_inflated_bytes_of_all_fragments() {
     for size in [1, 10, 1000] {
         let payload = Deflater::new().message(prose(10_000));
         let sent = frames(fragments(2, &payload, size));
@@ -48,16 +49,16 @@ fn the_limit_counts_inflated_bytes_over_all_fragments() {
 }
 
 #[test]
-fn a_limit_of_0_takes_empty_messages_only() {
+fn limit_of_0_accepts_only_empty_messages() {
     let mut server = limited(0);
-    // One byte of payload is beyond the limit on the wire already.
+    // A single byte of payload already exceeds the limit.
     assert_eq!(server.feed(compressed(1, "")), [text("")]);
     let events = server.feed(compressed(1, [0x4a, 0x04, 0x00]));
     server.assert_failed(&events, 1009);
 }
 
 #[test]
-fn a_frame_of_more_bytes_than_the_limit_fails_by_its_header() {
+fn frame_over_limit_fails_at_its_header() {
     let mut server = Server::limited(PermessageDeflate::new(), Config::server().max_frame_size(100));
     let payload = Deflater::new().message(noise(200, 1));
     let events = server.feed(&compressed(2, &payload)[..4]);
@@ -67,7 +68,7 @@ fn a_frame_of_more_bytes_than_the_limit_fails_by_its_header() {
 }
 
 #[test]
-fn a_bomb_of_260_kib_that_would_be_256_mib_is_1009() {
+fn bomb_of_260_kib_that_inflates_to_256_mib_is_1009() {
     let bomb = bomb(256);
     assert!((260_000..=270_000).contains(&bomb.len()), "{}", bomb.len());
     for opcode in [1, 2] {
@@ -84,7 +85,7 @@ fn a_bomb_of_260_kib_that_would_be_256_mib_is_1009() {
 }
 
 #[test]
-fn a_bomb_in_fragments_is_1009() {
+fn bomb_in_fragments_is_1009() {
     let bomb = bomb(256);
     for size in [1000, 100_000] {
         let mut server = limited(1 << 20);
@@ -94,8 +95,8 @@ fn a_bomb_in_fragments_is_1009() {
 }
 
 #[test]
-fn a_bomb_behind_a_final_block_is_1009() {
-    // Each stream by itself is within the limit.
+fn bomb_after_a_final_block_is_1009() {
+    // Each stream alone is within the limit.
     let mut stream = [0; 1000];
     let mut deflate = Deflate::new(6, false, 15);
     assert_eq!(deflate.compress(&[0; 20_000], &mut stream, DeflateFlush::Finish), Ok(Status::StreamEnd));
@@ -110,7 +111,7 @@ fn a_bomb_behind_a_final_block_is_1009() {
 }
 
 #[test]
-fn any_number_of_messages_below_the_limit_is_taken() {
+fn any_number_of_messages_below_the_limit_is_accepted() {
     let mut server = limited(20_000);
     let mut client = Deflater::new();
     for _ in 0..200 {
@@ -119,7 +120,7 @@ fn any_number_of_messages_below_the_limit_is_taken() {
 }
 
 #[test]
-fn a_message_that_grows_by_compression_may_be_as_long_as_the_limit() {
+fn message_that_grows_by_compression_may_have_the_limit() {
     let message = noise(100_000, 2);
     let payload = Deflater::new().message(&message);
     assert!(payload.len() > message.len());

@@ -1,4 +1,4 @@
-//! Compressed messages that a server takes: RFC 7692 §6 and §7.2.
+//! Compressed messages that a server accepts: RFC 7692 §6 and §7.2.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Event, Message};
@@ -13,7 +13,7 @@ fn server() -> Server {
 }
 
 #[test]
-fn the_examples_of_rfc_7692_section_7_2_3_are_read() {
+fn examples_of_rfc_7692_section_7_2_3_are_read() {
     let mut server = server();
     for (payload, message) in EXAMPLES {
         let message = std::str::from_utf8(message).unwrap();
@@ -25,7 +25,7 @@ fn the_examples_of_rfc_7692_section_7_2_3_are_read() {
 }
 
 #[test]
-fn a_compressed_message_comes_in_one_frame() {
+fn compressed_message_in_one_frame_is_read() {
     let (mut server, mut client) = (server(), Deflater::new());
     for len in [1, 5, 100, 125, 126, 1000, 32_767, 32_768, 65_535, 65_536, 65_537, 200_000] {
         assert_eq!(server.feed(client.text(prose(len))), [text(&prose(len))], "{len}");
@@ -34,7 +34,7 @@ fn a_compressed_message_comes_in_one_frame() {
 }
 
 #[test]
-fn a_compressed_message_comes_in_fragments_of_any_size() {
+fn compressed_message_in_fragments_of_any_size_is_read() {
     let message = prose(3000);
     let (mut server, mut client) = (server(), Deflater::new());
     for size in 1..60 {
@@ -57,7 +57,7 @@ fn fragments_of_a_compressed_message_may_be_empty() {
 }
 
 #[test]
-fn control_frames_may_stand_between_compressed_fragments() {
+fn control_frames_between_compressed_fragments_are_accepted() {
     let message = prose(500);
     let payload = Deflater::new().message(&message);
     let mut server = server();
@@ -67,12 +67,12 @@ fn control_frames_may_stand_between_compressed_fragments() {
     assert_eq!(events.iter().filter(|event| is_control(event)).count(), 2 * payload.len().div_ceil(20));
     events.retain(|event| !is_control(event));
     assert_eq!(events, [text(&message)]);
-    // Their answers are not compressed.
+    // The pongs are not compressed.
     assert!(server.frames().iter().all(|frame| (frame.first, &frame.payload[..]) == (0x8a, b"?")));
 }
 
 #[test]
-fn a_message_without_rsv1_is_taken_as_it_is_and_leaves_the_context_alone() {
+fn message_without_rsv1_is_accepted_and_keeps_the_context() {
     let (mut server, mut client) = (server(), Deflater::new());
     for i in 0..5 {
         assert_eq!(server.feed(client.text(prose(300))), [text(&prose(300))]);
@@ -84,7 +84,7 @@ fn a_message_without_rsv1_is_taken_as_it_is_and_leaves_the_context_alone() {
 }
 
 #[test]
-fn an_empty_message_may_be_compressed_first_or_behind_others_whatever_context_is_kept() {
+fn empty_message_may_be_compressed_at_any_position() {
     for agreed in ["", "rnct"] {
         let mut server = Server::deflate(options(agreed));
         let client = Deflater::new();
@@ -100,8 +100,9 @@ fn an_empty_message_may_be_compressed_first_or_behind_others_whatever_context_is
 }
 
 #[test]
-fn a_compressed_message_of_no_bytes_at_all_counts_as_empty() {
-    // The specification has 00 for it; zlib itself gives nothing behind a flush, and some send that.
+fn compressed_message_without_bytes_counts_as_empty() {
+    // The specification uses 00; zlib itself writes nothing after a flush, and some senders send
+    // that.
     let (mut server, mut client) = (server(), Deflater::new());
     for _ in 0..3 {
         assert_eq!(server.feed(compressed(1, "")), [text("")]);
@@ -111,7 +112,7 @@ fn a_compressed_message_of_no_bytes_at_all_counts_as_empty() {
 }
 
 #[test]
-fn the_message_behind_a_final_block_is_read() {
+fn message_after_a_final_block_is_read() {
     // §7.2.3.4, with the byte that the specification adds, and without.
     for payload in [&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00][..], &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]]
     {
@@ -131,7 +132,7 @@ fn the_message_behind_a_final_block_is_read() {
 }
 
 #[test]
-fn a_message_of_many_blocks_is_read() {
+fn message_of_many_blocks_is_read() {
     let mut client = Deflater::new();
     let parts: Vec<Vec<u8>> = (0..50).map(|i| client.message(prose(i * 20))).collect();
     let payload = parts.join(&[0x00, 0x00, 0xff, 0xff][..]);
@@ -140,7 +141,7 @@ fn a_message_of_many_blocks_is_read() {
 }
 
 #[test]
-fn compressed_text_of_many_bytes_a_character_is_read_wherever_it_is_cut() {
+fn compressed_multibyte_text_is_read_wherever_it_is_split() {
     for len in [10, 21_845, 21_846, 40_000] {
         let message = "€".repeat(len);
         for shift in ["", "x", "xy"] {
@@ -151,7 +152,7 @@ fn compressed_text_of_many_bytes_a_character_is_read_wherever_it_is_cut() {
 }
 
 #[test]
-fn text_stays_text_and_binary_binary() {
+fn message_types_are_preserved() {
     let mut server = server();
     let text = server.send(Message::text(prose(100)));
     let binary = server.send(Message::binary(prose(100)));
@@ -159,7 +160,7 @@ fn text_stays_text_and_binary_binary() {
 }
 
 #[test]
-fn a_peer_may_compress_with_every_window_of_every_agreement() {
+fn peer_may_compress_with_every_allowed_window() {
     for bits in 8..=15 {
         for kept in [true, false] {
             let asked = format!("rmwb={bits}{}", if kept { "" } else { " rnct" });
@@ -167,7 +168,7 @@ fn a_peer_may_compress_with_every_window_of_every_agreement() {
             assert!(
                 bits == 15 || server.answered.as_ref().unwrap().contains(&format!("client_max_window_bits={bits}"))
             );
-            // Who says 8 and has zlib compresses with 9.
+            // A client that declares 8 and uses zlib compresses with 9.
             let client = Deflater::with_window(bits.max(9));
             let mut client = if kept { client } else { client.no_takeover() };
             for len in [10, 600, 5000, 100_000, 0, 5000] {

@@ -1,4 +1,4 @@
-//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), read and written.
+//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1), parsed and written.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use websocket_driver_extensions::{Params, parse_header, write_header};
 
 use crate::peer::cases;
 
-/// What a header says, written out: each name, then its parameters.
+/// Parses a header and returns it in normal form.
 fn read(lines: &[&str]) -> Option<String> {
     let entries = parse_header(lines.iter().map(|line| line.as_bytes())).ok()?;
     let entries = entries.iter().map(|(name, params)| format!("{name}{:?}", params.iter().collect::<Vec<_>>()));
@@ -20,7 +20,7 @@ fn assert_reads(line: &str, means: &str) {
 }
 
 #[test]
-fn the_examples_of_rfc_6455_section_9_1_are_read() {
+fn examples_of_rfc_6455_section_9_1_are_read() {
     assert_reads("foo", "foo[]");
     assert_reads("bar; baz=2", r#"bar[("baz", Some("2"))]"#);
     assert_eq!(read(&["foo", "bar; baz=2"]), read(&["foo, bar; baz=2"]));
@@ -31,7 +31,7 @@ fn the_examples_of_rfc_6455_section_9_1_are_read() {
 }
 
 #[test]
-fn white_space_may_stand_around_every_sign() {
+fn whitespace_is_accepted_around_every_delimiter() {
     let means = r#"a[("b", Some("1")), ("c", None), ("d", Some("x"))] e[]"#;
     assert_reads(r#"a;b=1;c;d="x",e"#, means);
     assert_reads(r#"a; b=1; c; d="x", e"#, means);
@@ -39,7 +39,7 @@ fn white_space_may_stand_around_every_sign() {
 }
 
 #[test]
-fn a_quoted_value_is_read_without_its_quotes_and_backslashes() {
+fn quoted_value_is_read_without_quotes_and_backslashes() {
     assert_reads(r#"a; b="c""#, r#"a[("b", Some("c"))]"#);
     assert_reads(r#"a; b="\c\d""#, r#"a[("b", Some("cd"))]"#);
     assert_reads(r#"a; b="10"; c="d""#, r#"a[("b", Some("10")), ("c", Some("d"))]"#);
@@ -58,7 +58,7 @@ fn repeated_parameters_and_extensions_are_kept_in_order() {
 }
 
 #[test]
-fn numbers_are_kept_as_they_were_written() {
+fn numbers_are_kept_as_written() {
     for number in ["0", "08", "+9", "-1", "1.50", "1e3", "0x10", "99999999999999999999999999", "007"] {
         assert_reads(&format!("a; b={number}"), &format!("a[(\"b\", Some(\"{number}\"))]"));
     }
@@ -74,7 +74,7 @@ fn several_lines_are_one_list_and_elements_may_be_empty() {
 }
 
 #[test]
-fn every_malformed_header_is_an_error_that_tells_where() {
+fn malformed_header_is_an_error_with_its_position() {
     for (line, at) in [
         (";", 0),
         ("=", 0),
@@ -131,7 +131,7 @@ fn every_malformed_header_is_an_error_that_tells_where() {
 }
 
 #[test]
-fn no_byte_but_those_of_a_token_is_taken_for_one() {
+fn only_token_characters_are_accepted_in_tokens() {
     let separators = b"()<>@,;:\\\"/[]?={} \t";
     for byte in 0..=255_u8 {
         let is_token = byte.is_ascii_graphic() && !separators.contains(&byte);
@@ -143,7 +143,7 @@ fn no_byte_but_those_of_a_token_is_taken_for_one() {
     }
 }
 
-/// Headers that made others take long, as long as wanted.
+/// Returns headers of any length that caused super-linear time in other libraries.
 fn hostile(len: usize) -> Vec<(&'static str, Vec<u8>)> {
     let repeat = |part: &str| part.as_bytes().iter().copied().cycle().take(len).collect::<Vec<u8>>();
     let after = |start: &str, part: &str| [start.as_bytes(), &repeat(part)].concat();
@@ -175,14 +175,14 @@ fn hostile_headers_are_read_in_linear_time() {
             let start = Instant::now();
             let _ = parse_header([&header[..]]);
             let _ = parse_header(header.chunks(100));
-            // Milliseconds, where it is linear; with a square it would be hours for the longer ones.
+            // Milliseconds in linear time. Quadratic time would be hours for the longer ones.
             assert!(start.elapsed() < Duration::from_secs(20), "{len} bytes, {kind}: {:?}", start.elapsed());
         }
     }
 }
 
 #[test]
-fn nothing_to_write_is_no_header() {
+fn empty_list_is_no_header() {
     assert_eq!(write_header([]), None);
     let params = Params::new().flag("b").value("c", 10).value("b", "x");
     assert_eq!(write_header([("a", &params), ("d", &Params::new())]).as_deref(), Some("a; b; c=10; b=x, d"));
@@ -190,7 +190,7 @@ fn nothing_to_write_is_no_header() {
 }
 
 #[test]
-fn a_value_that_is_no_token_is_written_in_quotes() {
+fn value_that_is_not_a_token_is_quoted() {
     let params = Params::new().value("b", "two \"words\" \\").value("c", "");
     assert_eq!(params.to_string(), r#"; b="two \"words\" \\"; c="""#);
 }
@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn what_is_written_is_read_as_it_was(
+    fn written_header_is_read_back(
         entries in prop::collection::vec((TOKEN, prop::collection::vec((TOKEN, prop::option::of(TOKEN)), 0..5)), 1..6)
     ) {
         let entries: Vec<(String, Params)> = entries
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_parser_panic_and_what_it_reads_is_tokens(line in HEADERISH) {
+    fn arbitrary_bytes_do_not_panic_and_yield_tokens(line in HEADERISH) {
         if let Ok(entries) = parse_header([line.as_bytes()]) {
             let written = write_header(entries.iter().map(|(name, params)| (name.as_str(), params)));
             prop_assert_eq!(parse_header([written.unwrap_or_default().as_bytes()]), Ok(entries));

@@ -16,7 +16,7 @@ fn config() -> ServerConfig {
     Config::server().extension(PermessageDeflate::new()).unwrap().extension(Checksum::new()).unwrap()
 }
 
-/// The answer to a handshake with these lines, and what the driver tells.
+/// Returns the response to a handshake with these header lines, and the events.
 fn answer(config: ServerConfig, lines: &[&[u8]]) -> (Answer, Vec<Event>) {
     let handshake = lines.iter().fold(Handshake::of(Version::Hybi13), |shake, line| shake.with(EXTENSIONS, line));
     let mut driver = Driver::server(config);
@@ -30,7 +30,7 @@ fn answer(config: ServerConfig, lines: &[&[u8]]) -> (Answer, Vec<Event>) {
 }
 
 #[test]
-fn a_malformed_header_is_answered_by_400_even_where_nothing_is_registered() {
+fn malformed_header_is_refused_with_400_without_registered_extensions() {
     for config in [config(), Config::server(), config().decline_extensions(|_| true)] {
         for lines in [
             &["permessage-deflate; client_max_window_bits=".as_bytes()][..],
@@ -57,7 +57,7 @@ fn a_malformed_header_is_answered_by_400_even_where_nothing_is_registered() {
 }
 
 #[test]
-fn there_is_no_header_in_the_answer_where_nothing_was_agreed_to() {
+fn response_has_no_header_if_nothing_was_negotiated() {
     let window_of_8 = "permessage-deflate; server_max_window_bits=8";
     for (config, lines) in [
         (config(), &[][..]),
@@ -77,7 +77,7 @@ fn there_is_no_header_in_the_answer_where_nothing_was_agreed_to() {
 }
 
 #[test]
-fn unknown_extensions_are_passed_over() {
+fn unknown_extensions_are_ignored() {
     let lines: [&[u8]; 3] =
         [b"mux; max-channels=4; flow-control, x-webkit-deflate-frame", b"permessage-deflate, unknown", b"x"];
     let (answer, _) = answer(config(), &lines);
@@ -85,7 +85,7 @@ fn unknown_extensions_are_passed_over() {
 }
 
 #[test]
-fn the_offers_may_stand_on_several_lines() {
+fn offers_may_be_on_several_lines() {
     let expected = "permessage-deflate; server_max_window_bits=10, x-checksum";
     let [bad, good] = ["permessage-deflate; unknown", "permessage-deflate; server_max_window_bits=10"];
     for lines in [&[bad, "x-checksum", good][..], &["x-checksum, permessage-deflate; unknown=1", "", good]] {
@@ -94,7 +94,7 @@ fn the_offers_may_stand_on_several_lines() {
 }
 
 #[test]
-fn a_set_header_cannot_replace_what_was_agreed_to() {
+fn extension_header_cannot_be_set() {
     let request = Handshake::of(Version::Hybi13).with(EXTENSIONS, OFFER);
     let mut driver = Driver::server(config());
     driver.receive(&request.bytes()[..]);
@@ -109,7 +109,7 @@ fn a_set_header_cannot_replace_what_was_agreed_to() {
 }
 
 #[test]
-fn the_drafts_negotiate_none() {
+fn drafts_negotiate_no_extensions() {
     for version in VERSIONS {
         let mut driver = Driver::server(config().allow_drafts(true));
         driver.receive(&Handshake::of(version).with(EXTENSIONS, OFFER).bytes()[..]);
@@ -147,7 +147,7 @@ fn extensions_are_declined_by_user_agent() {
 }
 
 #[test]
-fn a_megabyte_of_offers_is_answered_in_linear_time() {
+fn megabyte_of_offers_is_answered_in_linear_time() {
     let len = 1024 * 1024;
     for part in
         ["permessage-deflate,", "permessage-deflate;a,", "permessage-deflate; client_max_window_bits; x=1,", "x,"]

@@ -1,4 +1,5 @@
-//! The extension framework and permessage-deflate, alone and through the server's driver, over no socket.
+//! The extension framework and permessage-deflate, alone and through the server's driver, without
+//! sockets.
 
 mod broken;
 mod checksum;

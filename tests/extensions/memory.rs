@@ -1,4 +1,5 @@
-//! What compression holds in memory, counted by the allocator; a test binary of its own, since others would be counted too.
+//! Memory of compression, as counted by the allocator. A separate test binary, since other tests
+//! would be counted too.
 //!
 //! ```text
 //! cargo test -p websocket-tests --test extensions_memory -- --nocapture
@@ -21,13 +22,14 @@ use crate::peer::{Deflater, OFFER, Server, compressed, noise, prose};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Less than any codec, and more than what the threads of the test harness allocate meanwhile.
+/// Less than any codec, and more than what the threads of the test harness allocate in the
+/// meantime.
 const LITTLE: i64 = 30_000;
 
-/// One test at a time: the allocator counts for all threads.
+/// One test at a time, since the allocator counts all threads.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Runs a test while no other one runs, on a thread that is gone with all it holds before the next one begins.
+/// Runs a test exclusively, on a thread whose memory is freed before the next test begins.
 fn alone(test: fn()) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Err(panic) = std::thread::spawn(test).join() {
@@ -35,7 +37,8 @@ fn alone(test: fn()) {
     }
 }
 
-/// What a step allocates, and what is left of it while its result is held.
+/// Returns the result of a step with what it has allocated, and what remains allocated while the
+/// result is held.
 fn cost<T>(step: impl FnOnce() -> T) -> (T, Stats, i64) {
     let region = Region::new(ALLOCATOR);
     let result = step();
@@ -43,17 +46,18 @@ fn cost<T>(step: impl FnOnce() -> T) -> (T, Stats, i64) {
     (result, change, change.bytes_allocated as i64 - change.bytes_deallocated as i64)
 }
 
-/// The same number three times out of five, since the threads of the test harness allocate now and then.
+/// Returns a value measured three times out of five, since the threads of the test harness allocate
+/// occasionally.
 fn settled(measure: impl Fn() -> i64) -> i64 {
     let mut held: Vec<i64> = (0..5).map(|_| measure()).collect();
     held.sort();
     held[2]
 }
 
-/// Makes what a thread makes once.
+/// Performs allocations that happen once per thread.
 fn warm_up() {
     let mut server = Server::deflate(fresh());
-    // Short and long messages have compressors of their own.
+    // Short and long messages use separate compressors.
     for len in [300, 3000] {
         exchange(&mut server, &Deflater::new().no_takeover().binary(prose(len)));
     }
@@ -63,7 +67,7 @@ fn fresh() -> PermessageDeflate {
     PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true)
 }
 
-/// One compressed message each way.
+/// Exchanges one compressed message in each direction.
 fn exchange(server: &mut Server, sent: &[u8]) {
     let events = server.feed(sent);
     let [Event::Message(message)] = &events[..] else { panic!("{} events", events.len()) };
@@ -71,7 +75,7 @@ fn exchange(server: &mut Server, sent: &[u8]) {
 }
 
 #[test]
-fn a_connection_holds_no_codec_before_its_first_compressed_message() {
+fn connection_holds_no_codec_before_its_first_compressed_message() {
     alone(|| {
         warm_up();
         let config = Config::server().extension(PermessageDeflate::new()).unwrap();
@@ -79,7 +83,7 @@ fn a_connection_holds_no_codec_before_its_first_compressed_message() {
         let (without, with) = (open(&Config::server()), open(&config));
         assert!(with - without < LITTLE, "{with} bytes with compression, {without} without");
 
-        // Nor after messages that are not compressed, in either direction.
+        // The same holds after uncompressed messages in either direction.
         let mut server = Server::open(config, &[OFFER]);
         let plain = Frame::text("x".repeat(63)).bytes();
         let (_, _, held) = cost(|| {
@@ -89,7 +93,8 @@ fn a_connection_holds_no_codec_before_its_first_compressed_message() {
             }
         });
         assert!(held < LITTLE, "{held}");
-        // Then one for each direction, made for it, when another connection has taken those that the thread had.
+        // If another connection has taken the codecs of the thread, one is created for each
+        // direction.
         exchange(&mut Server::deflate(PermessageDeflate::new()), &Deflater::new().binary(prose(300)));
         let (_, _, inflating) = cost(|| server.feed(Deflater::new().binary(prose(300))).len());
         let (_, _, deflating) = cost(|| server.send(prose(300)).first);
@@ -112,7 +117,7 @@ fn ten_thousand_idle_connections_without_context_takeover_hold_no_codec() {
         });
         let each = held / count;
         assert!(each < 1500, "{each} bytes a connection");
-        // And none was made for them either: those of the warm-up served all.
+        // None was created for them either: those of the warm-up served all.
         let made = change.bytes_allocated as i64 / count;
         assert!(made < 30_000, "{made} bytes a connection");
         drop(servers);
@@ -120,7 +125,7 @@ fn ten_thousand_idle_connections_without_context_takeover_hold_no_codec() {
 }
 
 #[test]
-fn the_codecs_of_a_connection_are_released_with_it() {
+fn codecs_are_released_with_their_connection() {
     alone(|| {
         for options in [PermessageDeflate::new(), fresh()] {
             warm_up();
@@ -137,7 +142,7 @@ fn the_codecs_of_a_connection_are_released_with_it() {
 }
 
 #[test]
-fn a_connection_that_negotiated_nothing_allocates_nothing_for_compression() {
+fn connection_without_extensions_allocates_nothing_for_compression() {
     alone(|| {
         let traffic = |config: ServerConfig, offers: &[&str]| {
             let mut server = Server::open(config, offers);
@@ -166,7 +171,7 @@ fn a_connection_that_negotiated_nothing_allocates_nothing_for_compression() {
 }
 
 #[test]
-fn a_bomb_costs_no_more_than_a_few_times_the_limit() {
+fn bomb_costs_no_more_than_a_few_times_the_limit() {
     alone(|| {
         warm_up();
         let one = Deflater::new().message(vec![0; 1 << 20]);
@@ -177,7 +182,8 @@ fn a_bomb_costs_no_more_than_a_few_times_the_limit() {
             let mut server = Server::limited(PermessageDeflate::new(), config);
             let (events, change, held) = cost(|| server.feed(&bomb));
             server.assert_failed(&events, 1009);
-            // The bytes of the frame, the inflater, and what was inflated, in a buffer that doubles.
+            // The bytes of the frame, the decompressor, and the decompressed data in a buffer that
+            // doubles.
             let most = 2 * limit + 2 * bomb.len() + 200_000;
             assert!(change.bytes_allocated < most, "{} with a limit of {limit}", change.bytes_allocated);
             let most = bomb.len() as i64 + LITTLE;
@@ -187,7 +193,7 @@ fn a_bomb_costs_no_more_than_a_few_times_the_limit() {
 }
 
 #[test]
-fn a_large_message_leaves_no_large_buffer_behind() {
+fn large_message_leaves_no_large_buffer() {
     alone(|| {
         warm_up();
         let mut server = Server::deflate(fresh());
@@ -200,7 +206,7 @@ fn a_large_message_leaves_no_large_buffer_behind() {
     });
 }
 
-/// The one session of a pipeline, of the side that only compresses or only inflates.
+/// Returns the only session of a pipeline, for a side that only compresses or only decompresses.
 fn pipeline(options: PermessageDeflate, is_client: bool) -> Pipeline {
     let mut extensions = Extensions::new();
     extensions.register(options).unwrap();
@@ -217,7 +223,7 @@ fn compressing(bits: u8, mem_level: u8) -> i64 {
         let before = pipeline.memory();
         let held = cost(|| pipeline.encode(&mut Message::new(true, prose(300))).unwrap()).2;
         let told = (pipeline.memory() - before) as i64;
-        // One that the thread had left over is held as well, and was not made for it.
+        // A codec left over on the thread is held as well, but was not created for it.
         assert!(held < 1000 || (held - told).abs() < 1000, "{held} are held, the session tells of {told}");
         held
     })
@@ -236,7 +242,7 @@ fn inflating(bits: u8) -> i64 {
         })
         .2;
         let told = (pipeline.memory() - before) as i64;
-        // One that the thread had left over is held as well, and was not made for it.
+        // A codec left over on the thread is held as well, but was not created for it.
         assert!(held < 1000 || (held - told).abs() < 1000, "{held} are held, the session tells of {told}");
         held
     })
@@ -245,7 +251,7 @@ fn inflating(bits: u8) -> i64 {
 const README: &str = include_str!("../../crates/permessage-deflate/README.md");
 
 #[test]
-fn the_table_of_the_readme_tells_what_codecs_hold() {
+fn codec_memory_matches_the_table_of_the_readme() {
     alone(|| {
         warm_up();
         let levels = [1, 4, 6, 8, 9];

@@ -1,4 +1,5 @@
-//! What a client offers, and what it makes of the response (RFC 7692 §7.1), through [`Offered`](websocket_driver_extensions::Offered).
+//! The offer of a client, and its reaction to the response (RFC 7692 §7.1), through
+//! [`Offered`](websocket_driver_extensions::Offered).
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver_extensions::{
@@ -12,7 +13,7 @@ use crate::peer::{noise, prose};
 use crate::puff::Puff;
 
 #[test]
-fn a_client_offers_what_its_options_say() {
+fn client_offers_its_options() {
     for (client, offer) in [
         ("", "deflate; cmwb"),
         ("nct", "deflate; cnct; cmwb"),
@@ -31,25 +32,25 @@ fn activate(client: &str, response: &str) -> Result<Pipeline, ExtensionError> {
     offered(options(client)).activate(&response)
 }
 
-/// Options of the client, the response, and the parameter that the client refuses: `-` for none.
+/// Options of the client, the response, and the parameter that the client rejects, or `-` for none.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, &str)] = &[
     ("",        "deflate",                                      "-"),
     ("",        "deflate; snct; cnct; smwb=9; cmwb=9",          "-"),
-    // §7.1.1.1: a server may say it unasked, and must where it was asked.
+    // §7.1.1.1: a server may include it without a request, and must if it was requested.
     ("",        "deflate; snct",                                "-"),
     ("",        "deflate; snct; snct",                          "snct"),
     ("",        "deflate; snct=1",                              "snct=1"),
     ("rnct",    "deflate; snct",                                "-"),
     ("rnct",    "deflate",                                      "snct"),
     ("rnct",    "deflate; cnct",                                "snct"),
-    // §7.1.1.2: the client must do so when told, and needs not be told what it has said.
+    // §7.1.1.2: the client must comply with it, and the server does not have to repeat it.
     ("",        "deflate; cnct",                                "-"),
     ("",        "deflate; cnct; cnct",                          "cnct"),
     ("",        "deflate; cnct=true",                           "cnct=true"),
     ("nct",     "deflate",                                      "-"),
     ("nct",     "deflate; cnct",                                "-"),
-    // §7.1.2.1: the same window as was asked for, or a smaller one.
+    // §7.1.2.1: the requested window or a smaller one.
     ("",        "deflate; smwb=15",                             "-"),
     ("",        "deflate; smwb=8",                              "-"),
     ("rmwb=10", "deflate; smwb=10",                             "-"),
@@ -58,7 +59,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("rmwb=10", "deflate; smwb=15",                             "smwb=15"),
     ("rmwb=10", "deflate",                                      "smwb"),
     ("rmwb=15", "deflate",                                      "-"),
-    // §7.1.2.2: the same window as was offered, or a smaller one; the value cannot be missing.
+    // §7.1.2.2: the offered window or a smaller one; the value is required.
     ("",        "deflate; cmwb=15",                             "-"),
     ("",        "deflate; cmwb=8",                              "-"),
     ("",        "deflate; cmwb",                                "cmwb"),
@@ -67,7 +68,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("mwb=10",  "deflate; cmwb=9",                              "-"),
     ("mwb=10",  "deflate; cmwb=11",                             "cmwb=11"),
     ("mwb=10",  "deflate; cmwb",                                "cmwb"),
-    // Unknown ones, of which the first is named.
+    // Unknown parameters, the first of which is reported.
     ("",        "deflate; unknown",                             "unknown"),
     ("",        "deflate; snct; unknown=1; other",              "unknown=1"),
     ("",        "deflate; SMWB=10",                             "SMWB=10"),
@@ -82,7 +83,7 @@ fn parameter(text: &str) -> ExtensionError {
 }
 
 #[test]
-fn a_client_takes_each_response_that_rfc_7692_allows_and_names_what_it_refuses() {
+fn client_accepts_each_response_that_rfc_7692_allows_and_names_what_it_refuses() {
     for (client, response, refused) in TABLE {
         match activate(client, response) {
             Ok(pipeline) => {
@@ -101,7 +102,7 @@ fn a_client_takes_each_response_that_rfc_7692_allows_and_names_what_it_refuses()
 }
 
 #[test]
-fn a_client_refuses_every_wrong_way_to_write_a_window() {
+fn client_refuses_every_malformed_window() {
     let wrong: [&[Option<&str>]; 16] = [
         &[None],
         &[Some("")],
@@ -148,7 +149,7 @@ fn error_names_extension_and_parameter() {
 }
 
 #[test]
-fn a_client_refuses_what_it_does_not_know_and_what_it_did_not_offer() {
+fn client_refuses_unknown_and_unoffered_extensions() {
     /// An extension for servers only.
     #[derive(Debug)]
     struct Silent;
@@ -190,7 +191,8 @@ fn a_client_refuses_what_it_does_not_know_and_what_it_did_not_offer() {
     assert!(nothing.is_empty() && nothing.rsv().is_empty());
 }
 
-/// The frames of two equal messages that a client sends, each beyond the smallest windows, and how far back they reach.
+/// Returns the frames of two equal messages of a client, each longer than the smallest windows, and
+/// how far back they refer.
 fn two_messages(client: &str, response: &str) -> ([Message; 2], usize) {
     let mut pipeline = activate(client, response).unwrap();
     let data = [&noise(400, 3)[..], &prose(20_000).as_bytes()[..20_000]].concat();
@@ -207,7 +209,7 @@ fn two_messages(client: &str, response: &str) -> ([Message; 2], usize) {
 }
 
 #[test]
-fn a_client_compresses_within_the_window_agreed_to() {
+fn client_compresses_within_the_negotiated_window() {
     for bits in 9..=15 {
         for (client, response) in [
             (String::new(), format!("deflate; cmwb={bits}")),
@@ -222,7 +224,7 @@ fn a_client_compresses_within_the_window_agreed_to() {
 }
 
 #[test]
-fn a_client_compresses_nothing_with_a_window_of_8() {
+fn client_with_a_window_of_8_does_not_compress() {
     for (client, response) in [("", "deflate; cmwb=8"), ("mwb=8", "deflate"), ("mwb=8", "deflate; cmwb=8")] {
         let ([first, second], _) = two_messages(client, response);
         assert_eq!((first.rsv, second.rsv, first.data.len()), (Rsv::NONE, Rsv::NONE, 20_400));
@@ -230,7 +232,7 @@ fn a_client_compresses_nothing_with_a_window_of_8() {
 }
 
 #[test]
-fn a_client_keeps_its_context_unless_either_side_says_no() {
+fn client_keeps_its_context_unless_either_side_declines() {
     for (client, response, keeps) in [
         ("", "deflate", true),
         ("", "deflate; snct", true),

@@ -1,38 +1,40 @@
-//! A server's answer to the parameters of an offer (RFC 7692 §7.1): in a table to read, and in all combinations.
+//! A server's response to the parameters of an offer (RFC 7692 §7.1): in a readable table, and in
+//! all combinations.
 
 use permessage_deflate::PermessageDeflate;
 use websocket_driver_extensions::{Extension, Params};
 
 use crate::options::{Way, bits, options, push, respond, short};
 
-/// Options of the server, offers, and the answer: `-` for none.
+/// Options of the server, offers, and the response, or `-` for none.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, &str)] = &[
     // §7.1.3: the examples of the specification.
     ("",              "deflate",                                      "deflate"),
     ("",              "deflate; cmwb; smwb=10",                       "deflate; smwb=10"),
     ("",              "deflate; cmwb; smwb=10, deflate; cmwb",        "deflate; smwb=10"),
-    // §7.1.1.1: what the client asks of the server is answered, and the server may say it unasked.
+    // §7.1.1.1: a client's request is confirmed, and the server may include it without a request.
     ("",              "deflate; snct",                                "deflate; snct"),
     ("nct",           "deflate",                                      "deflate; snct"),
     ("nct",           "deflate; snct",                                "deflate; snct"),
-    // §7.1.1.2: what the client says of itself may be held to, and may be asked of it unasked.
+    // §7.1.1.2: what the client declares may be required of it, also without a declaration.
     ("",              "deflate; cnct",                                "deflate; cnct"),
     ("rnct",          "deflate",                                      "deflate; cnct"),
     ("rnct nct",      "deflate; cnct; snct",                          "deflate; snct; cnct"),
-    // §7.1.2.1: the same window or a smaller one; the server may say one unasked.
+    // §7.1.2.1: the same window or a smaller one; the server may include one without a request.
     ("",              "deflate; smwb=15",                             "deflate; smwb=15"),
     ("",              "deflate; smwb=9",                              "deflate; smwb=9"),
     ("mwb=12",        "deflate; smwb=15",                             "deflate; smwb=12"),
     ("mwb=12",        "deflate; smwb=10",                             "deflate; smwb=10"),
     ("mwb=12",        "deflate",                                      "deflate; smwb=12"),
-    // zlib cannot compress with a window of 8: the next offer, or none.
+    // zlib cannot compress with a window of 8 bits: the next offer is used, or none.
     ("",              "deflate; smwb=8",                              "-"),
     ("",              "deflate; smwb=8, deflate",                     "deflate"),
     ("",              "deflate; smwb=8, deflate; smwb=9",             "deflate; smwb=9"),
     ("mwb=8",         "deflate",                                      "deflate; smwb=8"),
     ("mwb=8",         "deflate; smwb=9",                              "deflate; smwb=8"),
-    // §7.1.2.2: only a client that says it can be asked is asked, and for no more than it offers.
+    // §7.1.2.2: a window is requested only from a client that supports it, and no larger than
+    // offered.
     ("",              "deflate; cmwb",                                "deflate"),
     ("",              "deflate; cmwb=15",                             "deflate"),
     ("",              "deflate; cmwb=10",                             "deflate; cmwb=10"),
@@ -43,10 +45,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("rmwb=8",        "deflate; cmwb",                                "deflate; cmwb=8"),
     ("rmwb=9",        "deflate",                                      "deflate"),
     ("rmwb=9",        "deflate, deflate; cmwb",                       "deflate"),
-    // All at once; the order of an offer is of no consequence.
+    // Everything at once; the order of parameters is irrelevant.
     ("nct rnct mwb=11 rmwb=10", "deflate; cmwb",                      "deflate; snct; cnct; smwb=11; cmwb=10"),
     ("nct rnct mwb=11 rmwb=10", "deflate; smwb=9; snct; cmwb=9; cnct", "deflate; snct; cnct; smwb=9; cmwb=9"),
-    // §7: an offer with a fault is passed over, wherever the fault stands, and the next one is taken.
+    // §7: an invalid offer is skipped, wherever the error is, and the next one is used.
     ("",              "deflate; unknown",                             "-"),
     ("",              "deflate; unknown=1, deflate; snct",            "deflate; snct"),
     ("",              "deflate; smwb=10; unknown, deflate; smwb=9",   "deflate; smwb=9"),
@@ -54,20 +56,20 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("",              "deflate; smwb=7, deflate; smwb=09, deflate; smwb=+9, deflate; cnct", "deflate; cnct"),
     ("",              "deflate; snct, deflate",                       "deflate; snct"),
     ("",              "deflate; SMWB=10, deflate; Server_No_Context_Takeover", "-"),
-    // A quoted value is the value.
+    // A quoted value is equivalent.
     ("",              "deflate; smwb=\"10\"",                         "deflate; smwb=10"),
     ("",              "deflate; cmwb=\"\\1\\2\"",                     "deflate; cmwb=12"),
 ];
 
 #[test]
-fn a_server_answers_each_offer_by_rfc_7692_section_7_1() {
+fn server_answers_each_offer_by_rfc_7692_section_7_1() {
     for (server, offers, answer) in TABLE {
         let response = respond(options(server), offers);
         assert_eq!(response.as_deref().unwrap_or("-"), *answer, "{offers} to a server of {server:?}");
     }
 }
 
-/// The ways to write one of the parameters without a value, and whether they are right.
+/// The ways to write a parameter without a value, and whether they are valid.
 const FLAGS: [(Way, bool); 6] = [
     (None, true),
     (Some(&[None]), true),
@@ -77,7 +79,7 @@ const FLAGS: [(Way, bool); 6] = [
     (Some(&[Some("15")]), false),
 ];
 
-/// The ways to write a window, and the number that it is.
+/// The ways to write a window, and the number that they mean.
 const WINDOWS: [(Way, Option<u8>); 19] = [
     (Some(&[Some("8")]), Some(8)),
     (Some(&[Some("9")]), Some(9)),
@@ -100,7 +102,7 @@ const WINDOWS: [(Way, Option<u8>); 19] = [
     (Some(&[None, None]), None),
 ];
 
-/// An offer, and what it says; nothing where it is not valid.
+/// An offer and its meaning, or `None` if it is invalid.
 struct Offer {
     params: Params,
     valid: Option<Valid>,
@@ -111,11 +113,11 @@ struct Valid {
     snct: bool,
     cnct: bool,
     smwb: Option<u8>,
-    /// With a value, or without.
+    /// With or without a value.
     cmwb: Option<Option<u8>>,
 }
 
-/// Every combination of the ways to write the four parameters.
+/// Returns every combination of the ways to write the four parameters.
 fn every_offer() -> Vec<Offer> {
     let windows = |flag: Option<Option<u8>>| {
         let numbers = WINDOWS.into_iter().map(|(way, number)| (way, number.map(|number| Some(Some(number)))));
@@ -124,7 +126,7 @@ fn every_offer() -> Vec<Offer> {
     let mut all = Vec::new();
     for (snct, snct_is_fine) in FLAGS {
         for (cnct, cnct_is_fine) in FLAGS {
-            // A server's window needs a value.
+            // A server's window requires a value.
             for (smwb, server) in windows(None) {
                 for (cmwb, client) in windows(Some(None)) {
                     let mut params = Params::new();
@@ -149,7 +151,7 @@ fn every_offer() -> Vec<Offer> {
     all
 }
 
-/// What the server must answer to a valid offer, in short words.
+/// Returns the response that the server must send to a valid offer, in abbreviated form.
 fn expected(offer: Valid, nct: bool, rnct: bool, mwb: u8, rmwb: u8) -> Option<String> {
     if offer.smwb == Some(8) {
         return None;
@@ -166,7 +168,7 @@ fn expected(offer: Valid, nct: bool, rnct: bool, mwb: u8, rmwb: u8) -> Option<St
 }
 
 #[test]
-fn every_combination_of_parameters_and_options_is_answered_as_the_rules_say() {
+fn server_answers_every_combination_of_parameters_and_options() {
     let offers = every_offer();
     let valid = offers.iter().filter(|offer| offer.valid.is_some()).count();
     assert_eq!((offers.len(), valid), (6 * 6 * 21 * 21, 2 * 2 * 5 * 6));
@@ -178,7 +180,7 @@ fn every_combination_of_parameters_and_options_is_answered_as_the_rules_say() {
                 .request_no_context_takeover(rnct)
                 .max_window_bits(bits(mwb))
                 .request_max_window_bits(bits(rmwb));
-            // The invalid ones, of which there are many, only for some servers.
+            // There are many invalid offers, so they are only checked with some servers.
             let all = mwb == rmwb && nct && rnct;
             for Offer { params, valid } in offers.iter().filter(|offer| all || offer.valid.is_some()) {
                 let answer = server.accept(std::slice::from_ref(params)).map(|(params, _)| short(&params.to_string()));
@@ -190,7 +192,7 @@ fn every_combination_of_parameters_and_options_is_answered_as_the_rules_say() {
 }
 
 #[test]
-fn of_several_offers_the_first_that_is_valid_is_answered() {
+fn first_valid_offer_is_accepted() {
     let offers = every_offer();
     let server = PermessageDeflate::new();
     let (good, bad): (Vec<_>, Vec<_>) = offers.into_iter().partition(|offer| offer.valid.is_some());

@@ -1,9 +1,9 @@
-//! Short words for the options and the parameters of permessage-deflate, so that a table of them can be read.
+//! Abbreviations for the options and parameters of permessage-deflate, for readable tables.
 
 use permessage_deflate::{PermessageDeflate, WindowBits};
 use websocket_driver_extensions::{Extensions, Offered, Params, parse_header};
 
-/// The four parameters, short and long.
+/// The four parameters, abbreviated and complete.
 const WORDS: [(&str, &str); 4] = [
     ("snct", "server_no_context_takeover"),
     ("cnct", "client_no_context_takeover"),
@@ -11,12 +11,12 @@ const WORDS: [(&str, &str); 4] = [
     ("cmwb", "client_max_window_bits"),
 ];
 
-/// `deflate; snct; smwb=10` written out.
+/// Expands a header such as `deflate; snct; smwb=10`.
 pub(crate) fn long(header: &str) -> String {
     WORDS.iter().fold(header.replace("deflate", "permessage-deflate"), |text, (short, long)| text.replace(short, long))
 }
 
-/// The reverse of [`long`].
+/// The inverse of [`long`].
 pub(crate) fn short(header: &str) -> String {
     WORDS.iter().fold(header.replace("permessage-deflate", "deflate"), |text, (short, long)| text.replace(long, short))
 }
@@ -25,8 +25,8 @@ pub(crate) fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).expect("8 to 15")
 }
 
-/// The options named in a text such as `mwb=10 rmwb=12 nct rnct`: no context takeover, the largest window, and both
-/// requested of the peer.
+/// Parses options such as `mwb=10 rmwb=12 nct rnct`: the maximum window, no context takeover, and
+/// both requested from the peer.
 pub(crate) fn options(text: &str) -> PermessageDeflate {
     text.split_whitespace().fold(PermessageDeflate::new(), |options, word| match word.split_once('=') {
         None if word == "nct" => options.no_context_takeover(true),
@@ -37,25 +37,25 @@ pub(crate) fn options(text: &str) -> PermessageDeflate {
     })
 }
 
-/// One extension registered.
+/// Registers a single extension.
 pub(crate) fn only(deflate: PermessageDeflate) -> Extensions {
     let mut extensions = Extensions::new();
     extensions.register(deflate).expect("the first of its name");
     extensions
 }
 
-/// What a server answers, in short words.
+/// Returns the server's response in abbreviated form.
 pub(crate) fn respond(deflate: PermessageDeflate, offers: &str) -> Option<String> {
     let offers = parse_header([long(offers).as_bytes()]).expect("a header");
     only(deflate).accept(&offers).1.map(|header| short(&header))
 }
 
-/// What a client offers.
+/// Returns the client's offer.
 pub(crate) fn offered(deflate: PermessageDeflate) -> Offered {
     only(deflate).offer()
 }
 
-/// One parameter in the ways that a test writes it: `None` where it is left out.
+/// One or more ways to write a parameter, or `None` to omit it.
 pub(crate) type Way = Option<&'static [Option<&'static str>]>;
 
 /// Adds a parameter.
@@ -64,7 +64,7 @@ pub(crate) fn push(params: &mut Params, name: &str, way: Way) {
 }
 
 #[test]
-fn short_words_stand_for_long_ones() {
+fn abbreviations_expand_and_contract() {
     let header = "permessage-deflate; server_max_window_bits=10; client_no_context_takeover";
     assert_eq!(long("deflate; smwb=10; cnct"), header);
     assert_eq!(short(header), "deflate; smwb=10; cnct");

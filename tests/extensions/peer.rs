@@ -1,5 +1,5 @@
-//! A server under test, and a client that is none of the code under test: it compresses by zlib-rs and inflates by
-//! [`Puff`](crate::puff::Puff).
+//! A server under test, and a client without the code under test: it compresses with zlib-rs and
+//! decompresses with [`Puff`](crate::puff::Puff).
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
@@ -13,17 +13,17 @@ pub(crate) const RSV1: u8 = 0x40;
 pub(crate) const RSV2: u8 = 0x20;
 pub(crate) const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
-/// What most clients offer.
+/// The offer of most clients.
 pub(crate) const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
 /// A driver that has read a handshake with an offer.
 pub(crate) struct Server {
     pub(crate) driver: Driver,
-    /// The extensions that it answered with.
+    /// The extensions in the response.
     pub(crate) answered: Option<String>,
 }
 
-/// A frame that the server wrote: whole, not masked, its length in the shortest form.
+/// A frame written by the server: complete, not masked, with minimal length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) first: u8,
@@ -31,7 +31,7 @@ pub(crate) struct Written {
 }
 
 impl Server {
-    /// With an offer of these header lines.
+    /// Opens a connection with an offer of these header lines.
     pub(crate) fn open(config: ServerConfig, offers: &[&str]) -> Self {
         let handshake = Handshake::of(Version::Hybi13);
         let handshake = offers.iter().fold(handshake, |handshake, offer| handshake.with(EXTENSIONS, offer));
@@ -45,24 +45,24 @@ impl Server {
             [line] => Some(line.to_owned()),
             _ => panic!("several lines"),
         };
-        // What is left is what an open connection holds.
+        // Only the memory of an open connection remains.
         server.driver.take_request();
         server
     }
 
-    /// With compression by these options, by an offer that leaves them all open.
+    /// Opens a connection with compression, with an offer that leaves all options to the server.
     pub(crate) fn deflate(options: PermessageDeflate) -> Self {
         Self::limited(options, Config::server())
     }
 
-    /// The same with limits.
+    /// Like [`deflate`](Self::deflate), with limits.
     pub(crate) fn limited(options: PermessageDeflate, config: ServerConfig) -> Self {
         let server = Self::open(config.extension(options).expect("the first of its name"), &[OFFER]);
         assert!(server.answered.is_some());
         server
     }
 
-    /// Takes bytes and tells all that follows.
+    /// Receives bytes and returns the events that follow.
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
         self.driver.receive(bytes.as_ref());
         let mut events = Vec::new();
@@ -75,13 +75,13 @@ impl Server {
         events
     }
 
-    /// What it wrote since the last time.
+    /// Returns the output since the last call.
     pub(crate) fn bytes(&mut self) -> Vec<u8> {
         let output = self.driver.output();
         output.copy_to_bytes(output.remaining()).to_vec()
     }
 
-    /// The same, as frames.
+    /// Returns the output since the last call as frames.
     pub(crate) fn frames(&mut self) -> Vec<Written> {
         let bytes = self.bytes();
         let mut rest = &bytes[..];
@@ -101,14 +101,15 @@ impl Server {
         frames
     }
 
-    /// Sends a message and gives the one frame that it became.
+    /// Sends a message and returns the single frame that results.
     pub(crate) fn send(&mut self, message: impl Into<Message>) -> Written {
         self.driver.send(message).expect("it is taken");
         let [frame] = self.frames().try_into().expect("one frame");
         frame
     }
 
-    /// Asserts that these events, and a close frame, end the connection by this code; gives the reason.
+    /// Asserts that these events and a close frame end the connection with this code, and returns
+    /// the reason.
     #[track_caller]
     pub(crate) fn assert_failed(&mut self, events: &[Event], code: u16) -> String {
         let [Event::Error(error), Event::Close(close)] = events else {
@@ -138,7 +139,7 @@ impl Deflater {
         Self { deflate: Deflate::new(6, false, bits), takeover: true }
     }
 
-    /// Begins every message afresh.
+    /// Resets the context for every message.
     pub(crate) fn no_takeover(self) -> Self {
         Self { takeover: false, ..self }
     }
@@ -147,7 +148,7 @@ impl Deflater {
     pub(crate) fn message(&mut self, data: impl AsRef<[u8]>) -> Vec<u8> {
         let mut rest = data.as_ref();
         if rest.is_empty() {
-            // zlib writes nothing for it behind a flush.
+            // zlib writes nothing for it after a flush.
             return vec![0x00];
         }
         let mut out = Vec::new();
@@ -169,23 +170,23 @@ impl Deflater {
         out
     }
 
-    /// A text message in one frame.
+    /// Encodes a text message in one frame.
     pub(crate) fn text(&mut self, data: impl AsRef<[u8]>) -> Vec<u8> {
         compressed(1, self.message(data))
     }
 
-    /// A binary message in one frame.
+    /// Encodes a binary message in one frame.
     pub(crate) fn binary(&mut self, data: impl AsRef<[u8]>) -> Vec<u8> {
         compressed(2, self.message(data))
     }
 }
 
-/// A message in one frame, of data that is compressed already, or pretends to be.
+/// Encodes a message in one frame whose data is already compressed, or is invalid.
 pub(crate) fn compressed(opcode: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     Frame::new(opcode, payload).rsv(RSV1).bytes()
 }
 
-/// The same, cut into frames of so many bytes.
+/// Splits a compressed message into frames of `size` bytes.
 pub(crate) fn fragments(opcode: u8, payload: &[u8], size: usize) -> Vec<Frame> {
     let parts: Vec<&[u8]> = payload.chunks(size).collect();
     let frame = |(i, part): (usize, &&[u8])| {
@@ -203,7 +204,7 @@ pub(crate) fn binary(bytes: impl AsRef<[u8]>) -> Event {
     Event::Message(Message::binary(bytes.as_ref().to_vec()))
 }
 
-/// Bytes that do not compress, by xorshift.
+/// Returns incompressible bytes, generated by xorshift.
 pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let step = |_| {
@@ -215,7 +216,7 @@ pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
     (0..len).map(step).collect()
 }
 
-/// Text that compresses to about a third, and repeats itself only after long.
+/// Returns text that compresses to about a third and has no short-distance repetitions.
 pub(crate) fn prose(len: usize) -> String {
     let words = ["compress", "the", "window", "of", "a", "message", "kept", "or", "not", "is", "€"];
     let mut prose: String = noise(len / 3 + 8, 99).iter().map(|i| words[usize::from(*i) % words.len()]).collect();
@@ -226,7 +227,7 @@ pub(crate) fn prose(len: usize) -> String {
     prose
 }
 
-/// So many cases of a property, and no file written where one fails: what fails becomes a test of its own.
+/// Sets the number of cases of a property. Failures are not persisted; they become separate tests.
 pub(crate) fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
 }

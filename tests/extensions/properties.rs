@@ -1,4 +1,5 @@
-//! Any messages, under any agreement, cut in any way, come out as they went in; no bytes do any harm.
+//! Any messages, with any negotiated parameters and any fragmentation, are transmitted unchanged,
+//! and arbitrary bytes do no harm.
 
 use permessage_deflate::PermessageDeflate;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use crate::options::{bits, offered, only};
 use crate::peer::{Deflater, Server, binary, cases, compressed, fragments, noise, prose, text};
 use crate::puff::Puff;
 
-/// Text that compresses, noise that does not, and zeros, of up to so many bytes, one behind the other.
+/// Generates compressible text, noise and zeros of up to `most` bytes, concatenated.
 fn data(most: usize) -> impl Strategy<Value = Vec<u8>> {
     let part = (0..4, 0..most, any::<u64>()).prop_map(|(kind, len, seed)| match kind {
         0 => noise(len, seed),
@@ -27,7 +28,7 @@ fn data(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 0..4).prop_map(most)
 }
 
-/// Mostly small messages, some of up to a mebibyte.
+/// Generates mostly small messages, some of up to 1 MiB.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => data(300), 4 => data(10_000), 1 => data(100_000), 1 => data(1 << 20)]
 }
@@ -48,7 +49,7 @@ fn options() -> impl Strategy<Value = PermessageDeflate> {
     )
 }
 
-/// Both ends of a connection; `None` where the options do not go together.
+/// Returns both ends of a connection, or `None` if the options are incompatible.
 fn connect(client: PermessageDeflate, server: PermessageDeflate) -> Option<(Pipeline, Server)> {
     let offered = offered(client);
     let server = Server::open(Config::server().extension(server).unwrap(), &[&offered.header()?]);
@@ -56,7 +57,7 @@ fn connect(client: PermessageDeflate, server: PermessageDeflate) -> Option<(Pipe
     Some((offered.activate(&response).expect("acceptable"), server))
 }
 
-/// Feeds bytes in pieces of these sizes, over and over.
+/// Feeds bytes in pieces of these sizes, repeatedly.
 fn feed(server: &mut Server, bytes: &[u8], sizes: &[usize]) -> Vec<Event> {
     let (mut rest, mut events) = (bytes, Vec::new());
     for size in sizes.iter().cycle() {
@@ -74,7 +75,7 @@ proptest! {
     #![proptest_config(cases(80))]
 
     #[test]
-    fn messages_come_out_of_both_ends_as_they_went_in(
+    fn messages_are_transmitted_unchanged_in_both_directions(
         client in options(),
         server in options(),
         messages in prop::collection::vec((message(), any::<bool>(), 1..100_000_usize), 1..8),
@@ -102,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_server_compresses_another_inflater_reads(
+    fn server_output_is_read_by_another_inflater(
         options in options(),
         messages in prop::collection::vec(data(20_000), 1..6),
     ) {
@@ -120,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn what_another_deflater_compresses_a_server_reads(
+    fn server_reads_output_of_another_deflater(
         window in 9..=15_u8,
         is_fresh in any::<bool>(),
         messages in prop::collection::vec((message(), 1..5000_usize), 1..6),
@@ -136,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn the_events_are_the_same_however_the_bytes_are_cut(
+    fn events_are_the_same_however_the_bytes_are_split(
         kinds in prop::collection::vec((0..9, 0..3000_usize, 1..200_usize), 1..12),
         pieces in prop::collection::vec(1..500_usize, 1..20),
     ) {
@@ -166,7 +167,8 @@ proptest! {
     }
 }
 
-/// What comes out of a decoder, within its limit, or why nothing does.
+/// Returns the length of the decoded message if it is within the limit, or the reason for a
+/// failure.
 fn decode(pipeline: &mut Pipeline, data: &[u8], limit: usize) -> Result<usize, TestCaseError> {
     let mut inspected = 0;
     let mut message = Message::new(true, data.to_vec());
@@ -228,7 +230,7 @@ proptest! {
 }
 
 #[test]
-fn the_properties_look_at_messages_of_a_mebibyte() {
+fn properties_cover_messages_of_a_mebibyte() {
     let long = [prose(1 << 19).into_bytes(), noise(1 << 19, 1)].concat();
     let mut server = Server::deflate(PermessageDeflate::new());
     let payload = Deflater::new().message(&long);

@@ -1,16 +1,16 @@
-//! RFC 1951 read bit by bit, slowly and strictly, so that what the code under test compresses is not judged by the library
-//! that compressed it. It tells how far back a message reached, which no fast inflater does.
+//! A slow and strict RFC 1951 decoder, so that compressed data is not checked by the library that
+//! produced it. It also reports how far back a message refers, which no fast decoder does.
 
-/// The end of a direction: it inflates messages by RFC 7692 §7.2.2, one after the other.
+/// The receiver of one direction: it decompresses messages one after another (RFC 7692 §7.2.2).
 #[derive(Debug, Default)]
 pub(crate) struct Puff {
-    /// What was inflated, as far as the next message may refer to it.
+    /// The decompressed data that the next message may refer to.
     history: Vec<u8>,
     /// The largest distance seen.
     pub(crate) reach: usize,
 }
 
-/// The base and the number of extra bits of the length codes from 257 (RFC 1951 §3.2.5).
+/// The base and the number of extra bits of the length codes from 257 on (RFC 1951 §3.2.5).
 const LENGTHS: [(usize, u32); 29] = {
     let mut all = [(258, 0); 29];
     let (mut i, mut base) = (0, 3);
@@ -23,7 +23,7 @@ const LENGTHS: [(usize, u32); 29] = {
     all
 };
 
-/// The same of the distance codes.
+/// The base and the number of extra bits of the distance codes.
 const DISTANCES: [(usize, u32); 30] = {
     let mut all = [(0, 0); 30];
     let (mut i, mut base) = (0, 1);
@@ -40,7 +40,7 @@ const DISTANCES: [(usize, u32); 30] = {
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 impl Puff {
-    /// Inflates a message, and keeps its context.
+    /// Decompresses a message and keeps its context.
     pub(crate) fn message(&mut self, payload: &[u8]) -> Result<Vec<u8>, &'static str> {
         let bytes = [payload, &[0x00, 0x00, 0xff, 0xff]].concat();
         let mut bits = Bits { bytes: &bytes, at: 0 };
@@ -74,7 +74,7 @@ impl Puff {
         if is_empty_stored { Ok(message) } else { Err("it does not end with an empty block") }
     }
 
-    /// Inflates a message of a sender that keeps no context.
+    /// Decompresses a message of a sender that keeps no context.
     pub(crate) fn fresh(payload: &[u8]) -> Result<Vec<u8>, &'static str> {
         Self::default().message(payload)
     }
@@ -144,7 +144,7 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Code, Code), &'static str> {
     Ok((Code::new(&all[..literals]), Code::new(&all[literals..])))
 }
 
-/// A Huffman code: how many symbols there are of each length, and the symbols in order.
+/// A Huffman code: the number of symbols of each length, and the symbols in order.
 struct Code {
     counts: [usize; 16],
     symbols: Vec<usize>,
@@ -176,7 +176,7 @@ impl Code {
 
 struct Bits<'a> {
     bytes: &'a [u8],
-    /// In bits.
+    /// The position in bits.
     at: usize,
 }
 
@@ -194,7 +194,7 @@ impl Bits<'_> {
 
 /// RFC 7692 §7.2.3.1 to §7.2.3.6.
 #[test]
-fn the_inflater_of_the_tests_reads_the_examples_of_the_specification() {
+fn test_inflater_reads_the_examples_of_the_specification() {
     let mut puff = Puff::default();
     for (payload, message) in EXAMPLES {
         assert_eq!(puff.message(payload), Ok(message.to_vec()), "{payload:02x?}");
@@ -205,7 +205,7 @@ fn the_inflater_of_the_tests_reads_the_examples_of_the_specification() {
     }
 }
 
-/// The examples of RFC 7692 §7.2.3, in an order that fits one context.
+/// The examples of RFC 7692 §7.2.3, in an order that works with a single context.
 pub(crate) const EXAMPLES: [(&[u8], &[u8]); 7] = [
     (&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], b"Hello"),
     (&[0xf2, 0x00, 0x11, 0x00, 0x00], b"Hello"),

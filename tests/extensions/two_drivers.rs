@@ -1,4 +1,4 @@
-//! A client's driver and a server's, with the extensions on both sides.
+//! The drivers of a client and a server, with extensions on both sides.
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
@@ -11,7 +11,7 @@ use crate::options::{bits, long, options, short};
 use crate::peer::{EXTENSIONS, noise, prose};
 use crate::puff::Puff;
 
-/// Two drivers, and what was agreed to.
+/// Two drivers and the negotiated extensions.
 struct Pair {
     client: Driver,
     server: Driver,
@@ -43,7 +43,7 @@ impl Pair {
         pair
     }
 
-    /// Sends a message each way, the bytes carried over so many at a time.
+    /// Sends a message in each direction, transferring a limited number of bytes at a time.
     #[track_caller]
     fn exchange(&mut self, message: &Message, step: usize) {
         for _ in 0..2 {
@@ -61,7 +61,7 @@ impl Pair {
     }
 }
 
-/// A client that has asked, with the key of the example in RFC 6455 §1.3.
+/// Returns a client that has sent its request, with the key of the example in RFC 6455 §1.3.
 fn connecting(config: ClientConfig) -> Driver {
     let config = config.random(|bytes| {
         let len = bytes.len().min(16);
@@ -78,7 +78,7 @@ fn take(driver: &mut Driver) -> Vec<u8> {
 }
 
 #[test]
-fn messages_go_through_both_extensions_in_both_directions() {
+fn messages_pass_both_extensions_in_both_directions() {
     for (client, server, agreed) in [
         (["", "checksum"], ["", "checksum"], "permessage-deflate, x-checksum"),
         (["checksum", ""], ["", "checksum"], "permessage-deflate, x-checksum"),
@@ -96,7 +96,7 @@ fn messages_go_through_both_extensions_in_both_directions() {
 }
 
 #[test]
-fn what_a_client_sends_has_both_bits_and_is_masked() {
+fn client_message_has_both_bits_and_is_masked() {
     let mut pair = Pair::open(with(Config::client(), &["", "checksum"]), with(Config::server(), &["", "checksum"]));
     pair.client.text(prose(90)).unwrap();
     let frame = take(&mut pair.client);
@@ -109,7 +109,7 @@ fn what_a_client_sends_has_both_bits_and_is_masked() {
 }
 
 #[test]
-fn every_pair_of_options_comes_to_what_the_rules_say() {
+fn every_pair_of_options_negotiates_as_specified() {
     let flags = [false, true];
     let all = flags.into_iter().flat_map(|own| flags.map(|request| (own, request)));
     for (own, request) in all.clone() {
@@ -147,11 +147,11 @@ fn every_pair_of_options_comes_to_what_the_rules_say() {
 }
 
 #[test]
-fn a_client_goes_without_what_the_server_does_not_agree_to() {
+fn client_continues_without_declined_extensions() {
     let mut pair = Pair::open(with(Config::client(), &["", "checksum"]), with(Config::server(), &[]));
     assert_eq!(pair.agreed, None);
     pair.exchange(&Message::text(prose(300)), usize::MAX);
-    // A window of 8 cannot be compressed with.
+    // zlib cannot compress with a window of 8 bits.
     let mut pair =
         Pair::open(with(Config::client(), &["rmwb=8", "checksum"]), with(Config::server(), &["", "checksum"]));
     assert_eq!(pair.agreed.as_deref(), Some("x-checksum"));
@@ -159,7 +159,7 @@ fn a_client_goes_without_what_the_server_does_not_agree_to() {
 }
 
 #[test]
-fn a_client_fails_where_the_server_answers_what_it_may_not_and_says_which() {
+fn client_fails_on_an_invalid_response_and_names_it() {
     for (offered, answer, names) in [
         (&[""][..], "deflate; cmwb", &["permessage-deflate", "client_max_window_bits"][..]),
         (&[""], "deflate; smwb=16", &["permessage-deflate", "server_max_window_bits=16"]),
@@ -186,7 +186,7 @@ fn a_client_fails_where_the_server_answers_what_it_may_not_and_says_which() {
 }
 
 #[test]
-fn a_bomb_from_a_server_is_1009_for_the_client() {
+fn bomb_from_a_server_is_1009_for_the_client() {
     let mut pair = Pair::open(
         with(Config::client(), &[""]).max_message_size(100_000),
         with(Config::server(), &[""]).max_output(usize::MAX),

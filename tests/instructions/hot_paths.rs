@@ -1,5 +1,5 @@
-//! What is run. Each path is a closure that leaves everything as it was, so that a thousand turns cost a thousand times
-//! as much as one.
+//! The measured paths. Each is a closure that restores its state, so that a thousand turns cost a
+//! thousand times as much as one.
 
 use std::hint::black_box;
 
@@ -13,9 +13,9 @@ use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
 pub(crate) struct HotPath {
     pub(crate) name: &'static str,
-    /// How many operations a turn has: messages, mostly.
+    /// The number of operations per turn, mostly messages.
     pub(crate) operations: usize,
-    /// How many turns are enough for a number that stands still.
+    /// The number of turns for a stable result.
     pub(crate) turns: usize,
     pub(crate) prepare: fn() -> Turn,
 }
@@ -45,7 +45,7 @@ pub(crate) const ALL: &[HotPath] = &[
     path("deflate-1k", 16, 5, deflate),
 ];
 
-/// A server that sends back what it gets.
+/// Returns a server that echoes.
 fn echo(version: Version, input: Vec<u8>) -> Turn {
     let mut server = server(version);
     Box::new(move || {
@@ -58,7 +58,7 @@ fn echo(version: Version, input: Vec<u8>) -> Turn {
     })
 }
 
-/// A server that sends back what it gets, and lends its input meanwhile, as that of `WebSocket::recv` and `send` does.
+/// Returns a server that echoes with a batch, like `WebSocket::recv` and `send`.
 fn batch(input: Vec<u8>) -> Turn {
     let mut server = server(Version::Hybi13);
     let mut batch = Batch::default();
@@ -73,7 +73,8 @@ fn batch(input: Vec<u8>) -> Turn {
     })
 }
 
-/// The same without owning a message, and without the driver while messages are handled, as that of `WebSocket::for_each_borrowed`.
+/// Returns a server that echoes borrowed messages without the driver, like
+/// `WebSocket::for_each_borrowed`.
 fn borrowed(input: Vec<u8>) -> Turn {
     let mut server = server(Version::Hybi13);
     let (mut batch, mut replies) = (Batch::default(), ReplyBuffer::default());
@@ -98,7 +99,7 @@ fn server(version: Version) -> Driver {
     server
 }
 
-/// A server that only takes what it gets.
+/// Returns a server that only receives.
 fn receive(input: Vec<u8>) -> Turn {
     let mut server = server(Version::Hybi13);
     Box::new(move || {
@@ -109,7 +110,7 @@ fn receive(input: Vec<u8>) -> Turn {
     })
 }
 
-/// A client that masks.
+/// Returns a client that masks.
 fn client_send() -> Turn {
     let (mut client, _) = connected();
     let message = Bytes::from_static(&[7; 1024]);
@@ -164,7 +165,7 @@ fn extension_header() -> Turn {
     })
 }
 
-/// There and back, each message by itself.
+/// In both directions, without context takeover.
 fn deflate() -> Turn {
     let config = PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true);
     let agree = || config.accept(&[Params::new()]).expect("an agreement").1;
@@ -204,7 +205,7 @@ fn hand_over(from: &mut Driver, to: &mut Driver) {
     to.receive(&output.copy_to_bytes(output.remaining())[..]);
 }
 
-/// A request with all that a browser adds.
+/// Returns a request with all the headers of a browser.
 fn browser() -> Handshake {
     Handshake::of(Version::Hybi13)
         .with("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
@@ -227,7 +228,7 @@ fn text_fragments(size: usize, count: usize) -> Vec<u8> {
     frames([Frame::text(&piece).more()].into_iter().chain(more).chain([Frame::continuation(&piece)]))
 }
 
-/// Text of so many bytes, a third of them in characters of two to four.
+/// Returns a text of `size` bytes, a third of them in characters of two to four bytes.
 fn mixed(size: usize) -> String {
     let mut text = "the quick brown fox, größe, naïve café, привет, 日本語, 数据 🚀 ".repeat(size / 64 + 1);
     let end = (0..=size).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
@@ -235,7 +236,7 @@ fn mixed(size: usize) -> String {
     text + &".".repeat(size - end)
 }
 
-/// Text of so many bytes, as services send it.
+/// Returns a text of `size` bytes of JSON.
 fn json(size: usize, number: usize) -> String {
     let mut text = String::from("[");
     for at in number.. {

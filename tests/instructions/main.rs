@@ -1,6 +1,8 @@
-//! The hot paths of the core, one at a time, for `tests/instructions/run` to count the instructions of. See README.md.
+//! The hot paths of the core, run one at a time by `tests/instructions/run`, which counts their
+//! instructions. See README.md.
 //!
-//! Without arguments it lists them, each with its operations; with a name and a number it runs that one so many times.
+//! Without arguments, lists them with their operations. With a name and a number, runs that path
+//! this number of times.
 
 mod hot_paths;
 

@@ -1,6 +1,7 @@
-// Talks to the echo server as Node's `ws` does: client.js URL SERVER
+// Tests the echo server with Node's `ws`: client.js URL SERVER
 //
-// SERVER says in JSON what the server agrees to; see `run`. Prints the cases that fail, then "N passed, N failed".
+// SERVER describes the server's compression settings in JSON; see `run`. Prints the failed cases,
+// then "N passed, N failed".
 
 'use strict';
 
@@ -10,8 +11,8 @@ const WebSocket = require('ws');
 const [url, server] = [process.argv[2], JSON.parse(process.argv[3])];
 const MEBIBYTE = 1 << 20;
 
-/** A dice of its own, so that every run sends the same. */
-function dice(seed) {
+/** A seeded random number generator, so that every run sends the same data. */
+function random(seed) {
   let state = (seed * 0x9e3779b1) | 1;
   return () => {
     state ^= state << 13;
@@ -23,14 +24,14 @@ function dice(seed) {
 
 function text(length, seed = 1) {
   const words = ['message ', 'window ', 'context ', 'taken ', 'over ', 'or ', 'not ', '€ '];
-  const next = dice(seed);
+  const next = random(seed);
   let out = '';
   while (out.length < length) out += words[next() % words.length];
   return out.slice(0, length);
 }
 
 function noise(length, seed = 1) {
-  const next = dice(seed);
+  const next = random(seed);
   return Buffer.from(Array.from({ length }, () => next() >>> 8));
 }
 
@@ -41,7 +42,7 @@ const texts = (large) =>
 const binaries = (large) =>
   [0, 1, 64, 126, 5000, 70000].map((length) => noise(length)).concat(large ? [noise(MEBIBYTE), noise(MEBIBYTE)] : []);
 
-/** Opens a connection whose messages can be waited for. */
+/** Opens a connection with a method `next` that waits for a message. */
 async function open(protocols, options) {
   const socket = new WebSocket(url, protocols, { maxPayload: 0, ...options });
   socket.on('upgrade', (response) => { socket.answer = response.headers['sec-websocket-extensions'] || ''; });
@@ -74,11 +75,11 @@ async function echo(socket, messages) {
   for (const message of messages) {
     socket.send(message);
     const answer = await socket.next();
-    assert(isSame(answer, message), `a message of ${message.length} came back as one of ${answer.length}`);
+    assert(isSame(answer, message), `sent ${message.length}, received ${answer.length}`);
   }
 }
 
-/** The same, and fewer bytes went over the wire than the messages have, both ways. */
+/** Echoes the messages and checks that both directions are compressed. */
 async function echoCompressed(socket, messages) {
   const before = wire(socket);
   await echo(socket, messages);
@@ -88,7 +89,10 @@ async function echoCompressed(socket, messages) {
   });
 }
 
-/** A message that compresses badly costs little the second time, where the context is kept, and as much where not. */
+/**
+ * Checks context takeover with a message that hardly compresses: a repetition is much smaller only
+ * if the context is kept.
+ */
 async function takesContextOver(socket, keeps) {
   const message = noise(2000, 7).toString('hex');
   const at = [wire(socket)];
@@ -102,7 +106,7 @@ async function takesContextOver(socket, keeps) {
   });
 }
 
-/** What is agreed to (RFC 7692 §7.1), from the text of the answer. */
+/** Parses the parameters of the response (RFC 7692 §7.1). */
 function agreed(answer) {
   const parts = answer.split(';').map((part) => part.trim());
   const bits = (name) => Number((parts.find((part) => part.startsWith(`${name}=`)) || '=15').split('=')[1]);
@@ -138,7 +142,7 @@ async function deflate(client, large) {
   await close(socket);
 }
 
-/** So many messages on one connection, sent without waiting for the answers. */
+/** Sends many messages without waiting for the echoes. */
 async function many(count) {
   const messages = Array.from({ length: count }, (_, i) => {
     const message = JSON.stringify({ id: i, text: text(i % 300, i) });
@@ -165,7 +169,7 @@ async function plain(offered, agreed) {
 
 function cases() {
   if (!server.deflate) {
-    // `ws` fails by itself where none of its subprotocols is agreed to.
+    // `ws` fails the connection if the server selects none of its subprotocols.
     return [[[], ''], [['chat'], 'chat'], [['v1', 'superchat', 'chat'], 'chat']]
       .map(([offered, agreed]) => [`plain, offering ${offered}`, () => plain(offered, agreed)]);
   }
@@ -183,7 +187,7 @@ async function main() {
   let [passed, failed] = [0, 0];
   for (const [name, run] of cases()) {
     let timer;
-    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('not done in 30 s')), 30000); });
+    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('timed out after 30 s')), 30000); });
     try {
       await Promise.race([run(), late]);
       passed++;

@@ -1,6 +1,7 @@
-"""Talks to the echo server as Python's `websockets` does: client.py URL SERVER
+"""Tests the echo server with Python's `websockets`: client.py URL SERVER
 
-SERVER says in JSON what the server agrees to; see `run`. Prints the cases that fail, then "N passed, N failed".
+SERVER describes the server's compression settings in JSON; see `run`. Prints the failed cases,
+then "N passed, N failed".
 """
 
 import asyncio
@@ -15,7 +16,7 @@ MEBIBYTE = 1 << 20
 
 
 class Counting(ClientConnection):
-    """A connection that counts what goes over the wire."""
+    """Counts the bytes on the wire."""
 
     sent = received = 0
 
@@ -65,11 +66,11 @@ async def echo(connection, messages):
     for message in messages:
         await connection.send(message)
         answer = await connection.recv()
-        assert answer == message, f"a message of {len(message)} came back as one of {len(answer)}"
+        assert answer == message, f"sent {len(message)}, received {len(answer)}"
 
 
 async def echo_compressed(connection, messages):
-    """The same, and fewer bytes went over the wire than the messages have, both ways."""
+    """Echoes the messages and checks that both directions are compressed."""
     sent, received = connection.sent, connection.received
     await echo(connection, messages)
     total = sum(map(size, messages))
@@ -79,7 +80,10 @@ async def echo_compressed(connection, messages):
 
 
 async def takes_context_over(connection, keeps_own, keeps_servers):
-    """A message that compresses badly costs little the second time, where the context is kept, and as much where not."""
+    """Checks context takeover with a message that hardly compresses.
+
+    A repetition is much smaller only if the context is kept.
+    """
     message = noise(2000, 7).hex()
     costs = []
     for _ in range(2):
@@ -92,7 +96,10 @@ async def takes_context_over(connection, keeps_own, keeps_servers):
 
 
 def expected(server, client):
-    """What is agreed to (RFC 7692 §7.1): server and client without context takeover, their windows."""
+    """Returns the expected parameters (RFC 7692 §7.1).
+
+    These are whether server and client reset their context, and their window bits.
+    """
     return (
         server["nct"] or client.get("snct", False),
         server["rnct"] or client.get("cnct", False),
@@ -116,7 +123,7 @@ async def deflate(url, server, client, large):
             extension.remote_max_window_bits,
             extension.local_max_window_bits,
         )
-        assert agreed == expected(server, client), f"agreed to {agreed}, not {expected(server, client)}"
+        assert agreed == expected(server, client), f"negotiated {agreed}, expected {expected(server, client)}"
         await echo_compressed(connection, texts(large))
         await echo(connection, binaries(large))
         if min(agreed[2:]) >= 13:
@@ -124,7 +131,7 @@ async def deflate(url, server, client, large):
 
 
 async def many(url, server, count=10_000):
-    """So many messages on one connection, sent without waiting for the answers."""
+    """Sends many messages without waiting for the echoes."""
     messages = [json.dumps({"id": i, "text": text(i % 300, i)}) for i in range(count)]
     async with connect(url, compression="deflate", create_connection=Counting) as connection:
         assert len(connection.protocol.extensions) == 1
@@ -146,7 +153,7 @@ async def many(url, server, count=10_000):
 async def plain(url, server, offered, agreed):
     async with connect(url, subprotocols=offered, create_connection=Counting, max_size=None) as connection:
         assert connection.protocol.extensions == [], "compressed"
-        assert connection.subprotocol == agreed, f"agreed to {connection.subprotocol}"
+        assert connection.subprotocol == agreed, f"negotiated {connection.subprotocol}"
         await echo(connection, texts(True) + binaries(True))
 
 

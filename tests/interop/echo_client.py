@@ -1,6 +1,6 @@
-"""Talks to other people's servers as echo_client does: echo_client.py PROGRAM CERTIFICATES LOGS
+"""Tests the example echo_client against other servers: echo_client.py PROGRAM CERTIFICATES LOGS
 
-CERTIFICATES is a folder that `certificates` made. Prints the cases that fail, then "N passed, N failed".
+CERTIFICATES is a folder created by `certificates`. Prints the failed cases, then "N passed, N failed".
 """
 
 import contextlib
@@ -25,12 +25,12 @@ HERE = pathlib.Path(__file__).parent
 PROGRAM, CERTIFICATES, LOGS = map(pathlib.Path, sys.argv[1:])
 MEBIBYTE = 1 << 20
 STACKS = {"websockets": [sys.executable, HERE / "server.py"], "ws": ["node", HERE / "server.js"]}
-# zlib's have more than 8, and `ws` says 8 all the same.
+# The least window of zlib has 9 bits, but `ws` also negotiates 8.
 WINDOWS = {"websockets": (9, 12), "ws": (8, 9, 12)}
-# In every secret that is right, and in every one that is wrong: the client may print none.
+# One of these is part of every secret, correct or wrong. The client must not print them.
 SECRETS = ("sesame", "barley")
 TRUSTING = ("--ca", CERTIFICATES / "authority.pem")
-# The certificates that are not in order, and what must be said of each and of none of the others.
+# The invalid certificates, with the error text that must be reported for this one only.
 FAULTS = {
     "untrusted": "UnknownIssuer",
     "selfsigned": "UnknownIssuer",
@@ -41,7 +41,7 @@ FAULTS = {
 
 
 class Server:
-    """One of the stacks with some options. It prints its port, and a line for each WebSocket that ended."""
+    """A server process. It prints its port, and a line for each WebSocket that has ended."""
 
     def __init__(self, stack, name, *options, certificate=None):
         self.scheme = "wss" if certificate else "ws"
@@ -66,7 +66,7 @@ class Server:
         try:
             return self.lines.get(timeout=2)
         except queue.Empty:
-            raise AssertionError("the server told of no WebSocket") from None
+            raise AssertionError("the server reported no WebSocket") from None
 
     def forget(self):
         with contextlib.suppress(queue.Empty):
@@ -79,7 +79,7 @@ class Server:
 
 
 class Sent(NamedTuple):
-    """What the client is to send: its options, how many messages, of how many bytes in all."""
+    """What the client sends: its options, the number of messages and their total size."""
 
     options: list
     count: int
@@ -91,14 +91,14 @@ def text(content, count=1):
 
 
 def words(size, count=1):
-    """Text of so many bytes, with characters of one to four."""
+    """Text of this many bytes, with characters of one to four bytes."""
     data = "message größer € \U0001f600 ".encode() * (size // 20 + 1)
     content = data[:size].decode(errors="ignore")
     return text(content + "." * (size - len(content.encode())), count)
 
 
 def noise(size, count):
-    """Text that compresses to about half, and by itself no further."""
+    """Text that compresses to about half its size."""
     return text(random.Random(1).randbytes(size // 2).hex(), count)
 
 
@@ -120,29 +120,29 @@ MESSAGES = {
 
 
 def client(url, *options, **environment):
-    # Neither the roots nor the proxy of whoever runs this.
+    # Without the user's own root certificates and proxies.
     names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     variables = {name: value for name, value in os.environ.items() if name.upper() not in names}
     done = subprocess.run(
         [PROGRAM, url, *options], env={**variables, **environment}, capture_output=True, text=True, timeout=20
     )
-    assert not any(secret in done.stdout + done.stderr for secret in SECRETS), "it told a secret"
+    assert not any(secret in done.stdout + done.stderr for secret in SECRETS), "the client printed a secret"
     return done
 
 
-# --- what a case comes to --------------------------------------------------------
+# --- expected results --------------------------------------------------------------
 
 
 def echoes(server, *options, sent=HELLO, path="/", agreed=None, extension=(), squeezed=None, url=None, **environment):
-    """All that was sent comes back, and was what it should be on the wire. Gives what the server saw."""
+    """Checks the echoes and the bytes on the wire. Returns the server's report."""
     done = client(url or server.url(path), *options, *sent.options, **environment)
     assert (done.returncode, done.stderr) == (0, ""), f"status {done.returncode}: {done.stderr}"
-    connected, came_back, _ = done.stdout.splitlines()
+    connected, echoed, _ = done.stdout.splitlines()
     head, _, extensions = connected.partition(", extensions ")
     assert head == f"connected: hybi-13, subprotocol {agreed or 'none'}", connected
     told = set() if extensions == "none" else {part.strip() for part in extensions.split(";")}
-    assert told == set(extension), f"agreed to {extensions}"
-    assert came_back == f"{sent.count} of {sent.count} came back", came_back
+    assert told == set(extension), f"negotiated {extensions}"
+    assert echoed == f"{sent.count} of {sent.count} echoed", echoed
     seen = server.connection()
     facts = {"path": path, "messages": sent.count, "size": sent.size, "code": 1000}
     assert {name: seen[name] for name in facts} == facts, f"the server saw {seen}"
@@ -155,7 +155,7 @@ def echoes(server, *options, sent=HELLO, path="/", agreed=None, extension=(), sq
 
 
 def keeps_context(echoes_, keeps):
-    """A message sent ten times costs little but the first time, where the context is kept, both ways."""
+    """Checks in both directions that a repeated message is small only if the context is kept."""
     sent = noise(2000, 10)
     seen = echoes_(sent=sent)
     for way in ("received", "sent"):
@@ -164,14 +164,14 @@ def keeps_context(echoes_, keeps):
 
 
 def sees(server, headers, *options, **facts):
-    """The server sees these headers, each as often as here."""
+    """Checks the request headers that the server receives, with all values."""
     seen = echoes(server, *options, **facts)["headers"]
     for name, values in headers.items():
         assert seen.get(name) == values, f"{name}: {seen.get(name)}"
 
 
 def refused(url, *options, says, never=(), **environment):
-    """There is no connection, for this reason."""
+    """Checks that the client fails to connect, with this error."""
     done = client(url, *options, **environment)
     assert done.returncode == 1, f"status {done.returncode}: {done.stdout}{done.stderr}"
     assert done.stdout == "", done.stdout
@@ -189,17 +189,17 @@ def distrusted(certificate, url, *options, **environment):
 
 
 def ends(server, path, says):
-    """The connection is made, and no echo comes."""
+    """Checks that the client connects, but receives no echo."""
     done = client(server.url(path))
     assert done.returncode == 1, f"status {done.returncode}: {done.stdout}"
-    assert done.stdout.splitlines()[1:] == ["0 of 1 came back"], done.stdout
+    assert done.stdout.splitlines()[1:] == ["0 of 1 echoed"], done.stdout
     assert says in done.stderr, done.stderr
     seen = server.connection()
     assert (seen["path"], seen["messages"]) == (path, 1), f"the server saw {seen}"
 
 
 def tunnelled(squid, status, destination, user, case):
-    """The case passes, and the proxy was asked once, for this."""
+    """Runs the case and checks the only request to the proxy."""
     squid.tunnels()
     case()
     asked = squid.tunnel()
@@ -210,10 +210,10 @@ def tunnelled(squid, status, destination, user, case):
 
 
 def plain(server, nobody):
-    """A server without compression that knows the subprotocols chat and superchat."""
+    """Cases for a server without compression that supports the subprotocols chat and superchat."""
     for name, sent in MESSAGES.items():
         yield name, partial(echoes, server, sent=sent, squeezed=False)
-    yield "deflate offered in vain", partial(echoes, server, "--deflate", sent=words(1000), squeezed=False)
+    yield "deflate declined", partial(echoes, server, "--deflate", sent=words(1000), squeezed=False)
     for offered, agreed in [("chat", "chat"), ("superchat,chat", "chat"), ("v1,superchat", "superchat"), ("v1,v2", None)]:
         headers = {"sec-websocket-protocol": [offered.replace(",", ", ")]}
         yield f"offering {offered}", partial(sees, server, headers, "--protocols", offered, agreed=agreed)
@@ -231,8 +231,8 @@ def plain(server, nobody):
     for name, user in [("no password", ""), ("a wrong password", "Aladdin:barley@"), ("an empty one", "Aladdin@")]:
         yield name, partial(refused, url("/private", user=user), says=challenge)
     yield "a redirection", partial(refused, url("/moved"), says=("302 Found", "wss://moved.example/there"))
-    yield "a server that is busy", partial(refused, url("/busy"), says="503 Service Unavailable")
-    yield "nobody there", partial(refused, f"ws://localhost:{nobody}/", says=f"cannot connect to localhost:{nobody}: ")
+    yield "a busy server", partial(refused, url("/busy"), says="503 Service Unavailable")
+    yield "no listener", partial(refused, f"ws://localhost:{nobody}/", says=f"cannot connect to localhost:{nobody}: ")
     yield "wss: to a ws: server", partial(refused, url(scheme="wss"), *TRUSTING, says="TLS with localhost failed: ")
 
     for name in ["ping", "fragments"]:
@@ -243,17 +243,17 @@ def plain(server, nobody):
         says = f'the server closed: Some(CloseFrame {{ code: CloseCode({code}), reason: "{reason}" }})'
         yield f"closed with {code}", partial(ends, server, path, says)
     yield "cut off", partial(ends, server, "/abort", "CloseCode(1006)")
-    yield "another message", partial(ends, server, "/another", "what came back is not what was sent")
+    yield "another message", partial(ends, server, "/another", "echo differs from the sent message")
 
 
 def deflated(server, parameters, keeps=True, window=15):
-    """A server that compresses, and what is agreed to then."""
+    """Cases for a server with compression that negotiates these parameters."""
     echoes_ = partial(echoes, server, "--deflate", extension={"permessage-deflate", *parameters})
     for name, sent in MESSAGES.items():
-        # zlib does nothing with a window of 256 bytes. The binary messages repeat themselves after 251 bytes, which it
-        # does not see in one of 512.
-        sees_nothing = window == 8 or window == 9 and "--binary-size" in sent.options
-        yield name, partial(echoes_, sent=sent, squeezed=None if sees_nothing else True)
+        # zlib does not compress with a window of 256 bytes. The binary messages repeat after 251
+        # bytes, which it does not find in a window of 512 bytes.
+        finds_nothing = window == 8 or window == 9 and "--binary-size" in sent.options
+        yield name, partial(echoes_, sent=sent, squeezed=None if finds_nothing else True)
     yield "not offered", partial(echoes, server, sent=words(1000), squeezed=False)
     yield "fragments", partial(echoes_, sent=words(10_000, 3), path="/fragments")
     yield "ping", partial(echoes_, sent=words(10_000, 3), path="/ping")
@@ -262,28 +262,28 @@ def deflated(server, parameters, keeps=True, window=15):
 
 
 def secure(server):
-    """A server whose certificate is in order. It compresses, and knows the subprotocol chat."""
+    """Cases for a server with a valid certificate, compression and the subprotocol chat."""
     for name, sent in LARGE.items():
         yield name, partial(echoes, server, *TRUSTING, sent=sent, squeezed=False)
     options = ("--deflate", "--protocols", "v1,chat")
     everything = partial(echoes, server, *options, agreed="chat", extension={"permessage-deflate"})
     for name, sent in MESSAGES.items():
         yield f"{name}, compressed", partial(everything, *TRUSTING, sent=sent, squeezed=True)
-    yield "by its address", partial(echoes, server, *TRUSTING, url=server.url(host="127.0.0.1"))
-    yield "verifying nothing", partial(echoes, server, "--insecure")
-    yield "trusted by the system", partial(echoes, server, SSL_CERT_FILE=str(TRUSTING[1]))
+    yield "by IP address", partial(echoes, server, *TRUSTING, url=server.url(host="127.0.0.1"))
+    yield "without verification", partial(echoes, server, "--insecure")
+    yield "trusted by the system's roots", partial(echoes, server, SSL_CERT_FILE=str(TRUSTING[1]))
     stranger = CERTIFICATES / "stranger.pem"
-    yield "trusting another", partial(distrusted, "untrusted", server.url(), "--ca", stranger)
-    yield "unknown to the system", partial(distrusted, "untrusted", server.url(), SSL_CERT_FILE=str(stranger))
+    yield "another authority", partial(distrusted, "untrusted", server.url(), "--ca", stranger)
+    yield "unknown to the system's roots", partial(distrusted, "untrusted", server.url(), SSL_CERT_FILE=str(stranger))
     yield "ws: to a wss: server", partial(refused, server.url(scheme="ws"), says="connection closed without a response")
 
 
 def distrust(server, certificate):
     for host in ("localhost", "127.0.0.1"):
         yield f"at {host}", partial(distrusted, certificate, server.url(host=host), *TRUSTING)
-    yield "verifying nothing", partial(echoes, server, "--insecure")
+    yield "without verification", partial(echoes, server, "--insecure")
     if certificate == "selfsigned":
-        yield "trusted itself", partial(echoes, server, "--ca", CERTIFICATES / "selfsigned.pem")
+        yield "trusted as its own authority", partial(echoes, server, "--ca", CERTIFICATES / "selfsigned.pem")
 
 
 def through_proxy(squid, servers, nobody):
@@ -306,10 +306,10 @@ def through_proxy(squid, servers, nobody):
         yield f"{scheme}: two passwords", opens(
             sees, server, {"proxy-authorization": None}, *options, *via(password), path="/private", url=url
         )
-        yield f"{scheme}: a password for the proxy alone", opens(
+        yield f"{scheme}: a password for the proxy only", opens(
             sees, server, {"proxy-authorization": None, "authorization": None}, *options, *via(password)
         )
-        yield f"{scheme}: a password for the server alone", through(
+        yield f"{scheme}: a password for the server only", through(
             denied, there, "-", refused, url, *options, *via(""), says=("407", 'Basic realm="tunnels"')
         )
         yield f"{scheme}: refused by the server", opens(
@@ -318,7 +318,7 @@ def through_proxy(squid, servers, nobody):
         for case, user, told in [("no password", "", "-"), ("a wrong password", f"{proxy.USER}:barley@", proxy.USER)]:
             says = ("proxy authentication required: 407", 'Basic realm="tunnels"')
             yield f"{scheme}: {case}", through(denied, there, told, refused, server.url(), *options, *via(user), says=says)
-        yield f"{scheme}: nobody there", through(
+        yield f"{scheme}: no listener", through(
             "503", f"127.0.0.1:{nobody}", proxy.USER, refused, f"{scheme}://127.0.0.1:{nobody}/",
             *options, *via(password), says="proxy refused the tunnel: 503 Service Unavailable",
         )
@@ -337,14 +337,14 @@ def through_proxy(squid, servers, nobody):
             granted, f"localhost:{server.port}", proxy.USER, distrusted, certificate, server.url(), *TRUSTING, *via(password)
         )
     url = servers["plain"].url()
-    yield "a dead proxy", partial(refused, url, *via(password, nobody), says=f"cannot connect to 127.0.0.1:{nobody}: ")
-    yield "a proxy that is none", partial(refused, url, *via(password, servers["plain"].port), says="proxy ")
+    yield "no listener for the proxy", partial(refused, url, *via(password, nobody), says=f"cannot connect to 127.0.0.1:{nobody}: ")
+    yield "a proxy that is no proxy", partial(refused, url, *via(password, servers["plain"].port), says="proxy ")
 
 
 def quiet(server):
-    """The server is still there, and nobody came through who was to be refused."""
-    assert server.process.poll() is None, "it ended"
-    assert server.lines.empty(), f"it saw {server.lines.get()}"
+    """Checks that the server still runs and that no rejected client has connected."""
+    assert server.process.poll() is None, "the server has exited"
+    assert server.lines.empty(), f"unexpected WebSocket: {server.lines.get()}"
 
 
 def start(stack, until_end):
@@ -391,7 +391,7 @@ def main():
         squid = proxy.Proxy(LOGS)
         until_end.callback(squid.stop)
         squid.start()
-        # Bound, but nobody listens: no other program can get this port meanwhile.
+        # Bound without listening, so that no other program gets this port.
         nobody = until_end.enter_context(socket.socket())
         nobody.bind(("127.0.0.1", 0))
         for stack in STACKS:
@@ -404,7 +404,7 @@ def main():
                     failed += 1
                     told = str(error).strip()[:300]
                     print(f"FAILED echo_client with {stack}: {name}: {type(error).__name__}: {told}")
-                    # What is still to come of it is not for the next.
+                    # Late reports of a failed case must not reach the next one.
                     time.sleep(0.5)
                     for server in servers.values():
                         server.forget()

@@ -1,4 +1,4 @@
-"""Debian's Squid, as a proxy that wants a password."""
+"""Runs Debian's Squid as a proxy that requires authentication."""
 
 import glob
 import os
@@ -39,7 +39,7 @@ def free_port():
 
 
 class Proxy:
-    """Squid in the foreground, with a folder of its own, never as root."""
+    """A Squid process in the foreground, in a temporary folder and never as root."""
 
     def __init__(self, logs):
         self.logs = logs
@@ -63,16 +63,16 @@ class Proxy:
             options = {"user": "proxy", "group": "proxy", "extra_groups": []}
             for path in [self.folder, *self.folder.iterdir()]:
                 shutil.chown(path, "proxy", "proxy")
-        # A name of its own, so that several can run.
+        # The service name must be unique for several instances to run.
         command = ["squid", "-N", "-n", f"interop{self.port}", "-f", configuration]
         with open(self.logs / "client-squid.log", "w") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **options)
         self.wait_for(10, self.is_up, "squid did not start")
 
-    def wait_for(self, seconds, what, otherwise):
+    def wait_for(self, seconds, condition, message):
         end = time.monotonic() + seconds
-        while not (found := what()):
-            assert self.process.poll() is None and time.monotonic() < end, otherwise
+        while not (found := condition()):
+            assert self.process.poll() is None and time.monotonic() < end, message
             time.sleep(0.01)
         return found
 
@@ -84,7 +84,7 @@ class Proxy:
             return False
 
     def tunnels(self):
-        """What it was asked for since the last time: the status of its answer, the destination and the user of each."""
+        """Returns status, destination and user of each CONNECT request since the last call."""
         lines = (self.folder / "access.log").read_text().splitlines(keepends=True)
         fields = [line.split() for line in lines if line.endswith("\n")]
         asked = [(line[3].partition("/")[2], line[6], line[7]) for line in fields if line[5] == "CONNECT"]
@@ -92,13 +92,13 @@ class Proxy:
         return new
 
     def tunnel(self):
-        """The one that it was asked for. It is in the log once it has ended."""
+        """Returns the only new CONNECT request. Squid logs it when the tunnel has ended."""
         tunnels = self.wait_for(2, self.tunnels, "no line in the proxy's log")
         assert len(tunnels) == 1, f"{len(tunnels)} lines in the proxy's log"
         return tunnels[0]
 
     def stop(self):
-        # Gently, for it takes away what it has in shared memory.
+        # Not killed, as Squid removes its shared memory when it ends.
         if self.process:
             self.process.terminate()
             self.process.wait()

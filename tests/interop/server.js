@@ -1,7 +1,7 @@
 // An echo server made with Node's `ws`: server.js [options]
 //
-// The path of a request says what else it is to do; see README.md. Prints the port it listens on, then a line of JSON for
-// each WebSocket that ended.
+// The path of a request selects the server's behaviour; see README.md. Prints the port it listens
+// on, then a line of JSON for each WebSocket that has ended.
 
 'use strict';
 
@@ -49,7 +49,7 @@ function echo(socket, data, binary, { pathname, searchParams }) {
       socket.ping();
       break;
     case '/fragments':
-      // Text falls apart between the bytes of its characters.
+      // Splits text within characters.
       for (let at = 0; at < data.length; at += 1000) {
         socket.send(data.subarray(at, at + 1000), { binary, fin: at + 1000 >= data.length });
       }

@@ -1,7 +1,7 @@
 """An echo server made with Python's `websockets`: server.py [options]
 
-The path of a request says what else it is to do; see README.md. Prints the port it listens on, then a line of JSON for
-each WebSocket that ended.
+The path of a request selects the server's behaviour; see README.md. Prints the port it listens on,
+then a line of JSON for each WebSocket that has ended.
 """
 
 import argparse
@@ -19,7 +19,7 @@ authenticate = basic_auth(realm="echo", credentials=("Aladdin", "öpen sesame"))
 
 
 class Counting(ServerConnection):
-    """A connection that counts what goes over the wire."""
+    """Counts the bytes on the wire."""
 
     sent = received = 0
 
@@ -53,7 +53,7 @@ async def before_upgrade(connection, request):
         case "/busy":
             return refusal(connection, 503, "Retry-After", "10")
         case "/token":
-            # The header that the client was told to add.
+            # The header of the client's option --header.
             return None if request.headers.get("X-Token") == "sesame" else refusal(connection, 403, "X-Wants", "X-Token")
 
 
@@ -63,7 +63,7 @@ async def echo(connection, message, path, query):
             await (await connection.ping())
             await connection.send(message)
         case "/fragments":
-            # Text falls apart between the bytes of its characters.
+            # Splits text within characters.
             data = message.encode() if isinstance(message, str) else message
             await connection.send([data[at : at + 1000] for at in range(0, len(data), 1000)], text=isinstance(message, str))
         case "/close":
@@ -139,7 +139,7 @@ async def main():
         compression=None,
         extensions=[deflate] if options.deflate else [],
         subprotocols=options.protocols,
-        # Without this, a client that offers others only is refused.
+        # By default, `serve` rejects a client that offers only unknown subprotocols.
         select_subprotocol=lambda _, offered: next((name for name in options.protocols or [] if name in offered), None),
         create_connection=Counting,
         max_size=None,

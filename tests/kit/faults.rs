@@ -1,4 +1,4 @@
-//! Transports that fail as they are told to.
+//! Transports that fail on demand.
 
 use std::io::{ErrorKind, IoSlice};
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn kind_of(error: Error) -> ErrorKind {
 }
 
 #[tokio::test]
-async fn chopping_delivers_in_pieces_with_a_turn_for_others_between() {
+async fn chop_delivers_in_pieces_and_yields_between_them() {
     let (mut io, other) = test::transport();
     let mut peer = Peer::new(other);
     peer.send_raw("whole");
@@ -41,7 +41,7 @@ async fn chopping_delivers_in_pieces_with_a_turn_for_others_between() {
 }
 
 #[tokio::test]
-async fn chopping_takes_what_is_written_in_pieces_as_well() {
+async fn chop_accepts_writes_in_pieces() {
     let (mut io, other) = test::transport();
     let mut peer = Peer::new(other);
     peer.chop(3);
@@ -54,7 +54,7 @@ async fn chopping_takes_what_is_written_in_pieces_as_well() {
 }
 
 #[tokio::test]
-async fn a_socket_is_none_the_worse_for_pieces_of_any_length() {
+async fn chopped_transport_works_with_pieces_of_any_length() {
     for length in [1, 2, 3, 7, 1000] {
         let (mut socket, mut peer) = test::server("/", Config::server()).await;
         peer.chop(length);
@@ -76,7 +76,7 @@ async fn a_socket_is_none_the_worse_for_pieces_of_any_length() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stall_stalls_and_a_resume_goes_on() {
+async fn stall_blocks_writes_until_resume() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     socket.send("before").await.unwrap();
     peer.stall();
@@ -86,7 +86,7 @@ async fn a_stall_stalls_and_a_resume_goes_on() {
     });
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(!sending.is_finished());
-    // What was taken before can be had.
+    // Data received before is still available.
     peer.expect_text("before").await;
     peer.resume();
     peer.expect_text("after").await;
@@ -95,7 +95,7 @@ async fn a_stall_stalls_and_a_resume_goes_on() {
 
 #[tokio::test]
 #[should_panic = "expected the text \"hello\", but this peer is stalled"]
-async fn who_is_stalled_can_expect_nothing() {
+async fn stalled_peer_cannot_expect_anything() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     peer.stall();
     assert!(socket.send("hello").now_or_never().is_none());
@@ -103,7 +103,7 @@ async fn who_is_stalled_can_expect_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beyond_its_capacity_the_transport_takes_nothing_until_it_is_read() {
+async fn full_transport_accepts_nothing_until_it_is_read() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     peer.capacity(1000);
     assert!(timeout(Duration::from_secs(30), socket.send("x".repeat(1001))).await.is_err());
@@ -112,7 +112,7 @@ async fn beyond_its_capacity_the_transport_takes_nothing_until_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_handler_that_never_waits_fills_no_memory() {
+async fn handler_that_never_waits_does_not_fill_memory() {
     let (mut socket, _peer) = test::server("/", Config::server()).await;
     let sent = async {
         let mut sent: usize = 0;
@@ -125,7 +125,7 @@ async fn a_handler_that_never_waits_fills_no_memory() {
 }
 
 #[tokio::test]
-async fn a_reset_is_an_io_error_behind_what_was_sent() {
+async fn reset_is_an_io_error_after_sent_data() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     peer.send_text("last");
     peer.reset();
@@ -140,7 +140,7 @@ async fn a_reset_is_an_io_error_behind_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_reset_wakes_who_reads_and_who_writes() {
+async fn reset_wakes_readers_and_writers() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     let reading = tokio::spawn(async move { socket.recv().await.unwrap().unwrap_err() });
     tokio::task::yield_now().await;
@@ -156,7 +156,7 @@ async fn a_reset_wakes_who_reads_and_who_writes() {
 }
 
 #[tokio::test]
-async fn a_cut_is_an_end_without_a_close() {
+async fn cut_is_an_end_without_a_close() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     peer.send_text("last");
     peer.cut();
@@ -170,7 +170,7 @@ async fn a_cut_is_an_end_without_a_close() {
 }
 
 #[tokio::test]
-async fn who_has_ended_its_output_goes_on_reading() {
+async fn ended_peer_continues_to_read() {
     let (mut io, other) = test::transport();
     let mut peer = Peer::new(other);
     peer.end();
@@ -181,7 +181,7 @@ async fn who_has_ended_its_output_goes_on_reading() {
 }
 
 #[tokio::test]
-async fn the_faults_reach_a_handler_behind_hyper() {
+async fn faults_reach_a_handler_behind_hyper() {
     for is_reset in [true, false] {
         let (sender, mut ended) = unbounded_channel();
         let layer = WebSocketLayer::new(move |mut socket: WebSocket, _: Request<()>| {

@@ -1,4 +1,5 @@
-//! The test kit of `tower_websocket::test` itself: that it fails what it should, and that its faults are those it says.
+//! Tests of `tower_websocket::test` itself: assertions fail when they should, and faults behave as
+//! documented.
 
 mod faults;
 mod oneshot;

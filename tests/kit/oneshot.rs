@@ -1,4 +1,4 @@
-//! Upgrades without a port: through `oneshot`, and through hyper over memory.
+//! Upgrades without a port: through `oneshot`, and through hyper over an in-memory transport.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -47,7 +47,7 @@ fn layered() -> Router {
 }
 
 #[tokio::test]
-async fn an_axum_router_with_the_extractor_is_upgraded_through_oneshot() {
+async fn axum_router_with_the_extractor_is_upgraded_through_oneshot() {
     for version in VERSIONS {
         let handshake = Handshake::new("/rooms/7").version(version).protocols("chat");
         let (request, client) = test::request::<Body>(handshake).await;
@@ -62,7 +62,7 @@ async fn an_axum_router_with_the_extractor_is_upgraded_through_oneshot() {
 }
 
 #[tokio::test]
-async fn the_layer_is_upgraded_through_oneshot_with_any_body() {
+async fn layer_is_upgraded_through_oneshot_with_any_body() {
     let layer = || WebSocketLayer::new(|socket: WebSocket, _: Request<()>| echo(socket)).config(config());
     for version in VERSIONS {
         let inner = service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())));
@@ -80,7 +80,7 @@ async fn the_layer_is_upgraded_through_oneshot_with_any_body() {
 }
 
 #[tokio::test]
-async fn an_upgrade_by_hand_goes_beside_its_client() {
+async fn manual_upgrade_runs_concurrently_with_its_client() {
     for version in VERSIONS {
         let (mut request, client) = test::request::<()>(Handshake::new("/").version(version)).await;
         let (response, upgrade) = upgrade(&mut request, &config()).unwrap();
@@ -93,7 +93,7 @@ async fn an_upgrade_by_hand_goes_beside_its_client() {
 }
 
 #[tokio::test]
-async fn the_request_can_be_changed_before_it_is_sent_on() {
+async fn request_can_be_changed_before_it_is_passed_on() {
     let app = Router::new().fallback(async |ws: WebSocketUpgrade, request: axum::extract::Request| {
         let user = request.headers()["x-user"].to_str().unwrap().to_owned();
         ws.on_upgrade(async move |mut socket: WebSocket| socket.send(user).await.unwrap())
@@ -105,7 +105,7 @@ async fn the_request_can_be_changed_before_it_is_sent_on() {
 }
 
 #[tokio::test]
-async fn a_refusal_can_be_looked_at() {
+async fn refusal_can_be_inspected() {
     let (request, _client) = test::request::<Body>(Handshake::new("/").header("Sec-WebSocket-Version", "12")).await;
     let response = Router::new().fallback(chat).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
@@ -113,13 +113,13 @@ async fn a_refusal_can_be_looked_at() {
 
 #[tokio::test]
 #[should_panic = "the handshake was refused with 404 Not Found"]
-async fn an_upgrade_that_was_refused_fails() {
+async fn refused_upgrade_fails() {
     let (request, client) = test::request::<Body>("/elsewhere").await;
     client.upgraded(router().oneshot(request).await.unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_client_that_is_dropped_ends_the_connection() {
+async fn dropped_client_ends_the_connection() {
     let (mut request, client) = test::request::<()>("/").await;
     let (_response, upgrade) = upgrade(&mut request, &config()).unwrap();
     drop(client);
@@ -142,12 +142,12 @@ async fn services_are_opened_through_hyper_without_a_port() {
 
 #[tokio::test]
 #[should_panic = "HTTP/1.1 404 Not Found"]
-async fn an_open_that_is_refused_shows_the_answer() {
+async fn refused_open_shows_the_response() {
     test::open(router(), "/elsewhere").await;
 }
 
 #[tokio::test]
-async fn a_served_service_is_there_for_the_client_of_this_project_too() {
+async fn served_service_works_with_the_client_of_this_project() {
     let io = test::serve(router());
     let (mut socket, response) = connect("ws://example.com/rooms/8").protocols(["chat"]).over(io).await.unwrap();
     assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
@@ -155,7 +155,7 @@ async fn a_served_service_is_there_for_the_client_of_this_project_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_of_a_handler_fires_at_once_on_a_paused_clock() {
+async fn handler_timer_fires_at_once_on_a_paused_clock() {
     let app = Router::new().fallback(async |ws: WebSocketUpgrade| {
         ws.on_upgrade(async |mut socket: WebSocket| {
             for hour in 1..=3 {

@@ -1,4 +1,4 @@
-//! A peer that does as the test says, against both sides of this project.
+//! The scripted peer against both sides of this project.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use websocket_tests::wire::{HYBI, VERSIONS};
 const DRAFTS: fn() -> ServerConfig = || Config::server().allow_drafts(true);
 
 #[tokio::test]
-async fn it_speaks_every_version_with_a_server() {
+async fn peer_talks_to_a_server_in_every_version() {
     for version in VERSIONS {
         let handshake = Handshake::new("/chat?room=7").version(version);
         let (mut socket, mut peer) = test::server(handshake, DRAFTS()).await;
@@ -34,7 +34,7 @@ async fn it_speaks_every_version_with_a_server() {
 }
 
 #[tokio::test]
-async fn it_sees_a_server_close_in_every_version() {
+async fn peer_receives_the_server_close_in_every_version() {
     for version in VERSIONS {
         let (mut socket, mut peer) = test::server(Handshake::new("/").version(version), DRAFTS()).await;
         let closing = tokio::spawn(async move { socket.close(4000.into(), "bye").await });
@@ -47,7 +47,7 @@ async fn it_sees_a_server_close_in_every_version() {
 }
 
 #[tokio::test]
-async fn it_sends_and_sees_whatever_else_there_is() {
+async fn peer_sends_and_receives_all_other_frames() {
     for version in HYBI {
         let (mut socket, mut peer) = test::server(Handshake::new("/").version(version), DRAFTS()).await;
         for length in [0, 125, 126, 127, 65_535, 65_536] {
@@ -73,7 +73,7 @@ async fn it_sends_and_sees_whatever_else_there_is() {
 }
 
 #[tokio::test]
-async fn it_is_a_server_to_a_client() {
+async fn peer_acts_as_a_server() {
     let (mut socket, mut peer) = test::client(Config::client()).await;
     for length in [0, 125, 126, 65_535, 65_536] {
         let text = "x".repeat(length);
@@ -91,7 +91,7 @@ async fn it_is_a_server_to_a_client() {
 }
 
 #[tokio::test]
-async fn two_peers_understand_each_other() {
+async fn two_peers_talk_to_each_other() {
     let (io, other) = test::transport();
     let (mut client, mut server) = (Peer::new(io), Peer::new(other));
     let handshake = Handshake::new("/chat").protocols("a, b").header("Cookie", "user=7").header("Host", "example.org");
@@ -108,7 +108,7 @@ async fn two_peers_understand_each_other() {
 }
 
 #[tokio::test]
-async fn frames_can_be_sent_wrong_and_in_halves() {
+async fn peer_sends_invalid_and_partial_frames() {
     let (mut socket, mut peer) = test::server("/", Config::server()).await;
     let receiving = tokio::spawn(async move {
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("hi"));
@@ -126,20 +126,20 @@ async fn frames_can_be_sent_wrong_and_in_halves() {
 }
 
 #[tokio::test]
-#[should_panic = "hixie-75 knows only text"]
-async fn it_knows_what_a_draft_does_not_have() {
+#[should_panic = "hixie-75 supports only text messages"]
+async fn peer_rejects_frames_that_a_draft_does_not_have() {
     let handshake = Handshake::new("/").version(Version::Hixie75);
     test::server(handshake, DRAFTS()).await.1.send_binary("data");
 }
 
 #[tokio::test]
 #[should_panic = "the server has failed"]
-async fn a_server_that_refuses_fails_the_test() {
+async fn refusing_server_fails_the_test() {
     test::server(Handshake::new("/").version(Version::Hybi8), Config::server()).await;
 }
 
 #[tokio::test]
-async fn a_pair_talks_with_extensions_and_protocols() {
+async fn pair_talks_with_extensions_and_protocols() {
     let deflate = || permessage_deflate::PermessageDeflate::new();
     let server = Config::server().protocols(["b", "a"]).extension(deflate()).unwrap();
     let client = Config::client().protocols(["a"]).extension(deflate()).unwrap();
@@ -155,7 +155,7 @@ async fn a_pair_talks_with_extensions_and_protocols() {
 
 #[tokio::test]
 #[should_panic = "the client has failed"]
-async fn a_pair_that_does_not_get_along_fails_the_test() {
+async fn incompatible_pair_fails_the_test() {
     let client = Config::client().protocols(["a"]).max_head_size(10);
     test::pair(Config::server(), client).await;
 }

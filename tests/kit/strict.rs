@@ -1,4 +1,5 @@
-//! A test fails where it should, and says why. The frames that are wrong come from this package's own wire.
+//! Assertions fail when they should, with the right message. Invalid frames are encoded by this
+//! package.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use tower_websocket::Version;
 use tower_websocket::test::{self, Handshake, Peer};
 use websocket_tests::wire::{Frame, LengthForm};
 
-/// A peer whose other end sends these bytes, and nothing else.
+/// Returns a peer whose other end sends only these bytes.
 fn sent(bytes: impl AsRef<[u8]>) -> (Peer, Peer) {
     let (io, other) = test::transport();
     let (peer, mut other) = (Peer::new(io), Peer::new(other));
@@ -14,50 +15,50 @@ fn sent(bytes: impl AsRef<[u8]>) -> (Peer, Peer) {
     (peer, other)
 }
 
-/// A frame of a server.
+/// Returns a server frame.
 fn text(text: &str) -> Vec<u8> {
     Frame::text(text).unmasked().bytes()
 }
 
 #[tokio::test]
 #[should_panic = "expected the text \"hello\", got the text \"hullo\""]
-async fn another_text_than_the_expected_one_fails() {
+async fn unexpected_text_fails() {
     sent(text("hullo")).0.expect_text("hello").await;
 }
 
 #[tokio::test]
 #[should_panic = "expected the text \"hello\", got the binary message \"hello\""]
-async fn a_binary_message_is_no_text() {
+async fn binary_message_instead_of_text_fails() {
     sent(Frame::binary("hello").unmasked().bytes()).0.expect_text("hello").await;
 }
 
 #[tokio::test]
 #[should_panic = "expected the binary message \"\\x00\\x01\", got a ping with \"\""]
-async fn a_ping_between_is_not_passed_over() {
+async fn ping_before_the_expected_text_fails() {
     sent(Frame::ping("").unmasked().bytes()).0.expect_binary([0, 1]).await;
 }
 
 #[tokio::test]
 #[should_panic = "expected a close with 1000, got a close with 1001 and \"bye\""]
-async fn another_close_code_fails() {
+async fn unexpected_close_code_fails() {
     sent(Frame::close(1001, "bye").unmasked().bytes()).0.expect_close(1000).await;
 }
 
 #[tokio::test]
 #[should_panic = "expected \"\\x81\\x01a\", got \"\\x81\\x01b\""]
-async fn other_bytes_fail() {
+async fn unexpected_bytes_fail() {
     sent(text("b")).0.expect_raw(text("a")).await;
 }
 
 #[tokio::test]
 #[should_panic = "expected the end, got the text \"more\""]
-async fn a_frame_before_the_end_fails() {
+async fn frame_before_the_end_fails() {
     sent(text("more")).0.expect_eof().await;
 }
 
 #[tokio::test]
-#[should_panic = "expected the text \"hello\", but the transport has ended, behind \"\\x81\\x05hel\""]
-async fn an_end_within_a_frame_fails() {
+#[should_panic = "expected the text \"hello\", but the transport has ended, after \"\\x81\\x05hel\""]
+async fn end_within_a_frame_fails() {
     let (mut peer, mut other) = sent(&text("hello")[..5]);
     other.cut();
     peer.expect_text("hello").await;
@@ -65,7 +66,7 @@ async fn an_end_within_a_frame_fails() {
 
 #[tokio::test(start_paused = true)]
 #[should_panic = "expected nothing for 60s, got the text \"something\""]
-async fn something_where_nothing_is_expected_fails() {
+async fn data_instead_of_nothing_fails() {
     let (mut peer, mut other) = sent("");
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(59)).await;
@@ -76,14 +77,14 @@ async fn something_where_nothing_is_expected_fails() {
 
 #[tokio::test]
 #[should_panic = "expected nothing for 60s, but the transport has ended"]
-async fn the_end_is_not_nothing() {
+async fn end_instead_of_nothing_fails() {
     let (mut peer, mut other) = sent("");
     other.cut();
     peer.expect_nothing(Duration::from_secs(60)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_comes_is_given_up_at_once_on_a_paused_clock() {
+async fn missing_frame_times_out_at_once_on_a_paused_clock() {
     let begun = Instant::now();
     let waiting = tokio::spawn(async {
         let (mut peer, _other) = sent(&text("hello")[..3]);
@@ -91,12 +92,12 @@ async fn what_never_comes_is_given_up_at_once_on_a_paused_clock() {
     });
     let panic = waiting.await.unwrap_err().into_panic();
     let message = panic.downcast_ref::<String>().unwrap();
-    assert!(message.ends_with("waited in vain for the text \"hello\", behind \"\\x81\\x05h\""), "{message}");
+    assert!(message.ends_with("timed out waiting for the text \"hello\", after \"\\x81\\x05h\""), "{message}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_late_on_a_paused_clock_is_waited_for() {
+async fn late_frame_is_waited_for_on_a_paused_clock() {
     let (mut peer, mut other) = sent("");
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(23 * 3600)).await;
@@ -108,7 +109,7 @@ async fn what_comes_late_on_a_paused_clock_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_place_in_the_test_is_told() {
+async fn failure_reports_the_location_in_the_test() {
     let place = concat!(file!(), ":");
     let waiting = tokio::spawn(async { sent(text("a")).0.expect_text("b").await });
     let panic = waiting.await.unwrap_err().into_panic();
@@ -117,7 +118,7 @@ async fn the_place_in_the_test_is_told() {
 }
 
 #[tokio::test]
-async fn frames_that_a_server_may_not_send_fail() {
+async fn invalid_server_frames_fail() {
     for (frame, fault) in [
         (Frame::text("a"), "a masked frame of a server"),
         (Frame::text("a").unmasked().rsv(0x40), "reserved bits"),
@@ -142,7 +143,7 @@ async fn frames_that_a_server_may_not_send_fail() {
 
 #[tokio::test]
 #[should_panic = "a frame without a mask"]
-async fn a_client_that_does_not_mask_fails() {
+async fn unmasked_client_frame_fails() {
     let (io, other) = test::transport();
     let (mut client, mut server) = (Peer::new(io), Peer::new(other));
     tokio::join!(client.open("/"), server.accept(None));
@@ -152,12 +153,12 @@ async fn a_client_that_does_not_mask_fails() {
 
 #[tokio::test]
 #[should_panic = "the handshake was refused"]
-async fn a_refused_handshake_fails() {
+async fn refused_handshake_fails() {
     sent("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").0.open("/").await;
 }
 
 #[tokio::test]
-async fn answers_that_a_client_may_not_accept_fail() {
+async fn invalid_responses_fail() {
     const RIGHT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
     let answers = [
@@ -184,7 +185,7 @@ async fn answers_that_a_client_may_not_accept_fail() {
 }
 
 #[tokio::test]
-async fn requests_that_a_server_may_not_accept_fail() {
+async fn invalid_requests_fail() {
     let with = |name, value| Handshake::new("/").header(name, value);
     for (handshake, fault) in [
         (with("Upgrade", "h2c"), "no request to upgrade"),

@@ -1,8 +1,8 @@
-//! A strict reader of Prometheus' text format 0.0.4, which panics where something is not as it is written there.
+//! A strict parser for Prometheus' text format 0.0.4, which panics on any violation.
 
 use std::collections::{BTreeMap, HashSet};
 
-/// What was scraped: samples by name and labels, as they are written.
+/// Scraped samples by name and labels as written.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition {
     samples: BTreeMap<String, f64>,
@@ -36,7 +36,7 @@ impl Exposition {
         *self.samples.get(sample).unwrap_or_else(|| panic!("no {sample} in {self:#?}"))
     }
 
-    /// Those of a family with labels.
+    /// Returns the values of a family with labels.
     pub(crate) fn values(&self, family: &str) -> Vec<f64> {
         let labelled = format!("{family}{{");
         self.samples.iter().filter(|(name, _)| name.starts_with(&labelled)).map(|(_, value)| *value).collect()
@@ -63,7 +63,7 @@ impl Exposition {
         assert!(self.samples.insert(sample.to_owned(), value).is_none(), "a second time: {line}");
     }
 
-    /// Its buckets hold all that are below, and the last of them all.
+    /// Checks that buckets are cumulative, and that the last one contains everything.
     fn check_histogram(&self, name: &str) {
         let mut buckets: Vec<(f64, f64)> = Vec::new();
         let begin = format!("{name}_bucket{{le=\"");

@@ -1,7 +1,7 @@
-//! The example `metrics`, run as a program: what it tells Prometheus of what its clients do.
+//! The example `metrics`, run as a program: what it reports to Prometheus.
 //!
-//! `cargo test --workspace` builds it. With `-p websocket-tests` alone, build it before, and after each change:
-//! `cargo build --example metrics`.
+//! `cargo test --workspace` builds it. With `-p websocket-tests` alone, build it before, and after
+//! each change: `cargo build --example metrics`.
 
 mod exposition;
 mod program;
@@ -13,7 +13,7 @@ use tower_websocket::{CloseCode, Config, connect};
 use crate::exposition::Exposition;
 use crate::program::Program;
 
-/// Scrapes until that is so.
+/// Scrapes until the condition holds.
 async fn scrape_until(program: &Program, is_so: impl Fn(&Exposition) -> bool) -> Exposition {
     let limit = Instant::now() + Duration::from_secs(10);
     loop {
@@ -50,7 +50,7 @@ async fn what_clients_do_is_counted() {
         assert_eq!(open.value(&format!(r#"websocket_messages_total{{direction="{direction}"}}"#)), 3.0);
         assert_eq!(open.value(&format!(r#"websocket_payload_bytes_total{{direction="{direction}"}}"#)), 8.0);
     }
-    // Headers of 2 bytes, masks of 4, and pings.
+    // Headers of 2 bytes, masking keys of 4, and pings.
     assert!(open.value(r#"websocket_wire_bytes_total{direction="received"}"#) > 8.0 + 3.0 * 6.0);
     assert!(open.value(r#"websocket_wire_bytes_total{direction="sent"}"#) > 8.0 + 3.0 * 2.0);
 

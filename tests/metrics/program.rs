@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-/// The program, on a port of its own. It is killed when this is dropped.
+/// The program on a free port. It is killed on drop.
 pub(crate) struct Program {
     child: Child,
     addr: String,
@@ -30,7 +30,7 @@ impl Program {
         format!("ws://{}{path}", self.addr)
     }
 
-    /// Gets a page, which must be of the content type of the format.
+    /// Requests a page, which must have the content type of the format.
     pub(crate) fn scrape(&self, path: &str) -> String {
         let answer = self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.addr));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -1,4 +1,4 @@
-//! The task of the background, as `background/flusher.rs` has it.
+//! The background task, modelled after `background/flusher.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
@@ -15,9 +15,9 @@ use crate::sync::AtomicBool;
 #[derive(Default)]
 pub(crate) struct Worker {
     pub(crate) queue: Arc<Queue<Arc<Shared>>>,
-    /// The task ends when it has nothing left to do.
+    /// The task ends when no work is left.
     may_end: AtomicBool,
-    /// The task ends now, as with its runtime.
+    /// The task ends now, like with its runtime.
     must_end: AtomicBool,
 }
 
@@ -40,7 +40,7 @@ impl Worker {
                 return Poll::Ready(());
             }
             flusher.poll(cx);
-            // Again, since it was woken for one of these if they changed meanwhile.
+            // Checked again, since the task is woken when these change.
             if self.must_end.load(Ordering::Relaxed) {
                 return Poll::Ready(());
             }
@@ -59,7 +59,7 @@ type Entry = (Arc<Shared>, Arc<EntryWaker<Arc<Shared>>>);
 struct Flusher {
     worker: Arc<Worker>,
     jobs: VecDeque<Job<Arc<Shared>>>,
-    /// By keys that are not used again, other than the library's, so that each wake-up has one entry.
+    /// Unlike in the library, keys are not reused, so that each wake-up belongs to one entry.
     pending: BTreeMap<usize, Entry>,
     next_key: usize,
 }

@@ -1,4 +1,4 @@
-//! A connection, as `connection/shared.rs` and `connection/writing.rs` have it.
+//! A connection, modelled after `connection/shared.rs` and `connection/writing.rs`.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -10,28 +10,28 @@ use crate::handover::Handover;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::transport::{Timer, Transport};
 
-/// A mistake that is planted, to see that it is found.
+/// A planted fault, to check that it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// An entry that waits leaves no waker with the connection.
+    /// A waiting entry does not leave its waker with the connection.
     NoWait,
-    /// A wake-up during a poll is forgotten.
+    /// A wake-up during a poll is lost.
     BeginPollLate,
-    /// A task that is cancelled later may be the last that asked the transport.
+    /// A task that is cancelled later may be the last one registered with the transport.
     EntryIsNotLast,
     SendersAreNotWoken,
-    /// An entry is not woken when another task has written in its place.
+    /// An entry is not woken when another task has written instead.
     EntryIsForgotten,
     /// A runtime that ends drops its entries.
     ReleaseWithoutRenewal,
-    /// Tasks in other runtimes are not told that nobody drives the connection any more.
+    /// Tasks in other runtimes are not notified that the connection is not driven any more.
     ReleaseWithoutWaking,
-    /// An entry that waits for the transport does not learn of the deadline.
+    /// An entry that waits for the transport is not notified of the deadline.
     CloseWithoutWaking,
 }
 
-/// A connection, and its lock.
+/// A connection and its lock.
 pub(crate) struct Shared {
     connection: Mutex<Connection>,
     pub(crate) transport: Arc<Transport>,
@@ -45,7 +45,7 @@ pub(crate) struct Connection {
     timer: Arc<Timer>,
     fault: Fault,
     handover: Handover,
-    /// The entries of the background that were begun and have not ended.
+    /// The number of active entries of the background.
     entries: usize,
     is_blocked: bool,
     is_closing: bool,
@@ -76,7 +76,7 @@ impl Shared {
         Arc::new(Self { connection: Mutex::new(connection), transport, timer, home, fault })
     }
 
-    /// Locks the connection for a task, whose background is `worker`.
+    /// Locks the connection for a task whose background is `worker`.
     pub(crate) fn lock<'a>(self: &'a Arc<Self>, worker: &'a Arc<Worker>) -> Guard<'a> {
         let after = After { shared: self, worker, is_wanted: false };
         Guard { connection: lock(&self.connection), after }
@@ -92,7 +92,7 @@ impl Shared {
         is_queued.is_ok()
     }
 
-    /// The background ends before the entry.
+    /// Called if the background ends before the entry.
     pub(crate) fn release(self: &Arc<Self>, worker: &Arc<Worker>) {
         let mut connection = lock(&self.connection);
         if self.fault == Fault::ReleaseWithoutRenewal {
@@ -111,13 +111,13 @@ impl Shared {
 }
 
 impl Connection {
-    /// Takes a message. Returns the position behind it.
+    /// Accepts a message. Returns the position after it.
     pub(crate) fn accept(&mut self) -> usize {
         self.accepted += 1;
         self.accepted
     }
 
-    /// Takes a message that the background writes.
+    /// Accepts a message that the background writes.
     pub(crate) fn try_send(&mut self) {
         self.accept();
         if !self.is_blocked || !self.handover.is_queued() {
@@ -136,7 +136,8 @@ impl Connection {
         Poll::Pending
     }
 
-    /// As the receiver does: it writes, then waits for the peer, which sends nothing here. Ready when the connection has ended.
+    /// Like the receiver: writes, then waits for the peer, which sends nothing here. Ready when the
+    /// connection has ended.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_over {
             return Poll::Ready(());
@@ -226,7 +227,7 @@ impl Connection {
         if self.is_closing { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Ends the connection, whatever is still to be written.
+    /// Ends the connection, including unwritten output.
     pub(crate) fn end(&mut self) {
         self.is_over = true;
         self.wake_senders();

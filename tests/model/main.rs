@@ -1,9 +1,11 @@
-//! The hand-over of output between senders, the receiver and the background task, under all kinds of schedules.
+//! The hand-over of output between senders, the receiver and the background task, under many
+//! schedules.
 //!
-//! The queue of the background and the state of the hand-over are the library's own files, over the locks and atomics of
-//! `shuttle`. What is around them, the lock of a connection, how it writes, and the loop of the background, is modelled here as
-//! in `connection/shared.rs`, `connection/writing.rs` and `background/flusher.rs`: there is a byte for each message, and the
-//! transport takes as many as its peer has made room for. `shuttle` reports tasks that wait for ever as a deadlock.
+//! The queue of the background and the hand-over state are the library's own files, with the locks
+//! and atomics of `shuttle`. Their surroundings, the lock of a connection, writing, and the loop of
+//! the background, are modelled after `connection/shared.rs`, `connection/writing.rs` and
+//! `background/flusher.rs`: a message is one byte, and the transport accepts as many as its peer
+//! has made room for. `shuttle` reports tasks that wait forever as a deadlock.
 
 mod background;
 mod connection;
@@ -24,10 +26,10 @@ use shuttle::{Config, FailurePersistence, Runner};
 
 use self::connection::Fault;
 
-/// The schedules that are tried of each scenario, by chance and by probabilistic concurrency testing each.
+/// The number of schedules per scenario, both random and by probabilistic concurrency testing.
 const SCHEDULES: usize = 600;
 
-/// The changes of priority in a schedule of the latter.
+/// The number of priority changes in a schedule of the latter.
 const DEPTH: usize = 4;
 
 fn config() -> Config {
@@ -41,7 +43,7 @@ fn check(scenario: fn(Fault), fault: Fault) {
     Runner::new(PctScheduler::new(DEPTH, SCHEDULES), config()).run(move || scenario(fault));
 }
 
-/// Checks that the scenario fails with a planted fault, so that its success without one means something.
+/// Checks that the scenario fails with a planted fault, since its success is meaningless otherwise.
 fn expect_found(scenario: fn(Fault), fault: Fault) {
     assert!(catch_unwind(|| check(scenario, fault)).is_err(), "{fault:?} is not found");
 }

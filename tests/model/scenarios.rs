@@ -1,4 +1,4 @@
-//! What several tasks do with one connection.
+//! Scenarios of several tasks with one connection.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::background::Worker;
 use crate::connection::{Fault, Shared};
 use crate::transport::Transport;
 
-/// Sends a message and waits until it is written. Returns whether it is.
+/// Sends a message and waits until it is written. Returns whether it was.
 async fn send(shared: &Arc<Shared>, worker: &Arc<Worker>) -> bool {
     let mut position = None;
     poll_fn(|cx| {
@@ -21,7 +21,7 @@ async fn send(shared: &Arc<Shared>, worker: &Arc<Worker>) -> bool {
     .await
 }
 
-/// Sends a message, and stops waiting for it after one poll.
+/// Sends a message, and stops waiting after one poll.
 async fn send_cancelled(shared: &Arc<Shared>, worker: &Arc<Worker>) {
     poll_fn(|cx| {
         let mut connection = shared.lock(worker);
@@ -41,7 +41,7 @@ async fn receive_cancelled(shared: &Arc<Shared>, worker: &Arc<Worker>) {
     .await;
 }
 
-/// Starts the tasks that send six messages with `worker` as their background.
+/// Starts tasks that send six messages with `worker` as their background.
 fn spawn_senders(shared: &Arc<Shared>, worker: &Arc<Worker>) -> Vec<JoinHandle<()>> {
     let start = |run: fn(Arc<Shared>, Arc<Worker>) -> JoinHandle<()>| run(shared.clone(), worker.clone());
     vec![
@@ -76,10 +76,10 @@ fn spawn_senders(shared: &Arc<Shared>, worker: &Arc<Worker>) -> Vec<JoinHandle<(
     ]
 }
 
-/// The messages of [`spawn_senders`].
+/// The number of messages of [`spawn_senders`].
 const MESSAGES: usize = 6;
 
-/// Starts a peer that reads all messages, or as many of them.
+/// Starts a peer that reads `messages` messages.
 fn spawn_peer(shared: &Arc<Shared>, messages: usize) -> JoinHandle<()> {
     let transport = shared.transport.clone();
     spawn(async move {
@@ -99,7 +99,7 @@ async fn join(tasks: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-/// Checks that all was written, and that nobody else has the connection any more.
+/// Checks that everything was written, and that no other reference to the connection is left.
 fn assert_done(shared: Arc<Shared>, worker: &Arc<Worker>) {
     let connection = shared.lock(worker);
     assert_eq!(connection.written, connection.accepted);
@@ -167,7 +167,7 @@ pub(crate) fn runtime_end_without_home(fault: Fault) {
     });
 }
 
-/// The connection is closed while its peer reads nothing any more.
+/// The connection is closed while its peer does not read.
 pub(crate) fn close(fault: Fault) {
     block_on(async move {
         let worker = Arc::<Worker>::default();
@@ -177,7 +177,7 @@ pub(crate) fn close(fault: Fault) {
         let tasks = [
             start(|shared, worker| {
                 spawn(async move {
-                    // It may be written, or not.
+                    // It may be written or not.
                     let _ = send(&shared, &worker).await;
                 })
             }),
@@ -194,7 +194,7 @@ pub(crate) fn close(fault: Fault) {
     });
 }
 
-/// The connection is cut while its peer reads nothing any more.
+/// The connection is cut while its peer does not read.
 pub(crate) fn cut(fault: Fault) {
     block_on(async move {
         let worker = Arc::<Worker>::default();

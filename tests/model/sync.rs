@@ -1,4 +1,4 @@
-//! The library's `sync`, over the types of the checker.
+//! The library's `sync` module with the types of the model checker.
 
 use std::sync::PoisonError;
 

@@ -4,11 +4,11 @@ use std::task::{Context, Poll, Waker};
 
 use crate::sync::{Mutex, lock};
 
-/// Takes as many bytes as there is room for, and wakes the task that asked last when there is more.
+/// Accepts as many bytes as there is room for, and wakes the last waiting task when there is more.
 #[derive(Default)]
 pub(crate) struct Transport {
     room: Mutex<Room>,
-    /// A task that is let in takes the place of the one that waits, which is not woken then.
+    /// Another task that writes replaces the waiting one, which is not woken then.
     is_forgetful: bool,
 }
 
@@ -38,10 +38,10 @@ impl Transport {
         Poll::Ready(written)
     }
 
-    /// Called by the peer, which has read.
+    /// Called by the peer after reading.
     pub(crate) fn make_room(&self, bytes: usize) {
         lock(&self.room).bytes += bytes;
-        // Apart, as somebody else may write before the task is woken.
+        // A separate step, since another task may write before this one is woken.
         let waiting = lock(&self.room).waiting.take();
         if let Some(waiting) = waiting {
             waiting.wake();
@@ -73,7 +73,7 @@ impl Timer {
         Poll::Pending
     }
 
-    /// The clock, which is ready when the timer has fired.
+    /// Waits for the timer to fire.
     pub(crate) fn poll_fire(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.0);
         let Some(waiting) = state.waiting.take() else {

@@ -1,4 +1,4 @@
-//! The callback of bare [`accept`] that sees the request.
+//! The callback of [`accept`] that inspects the request.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::run::run_paused;
 
 type Accepted = Result<WebSocket<Transport>, AcceptError<Transport>>;
 
-/// What a handshake comes to, and what was answered. The transport ends behind it.
+/// Returns the result of a handshake and the response. The transport ends after it.
 async fn answered(
     handshake: &Head,
     set: impl FnOnce(Accept<Transport>) -> Accept<Transport>,
@@ -92,7 +92,7 @@ fn callback_adds_headers() {
 }
 
 #[test]
-fn callback_chooses_the_subprotocol() {
+fn callback_selects_the_subprotocol() {
     run_paused(async || {
         for version in VERSIONS {
             let name = protocol_header(version);
@@ -105,7 +105,7 @@ fn callback_chooses_the_subprotocol() {
                 .await;
                 assert_eq!((accepted.unwrap().protocol(), answer.all(name)), (expected, Vec::from_iter(expected)));
             }
-            // Without a choice it is that of the configuration.
+            // Without a selection, that of the configuration applies.
             let (accepted, answer, _) =
                 answered(&handshake, |accept| accept.on_request(|_| ready(Ok(Acceptance::default())))).await;
             let expected = (!version.is_hixie()).then_some("configured");
@@ -115,7 +115,7 @@ fn callback_chooses_the_subprotocol() {
 }
 
 #[test]
-fn callback_that_adds_a_header_of_the_handshake_fails_it() {
+fn callback_that_adds_a_reserved_header_fails_the_handshake() {
     run_paused(async || {
         for name in [header::CONNECTION, header::SEC_WEBSOCKET_ACCEPT, header::CONTENT_LENGTH] {
             let (accepted, answer, _) = answered(&Head::hybi("13"), |accept| {
@@ -129,7 +129,7 @@ fn callback_that_adds_a_header_of_the_handshake_fails_it() {
 }
 
 #[test]
-fn callback_is_not_called_for_what_cannot_be_accepted() {
+fn callback_is_not_called_for_invalid_requests() {
     run_paused(async || {
         let calls = Arc::new(AtomicUsize::new(0));
         let count = |accept: Accept<Transport>| {
@@ -145,7 +145,7 @@ fn callback_is_not_called_for_what_cannot_be_accepted() {
         let guard = OriginGuard::new();
         let foreign = Head::hybi("13").with("Origin", "http://evil.example");
         assert_eq!(answered(&foreign, |accept| count(accept).check_origin(&guard)).await.1.status, 403);
-        // Plain HTTP is handed back.
+        // Plain HTTP is returned to the caller.
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
         peer.send_raw(Head::get("/").bytes());
@@ -170,7 +170,7 @@ fn callback_may_wait_within_the_handshake_timeout() {
             if is_accepted {
                 let response = peer.open(Handshake::new("/").protocols("chat")).await;
                 assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
-                // What was sent early is received.
+                // Data sent early is received.
                 peer.send_text("hello");
                 let mut socket = accepting.await.unwrap().unwrap();
                 assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("hello"));

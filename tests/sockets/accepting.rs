@@ -23,7 +23,7 @@ async fn refused(request: &[u8]) -> (AcceptError<TcpStream>, Wire) {
 }
 
 #[test]
-fn a_plain_request_is_given_back_with_the_connection_and_what_follows() {
+fn plain_request_is_returned_with_the_connection_and_following_data() {
     run(async || {
         let mut post = Handshake::get("/form?q").with("X-Test", "kept").with("Content-Length", "9");
         (post.method, post.body) = ("POST".into(), b"body next".into());
@@ -40,7 +40,7 @@ fn a_plain_request_is_given_back_with_the_connection_and_what_follows() {
 }
 
 #[test]
-fn a_refusal_tells_both_sides_why() {
+fn refusal_is_reported_to_both_sides() {
     run(async || {
         let (error, mut client) = refused(&Handshake::hybi("13").without("Sec-WebSocket-Key").bytes()).await;
         assert!(matches!(&error, AcceptError::Refused(_)), "{error:?}");
@@ -53,7 +53,7 @@ fn a_refusal_tells_both_sides_why() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_refused_with_the_client_still_writing() {
+fn head_over_limit_is_refused_while_the_client_is_writing() {
     run(async || {
         let request = [b"GET / HTTP/1.1\r\nHost: example.com\r\n", &b"X-Filler: filler\r\n".repeat(5000)[..]].concat();
         let (error, mut client) = refused(&request).await;
@@ -65,7 +65,7 @@ fn a_head_that_is_too_large_is_refused_with_the_client_still_writing() {
 }
 
 #[test]
-fn what_is_no_http_is_refused() {
+fn request_that_is_not_http_is_refused() {
     run(async || {
         let (error, mut client) = refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").await;
         assert!(matches!(error, AcceptError::Refused(_)), "{error:?}");
@@ -74,7 +74,8 @@ fn what_is_no_http_is_refused() {
     });
 }
 
-/// It could wait for the end of the head, or of the time limit, as well as the client does for an answer.
+/// The server must not wait for the end of the head or the timeout, since the client is waiting for
+/// a response.
 #[test]
 fn tls_client_hello_is_refused_at_its_first_byte() {
     run_paused(async || {
@@ -106,7 +107,7 @@ fn empty_lines_before_the_request_are_skipped() {
 }
 
 #[test]
-fn a_client_that_goes_before_its_request_is_whole_is_an_end_of_file() {
+fn client_that_leaves_within_its_request_is_an_end_of_file() {
     run(async || {
         let whole = Handshake::of(Version::Hixie76).bytes();
         for length in [0, 1, 100, whole.len() - 8, whole.len() - 1] {
@@ -120,7 +121,7 @@ fn a_client_that_goes_before_its_request_is_whole_is_an_end_of_file() {
 }
 
 #[test]
-fn a_request_that_does_not_come_is_waited_for_only_so_long() {
+fn missing_request_is_timed_out() {
     run_paused(async || {
         for length in [0, 1, 100] {
             let (server, client) = tokio::io::duplex(1024);
@@ -137,7 +138,7 @@ fn a_request_that_does_not_come_is_waited_for_only_so_long() {
 }
 
 #[test]
-fn a_trickling_request_does_not_extend_the_limit() {
+fn trickling_request_does_not_extend_the_limit() {
     run_paused(async || {
         let (server, client) = tokio::io::duplex(1024);
         let mut client = Wire::new(client);
@@ -159,7 +160,7 @@ fn a_trickling_request_does_not_extend_the_limit() {
 }
 
 #[test]
-fn the_answer_goes_out_though_the_application_does_not_touch_the_socket() {
+fn response_is_sent_if_the_application_does_not_use_the_socket() {
     run(async || {
         for version in VERSIONS {
             println!("{version}");
@@ -168,7 +169,7 @@ fn the_answer_goes_out_though_the_application_does_not_touch_the_socket() {
             let mut wire = Wire::new(client);
             wire.write(opening.handshake.bytes()).await;
             let _socket = accept(server, config()).await.unwrap();
-            // For instance it waits for news to send, or asks a database first.
+            // For example, it queries a database first.
             let answered = tokio::time::timeout(Duration::from_secs(2), opening.confirmed(wire)).await;
             assert!(answered.is_ok(), "the client still waits for its answer");
         }
@@ -176,7 +177,7 @@ fn the_answer_goes_out_though_the_application_does_not_touch_the_socket() {
 }
 
 #[test]
-fn behind_hyper_too_the_answer_goes_out_though_the_application_does_not_touch_the_socket() {
+fn response_behind_hyper_is_sent_if_the_application_does_not_use_the_socket() {
     async fn handler(ws: axum_websocket::WebSocketUpgrade) -> axum::response::Response {
         ws.config(config()).on_upgrade(async |_socket| std::future::pending().await)
     }
@@ -192,12 +193,12 @@ fn behind_hyper_too_the_answer_goes_out_though_the_application_does_not_touch_th
 }
 
 #[test]
-fn several_requests_come_over_one_connection_before_the_handshake() {
+fn several_requests_may_precede_the_handshake() {
     run(async || {
         for stack in Stack::LAYERS {
             let server = stack.serve(config()).await;
             for version in VERSIONS {
-                // Pipelined: the answers come in one piece, too.
+                // Pipelined: the responses arrive together as well.
                 let opening = server.opening(version);
                 let mut wire = server.connect().await;
                 wire.write([Handshake::get("/one").bytes(), opening.handshake.bytes()].concat()).await;

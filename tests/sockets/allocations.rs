@@ -1,4 +1,4 @@
-//! What connections cost in memory: a binary of its own, since it counts what the whole process allocates.
+//! Memory of connections. A separate binary, since it counts all allocations of the process.
 
 use std::alloc::System;
 use std::io::{Read, Write};
@@ -19,19 +19,20 @@ use websocket_tests::wire::{Frame, HYBI, hixie_text};
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How many messages are counted. Were one allocation made for each, there were as many.
+/// The number of messages counted. One allocation per message would be as many.
 const MESSAGES: usize = 10_000;
 
-/// What all of them together may cost: what the test's own harness does meanwhile, mostly.
+/// The maximum number of allocations for all of them, most of which are made by the test harness.
 const HANDFUL: usize = 50;
 
-/// How many connections are idle.
+/// The number of idle connections.
 const CONNECTIONS: usize = 200;
 
-/// What each of them may hold, in bytes: tokio's registration of the socket and the task of the handler, 256 each, take half.
+/// The maximum memory of an idle connection in bytes. Half of it is tokio's registration of the
+/// socket and the task of the handler, 256 bytes each.
 const HELD: usize = 1100;
 
-/// One test at a time.
+/// Runs one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -42,7 +43,7 @@ fn allocations() -> usize {
     stats.allocations + stats.reallocations
 }
 
-/// The bytes that are allocated now.
+/// Returns the number of bytes allocated now.
 fn held() -> usize {
     let stats = GLOBAL.stats();
     stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
@@ -56,8 +57,8 @@ enum Stack {
 
 const STACKS: [Stack; 2] = [Stack::Axum, Stack::Tcp];
 
-/// A server on a thread with a runtime of its own. It ends, and frees all that it holds, when this is dropped, so that
-/// nothing of it is counted by the next test.
+/// A server on a thread with its own runtime. Dropping it ends the server and frees its memory, so
+/// that the next test does not count it.
 struct Server {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -107,9 +108,9 @@ async fn serve(stack: Stack, listener: TcpListener) {
                 let config = config.clone();
                 tokio::spawn(async move {
                     let mut socket = accept(stream, config).await.expect("a handshake");
-                    // Its headers would be more than all the rest.
+                    // Its headers would be more than everything else.
                     socket.take_request();
-                    // The handshake's own states end here.
+                    // A new task frees the state of the handshake.
                     tokio::spawn(echo(socket));
                 });
             }
@@ -128,7 +129,7 @@ where
     }
 }
 
-/// Sends a frame and reads its echo, so many times.
+/// Sends a frame and reads its echo repeatedly.
 fn ping_pong(client: &mut TcpStream, frame: &[u8], reply: &[u8], times: usize) {
     let mut read = vec![0; reply.len()];
     for _ in 0..times {
@@ -138,7 +139,7 @@ fn ping_pong(client: &mut TcpStream, frame: &[u8], reply: &[u8], times: usize) {
     }
 }
 
-/// A warm connection allocates nothing for these.
+/// Asserts that a warm connection allocates nothing for these messages.
 fn costs_nothing(stack: Stack, frame: &[u8], reply: &[u8], times: usize) {
     let server = Server::start(stack);
     let mut client = connect(server.addr, Version::Hybi13);
@@ -150,7 +151,7 @@ fn costs_nothing(stack: Stack, frame: &[u8], reply: &[u8], times: usize) {
 }
 
 #[test]
-fn a_text_of_up_to_512_bytes_costs_no_allocation() {
+fn text_of_up_to_512_bytes_costs_no_allocation() {
     let _alone = alone();
     for stack in STACKS {
         for len in [32, 48, 49, 125, 512] {
@@ -161,7 +162,7 @@ fn a_text_of_up_to_512_bytes_costs_no_allocation() {
 }
 
 #[test]
-fn a_small_binary_message_costs_no_allocation() {
+fn small_binary_message_costs_no_allocation() {
     let _alone = alone();
     for stack in STACKS {
         let reply = [b"\x82\x40", &[7; 64][..]].concat();
@@ -179,10 +180,10 @@ fn messages_in_packets_of_many_cost_no_allocation() {
     }
 }
 
-/// Idle connections hold little each, once they have settled.
+/// Asserts that idle connections hold little memory once they have settled.
 fn idle_ones_hold_little(stack: Stack, version: Version, frame: &[u8], reply: &[u8], last: &[u8]) {
     let server = Server::start(stack);
-    // The pool of buffers and the runtime's own lists grow with the first ones, and stay.
+    // The buffer pool and the lists of the runtime grow with the first connections, and are kept.
     let mut warm: Vec<_> = (0..20).map(|_| connect(server.addr, version)).collect();
     warm.iter_mut().for_each(|client| ping_pong(client, frame, reply, 3));
     let before = held();
@@ -220,7 +221,7 @@ fn idle_connections_hold_no_buffers() {
 }
 
 #[test]
-fn connections_in_the_middle_of_a_small_frame_hold_no_buffers() {
+fn connections_within_a_small_frame_hold_no_buffers() {
     let _alone = alone();
     let frame = Frame::text("x".repeat(32)).bytes();
     let reply = [b"\x81\x20", &[b'x'; 32][..]].concat();
@@ -242,7 +243,7 @@ fn connections_that_announce_large_frames_hold_little() {
 }
 
 #[test]
-fn a_large_message_leaves_nothing_behind() {
+fn large_message_leaves_nothing_behind() {
     let _alone = alone();
     for stack in STACKS {
         let server = Server::start(stack);
@@ -262,7 +263,7 @@ fn a_large_message_leaves_nothing_behind() {
             }
         });
         let start = Instant::now();
-        // The pool may have got a buffer or two.
+        // The pool may have grown by a buffer or two.
         while held().saturating_sub(before) > 512 * 1024 {
             assert!(start.elapsed() < Duration::from_secs(5), "{stack:?}: {} bytes", held().saturating_sub(before));
             thread::sleep(Duration::from_millis(10));
@@ -271,7 +272,7 @@ fn a_large_message_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_long_message_that_for_each_lends_is_sent_back_without_a_copy() {
+fn long_message_lent_by_for_each_is_echoed_without_a_copy() {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

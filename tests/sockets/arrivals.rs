@@ -1,4 +1,4 @@
-//! What has arrived is received, and what was taken is sent, however the other direction fails.
+//! Arrived data is received, and accepted data is sent, whatever happens to the other direction.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ async fn receive_all(client: &mut Client, count: usize) {
     }
 }
 
-/// A client that writes everything before it reads anything, as blocking ones do.
+/// A client that writes everything before it reads anything, like blocking clients.
 #[test]
 fn message_over_limit_is_answered_with_1009_and_no_reset() {
     const SIZE: usize = 8_000_000;
@@ -65,7 +65,7 @@ fn sender_of_a_split_without_a_reader_sends_all_and_closes() {
             }
             sender.close(4000.into(), "done").await.unwrap();
         });
-        // What arrives is read by nobody, and ends nothing.
+        // Input that is not received does not end the connection.
         client.send(&["ignored"]).await;
         receive_all(&mut client, 1000).await;
         client.expect_close(4000, "done").await;
@@ -92,9 +92,9 @@ fn clones_of_a_split_sender_keep_it_open_and_the_last_one_ends_it() {
     });
 }
 
-/// Of the first of two connections the handler panics behind a reply.
+/// The handler of the first of two connections panics after a reply.
 #[test]
-fn panic_of_a_handler_leaves_other_connections_and_its_replies_intact() {
+fn panic_of_a_handler_does_not_affect_other_connections_and_its_replies() {
     run(async || {
         for in_for_each in [false, true] {
             let (budget, shutdown) = (Budget::new(1 << 30), Shutdown::new());
@@ -144,13 +144,13 @@ fn panic_of_a_handler_leaves_other_connections_and_its_replies_intact() {
     });
 }
 
-/// The waits of most are over before the peer has read anything.
+/// Most sends are cancelled before the peer has read anything.
 #[test]
 fn cancelled_senders_leave_nothing_behind() {
     run_paused(async || {
         let (socket, mut client) = over_memory(1024, Version::Hybi13, Config::server().ping_interval(None)).await;
         let sender = socket.sender();
-        // What the transport takes at first makes room again.
+        // The transport accepts some data at first, which makes room again.
         for _ in 0..100 {
             while sender.try_send(vec![7; 1000]).is_ok() {}
             tokio::task::yield_now().await;
@@ -163,7 +163,7 @@ fn cancelled_senders_leave_nothing_behind() {
             }
             begun.elapsed()
         };
-        // Other processes disturb some of the batches, but not all.
+        // Other processes may disturb some of the batches, but not all.
         let mut batches = Vec::new();
         for _ in 0..10 {
             batches.push(cancel(1000).await);
@@ -211,7 +211,7 @@ impl ConnectionObserver for Panicking {
 }
 
 #[test]
-fn observer_that_panics_is_dropped_and_nothing_else_suffers() {
+fn observer_that_panics_is_dropped_without_other_effects() {
     run(async || {
         let calls = Arc::new(AtomicUsize::new(0));
         let config = Config::server().ping_interval(Some(SECOND / 10)).observer(Panicking(calls.clone()));
@@ -224,13 +224,13 @@ fn observer_that_panics_is_dropped_and_nothing_else_suffers() {
         });
         client.echo(&["one", "two", "three"]).await;
         assert_eq!(calls.load(Ordering::SeqCst), 1);
-        // Timers of connections that open later are still handled, by the same task.
+        // Timers of connections that are opened later are still handled by the same task.
         let (mut other, mut pinged) = over_tcp(Version::Hybi13, config).await;
         let others = tokio::spawn(async move { other.recv().await.is_none() });
         assert_eq!(pinged.wire.frame().await.opcode, 9);
         drop(pinged);
         others.await.unwrap();
-        // This one was pinged likewise.
+        // This one was pinged as well.
         client.wire.write(Frame::close(4321, "done").bytes()).await;
         while client.wire.frame().await.close_code() != Some(4321) {}
         client.wire.eof().await;
@@ -255,7 +255,7 @@ fn observer_that_panics_during_unwinding_does_not_abort() {
     });
 }
 
-/// Sends to a socket, which may be its own, whatever it is told.
+/// Sends to a socket, possibly its own, at each notification.
 #[derive(Clone, Default)]
 struct Sending(Arc<Mutex<Vec<WebSocketSender<TcpStream>>>>);
 
@@ -276,7 +276,7 @@ impl Observer for Sending {
 
 impl ConnectionObserver for Sending {
     fn passed(&mut self, traffic: &Traffic) {
-        // What it sends itself passes as well.
+        // Its own messages are reported as well.
         if traffic.messages_received > 0 {
             self.send();
         }
@@ -287,7 +287,7 @@ impl ConnectionObserver for Sending {
     }
 }
 
-/// Each on a thread of its own, so that each holds what it holds at the same time as the other.
+/// Each on a separate thread, so that both hold their state at the same time.
 #[test]
 fn handlers_and_observers_that_send_to_each_other_do_not_deadlock() {
     const MESSAGES: usize = 300;
@@ -446,7 +446,7 @@ fn connection_continues_under_a_second_runtime() {
     });
 }
 
-/// As [`run`], without a runtime.
+/// Like [`run`], without a runtime.
 fn run_on_thread(test: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! A client that does not read makes nothing grow.
+//! A client that does not read does not make the server's memory grow.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::pair::over_memory;
 use crate::run::run_paused;
 use crate::wire::Transport;
 
-/// What the way between the two holds, in each direction.
+/// The capacity of the transport in each direction.
 const WAY: usize = 16 * 1024;
 
-/// What the server may queue.
+/// The limit of the server's output.
 const QUEUE: usize = 32 * 1024;
 
-/// What one read may bring.
+/// The maximum length of a read.
 const READ: usize = 128 * 1024;
 
 type Io = Box<dyn Transport>;
@@ -30,8 +30,8 @@ async fn open(version: Version) -> (WebSocket<DuplexStream>, ReadHalf<Io>, Write
     (socket, reader, writer)
 }
 
-/// Writes the same again and again until the server has taken nothing for ten seconds, which is less than it waits for a client
-/// to read. Returns the number of bytes that it took.
+/// Writes the same packet repeatedly until the server has accepted nothing for ten seconds, which
+/// is less than its timeout for a client to read. Returns the number of bytes accepted.
 async fn write_until_stuck(writer: &mut WriteHalf<Io>, packet: &[u8]) -> usize {
     let mut taken = 0;
     while taken < 64 * 1024 * 1024 {
@@ -44,13 +44,13 @@ async fn write_until_stuck(writer: &mut WriteHalf<Io>, packet: &[u8]) -> usize {
     panic!("the server reads without an end");
 }
 
-/// What a server writes for a text of 1000 bytes.
+/// Returns the length of a server's frame with a text of 1000 bytes.
 fn text_size(version: Version) -> usize {
     if version.is_hixie() { 1002 } else { 1004 }
 }
 
 #[test]
-fn the_echo_loop_stops_reading_and_goes_on_where_it_stopped() {
+fn echo_loop_stops_reading_and_continues_where_it_stopped() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut reader, mut writer) = open(version).await;
@@ -62,9 +62,11 @@ fn the_echo_loop_stops_reading_and_goes_on_where_it_stopped() {
             let packet = texts_of(version, &[&"x".repeat(1000)]);
             let taken = write_until_stuck(&mut writer, &packet).await;
             let rest = packet[taken % packet.len()..].to_vec();
-            // Two ways, the queue and a message beyond it, and what was read and waits for its turn.
+            // Both directions, the output and a message beyond its limit, and input that was read
+            // and not processed.
             assert!(taken <= 2 * WAY + QUEUE + READ + 4 * packet.len(), "{version} {taken}");
-            // Then it reads: all that the server has taken comes back, and the rest of the last one as well.
+            // Then it reads: everything that the server has accepted is echoed, including the rest
+            // of the last message.
             let reading = tokio::spawn(async move {
                 let mut read = vec![0; text_size(version) * (taken / packet.len() + 1)];
                 reader.read_exact(&mut read).await.unwrap();
@@ -77,7 +79,7 @@ fn the_echo_loop_stops_reading_and_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn what_is_only_fed_is_bounded_too() {
+fn fed_messages_are_bounded() {
     run_paused(async || {
         let (mut socket, _reader, mut writer) = open(Version::Hybi13).await;
         let echo = tokio::spawn(async move {
@@ -93,7 +95,7 @@ fn what_is_only_fed_is_bounded_too() {
 }
 
 #[test]
-fn a_split_socket_is_bounded_too() {
+fn split_socket_is_bounded() {
     run_paused(async || {
         let (socket, _reader, mut writer) = open(Version::Hybi13).await;
         let (sink, stream) = socket.split();
@@ -106,7 +108,7 @@ fn a_split_socket_is_bounded_too() {
 }
 
 #[test]
-fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
+fn ping_flood_from_a_client_that_does_not_read_is_answered_sparingly() {
     run_paused(async || {
         for version in HYBI {
             let (mut socket, mut reader, mut writer) = open(version).await;
@@ -118,7 +120,7 @@ fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
                 writer.write_all(&Frame::ping([7; 125]).bytes().repeat(100)).await.unwrap();
             }
             writer.write_all(&[Frame::ping("latest").bytes(), Frame::text("done").bytes()].concat()).await.unwrap();
-            // What else the client says is received meanwhile.
+            // Other messages of the client are received in the meantime.
             let (mut socket, message) = server.await.unwrap();
             assert_eq!(message.unwrap().unwrap().as_text(), Some("done"));
             let reading = tokio::spawn(async move {
@@ -135,7 +137,7 @@ fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
                 }
             });
             socket.flush().await.unwrap();
-            // What was on the way, and some 16 KiB behind it.
+            // The data in transit, and about 16 KiB after it.
             let taken = reading.await.unwrap();
             assert!(taken <= WAY + 2 * 16 * 1024, "{version} {taken}");
         }
@@ -143,15 +145,15 @@ fn a_flood_of_pings_from_a_client_that_does_not_read_is_answered_by_few() {
 }
 
 #[test]
-fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
+fn two_peers_that_write_first_do_not_deadlock() {
     run_paused(async || {
         let (mut socket, mut reader, mut writer) = open(Version::Hybi13).await;
-        // Of both sides more than the way and the queue hold.
+        // More in each direction than the transport and the output hold.
         let count = 20;
         let server = tokio::spawn(async move {
             let (mut sent, mut received) = (0, 0);
             let text = "y".repeat(10_000);
-            // As a `select!` of a loop does that has things to say at any time.
+            // Like a `select!` in a loop that may have something to send at any time.
             std::future::poll_fn(|cx| {
                 loop {
                     let mut progress = false;
@@ -177,7 +179,7 @@ fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
             .await;
             socket
         });
-        // The client reads nothing before all that it has to say was taken.
+        // The client reads nothing before all its data was accepted.
         let texts = Frame::text("x".repeat(10_000)).bytes().repeat(count);
         timeout(Duration::from_secs(60), writer.write_all(&texts)).await.expect("the server reads").unwrap();
         let mut read = vec![0; 10_004 * count];
@@ -187,10 +189,10 @@ fn two_peers_that_both_wait_to_be_read_do_not_wait_for_ever() {
 }
 
 #[test]
-fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
+fn sender_is_woken_while_another_task_waits_for_the_transport() {
     run_paused(async || {
         let (socket, mut reader, _writer) = open(Version::Hybi13).await;
-        // By a lock of their own, where either half may be dropped.
+        // `StreamExt::split` uses its own lock, and either half may be dropped.
         let (mut sink, mut stream) = StreamExt::split(socket);
         let sending = tokio::spawn(async move {
             for _ in 0..20 {
@@ -198,7 +200,7 @@ fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
             }
         });
         tokio::task::yield_now().await;
-        // It registers with the transport as the last, and goes away.
+        // It is the last to register with the transport, and is dropped.
         let receiving = tokio::spawn(async move { stream.next().await.is_none() });
         for _ in 0..10 {
             tokio::task::yield_now().await;
@@ -211,7 +213,7 @@ fn who_sends_is_woken_though_another_task_waits_for_the_same_transport() {
 }
 
 #[test]
-fn a_server_that_does_not_receive_reads_nothing() {
+fn server_that_does_not_receive_reads_nothing() {
     run_paused(async || {
         let (mut socket, _reader, mut writer) = open(Version::Hybi13).await;
         let taken = write_until_stuck(&mut writer, &Frame::binary([7; 1000]).bytes()).await;

@@ -1,4 +1,4 @@
-//! The memory of all connections together, and of one.
+//! Limits on the memory of all connections and of a single one.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::stacks::{Server, Stack, config, on_every_stack};
 const KIB: usize = 1024;
 
 on_every_stack! {
-    once_it_is_spent_handshakes_are_refused_and_come_through_again_when_there_is_room
+    spent_budget_refuses_handshakes_until_memory_is_freed
 }
 
-/// The answer to a handshake, on a connection of its own or on one that is there.
+/// Returns the response to a handshake, on a new connection or an existing one.
 async fn answered(server: &Server, version: Version) -> Answer {
     let mut wire = server.connect().await;
     wire.write(Head::of(version).bytes()).await;
     wire.response().await.0
 }
 
-async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_there_is_room(stack: Stack) {
+async fn spent_budget_refuses_handshakes_until_memory_is_freed(stack: Stack) {
     let budget = Budget::with_retry_after(128 * KIB, Duration::from_secs(7));
     let server = stack.serve(config().budget(&budget)).await;
     let mut holding = server.open(Version::Hybi13).await;
-    // Fragments that the server holds.
+    // Fragments that the server buffers.
     holding.wire.write(Frame::text("x".repeat(200 * KIB)).more().bytes()).await;
     while !budget.is_spent() {
         tokio::task::yield_now().await;
@@ -40,7 +40,7 @@ async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_the
         let answer = answered(&server, version).await;
         assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]), "{version}");
     }
-    // The one that is there goes on, and is no smaller for it.
+    // The open connection continues, and its memory does not shrink.
     holding.wire.write(Frame::continuation("").bytes()).await;
     assert_eq!(holding.text().await.len(), 200 * KIB);
     holding.echo(&["goes on"]).await;
@@ -56,7 +56,7 @@ async fn once_it_is_spent_handshakes_are_refused_and_come_through_again_when_the
 }
 
 #[test]
-fn on_http_2_a_stream_is_refused_and_the_connection_goes_on() {
+fn http_2_stream_is_refused_and_the_connection_continues() {
     run(async || {
         for stack in Stack::HTTP2 {
             let budget = Budget::new(0);
@@ -72,7 +72,7 @@ fn on_http_2_a_stream_is_refused_and_the_connection_goes_on() {
 }
 
 #[test]
-fn through_the_upgrade_and_the_kit_as_well() {
+fn budget_applies_to_upgrades_and_the_test_kit() {
     run_paused(async || {
         let budget = Budget::new(0);
         let config = Config::server().budget(&budget);
@@ -96,7 +96,7 @@ fn through_the_upgrade_and_the_kit_as_well() {
 }
 
 #[test]
-fn an_idle_connection_is_charged_what_it_holds_and_nothing_of_a_buffer_that_it_is_lent() {
+fn idle_connection_is_charged_only_what_it_holds() {
     run_paused(async || {
         for version in VERSIONS {
             let budget = Budget::new(1 << 30);
@@ -122,7 +122,7 @@ fn an_idle_connection_is_charged_what_it_holds_and_nothing_of_a_buffer_that_it_i
 }
 
 #[test]
-fn what_is_half_there_is_charged() {
+fn incomplete_input_is_charged() {
     run_paused(async || {
         for version in VERSIONS {
             let budget = Budget::new(1 << 30);
@@ -135,7 +135,7 @@ fn what_is_half_there_is_charged() {
             }
             sleep(Duration::from_secs(1)).await;
             assert!((300 * KIB..1000 * KIB).contains(&budget.used()), "{version}: {}", budget.used());
-            // It is given back though the socket is still there.
+            // It is returned although the socket still exists.
             if version.is_hixie() {
                 peer.send_raw([0xff])
             } else {
@@ -151,7 +151,7 @@ fn what_is_half_there_is_charged() {
 }
 
 #[test]
-fn what_a_slow_reader_has_yet_to_read_is_charged_whoever_sent_it() {
+fn unread_output_is_charged_whoever_sent_it() {
     run_paused(async || {
         for by_sender in [false, true] {
             let budget = Budget::new(1 << 30);
@@ -182,7 +182,7 @@ fn what_a_slow_reader_has_yet_to_read_is_charged_whoever_sent_it() {
 }
 
 #[test]
-fn a_socket_that_has_ended_and_is_kept_holds_nothing_of_what_it_did() {
+fn ended_socket_holds_nothing_while_it_is_kept() {
     run_paused(async || {
         let budget = Budget::new(1 << 30);
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server().budget(&budget)).await;
@@ -202,7 +202,7 @@ fn a_socket_that_has_ended_and_is_kept_holds_nothing_of_what_it_did() {
 }
 
 #[test]
-fn what_deflate_keeps_is_charged_for_as_long_as_the_connection_is_open() {
+fn deflate_memory_is_charged_while_the_connection_is_open() {
     run_paused(async || {
         let budget = Budget::new(1 << 30);
         let config = Config::server().extension(PermessageDeflate::new()).unwrap().budget(&budget);
@@ -224,7 +224,7 @@ fn what_deflate_keeps_is_charged_for_as_long_as_the_connection_is_open() {
 }
 
 #[test]
-fn a_connection_that_holds_too_much_is_closed_with_1009_and_others_are_not() {
+fn connection_over_its_memory_limit_is_closed_with_1009_and_others_are_not() {
     run_paused(async || {
         let config = Config::server().max_memory(400 * KIB);
         let (mut socket, mut peer) = with_peer(Version::Hybi13, config.clone()).await;

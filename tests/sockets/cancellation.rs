@@ -1,8 +1,8 @@
-//! Futures that are dropped while they wait, at every point where they can: nothing is lost, doubled or cut.
+//! Futures that are dropped at every await point: nothing is lost, duplicated or truncated.
 //!
-//! The transport gives and takes one byte at a time, and lets everyone wait once before it does. So a future that is
-//! polled so many times and dropped, for all small numbers, is dropped at each of its points; and the outcome must be
-//! the same as without all that.
+//! The transport transfers one byte at a time, and every operation returns `Pending` once before it
+//! does. A future that is polled a number of times and dropped, for all small numbers, is dropped
+//! at each of its await points. The outcome must be the same as without cancellation.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,7 +18,7 @@ use crate::transports::Trickle;
 /// More polls than any of the futures here needs.
 const FOREVER: usize = 1_000_000;
 
-/// Polls a future so many times at most.
+/// Polls a future at most `times` times.
 pub(crate) fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let cx = &mut Context::from_waker(Waker::noop());
@@ -30,15 +30,16 @@ pub(crate) fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
     None
 }
 
-/// Polls futures anew, so many times each, until one is done.
+/// Creates and polls futures `times` times each, until one completes.
 macro_rules! insist {
     ($times:expr, $future:expr) => {
         (0..FOREVER).find_map(|_| polled($times, $future)).expect("an end")
     };
 }
 
-/// A test of an open socket with an outcome that is the same however often the futures in its body are cancelled. The body awaits
-/// futures by `insist!` or `polled` with the number of polls, and notes the messages in the outcome.
+/// A test of an open socket whose outcome must be the same however often the futures in its body
+/// are cancelled. The body awaits futures with `insist!` or `polled` and the number of polls, and
+/// records messages in the outcome.
 macro_rules! cancel_test {
     ($name:ident, |$socket:ident, $times:ident, $outcome:ident| $body:block) => {
         #[test]
@@ -57,7 +58,7 @@ macro_rules! cancel_test {
     };
 }
 
-/// What came of a connection.
+/// The outcome of a connection.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     messages: Vec<Message>,
@@ -67,7 +68,8 @@ struct Outcome {
     is_shut_down: bool,
 }
 
-/// What a client sends, to its end: texts, where there are any also other frames, and a close.
+/// Returns everything that a client sends: texts, other frames if the version has them, and a close
+/// frame.
 fn input(version: Version) -> Vec<u8> {
     let long = "long ".repeat(60);
     let body = match version {
@@ -101,7 +103,7 @@ impl Outcome {
     }
 }
 
-/// The outcomes of a run that is never disturbed and of those that always are are the same.
+/// Asserts that the outcome of an undisturbed run is the same as with cancellation.
 async fn nothing_changes(test: impl AsyncFn(Version, usize) -> Outcome) {
     for version in VERSIONS {
         let undisturbed = test(version, FOREVER).await;
@@ -127,7 +129,7 @@ cancel_test!(next_event_is_cancel_safe, |socket, times, outcome| {
     }
 });
 
-/// A message of each kind is sent back, by a send that is cancelled.
+/// Echoes a message of each type with sends that are cancelled.
 async fn cancelled_sends_change_nothing(
     send: impl AsyncFn(&mut WebSocket<Trickle>, Message) -> Result<(), tower_websocket::Error>,
 ) {
@@ -137,7 +139,7 @@ async fn cancelled_sends_change_nothing(
         while let Some(message) = insist!(times, socket.recv()) {
             let message = message.unwrap();
             outcome.messages.push(message.clone());
-            // There is room, so it is taken with the first poll.
+            // There is room, so the message is accepted by the first poll.
             if let Some(result) = polled(times, send(&mut socket, message)) {
                 result.unwrap();
             }
@@ -179,7 +181,7 @@ fn feed_cancelled_without_room_takes_nothing() {
             }
             assert!(times > 20 || refused > 0, "{times} polls");
             insist!(times, socket.flush()).unwrap();
-            // Unlike a send, it is done as soon as the message is taken.
+            // Unlike a send, it completes as soon as the message is accepted.
             let sent = server_frames(&trickle.written().0[head..]).into_iter();
             assert_eq!(sent.map(|frame| String::from_utf8(frame.payload).unwrap()).collect::<Vec<_>>(), fed);
         }
@@ -207,7 +209,8 @@ cancel_test!(close_is_resumed_by_recv_after_cancellation, |socket, times, outcom
     if let Some(result) = polled(times, socket.close(4000.into(), "bye")) {
         result.unwrap();
     }
-    // What still comes is dropped by the one and told by the other, so it is no part of the outcome.
+    // Further messages are dropped by one and returned by the other, so they are not part of the
+    // outcome.
     while insist!(times, socket.recv()).is_some() {}
 });
 
@@ -291,7 +294,8 @@ fn send_cancelled_without_room_sends_nothing() {
                 }
             }
             insist!(times, socket.flush()).unwrap();
-            // Each of them whole, none twice, in their order, and all whose sender was told so.
+            // Each message is complete, at most once and in order, and those whose sender was
+            // notified are there.
             let sent: Vec<_> = server_frames(&trickle.written().0[head..])
                 .into_iter()
                 .map(|frame| String::from_utf8(frame.payload).unwrap())
@@ -310,7 +314,7 @@ cancel_test!(recv_in_select_is_cancel_safe, |socket, times, outcome| {
                 tokio::task::yield_now().await;
             }
         };
-        // Where the other is done first, whatever else runs, such as a helper of the socket, runs in between.
+        // If the other branch completes first, other tasks such as the background run in between.
         tokio::select! {
             message = socket.recv() => match message {
                 Some(message) => {
@@ -347,7 +351,8 @@ fn socket_moved_to_another_task_continues() {
     });
 }
 
-/// What a client sends which answers the first pings before they were sent, between messages.
+/// Returns what a client sends that answers the first pings before they were sent, between
+/// messages.
 fn ponging() -> Vec<u8> {
     let pong = |number: u64| Frame::pong(number.to_be_bytes());
     let body = frames([
@@ -378,11 +383,11 @@ fn ping_is_cancel_safe() {
                 for _ in 0..3 {
                     if by_sender {
                         let sender = socket.sender();
-                        // Nobody receives, so no pong comes.
+                        // Nothing receives, so no pong is processed.
                         let polls = times.min(1000);
                         assert!(polled(polls, sender.ping()).is_none());
                     } else {
-                        // It may come to the close before it has come to its pong.
+                        // The close may be received before its pong.
                         let _ = polled(times, socket.ping());
                     }
                 }
@@ -392,7 +397,7 @@ fn ping_is_cancel_safe() {
                 let outcome = (messages, socket.close_frame().cloned(), trickle.written().1);
                 assert_eq!(outcome.0.len(), 4);
                 assert_eq!(undisturbed.get_or_insert_with(|| outcome.clone()), &outcome, "{times} polls");
-                // Whole frames: up to three pings, and the answer to the close.
+                // Complete frames: up to three pings, and the answer to the close frame.
                 let written = server_frames(&trickle.written().0[head..]);
                 let (close, pings) = written.split_last().unwrap();
                 assert_eq!(close.close_code(), Some(3000));
@@ -423,7 +428,7 @@ fn sender_cancelled_sends_whole_messages_or_none() {
                     result.unwrap();
                     done.push(text);
                 }
-                // Between them, to be whole as well.
+                // Between them, to be complete as well.
                 let _ = polled(times, sender.send_ping("ping"));
             }
             insist!(times, socket.flush()).unwrap();

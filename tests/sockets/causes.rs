@@ -1,4 +1,4 @@
-//! Why a socket ended, as its owner and an observer are told.
+//! The cause of a socket's end, as reported to its owner and an observer.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn frame(code: u16, reason: &str) -> CloseFrame {
     CloseFrame { code: code.into(), reason: reason.into() }
 }
 
-/// Receives to the end: the messages, what else was told, and why it ended.
+/// Receives until the end. Returns the messages, the error, and the cause.
 async fn outcome<T: Transport>(mut socket: WebSocket<T>) -> (Vec<Message>, Option<Error>, CloseCause) {
     let (mut messages, mut error) = (Vec::new(), None);
     while let Some(next) = socket.recv().await {
@@ -36,7 +36,7 @@ async fn outcome<T: Transport>(mut socket: WebSocket<T>) -> (Vec<Message>, Optio
     (messages, error, socket.close_cause().expect("it is over"))
 }
 
-/// What the cause is where a peer does this, behind a message, which is delivered.
+/// Returns the error and the cause if a peer does this after a message, which is received.
 async fn cause_of(
     version: Version,
     config: ServerConfig,
@@ -52,14 +52,14 @@ async fn cause_of(
 }
 
 #[test]
-fn a_close_of_the_peer_is_remote_also_where_the_transport_fails_behind_it() {
+fn remote_close_is_the_cause_even_if_the_transport_fails_after_it() {
     run_paused(async || {
         for version in VERSIONS {
             let expected = if version.is_hixie() { frame(1005, "") } else { frame(4000, "bye") };
             let (error, cause) = cause_of(version, Config::server(), async |peer| peer.close(4000, "bye").await).await;
             assert!(error.is_none(), "{version}: {error:?}");
             assert_eq!(cause, CloseCause::Remote(expected.clone()), "{version}");
-            // The end is the close of hixie-75, and no reset is one.
+            // The end is the regular close of hixie-75, but a reset is not.
             if version != Version::Hixie75 {
                 let reset = async |peer: &mut Peer| {
                     peer.send_close(4000, "bye");
@@ -74,7 +74,7 @@ fn a_close_of_the_peer_is_remote_also_where_the_transport_fails_behind_it() {
 }
 
 #[test]
-fn a_close_of_ours_is_local_from_its_beginning_and_whatever_comes_of_it() {
+fn local_close_is_the_cause_from_its_start() {
     run_paused(async || {
         for version in VERSIONS {
             for way in ["answered", "crossed", "ended", "reset"] {
@@ -104,7 +104,7 @@ fn a_close_of_ours_is_local_from_its_beginning_and_whatever_comes_of_it() {
 }
 
 #[test]
-fn a_close_that_the_peer_never_answers_is_a_timeout() {
+fn unanswered_close_is_a_timeout() {
     run_paused(async || {
         for version in VERSIONS.into_iter().filter(|&version| version != Version::Hixie75) {
             let (mut socket, mut peer) = with_peer(version, Config::server().close_timeout(5 * SECOND)).await;
@@ -119,7 +119,7 @@ fn a_close_that_the_peer_never_answers_is_a_timeout() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_told_with_its_section() {
+fn violation_is_reported_with_its_section() {
     run_paused(async || {
         for version in HYBI {
             for (bytes, error) in [
@@ -147,9 +147,9 @@ fn a_breach_of_the_protocol_is_told_with_its_section() {
 }
 
 #[test]
-fn a_limit_is_told_with_what_it_was_and_what_met_it() {
+fn exceeded_limit_is_reported_with_maximum_and_size() {
     run_paused(async || {
-        // The message before has 6 bytes and takes a frame.
+        // The message before has 6 bytes and counts as a frame.
         let fragments = [Frame::text("").more(), Frame::continuation("").more(), Frame::continuation("")];
         let pieces = [Frame::text([b'x'; 60]).more(), Frame::continuation([b'x'; 41])];
         let limit = |limit, max, size| CloseCause::Limit(LimitExceeded { limit, max, size });
@@ -192,12 +192,12 @@ fn a_limit_is_told_with_what_it_was_and_what_met_it() {
 }
 
 #[test]
-fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
+fn message_over_limit_after_inflating_is_reported_as_limit() {
     run_paused(async || {
         let config = Config::server().max_message_size(100).extension(PermessageDeflate::new()).unwrap();
         let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
         let (socket, mut peer) = test::server(offer, config).await;
-        // 300 bytes of "a", deflated.
+        // 300 bytes of "a", compressed.
         peer.send_raw(Frame::binary(b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00").rsv(0x40).bytes());
         let (_, _, cause) = outcome(socket).await;
         assert_eq!(cause, CloseCause::Limit(LimitExceeded { limit: Limit::MessageSize, max: 100, size: 101 }));
@@ -206,7 +206,7 @@ fn a_message_beyond_the_limit_once_inflated_is_told_as_one() {
 }
 
 #[test]
-fn times_that_are_over_are_told() {
+fn expired_timeouts_are_reported() {
     run_paused(async || {
         for version in VERSIONS {
             let config = Config::server().idle_timeout(Some(30 * SECOND)).ping_interval(None);
@@ -223,7 +223,7 @@ fn times_that_are_over_are_told() {
 }
 
 #[test]
-fn an_end_without_a_close_is_told_as_what_it_was() {
+fn end_without_a_close_is_reported_as_such() {
     run_paused(async || {
         for version in VERSIONS {
             let (error, cause) = cause_of(version, Config::server(), async |peer| peer.end()).await;
@@ -239,7 +239,7 @@ fn an_end_without_a_close_is_told_as_what_it_was() {
 }
 
 #[test]
-fn a_transport_that_fails_is_told_by_how() {
+fn transport_error_is_reported_by_kind() {
     run_paused(async || {
         for (kind, expected) in [
             (ErrorKind::UnexpectedEof, CloseCause::Truncated),
@@ -264,7 +264,7 @@ fn a_transport_that_fails_is_told_by_how() {
 }
 
 #[test]
-fn a_transport_that_fails_to_write_is_told_as_well() {
+fn transport_error_of_a_write_is_reported_by_kind() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
         peer.reset();
@@ -276,7 +276,7 @@ fn a_transport_that_fails_to_write_is_told_as_well() {
 
 /// RFC 8446 §6.1.
 #[test]
-fn tls_that_ends_without_its_alert_is_truncated() {
+fn tls_without_close_notify_is_truncated() {
     run(async || {
         for is_told in [false, true] {
             let (server, client) = tcp().await;
@@ -296,7 +296,7 @@ fn tls_that_ends_without_its_alert_is_truncated() {
             let outcome = tokio::spawn(outcome(socket));
             if is_told {
                 tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
-                // What has come is read, so that the end below is no reset.
+                // The input is read, so that the end below is not a reset.
                 let mut rest = Vec::new();
                 let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
                 assert_eq!(outcome.await.unwrap().2, CloseCause::Ended);
@@ -313,14 +313,14 @@ fn tls_that_ends_without_its_alert_is_truncated() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_ends_for_that_reason() {
+fn dropped_socket_is_the_cause() {
     run_paused(async || {
         for version in VERSIONS {
             let recorder = Recorder::new();
             let (socket, _peer) = with_peer(version, Config::server().observer(recorder.clone())).await;
             drop(socket);
             assert_eq!(recorder.recorded().closed, [CloseCause::Dropped], "{version}");
-            // Unless it had another one before.
+            // An earlier cause takes precedence.
             let recorder = Recorder::new();
             let (mut socket, _peer) = with_peer(version, Config::server().observer(recorder.clone())).await;
             socket.start_close(CloseCode::NORMAL, "").unwrap();
@@ -333,7 +333,7 @@ fn a_socket_that_is_dropped_ends_for_that_reason() {
 }
 
 #[test]
-fn a_socket_that_a_shutdown_waits_for_in_vain_is_cut() {
+fn socket_that_outlasts_a_shutdown_is_cut() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let config = || Config::server().close_timeout(60 * SECOND);
@@ -347,7 +347,7 @@ fn a_socket_that_a_shutdown_waits_for_in_vain_is_cut() {
         assert_eq!(elsewhere.close_cause(), Some(CloseCause::Local(frame(1001, "down"))));
         assert_eq!(shutdown.wait(3 * SECOND).await, 2);
         assert_eq!(outcome.await.unwrap().2, CloseCause::Cut);
-        // Known before anybody receives, and after.
+        // Known before and after receiving.
         assert_eq!(elsewhere.close_cause(), Some(CloseCause::Cut));
         assert!(elsewhere.recv().await.is_none());
         assert_eq!(elsewhere.close_cause(), Some(CloseCause::Cut));

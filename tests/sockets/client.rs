@@ -1,4 +1,4 @@
-//! Clients of all versions, as strict as their texts.
+//! Strict clients of all versions.
 
 use websocket_driver::Version;
 use websocket_tests::wire::{
@@ -7,11 +7,11 @@ use websocket_tests::wire::{
 
 use crate::wire::Wire;
 
-/// What a server's answer to hixie-75 begins with, to the byte (draft-hixie-75 §3.1).
+/// The exact start of a server's response to hixie-75 (draft-hixie-75 §3.1).
 const HIXIE75_START: &[u8; 85] =
     b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n";
 
-/// A handshake and what a client expects of its answer.
+/// A handshake, and the response that its client expects.
 #[derive(Clone)]
 pub(crate) struct Opening {
     pub(crate) version: Version,
@@ -25,18 +25,18 @@ impl Opening {
         Self { version, handshake: Handshake::of(version), scheme: "ws", protocol: None }
     }
 
-    /// Over TLS.
+    /// Uses TLS.
     pub(crate) fn secure(self) -> Self {
         Self { scheme: "wss", ..self }
     }
 
-    /// Offers subprotocols, and expects this one.
+    /// Offers subprotocols and expects this one.
     pub(crate) fn protocol(self, offered: &str, expected: Option<&'static str>) -> Self {
         let name = if self.version == Version::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" };
         Self { handshake: self.handshake.with(name, offered), protocol: expected, ..self }
     }
 
-    /// Asks for another resource.
+    /// Sets the request target.
     pub(crate) fn target(mut self, target: &str) -> Self {
         self.handshake.target = target.into();
         self
@@ -48,14 +48,14 @@ impl Opening {
         self.confirmed(wire).await
     }
 
-    /// Reads the answer to what has been written.
+    /// Receives the response to a handshake that was already written.
     pub(crate) async fn confirmed(&self, mut wire: Wire) -> Client {
         self.confirm_head(&mut wire).await;
         self.confirm_digest(&mut wire).await;
         Client { wire, version: self.version }
     }
 
-    /// Reads the head of the answer.
+    /// Receives the head of the response.
     pub(crate) async fn confirm_head(&self, wire: &mut Wire) {
         let head = wire.head().await;
         let (answer, _) = Answer::read(&head).expect("a whole head");
@@ -65,7 +65,8 @@ impl Opening {
                 self.confirm_hixie(&answer, "WebSocket-");
             }
             Version::Hixie76 => {
-                // Draft-hixie-76 §4.1: the value of Upgrade in this case, that of Connection in any.
+                // Draft-hixie-76 §4.1: the case of the Upgrade value matters, that of Connection
+                // does not.
                 assert_eq!(answer.status, 101, "{answer:?}");
                 assert_eq!(answer.all("Upgrade"), ["WebSocket"]);
                 assert_eq!(answer.all("Connection").concat().to_ascii_lowercase(), "upgrade");
@@ -78,7 +79,7 @@ impl Opening {
                 assert_eq!(answer.all("Connection").concat().to_ascii_lowercase(), "upgrade");
                 assert_eq!(answer.all("Sec-WebSocket-Accept"), [ACCEPT]);
                 assert!(answer.all("Sec-WebSocket-Extensions").is_empty());
-                // Any case would do (RFC 9110 §5.1), but not for every client in use.
+                // Any case is valid (RFC 9110 §5.1), but not for every existing client.
                 for (name, _) in &answer.headers {
                     let known = ["Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Date"];
                     assert!(known.contains(&name.as_str()), "{name}");
@@ -90,7 +91,7 @@ impl Opening {
         assert!(answer.all("Content-Length").is_empty() && answer.all("Transfer-Encoding").is_empty(), "{answer:?}");
     }
 
-    /// Reads the 16 bytes behind it, in draft 76.
+    /// Receives the 16 bytes after it in draft 76.
     pub(crate) async fn confirm_digest(&self, wire: &mut Wire) {
         if self.version == Version::Hixie76 {
             assert_eq!(wire.bytes(16).await, HIXIE76_DIGEST);
@@ -116,12 +117,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Sends texts, in one packet.
+    /// Sends texts in one packet.
     pub(crate) async fn send(&mut self, texts: &[&str]) {
         self.wire.write(texts_of(self.version, texts)).await;
     }
 
-    /// The next text.
+    /// Returns the next text.
     pub(crate) async fn text(&mut self) -> String {
         if self.version.is_hixie() {
             return self.wire.hixie_text().await;
@@ -131,7 +132,7 @@ impl Client {
         String::from_utf8(payload).expect("UTF-8")
     }
 
-    /// Texts come back as they were sent.
+    /// Sends texts and expects their echo.
     pub(crate) async fn echo(&mut self, texts: &[&str]) {
         self.send(texts).await;
         for text in texts {
@@ -139,7 +140,7 @@ impl Client {
         }
     }
 
-    /// Closes, as the version has it, and waits for the server's end.
+    /// Closes as specified by the version, and waits for the server's end.
     pub(crate) async fn close(mut self) {
         match self.version {
             Version::Hixie75 => self.wire.half_close().await,
@@ -155,7 +156,7 @@ impl Client {
         self.wire.eof().await;
     }
 
-    /// The server closes, as the version has it.
+    /// Expects the server to close as specified by the version.
     pub(crate) async fn expect_close(mut self, code: u16, reason: &str) {
         match self.version {
             Version::Hixie75 => {}
@@ -172,7 +173,7 @@ impl Client {
     }
 }
 
-/// Text messages as a version writes them.
+/// Encodes text messages for a version.
 pub(crate) fn texts_of(version: Version, texts: &[&str]) -> Vec<u8> {
     if version.is_hixie() { texts.iter().flat_map(hixie_text).collect() } else { frames(texts.iter().map(Frame::text)) }
 }

@@ -1,4 +1,4 @@
-//! How a socket closes: by either side, in order.
+//! Orderly closing by either side.
 
 use std::io::Write;
 use std::time::Duration;
@@ -17,7 +17,7 @@ async fn open(version: Version) -> (WebSocket, Peer) {
     with_peer(version, Config::server()).await
 }
 
-/// The server closes with 4000 and "bye", and is answered.
+/// Expects a close with 4000 and "bye" from the server, and answers it.
 async fn expect_close(mut peer: Peer, version: Version) {
     let reason = peer.expect_close(4000).await;
     assert_eq!(reason, if version.is_hixie() { "" } else { "bye" });
@@ -30,7 +30,7 @@ fn is_closed<T>(result: Result<T, Error>) -> bool {
 }
 
 #[test]
-fn a_close_waits_for_its_answer_and_tells_what_it_was() {
+fn close_waits_for_its_answer_and_returns_it() {
     run(async || {
         for version in HYBI {
             let (mut socket, mut peer) = open(version).await;
@@ -48,7 +48,7 @@ fn a_close_waits_for_its_answer_and_tells_what_it_was() {
 }
 
 #[test]
-fn a_close_without_a_code_has_no_body() {
+fn close_without_a_code_has_no_body() {
     run(async || {
         let (mut socket, mut peer) = open(Version::Hybi13).await;
         let client = async {
@@ -63,7 +63,7 @@ fn a_close_without_a_code_has_no_body() {
 }
 
 #[test]
-fn what_was_fed_before_a_close_leaves_before_it_and_what_comes_after_it_is_dropped() {
+fn messages_fed_before_a_close_precede_it_and_later_input_is_dropped() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut peer) = open(version).await;
@@ -82,7 +82,7 @@ fn what_was_fed_before_a_close_leaves_before_it_and_what_comes_after_it_is_dropp
 }
 
 #[test]
-fn a_code_or_reason_that_may_not_be_sent_is_refused_and_the_socket_goes_on() {
+fn invalid_code_or_reason_is_refused_and_the_socket_continues() {
     run(async || {
         let (mut socket, mut peer) = open(Version::Hybi13).await;
         for code in [0, 999, 1004, 1005, 1006, 1015, 2999, 5000] {
@@ -99,7 +99,7 @@ fn a_code_or_reason_that_may_not_be_sent_is_refused_and_the_socket_goes_on() {
 }
 
 #[test]
-fn nothing_is_sent_after_a_close() {
+fn send_after_a_close_is_refused() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, peer) = open(version).await;
@@ -107,7 +107,8 @@ fn nothing_is_sent_after_a_close() {
             result.unwrap();
             assert!(is_closed(socket.send("late").await));
             assert!(is_closed(socket.feed("late").await));
-            // What a hixie draft does not have, it does not have when it is closed either; the error says one of them.
+            // Operations that a hixie draft does not support also fail after closing, with either
+            // error.
             assert!(matches!(socket.send_ping("late").await, Err(Error::Send(_))));
             socket.flush().await.unwrap();
         }
@@ -115,10 +116,10 @@ fn nothing_is_sent_after_a_close() {
 }
 
 #[test]
-fn nothing_is_sent_while_a_close_is_under_way() {
+fn send_during_a_close_is_refused() {
     run(async || {
         let (mut socket, mut peer) = open(Version::Hybi13).await;
-        // Cancelled, once it has begun.
+        // Cancelled once it has started.
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
         assert!(is_closed(socket.send("late").await));
         assert!(is_closed(socket.send_ping("late").await));
@@ -132,7 +133,7 @@ fn nothing_is_sent_while_a_close_is_under_way() {
 }
 
 #[test]
-fn a_second_close_and_one_after_the_end_are_no_harm() {
+fn second_close_and_close_after_the_end_are_harmless() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, peer) = open(version).await;
@@ -143,7 +144,7 @@ fn a_second_close_and_one_after_the_end_are_no_harm() {
             socket.close(1000.into(), "and again").await.unwrap();
             assert!(socket.recv().await.is_none() && socket.next_event().await.is_none());
 
-            // By the client's close, and by its mere end.
+            // With the client's close frame, and only with its end.
             for is_closed_first in [true, false] {
                 let (mut socket, mut peer) = open(version).await;
                 if is_closed_first {
@@ -163,7 +164,7 @@ fn a_second_close_and_one_after_the_end_are_no_harm() {
 }
 
 #[test]
-fn two_closes_that_cross_are_one() {
+fn crossing_closes_are_one() {
     run(async || {
         let (mut socket, mut peer) = open(Version::Hybi13).await;
         peer.send_close(1001, "mine");
@@ -175,7 +176,7 @@ fn two_closes_that_cross_are_one() {
 }
 
 #[test]
-fn a_close_that_was_cancelled_is_completed_by_recv() {
+fn cancelled_close_is_completed_by_recv() {
     run(async || {
         for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie75) {
             let (mut socket, peer) = open(version).await;
@@ -187,7 +188,7 @@ fn a_close_that_was_cancelled_is_completed_by_recv() {
 }
 
 #[test]
-fn a_client_that_does_not_answer_a_close_is_waited_for_only_so_long() {
+fn client_that_does_not_answer_a_close_is_timed_out() {
     run_paused(async || {
         for (config, seconds) in [(Config::server(), 10), (Config::server().close_timeout(Duration::from_secs(3)), 3)] {
             for version in VERSIONS {
@@ -206,7 +207,7 @@ fn a_client_that_does_not_answer_a_close_is_waited_for_only_so_long() {
 }
 
 #[test]
-fn so_is_one_that_does_not_even_read() {
+fn client_that_does_not_read_a_close_is_timed_out() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut peer) = open(version).await;
@@ -221,7 +222,7 @@ fn so_is_one_that_does_not_even_read() {
 }
 
 #[test]
-fn so_is_one_that_does_not_read_the_answer_to_its_own_close() {
+fn client_that_does_not_read_the_answer_to_its_close_is_timed_out() {
     run_paused(async || {
         for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie75) {
             let (mut socket, mut peer) = open(version).await;
@@ -238,13 +239,13 @@ fn so_is_one_that_does_not_read_the_answer_to_its_own_close() {
 }
 
 #[test]
-fn so_is_one_that_goes_on_sending_instead() {
+fn client_that_sends_instead_of_closing_is_timed_out() {
     run(async || {
         for version in [Version::Hybi13, Version::Hixie76] {
             let (server, client) = tcp().await;
             let mut client = client.into_std().unwrap();
             client.set_nonblocking(false).unwrap();
-            // On a thread of its own, so that there is always more to read.
+            // On a separate thread, so that there is always more to read.
             let flood = std::thread::spawn(move || {
                 client.write_all(&Handshake::of(version).bytes()).unwrap();
                 let text = texts_of(version, &[&"x".repeat(100_000)]);
@@ -254,7 +255,7 @@ fn so_is_one_that_goes_on_sending_instead() {
             let mut socket = accept(server, config).await.unwrap();
             let closed = timeout(Duration::from_secs(3), socket.close(4000.into(), "bye")).await;
             drop(socket);
-            // The background lets go of the transport.
+            // The background drops the transport.
             tokio::task::spawn_blocking(|| flood.join()).await.unwrap().unwrap();
             assert!(closed.is_ok(), "{version}: close goes on beyond its time limit");
         }
@@ -262,21 +263,21 @@ fn so_is_one_that_goes_on_sending_instead() {
 }
 
 #[test]
-fn a_send_is_refused_at_once_while_a_close_waits_for_a_client_that_does_not_read() {
+fn send_is_refused_at_once_while_a_close_waits_for_a_client_that_does_not_read() {
     run_paused(async || {
         let config = Config::server().max_output(1000);
         let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
         peer.capacity(1024);
         socket.feed("x".repeat(10_000)).await.unwrap();
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());
-        // The queue is full, but nothing would be taken were it empty.
+        // The output is full, but nothing would be accepted if it were not.
         let sent = timeout(Duration::from_secs(60), socket.send("late")).await;
         assert!(is_closed(sent.expect("an error, and no wait without an end")));
     });
 }
 
 #[test]
-fn a_close_that_the_client_answers_late_but_in_time_is_in_order() {
+fn late_answer_within_the_timeout_is_an_orderly_close() {
     run_paused(async || {
         let (mut socket, mut peer) = open(Version::Hybi13).await;
         let client = async {
@@ -292,7 +293,7 @@ fn a_close_that_the_client_answers_late_but_in_time_is_in_order() {
 }
 
 #[test]
-fn next_event_tells_a_close_of_ones_own_when_it_is_done() {
+fn next_event_returns_a_local_close_when_it_is_complete() {
     run(async || {
         let (mut socket, peer) = open(Version::Hybi13).await;
         assert!(socket.close(4000.into(), "bye").now_or_never().is_none());

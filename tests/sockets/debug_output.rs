@@ -1,4 +1,4 @@
-//! What `{:?}` shows of sockets, and of the errors that come in their place: nothing that may be secret.
+//! The `Debug` output of sockets and errors must not reveal secrets.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! Replies that wait for each other, to leave in one write, and do not wait for anything else.
+//! Replies that are held back to leave in one write, and for no other reason.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::pair::{counted, over_memory, over_tcp};
 use crate::run::{run, run_paused};
 
 #[test]
-fn the_plain_loop_answers_a_packet_in_one_write() {
+fn plain_loop_answers_a_packet_in_one_write() {
     run(async || {
         let (mut socket, mut client, probe) = counted().await;
         let texts = ["hello"; 100];
@@ -29,7 +29,7 @@ fn the_plain_loop_answers_a_packet_in_one_write() {
 }
 
 #[test]
-fn a_reply_is_not_held_back_while_the_application_waits_for_something_else() {
+fn reply_is_not_held_back_while_the_application_waits_for_something_else() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
@@ -46,7 +46,7 @@ fn a_reply_is_not_held_back_while_the_application_waits_for_something_else() {
 }
 
 #[test]
-fn a_reply_reaches_the_client_though_the_socket_is_dropped_behind_it() {
+fn reply_reaches_the_client_if_the_socket_is_dropped_after_it() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
@@ -60,18 +60,18 @@ fn a_reply_reaches_the_client_though_the_socket_is_dropped_behind_it() {
     });
 }
 
-/// The client gets this text, and soon.
+/// Expects that the client receives this text soon.
 async fn gets(client: &mut Client, text: &str) {
     let got = timeout(Duration::from_secs(2), client.text()).await;
     assert!(got.expect("the reply is held back") == text);
 }
 
 #[test]
-fn a_reply_is_not_held_back_where_the_client_is_slow_and_a_recv_was_cancelled() {
+fn reply_is_not_held_back_behind_a_slow_client_and_a_cancelled_recv() {
     run(async || {
         for cancelled in [0, 1, 2] {
             println!("{cancelled} recvs are cancelled");
-            // The reply does not fit the way to the client.
+            // The reply does not fit into the transport.
             let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
             let reply = "x".repeat(10_000);
             client.send(&["one", "two"]).await;
@@ -79,7 +79,7 @@ fn a_reply_is_not_held_back_where_the_client_is_slow_and_a_recv_was_cancelled() 
             socket.send(reply.clone()).await.unwrap();
             socket.recv().await.unwrap().unwrap();
             for _ in 0..cancelled {
-                // As in a `select!` that goes on elsewhere.
+                // Like a `select!` whose other branch completes.
                 assert!(socket.recv().now_or_never().is_none());
                 tokio::task::yield_now().await;
             }
@@ -89,7 +89,7 @@ fn a_reply_is_not_held_back_where_the_client_is_slow_and_a_recv_was_cancelled() 
 }
 
 #[test]
-fn a_recv_that_waits_behind_a_slow_client_goes_on_when_it_reads() {
+fn recv_behind_a_slow_client_continues_when_it_reads() {
     run(async || {
         let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
         let reply = "x".repeat(10_000);
@@ -105,14 +105,14 @@ fn a_recv_that_waits_behind_a_slow_client_goes_on_when_it_reads() {
         client.send(&["three"]).await;
         gets(&mut client, &reply).await;
         gets(&mut client, &reply).await;
-        // Its end has to be seen as well.
+        // Its end must be detected as well.
         client.close().await;
         application.await.unwrap();
     });
 }
 
 #[test]
-fn replies_keep_their_order_with_whatever_else_is_sent() {
+fn replies_are_ordered_with_other_messages() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
         client.send(&["one", "two", "three", "four"]).await;
@@ -139,7 +139,7 @@ fn replies_keep_their_order_with_whatever_else_is_sent() {
 }
 
 #[test]
-fn a_close_takes_the_replies_before_it_along() {
+fn close_flushes_the_replies_before_it() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
@@ -157,7 +157,7 @@ fn a_close_takes_the_replies_before_it_along() {
 }
 
 #[test]
-fn a_close_takes_them_along_to_a_slow_client_too() {
+fn close_flushes_the_replies_before_it_to_a_slow_client() {
     run(async || {
         for version in VERSIONS {
             for turns in [0, 1, 2] {
@@ -183,7 +183,7 @@ fn a_close_takes_them_along_to_a_slow_client_too() {
 }
 
 #[test]
-fn a_dropped_socket_waits_for_a_client_that_does_not_read_only_so_long() {
+fn dropped_socket_waits_for_a_client_that_does_not_read_within_the_timeout() {
     run_paused(async || {
         for turns in [0, 1] {
             let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
@@ -194,7 +194,7 @@ fn a_dropped_socket_waits_for_a_client_that_does_not_read_only_so_long() {
                 tokio::task::yield_now().await;
             }
             drop(socket);
-            // Beyond `Config::close_timeout`.
+            // Longer than `Config::close_timeout`.
             tokio::time::sleep(Duration::from_secs(11)).await;
             assert_eq!(client.wire.rest().await.len(), 1024);
         }
@@ -202,7 +202,7 @@ fn a_dropped_socket_waits_for_a_client_that_does_not_read_only_so_long() {
 }
 
 #[test]
-fn on_many_threads_every_reply_arrives_in_order() {
+fn replies_arrive_in_order_on_many_threads() {
     run(async || {
         let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let clients = (0..20).map(|seed| {
@@ -213,7 +213,7 @@ fn on_many_threads_every_reply_arrives_in_order() {
                         let Some(Ok(message)) = socket.recv().await else { return };
                         socket.send(message).await.unwrap();
                         if number % (7 + seed) == 0 {
-                            // Whereupon the task may go on on another thread.
+                            // After this, the task may continue on another thread.
                             tokio::task::yield_now().await;
                         }
                     }

@@ -1,4 +1,4 @@
-//! Ends that are not in order: by faults of the peer or of the transport.
+//! Abnormal ends, caused by faults of the peer or of the transport.
 
 use std::io::ErrorKind;
 
@@ -24,8 +24,8 @@ async fn probed(version: Version) -> (WebSocket<Probed<DuplexStream>>, Client, P
     (socket, client, probe)
 }
 
-/// The socket is at its end, and stays there.
-async fn is_over<T: crate::wire::Transport>(socket: &mut WebSocket<T>, code: CloseCode) {
+/// Asserts that the socket has ended with this code, and stays so.
+async fn has_ended<T: crate::wire::Transport>(socket: &mut WebSocket<T>, code: CloseCode) {
     assert!(socket.recv().await.is_none());
     assert_eq!(socket.close_frame().map(|close| close.code), Some(code));
     assert!(socket.next_event().await.is_none() && socket.recv().await.is_none());
@@ -34,7 +34,7 @@ async fn is_over<T: crate::wire::Transport>(socket: &mut WebSocket<T>, code: Clo
 }
 
 #[test]
-fn an_end_without_a_close_is_no_error_and_messages_before_it_are_delivered() {
+fn end_without_a_close_is_no_error_after_earlier_messages() {
     run(async || {
         for version in VERSIONS {
             for is_cut in [false, true] {
@@ -50,21 +50,21 @@ fn an_end_without_a_close_is_no_error_and_messages_before_it_are_delivered() {
                     assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(expected));
                 }
                 let in_order = version == Version::Hixie75 && !is_cut;
-                is_over(&mut socket, if in_order { CloseCode::NO_STATUS } else { CloseCode::ABNORMAL }).await;
+                has_ended(&mut socket, if in_order { CloseCode::NO_STATUS } else { CloseCode::ABNORMAL }).await;
             }
         }
     });
 }
 
 #[test]
-fn a_client_that_ends_its_output_still_gets_the_replies() {
+fn client_that_ends_its_output_receives_the_replies() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
             client.send(&["question"]).await;
             client.wire.half_close().await;
             assert!(socket.recv().await.is_some());
-            // Only fed: it leaves before the end.
+            // Only fed: it is written before the end.
             socket.feed("answer").await.unwrap();
             assert!(socket.recv().await.is_none());
             assert_eq!(client.text().await, "answer");
@@ -74,7 +74,7 @@ fn a_client_that_ends_its_output_still_gets_the_replies() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_told_once_and_the_client_learns_why() {
+fn violation_is_reported_once_and_to_the_client() {
     run(async || {
         for version in HYBI {
             let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
@@ -83,7 +83,7 @@ fn a_breach_of_the_protocol_is_told_once_and_the_client_learns_why() {
             socket.feed("reply").await.unwrap();
             let error = socket.recv().await.unwrap().unwrap_err();
             assert!(matches!(error, Error::Protocol(ProtocolError::UnknownOpcode(3))), "{error:?}");
-            is_over(&mut socket, CloseCode::PROTOCOL_ERROR).await;
+            has_ended(&mut socket, CloseCode::PROTOCOL_ERROR).await;
             assert_eq!(client.text().await, "reply");
             assert_eq!(client.wire.frame().await.close_code(), Some(1002));
             client.wire.eof().await;
@@ -92,7 +92,7 @@ fn a_breach_of_the_protocol_is_told_once_and_the_client_learns_why() {
 }
 
 #[test]
-fn next_event_tells_a_breach_and_then_the_close() {
+fn next_event_returns_a_violation_and_then_the_close() {
     run(async || {
         let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, Config::server()).await;
         client.wire.write(Frame::text(b"\xff").bytes()).await;
@@ -106,7 +106,7 @@ fn next_event_tells_a_breach_and_then_the_close() {
 }
 
 #[test]
-fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_no_reset() {
+fn client_that_sends_after_its_violation_receives_the_close_and_no_reset() {
     run(async || {
         for stack in [Stack::Tcp, Stack::Hyper, Stack::Axum] {
             let server = stack.serve(config()).await;
@@ -116,7 +116,7 @@ fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_
                 let writing = tokio::spawn(async move {
                     let breach = Frame::text("not masked").unmasked().bytes();
                     let rest = [breach, Frame::binary(vec![7; size]).bytes()].concat();
-                    // The server does not wait for all of it.
+                    // The server does not read all of it.
                     let _ = writer.write_all(&rest).await;
                     writer
                 });
@@ -131,9 +131,9 @@ fn a_client_that_goes_on_sending_after_its_breach_gets_the_close_and_an_end_and_
 }
 
 #[test]
-fn what_a_client_sent_behind_its_breach_is_taken_off_so_that_the_end_is_no_reset() {
+fn input_after_a_violation_is_read_so_that_the_end_is_no_reset() {
     run(async || {
-        // More than one read brings, and not more than the kernel holds.
+        // More than one read returns, and less than the kernel buffers.
         let behind = Frame::binary(vec![7; 170_000]).bytes();
         let listener = TcpSocket::new_v4().unwrap();
         listener.set_recv_buffer_size(1024 * 1024).unwrap();
@@ -153,29 +153,29 @@ fn what_a_client_sent_behind_its_breach_is_taken_off_so_that_the_end_is_no_reset
         let mut read = Vec::new();
         client.read_to_end(&mut read).await.unwrap();
         assert_eq!(server_frames(&read)[0].close_code(), Some(1002));
-        // An end with input unread would have sent a reset behind the end, and a client that reads late may lose all
-        // that stands before it.
+        // Closing with unread input would have sent a reset, and a client that reads late could
+        // lose everything before it.
         assert!(client.take_error().unwrap().is_none());
     });
 }
 
 #[test]
-fn a_client_that_takes_no_close_frame_is_given_up() {
+fn client_that_does_not_read_the_close_frame_is_timed_out() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
-        // With its header this fills the way to the client.
+        // With its header this fills the transport.
         socket.send("x".repeat(1020)).await.unwrap();
         client.wire.write(Frame::new(3, "?").bytes()).await;
         let start = Instant::now();
         let error = socket.recv().await;
         assert!(matches!(error, Some(Err(Error::Protocol(_)))), "{error:?}");
         assert_eq!(start.elapsed().as_secs(), 10);
-        is_over(&mut socket, CloseCode::PROTOCOL_ERROR).await;
+        has_ended(&mut socket, CloseCode::PROTOCOL_ERROR).await;
     });
 }
 
 #[test]
-fn a_transport_that_fails_to_read_is_told_once_behind_the_messages_before() {
+fn read_error_is_returned_once_after_earlier_messages() {
     run(async || {
         for version in VERSIONS {
             println!("{version}");
@@ -198,7 +198,7 @@ fn a_transport_that_fails_to_read_is_told_once_behind_the_messages_before() {
 }
 
 #[test]
-fn a_transport_that_fails_to_write_is_told_by_send() {
+fn write_error_is_returned_by_send() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, _client, probe) = probed(version).await;
@@ -214,14 +214,15 @@ fn a_transport_that_fails_to_write_is_told_by_send() {
 }
 
 #[test]
-fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_delivered() {
+fn write_error_is_returned_once_and_received_messages_are_delivered() {
     run_paused(async || {
         for version in VERSIONS {
             let (mut socket, mut client, probe) = probed(version).await;
             client.send(&["one", "two", "three"]).await;
             assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("one"));
             probe.break_writes(ErrorKind::BrokenPipe);
-            // Since more has come, the reply may be held back for a moment, and the error with it.
+            // Since more input has arrived, the reply may be held back for a moment, and with it
+            // the error.
             let mut results = vec![socket.send("reply").await.map(|()| String::new())];
             while let Some(result) = socket.recv().await {
                 results.push(result.map(|message| message.as_text().unwrap().into()));
@@ -236,39 +237,39 @@ fn a_transport_that_fails_to_write_is_told_once_and_messages_that_came_are_deliv
 }
 
 #[test]
-fn recv_tells_where_what_was_fed_cannot_be_written() {
+fn recv_returns_the_write_error_of_fed_messages() {
     run_paused(async || {
         let (mut socket, _client, probe) = probed(Version::Hybi13).await;
         probe.break_writes(ErrorKind::BrokenPipe);
         socket.feed("reply").await.unwrap();
         assert!(matches!(socket.recv().await, Some(Err(Error::Io(_)))));
-        is_over(&mut socket, CloseCode::ABNORMAL).await;
+        has_ended(&mut socket, CloseCode::ABNORMAL).await;
     });
 }
 
 #[test]
-fn a_close_that_cannot_be_written_is_an_error_and_the_end() {
+fn close_that_cannot_be_written_is_an_error_and_the_end() {
     run_paused(async || {
         for version in HYBI {
             let (mut socket, _client, probe) = probed(version).await;
             probe.break_writes(ErrorKind::BrokenPipe);
             assert!(matches!(socket.close(CloseCode::NORMAL, "").await, Err(Error::Io(_))));
-            is_over(&mut socket, CloseCode::ABNORMAL).await;
+            has_ended(&mut socket, CloseCode::ABNORMAL).await;
         }
     });
 }
 
 #[test]
-fn a_client_that_resets_the_connection_is_an_error_and_the_end() {
+fn connection_reset_is_an_error_and_the_end() {
     run(async || {
         let (server, client) = tcp().await;
-        // An end with input unread is a reset.
+        // Closing with unread input causes a reset.
         let (mut socket, client) = over(server, Wire::new(client), Version::Hybi13, Config::server()).await;
         socket.send("unread").await.unwrap();
         drop(client);
         assert!(
             matches!(socket.recv().await, Some(Err(Error::Io(error))) if error.kind() == ErrorKind::ConnectionReset)
         );
-        is_over(&mut socket, CloseCode::ABNORMAL).await;
+        has_ended(&mut socket, CloseCode::ABNORMAL).await;
     });
 }

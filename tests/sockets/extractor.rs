@@ -1,4 +1,4 @@
-//! The axum extractor: what it tells a handler, and what a handler tells it.
+//! The axum extractor: its accessors and options.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -22,7 +22,7 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// A server with one handler, for all paths and methods.
+/// A server with one handler for all paths and methods.
 macro_rules! served {
     ($handler:expr) => {
         axum(Router::new().fallback($handler)).await.connect().await
@@ -45,7 +45,7 @@ fn value(text: &'static str) -> HeaderValue {
 }
 
 #[test]
-fn it_stands_anywhere_among_the_arguments_and_before_a_body() {
+fn extractor_works_at_any_position_and_before_a_body() {
     async fn alone(ws: WebSocketUpgrade) -> Response {
         ws.on_upgrade(echo)
     }
@@ -69,7 +69,7 @@ fn it_stands_anywhere_among_the_arguments_and_before_a_body() {
 }
 
 #[test]
-fn a_hixie_76_handshake_is_served_before_a_body_extractor() {
+fn hixie_76_handshake_is_accepted_before_a_body_extractor() {
     async fn handler(ws: WebSocketUpgrade, body: Bytes) -> Response {
         assert!(body.is_empty());
         ws.config(Config::server().allow_drafts(true)).on_upgrade(echo)
@@ -78,7 +78,7 @@ fn a_hixie_76_handshake_is_served_before_a_body_extractor() {
 }
 
 #[test]
-fn it_works_on_routes_of_get_and_of_any_method() {
+fn extractor_works_on_routes_of_get_and_of_any_method() {
     async fn handler(ws: WebSocketUpgrade) -> Response {
         ws.on_upgrade(echo)
     }
@@ -94,7 +94,7 @@ fn it_works_on_routes_of_get_and_of_any_method() {
 }
 
 #[test]
-fn an_optional_one_is_none_only_where_no_websocket_is_asked_for() {
+fn optional_extractor_is_none_only_for_plain_http() {
     async fn handler(ws: Option<WebSocketUpgrade>, body: String) -> Response {
         match ws {
             Some(ws) => ws.config(Config::server().allow_drafts(true)).on_upgrade(echo),
@@ -115,7 +115,7 @@ fn an_optional_one_is_none_only_where_no_websocket_is_asked_for() {
         ] {
             assert_eq!(response(port.connect().await, &request).await.1, body);
         }
-        // A broken handshake is none of those.
+        // An invalid handshake is not plain HTTP.
         for (request, status) in
             [(Handshake::hybi("12"), 426), (Handshake::hybi("13").without("Sec-WebSocket-Key"), 400)]
         {
@@ -125,7 +125,7 @@ fn an_optional_one_is_none_only_where_no_websocket_is_asked_for() {
 }
 
 #[test]
-fn an_optional_one_that_is_none_leaves_the_means_to_upgrade_to_something_else() {
+fn optional_extractor_that_is_none_keeps_the_upgrade_for_others() {
     async fn handler(ws: Option<WebSocketUpgrade>, request: Request) -> String {
         format!("{} {}", ws.is_some(), request.extensions().get::<OnUpgrade>().is_some())
     }
@@ -136,7 +136,7 @@ fn an_optional_one_that_is_none_leaves_the_means_to_upgrade_to_something_else() 
 }
 
 #[test]
-fn a_result_lets_the_handler_answer_a_rejection_itself() {
+fn result_lets_the_handler_answer_a_rejection() {
     async fn handler(ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
         match ws {
             Ok(ws) => ws.on_upgrade(echo),
@@ -165,7 +165,7 @@ fn drafts_are_refused_until_they_are_allowed() {
 }
 
 #[test]
-fn the_limits_of_the_configuration_hold() {
+fn limits_of_the_configuration_hold() {
     async fn handler(ws: WebSocketUpgrade) -> Response {
         ws.config(Config::server().max_message_size(10)).on_upgrade(async |mut socket: WebSocket| {
             while let Some(Ok(message)) = socket.recv().await {
@@ -182,7 +182,7 @@ fn the_limits_of_the_configuration_hold() {
 }
 
 #[test]
-fn the_requested_protocols_are_told_in_the_order_of_the_client() {
+fn requested_protocols_are_returned_in_the_order_of_the_client() {
     async fn handler(ws: WebSocketUpgrade) -> String {
         let requested: Vec<_> = ws.requested_protocols().map(|name| name.to_str().unwrap()).collect();
         assert_eq!(ws.selected_protocol(), None);
@@ -203,7 +203,7 @@ fn the_requested_protocols_are_told_in_the_order_of_the_client() {
 }
 
 #[test]
-fn the_first_protocol_of_the_server_that_the_client_offers_is_selected() {
+fn first_protocol_of_the_server_that_is_offered_is_selected() {
     async fn handler(ws: WebSocketUpgrade) -> Response {
         let ws = ws.config(Config::server().allow_drafts(true)).protocols(["first", "second", "third"]);
         assert_eq!(ws.selected_protocol(), Some(&value("second")));
@@ -221,7 +221,7 @@ fn the_first_protocol_of_the_server_that_the_client_offers_is_selected() {
 }
 
 #[test]
-fn no_protocol_is_selected_where_none_is_offered_that_is_spoken() {
+fn protocol_is_not_selected_if_none_is_supported() {
     async fn handler(ws: WebSocketUpgrade) -> Response {
         let ws = ws.protocols(["spoken"]);
         assert_eq!(ws.selected_protocol(), None);
@@ -239,7 +239,7 @@ fn no_protocol_is_selected_where_none_is_offered_that_is_spoken() {
 }
 
 #[test]
-fn the_handler_can_select_a_protocol_itself() {
+fn handler_can_select_a_protocol() {
     async fn handler(mut ws: WebSocketUpgrade) -> Response {
         let longest = ws.requested_protocols().max_by_key(|name| name.len()).cloned().expect("an offer");
         ws.set_selected_protocol(longest.clone());
@@ -256,7 +256,7 @@ fn the_handler_can_select_a_protocol_itself() {
 }
 
 #[test]
-fn a_protocol_that_was_not_offered_cannot_be_selected() {
+fn protocol_that_was_not_offered_cannot_be_selected() {
     async fn handler(mut ws: WebSocketUpgrade) -> Response {
         ws.set_selected_protocol(value("mine"));
         assert_eq!(ws.selected_protocol(), None);

@@ -1,7 +1,9 @@
-//! A flood on one connection leaves the other tasks of its thread punctual: timers, and the round trips of other clients.
+//! A flood on one connection does not delay the other tasks of its thread: timers, and round trips
+//! of other clients.
 //!
-//! The server has a runtime of its own. Its clients are threads with blocking sockets, so that what they measure is the server
-//! and the kernel alone. Other processes may disturb a measurement, but not all of several, so the best of them counts.
+//! The server has its own runtime. Its clients are threads with blocking sockets, so that they
+//! measure only the server and the kernel. Other processes may disturb a measurement, but not all
+//! of several, so the best one counts.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,20 +18,20 @@ use tower_websocket::{Config, Version, WebSocket, accept};
 use websocket_tests::blocking::connect;
 use websocket_tests::wire::{Frame, frames};
 
-/// How late the slowest of a hundred may be, in a debug build beside other processes. If a poll handles all that has arrived, it
-/// is 200 ms to several seconds.
+/// The maximum 99th percentile, in a debug build beside other processes. If a poll handles
+/// everything that has arrived, it is 200 ms to several seconds.
 const LIMIT: Duration = Duration::from_millis(12);
 
-/// The time that a flood lasts before anything is measured, in which it fills the buffers of the kernel.
+/// The duration of a flood before anything is measured, in which it fills the kernel's buffers.
 const SETTLING: Duration = Duration::from_millis(40);
 
-/// How long round trips and timers are measured.
+/// The duration of the measurement.
 const MEASURING: Duration = Duration::from_millis(120);
 
-/// The measurements of which the best counts.
+/// The number of measurements, the best of which counts.
 const ATTEMPTS: usize = 6;
 
-/// How the server handles the connection that is flooded.
+/// How the server handles the flooded connection.
 #[derive(Debug, Clone, Copy)]
 enum Handler {
     Recv,
@@ -49,7 +51,7 @@ impl Handler {
                 }
             }
             Self::ForEach => {
-                // The flood ends with a transport that is cut.
+                // The flood ends by cutting the transport.
                 let _ = socket
                     .for_each_borrowed(|message, replies| {
                         let _ = replies.send_borrowed(message);
@@ -85,7 +87,8 @@ impl Scene {
         Self { runtime, honest, flooded, lateness }
     }
 
-    /// Returns the 99th percentiles of the round trips of an honest client and of the lateness of a timer.
+    /// Returns the 99th percentiles of the round trips of an honest client and of the lateness of a
+    /// timer.
     fn measure(&self) -> (Duration, Duration) {
         let mut client = connect(self.honest, Version::Hybi13);
         let (request, mut reply) = (Frame::text("hello").bytes(), [0; 7]);
@@ -124,7 +127,7 @@ fn serve(runtime: &Runtime, handler: Handler) -> SocketAddr {
     addr
 }
 
-/// A client that writes without end, and reads all replies, until it is dropped.
+/// A client that writes endlessly and reads all replies, until it is dropped.
 struct Flooder {
     stream: TcpStream,
     threads: Vec<JoinHandle<()>>,
@@ -143,7 +146,7 @@ impl Flooder {
         Self { stream, threads: vec![writing, reading] }
     }
 
-    /// Panics if the server has ended the connection, so that nothing was measured.
+    /// Panics if the server has closed the connection, in which case nothing was measured.
     fn stop(mut self) {
         assert!(self.threads.iter().all(|thread| !thread.is_finished()), "the flood has ended before");
         self.stream.shutdown(Shutdown::Both).expect("an open connection");
@@ -153,7 +156,7 @@ impl Flooder {
     }
 }
 
-/// One at a time, since they measure.
+/// One measurement at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -181,7 +184,7 @@ fn leaves_others_punctual(handler: Handler, packet: Vec<u8>) {
     }
 }
 
-/// A message of many fragments, as many as are allowed, all of them empty.
+/// Returns a message of the maximum number of fragments, all of them empty.
 fn fragments() -> Vec<u8> {
     let first = Frame::binary("").more();
     let more = std::iter::repeat_n(Frame::continuation("").more(), 500);

@@ -1,4 +1,4 @@
-//! `for_each_borrowed`: every message once, in order, where it lies, whatever stands between them.
+//! `for_each_borrowed`: every message once, in order and in place, whatever is between them.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn every_version_is_echoed_until_the_client_closes() {
 }
 
 #[test]
-fn frames_of_every_kind_keep_their_order() {
+fn frames_of_every_type_keep_their_order() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
         let bytes = frames([
@@ -46,7 +46,7 @@ fn frames_of_every_kind_keep_their_order() {
             Frame::text("six"),
             Frame::close(1000, "bye"),
         ]);
-        // In pieces that cut every frame somewhere.
+        // In pieces that split every frame somewhere.
         for piece in bytes.chunks(1001) {
             client.wire.write(piece).await;
         }
@@ -62,7 +62,7 @@ fn frames_of_every_kind_keep_their_order() {
 }
 
 #[test]
-fn a_text_that_is_not_utf8_is_not_handed_out_nor_what_follows() {
+fn invalid_text_and_later_messages_are_not_passed_on() {
     run(async || {
         for bad in [&b"\xff"[..], &[b'x'; 47], &[b'x'; 48], &[b'x'; 200], &[b'x'; 20_000]].map(|bytes| {
             let mut bytes = bytes.to_vec();
@@ -94,7 +94,7 @@ fn a_text_that_is_not_utf8_is_not_handed_out_nor_what_follows() {
 }
 
 #[test]
-fn a_batch_is_answered_in_one_write() {
+fn batch_is_answered_in_one_write() {
     run(async || {
         let (mut socket, mut client, probe) = counted().await;
         client.send(&["hello"; 100]).await;
@@ -109,7 +109,7 @@ fn a_batch_is_answered_in_one_write() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_handed_nothing_more() {
+fn client_that_does_not_read_is_not_served_further() {
     run(async || {
         let config = Config::server().max_output(1000);
         let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, config).await;
@@ -135,7 +135,7 @@ fn a_client_that_does_not_read_is_handed_nothing_more() {
 }
 
 #[test]
-fn answers_beyond_the_limit_are_refused() {
+fn replies_over_the_limit_are_refused() {
     run(async || {
         let (mut socket, mut client) =
             over_memory(1024 * 1024, Version::Hybi13, Config::server().max_output(1000)).await;
@@ -151,9 +151,9 @@ fn answers_beyond_the_limit_are_refused() {
     });
 }
 
-/// What comes one by one and not in a batch: fragments here, all messages where there is an observer.
+/// Messages that are not part of a batch: fragments here, and all messages if there is an observer.
 #[test]
-fn nor_is_it_handed_messages_in_fragments() {
+fn client_that_does_not_read_is_not_served_fragments_further() {
     run(async || {
         let config = Config::server().max_output(1000);
         let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, config).await;
@@ -173,7 +173,7 @@ fn nor_is_it_handed_messages_in_fragments() {
 }
 
 #[test]
-fn what_was_not_handed_out_is_received_and_the_other_way_round() {
+fn unprocessed_messages_are_received_and_the_reverse() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
         client.send(&["1", "2", "3", "4"]).await;
@@ -188,9 +188,9 @@ fn what_was_not_handed_out_is_received_and_the_other_way_round() {
 }
 
 #[test]
-fn a_close_among_the_answers_ends_it_within_the_limit() {
+fn close_among_the_replies_ends_it_within_the_timeout() {
     run_paused(async || {
-        // The second client answers the close, the first does not.
+        // The second client answers the close frame, the first does not.
         for answers in [false, true] {
             let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, Config::server()).await;
             client.send(&["go"]).await;
@@ -220,7 +220,7 @@ fn a_close_among_the_answers_ends_it_within_the_limit() {
 }
 
 #[test]
-fn compressed_messages_are_handed_out_inflated() {
+fn compressed_messages_are_passed_on_inflated() {
     run(async || {
         let config = Config::server().extension(PermessageDeflate::new()).unwrap();
         let (server, client) = tokio::io::duplex(64 * 1024);

@@ -1,4 +1,4 @@
-//! Handshakes that bare [`accept`] and [`connect`] keep out, and the sockets of both that a shutdown ends.
+//! Handshakes that [`accept`] and [`connect`] refuse, and their sockets in a shutdown.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use websocket_tests::wire::{Answer, Handshake as Head, VERSIONS};
 
 use crate::run::run_paused;
 
-/// What a handshake comes to, and all that was answered.
+/// Returns the refusal of a handshake and the complete response.
 async fn refused(version: Version, gate: impl FnOnce(Accept<Transport>) -> Accept<Transport>) -> (Answer, String) {
     let (io, other) = test::transport();
     let mut peer = Peer::new(other);
@@ -36,7 +36,7 @@ async fn accepted(gate: impl FnOnce(Accept<Transport>) -> Accept<Transport>) -> 
 }
 
 #[test]
-fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
+fn shutdown_refuses_handshakes_with_503() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut peer) = accepted(|accept| accept.shutdown(&shutdown)).await;
@@ -46,7 +46,7 @@ fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
             let (answer, body) = refused(version, |accept| accept.shutdown(&shutdown)).await;
             assert_eq!((answer.status, body.as_str()), (503, "server is shutting down\n"), "{version}");
         }
-        // Those that are refused are not waited for.
+        // Refused handshakes are not waited for.
         assert_eq!(shutdown.open_sockets(), 1);
         assert_eq!(peer.expect_close(1001).await, "down");
         peer.send_close(1001, "");
@@ -57,11 +57,11 @@ fn once_a_shutdown_was_begun_handshakes_are_answered_with_503() {
 }
 
 #[test]
-fn a_foreign_origin_is_answered_with_403_and_the_reason() {
+fn foreign_origin_is_refused_with_403_and_the_reason() {
     run_paused(async || {
         for version in VERSIONS {
             let guard = OriginGuard::new().allow("https://elsewhere.example").unwrap();
-            // The origin of the examples is that of their host.
+            // The origin in the examples is that of their host.
             let (io, other) = test::transport();
             let mut peer = Peer::new(other);
             let name =
@@ -74,7 +74,7 @@ fn a_foreign_origin_is_answered_with_403_and_the_reason() {
             assert_eq!(answer.status, 403, "{version}");
             let body = String::from_utf8(written[length..].to_vec()).unwrap();
             assert!(body.to_lowercase().contains("origin") && body.lines().count() == 1, "{body:?}");
-            // Nothing of the server's own.
+            // Reveals nothing about the server.
             assert!(!body.contains("elsewhere"), "{body:?}");
         }
         let guard = OriginGuard::new();
@@ -83,12 +83,12 @@ fn a_foreign_origin_is_answered_with_403_and_the_reason() {
 }
 
 #[test]
-fn a_shutdown_that_begins_in_the_middle_of_a_handshake_closes_what_comes_of_it() {
+fn shutdown_during_a_handshake_closes_the_resulting_socket() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
-        // The answer cannot leave yet.
+        // The response cannot be written yet.
         peer.capacity(1);
         let handshake = Head::of(Version::Hybi13).bytes();
         peer.send_raw(&handshake);
@@ -107,7 +107,7 @@ fn a_shutdown_that_begins_in_the_middle_of_a_handshake_closes_what_comes_of_it()
 }
 
 #[test]
-fn a_handshake_that_fails_is_not_waited_for() {
+fn failed_handshake_is_not_waited_for() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -122,7 +122,7 @@ fn a_handshake_that_fails_is_not_waited_for() {
 }
 
 #[test]
-fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
+fn shutdown_prevents_clients_from_connecting() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -143,14 +143,14 @@ fn a_client_connects_to_nothing_once_a_shutdown_was_begun() {
         let mut peer = Peer::new(other);
         let error = connect("ws://example.com/").over(io).shutdown(&shutdown).await.unwrap_err();
         assert!(matches!(error, ConnectError::ShuttingDown), "{error:?}");
-        // Not a byte of a request.
+        // No request is sent.
         peer.expect_eof().await;
         assert_eq!(shutdown.open_sockets(), 0);
     });
 }
 
 #[test]
-fn a_shutdown_that_begins_while_a_client_waits_closes_what_comes_of_it() {
+fn shutdown_during_a_connect_closes_the_resulting_socket() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();
@@ -168,7 +168,7 @@ fn a_shutdown_that_begins_while_a_client_waits_closes_what_comes_of_it() {
 }
 
 #[test]
-fn a_gate_says_nothing_to_plain_http() {
+fn plain_http_is_not_checked() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
@@ -182,7 +182,7 @@ fn a_gate_says_nothing_to_plain_http() {
 }
 
 #[test]
-fn subprotocols_and_gates_go_together() {
+fn subprotocols_and_checks_combine() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (io, other) = test::transport();

@@ -1,4 +1,4 @@
-//! The 8 bytes behind a hixie-76 request, however they come (draft-hixie-76 §5.2).
+//! The 8 bytes after a hixie-76 request, however they arrive (draft-hixie-76 §5.2).
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use crate::wire::Wire;
 /// How the request declares them.
 #[derive(Debug, Clone, Copy)]
 enum Framing {
-    /// Not at all, as the draft has it.
+    /// Not declared, as specified.
     Bare,
-    /// By `Content-Length: 8`, as some proxies need it.
+    /// With `Content-Length: 8`, as some proxies need it.
     Length,
     /// As a body of unknown length.
     Chunked,
 }
 
-/// When they come.
+/// When they arrive.
 #[derive(Debug, Clone, Copy)]
 enum Arrival {
     SamePacket,
@@ -52,7 +52,7 @@ impl Framing {
     }
 }
 
-/// Opens a connection with the 8 bytes, and whatever follows them, coming like this.
+/// Opens a connection with the 8 bytes and whatever follows them.
 async fn open(server: &Server, framing: Framing, arrival: Arrival, behind: &[u8]) -> Client {
     let opening = framing.opening(server);
     let mut wire = server.connect().await;
@@ -101,7 +101,7 @@ async fn serves(stacks: &[Stack], framing: Framing) {
     }
 }
 
-/// The answer is 400, with this reason.
+/// Expects a 400 with this reason.
 async fn refuses(stack: Stack, config: ServerConfig, framing: Framing, reason: &str) {
     let server = stack.serve(config).await;
     for arrival in ARRIVALS {
@@ -120,12 +120,12 @@ async fn refuses(stack: Stack, config: ServerConfig, framing: Framing, reason: &
 }
 
 #[test]
-fn every_stack_takes_the_8_bytes_however_they_come() {
+fn every_stack_accepts_the_8_bytes_however_they_arrive() {
     run(async || serves(&Stack::ALL, Framing::Bare).await);
 }
 
 #[test]
-fn the_layer_and_bare_tcp_take_the_8_bytes_as_a_body_of_declared_length() {
+fn layer_and_bare_tcp_accept_the_8_bytes_as_a_body_of_declared_length() {
     run(async || {
         serves(&Stack::LAYERS, Framing::Length).await;
         serves(&[Stack::Tcp], Framing::Length).await;
@@ -133,12 +133,12 @@ fn the_layer_and_bare_tcp_take_the_8_bytes_as_a_body_of_declared_length() {
 }
 
 #[test]
-fn the_layer_takes_the_8_bytes_as_a_chunked_body() {
+fn layer_accepts_the_8_bytes_as_a_chunked_body() {
     run(async || serves(&Stack::LAYERS, Framing::Chunked).await);
 }
 
 #[test]
-fn the_extractor_refuses_a_declared_body_and_says_so() {
+fn extractor_refuses_a_declared_body_with_a_reason() {
     run(async || {
         for framing in [Framing::Length, Framing::Chunked] {
             refuses(Stack::Axum, config(), framing, "declared body").await;
@@ -152,7 +152,7 @@ fn bare_tcp_refuses_a_chunked_body() {
 }
 
 #[test]
-fn a_body_of_another_declared_length_is_refused() {
+fn body_of_another_declared_length_is_refused() {
     run(async || {
         for stack in Stack::ALL {
             let server = stack.serve(config()).await;
@@ -167,7 +167,7 @@ fn a_body_of_another_declared_length_is_refused() {
 }
 
 #[test]
-fn a_chunked_body_of_another_length_opens_nothing() {
+fn chunked_body_of_another_length_opens_nothing() {
     run(async || {
         for stack in Stack::LAYERS {
             let mut server = stack.serve(config()).await;
@@ -182,7 +182,7 @@ fn a_chunked_body_of_another_length_opens_nothing() {
 }
 
 #[test]
-fn a_client_whose_8_bytes_never_come_is_given_up() {
+fn client_without_its_8_bytes_is_timed_out() {
     run(async || {
         for stack in Stack::ALL {
             never(stack, Framing::Bare, b"").await;
@@ -192,7 +192,7 @@ fn a_client_whose_8_bytes_never_come_is_given_up() {
 }
 
 #[test]
-fn a_client_whose_declared_body_never_comes_is_given_up() {
+fn client_without_its_declared_body_is_timed_out() {
     run(async || {
         for stack in Stack::LAYERS {
             for framing in [Framing::Length, Framing::Chunked] {
@@ -219,7 +219,8 @@ async fn never(stack: Stack, framing: Framing, beginning: &[u8]) {
     ends(wire).await;
 }
 
-/// The server drops the connection. It owes no orderly end to a client that it gives up.
+/// Expects that the server drops the connection. A client that timed out is not owed an orderly
+/// end.
 async fn ends(mut wire: Wire) {
     assert_eq!(wire.any_end().await, b"");
 }

@@ -1,4 +1,5 @@
-//! WebSockets on HTTP/2 (RFC 8441), with hyper's client, without TLS by prior knowledge, and with it by ALPN.
+//! WebSockets on HTTP/2 (RFC 8441) with hyper's client, without TLS by prior knowledge, and with
+//! TLS by ALPN.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -14,12 +15,12 @@ use crate::run::run;
 use crate::stacks::{INNER, Seen, Server, Stack, config};
 use crate::wire::Wire;
 
-/// A connection that carries many streams.
+/// A connection with many streams.
 pub(crate) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
 }
 
-/// What answered a request that opened no WebSocket.
+/// The response to a request that was refused.
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -37,7 +38,7 @@ impl Connection {
     pub(crate) async fn open(&mut self, request: Request<Empty<Bytes>>, protocol: Option<&str>) -> Client {
         let mut response = self.sender.send_request(request).await.expect("a response");
         assert_eq!(response.status(), 200);
-        // RFC 8441 §5: these have no place on HTTP/2.
+        // RFC 8441 §5: these headers are not used on HTTP/2.
         for name in ["upgrade", "connection", "sec-websocket-accept", "content-length"] {
             assert!(!response.headers().contains_key(name), "{name}");
         }
@@ -56,9 +57,9 @@ impl Connection {
     }
 }
 
-/// A CONNECT with this `:protocol` and `Sec-WebSocket-Version`.
+/// Returns a CONNECT request with this `:protocol` and `Sec-WebSocket-Version`.
 pub(crate) fn connect(protocol: Option<&'static str>, version: Option<&str>) -> Request<Empty<Bytes>> {
-    // Without `:protocol` there is neither scheme nor path (RFC 9113 §8.5).
+    // Without `:protocol` there is neither a scheme nor a path (RFC 9113 §8.5).
     let uri = if protocol.is_some() { "https://example.com/chat?room=1" } else { "example.com:443" };
     let mut request = Request::new(Empty::new());
     *request.method_mut() = Method::CONNECT;
@@ -97,7 +98,7 @@ fn messages_are_echoed_and_a_close_ends_the_stream() {
 }
 
 #[test]
-fn a_close_of_the_server_ends_the_stream() {
+fn server_close_ends_the_stream() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -109,12 +110,12 @@ fn a_close_of_the_server_ends_the_stream() {
 }
 
 #[test]
-fn a_breach_of_the_protocol_is_answered_and_ends_the_stream() {
+fn violation_is_answered_and_ends_the_stream() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
             let mut client = Connection::to(&server).await.open(websocket(), None).await;
-            // Masks stay in use on HTTP/2.
+            // Clients still mask on HTTP/2.
             client.wire.write(Frame::text("not masked").unmasked().bytes()).await;
             assert_eq!(client.wire.frame().await.close_code(), Some(1002));
             client.wire.eof().await;
@@ -123,7 +124,7 @@ fn a_breach_of_the_protocol_is_answered_and_ends_the_stream() {
 }
 
 #[test]
-fn the_end_of_the_stream_without_a_close_is_told_as_one() {
+fn stream_end_without_a_close_is_reported_as_such() {
     run(async || {
         for stack in Stack::HTTP2 {
             let mut server = stack.serve(config()).await;
@@ -139,7 +140,7 @@ fn the_end_of_the_stream_without_a_close_is_told_as_one() {
 }
 
 #[test]
-fn the_subprotocol_is_agreed_to() {
+fn subprotocol_is_negotiated() {
     run(async || {
         for stack in Stack::HTTP2 {
             let mut server = stack.serve(config()).await;
@@ -154,7 +155,7 @@ fn the_subprotocol_is_agreed_to() {
 }
 
 #[test]
-fn one_connection_carries_several_sockets() {
+fn connection_carries_several_sockets() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
@@ -170,7 +171,7 @@ fn one_connection_carries_several_sockets() {
                 assert_eq!(client.text().await, format!("hello {number}"));
                 assert_eq!(client.text().await, format!("bye {number}"));
             }
-            // The end of some is not the end of all.
+            // The end of some sockets does not affect the others.
             let rest = clients.split_off(5);
             for client in clients {
                 client.close().await;
@@ -185,12 +186,12 @@ fn one_connection_carries_several_sockets() {
 }
 
 #[test]
-fn a_wrong_version_is_answered_with_426_and_no_upgrade_header() {
+fn wrong_version_is_answered_with_426_and_no_upgrade_header() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
             let mut connection = Connection::to(&server).await;
-            // HTTP/2 is younger than the drafts.
+            // The drafts are older than HTTP/2.
             for version in [Some("8"), Some("7"), Some("12"), Some("14"), Some(""), None] {
                 let refusal = connection.refused(connect(Some("websocket"), version)).await;
                 assert_eq!(refusal.status, 426, "{version:?}");
@@ -204,7 +205,7 @@ fn a_wrong_version_is_answered_with_426_and_no_upgrade_header() {
 }
 
 #[test]
-fn a_connect_to_something_else_reaches_the_inner_service_of_the_layer() {
+fn connect_to_another_protocol_reaches_the_inner_service_of_the_layer() {
     run(async || {
         for stack in [Stack::AxumLayer, Stack::Tower, Stack::Tls] {
             let server = stack.serve(config()).await;
@@ -218,7 +219,7 @@ fn a_connect_to_something_else_reaches_the_inner_service_of_the_layer() {
 }
 
 #[test]
-fn a_connect_to_something_else_is_rejected_by_the_extractor() {
+fn connect_to_another_protocol_is_rejected_by_the_extractor() {
     run(async || {
         let server = Stack::Axum.serve(config()).await;
         let mut connection = Connection::to(&server).await;
@@ -231,13 +232,13 @@ fn a_connect_to_something_else_is_rejected_by_the_extractor() {
 }
 
 #[test]
-fn a_get_is_plain_http_to_the_layer_and_rejected_by_the_extractor() {
+fn get_is_plain_http_to_the_layer_and_rejected_by_the_extractor() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;
             let mut request = Request::new(Empty::new());
             *request.uri_mut() = "https://example.com/chat".parse().unwrap();
-            // Not to be taken for a handshake by its headers.
+            // Headers alone do not make it a handshake.
             request.headers_mut().insert("sec-websocket-version", "13".parse().unwrap());
             let answer = Connection::to(&server).await.refused(request).await;
             match stack {
@@ -276,7 +277,7 @@ fn oversized_head_is_refused() {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config().max_head_size(4000)).await;
             let mut connection = Connection::to(&server).await;
-            // 100 fields are the default.
+            // 100 fields are the default limit.
             for (count, size, reason) in [(1, 4000, "4000 bytes"), (100, 0, "100 header fields")] {
                 let mut request = websocket();
                 for _ in 0..count {
@@ -292,7 +293,7 @@ fn oversized_head_is_refused() {
 }
 
 #[test]
-fn a_message_over_the_limit_closes_only_its_stream() {
+fn message_over_the_limit_closes_only_its_stream() {
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(Config::server().max_message_size(1000)).await;

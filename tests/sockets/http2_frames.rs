@@ -1,4 +1,4 @@
-//! HTTP/2 frame by frame, for what no client library sends (RFC 9113 §4.1, §6.1).
+//! HTTP/2 frame by frame, for frames that no client library sends (RFC 9113 §4.1, §6.1).
 
 use tower_websocket::CloseCode;
 use websocket_tests::wire::{Frame, ServerFrame, server_frame};
@@ -26,7 +26,7 @@ struct Received {
     payload: Vec<u8>,
 }
 
-/// One stream that carries a WebSocket.
+/// A stream with a WebSocket.
 struct Tunnel {
     wire: Wire,
     data: Vec<u8>,
@@ -53,7 +53,7 @@ impl Tunnel {
             (":path", "/chat"),
             ("sec-websocket-version", "13"),
         ];
-        // Literals that are not indexed (RFC 7541 §6.2.2).
+        // Literals without indexing (RFC 7541 §6.2.2).
         let block = headers.map(|(name, value)| {
             let lengths = [name, value].map(|text| [text.len() as u8]);
             [&[0x00], &lengths[0][..], name.as_bytes(), &lengths[1], value.as_bytes()].concat()
@@ -62,7 +62,7 @@ impl Tunnel {
         loop {
             let Received { kind, flags, stream, payload } = tunnel.read().await;
             if kind == HEADERS {
-                // The static table's `:status: 200` (RFC 7541 Appendix A).
+                // The entry `:status: 200` of the static table (RFC 7541 Appendix A).
                 assert_eq!((stream, payload[0], flags & END_STREAM), (STREAM, 0x88, 0));
                 return tunnel;
             }
@@ -81,7 +81,7 @@ impl Tunnel {
         Received { kind: header[3], flags: header[4], stream, payload: self.wire.bytes(length as usize).await }
     }
 
-    /// Takes the next frame of the stream.
+    /// Receives the next frame of the stream.
     async fn advance(&mut self) {
         let Received { kind, flags, stream, payload } = self.read().await;
         if stream == STREAM {
@@ -128,7 +128,7 @@ fn empty_data_frames_are_not_the_end() {
                 tunnel.write(DATA, PADDED, STREAM, &[3, 0, 0, 0]).await;
             }
             assert_eq!(tunnel.frame().await, ServerFrame::text("hello"));
-            // Also where the server waits between two messages.
+            // Also while the server waits between two messages.
             tunnel.write(DATA, 0, STREAM, b"").await;
             tunnel.write(DATA, 0, STREAM, &Frame::text("again").bytes()).await;
             assert_eq!(tunnel.frame().await, ServerFrame::text("again"));
@@ -142,8 +142,8 @@ fn empty_data_frames_are_not_the_end() {
 }
 
 #[test]
-fn the_stream_ends_in_order_behind_the_close() {
-    // RFC 8441 §5.3: an orderly end is END_STREAM, as FIN is of TCP.
+fn stream_ends_in_order_after_the_close() {
+    // RFC 8441 §5.3: an orderly end is END_STREAM, which corresponds to FIN in TCP.
     run(async || {
         for stack in Stack::HTTP2 {
             let server = stack.serve(config()).await;

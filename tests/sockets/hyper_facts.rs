@@ -1,5 +1,5 @@
-//! What hyper does that the documentation of `WebSocketLayer` and `Shutdown` states as a limit. A test that fails here may tell
-//! that hyper has changed, and the documentation has to.
+//! Behaviour of hyper that the documentation of `WebSocketLayer` and `Shutdown` mentions as a
+//! limitation. A failure may mean that hyper has changed and the documentation must be updated.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::serve::{How, listen, serve_by};
 use crate::stacks::{Stack, config};
 use crate::wire::Wire;
 
-/// An answer that names `close` beside `Upgrade`; the socket behind it works.
+/// Expects a response that contains `close` in addition to `Upgrade`. The socket works.
 async fn confirm_101(wire: &mut Wire, connection: &str) {
     let head = wire.head().await;
     let (answer, _) = Answer::read(&head).unwrap();
@@ -97,7 +97,7 @@ fn graceful_shutdown_of_the_server_appends_close_to_the_101() {
         let mut wire = port.connect().await;
         let handshake = Opening::of(Version::Hybi13).handshake.bytes();
         wire.write(&handshake[..20]).await;
-        // A connection that hyper has read nothing of is closed instead.
+        // A connection that hyper has read nothing from is closed instead.
         sleep(Duration::from_millis(50)).await;
         begin.send(()).unwrap();
         sleep(Duration::from_millis(50)).await;
@@ -131,7 +131,7 @@ fn connect_with_content_length_ends_the_http_2_connection() {
             request.headers_mut().insert("content-length", "1".parse().unwrap());
             let (response, _stream) = client.send_request(request, false).unwrap();
             assert!(response.await.is_err());
-            // With the socket on it.
+            // Including its socket.
             drop(client);
             let _ = timeout(Duration::from_secs(5), connection).await.expect("the connection ends");
         }
@@ -173,8 +173,8 @@ fn cut_stream_without_a_window_keeps_its_http_2_connection() {
     });
 }
 
-/// Sends to two sockets of a connection, whose servers are stopped from reading by the answers that are not read, as much as
-/// goes; then tells whether a third one works.
+/// Fills the windows of two sockets of a connection whose servers do not read, since their replies
+/// are not read. Returns whether a third socket works.
 async fn third_socket_works(stack: Stack) -> bool {
     let server = stack.serve(config()).await;
     let mut connection = Connection::to(&server).await;
@@ -198,7 +198,7 @@ async fn third_socket_works(stack: Stack) -> bool {
 }
 
 #[test]
-fn wide_connection_window_keeps_sockets_apart_that_are_not_received_from() {
+fn wide_connection_window_isolates_sockets_that_are_not_received_from() {
     run(async || {
         for stack in [Stack::Tower, Stack::Tls] {
             assert!(third_socket_works(stack).await);
@@ -211,7 +211,8 @@ fn sockets_under_axum_serve_share_the_connection_window() {
     run(async || assert!(!third_socket_works(Stack::Axum).await, "axum or hyper has another default now"));
 }
 
-/// After how many seconds hyper ends a connection that sends this and no more, with a timer as the README sets it or without.
+/// Returns after how many seconds hyper closes a connection that sends only this, with a timer as
+/// in the README or without.
 async fn ends_after(has_timer: bool, sent: &[u8]) -> Option<u64> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     if has_timer {
@@ -240,7 +241,7 @@ fn half_sent_requests_end_only_with_a_timer() {
         for (sent, expected) in [
             (b"G".to_vec(), 10),
             (handshake[..handshake.len() - 1].to_vec(), 10),
-            // One that is served, and then nothing.
+            // A complete request, and then nothing.
             (b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec(), 10),
             (preface.to_vec(), 40),
             ([preface, &settings[..5]].concat(), 40),
@@ -252,7 +253,7 @@ fn half_sent_requests_end_only_with_a_timer() {
             assert_eq!(ends_after(true, sent).await, Some(expected));
             assert_eq!(ends_after(false, sent).await, None);
         }
-        // What hyper-util reads before it knows the version has no limit in any case.
+        // hyper-util's detection of the version has no timeout in any case.
         assert_eq!(ends_after(true, b"").await, None);
         assert_eq!(ends_after(true, &preface[..20]).await, None);
     });

@@ -1,4 +1,4 @@
-//! Peers that say nothing, in virtual time.
+//! Silent peers, in virtual time.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn pinging() -> ServerConfig {
 }
 
 #[test]
-fn a_silent_peer_is_pinged_and_then_given_up() {
+fn silent_peer_is_pinged_and_then_timed_out() {
     run_paused(async || {
         for version in HYBI {
             let (mut socket, mut peer) = with_peer(version, pinging()).await;
@@ -36,7 +36,7 @@ fn a_silent_peer_is_pinged_and_then_given_up() {
 }
 
 #[test]
-fn a_peer_that_answers_is_kept_for_ever_and_pinged_once_an_interval() {
+fn answering_peer_is_kept_and_pinged_once_per_interval() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let begun = Instant::now();
@@ -52,10 +52,10 @@ fn a_peer_that_answers_is_kept_for_ever_and_pinged_once_an_interval() {
 }
 
 #[test]
-fn the_first_ping_is_no_earlier_though_others_were_looked_after_before() {
+fn first_ping_is_not_early_if_other_connections_exist() {
     run_paused(async || {
         let _other = with_peer(Version::Hybi13, pinging()).await;
-        // Between two looks, which are a second apart.
+        // Between two ticks, which are a second apart.
         sleep(SECOND * 19 / 10).await;
         let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let begun = Instant::now();
@@ -66,7 +66,7 @@ fn the_first_ping_is_no_earlier_though_others_were_looked_after_before() {
 }
 
 #[test]
-fn whatever_comes_counts_as_a_sign_of_life() {
+fn any_input_counts_as_a_sign_of_life() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let server = tokio::spawn(async move {
@@ -83,7 +83,7 @@ fn whatever_comes_counts_as_a_sign_of_life() {
         let heard = Instant::now();
         peer.expect_ping("").await;
         assert_eq!(heard.elapsed(), 20 * SECOND);
-        // Half a frame is one, too.
+        // An incomplete frame is a sign of life as well.
         sleep(9 * SECOND).await;
         let frame = Frame::text("late").bytes();
         peer.send_raw(&frame[..3]);
@@ -95,7 +95,7 @@ fn whatever_comes_counts_as_a_sign_of_life() {
 }
 
 #[test]
-fn a_connection_without_messages_is_closed_with_1001() {
+fn connection_without_messages_is_closed_with_1001() {
     run_paused(async || {
         for version in VERSIONS {
             let config = pinging().idle_timeout(Some(60 * SECOND));
@@ -110,7 +110,7 @@ fn a_connection_without_messages_is_closed_with_1001() {
             peer.send_text("one");
             peer.expect_text("two").await;
             if !version.is_hixie() {
-                // At 30 s, as nobody received at 20, and then at 50 and 70.
+                // At 30 s, since nothing was received at 20, and then at 50 and 70.
                 for _ in 0..3 {
                     peer.expect_ping("").await;
                     peer.send_pong("");
@@ -149,7 +149,7 @@ fn silent_peer_is_pinged_after_20_s_and_dropped_after_40_by_default() {
 }
 
 #[test]
-fn nothing_is_pinged_where_the_configuration_says_so() {
+fn pings_can_be_disabled() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server().ping_interval(None)).await;
         let server = tokio::spawn(async move { socket.recv().await });
@@ -160,7 +160,7 @@ fn nothing_is_pinged_where_the_configuration_says_so() {
 }
 
 #[test]
-fn a_recv_that_moves_to_another_task_takes_the_timer_along() {
+fn recv_that_moves_to_another_task_takes_the_timer_along() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, pinging()).await;
         let waited = tokio::time::timeout(5 * SECOND, socket.recv()).await;
@@ -172,7 +172,7 @@ fn a_recv_that_moves_to_another_task_takes_the_timer_along() {
 }
 
 #[test]
-fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
+fn keepalive_pongs_are_reported_unless_they_are_disabled() {
     run_paused(async || {
         for are_reported in [true, false] {
             for is_observed in [false, true] {
@@ -180,7 +180,7 @@ fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
                 let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
                 socket.set_keepalive_pongs(are_reported);
                 let pongs = tokio::spawn(async move {
-                    // Its pong is reported in any case.
+                    // Its pong is always reported.
                     socket.send_ping("").await.unwrap();
                     let mut pongs = 0;
                     while let Some(event) = socket.next_event().await {
@@ -193,7 +193,7 @@ fn keepalive_pongs_are_reported_unless_they_are_switched_off() {
                 for _ in 0..3 {
                     let PeerFrame::Ping(data) = peer.next_frame().await else { panic!("no ping") };
                     peer.send_pong(data);
-                    // Answers nothing.
+                    // It answers no ping.
                     peer.send_pong("");
                 }
                 peer.close(1000, "").await;

@@ -1,4 +1,4 @@
-//! How the last bytes of a connection leave: with the FIN, where the transport is TCP. On Linux, which can be told so.
+//! The last bytes of a connection leave together with the FIN, if the transport is TCP on Linux.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -10,7 +10,8 @@ use websocket_tests::wire::Frame;
 use crate::run::run;
 use crate::stacks::Stack;
 
-/// Closes, and looks at the socket all the time: what comes first, and whether the end is there with it.
+/// Closes and watches the socket. Returns the first bytes that arrive, and whether the end arrives
+/// with them.
 fn close_and_watch(addr: SocketAddr) -> (Vec<u8>, bool) {
     let mut client = connect(addr, Version::Hybi13);
     client.write_all(&Frame::close(1000, "").bytes()).unwrap();
@@ -26,11 +27,11 @@ fn close_and_watch(addr: SocketAddr) -> (Vec<u8>, bool) {
 }
 
 #[test]
-fn the_close_frame_and_the_end_of_the_transport_leave_together() {
+fn close_frame_and_transport_end_leave_together() {
     run(async || {
         for stack in [Stack::Axum, Stack::Tower, Stack::Tcp] {
             let addr = stack.serve(Config::server()).await.port.addr;
-            // Apart they would come together now and then as well.
+            // Separate segments would sometimes arrive together as well.
             let clients =
                 tokio::task::spawn_blocking(move || (0..100).map(|_| close_and_watch(addr)).collect::<Vec<_>>());
             for closed in clients.await.unwrap() {

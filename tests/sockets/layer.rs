@@ -1,4 +1,4 @@
-//! The layer as Tower and hyper see it: what is no handshake goes through it untouched.
+//! The layer as seen by Tower and hyper: requests that are not handshakes pass through unchanged.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -19,13 +19,13 @@ use crate::run::run;
 use crate::serve::{How, serve};
 use crate::wire::Wire;
 
-/// What an outer layer adds to requests.
+/// An extension added to requests by an outer layer.
 #[derive(Debug, Clone, PartialEq)]
 struct Marker(&'static str);
 
 async fn nothing(_: WebSocket, _: Request<()>) {}
 
-/// All that reaches the inner service, as text.
+/// Responds with everything that reaches the inner service, as text.
 async fn describe<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible>
 where
     B: Body<Data = Bytes>,
@@ -46,7 +46,7 @@ where
     Ok(Response::new(Full::new(text.into())))
 }
 
-/// Sends a request, as bytes, through an outer layer and the WebSocket layer.
+/// Sends a request as bytes through an outer layer and the WebSocket layer.
 async fn over_the_wire(request: &[u8]) -> (Answer, String) {
     let service = ServiceBuilder::new()
         .map_request(|mut request: Request<_>| {
@@ -58,14 +58,14 @@ async fn over_the_wire(request: &[u8]) -> (Answer, String) {
     let mut wire = serve(service, How::Auto).await.connect().await;
     wire.write(request).await;
     let first = wire.response().await;
-    // The connection goes on as HTTP.
+    // The connection continues as HTTP.
     wire.write(Handshake::get("/next").bytes()).await;
     assert_eq!(wire.response().await.0.status, 200);
     first
 }
 
 #[test]
-fn a_plain_get_reaches_the_inner_service() {
+fn plain_get_reaches_the_inner_service() {
     run(async || {
         let (answer, body) = over_the_wire(&Handshake::get("/page?q=1").with("X-Test", "kept").bytes()).await;
         assert_eq!(answer.status, 200);
@@ -77,7 +77,7 @@ fn a_plain_get_reaches_the_inner_service() {
 }
 
 #[test]
-fn a_post_reaches_the_inner_service_with_its_body() {
+fn post_reaches_the_inner_service_with_its_body() {
     run(async || {
         let mut post = Handshake::get("/form").with("Content-Length", "5");
         post.method = "POST".into();
@@ -88,7 +88,7 @@ fn a_post_reaches_the_inner_service_with_its_body() {
 }
 
 #[test]
-fn a_request_for_another_protocol_reaches_the_inner_service_with_the_means_to_upgrade() {
+fn request_for_another_protocol_reaches_the_inner_service_with_its_upgrade() {
     run(async || {
         let get = Handshake::get("/").with("Connection", "Upgrade, HTTP2-Settings").with("Upgrade", "h2c");
         let (_, body) = over_the_wire(&get.with("HTTP2-Settings", "AAMAAABkAAQAAP__").bytes()).await;
@@ -97,7 +97,7 @@ fn a_request_for_another_protocol_reaches_the_inner_service_with_the_means_to_up
 }
 
 #[test]
-fn a_request_that_only_resembles_a_handshake_reaches_the_inner_service() {
+fn request_that_only_resembles_a_handshake_reaches_the_inner_service() {
     run(async || {
         let right = || Handshake::of(Version::Hybi13);
         let mut post = right();
@@ -119,7 +119,7 @@ fn a_request_that_only_resembles_a_handshake_reaches_the_inner_service() {
 }
 
 #[test]
-fn the_handler_gets_the_head_of_the_request() {
+fn handler_receives_the_head_of_the_request() {
     run(async || {
         let layer = WebSocketLayer::new(|mut socket: WebSocket, request: Request<()>| async move {
             let marker = request.extensions().get::<Marker>();
@@ -137,13 +137,13 @@ fn the_handler_gets_the_head_of_the_request() {
         opening.handshake = opening.handshake.with("X-Test", "kept");
         let mut client = opening.on(serve(service, How::Http1).await.connect().await).await;
         assert_eq!(client.text().await, "GET /room?id=7 \"kept\" Some(Marker(\"outer\"))");
-        // Without a close frame, since the handler just dropped the socket.
+        // Without a close frame, since the handler has dropped the socket.
         client.wire.eof().await;
     });
 }
 
 #[test]
-fn header_names_and_tokens_count_in_any_case_and_over_several_lines() {
+fn header_names_and_tokens_are_case_insensitive_and_span_several_lines() {
     run(async || {
         for (connection, upgrade) in [
             (&["keep-alive, Upgrade"][..], "websocket"),
@@ -172,13 +172,13 @@ where
     request.extensions_mut().insert(Marker("direct"));
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 200);
-    // Its length is known still.
+    // Its length is still known.
     assert!(response.body().size_hint().exact().is_some_and(|length| length > 0));
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
 #[test]
-fn requests_with_any_type_of_body_go_through() {
+fn requests_with_any_type_of_body_pass_through() {
     run(async || {
         let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
         let full = || Full::new(Bytes::from_static(b"full"));
@@ -213,7 +213,7 @@ where
 }
 
 #[test]
-fn responses_with_any_type_of_body_come_back() {
+fn responses_with_any_type_of_body_pass_through() {
     run(async || {
         assert_eq!(comes_back(Full::new(Bytes::from_static(b"full"))).await.to_bytes(), "full");
         assert_eq!(comes_back(Full::new(Bytes::from_static(b"full")).boxed()).await.to_bytes(), "full");
@@ -230,7 +230,7 @@ fn responses_with_any_type_of_body_come_back() {
 #[derive(Debug, Clone, PartialEq)]
 struct InnerError;
 
-/// A service that is ready when it likes to be.
+/// A service that is not always ready.
 #[derive(Clone)]
 struct Moody(Poll<Result<(), InnerError>>);
 
@@ -249,7 +249,7 @@ impl Service<Request<Full<Bytes>>> for Moody {
 }
 
 #[test]
-fn the_inner_service_decides_when_it_is_ready() {
+fn inner_service_decides_when_it_is_ready() {
     for mood in [Poll::Pending, Poll::Ready(Ok(())), Poll::Ready(Err(InnerError))] {
         let mut service = WebSocketLayer::new(nothing).layer(Moody(mood.clone()));
         assert_eq!(service.poll_ready(&mut Context::from_waker(Waker::noop())), mood);
@@ -257,7 +257,7 @@ fn the_inner_service_decides_when_it_is_ready() {
 }
 
 #[test]
-fn the_errors_of_the_inner_service_stay_what_they_are() {
+fn errors_of_the_inner_service_are_unchanged() {
     run(async || {
         let service = WebSocketLayer::new(nothing).layer(Moody(Poll::Ready(Ok(()))));
         assert_eq!(service.oneshot(Request::default()).await.err(), Some(InnerError));

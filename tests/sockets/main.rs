@@ -1,4 +1,5 @@
-//! The stack over real sockets: every way to serve, every version, with clients that share no code with it.
+//! The stack over real sockets: every way to serve, every version, with clients that share no code
+//! with it.
 
 mod accept_requests;
 mod accepting;

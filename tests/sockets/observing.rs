@@ -1,4 +1,5 @@
-//! What an observer is told, by every way to a socket: each connection once, from its opening to its end.
+//! The notifications of an observer, for every way to open a socket: each connection once, from its
+//! opening to its end.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::stacks::{Stack, axum, config, on_every_stack};
 
 on_every_stack! {
     every_connection_is_opened_counted_and_closed_once
-    a_refusal_is_told_once_and_opens_nothing
+    refusal_is_reported_once_and_opens_nothing
 }
 
 fn observed_by(recorder: &Recorder) -> ServerConfig {
@@ -63,7 +64,7 @@ async fn every_connection_is_opened_counted_and_closed_once(stack: Stack) {
     }
 }
 
-async fn a_refusal_is_told_once_and_opens_nothing(stack: Stack) {
+async fn refusal_is_reported_once_and_opens_nothing(stack: Stack) {
     let recorder = Recorder::new();
     // Drafts are not allowed.
     let server = stack.serve(observed_by(&recorder)).await;
@@ -77,7 +78,7 @@ async fn a_refusal_is_told_once_and_opens_nothing(stack: Stack) {
 }
 
 #[test]
-fn the_config_of_a_router_holds_for_its_handlers_and_for_what_the_extractor_refuses() {
+fn router_config_applies_to_handlers_and_to_rejections() {
     run(async || {
         let recorder = Recorder::new();
         let router = ::axum::Router::new()
@@ -131,19 +132,20 @@ fn clients_are_observed_as_such_on_http_1_and_2() {
             assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (1, 5));
             let told = record_of(&server).await;
             assert_eq!((told.opened.len(), kinds(&told)), (1, vec!["remote"]));
-            // Without a head: hyper answers. A masked text and a masked close.
+            // Without a head, since hyper writes the response. A masked text and a masked close
+            // frame.
             assert_eq!((told.traffic.messages_received, told.traffic.wire_received), (1, 11 + 8));
         }
     });
 }
 
 #[test]
-fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
+fn frames_are_counted_to_the_byte_for_every_way_to_send_and_receive() {
     run_paused(async || {
         for way in ["recv", "for_each", "next_event"] {
             let recorder = Recorder::new();
             let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
-            // The answer to the handshake, which the driver writes itself.
+            // The response to the handshake, which the driver writes itself.
             let head = recorder.recorded().traffic.wire_sent;
             assert!((100..200).contains(&head), "{head}");
             let sent = frames([
@@ -187,14 +189,14 @@ fn frames_are_counted_to_the_byte_by_whichever_way_messages_come_and_go() {
 }
 
 #[test]
-fn compressed_messages_count_inflated_and_as_they_went() {
+fn compressed_messages_are_counted_before_and_after_compression() {
     run_paused(async || {
         let recorder = Recorder::new();
         let config = observed_by(&recorder).extension(PermessageDeflate::new()).unwrap();
         let offer = Handshake::new("/").header("Sec-WebSocket-Extensions", "permessage-deflate");
         let (mut socket, mut peer) = test::server(offer, config).await;
         let head = recorder.recorded().traffic.wire_sent;
-        // 300 bytes of "a", deflated.
+        // 300 bytes of "a", compressed.
         let sent = Frame::binary(b"\x4a\x4c\x1c\x05\xc4\x02\x00\x00").rsv(0x40).bytes();
         peer.send_raw(&sent);
         let message = socket.recv().await.unwrap().unwrap();
@@ -217,20 +219,20 @@ async fn pinged(peer: &mut Peer) -> Vec<u8> {
 }
 
 #[test]
-fn round_trips_are_told_of_pings_of_both_kinds() {
+fn round_trips_are_reported_for_pings_of_both_kinds() {
     run_paused(async || {
         let recorder = Recorder::new();
         let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
         let sender = socket.sender();
         let server = tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
-        // One that keeps alive.
+        // A keepalive ping.
         let data = pinged(&mut peer).await;
         sleep(Duration::from_millis(30)).await;
         peer.send_pong(data);
         let ping = tokio::spawn(async move { sender.ping().await.unwrap() });
         let data = pinged(&mut peer).await;
         sleep(Duration::from_millis(70)).await;
-        // Not these.
+        // These do not answer a ping.
         peer.send_pong("");
         peer.send_pong(data);
         assert_eq!(ping.await.unwrap(), Duration::from_millis(70));
@@ -241,7 +243,7 @@ fn round_trips_are_told_of_pings_of_both_kinds() {
 }
 
 #[test]
-fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
+fn end_is_reported_once_in_whatever_state_a_socket_is_dropped() {
     run_paused(async || {
         for version in VERSIONS {
             for state in ["open", "closing", "closed", "with writes pending", "blocked"] {
@@ -256,7 +258,7 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
                     "closed" => {
                         peer.send_close(1000, "");
                         assert!(socket.recv().await.is_none());
-                        // Though the socket is still there.
+                        // Although the socket still exists.
                         assert_eq!(kinds(&recorder.recorded()), ["remote"], "{version}");
                         "remote"
                     }
@@ -284,7 +286,7 @@ fn an_end_is_told_once_in_whatever_state_a_socket_is_dropped() {
 }
 
 #[test]
-fn the_end_of_a_runtime_is_one_of_its_sockets() {
+fn runtime_end_is_reported_for_its_sockets() {
     let recorder = Recorder::new();
     let config = observed_by(&recorder);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -303,7 +305,7 @@ fn the_end_of_a_runtime_is_one_of_its_sockets() {
 }
 
 #[test]
-fn a_connection_whose_answer_cannot_be_written_was_opened_and_is_closed() {
+fn connection_whose_response_cannot_be_written_is_opened_and_closed() {
     run_paused(async || {
         let recorder = Recorder::new();
         let (io, other) = test::transport();
@@ -318,13 +320,13 @@ fn a_connection_whose_answer_cannot_be_written_was_opened_and_is_closed() {
 }
 
 #[test]
-fn a_handshake_that_never_comes_opens_and_closes_nothing() {
+fn handshake_that_never_arrives_opens_and_closes_nothing() {
     run_paused(async || {
         let recorder = Recorder::new();
         let (io, _peer) = test::transport();
         assert!(accept(io, observed_by(&recorder)).await.is_err());
         let (mut request, _) = test::request::<()>("/").await;
-        // Neither does one whose answer is thrown away.
+        // Neither does a handshake whose response is dropped.
         drop(tower_websocket::upgrade(&mut request, &observed_by(&recorder)).unwrap());
         let told = recorder.take();
         assert!(told.opened.is_empty() && told.closed.is_empty() && told.refused.is_empty(), "{told:?}");
@@ -332,7 +334,7 @@ fn a_handshake_that_never_comes_opens_and_closes_nothing() {
 }
 
 #[test]
-fn what_passed_is_told_while_the_connection_is_open() {
+fn traffic_is_reported_while_the_connection_is_open() {
     run_paused(async || {
         let recorder = Recorder::new();
         let (mut socket, mut client) = over_memory(100_000, Version::Hybi13, observed_by(&recorder)).await;

@@ -1,5 +1,5 @@
-//! Handshakes whose URI a router or a middleware has rewritten: hixie clients compare the location with the URL they asked
-//! for, and observers are told the path.
+//! Handshakes whose URI was rewritten by a router or middleware: hixie clients compare the location
+//! with the requested URL, and observers receive the path.
 
 use axum::Router;
 use axum::extract::Request;
@@ -23,7 +23,7 @@ fn observed_by(recorder: &Recorder) -> ServerConfig {
     Config::server().allow_drafts(true).observer(recorder.clone())
 }
 
-/// The target that the client asked for is the one that the observer is told, whatever the version.
+/// Asserts that the observer receives the target requested by the client, whatever the version.
 async fn confirm(recorder: &Recorder, port: Port, target: &str) {
     for version in VERSIONS {
         println!("{version}");
@@ -62,7 +62,7 @@ fn extractor_in_nested_router_uses_the_original_uri() {
 }
 
 #[test]
-fn layer_in_nested_router_uses_the_original_uri_that_is_noted() {
+fn layer_in_nested_router_uses_the_stored_original_uri() {
     run(async || {
         let recorder = Recorder::new();
         let layer = WebSocketLayer::new(|socket, request: http::Request<()>| {
@@ -74,9 +74,9 @@ fn layer_in_nested_router_uses_the_original_uri_that_is_noted() {
     });
 }
 
-/// As `NormalizePath` of tower-http does.
+/// Like `NormalizePath` of tower-http.
 #[test]
-fn original_uri_is_noted_before_a_middleware_rewrites_it() {
+fn original_uri_is_stored_before_a_middleware_rewrites_it() {
     fn rewritten(mut request: Request<hyper::body::Incoming>) -> Request<hyper::body::Incoming> {
         *request.uri_mut() = "/rewritten".parse().unwrap();
         request
@@ -108,7 +108,7 @@ fn original_uri_is_noted_before_a_middleware_rewrites_it() {
     });
 }
 
-/// RFC 9112 §3.2.2: the host is that of the target, whatever `Host` says.
+/// RFC 9112 §3.2.2: the host is that of the target, whatever `Host` is.
 #[test]
 fn absolute_target_is_the_location() {
     run(async || {

@@ -1,4 +1,4 @@
-//! An open socket and its client, in one test.
+//! An open socket and its client in one test.
 
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
@@ -9,12 +9,12 @@ use crate::client::{Client, Opening};
 use crate::transports::{Probe, Probed};
 use crate::wire::{Transport, Wire};
 
-/// Over memory, with a client that does as the test says.
+/// In memory, with a scripted client.
 pub(crate) async fn with_peer(version: Version, config: ServerConfig) -> (WebSocket, Peer) {
     test::server(Handshake::new("/chat").version(version), config.allow_drafts(true)).await
 }
 
-/// Over memory that holds so much in each direction.
+/// In memory, with a capacity of `size` bytes in each direction.
 pub(crate) async fn over_memory(
     size: usize,
     version: Version,
@@ -30,7 +30,7 @@ pub(crate) async fn over_tcp(version: Version, config: ServerConfig) -> (WebSock
     over(server, Wire::new(client), version, config).await
 }
 
-/// An open socket whose reads and writes are counted, from here on.
+/// Returns an open socket whose reads and writes are counted from now on.
 pub(crate) async fn counted() -> (WebSocket<Probed<DuplexStream>>, Client, Probe) {
     let (server, client) = tokio::io::duplex(1024 * 1024);
     let (server, probe) = Probed::new(server);
@@ -39,7 +39,7 @@ pub(crate) async fn counted() -> (WebSocket<Probed<DuplexStream>>, Client, Probe
     (socket, client, probe)
 }
 
-/// Over whatever is between the two.
+/// Over any transport.
 pub(crate) async fn over<T: Transport + 'static>(
     server: T,
     mut client: Wire,
@@ -59,7 +59,7 @@ pub(crate) async fn over<T: Transport + 'static>(
     tokio::join!(server, client)
 }
 
-/// Both ends of a TCP connection, the server's first.
+/// Returns both ends of a TCP connection, the server's first.
 pub(crate) async fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("an address");

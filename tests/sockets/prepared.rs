@@ -1,4 +1,4 @@
-//! Messages that are encoded once and sent to many.
+//! Messages that are encoded once and sent on many connections.
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
@@ -10,7 +10,7 @@ use crate::pair::over_tcp;
 use crate::run::run;
 
 #[test]
-fn every_version_receives_it_between_other_messages() {
+fn prepared_message_is_received_in_every_version_between_others() {
     run(async || {
         for length in [0, 5, 511, 512, 1024, 70_000] {
             let text = "n".repeat(length);
@@ -33,7 +33,7 @@ fn every_version_receives_it_between_other_messages() {
     });
 }
 
-/// Both ends of a connection that compresses as the server's configuration says.
+/// Returns both ends of a connection that compresses as configured by the server.
 async fn compressing(deflate: PermessageDeflate) -> (WebSocket<tokio::io::DuplexStream>, WebSocket) {
     let (server, client) = tokio::io::duplex(64 * 1024);
     let server = accept(server, Config::server().extension(deflate).unwrap());
@@ -44,7 +44,7 @@ async fn compressing(deflate: PermessageDeflate) -> (WebSocket<tokio::io::Duplex
 }
 
 #[test]
-fn connections_that_compress_differently_all_receive_it() {
+fn prepared_message_is_received_whatever_the_compression() {
     run(async || {
         let news = PreparedMessage::new("all the news that fits ".repeat(50));
         let fresh = || PermessageDeflate::new().no_context_takeover(true);
@@ -65,7 +65,8 @@ fn connections_that_compress_differently_all_receive_it() {
     });
 }
 
-/// Where the bytes are that a server's driver writes for a prepared message: in a segment of its own, or in a copy.
+/// Returns the address of the bytes that a server's driver writes for a prepared message, which
+/// shows whether they were copied.
 fn written(config: ServerConfig, offer: &str, news: &PreparedMessage) -> usize {
     let handshake = Handshake::hybi("13").with("Sec-WebSocket-Extensions", offer);
     let (_, mut driver) = websocket_tests::accept(&handshake.request(), config).unwrap();
@@ -90,7 +91,7 @@ fn connections_that_encode_alike_share_the_bytes() {
     assert_eq!(compressed, written(deflate(6), offer, &news));
     assert_ne!(compressed, written(deflate(1), offer, &news));
     assert_ne!(compressed, written(deflate(6), &format!("{offer}; server_max_window_bits=10"), &news));
-    // With a context there is nothing to share.
+    // With a context, there is nothing to share.
     let kept = || Config::server().extension(PermessageDeflate::new()).unwrap();
     assert_ne!(written(kept(), offer, &news), compressed);
 }

@@ -1,4 +1,4 @@
-//! Frames by the second, by the clock of the runtime.
+//! Rate limits on frames, with the clock of the runtime.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn limited(limit: u32) -> ServerConfig {
     Config::server().max_frame_rate(Some(limit))
 }
 
-/// Receives to the end.
+/// Receives until the end.
 async fn count(mut socket: WebSocket) -> (usize, Option<CloseCause>) {
     let mut received = 0;
     while let Some(next) = socket.recv().await {
@@ -27,12 +27,12 @@ async fn count(mut socket: WebSocket) -> (usize, Option<CloseCause>) {
 }
 
 fn texts(peer: &mut Peer, version: Version, count: usize) {
-    // In one piece.
+    // In one packet.
     peer.send_raw(texts_of(version, &vec!["x"; count]));
 }
 
 #[test]
-fn a_burst_of_the_limit_passes_and_one_more_is_closed_with_1008() {
+fn burst_of_the_limit_is_accepted_and_one_more_closes_with_1008() {
     run_paused(async || {
         for version in VERSIONS {
             let (socket, mut peer) = with_peer(version, limited(50)).await;
@@ -51,7 +51,7 @@ fn a_burst_of_the_limit_passes_and_one_more_is_closed_with_1008() {
 }
 
 #[test]
-fn time_gives_back_what_was_taken() {
+fn time_refills_the_allowance() {
     run_paused(async || {
         for version in VERSIONS {
             let (socket, mut peer) = with_peer(version, limited(50)).await;
@@ -62,7 +62,7 @@ fn time_gives_back_what_was_taken() {
                 texts(&mut peer, version, 25);
             }
             sleep(3600 * SECOND / 100).await;
-            // No more than a second's worth.
+            // No more than one second's worth.
             texts(&mut peer, version, 51);
             assert_eq!(server.await.unwrap().0, 50 + 20 * 25 + 50, "{version}");
         }
@@ -70,7 +70,7 @@ fn time_gives_back_what_was_taken() {
 }
 
 #[test]
-fn what_came_with_the_handshake_is_given_back_from_then_on() {
+fn frames_that_arrived_with_the_handshake_are_refilled_from_then_on() {
     run_paused(async || {
         let (io, other) = test::transport();
         let mut peer = Peer::new(other);
@@ -95,7 +95,7 @@ fn what_came_with_the_handshake_is_given_back_from_then_on() {
 }
 
 #[test]
-fn frames_one_by_one_and_for_each_are_held_to_it_as_well() {
+fn rate_limits_apply_to_single_frames_and_for_each() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, limited(50)).await;
         let server = tokio::spawn(async move {
@@ -110,7 +110,7 @@ fn frames_one_by_one_and_for_each_are_held_to_it_as_well() {
 }
 
 #[test]
-fn control_frames_are_held_to_a_limit_of_their_own() {
+fn control_frames_have_a_separate_limit() {
     run_paused(async || {
         for version in HYBI {
             for control in [Frame::ping(""), Frame::pong("")] {
@@ -129,7 +129,7 @@ fn control_frames_are_held_to_a_limit_of_their_own() {
 }
 
 #[test]
-fn tiny_fragments_are_frames() {
+fn tiny_fragments_count_as_frames() {
     run_paused(async || {
         let (socket, mut peer) = with_peer(Version::Hybi13, limited(50)).await;
         let server = tokio::spawn(count(socket));
@@ -139,7 +139,7 @@ fn tiny_fragments_are_frames() {
 }
 
 #[test]
-fn there_is_no_limit_by_default() {
+fn default_has_no_rate_limit() {
     run_paused(async || {
         for version in VERSIONS {
             let (socket, mut peer) = with_peer(version, Config::server()).await;

@@ -1,4 +1,4 @@
-//! Sockets over streams whose handshake was done elsewhere, against other implementations.
+//! Sockets over streams whose handshake was performed elsewhere, with other implementations.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use websocket_tests::wire::{ACCEPT, Frame, Handshake, KEY};
 use crate::run::{run, run_paused};
 use crate::stacks::axum;
 
-/// A request, and what was read behind it.
+/// Returns a request and the data read after it.
 async fn read_head(stream: &mut DuplexStream) -> (String, Vec<u8>) {
     let mut read = Vec::new();
     loop {
@@ -50,11 +50,11 @@ async fn echo(mut socket: WebSocket<DuplexStream>) -> Option<CloseCause> {
 }
 
 #[test]
-fn raw_server_receives_what_was_read_behind_the_handshake() {
+fn raw_server_receives_data_read_after_the_handshake() {
     run(async || {
         let (mut stream, mut client) = duplex(1024);
         let mut request = Handshake::hybi("13").bytes();
-        // One whole frame and the beginning of another.
+        // One complete frame and the start of another.
         request.extend(Frame::text("early").bytes());
         let late = Frame::text("late").bytes();
         request.extend(&late[..3]);

@@ -1,4 +1,4 @@
-//! Refusals in the extensions of responses, as layers outside see them.
+//! Refusals in the extensions of responses, as seen by outer layers.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -30,7 +30,7 @@ fn inner(_: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
 
 async fn nothing(_: WebSocket, _: Request<()>) {}
 
-/// The extension of this type in the response of a service.
+/// Returns the extension of this type in the response of a service.
 async fn seen<T, S, B>(service: S, request: Request<Body>) -> Option<T>
 where
     T: Clone + Send + Sync + 'static,

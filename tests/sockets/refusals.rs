@@ -1,4 +1,4 @@
-//! Handshakes that get no WebSocket: the answer says why, in HTTP.
+//! Refused handshakes: the HTTP response states the reason.
 
 use tower_websocket::{Config, Version};
 use websocket_tests::wire::{Answer, Handshake, VERSIONS};
@@ -8,16 +8,16 @@ use crate::run::run;
 use crate::stacks::{INNER, Seen, Server, Stack, config, on_every_stack};
 
 on_every_stack! {
-    a_version_that_is_not_spoken_is_answered_with_426
-    drafts_are_answered_with_426_where_they_are_not_allowed
-    a_malformed_handshake_is_answered_with_400
+    unsupported_version_is_refused_with_426
+    drafts_are_refused_with_426_unless_allowed
+    malformed_handshake_is_refused_with_400
     http10_upgrade_is_plain_http
     oversized_head_is_refused
     head_at_the_limits_is_accepted
-    the_connection_of_a_refused_handshake_is_not_upgraded
+    connection_of_a_refused_handshake_is_not_upgraded
 }
 
-/// The answer to a request, with one line that holds this.
+/// Returns the response to a request, which must be a line that contains the reason.
 async fn refused(server: &Server, handshake: &Handshake, reason: &str) -> Answer {
     let mut wire = server.connect().await;
     wire.write(handshake.bytes()).await;
@@ -35,7 +35,7 @@ fn confirm_426(answer: &Answer, versions: &str) {
     assert!(answer.all("Connection").join(", ").to_ascii_lowercase().contains("upgrade"), "{answer:?}");
 }
 
-async fn a_version_that_is_not_spoken_is_answered_with_426(stack: Stack) {
+async fn unsupported_version_is_refused_with_426(stack: Stack) {
     let server = stack.serve(config()).await;
     for version in ["0", "6", "9", "12", "14", "013", "13, 8", "x"] {
         confirm_426(&refused(&server, &Handshake::hybi(version), "13, 8, 7").await, "13, 8, 7");
@@ -46,7 +46,7 @@ async fn a_version_that_is_not_spoken_is_answered_with_426(stack: Stack) {
     confirm_426(&refused(&server, &missing, "version").await, "13, 8, 7");
 }
 
-async fn drafts_are_answered_with_426_where_they_are_not_allowed(stack: Stack) {
+async fn drafts_are_refused_with_426_unless_allowed(stack: Stack) {
     let server = stack.serve(Config::server()).await;
     for version in VERSIONS.into_iter().filter(|version| version.is_draft()) {
         println!("{version}");
@@ -55,7 +55,7 @@ async fn drafts_are_answered_with_426_where_they_are_not_allowed(stack: Stack) {
     server.open(Version::Hybi13).await.close().await;
 }
 
-async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
+async fn malformed_handshake_is_refused_with_400(stack: Stack) {
     let server = stack.serve(config()).await;
     let hybi = || Handshake::of(Version::Hybi13);
     let hixie = || Handshake::of(Version::Hixie76);
@@ -84,7 +84,7 @@ async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
         println!("{handshake:?}");
         assert_eq!(refused(&server, &handshake, reason).await.status, 400);
     }
-    // A body of no bytes is none.
+    // An empty body counts as none.
     for version in VERSIONS.into_iter().filter(|version| *version != Version::Hixie76) {
         let mut opening = server.opening(version);
         opening.handshake = opening.handshake.with("Content-Length", "0");
@@ -92,7 +92,7 @@ async fn a_malformed_handshake_is_answered_with_400(stack: Stack) {
     }
 }
 
-/// RFC 9110 §7.8: `Upgrade` is ignored there.
+/// RFC 9110 §7.8: `Upgrade` is ignored in HTTP/1.0.
 async fn http10_upgrade_is_plain_http(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
@@ -101,7 +101,7 @@ async fn http10_upgrade_is_plain_http(stack: Stack) {
         handshake.http = "HTTP/1.0".into();
         let mut wire = server.connect().await;
         wire.write(handshake.head()).await;
-        // There the end of the connection ends the answer.
+        // There the end of the connection ends the response.
         let answer = String::from_utf8(wire.rest().await).unwrap();
         if stack == Stack::Tcp {
             // It is left to the application, which drops the connection.
@@ -122,7 +122,7 @@ async fn http10_upgrade_is_plain_http(stack: Stack) {
     }
 }
 
-/// What is wrong is the size of what hyper has read, too, which takes 400 KB and more.
+/// A head that hyper accepts, up to about 400 KB, is limited as well.
 async fn oversized_head_is_refused(stack: Stack) {
     let server = stack.serve(config()).await;
     for handshake in VERSIONS.map(Handshake::of) {
@@ -151,18 +151,18 @@ async fn head_at_the_limits_is_accepted(stack: Stack) {
     }
 }
 
-async fn the_connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
+async fn connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
     let server = stack.serve(config()).await;
     let mut wire = server.connect().await;
     let handshakes = [Handshake::hybi("12"), Handshake::hybi("13").without("Sec-WebSocket-Key")];
     wire.write(handshakes[0].bytes()).await;
     assert_eq!(wire.response().await.0.status, 426);
     if stack == Stack::Tcp {
-        // There is no HTTP stack to go on with.
+        // There is no HTTP stack to continue with.
         wire.eof().await;
         return;
     }
-    // A client may try again, RFC 6455 §4.4 says.
+    // RFC 6455 §4.4: a client may try again.
     wire.write(handshakes[1].bytes()).await;
     assert_eq!(wire.response().await.0.status, 400);
     wire.write(Handshake::get("/").bytes()).await;
@@ -175,7 +175,7 @@ async fn the_connection_of_a_refused_handshake_is_not_upgraded(stack: Stack) {
 }
 
 #[test]
-fn the_extractor_rejects_what_is_no_handshake() {
+fn extractor_rejects_plain_http() {
     run(async || {
         let server = Stack::Axum.serve(config()).await;
         let right = || Handshake::of(Version::Hybi13);

@@ -19,7 +19,8 @@ async fn rejection(request: Request<()>) -> WebSocketUpgradeRejection {
     result.expect_err("a rejection")
 }
 
-/// The rejection is of this type, and answers with this status and a line that holds this.
+/// Asserts that the rejection has this type, and the response this status and a line that contains
+/// this text.
 macro_rules! rejects {
     ($request:expr, $kind:ident, $status:literal, $reason:literal) => {{
         let rejection = rejection($request).await;
@@ -53,7 +54,7 @@ fn on_http2(method: Method, protocol: Option<&'static str>) -> Request<()> {
 }
 
 #[test]
-fn every_reason_has_a_rejection_of_its_own() {
+fn every_reason_has_a_separate_rejection() {
     run(async || {
         let mut post = hybi();
         post.method = "POST".into();
@@ -94,7 +95,8 @@ fn every_reason_has_a_rejection_of_its_own() {
     });
 }
 
-/// The limits are those of the configuration that the handler sets, so the extractor does not know them.
+/// The limits are those of the configuration set by the handler, so the extractor does not know
+/// them.
 #[test]
 fn limits_of_config_are_checked_when_the_handshake_is_answered() {
     run(async || {
@@ -119,7 +121,7 @@ fn limits_of_config_are_checked_when_the_handshake_is_answered() {
 }
 
 #[test]
-fn a_426_names_what_to_upgrade_to_only_on_http_1() {
+fn rejection_426_has_an_upgrade_header_only_on_http_1() {
     run(async || {
         let answer = rejection(Handshake::hybi("12").request()).await.into_response();
         assert_eq!((&answer.headers()["upgrade"], answer.status().as_u16()), (&"websocket".parse().unwrap(), 426));
@@ -181,7 +183,7 @@ fn host_that_differs_from_the_authority_is_rejected_on_http_2() {
 }
 
 #[test]
-fn an_optional_extractor_rejects_only_handshakes() {
+fn optional_extractor_rejects_only_handshakes() {
     async fn optional(request: Request<()>) -> Result<bool, WebSocketUpgradeRejection> {
         let (mut parts, ()) = request.into_parts();
         let result = <WebSocketUpgrade as OptionalFromRequestParts<()>>::from_request_parts(&mut parts, &()).await;

@@ -1,4 +1,4 @@
-//! Refusals by HTTP stacks close nothing that they should not: the next request on the connection is answered.
+//! Refusals by HTTP stacks do not close the connection unnecessarily: the next request is answered.
 
 use axum_websocket::WebSocketUpgrade;
 use futures_util::FutureExt;
@@ -12,7 +12,8 @@ use crate::serve::{How, serve};
 use crate::stacks::{INNER, Stack, axum, config};
 use crate::wire::Wire;
 
-/// What refusals may have in their heads, and no more: nothing that tells what the server is.
+/// Asserts that the head of a refusal contains only expected headers, none of which identifies the
+/// server.
 fn no_banner<'a>(names: impl Iterator<Item = &'a str>, body: &str) {
     for name in names {
         let name = name.to_ascii_lowercase();
@@ -34,7 +35,7 @@ fn no_banner<'a>(names: impl Iterator<Item = &'a str>, body: &str) {
     }
 }
 
-/// Asks twice and more on one connection, and then for something else.
+/// Sends the handshakes repeatedly on one connection, and then another request.
 async fn all_on_one(mut wire: Wire, handshakes: &[Handshake], status: u16) {
     for handshake in handshakes.iter().chain(handshakes) {
         wire.write(handshake.bytes()).await;
@@ -53,7 +54,7 @@ fn hybi() -> Handshake {
 }
 
 #[test]
-fn a_connection_of_http_1_goes_on_after_every_refusal() {
+fn http_1_connection_continues_after_every_refusal() {
     run(async || {
         for stack in [Stack::Axum, Stack::AxumLayer, Stack::Tower, Stack::Hyper, Stack::Tls] {
             let server = stack.serve(config()).await;
@@ -68,7 +69,7 @@ fn a_connection_of_http_1_goes_on_after_every_refusal() {
 }
 
 #[test]
-fn a_connection_of_http_1_goes_on_after_403_and_a_shutdown() {
+fn http_1_connection_continues_after_403_and_a_shutdown() {
     run(async || {
         let guard = OriginGuard::new();
         let shutdown = Shutdown::new();
@@ -101,7 +102,7 @@ fn a_connection_of_http_1_goes_on_after_403_and_a_shutdown() {
 }
 
 #[test]
-fn a_connection_of_http_2_goes_on_after_every_refusal() {
+fn http_2_connection_continues_after_every_refusal() {
     run(async || {
         let names = |headers: &HeaderMap| headers.keys().map(|name| name.as_str().to_string()).collect::<Vec<_>>();
         for stack in Stack::HTTP2 {
@@ -125,10 +126,10 @@ fn a_connection_of_http_2_goes_on_after_every_refusal() {
     });
 }
 
-/// The 8 bytes of draft 76 follow its head undeclared, so that whoever refuses it has no idea of them. They must not become
-/// the beginning of the next request: of one with another method, for instance.
+/// The 8 bytes of draft 76 follow its head undeclared, so a server that refuses it is not aware of
+/// them. They must not become the start of the next request, for example one with another method.
 #[test]
-fn a_hixie_76_refusal_on_bare_tcp_does_not_let_its_8_bytes_be_taken_for_a_request() {
+fn hixie_76_refusal_on_bare_tcp_does_not_parse_its_8_bytes_as_a_request() {
     run(async || {
         for (config, status) in [(Config::server(), 426), (config().budget(&Budget::new(0)), 503)] {
             let server = Stack::Tcp.serve(config).await;
@@ -147,7 +148,7 @@ fn a_hixie_76_refusal_on_bare_tcp_does_not_let_its_8_bytes_be_taken_for_a_reques
 }
 
 #[test]
-fn other_versions_that_are_refused_do_not_end_the_connection() {
+fn refusals_of_other_versions_do_not_end_the_connection() {
     run(async || {
         let server = Stack::Hyper.serve(Config::server()).await;
         let others: Vec<_> = VERSIONS

@@ -1,4 +1,4 @@
-//! Pings whose pongs are waited for, in virtual time.
+//! Pings that wait for their pongs, in virtual time.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn open() -> (WebSocket, Peer) {
     with_peer(Version::Hybi13, config()).await
 }
 
-/// The payload of the next frame, which is a ping.
+/// Returns the payload of the next frame, which is a ping.
 async fn pinged(peer: &mut Peer) -> Vec<u8> {
     match peer.next_frame().await {
         Got::Ping(data) => data.to_vec(),
@@ -40,7 +40,7 @@ async fn next_texts(socket: &mut WebSocket, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn the_time_is_from_the_ping_to_its_pong_whatever_else_comes() {
+fn round_trip_is_measured_from_the_ping_to_its_pong() {
     run_paused(async || {
         for by_sender in [false, true] {
             let (mut socket, mut peer) = open().await;
@@ -72,7 +72,7 @@ fn the_time_is_from_the_ping_to_its_pong_whatever_else_comes() {
 }
 
 #[test]
-fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
+fn pong_answers_the_pings_before_it_and_none_after_it() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let sender = socket.sender();
@@ -85,7 +85,7 @@ fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
             data.push(pinged(&mut peer).await);
             sleep(10 * MILLI).await;
         }
-        // RFC 6455 §5.5.3: a peer may answer the latest alone.
+        // RFC 6455 §5.5.3: a peer may answer only the latest.
         peer.send_pong(&data[1]);
         let mut pings = pings.into_iter();
         assert_eq!(pings.next().unwrap().await.unwrap().unwrap(), 30 * MILLI);
@@ -93,7 +93,7 @@ fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
         let last = pings.next().unwrap();
         sleep(5 * MILLI).await;
         assert!(!last.is_finished());
-        // One that was answered already answers nothing again.
+        // A ping that was answered is not answered again.
         peer.send_pong(&data[0]);
         sleep(5 * MILLI).await;
         assert!(!last.is_finished());
@@ -102,10 +102,10 @@ fn a_pong_answers_the_pings_before_it_and_none_behind_it() {
     });
 }
 
-/// A socket that was pinged twice, with messages before, between and behind.
+/// Returns a socket that was pinged twice, with messages before, between and after.
 async fn pinged_between_messages() -> (WebSocket, Peer) {
     let (mut socket, mut peer) = open().await;
-    // In one piece, so that some are in hand already when it pings.
+    // In one packet, so that some have been received already when it pings.
     peer.send_raw(frames(["1", "2", "3"].map(Frame::text)));
     assert_eq!(next_texts(&mut socket, 1).await, ["1"]);
     let client = tokio::spawn(async move {
@@ -129,7 +129,7 @@ async fn pinged_between_messages() -> (WebSocket, Peer) {
 const EXPECTED: [&str; 8] = ["2", "3", "4", "5", "6", "7", "8", "9"];
 
 #[test]
-fn messages_before_the_pong_are_kept_and_come_in_their_order_by_whichever_way() {
+fn messages_before_the_pong_are_stashed_and_received_in_order() {
     run_paused(async || {
         let (mut socket, _peer) = pinged_between_messages().await;
         assert_eq!(next_texts(&mut socket, 8).await, EXPECTED);
@@ -168,7 +168,7 @@ fn messages_before_the_pong_are_kept_and_come_in_their_order_by_whichever_way() 
 }
 
 #[test]
-fn a_stream_is_not_terminated_while_something_is_kept() {
+fn stream_is_not_terminated_while_messages_are_stashed() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let client = tokio::spawn(async move {
@@ -187,7 +187,7 @@ fn a_stream_is_not_terminated_while_something_is_kept() {
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_more_is_not_read() {
+fn stash_is_bounded_and_more_is_not_read() {
     run_paused(async || {
         let config = config().max_output(10_000);
         let (mut socket, mut client) = over_memory(1000, Version::Hybi13, config).await;
@@ -212,7 +212,7 @@ fn what_is_kept_is_bounded_and_more_is_not_read() {
 }
 
 #[test]
-fn what_was_taken_of_it_makes_room_for_more() {
+fn stash_has_room_after_messages_are_received() {
     run_paused(async || {
         let (mut socket, mut peer) = with_peer(Version::Hybi13, config().max_output(10_000)).await;
         let client = tokio::spawn(async move {
@@ -239,7 +239,7 @@ fn what_was_taken_of_it_makes_room_for_more() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_in_time_is_told_and_the_socket_goes_on() {
+fn peer_that_does_not_answer_in_time_is_reported_and_the_socket_continues() {
     run_paused(async || {
         for by_sender in [false, true] {
             let (mut socket, mut peer) = open().await;
@@ -259,7 +259,7 @@ fn a_peer_that_does_not_answer_in_time_is_told_and_the_socket_goes_on() {
                 assert!(matches!(socket.ping().await, Err(Error::NoPong)));
             }
             assert_eq!(begun.elapsed(), 10 * SECOND);
-            // Its late pong is no answer to another one.
+            // Its late pong does not answer another ping.
             let late = pinged(&mut peer).await;
             peer.send_pong(late);
             let server = tokio::spawn(async move { (socket.ping().await.unwrap(), socket) });
@@ -272,7 +272,7 @@ fn a_peer_that_does_not_answer_in_time_is_told_and_the_socket_goes_on() {
 }
 
 #[test]
-fn more_than_16_that_are_unanswered_push_out_the_oldest() {
+fn oldest_of_more_than_16_unanswered_pings_is_dropped() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let sender = socket.sender();
@@ -297,7 +297,7 @@ fn more_than_16_that_are_unanswered_push_out_the_oldest() {
 }
 
 #[test]
-fn pings_that_nobody_waits_for_any_more_push_out_nothing() {
+fn cancelled_pings_do_not_displace_others() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         let sender = socket.sender();
@@ -318,7 +318,7 @@ fn pings_that_nobody_waits_for_any_more_push_out_nothing() {
 }
 
 #[test]
-fn what_becomes_of_the_connection_meanwhile_is_not_lost() {
+fn connection_events_during_a_ping_are_not_lost() {
     run_paused(async || {
         for way in ["reset", "end", "close", "breach"] {
             for by_sender in [false, true] {
@@ -365,7 +365,7 @@ fn what_becomes_of_the_connection_meanwhile_is_not_lost() {
                 };
                 assert_eq!((kept.len(), cause), (count, expected), "{way}: {kept:?}");
                 assert!(kept.get(1).is_none_or(Result::is_err), "{way}");
-                // It is told at once, not when the time is over.
+                // It is reported at once, not when the timeout expires.
                 assert_eq!(begun.elapsed(), Duration::ZERO, "{way}");
             }
         }
@@ -373,7 +373,7 @@ fn what_becomes_of_the_connection_meanwhile_is_not_lost() {
 }
 
 #[test]
-fn hixie_has_none_and_says_so_at_once() {
+fn hixie_returns_not_supported_at_once() {
     run_paused(async || {
         for version in VERSIONS.into_iter().filter(|version| version.is_hixie()) {
             let (mut socket, mut peer) = with_peer(version, config()).await;
@@ -389,7 +389,7 @@ fn hixie_has_none_and_says_so_at_once() {
 }
 
 #[test]
-fn none_leaves_on_a_connection_that_is_closing_or_closed() {
+fn ping_on_a_closing_or_closed_connection_is_refused() {
     run_paused(async || {
         let (mut socket, mut peer) = open().await;
         socket.start_close(CloseCode::NORMAL, "").unwrap();
@@ -405,7 +405,7 @@ fn none_leaves_on_a_connection_that_is_closing_or_closed() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_fails_the_pings_of_its_senders_at_once() {
+fn dropped_socket_fails_the_pings_of_its_senders_at_once() {
     run_paused(async || {
         let (socket, mut peer) = open().await;
         let sender = socket.sender();

@@ -1,4 +1,4 @@
-//! Every test on a runtime of its own, and none for ever.
+//! Runs every test on its own runtime, with a time limit.
 
 use std::pin::Pin;
 use std::sync::mpsc;
@@ -8,20 +8,20 @@ use std::time::Duration;
 /// A test that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs a test. All that it spawns ends with it.
+/// Runs a test. Everything that it spawns ends with it.
 pub(crate) fn run(test: impl AsyncFnOnce() + Send + 'static) {
     on_thread(Box::new(|| Box::pin(test())), false);
 }
 
-/// Runs a test whose clock stands still, and jumps to the next timer when all else waits.
+/// Runs a test with a paused clock, which advances to the next timer when all tasks wait.
 pub(crate) fn run_paused(test: impl AsyncFnOnce() + Send + 'static) {
     on_thread(Box::new(|| Box::pin(test())), true);
 }
 
-/// Boxed, since a thread and a runtime compiled for each test are most of what compiling them takes.
+/// Boxed, since compiling a thread and a runtime for each test would take most of the compile time.
 type Test = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
-// On another thread, so that a test fails in time even where it loops without waiting.
+// On another thread, so that a test that loops without waiting also fails in time.
 fn on_thread(test: Test, paused: bool) {
     let (done, is_done) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Senders beside the one who receives.
+//! Senders used concurrently with the receiver.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::pair::{counted, over_memory, over_tcp};
 use crate::run::{run, run_paused};
 
 #[test]
-fn what_each_sender_sends_keeps_its_order() {
+fn messages_of_each_sender_keep_their_order() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
@@ -38,7 +38,7 @@ fn what_each_sender_sends_keeps_its_order() {
                 assert_eq!(number.parse(), Ok(*next), "{version}");
                 *next += 1;
             }
-            // The one who receives sends as well.
+            // The receiver sends as well.
             client.send(&["echo"]).await;
             assert_eq!(client.text().await, "echo");
             for task in tasks {
@@ -52,7 +52,7 @@ fn what_each_sender_sends_keeps_its_order() {
 }
 
 #[test]
-fn senders_that_wait_for_a_slow_client_are_all_woken_and_bounded() {
+fn senders_behind_a_slow_client_are_all_woken_and_bounded() {
     run_paused(async || {
         let config = Config::server().max_output(1000);
         let (mut socket, mut client) = over_memory(256, Version::Hybi13, config).await;
@@ -87,7 +87,7 @@ fn senders_that_wait_for_a_slow_client_are_all_woken_and_bounded() {
 #[test]
 fn close_of_sender_completes_with_the_answer_or_after_the_timeout() {
     run_paused(async || {
-        // With a client that answers the close, and one that does not.
+        // With a client that answers the close frame, and one that does not.
         for answers in [true, false] {
             let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
             let sender = socket.sender();
@@ -116,7 +116,7 @@ fn close_of_sender_completes_with_the_answer_or_after_the_timeout() {
 }
 
 #[test]
-fn everything_there_is_can_be_sent() {
+fn sender_sends_everything() {
     run(async || {
         let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
         let sender = socket.sender();
@@ -140,12 +140,12 @@ fn everything_there_is_can_be_sent() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_takes_the_connection_with_it() {
+fn dropped_socket_closes_the_connection() {
     run(async || {
         let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
         let sender = socket.sender();
         sender.send("before").await.unwrap();
-        // Two have come, so that the reply waits for the second to be received.
+        // Two messages have arrived, so the reply is held back until the second is received.
         client.send(&["one", "two"]).await;
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("one"));
         socket.send("reply").await.unwrap();
@@ -209,7 +209,7 @@ fn batch_stops_at_max_output_and_is_continued_in_order() {
 }
 
 #[test]
-fn batch_on_a_full_output_takes_nothing_and_holds_no_buffer() {
+fn batch_on_a_full_output_accepts_nothing_and_holds_no_buffer() {
     run_paused(async || {
         let (socket, mut client) = over_memory(256, Version::Hybi13, Config::server().max_output(1000)).await;
         let sender = socket.sender();
@@ -226,7 +226,7 @@ fn batch_on_a_full_output_takes_nothing_and_holds_no_buffer() {
 }
 
 #[test]
-fn batch_on_a_closing_connection_is_refused_though_its_output_is_full() {
+fn batch_on_a_closing_connection_is_refused_even_if_its_output_is_full() {
     run_paused(async || {
         let (socket, _client) = over_memory(256, Version::Hybi13, Config::server().max_output(1000)).await;
         let sender = socket.sender();
@@ -251,7 +251,7 @@ fn batch_reports_the_first_message_that_is_refused() {
 }
 
 #[test]
-fn start_close_waits_for_nothing_and_ends_the_receiver() {
+fn start_close_does_not_wait_and_ends_the_receiver() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server()).await;
         let sender = socket.sender();

@@ -1,4 +1,4 @@
-//! Senders that feed, flush, begin to close, and send heartbeats.
+//! Senders that feed, flush, start to close, and send heartbeats.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn sender_feed_waits_for_the_flush() {
         sender.flush().await.unwrap();
         peer.expect_text("one").await;
         peer.expect_binary([2]).await;
-        // Also written by whoever sends next, and by the receiver before it waits.
+        // Also written by the next sender, and by the receiver before it waits.
         sender.feed("three").await.unwrap();
         sender.send("four").await.unwrap();
         peer.expect_text("three").await;
@@ -63,7 +63,7 @@ fn sender_start_close_is_written_in_the_background() {
         sender.start_close(CloseCode::GOING_AWAY, "bye").unwrap();
         assert!(sender.is_closed());
         assert!(matches!(sender.feed("late").await, Err(Error::Send(SendError::Closed))));
-        // Nobody polls the socket.
+        // The socket is not polled.
         peer.expect_text("before").await;
         assert_eq!(peer.expect_close(1001).await, "bye");
         peer.send_close(1001, "");
@@ -76,7 +76,7 @@ fn sender_start_close_is_written_in_the_background() {
 #[test]
 fn sender_is_closed_when_nothing_can_be_sent() {
     run_paused(async || {
-        // By the peer, by the transport, and by the socket that is dropped.
+        // By the peer, by the transport, and by dropping the socket.
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
         let sender = socket.sender();
         assert!(!sender.is_closed());
@@ -104,7 +104,7 @@ fn sender_sends_unsolicited_pongs() {
         sender.send_pong("beat").await.unwrap();
         peer.expect_pong("beat").await;
         assert!(matches!(sender.send_pong(vec![0; 126]).await, Err(Error::Send(SendError::ControlTooLong))));
-        // Heartbeats are no messages.
+        // Heartbeats do not count as messages.
         let begun = Instant::now();
         tokio::spawn(async move { socket.recv().await.is_none() });
         tokio::spawn(async move {

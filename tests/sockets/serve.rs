@@ -1,4 +1,4 @@
-//! hyper, serving any Tower service in the ways that there are.
+//! hyper serving a Tower service in all supported ways.
 
 use std::error::Error;
 use std::future::Future;
@@ -23,17 +23,17 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// How a service is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
-    /// By hyper-util's `auto`: HTTP/1.1 and HTTP/2.
+    /// With hyper-util's `auto`: HTTP/1.1 and HTTP/2.
     Auto,
-    /// As `Auto`, over TLS.
+    /// Like `Auto`, over TLS.
     Tls,
-    /// By hyper's `http1`.
+    /// With hyper's `http1`.
     Http1,
-    /// The same, and the upgrades were forgotten.
+    /// With hyper's `http1`, without upgrades.
     WithoutUpgrades,
 }
 
-/// Serves on a port of its own.
+/// Serves on a free port.
 pub(crate) async fn serve<S, B>(service: S, how: How) -> Port
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -48,7 +48,7 @@ where
     serve_by(service, how, http1::Builder::new(), auto).await
 }
 
-/// As [`serve`], by these builders.
+/// Like [`serve`], with these builders.
 pub(crate) async fn serve_by<S, B>(
     service: S,
     how: How,
@@ -66,7 +66,7 @@ where
     each(how == How::Tls, move |stream| {
         let (service, http1, server) = (service.clone(), http1.clone(), auto.clone());
         async move {
-            // How a connection ends is what its client sees.
+            // The client checks how a connection ends.
             match how {
                 How::Auto => drop(server.serve_connection_with_upgrades(TokioIo::new(stream), service).await),
                 How::Tls => {
@@ -86,7 +86,7 @@ where
     .await
 }
 
-/// Serves every connection in a task of its own.
+/// Serves every connection in a separate task.
 pub(crate) async fn each<F>(is_secure: bool, serve: impl Fn(TcpStream) -> F + Send + 'static) -> Port
 where
     F: Future<Output = ()> + Send + 'static,
@@ -107,7 +107,7 @@ pub(crate) async fn listen(is_secure: bool) -> (TcpListener, Port) {
     (listener, Port { addr, is_secure })
 }
 
-/// Where a server listens.
+/// The port of a server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Port {
     pub(crate) addr: SocketAddr,
@@ -115,12 +115,12 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// A connection for HTTP/1.1.
+    /// Opens a connection for HTTP/1.1.
     pub(crate) async fn connect(self) -> Wire {
         Wire::new(self.connect_for("http/1.1").await)
     }
 
-    /// A connection for HTTP/2, by ALPN or by prior knowledge.
+    /// Opens a connection for HTTP/2, by ALPN or prior knowledge.
     pub(crate) async fn connect_http2(self) -> Box<dyn Transport> {
         self.connect_for("h2").await
     }

@@ -1,4 +1,4 @@
-//! All sockets of a server ended in order.
+//! Orderly shutdown of all sockets of a server.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::pair::{over_memory, over_tcp};
 use crate::run::{run, run_paused};
 use crate::wire::Wire;
 
-/// axum with an echo that a shutdown ends; its address, and the task that serves.
+/// Starts axum with an echo handler that a shutdown ends. Returns its address and its task.
 async fn serve(shutdown: &Shutdown, graceful: bool) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
     async fn echo(State(shutdown): State<Shutdown>, ws: WebSocketUpgrade) -> axum::response::Response {
         ws.config(Config::server().allow_drafts(true)).shutdown(&shutdown).on_upgrade(async |mut socket| {
@@ -87,13 +87,13 @@ fn every_version_is_closed_in_its_way_and_waited_for() {
         }
         assert_eq!(waiting.await.unwrap(), 0);
         assert_eq!(shutdown.open_sockets(), 0);
-        // A second one changes nothing.
+        // A second call changes nothing.
         shutdown.begin(CloseCode::NORMAL, "").unwrap();
     });
 }
 
 #[test]
-fn handshakes_are_refused_from_there_on() {
+fn handshakes_are_refused_after_begin() {
     run(async || {
         let shutdown = Shutdown::new();
         let (addr, _server) = serve(&shutdown, false).await;
@@ -101,7 +101,7 @@ fn handshakes_are_refused_from_there_on() {
         let mut wire = Wire::new(TcpStream::connect(addr).await.unwrap());
         let mut handshake = Handshake::of(Version::Hybi13);
         handshake.target = "/".into();
-        // And the connection serves on.
+        // The connection continues to serve requests.
         for _ in 0..2 {
             wire.write(handshake.bytes()).await;
             let head = wire.head().await;
@@ -115,7 +115,7 @@ fn handshakes_are_refused_from_there_on() {
 }
 
 #[test]
-fn a_graceful_shutdown_of_axum_ends_on_http_2_as_well() {
+fn graceful_shutdown_of_axum_ends_on_http_2() {
     run(async || {
         let shutdown = Shutdown::new();
         let (addr, server) = serve(&shutdown, true).await;
@@ -133,7 +133,7 @@ fn a_graceful_shutdown_of_axum_ends_on_http_2_as_well() {
 }
 
 #[test]
-fn a_graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_versions_of_http() {
+fn graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_http_versions() {
     run(async || {
         let shutdown = Shutdown::new();
         let layer = WebSocketLayer::new(async |mut socket: WebSocket, _: Request<()>| {
@@ -178,10 +178,10 @@ fn a_graceful_shutdown_of_hyper_util_ends_with_the_layer_on_both_versions_of_htt
 }
 
 #[test]
-fn who_does_not_answer_is_cut_when_the_time_is_over() {
+fn peer_that_does_not_answer_is_cut_at_the_limit() {
     run_paused(async || {
         let shutdown = Shutdown::new();
-        // One whose owner receives, one whose owner does something else.
+        // One whose owner receives, and one whose owner does something else.
         let (mut receiving, mut silent) = over_memory(1024, Version::Hybi13, Config::server()).await;
         let (mut elsewhere, mut other) = over_memory(1024, Version::Hybi13, Config::server()).await;
         receiving.join_shutdown(&shutdown);
@@ -197,7 +197,7 @@ fn who_does_not_answer_is_cut_when_the_time_is_over() {
         tokio::task::yield_now().await;
         let begun = Instant::now();
         shutdown.begin(CloseCode::GOING_AWAY, "down").unwrap();
-        // The close is on the wire though nobody waits for the socket.
+        // The close frame is written although the socket is not polled.
         assert_eq!(other.wire.frame().await, ServerFrame::close(1001, "down"));
         assert_eq!(silent.wire.frame().await, ServerFrame::close(1001, "down"));
         assert_eq!(shutdown.wait(Duration::from_secs(3)).await, 2);
@@ -239,17 +239,17 @@ fn closes_can_be_spread_over_time() {
         let (mut early, mut late) = (0, 0);
         for time in times {
             let time = time.await.unwrap() - begun;
-            // A timer is late by up to a millisecond; all of them are late by no more.
+            // A timer is late by up to a millisecond, and so are all of them together.
             assert!(time <= over + Duration::from_millis(2), "{time:?}");
             if time < over / 2 { early += 1 } else { late += 1 }
         }
-        // All on one side come by chance once in 2 to the 49.
+        // All on one side happens by chance once in 2^49 times.
         assert!(early > 0 && late > 0, "{early} early, {late} late");
     });
 }
 
 #[test]
-fn a_socket_that_joins_late_is_closed_at_once() {
+fn socket_that_joins_late_is_closed_at_once() {
     run(async || {
         let shutdown = Shutdown::new();
         assert_eq!(shutdown.begin(CloseCode::ABNORMAL, ""), Err(SendError::InvalidCloseCode(CloseCode::ABNORMAL)));
@@ -264,12 +264,12 @@ fn a_socket_that_joins_late_is_closed_at_once() {
 }
 
 #[test]
-fn the_last_bytes_of_a_socket_that_was_dropped_are_waited_for() {
+fn last_bytes_of_a_dropped_socket_are_waited_for() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut client) = over_memory(256, Version::Hybi13, Config::server()).await;
         socket.join_shutdown(&shutdown);
-        // The answer to the first waits until the second is received, which it never is.
+        // The reply to the first is held back until the second is received, which never happens.
         client.send(&["one", "two"]).await;
         assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("one"));
         let answer = "x".repeat(1000);

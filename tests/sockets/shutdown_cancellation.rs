@@ -1,4 +1,4 @@
-//! Waits of a shutdown, and handshakes that have a place in one, that are dropped while they wait.
+//! Cancelled waits of a shutdown, and cancelled handshakes that take part in one.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::pair::with_peer;
 use crate::run::run_paused;
 
 #[test]
-fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
+fn cancelled_wait_ends_nothing_and_the_next_one_continues() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
@@ -20,7 +20,7 @@ fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
         for times in 1..=5 {
             assert!(polled(times, shutdown.wait(limit)).is_none());
         }
-        // Nobody was cut.
+        // No socket was cut.
         peer.send_text("hello");
         assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("hello"));
         let waiting = tokio::spawn(async move { shutdown.wait(limit).await });
@@ -31,7 +31,7 @@ fn a_cancelled_wait_of_a_shutdown_ends_nothing_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
+fn cancelled_begin_over_leaves_remaining_sockets_open() {
     run_paused(async || {
         let shutdown = Shutdown::new();
         let mut pairs = Vec::new();
@@ -47,14 +47,14 @@ fn a_cancelled_spread_of_a_shutdown_leaves_open_whose_turn_has_not_come() {
             open += usize::from(socket.sender().try_send("still there").is_ok());
         }
         assert!((1..50).contains(&open), "{open} of 50");
-        // None comes in any more, and what is open can be cut.
+        // No new sockets are accepted, and open ones can be cut.
         assert!(shutdown.has_begun());
         assert_eq!(shutdown.wait(Duration::ZERO).await, 50);
     });
 }
 
 #[test]
-fn a_cancelled_handshake_ends_the_connection_and_its_place_in_a_shutdown() {
+fn cancelled_handshake_ends_the_connection_and_leaves_the_shutdown() {
     run_paused(async || {
         for times in 1..=3 {
             let shutdown = Shutdown::new();

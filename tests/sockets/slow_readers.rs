@@ -1,4 +1,4 @@
-//! Peers that read slowly: control frames go ahead of what they have yet to read, and they are not taken for dead.
+//! Peers that read slowly: control frames overtake queued data, and the peers do not time out.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::wire::Transport;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Reads so many bytes a second, for so long, and answers pings where it is told to; tells how many it answered.
+/// Reads `bytes` bytes per second for `time`, and answers pings if `answers`. Returns the number of
+/// pings answered.
 async fn read_slowly(io: &mut Box<dyn Transport>, bytes: usize, time: Duration, answers: bool) -> usize {
     let begun = Instant::now();
     let (mut read, mut pings) = (Vec::new(), 0);
@@ -39,7 +40,7 @@ async fn read_slowly(io: &mut Box<dyn Transport>, bytes: usize, time: Duration, 
 }
 
 #[test]
-fn a_pong_goes_ahead_of_data_that_was_not_begun() {
+fn pong_overtakes_data_that_was_not_started() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1000, Version::Hybi13, Config::server()).await;
         for number in 0..200u8 {
@@ -54,7 +55,7 @@ fn a_pong_goes_ahead_of_data_that_was_not_begun() {
             frames.push(client.wire.frame().await);
         }
         let place = frames.iter().position(|frame| frame.opcode == 10).unwrap();
-        // What the transport holds, and what was begun.
+        // The data in the transport, and the message that was started.
         assert!(place <= 3, "behind {place} messages");
         assert_eq!(frames.remove(place).payload, b"theirs");
         assert!(frames.iter().enumerate().all(|(number, frame)| frame.payload == [number as u8; 1000]));
@@ -63,7 +64,7 @@ fn a_pong_goes_ahead_of_data_that_was_not_begun() {
 }
 
 #[test]
-fn a_ping_goes_ahead_of_data_that_was_not_begun() {
+fn ping_overtakes_data_that_was_not_started() {
     run_paused(async || {
         let (mut socket, mut client) = over_memory(1000, Version::Hybi13, Config::server()).await;
         for number in 0..200u8 {
@@ -84,9 +85,10 @@ fn a_ping_goes_ahead_of_data_that_was_not_begun() {
     });
 }
 
-/// By default, with the output full all the time, of messages that take longer to read than a pong may.
+/// With the default timeouts and a constantly full output of messages that take longer to read than
+/// the pong timeout.
 #[test]
-fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
+fn peer_that_reads_1_kib_a_second_is_kept_while_data_is_queued() {
     run_paused(async || {
         for (size, answers) in [(1000, true), (100_000, true), (100_000, false)] {
             let (mut socket, client) = over_memory(1000, Version::Hybi13, Config::server()).await;
@@ -100,7 +102,7 @@ fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
             });
             read_slowly(&mut client, 1024, 600 * SECOND, answers).await;
             assert!(!server.is_finished() && !sending.is_finished(), "{size} bytes: {:?}", server.await.unwrap());
-            // One that reads nothing at all is.
+            // A peer that reads nothing at all is dropped.
             let stopped = begun.elapsed();
             let (cause, ended) = server.await.unwrap();
             assert_eq!(cause, Some(CloseCause::Timeout(Timeout::Pong)), "{size} bytes");
@@ -111,7 +113,7 @@ fn a_peer_that_reads_1_kib_a_second_is_not_given_up_while_data_is_queued() {
 }
 
 #[test]
-fn a_peer_that_reads_what_is_queued_and_then_answers_is_not_given_up() {
+fn peer_that_reads_the_queue_and_then_answers_is_kept() {
     run_paused(async || {
         let (mut socket, client) = over_memory(1000, Version::Hybi13, Config::server()).await;
         let mut client = client.wire.into_io();
@@ -127,7 +129,7 @@ fn a_peer_that_reads_what_is_queued_and_then_answers_is_not_given_up() {
 }
 
 #[test]
-fn senders_that_wait_for_a_peer_that_does_not_read_are_told_when_the_connection_is_over() {
+fn senders_behind_a_peer_that_does_not_read_fail_when_the_connection_ends() {
     run_paused(async || {
         for way in ["given up", "dropped", "dropped with writes pending", "closed"] {
             let config = Config::server().close_timeout(5 * SECOND);

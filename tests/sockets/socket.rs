@@ -1,4 +1,4 @@
-//! What an open socket does for who holds it.
+//! The operations of an open socket.
 
 use futures_util::FutureExt;
 use tokio::io::BufStream;
@@ -18,7 +18,7 @@ fn text(message: Option<Result<Message, Error>>) -> String {
 }
 
 #[test]
-fn it_tells_what_was_agreed() {
+fn socket_reports_what_was_negotiated() {
     run(async || {
         for version in VERSIONS {
             let (socket, _client) = over_memory(MEMORY, version, Config::server()).await;
@@ -30,7 +30,7 @@ fn it_tells_what_was_agreed() {
 }
 
 #[test]
-fn messages_of_both_kinds_come_and_go() {
+fn messages_of_both_types_are_sent_and_received() {
     run(async || {
         for version in HYBI {
             let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
@@ -55,7 +55,7 @@ fn messages_of_both_kinds_come_and_go() {
 }
 
 #[test]
-fn what_is_fed_leaves_with_a_flush_in_one_write() {
+fn fed_messages_leave_with_a_flush_in_one_write() {
     run(async || {
         let (mut socket, mut client, probe) = counted().await;
         for number in 0..100 {
@@ -84,7 +84,7 @@ fn replies_to_one_packet_leave_in_one_write_when_recv_waits() {
             socket.feed(message).await.unwrap();
         }
         assert_eq!(probe.take(), (1, 0));
-        // Nothing has come: it waits, and flushes first.
+        // Nothing has arrived: it waits, and flushes first.
         assert!(socket.recv().now_or_never().is_none());
         assert_eq!(probe.take(), (0, 1));
         for expected in texts {
@@ -94,7 +94,7 @@ fn replies_to_one_packet_leave_in_one_write_when_recv_waits() {
 }
 
 #[test]
-fn a_message_large_or_small_costs_one_write() {
+fn message_of_any_size_costs_one_write() {
     run(async || {
         let (mut socket, mut client, probe) = counted().await;
         for size in [0, 1, 125, 126, 4096, 16 * 1024 - 1, 16 * 1024, 65_535, 65_536, 500_000] {
@@ -107,7 +107,7 @@ fn a_message_large_or_small_costs_one_write() {
 }
 
 #[test]
-fn a_ping_pong_of_messages_costs_one_read_and_one_write_each() {
+fn round_trip_costs_one_read_and_one_write_each() {
     run(async || {
         let (mut socket, mut client, probe) = counted().await;
         for _ in 0..50 {
@@ -121,7 +121,7 @@ fn a_ping_pong_of_messages_costs_one_read_and_one_write_each() {
 }
 
 #[test]
-fn pings_and_closes_are_answered_while_a_message_is_waited_for() {
+fn pings_and_closes_are_answered_while_waiting_for_a_message() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
         client.wire.write(frames([Frame::ping("1"), Frame::text("text"), Frame::ping("2")])).await;
@@ -137,7 +137,7 @@ fn pings_and_closes_are_answered_while_a_message_is_waited_for() {
 }
 
 #[test]
-fn next_event_tells_pings_pongs_and_the_close() {
+fn next_event_returns_pings_pongs_and_the_close() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
         socket.send_ping("are you there?").await.unwrap();
@@ -159,7 +159,7 @@ fn next_event_tells_pings_pongs_and_the_close() {
 }
 
 #[test]
-fn a_ping_that_is_too_long_is_refused_and_the_socket_goes_on() {
+fn ping_that_is_too_long_is_refused_and_the_socket_continues() {
     run(async || {
         let (mut socket, mut client, _) = counted().await;
         let error = socket.send_ping(vec![7; 126]).await.unwrap_err();
@@ -172,7 +172,7 @@ fn a_ping_that_is_too_long_is_refused_and_the_socket_goes_on() {
 }
 
 #[test]
-fn what_a_hixie_draft_does_not_have_is_refused_and_the_socket_goes_on() {
+fn operations_that_a_hixie_draft_lacks_are_refused_and_the_socket_continues() {
     run(async || {
         for version in [Version::Hixie76, Version::Hixie75] {
             let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
@@ -188,7 +188,7 @@ fn what_a_hixie_draft_does_not_have_is_refused_and_the_socket_goes_on() {
 }
 
 #[test]
-fn a_message_of_8_mib_comes_back() {
+fn message_of_8_mib_is_echoed() {
     run(async || {
         let bytes: Vec<u8> = (0..=250).cycle().take(8 * 1024 * 1024).collect();
         let (mut socket, client) = over_tcp(Version::Hybi13, Config::server()).await;
@@ -208,7 +208,7 @@ fn a_message_of_8_mib_comes_back() {
 }
 
 #[test]
-fn a_transport_that_holds_back_what_is_written_is_flushed() {
+fn buffering_transport_is_flushed() {
     run(async || {
         for version in VERSIONS {
             let (server, client) = tokio::io::duplex(MEMORY);
@@ -226,7 +226,7 @@ fn a_transport_that_holds_back_what_is_written_is_flushed() {
 }
 
 #[test]
-fn more_than_may_be_queued_is_written_on_the_way() {
+fn more_than_the_output_limit_is_written_on_the_way() {
     run(async || {
         let (server, client) = tokio::io::duplex(MEMORY);
         let (server, probe) = Probed::new(server);
@@ -246,7 +246,7 @@ fn more_than_may_be_queued_is_written_on_the_way() {
 }
 
 #[test]
-fn messages_arrive_however_their_bytes_do() {
+fn messages_are_received_however_their_bytes_arrive() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_tcp(version, Config::server()).await;
@@ -282,7 +282,7 @@ fn socket_start_ping_and_pong_leave_with_the_next_flush() {
         assert_eq!(probe.take().1, 1);
         assert_eq!(client.wire.frame().await, ServerFrame::new(9, "ping"));
         assert_eq!(client.wire.frame().await, ServerFrame::pong("pong"));
-        // Before it waits, the receiver writes them.
+        // The receiver writes them before it waits.
         socket.start_pong("again").unwrap();
         assert!(socket.recv().now_or_never().is_none());
         assert_eq!(client.wire.frame().await, ServerFrame::pong("again"));

@@ -1,4 +1,4 @@
-//! A socket in two halves, and `Trace`, which tells what they do.
+//! A socket in two halves, and `Trace`, which records what they do.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn open() -> (WebSocket, Peer) {
 }
 
 #[test]
-fn one_half_sends_while_the_other_receives_and_what_each_task_sends_keeps_its_order() {
+fn halves_send_and_receive_in_two_tasks_in_order() {
     run_paused(async || {
         let (socket, mut peer) = open().await;
         let (sender, mut reader) = socket.split();
@@ -61,7 +61,7 @@ fn one_half_sends_while_the_other_receives_and_what_each_task_sends_keeps_its_or
 }
 
 #[test]
-fn the_halves_are_a_sink_and_a_stream_and_can_be_one_socket_again() {
+fn halves_are_a_sink_and_a_stream_and_can_be_reunited() {
     run_paused(async || {
         let (socket, mut peer) = open().await;
         let (sender, reader) = socket.split();
@@ -82,7 +82,7 @@ fn the_halves_are_a_sink_and_a_stream_and_can_be_one_socket_again() {
 }
 
 #[test]
-fn the_connection_ends_with_the_reader_and_not_with_a_sender() {
+fn connection_ends_with_the_reader_and_not_with_a_sender() {
     run_paused(async || {
         let (socket, mut peer) = open().await;
         let (sender, reader) = socket.split();
@@ -97,7 +97,7 @@ fn the_connection_ends_with_the_reader_and_not_with_a_sender() {
 }
 
 #[test]
-fn a_sender_pings_while_the_reader_receives() {
+fn sender_pings_while_the_reader_receives() {
     run_paused(async || {
         let (socket, mut peer) = open().await;
         let (sender, mut reader) = socket.split();

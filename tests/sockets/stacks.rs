@@ -1,4 +1,4 @@
-//! The ways to serve WebSockets, each with the same echo behind it.
+//! The ways to serve WebSockets, all with the same echo handler.
 
 use std::convert::Infallible;
 
@@ -20,26 +20,26 @@ use crate::client::{Client, Opening};
 use crate::serve::{How, Port, each, listen, serve};
 use crate::wire::{Transport, Wire};
 
-/// What the inner service of a layer answers, with 404.
+/// The body of the 404 response of a layer's inner service.
 pub(crate) const INNER: &str = "the inner service";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stack {
-    /// The extractor, under an unmodified `axum::serve`.
+    /// The extractor with an unmodified `axum::serve`.
     Axum,
     /// The layer on a router.
     AxumLayer,
-    /// The layer over hyper-util's `auto`.
+    /// The layer with hyper-util's `auto`.
     Tower,
-    /// The layer over hyper's `http1`.
+    /// The layer with hyper's `http1`.
     Hyper,
-    /// As `Tower`, over TLS.
+    /// Like `Tower`, over TLS.
     Tls,
     /// The driver reads the request itself.
     Tcp,
 }
 
-/// What the server's side of a connection saw.
+/// An event on the server's side of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Opened { version: Version, protocol: Option<String> },
@@ -47,13 +47,13 @@ pub(crate) enum Seen {
     Failed(String),
 }
 
-/// A server that runs, and tells what it sees.
+/// A running server that reports events.
 pub(crate) struct Server {
     pub(crate) port: Port,
     seen: UnboundedReceiver<Seen>,
 }
 
-/// All drafts, and two subprotocols.
+/// Returns a configuration with all drafts and two subprotocols.
 pub(crate) fn config() -> ServerConfig {
     Config::server().allow_drafts(true).protocols(["superchat", "chat"])
 }
@@ -61,10 +61,10 @@ pub(crate) fn config() -> ServerConfig {
 impl Stack {
     pub(crate) const ALL: [Self; 6] = [Self::Axum, Self::AxumLayer, Self::Tower, Self::Hyper, Self::Tls, Self::Tcp];
 
-    /// Those with a layer, which has the body of a request.
+    /// The stacks with a layer, which has access to the body of a request.
     pub(crate) const LAYERS: [Self; 4] = [Self::AxumLayer, Self::Tower, Self::Hyper, Self::Tls];
 
-    /// Those that speak HTTP/2.
+    /// The stacks that support HTTP/2.
     pub(crate) const HTTP2: [Self; 4] = [Self::Axum, Self::AxumLayer, Self::Tower, Self::Tls];
 
     /// Starts a server.
@@ -89,40 +89,40 @@ impl Stack {
 }
 
 impl Server {
-    /// A connection for HTTP/1.1.
+    /// Opens a connection for HTTP/1.1.
     pub(crate) async fn connect(&self) -> Wire {
         self.port.connect().await
     }
 
-    /// A connection for HTTP/2.
+    /// Opens a connection for HTTP/2.
     pub(crate) async fn connect_http2(&self) -> Box<dyn Transport> {
         self.port.connect_http2().await
     }
 
-    /// The handshake of a version, as it fits this server.
+    /// Returns the handshake of a version for this server.
     pub(crate) fn opening(&self, version: Version) -> Opening {
         if self.port.is_secure { Opening::of(version).secure() } else { Opening::of(version) }
     }
 
-    /// An open connection of a version.
+    /// Opens a connection of a version.
     pub(crate) async fn open(&self, version: Version) -> Client {
         self.opening(version).on(self.connect().await).await
     }
 
-    /// What the next socket, or the same one next, has to tell.
+    /// Returns the next event of any socket.
     pub(crate) async fn seen(&mut self) -> Seen {
         self.seen.recv().await.expect("the server runs")
     }
 }
 
-/// An unmodified `axum::serve`.
+/// Starts an unmodified `axum::serve`.
 pub(crate) async fn axum(router: Router) -> Port {
     let (listener, port) = listen(false).await;
     tokio::spawn(async move { axum::serve(listener, router).await });
     port
 }
 
-/// Echoes, and closes with 4000 and "bye" when it is told to "close".
+/// Echoes messages, and closes with 4000 and "bye" on "close".
 async fn echo<T: Transport>(mut socket: WebSocket<T>, seen: UnboundedSender<Seen>) {
     let _ = seen.send(Seen::Opened { version: socket.version(), protocol: socket.protocol().map(Into::into) });
     while let Some(Ok(message)) = socket.recv().await {
@@ -173,7 +173,7 @@ async fn tcp(stream: TcpStream, config: ServerConfig, seen: UnboundedSender<Seen
     }
 }
 
-/// Makes a test of a function for every stack.
+/// Creates a test of a function for every stack.
 macro_rules! on_every_stack {
     ($($name:ident)*) => {
         $crate::stacks::on_every_stack! { @ Axum, axum, [$($name)*] }

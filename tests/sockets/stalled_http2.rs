@@ -1,4 +1,4 @@
-//! Peers that do not read, as streams of HTTP/2, which share a window with others.
+//! Peers that do not read, as HTTP/2 streams that share a window with others.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::wire::Wire;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A connection whose streams give this window to what the server sends.
+/// Opens a connection whose streams grant the server this window.
 async fn connect(server: &Server, window: u32) -> SendRequest<Empty<Bytes>> {
     let io = TokioIo::new(server.connect_http2().await);
     let mut builder = Builder::new(TokioExecutor::new());
@@ -36,7 +36,7 @@ async fn open(sender: &mut SendRequest<Empty<Bytes>>) -> Client {
     Client { wire: Wire::new(TokioIo::new(upgraded)), version: Version::Hybi13 }
 }
 
-/// Sends more than is echoed while it reads nothing.
+/// Sends more than the echo can buffer, without reading.
 async fn babble(mut wire: Wire) {
     let message = Frame::binary([7; 60_000]).bytes();
     for _ in 0..100 {
@@ -68,7 +68,7 @@ fn stream_that_gives_no_window_is_timed_out() {
     });
 }
 
-/// The two hold all of the window of the connection until they are timed out.
+/// The two use up the connection's window until they time out.
 #[test]
 fn healthy_streams_survive_beside_two_that_do_not_read() {
     run(async || {
@@ -100,7 +100,7 @@ fn healthy_streams_survive_beside_two_that_do_not_read() {
             })
             .await
             .expect("those that do not read are timed out");
-            // Any that suffered from them would be timed out soon.
+            // An affected stream would time out soon.
             sleep(4 * time).await;
             assert_eq!(recorder.recorded().closed.len(), 2, "{stack:?}: {:?}", recorder.recorded().closed);
             assert!(healthy.iter().all(|client| !client.is_finished()), "{stack:?}");

@@ -1,4 +1,4 @@
-//! Peers that do not read are timed out, whatever the handler waits for; those that read slowly are not.
+//! Peers that do not read time out, whatever the handler waits for. Slow readers do not.
 
 use std::future::pending;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::wire::{Transport, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a test that uses real time may take longer, beside other processes.
+/// The additional time that a test in real time may take beside other processes.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// More than a transport and the output of a connection hold together.
@@ -34,21 +34,22 @@ const LARGE: usize = 8 * 1024 * 1024;
 /// What the application does with a peer that does not read.
 #[derive(Debug, Clone, Copy)]
 enum Handler {
-    /// The loop of `recv` and `send`.
+    /// A loop of `recv` and `send`.
     Echo,
     ForEach,
-    /// `send` by a sender, while nobody receives.
+    /// `send` of a sender while nothing receives.
     Sender,
-    /// `send` by a sender, while another task receives.
+    /// `send` of a sender while another task receives.
     SenderBesideRecv,
-    /// Fills the output, and never polls the socket: it only asks now and then whether that has ended.
+    /// Fills the output, and never polls the socket: it only checks occasionally whether it has
+    /// ended.
     TrySend,
     Feed,
     Flush,
     Ping,
     /// The sender of a split whose reader was dropped.
     Split,
-    /// The sender and the reader of a split, in two tasks.
+    /// The sender and the reader of a split in two tasks.
     SplitInTwo,
 }
 
@@ -117,7 +118,7 @@ impl Handler {
     }
 }
 
-/// Sends more than is read of it while the replies are not read, and reads nothing.
+/// Sends more than is read while its replies are not read, and reads nothing.
 async fn babble(mut wire: Wire) {
     let message = Frame::binary([7; 60_000]).bytes();
     for _ in 0..200 {
@@ -143,10 +144,10 @@ fn peer_that_does_not_read_is_timed_out_whatever_the_handler_does() {
             let server = tokio::spawn(handler.run(socket));
             let client = tokio::spawn(babble(client.wire));
             assert_eq!(recorder.closed().await, CloseCause::Timeout(Timeout::Pong), "{handler:?}");
-            // Two ticks of a second may be over until it is seen.
+            // It may take two ticks of a second to be detected.
             let time = begun.elapsed();
             assert!((30 * SECOND..=32 * SECOND).contains(&time), "{handler:?}: {time:?}");
-            // None of those that waited for the peer wait any longer.
+            // All tasks that waited for the peer are woken.
             timeout(Duration::ZERO, server).await.expect("the handler ends").unwrap();
             client.abort();
         }
@@ -215,7 +216,7 @@ impl Stack {
     }
 }
 
-/// An open connection whose kernel takes little that is not read.
+/// Opens a connection whose kernel buffers little unread data.
 async fn connect_narrow(port: Port) -> Wire {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -234,7 +235,7 @@ fn over_tcp_soon() -> ServerConfig {
 fn peer_that_does_not_read_is_timed_out_over_tcp_on_every_stack() {
     run(async || {
         for stack in Stack::ALL {
-            // At once, since each takes what its timeouts take.
+            // Concurrently, since each takes as long as its timeouts.
             let peers = Handler::ALL.map(|handler| async move {
                 let recorder = Recorder::new();
                 let port = stack.serve(handler, over_tcp_soon().observer(recorder.clone())).await;
@@ -242,7 +243,7 @@ fn peer_that_does_not_read_is_timed_out_over_tcp_on_every_stack() {
                 let begun = Instant::now();
                 let cause = timeout(10 * SECOND, recorder.closed()).await;
                 assert_eq!(cause, Ok(CloseCause::Timeout(Timeout::Pong)), "{stack:?} {handler:?}");
-                // What the kernel holds is taken meanwhile, which is progress.
+                // The kernel accepts data in the meantime, which counts as progress.
                 assert!(begun.elapsed() < Duration::from_millis(220) + SLACK, "{stack:?} {handler:?}");
                 client.abort();
             });
@@ -258,7 +259,7 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
             let peers = Handler::ALL.map(|handler| async move {
                 let (recorder, shutdown) = (Recorder::new(), Shutdown::new());
                 let config = Config::server().close_timeout(SECOND / 5).observer(recorder.clone());
-                // By the configuration, a stack knows nothing of a shutdown: the handler enters it.
+                // According to the configuration, a stack has no shutdown: the handler joins one.
                 let port = match stack {
                     Stack::Tcp => {
                         let shutdown = shutdown.clone();
@@ -290,7 +291,7 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
                     }
                 };
                 let client = tokio::spawn(babble(connect_narrow(port).await));
-                // Until both sides have filled all that there is.
+                // Until both sides have filled all buffers.
                 sleep(SECOND / 2).await;
                 assert_eq!(recorder.recorded().closed, [], "{stack:?} {handler:?}");
                 shutdown.begin(CloseCode::GOING_AWAY, "").unwrap();
@@ -305,8 +306,8 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
     });
 }
 
-/// A peer that reads 2 MiB at some 1 MiB a second, whose pauses are far shorter than its timeouts: the kernel of the server
-/// would take all of it at once, and would then show no progress for two seconds.
+/// A peer that reads 2 MiB at about 1 MiB per second, with pauses far shorter than its timeouts:
+/// the server's kernel would accept everything at once, and then show no progress for two seconds.
 #[test]
 fn slow_reader_of_a_large_message_is_not_dropped_over_tcp() {
     const SIZE: usize = 2 * 1024 * 1024;

@@ -18,7 +18,7 @@ async fn open(version: Version) -> (WebSocket<DuplexStream>, Client) {
 }
 
 #[test]
-fn the_stream_gives_messages_and_then_the_end() {
+fn stream_yields_messages_and_then_the_end() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = open(version).await;
@@ -33,7 +33,7 @@ fn the_stream_gives_messages_and_then_the_end() {
 }
 
 #[test]
-fn the_stream_gives_an_error_once() {
+fn stream_yields_an_error_once() {
     run(async || {
         let (socket, mut client) = open(Version::Hybi13).await;
         client.send(&["one"]).await;
@@ -44,7 +44,7 @@ fn the_stream_gives_an_error_once() {
 }
 
 #[test]
-fn the_sink_takes_messages_and_flushes_them() {
+fn sink_accepts_messages_and_flushes_them() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = open(version).await;
@@ -78,7 +78,7 @@ fn closing_the_sink_closes_the_connection_with_1000() {
 }
 
 #[test]
-fn the_halves_of_a_split_socket_echo_by_forward() {
+fn halves_of_a_split_socket_echo_with_forward() {
     run(async || {
         for version in VERSIONS {
             let (socket, mut client) = open(version).await;
@@ -95,12 +95,12 @@ fn the_halves_of_a_split_socket_echo_by_forward() {
 }
 
 #[test]
-fn the_halves_of_a_split_socket_work_in_two_tasks() {
+fn halves_of_a_split_socket_work_in_two_tasks() {
     run(async || {
         let (socket, mut client) = open(Version::Hybi13).await;
         let (sink, stream) = socket.split();
         let reader = tokio::spawn(stream.try_collect::<Vec<_>>());
-        // One waits in the reader all the while.
+        // One waits in the reader all the time.
         for text in ["one", "two"] {
             sink.send(Message::text(text)).await.unwrap();
             assert_eq!(client.text().await, text);
@@ -126,7 +126,7 @@ fn forward_ends_with_the_error_of_the_stream() {
 }
 
 #[test]
-fn the_sink_is_ready_again_only_when_there_is_room() {
+fn sink_is_ready_again_only_when_there_is_room() {
     run(async || {
         let (mut socket, mut client) = over_memory(1024, Version::Hybi13, Config::server().max_output(2000)).await;
         let mut sink = Pin::new(&mut socket);
@@ -137,7 +137,7 @@ fn the_sink_is_ready_again_only_when_there_is_room() {
             taken += 1;
             assert!(taken < 100, "there is no end of it");
         }
-        // Who does not ask is told, and nothing of the message is taken.
+        // Sending without `poll_ready` returns an error, and no part of the message is accepted.
         let error = loop {
             match sink.as_mut().start_send(Message::text("x".repeat(100))) {
                 Ok(()) => taken += 1,

@@ -1,4 +1,4 @@
-//! TCP's own keep-alive, for the protocols that have no pings of their own, as the socket of the system has it.
+//! TCP keepalive for the versions without pings, as configured on the system's socket.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -30,12 +30,12 @@ use crate::wire::Wire;
 
 const INTERVAL: Duration = Duration::from_secs(77);
 
-/// The same socket by another handle.
+/// Returns another handle to the same socket.
 fn handle(stream: &TcpStream) -> Socket {
     SockRef::from(stream).try_clone().expect("another handle")
 }
 
-/// What keep-alive there is on it.
+/// Returns its keepalive settings.
 fn keepalive(socket: &Socket) -> Option<(Duration, Duration)> {
     let is_on = socket.keepalive().expect("an option");
     let times = || (socket.tcp_keepalive_time().expect("one"), socket.tcp_keepalive_interval().expect("one"));
@@ -53,7 +53,7 @@ fn expected(version: Version) -> Option<(Duration, Duration)> {
 async fn open(addr: SocketAddr, version: Version) -> Client {
     let wire = Wire::new(TcpStream::connect(addr).await.unwrap());
     let mut client = Opening::of(version).on(wire).await;
-    // Once it is answered, the socket is with its handler.
+    // Once a message is echoed, the handler owns the socket.
     client.echo(&["hello"]).await;
     client
 }
@@ -65,7 +65,7 @@ async fn echo(mut socket: WebSocket) {
 }
 
 #[test]
-fn bare_tcp_has_it_where_the_protocol_has_no_pings_and_they_are_wanted() {
+fn bare_tcp_enables_it_for_versions_without_pings_if_configured() {
     run(async || {
         for version in VERSIONS {
             for (config, expected) in [(config(), expected(version)), (config().ping_interval(None), None)] {
@@ -84,7 +84,7 @@ fn bare_tcp_has_it_where_the_protocol_has_no_pings_and_they_are_wanted() {
 }
 
 #[test]
-fn an_interval_that_no_system_can_have_harms_nobody() {
+fn extreme_interval_is_harmless() {
     run(async || {
         for interval in [Duration::ZERO, Duration::from_millis(1), Duration::MAX] {
             let (server, client) = crate::pair::tcp().await;
@@ -101,7 +101,7 @@ fn an_interval_that_no_system_can_have_harms_nobody() {
 }
 
 #[test]
-fn behind_axum_as_well() {
+fn axum_enables_it() {
     run(async || {
         let router = axum::Router::new().fallback(async |ws: WebSocketUpgrade| ws.config(config()).on_upgrade(echo));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -124,7 +124,7 @@ async fn inner(_: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallibl
     Ok(Response::new(Empty::new()))
 }
 
-/// Serves the next connection, and gives another handle to its socket.
+/// Serves the next connection and returns another handle to its socket.
 async fn serve_one<S, B>(listener: &TcpListener, service: S, is_auto: bool) -> Socket
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -146,7 +146,7 @@ where
 }
 
 #[test]
-fn behind_the_layer_as_well() {
+fn layer_enables_it() {
     run(async || {
         let layer = WebSocketLayer::new(|socket, _| echo(socket).boxed()).config(config());
         let service = ServiceBuilder::new().layer(layer).service(service_fn(inner));

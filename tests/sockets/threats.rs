@@ -1,5 +1,5 @@
-//! What is tried on a socket by way of its timers, and around its close, which the other tests do not show. The list of all is in
-//! `tests/threats/README.md`.
+//! Attacks on the timers and the closing of a socket that the other tests do not cover.
+//! `tests/threats/README.md` lists all.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,18 +18,18 @@ use crate::client::Client;
 use crate::pair::{over_memory, over_tcp};
 use crate::run::{run, run_paused};
 
-/// Open, by a handshake on a runtime that has ended since: only that had timers.
+/// Returns an open socket whose handshake ran on a runtime with timers, which has ended.
 fn without_timers(version: Version) -> (WebSocket<DuplexStream>, Client) {
     let (sender, receiver) = mpsc::channel();
-    // Without the timer of the pings, which is made once, when a connection opens.
+    // Without the keepalive timer, which is created once when a connection opens.
     let config = Config::server().ping_interval(None);
     run(async move || sender.send(over_memory(64 * 1024, version, config).await).expect("the test waits"));
     receiver.recv().expect("an open socket")
 }
 
 #[test]
-fn no_message_registers_a_timer() {
-    // To make a timer is a panic there.
+fn message_registers_no_timer() {
+    // On this runtime, creating a timer panics.
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for version in VERSIONS {
         let (mut socket, mut client) = without_timers(version);
@@ -43,7 +43,7 @@ fn no_message_registers_a_timer() {
                     socket.send(message).await.unwrap();
                 }
                 for text in texts {
-                    // Also those that wait for others to leave with.
+                    // Also for replies that are held back.
                     assert_eq!(tokio::join!(client.text(), tokio::task::yield_now()).0, text);
                 }
                 if !version.is_hixie() {
@@ -58,14 +58,14 @@ fn no_message_registers_a_timer() {
                 assert_eq!(client.text().await, "fed");
             }
         });
-        // A close that is answered has its limit: where a timer is made, it is found out.
+        // Closing has a timeout, so it must create a timer.
         let close = AssertUnwindSafe(|| runtime.block_on(socket.close(4000.into(), "bye")).is_ok());
         assert_eq!(catch_unwind(close).is_err(), version != Version::Hixie75, "{version}");
     }
 }
 
 #[test]
-fn no_message_sets_the_timer_of_the_pings_again() {
+fn message_does_not_reset_the_ping_timer() {
     run_paused(async || {
         let second = Duration::from_secs(1);
         let config = Config::server().ping_interval(Some(20 * second));
@@ -94,13 +94,13 @@ fn no_message_sets_the_timer_of_the_pings_again() {
         client.close().await;
         assert_eq!(server.await.unwrap(), 10);
         let times: Vec<_> = std::iter::from_fn(|| polled.try_recv().ok()).map(|time| time.as_secs()).collect();
-        // It is woken by nothing but what comes, and when a ping is due.
+        // It is woken only by input, and when a ping is due.
         let expected: Vec<_> = (0..=10).chain([30, 30]).collect();
         assert_eq!(times, expected);
     });
 }
 
-/// What a client reads of a close with 4000 and "bye".
+/// Returns the bytes of a close with 4000 and "bye".
 fn close_of(version: Version) -> Vec<u8> {
     match version {
         Version::Hixie75 => Vec::new(),
@@ -110,7 +110,7 @@ fn close_of(version: Version) -> Vec<u8> {
 }
 
 #[test]
-fn a_socket_that_is_dropped_in_the_middle_of_its_close_has_said_so() {
+fn socket_dropped_during_its_close_has_sent_the_close_frame() {
     run(async || {
         for version in VERSIONS {
             let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
@@ -131,7 +131,7 @@ fn a_socket_that_is_dropped_in_the_middle_of_its_close_has_said_so() {
 }
 
 #[test]
-fn a_socket_that_is_dropped_after_its_close_says_nothing_more() {
+fn socket_dropped_after_its_close_sends_nothing_more() {
     run(async || {
         for version in VERSIONS {
             for is_late in [false, true] {
@@ -139,7 +139,7 @@ fn a_socket_that_is_dropped_after_its_close_says_nothing_more() {
                 let (closed, ()) = tokio::join!(socket.close(4000.into(), "bye"), client.expect_close(4000, "bye"));
                 closed.unwrap();
                 if is_late {
-                    // With what was refused, there is nothing to be written behind the end.
+                    // Messages were refused, so nothing is written after the end.
                     assert!(socket.send("late").await.is_err());
                     assert!(socket.recv().await.is_none());
                 }

@@ -1,4 +1,4 @@
-//! TLS with a certificate made for the test.
+//! TLS with a certificate created for the tests.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,7 +15,7 @@ struct Identity {
     key: PrivatePkcs8KeyDer<'static>,
 }
 
-/// Made once for all tests.
+/// Created once for all tests.
 fn identity() -> &'static Identity {
     static IDENTITY: OnceLock<Identity> = OnceLock::new();
     IDENTITY.get_or_init(|| {
@@ -28,7 +28,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// A server that speaks HTTP/2 and HTTP/1.1.
+/// Returns a server that supports HTTP/2 and HTTP/1.1.
 pub(crate) fn acceptor() -> TlsAcceptor {
     let Identity { certificate, key } = identity();
     let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
@@ -39,7 +39,7 @@ pub(crate) fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// A client that trusts that certificate, and speaks only this.
+/// Connects with a client that trusts the certificate and offers only this protocol.
 pub(crate) async fn connect(stream: TcpStream, alpn: &str) -> client::TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(identity().certificate.clone()).expect("a certificate");

@@ -1,4 +1,4 @@
-//! Transports that tell what is done to them, or make it hard.
+//! Transports that count operations, fail on demand, or transfer bytes slowly.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Counts what reaches the transport below, and fails when it is told to.
+/// Counts the operations on a transport, and fails on demand.
 pub(crate) struct Probed<T> {
     inner: T,
     probe: Probe,
@@ -27,18 +27,18 @@ struct Probing {
 }
 
 impl Probe {
-    /// Reads that brought something, and writes, since the last call.
+    /// Returns the number of successful reads and writes since the last call.
     pub(crate) fn take(&self) -> (usize, usize) {
         let mut probing = self.0.lock().unwrap();
         (mem::take(&mut probing.reads), mem::take(&mut probing.writes))
     }
 
-    /// Reads fail, once what has come is read.
+    /// Makes reads fail once the remaining input was read.
     pub(crate) fn break_reads(&self, error: ErrorKind) {
         self.0.lock().unwrap().read_fault = Some(error);
     }
 
-    /// Writes fail.
+    /// Makes writes fail.
     pub(crate) fn break_writes(&self, error: ErrorKind) {
         self.0.lock().unwrap().write_fault = Some(error);
     }
@@ -104,8 +104,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Probed<T> {
     }
 }
 
-/// Gives these bytes and then ends, one byte at a time; takes what is written in the same way; and every call has to be
-/// repeated once before it does anything.
+/// Provides these bytes one at a time and then ends, accepts written bytes in the same way, and
+/// returns `Pending` from every other call.
 #[derive(Debug, Clone)]
 pub(crate) struct Trickle(Arc<Mutex<Trickling>>);
 
@@ -123,7 +123,7 @@ impl Trickle {
         Self(Arc::new(Mutex::new(Trickling { input, ..Default::default() })))
     }
 
-    /// What was written, and whether the end was told.
+    /// Returns the written bytes, and whether the transport was shut down.
     pub(crate) fn written(&self) -> (Vec<u8>, bool) {
         let trickling = self.0.lock().unwrap();
         (trickling.written.clone(), trickling.is_shut_down)

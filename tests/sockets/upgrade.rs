@@ -1,4 +1,4 @@
-//! The upgrade in the application's own hands, and what becomes of one that fails.
+//! The `upgrade` function, and failing upgrades.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -28,7 +28,7 @@ use crate::run::run;
 use crate::serve::{How, each, serve};
 use crate::stacks::config;
 
-/// The way of the docs.
+/// As in the documentation.
 async fn handle(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let text = match upgrade(&mut request, &config()) {
         Ok((response, upgrade)) => {
@@ -48,7 +48,7 @@ async fn handle(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
 }
 
 #[test]
-fn a_handler_can_upgrade_by_itself() {
+fn handler_can_upgrade_manually() {
     run(async || {
         for how in [How::Auto, How::Http1] {
             let port = serve(service_fn(handle), how).await;
@@ -63,7 +63,7 @@ fn a_handler_can_upgrade_by_itself() {
 }
 
 #[test]
-fn an_upgraded_transport_that_holds_back_what_is_written_is_flushed() {
+fn buffering_upgraded_transport_is_flushed() {
     run(async || {
         let port = each(false, |stream| async move {
             let service = TowerToHyperService::new(service_fn(handle));
@@ -80,7 +80,7 @@ fn an_upgraded_transport_that_holds_back_what_is_written_is_flushed() {
 }
 
 #[test]
-fn a_refusal_by_hand_says_why() {
+fn manual_refusal_contains_the_reason() {
     run(async || {
         let port = serve(service_fn(handle), How::Auto).await;
         for (handshake, status, reason) in [
@@ -98,7 +98,7 @@ fn a_refusal_by_hand_says_why() {
 }
 
 #[test]
-fn an_upgrade_that_is_dropped_drops_the_connection() {
+fn dropped_upgrade_drops_the_connection() {
     run(async || {
         let service = service_fn(|mut request: Request<Incoming>| async move {
             let (response, upgrade) = upgrade(&mut request, &config()).expect("a handshake");
@@ -111,7 +111,7 @@ fn an_upgrade_that_is_dropped_drops_the_connection() {
     });
 }
 
-/// A layer whose handler is not to run, and what its upgrades fail with.
+/// Returns a layer whose handler must not run, and the errors of its upgrades.
 fn failing() -> (WebSocketLayer<Handler>, UnboundedReceiver<UpgradeError>) {
     fn never(_: WebSocket, _: Request<()>) -> BoxFuture<'static, ()> {
         panic!("a socket");
@@ -133,7 +133,7 @@ fn confirm_upgrades_were_forgotten(error: UpgradeError) {
 }
 
 #[test]
-fn the_layer_is_told_where_hyper_serves_without_upgrades() {
+fn layer_reports_a_server_without_upgrades() {
     run(async || {
         for version in VERSIONS {
             let (layer, mut failed) = failing();
@@ -146,7 +146,7 @@ fn the_layer_is_told_where_hyper_serves_without_upgrades() {
 }
 
 #[test]
-fn the_extractor_is_told_where_hyper_serves_without_upgrades() {
+fn extractor_reports_a_server_without_upgrades() {
     run(async || {
         let (sender, mut failed) = unbounded_channel();
         let router = axum::Router::new().fallback(move |ws: axum_websocket::WebSocketUpgrade| async move {
@@ -160,7 +160,7 @@ fn the_extractor_is_told_where_hyper_serves_without_upgrades() {
 }
 
 #[test]
-fn the_layer_is_told_where_the_client_goes_before_the_handshake_is_done() {
+fn layer_reports_a_client_that_leaves_during_the_handshake() {
     run(async || {
         for behind in [&b""[..], b"seven b"] {
             let (layer, mut failed) = failing();
@@ -175,7 +175,7 @@ fn the_layer_is_told_where_the_client_goes_before_the_handshake_is_done() {
 }
 
 #[test]
-fn a_request_that_lost_the_means_to_upgrade_is_answered_with_500() {
+fn request_without_its_upgrade_is_answered_with_500() {
     run(async || {
         for version in VERSIONS {
             let mut request = Handshake::of(version).request();
@@ -191,7 +191,7 @@ fn a_request_that_lost_the_means_to_upgrade_is_answered_with_500() {
 }
 
 #[test]
-fn a_middleware_that_drops_the_extensions_is_found_out() {
+fn middleware_that_drops_the_extensions_is_detected() {
     run(async || {
         let (layer, _) = failing();
         let service = tower::ServiceBuilder::new()
@@ -213,7 +213,7 @@ fn a_middleware_that_drops_the_extensions_is_found_out() {
 }
 
 #[test]
-fn a_request_that_is_refused_keeps_the_means_to_upgrade_to_something_else() {
+fn refused_request_keeps_its_upgrade_for_others() {
     run(async || {
         let service = service_fn(|mut request: Request<Incoming>| async move {
             upgrade(&mut request, &config()).expect_err("no handshake");
@@ -227,7 +227,7 @@ fn a_request_that_is_refused_keeps_the_means_to_upgrade_to_something_else() {
 }
 
 #[test]
-fn a_handshake_is_known_by_its_headers_on_http_1_and_by_its_protocol_on_http_2() {
+fn handshake_is_detected_by_headers_on_http_1_and_protocol_on_http_2() {
     for version in VERSIONS {
         assert!(is_handshake(&Handshake::of(version).request()));
     }

@@ -1,4 +1,4 @@
-//! Every stack serves every version.
+//! Every stack supports every version.
 
 use permessage_deflate::PermessageDeflate;
 use tower_websocket::{CloseCode, CloseFrame, Version};
@@ -10,19 +10,19 @@ use crate::stacks::{Seen, Stack, config, on_every_stack};
 on_every_stack! {
     text_is_echoed_in_every_version
     several_messages_in_one_packet_are_echoed_in_order
-    a_message_behind_the_request_is_not_lost
-    handshake_with_fin_right_behind_it_is_answered
-    a_large_text_is_echoed
-    binary_messages_are_echoed_where_there_are_any
-    the_subprotocol_that_both_speak_is_agreed_to
+    message_following_the_request_is_not_lost
+    handshake_followed_by_fin_is_answered
+    large_text_is_echoed
+    binary_messages_are_echoed_if_the_version_has_them
+    common_subprotocol_is_selected
     header_names_of_101_are_spelled_as_in_the_specification
-    no_subprotocol_is_agreed_to_where_the_server_speaks_none_of_them
-    the_location_is_the_resource_that_was_asked_for
-    a_close_of_the_client_is_answered_and_ends_in_order
-    a_close_of_the_server_ends_in_order
-    an_end_without_a_close_is_told_as_one
-    a_ping_is_answered
-    a_breach_of_the_protocol_is_answered_and_ends_in_order
+    subprotocol_is_not_selected_without_a_common_one
+    location_is_the_requested_resource
+    client_close_is_answered_and_ends_in_order
+    server_close_ends_in_order
+    end_without_a_close_is_reported_as_such
+    ping_is_answered
+    violation_is_answered_and_ends_in_order
     several_connections_are_served_at_once
 }
 
@@ -51,8 +51,8 @@ async fn several_messages_in_one_packet_are_echoed_in_order(stack: Stack) {
     }
 }
 
-async fn a_message_behind_the_request_is_not_lost(stack: Stack) {
-    // A client has to wait for the answer first, but some do not.
+async fn message_following_the_request_is_not_lost(stack: Stack) {
+    // A client has to wait for the response first, but some do not.
     let server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
@@ -67,7 +67,7 @@ async fn a_message_behind_the_request_is_not_lost(stack: Stack) {
     }
 }
 
-async fn handshake_with_fin_right_behind_it_is_answered(stack: Stack) {
+async fn handshake_followed_by_fin_is_answered(stack: Stack) {
     let server = stack.serve(config()).await;
     for version in VERSIONS {
         for texts in [&[][..], &["early", "bird"]] {
@@ -85,7 +85,7 @@ async fn handshake_with_fin_right_behind_it_is_answered(stack: Stack) {
     }
 }
 
-async fn a_large_text_is_echoed(stack: Stack) {
+async fn large_text_is_echoed(stack: Stack) {
     let server = stack.serve(config()).await;
     let large = "0123456789abcdef".repeat(16 * 1024);
     for version in VERSIONS {
@@ -96,7 +96,7 @@ async fn a_large_text_is_echoed(stack: Stack) {
     }
 }
 
-async fn binary_messages_are_echoed_where_there_are_any(stack: Stack) {
+async fn binary_messages_are_echoed_if_the_version_has_them(stack: Stack) {
     let server = stack.serve(config()).await;
     let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
     for version in HYBI {
@@ -108,11 +108,11 @@ async fn binary_messages_are_echoed_where_there_are_any(stack: Stack) {
     }
 }
 
-async fn the_subprotocol_that_both_speak_is_agreed_to(stack: Stack) {
+async fn common_subprotocol_is_selected(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
-        // Hixie clients name one, the others a list.
+        // Hixie clients offer a single name, others a list.
         let (offered, agreed) =
             if version.is_hixie() { ("chat", "chat") } else { ("mqtt, chat, superchat", "superchat") };
         let opening = server.opening(version).protocol(offered, Some(agreed));
@@ -148,7 +148,7 @@ async fn header_names_of_101_are_spelled_as_in_the_specification(stack: Stack) {
     }
 }
 
-async fn no_subprotocol_is_agreed_to_where_the_server_speaks_none_of_them(stack: Stack) {
+async fn subprotocol_is_not_selected_without_a_common_one(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
@@ -160,7 +160,7 @@ async fn no_subprotocol_is_agreed_to_where_the_server_speaks_none_of_them(stack:
     }
 }
 
-async fn the_location_is_the_resource_that_was_asked_for(stack: Stack) {
+async fn location_is_the_requested_resource(stack: Stack) {
     let server = stack.serve(config()).await;
     for version in VERSIONS {
         for target in ["/", "/a/b?c=d&e", "/%7Euser/?"] {
@@ -171,13 +171,13 @@ async fn the_location_is_the_resource_that_was_asked_for(stack: Stack) {
     }
 }
 
-async fn a_close_of_the_client_is_answered_and_ends_in_order(stack: Stack) {
+async fn client_close_is_answered_and_ends_in_order(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
         let mut client = server.open(version).await;
         assert!(matches!(server.seen().await, Seen::Opened { .. }));
-        // With a message before it, which is still answered.
+        // After a message, which is still answered.
         client.send(&["last"]).await;
         assert_eq!(client.text().await, "last");
         client.close().await;
@@ -189,7 +189,7 @@ async fn a_close_of_the_client_is_answered_and_ends_in_order(stack: Stack) {
     }
 }
 
-async fn a_close_of_the_server_ends_in_order(stack: Stack) {
+async fn server_close_ends_in_order(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
@@ -202,7 +202,7 @@ async fn a_close_of_the_server_ends_in_order(stack: Stack) {
     }
 }
 
-async fn an_end_without_a_close_is_told_as_one(stack: Stack) {
+async fn end_without_a_close_is_reported_as_such(stack: Stack) {
     let mut server = stack.serve(config()).await;
     for version in VERSIONS {
         println!("{version}");
@@ -210,7 +210,7 @@ async fn an_end_without_a_close_is_told_as_one(stack: Stack) {
         assert!(matches!(server.seen().await, Seen::Opened { .. }));
         client.send(&["one", "two"]).await;
         client.wire.half_close().await;
-        // What came before the end is answered.
+        // Messages before the end are answered.
         assert_eq!(client.text().await, "one");
         assert_eq!(client.text().await, "two");
         client.wire.eof().await;
@@ -220,7 +220,7 @@ async fn an_end_without_a_close_is_told_as_one(stack: Stack) {
     }
 }
 
-async fn a_ping_is_answered(stack: Stack) {
+async fn ping_is_answered(stack: Stack) {
     let server = stack.serve(config()).await;
     for version in HYBI {
         println!("{version}");
@@ -231,7 +231,7 @@ async fn a_ping_is_answered(stack: Stack) {
     }
 }
 
-async fn a_breach_of_the_protocol_is_answered_and_ends_in_order(stack: Stack) {
+async fn violation_is_answered_and_ends_in_order(stack: Stack) {
     let server = stack.serve(config()).await;
     for version in HYBI {
         println!("{version}");

@@ -3,12 +3,12 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use websocket_tests::wire::{Answer, ServerFrame, server_frame};
 
-/// What a connection goes over: TCP, TLS, a stream of HTTP/2, or memory.
+/// A transport: TCP, TLS, an HTTP/2 stream, or memory.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
 
-/// Writes what it is told to, and takes what comes apart.
+/// Writes bytes, and parses what is received.
 pub(crate) struct Wire {
     io: Box<dyn Transport>,
     read: Vec<u8>,
@@ -19,29 +19,29 @@ impl Wire {
         Self { io: Box::new(io), read: Vec::new() }
     }
 
-    /// The transport below, of which nothing was read in advance.
+    /// Returns the transport. Nothing was read ahead.
     pub(crate) fn into_io(self) -> Box<dyn Transport> {
         assert!(self.read.is_empty());
         self.io
     }
 
-    /// Writes all, at once.
+    /// Writes all bytes at once.
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_write(bytes).await.expect("the server still takes bytes");
     }
 
-    /// As [`write`](Self::write), where the server may be gone.
+    /// Like [`write`](Self::write), if the server may be gone.
     pub(crate) async fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.io.write_all(bytes.as_ref()).await?;
         self.io.flush().await
     }
 
-    /// Ends the output, and goes on reading.
+    /// Closes the output and continues to read.
     pub(crate) async fn half_close(&mut self) {
         self.io.shutdown().await.expect("the end can be told");
     }
 
-    /// The next so many bytes.
+    /// Returns the next `count` bytes.
     pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.read.len() < count {
             self.more().await;
@@ -49,7 +49,7 @@ impl Wire {
         self.read.drain(..count).collect()
     }
 
-    /// The head of a response, as it came.
+    /// Returns the head of a response as bytes.
     pub(crate) async fn head(&mut self) -> Vec<u8> {
         loop {
             if let Some(at) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -59,7 +59,7 @@ impl Wire {
         }
     }
 
-    /// A response: its head, and the body that `Content-Length` declares.
+    /// Returns a response: its head, and the body declared by `Content-Length`.
     pub(crate) async fn response(&mut self) -> (Answer, String) {
         let head = self.head().await;
         let (answer, _) = Answer::read(&head).expect("a whole head");
@@ -68,7 +68,7 @@ impl Wire {
         (answer, String::from_utf8(body).expect("a body of text"))
     }
 
-    /// The next frame of RFC 6455.
+    /// Returns the next frame of RFC 6455.
     pub(crate) async fn frame(&mut self) -> ServerFrame {
         loop {
             if let Some((frame, length)) = server_frame(&self.read) {
@@ -79,7 +79,7 @@ impl Wire {
         }
     }
 
-    /// The next text frame of the hixie drafts.
+    /// Returns the next text frame of the hixie drafts.
     pub(crate) async fn hixie_text(&mut self) -> String {
         assert_eq!(self.bytes(1).await, [0x00]);
         loop {
@@ -91,19 +91,19 @@ impl Wire {
         }
     }
 
-    /// The server ends the connection, in order, and has sent nothing more.
+    /// Expects the server to close the connection in order, without further data.
     pub(crate) async fn eof(&mut self) {
         let rest = self.rest().await;
         assert!(rest.is_empty(), "unexpected: {:?}", String::from_utf8_lossy(&rest));
     }
 
-    /// All that comes until the server ends the connection in order.
+    /// Returns all remaining bytes until the server closes the connection in order.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         self.io.read_to_end(&mut self.read).await.expect("an end, and no reset");
         std::mem::take(&mut self.read)
     }
 
-    /// All that comes until the connection ends, in whatever way.
+    /// Returns all remaining bytes until the connection ends in any way.
     pub(crate) async fn any_end(&mut self) -> Vec<u8> {
         let _ = self.io.read_to_end(&mut self.read).await;
         std::mem::take(&mut self.read)

@@ -1,4 +1,4 @@
-//! A client without a runtime, on a thread of its own.
+//! A blocking client, which needs no runtime.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,11 +8,11 @@ use websocket_driver::Version;
 
 use crate::wire::{Answer, Handshake};
 
-/// An open connection, on which no read waits for more than 20 seconds.
+/// Opens a connection. Reads time out after 20 seconds.
 ///
 /// # Panics
 ///
-/// Where there is no server, or it does not answer with 101.
+/// If there is no server, or it does not respond with 101.
 pub fn connect(addr: SocketAddr, version: Version) -> TcpStream {
     let mut stream = TcpStream::connect(addr).expect("a server");
     stream.set_nodelay(true).expect("a TCP stream");

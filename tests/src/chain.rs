@@ -1,4 +1,4 @@
-//! The whole text of an error.
+//! The complete text of an error.
 
 use std::error::Error;
 use std::iter::successors;

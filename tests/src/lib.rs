@@ -1,4 +1,5 @@
-//! What the tests of this workspace share: the wire, written and read without the crates under test, and a client on it.
+//! Utilities shared by the tests of this workspace: the wire format, implemented without the crates
+//! under test, and a client for it.
 
 #![allow(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "tests use what they call")]
 
@@ -9,11 +10,11 @@ pub mod wire;
 use http::{Request, Response};
 use websocket_driver::{Driver, Handshake, HandshakeError, ServerConfig};
 
-/// Answers a handshake as a server on an HTTP stack does.
+/// Accepts a handshake like a server on an HTTP stack.
 ///
 /// # Errors
 ///
-/// Why the handshake is refused.
+/// The reason why the handshake is refused.
 pub fn accept<B>(request: &Request<B>, config: ServerConfig) -> Result<(Response<()>, Driver), HandshakeError> {
     Handshake::parse(request).inspect_err(|error| config.report_refusal(error))?.accept(&config)
 }

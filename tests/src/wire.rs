@@ -1,5 +1,5 @@
-//! Handshakes as a client writes them, also invalid ones, and responses, read strictly. Nothing here uses the code under test, so
-//! that both cannot be wrong in the same way. Frames are those of `websocket-wire`.
+//! Handshakes of clients, valid or not, and strictly parsed responses. Nothing here uses the code
+//! under test, so that both cannot have the same bug. Frames are in `websocket-wire`.
 
 use http::{HeaderName, HeaderValue, Request};
 use websocket_driver::Version;
@@ -8,10 +8,10 @@ pub use websocket_wire::{Frame, LengthForm, MASK, ServerFrame, frames, hixie_tex
 /// The key of the example in RFC 6455 §1.3.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What answers [`KEY`].
+/// The value of `Sec-WebSocket-Accept` for [`KEY`].
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The 8 bytes behind the example request of draft-hixie-76 §1.2.
+/// The 8 bytes after the example request of draft-hixie-76 §1.2.
 pub const HIXIE76_BODY: [u8; 8] = *b"^n:ds[4U";
 
 /// The 16 bytes that answer that request.
@@ -24,32 +24,33 @@ pub const HIXIE76_CLOSE: [u8; 2] = [0xff, 0x00];
 pub const VERSIONS: [Version; 5] =
     [Version::Hybi13, Version::Hybi8, Version::Hybi7, Version::Hixie76, Version::Hixie75];
 
-/// The versions that have the frames of RFC 6455.
+/// The versions with the framing of RFC 6455.
 pub const HYBI: [Version; 3] = [Version::Hybi13, Version::Hybi8, Version::Hybi7];
 
-/// The opening handshake of a client: right, unless one of the methods makes it wrong.
+/// The opening handshake of a client. It is valid, unless a method makes it invalid.
 #[derive(Debug, Clone)]
 pub struct Handshake {
-    /// As in the request line.
+    /// The method in the request line.
     pub method: String,
-    /// As in the request line.
+    /// The target in the request line.
     pub target: String,
-    /// As in the request line.
+    /// The HTTP version in the request line.
     pub http: String,
-    /// The header lines, in their order.
+    /// The header lines in order.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// What follows the head; of draft 76.
+    /// The 8 bytes after the head in draft 76.
     pub body: Vec<u8>,
 }
 
 impl Handshake {
-    /// A plain GET, to be added to.
+    /// Creates a plain GET request, to be extended.
     pub fn get(target: &str) -> Self {
         let (method, http) = ("GET".into(), "HTTP/1.1".into());
         Self { method, target: target.into(), http, headers: Vec::new(), body: Vec::new() }.with("Host", "example.com")
     }
 
-    /// The handshake of a version. Those of the drafts are the examples in their texts, without a subprotocol.
+    /// Creates the handshake of a version. For the drafts it is the example in the specification,
+    /// without a subprotocol.
     pub fn of(version: Version) -> Self {
         match version {
             Version::Hixie76 => Self {
@@ -71,7 +72,7 @@ impl Handshake {
         }
     }
 
-    /// A handshake of RFC 6455 with any `Sec-WebSocket-Version`.
+    /// Creates a handshake of RFC 6455 with any `Sec-WebSocket-Version`.
     pub fn hybi(version: &str) -> Self {
         Self::get("/chat")
             .with("Upgrade", "websocket")
@@ -86,18 +87,18 @@ impl Handshake {
         self
     }
 
-    /// Takes all lines of a header out.
+    /// Removes all lines of a header.
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
-    /// Puts one line in the place of all lines of a header.
+    /// Replaces all lines of a header by a single one.
     pub fn set(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.without(name).with(name, value)
     }
 
-    /// The head alone.
+    /// Returns the head.
     pub fn head(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} {}\r\n", self.method, self.target, self.http).into_bytes();
         for (name, value) in &self.headers {
@@ -107,16 +108,16 @@ impl Handshake {
         bytes
     }
 
-    /// All that goes over the wire.
+    /// Returns the head and the body.
     pub fn bytes(&self) -> Vec<u8> {
         [self.head(), self.body.clone()].concat()
     }
 
-    /// The head as an HTTP stack gives it.
+    /// Returns the head as parsed by an HTTP stack.
     ///
     /// # Panics
     ///
-    /// Where an HTTP stack would have refused it.
+    /// If an HTTP stack would have rejected it.
     pub fn request(&self) -> Request<()> {
         let version = match self.http.as_str() {
             "HTTP/1.0" => http::Version::HTTP_10,
@@ -133,35 +134,35 @@ impl Handshake {
     }
 }
 
-/// The head of a response, as a client reads it.
+/// The head of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Of the status line.
+    /// The status code.
     pub status: u16,
-    /// The words behind it.
+    /// The reason phrase.
     pub reason: String,
-    /// The header lines, names as they are spelt.
+    /// The header lines, with names in their original case.
     pub headers: Vec<(String, String)>,
 }
 
 impl Answer {
-    /// Reads a head and tells its length; `None` while it is not whole.
+    /// Parses a head and returns it with its length, or `None` while it is incomplete.
     ///
     /// # Panics
     ///
-    /// Where it is no head of HTTP/1.1.
+    /// If it is not an HTTP/1.1 head.
     pub fn read(bytes: &[u8]) -> Option<(Self, usize)> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = std::str::from_utf8(&bytes[..end - 4]).expect("a head of text");
         let mut lines = head.split("\r\n");
         let status_line = lines.next()?.strip_prefix("HTTP/1.1 ").expect("HTTP/1.1");
-        let (status, reason) = status_line.split_once(' ').expect("a space behind the status");
+        let (status, reason) = status_line.split_once(' ').expect("a space after the status");
         let headers = lines.map(|line| line.split_once(": ").expect("a header line"));
         let headers = headers.map(|(name, value)| (name.into(), value.into())).collect();
         Some((Self { status: status.parse().expect("a status"), reason: reason.into(), headers }, end))
     }
 
-    /// The values of a header.
+    /// Returns the values of a header.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let lines = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         lines.map(|(_, value)| value.as_str()).collect()

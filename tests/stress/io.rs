@@ -1,4 +1,4 @@
-//! Transports that take and return what they like.
+//! Transports that split data and are randomly not ready.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// A transport that splits what passes, and is not ready now and then.
+/// A transport that splits data and is randomly not ready.
 pub(crate) struct Io {
     stream: Box<dyn Stream>,
     random: Random,
     is_calm: bool,
 }
 
-/// Returns the two ends of a transport over memory or TCP.
+/// Returns the two ends of a transport in memory or over TCP.
 pub(crate) async fn pair(random: &mut Random) -> (Io, Io) {
     let (one, other): (Box<dyn Stream>, Box<dyn Stream>) = if random.once_in(2) {
         let (one, other) = duplex(64 << random.below(12));
@@ -36,7 +36,7 @@ pub(crate) async fn pair(random: &mut Random) -> (Io, Io) {
 }
 
 impl Io {
-    /// Returns whether it is not ready, though it may be polled again at once.
+    /// Returns whether it is randomly not ready. It may be polled again at once.
     fn is_busy(&mut self, cx: &Context<'_>) -> bool {
         let is_busy = !self.is_calm && self.random.once_in(8);
         if is_busy {
@@ -45,7 +45,7 @@ impl Io {
         is_busy
     }
 
-    /// Returns how much of something passes at once.
+    /// Returns the number of bytes that pass at once.
     fn limit(&mut self, len: usize) -> usize {
         if self.is_calm { len } else { len.min(1 << self.random.below(18)) }
     }

@@ -1,7 +1,8 @@
-//! Hundreds of connections at once on four threads, with everything that may go wrong about them, by chance.
+//! Hundreds of connections at once on four threads, with everything that may go wrong with them, at
+//! random.
 //!
-//! `STRESS_SEED` chooses what happens, and `STRESS_SECONDS` for how long. The schedule of the threads is chance of its own, so that a
-//! seed that has failed may have to be run several times.
+//! `STRESS_SEED` sets the seed, and `STRESS_SECONDS` the duration. The scheduling of the threads is
+//! random as well, so a failed seed may have to be run several times.
 
 mod io;
 mod observer;
@@ -19,17 +20,18 @@ use tokio::task::JoinSet;
 
 use self::random::Random;
 
-/// The sessions that are open at once.
+/// The number of sessions open at once.
 const SESSIONS: u64 = 100;
 
-/// How long all of them may take to the next end of one before the threads are taken to hang.
+/// The time without the end of any session after which the threads are considered deadlocked.
 const LIMIT: Duration = Duration::from_secs(180);
 
 fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
-/// Ends the process if no session ends for long, since threads that wait for a lock do not see timeouts.
+/// Ends the process if no session ends for long, since threads that wait for a lock do not observe
+/// timeouts.
 fn watch(ended: Arc<AtomicU64>, seed: u64) {
     thread::spawn(move || {
         let mut before = u64::MAX;

@@ -1,4 +1,4 @@
-//! Observers that panic, and observers that send on the connection that they observe.
+//! Observers that panic, and observers that send on the observed connection.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -6,7 +6,7 @@ use tower_websocket::{CloseCause, ConnectionObserver, ConnectionOpened, Observer
 
 use crate::random::Random;
 
-/// The message of the panics that are expected.
+/// The message of expected panics.
 pub(crate) const PANIC: &str = "planted in an observer";
 
 /// Sends something on the observed connection, once it is known.
@@ -39,10 +39,10 @@ struct UnrulyConnection {
 
 impl UnrulyConnection {
     fn act(&mut self) {
-        // During the handshake a panic would be that of the task that opens the connection.
+        // During the handshake, a panic would be that of the task that opens the connection.
         let Some(send) = self.send.get() else { return };
         self.calls += 1;
-        // Not for ever, as what it sends is reported to it.
+        // Not endlessly, since its messages are reported to it as well.
         if self.calls < 100 {
             send();
         }

@@ -1,4 +1,4 @@
-//! Random numbers that a seed determines.
+//! Random numbers determined by a seed.
 
 /// SplitMix64.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! One connection: a side that talks, from several tasks, and a side that listens and answers.
+//! One connection: a side that sends from several tasks, and a side that listens and answers.
 
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
@@ -14,12 +14,13 @@ use crate::io;
 use crate::observer::{self, Unruly};
 use crate::random::Random;
 
-/// What becomes of the connection.
+/// How the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The talker closes when all is sent, and everything arrives.
+    /// The talker closes after sending everything, and everything arrives.
     Close,
-    /// The talker drops its reader at once, and closes by its sender when all is sent; everything arrives.
+    /// The talker drops its reader at once, and closes through its sender after sending everything;
+    /// everything arrives.
     CloseUnread,
     /// The listener is dropped in between.
     ListenerDrops,
@@ -32,7 +33,7 @@ enum End {
 const ENDS: [End; 6] =
     [End::Close, End::Close, End::CloseUnread, End::ListenerDrops, End::TalkerIsAborted, End::Shutdown];
 
-/// The messages of each task that were sent with success.
+/// The successfully sent messages of each task.
 type Sent = Arc<Mutex<BTreeMap<u64, Vec<u64>>>>;
 
 struct Plan {
@@ -89,14 +90,15 @@ where
     check(&received, &sent.lock().unwrap(), end);
 }
 
-/// How long each side may take on a busy machine before it is taken to hang.
+/// The time that each side may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 async fn within<R>(end: End, side: &str, future: impl Future<Output = R>) -> R {
     timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("{side} hangs, with {end:?}"))
 }
 
-/// Each message arrives at most once and in the order of its task, and after a clean end, what was sent has arrived.
+/// Checks that each message arrives at most once and in the order of its task, and after a clean
+/// end, that all sent messages have arrived.
 fn check(received: &[String], sent: &BTreeMap<u64, Vec<u64>>, end: End) {
     let mut by_task = BTreeMap::<u64, Vec<u64>>::new();
     for text in received.iter().filter(|text| *text != "observed") {
@@ -132,7 +134,7 @@ where
         sender.close(CloseCode::NORMAL, "").await.unwrap();
         return;
     }
-    // Aborted with this task, as the others.
+    // Aborted together with this task, like the others.
     let mut reading = JoinSet::new();
     reading.spawn(async move { while let Some(Ok(_)) = reader.recv().await {} });
     while tasks.join_next().await.transpose().unwrap().is_some() {}
@@ -144,7 +146,7 @@ where
     reading.join_next().await.transpose().unwrap();
 }
 
-/// Sends in all ways, and notes what was sent with success.
+/// Sends in all ways, and records successfully sent messages.
 async fn send<T>(sender: WebSocketSender<T>, task: u64, mut random: Random, sent: Sent)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -172,7 +174,7 @@ where
     }
 }
 
-/// Receives until the end, and answers now and then.
+/// Receives until the end, and answers occasionally.
 async fn listen<T>(mut socket: WebSocket<T>, end: End, mut random: Random) -> Vec<String>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -181,7 +183,7 @@ where
     let limit = if end == End::ListenerDrops { random.below(30) as usize } else { usize::MAX };
     while received.len() < limit {
         let message = if random.once_in(4) {
-            // Cancelled, and begun anew.
+            // Cancelled and restarted.
             match timeout(Duration::from_micros(random.below(300)), socket.recv()).await {
                 Ok(message) => message,
                 Err(_) => continue,
@@ -191,7 +193,8 @@ where
         };
         let Some(Ok(message)) = message else { break };
         received.push(message.as_text().unwrap().to_owned());
-        // A peer that reads nothing any more takes no answers, and while one waits, nothing is received here.
+        // A peer that has stopped reading does not read answers, and while one waits, nothing is
+        // received here.
         let is_read = !matches!(end, End::CloseUnread | End::TalkerIsAborted);
         if is_read && random.once_in(3) {
             let _ = socket.send("answer").await;

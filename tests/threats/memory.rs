@@ -1,4 +1,5 @@
-//! What peers may make this hold, in bytes: a binary of its own, since it counts what the whole process allocates.
+//! The memory that peers can make a connection hold. A separate binary, since it counts all
+//! allocations of the process.
 
 use std::alloc::System;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,16 +16,16 @@ use websocket_tests::wire::{ACCEPT, Frame, Handshake};
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What it may be more for no reason to be named here: the test's own harness allocates as well.
-const LITTLE: i64 = 16 * 1024;
+/// A margin for allocations of the test harness.
+const MARGIN: i64 = 16 * 1024;
 
-/// One test at a time.
+/// Runs one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The bytes that are allocated now.
+/// Returns the number of bytes allocated now.
 fn held() -> i64 {
     let stats = GLOBAL.stats();
     stats.bytes_allocated as i64 - stats.bytes_deallocated as i64
@@ -32,7 +33,7 @@ fn held() -> i64 {
 
 const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
-/// An open driver of a server, which inflates if it is told to.
+/// Returns an open server driver, with permessage-deflate if `deflate`.
 fn server(version: Version, deflate: bool) -> Driver {
     let config = Config::server().allow_drafts(true).extension(PermessageDeflate::new()).unwrap();
     let mut handshake = Handshake::of(version);
@@ -45,10 +46,10 @@ fn server(version: Version, deflate: bool) -> Driver {
     opened(driver)
 }
 
-/// The same of a client.
+/// Returns an open client driver, with permessage-deflate if `deflate`.
 fn client(deflate: bool) -> Driver {
     let config = Config::client().extension(PermessageDeflate::new()).unwrap();
-    // 16 bytes for the key, then four at a time for the masks.
+    // 16 bytes for the key, then four bytes per masking key.
     let config = config.random(|bytes| bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]));
     let mut driver = Driver::client(&"ws://example.com/".parse().unwrap(), config).unwrap();
     driver.start().unwrap();
@@ -74,15 +75,15 @@ fn written(driver: &mut Driver) -> Vec<u8> {
     output.copy_to_bytes(output.remaining()).into()
 }
 
-/// A driver, and how its peer sends a frame.
+/// A driver, and how its peer encodes a frame.
 type Side = (Driver, fn(Frame) -> Frame);
 
 fn both_sides(deflate: bool) -> [Side; 2] {
     [(server(Version::Hybi13, deflate), |frame| frame), (client(deflate), Frame::unmasked)]
 }
 
-/// What a driver holds more, once a message without an end has come in so many fragments. Each comes in a buffer of its own,
-/// as it does where it is all that one read brings.
+/// Returns the additional memory of a driver after receiving `count` fragments of an endless
+/// message. Each is received in a separate buffer, as if it were a complete read.
 fn held_for(driver: &mut Driver, first: &[u8], fragment: &[u8], count: usize) -> i64 {
     let before = held();
     for i in 0..count {
@@ -91,7 +92,7 @@ fn held_for(driver: &mut Driver, first: &[u8], fragment: &[u8], count: usize) ->
         driver.receive(buffer);
         assert_eq!(driver.poll_event(), None, "{i}");
     }
-    // The last one's buffer stays for the next.
+    // The last buffer is kept for the next fragment.
     drop(std::mem::take(driver.input()));
     held() - before
 }
@@ -107,7 +108,7 @@ fn cve_2026_48779_fragments_of_a_byte_hold_little_more_than_their_bytes() {
                 let fragment = as_sent(Frame::continuation("x").more()).bytes();
                 let held = held_for(&mut driver, &first, &fragment, count);
                 // In one buffer that doubles.
-                assert!(held <= 2 * count as i64 + LITTLE, "{held} bytes for {count} fragments");
+                assert!(held <= 2 * count as i64 + MARGIN, "{held} bytes for {count} fragments");
             }
         }
     }
@@ -121,24 +122,24 @@ fn cve_2026_12151_empty_fragments_hold_nothing() {
             let first = as_sent(Frame::text("").rsv(rsv).more()).bytes();
             let fragment = as_sent(Frame::continuation("").more()).bytes();
             let held = held_for(&mut driver, &first, &fragment, 100_000);
-            assert!(held <= LITTLE, "{held} bytes");
+            assert!(held <= MARGIN, "{held} bytes");
         }
     }
 }
 
 #[test]
-fn cve_2026_54466_nothing_of_a_frame_that_is_skipped_is_held() {
+fn cve_2026_54466_skipped_frame_is_not_held() {
     let _alone = alone();
     for version in [Version::Hixie76, Version::Hixie75] {
         let mut driver = server(version, false);
         let before = held();
-        // 60 MiB, at 7 bits a byte, of which one piece is held at most.
+        // 60 MiB, encoded with 7 bits per byte, of which at most one piece is held.
         let piece = 64 * 1024;
         driver.receive(&[0x80, 0x9e, 0x80, 0x80, 0x00][..]);
         for i in 0..60 * 16 {
             assert_eq!(driver.poll_event(), None);
             let held = held() - before;
-            assert!(held <= piece as i64 + LITTLE, "{held} bytes behind {i} pieces");
+            assert!(held <= piece as i64 + MARGIN, "{held} bytes behind {i} pieces");
             driver.receive(vec![0; piece].as_slice());
         }
         driver.receive(&b"\x00in step\xff"[..]);
@@ -147,7 +148,7 @@ fn cve_2026_54466_nothing_of_a_frame_that_is_skipped_is_held() {
 }
 
 #[test]
-fn pings_of_ours_that_nobody_answers_are_kept_in_no_table() {
+fn unanswered_pings_of_a_driver_hold_nothing() {
     let _alone = alone();
     for (mut driver, _) in both_sides(false) {
         let ping = |driver: &mut Driver, i: u32| {
@@ -155,16 +156,16 @@ fn pings_of_ours_that_nobody_answers_are_kept_in_no_table() {
             let output = driver.output();
             output.advance(output.remaining());
         };
-        // The output has its buffer from here on.
+        // The output has allocated its buffer now.
         ping(&mut driver, 0);
         let before = held();
         (1..100_000).for_each(|i| ping(&mut driver, i));
         let held = held() - before;
-        assert!(held <= LITTLE, "{held} bytes");
+        assert!(held <= MARGIN, "{held} bytes");
     }
 }
 
-/// Runs a test with an open socket and its peer, which has read the answer to its handshake.
+/// Runs a test with an open socket and its peer, which has read the response to its handshake.
 fn with_socket(config: ServerConfig, test: impl AsyncFnOnce(WebSocket<DuplexStream>, DuplexStream)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
@@ -178,7 +179,7 @@ fn with_socket(config: ServerConfig, test: impl AsyncFnOnce(WebSocket<DuplexStre
 }
 
 #[test]
-fn rustsec_2022_0035_a_long_frame_that_trickles_in_holds_little_more_than_has_come() {
+fn rustsec_2022_0035_trickling_frame_holds_little_more_than_was_received() {
     let _alone = alone();
     let unlimited = Config::server().max_frame_size(usize::MAX).max_message_size(usize::MAX);
     for (opcode, config, announced) in [
@@ -188,7 +189,7 @@ fn rustsec_2022_0035_a_long_frame_that_trickles_in_holds_little_more_than_has_co
         (2, unlimited, u64::MAX >> 1),
     ] {
         with_socket(config, async |mut socket, mut peer| {
-            // The pool has its buffers from here on.
+            // The pool has allocated its buffers now.
             peer.write_all(&Frame::binary([7; 60_000]).bytes()).await.unwrap();
             drop(socket.recv().await);
             let before = held();
@@ -196,7 +197,7 @@ fn rustsec_2022_0035_a_long_frame_that_trickles_in_holds_little_more_than_has_co
             for i in 1..=100 {
                 assert!(socket.recv().now_or_never().is_none());
                 let held = held() - before;
-                assert!(held <= 16 * i + LITTLE, "{held} bytes for {i}");
+                assert!(held <= 16 * i + MARGIN, "{held} bytes for {i}");
                 peer.write_all(b"7").await.unwrap();
             }
         });
@@ -204,7 +205,7 @@ fn rustsec_2022_0035_a_long_frame_that_trickles_in_holds_little_more_than_has_co
 }
 
 #[test]
-fn pings_of_a_socket_that_nobody_answers_are_kept_in_no_table() {
+fn unanswered_pings_of_a_socket_hold_nothing() {
     let _alone = alone();
     with_socket(Config::server(), async |mut socket, mut peer| {
         let mut read = vec![0; 64 * 1024];
@@ -217,12 +218,12 @@ fn pings_of_a_socket_that_nobody_answers_are_kept_in_no_table() {
             }
         }
         let held = held() - before;
-        assert!(held <= LITTLE, "{held} bytes");
+        assert!(held <= MARGIN, "{held} bytes");
     });
 }
 
 #[test]
-fn pongs_that_nobody_asked_for_are_not_kept() {
+fn unsolicited_pongs_are_not_kept() {
     let _alone = alone();
     for (mut driver, as_sent) in both_sides(false) {
         let pong = as_sent(Frame::pong([7; 125])).bytes();
@@ -233,6 +234,6 @@ fn pongs_that_nobody_asked_for_are_not_kept() {
         }
         drop(std::mem::take(driver.input()));
         let held = held() - before;
-        assert!(held <= LITTLE, "{held} bytes");
+        assert!(held <= MARGIN, "{held} bytes");
     }
 }

@@ -13,15 +13,16 @@ use tower_websocket::{
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 
-/// Headers that an [`OriginGuard`] looks at.
+/// The headers that an [`OriginGuard`] checks.
 const ORIGIN_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, HeaderName::from_static("sec-websocket-origin")];
 
-/// Extractor of a WebSocket handshake. [`ws::WebSocketUpgrade`](crate::ws::WebSocketUpgrade) is the same with the interface of
-/// axum's.
+/// Extractor of a WebSocket handshake. [`ws::WebSocketUpgrade`](crate::ws::WebSocketUpgrade) is the
+/// same with the interface of axum's.
 ///
-/// It may be any argument of a handler. Route it with `any`, not `get`, to serve HTTP/2 as well, where the method of a handshake is
-/// CONNECT. An `Option<WebSocketUpgrade>` is `None` if the request does not ask for a WebSocket at all, which includes every
-/// request of HTTP/1.0 (RFC 9110 §7.8).
+/// It may be any argument of a handler. Route it with `any`, not `get`, to serve HTTP/2 as well,
+/// where the method of a handshake is CONNECT. An `Option<WebSocketUpgrade>` is `None` if the
+/// request is not a WebSocket handshake at all, which includes every HTTP/1.0 request (RFC 9110
+/// §7.8).
 ///
 /// ```
 /// use axum::{Router, response::Response, routing::any};
@@ -40,12 +41,13 @@ const ORIGIN_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, HeaderNam
 /// let app: Router = Router::new().route("/echo", any(echo));
 /// ```
 ///
-/// [`config`](Self::config) sets limits, timeouts and everything else for one handler; `.layer(Extension(config))` sets them for
-/// all handlers of a router, and for handshakes that are rejected before a handler runs.
+/// [`config`](Self::config) sets limits, timeouts and everything else for one handler.
+/// `.layer(Extension(config))` sets them for all handlers of a router, and for handshakes that are
+/// rejected before a handler runs.
 ///
-/// If [`Config::allow_drafts`] is set, the drafts are served as well, except hixie-76 handshakes whose 8 bytes are declared as a
-/// body (`Content-Length: 8`), as some proxies do: an extractor of request parts has no access to the body. Use
-/// `tower_websocket::WebSocketLayer` for those.
+/// If [`Config::allow_drafts`] is set, the drafts are accepted as well, except hixie-76 handshakes
+/// that declare their 8 bytes as a body (`Content-Length: 8`), as some proxies do: an extractor of
+/// request parts has no access to the body. Use `tower_websocket::WebSocketLayer` for those.
 #[must_use]
 pub struct WebSocketUpgrade {
     request: UpgradeRequest,
@@ -61,14 +63,14 @@ pub struct WebSocketUpgrade {
 type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
 
 impl WebSocketUpgrade {
-    /// Sets limits, timeouts, drafts and everything else. Default: the [`Config`] in the request's extensions, otherwise
-    /// [`Config::server`].
+    /// Sets limits, timeouts, drafts and everything else. Default: the [`Config`] in the request's
+    /// extensions, otherwise [`Config::server`].
     pub fn config(self, config: ServerConfig) -> Self {
         Self { config, ..self }
     }
 
-    /// Sets the subprotocols that the application speaks, best first, instead of those of the [`config`](Self::config). The first
-    /// that the client offers is agreed to.
+    /// Sets the supported subprotocols in order of preference, instead of those of the
+    /// [`config`](Self::config). The first one that the client offers is selected.
     pub fn protocols<I>(mut self, protocols: I) -> Self
     where
         I: IntoIterator,
@@ -83,20 +85,21 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// Returns the subprotocols that the client offers, in its order.
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
         self.requested_protocols.iter()
     }
 
-    /// Chooses the subprotocol, instead of [`protocols`](Self::protocols). One that the client does not offer means none, since the client would fail the connection.
+    /// Selects the subprotocol, instead of [`protocols`](Self::protocols). A name that the client
+    /// does not offer selects none, since the client would fail the connection.
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
-        self.choose_protocol(Some(&protocol));
+        self.select_protocol(Some(&protocol));
         self.has_selected_protocol = true;
     }
 
-    /// Chooses the subprotocol or none, until [`protocols`](Self::protocols) or
+    /// Selects the subprotocol or none, until [`protocols`](Self::protocols) or
     /// [`set_selected_protocol`](Self::set_selected_protocol) is called.
-    pub(crate) fn choose_protocol(&mut self, protocol: Option<&HeaderValue>) {
+    pub(crate) fn select_protocol(&mut self, protocol: Option<&HeaderValue>) {
         self.request.handshake_mut().set_protocol(protocol.and_then(|name| name.to_str().ok()));
     }
 
@@ -104,7 +107,7 @@ impl WebSocketUpgrade {
         Self { config: change(self.config), ..self }
     }
 
-    /// Returns the subprotocol that will be agreed to.
+    /// Returns the subprotocol that will be selected.
     pub fn selected_protocol(&self) -> Option<&HeaderValue> {
         let selected = self.request.handshake().protocol(&self.config)?;
         self.requested_protocols.iter().find(|protocol| *protocol == selected)
@@ -127,7 +130,8 @@ impl WebSocketUpgrade {
     ///
     /// # Errors
     ///
-    /// If the guard does not accept the request. The rejection is a response of 403 with the reason.
+    /// If the guard does not accept the request. The rejection is a response of 403 with the
+    /// reason.
     pub fn check_origin(self, guard: &OriginGuard) -> Result<Self, OriginRejection> {
         let mut request = Request::new(());
         *request.uri_mut() = self.request.handshake().uri().clone();
@@ -137,22 +141,24 @@ impl WebSocketUpgrade {
         Ok(self)
     }
 
-    /// Sets a callback for accepted handshakes that do not become a socket: the peer disconnected or was too slow, or the server
-    /// does not serve connections with upgrades. Default: none.
+    /// Sets a callback for an accepted handshake that does not result in a socket: the peer has
+    /// disconnected or was too slow, or the server does not serve connections with upgrades.
+    /// Default: none.
     pub fn on_failed_upgrade(self, callback: impl FnOnce(UpgradeError) + Send + 'static) -> Self {
         Self { on_failed_upgrade: Some(Box::new(callback)), ..self }
     }
 
-    /// Adds the socket to those that a shutdown closes. Once the shutdown has begun, the response is 503.
+    /// Adds the socket to those that a shutdown closes. Once the shutdown has begun, the response
+    /// is 503.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
-    /// Accepts the handshake. Returns the response, which the handler must return, and runs the callback with the socket in a
-    /// new task after the response was sent.
+    /// Accepts the handshake. Returns the response, which the handler must return, and runs the
+    /// callback with the socket in a new task after the response was sent.
     ///
-    /// The response is a refusal if the [`config`](Self::config) does not allow the handshake: 426 for a draft, 400 for a head over
-    /// its limits, 503 if its budget is used up.
+    /// The response is a refusal if the [`config`](Self::config) does not allow the handshake: 426
+    /// for a draft, 400 for a head over its limits, 503 if its budget is used up.
     #[must_use = "the handshake completes only when this response is returned"]
     pub fn on_upgrade<C, F>(self, callback: C) -> Response
     where
@@ -174,7 +180,7 @@ impl WebSocketUpgrade {
         let on_failed_upgrade = self.on_failed_upgrade;
         tokio::spawn(async move {
             match upgrade.await {
-                // A new task, so that the state of the handshake is not kept for as long as the socket lives.
+                // A new task, so that the state of the handshake is freed while the socket is open.
                 Ok(socket) => {
                     tokio::spawn(callback(socket));
                 }
@@ -191,7 +197,8 @@ impl WebSocketUpgrade {
     fn new(mut request: UpgradeRequest, parts: &Parts) -> Result<Self, UpgradeRefusal> {
         let config = config(parts);
         if request.handshake().version().is_none() {
-            // Refused by every configuration, each of which knows the versions to name.
+            // Refused by every configuration, but the response names the versions that this one
+            // allows.
             return Err(request.accept(&config).err().unwrap_or(UpgradeRefusal::NotUpgradable));
         }
         if let Some(uri) = original_uri(parts) {
@@ -245,8 +252,8 @@ fn report(refusal: UpgradeRefusal, parts: &Parts) -> UpgradeRefusal {
     refusal
 }
 
-/// Returns the URI that the client sent, if axum has recorded it: a nested router has removed its prefix. Our own
-/// [`OriginalUri`] comes first, and is in the handshake already.
+/// Returns the URI sent by the client, if axum has recorded it, since a nested router removes its
+/// prefix. An [`OriginalUri`] takes precedence, and is already part of the handshake.
 fn original_uri(parts: &Parts) -> Option<&Uri> {
     if parts.extensions.get::<OriginalUri>().is_some() {
         return None;
@@ -258,7 +265,7 @@ fn original_uri(parts: &Parts) -> Option<&Uri> {
     None
 }
 
-/// Without subprotocols and headers, which may hold a token.
+/// Omits the subprotocols and headers, which may contain a token.
 impl fmt::Debug for WebSocketUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketUpgrade")

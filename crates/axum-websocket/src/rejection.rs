@@ -1,8 +1,9 @@
 //! The rejections of [`WebSocketUpgrade`](crate::WebSocketUpgrade): one type per reason.
 //!
-//! Each becomes a response with a line of plain text: 405 for a wrong method, 426 for an unsupported version, 500 if the server is
-//! misconfigured, 503 if it is shutting down or at capacity, and 400 otherwise. [`OriginRejection`] is separate: 403. The rejection
-//! is in the extensions of the response, for layers that count or log rejections.
+//! Each becomes a response with a line of plain text: 405 for a wrong method, 426 for an
+//! unsupported version, 500 if the server is misconfigured, 503 if it is shutting down or at
+//! capacity, and 400 otherwise. [`OriginRejection`] is separate: 403. The rejection is in the
+//! extensions of the response, for layers that count or log rejections.
 
 use std::error::Error;
 use std::fmt;
@@ -28,7 +29,8 @@ macro_rules! rejections {
 
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    // The type says that the handshake is refused, so the reason is the text.
+                    // The type already states that the handshake is refused, so the text is the
+                    // reason.
                     match &self.0 {
                         UpgradeRefusal::Handshake { error, .. } => error.fmt(f),
                         refusal => refusal.fmt(f),
@@ -52,9 +54,10 @@ macro_rules! rejections {
             }
         )*
 
-        /// The rejection of [`WebSocketUpgrade`](crate::WebSocketUpgrade): the reason why a request cannot have a WebSocket.
+        /// The rejection of [`WebSocketUpgrade`](crate::WebSocketUpgrade): the reason why a request
+        /// is not accepted.
         ///
-        /// The response has it in its extensions, so that outer layers can count rejections:
+        /// It is in the extensions of the response, so that outer layers can count rejections:
         ///
         /// ```
         /// use axum_core::response::Response;
@@ -112,7 +115,8 @@ rejections! {
     InvalidUpgradeHeader,
     /// The pseudo-header `:protocol` of an HTTP/2 request is not `websocket`.
     InvalidProtocolPseudoheader,
-    /// The `Host` header is missing or malformed, or on HTTP/2 differs from `:authority` (RFC 9113 §8.3.1).
+    /// The `Host` header is missing or malformed, or on HTTP/2 differs from `:authority` (RFC 9113
+    /// §8.3.1).
     InvalidHostHeader,
     /// `Sec-WebSocket-Version` is not supported.
     InvalidWebSocketVersionHeader,
@@ -124,16 +128,19 @@ rejections! {
     InvalidWebSocketProtocolHeader,
     /// `Sec-WebSocket-Extensions` is malformed (RFC 6455 §9.1).
     InvalidWebSocketExtensionsHeader,
-    /// The head of the request exceeds `Config::max_head_size` or `Config::max_headers`. It is the response of
-    /// [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the configuration, and not a rejection of the extractor.
+    /// The head of the request exceeds `Config::max_head_size` or `Config::max_headers`. It is the
+    /// response of [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the
+    /// configuration, and not a rejection of the extractor.
     RequestHeadTooLarge,
-    /// The request declares a body, which a handshake does not have. A hixie-76 handshake may have one, but only
-    /// [`WebSocketLayer`](https://docs.rs/tower-websocket) can read it.
+    /// The request declares a body, which a handshake does not have. A hixie-76 handshake may have
+    /// one, but only [`WebSocketLayer`](https://docs.rs/tower-websocket) can read it.
     BodyNotSupported,
-    /// hyper's upgrade is missing: a middleware dropped the request's extensions, or the server is not hyper.
+    /// hyper's upgrade is missing: a middleware dropped the request's extensions, or the server is
+    /// not hyper.
     ConnectionNotUpgradable,
     /// The `Budget` of the server is used up: 503, with `Retry-After`. It is the response of
-    /// [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the configuration, and not a rejection of the extractor.
+    /// [`on_upgrade`](crate::WebSocketUpgrade::on_upgrade), which knows the configuration, and not
+    /// a rejection of the extractor.
     ServerAtCapacity,
     /// The [`Shutdown`](crate::Shutdown) of the server has begun.
     ServerShuttingDown,
@@ -164,15 +171,16 @@ impl From<UpgradeRefusal> for WebSocketUpgradeRejection {
             HandshakeError::InvalidExtensions(_) => InvalidWebSocketExtensionsHeader(refusal).into(),
             HandshakeError::Head(_) => RequestHeadTooLarge(refusal).into(),
             HandshakeError::Busy { .. } => ServerAtCapacity(refusal).into(),
-            // The errors of other commands than accepting a request, which do not occur here.
+            // Errors of other operations, which do not occur here.
             _ => ConnectionNotUpgradable(refusal).into(),
         }
     }
 }
 
-/// The rejection of an [`OriginGuard`](crate::OriginGuard): 403, or 400 if `Host` is malformed, with a line of plain text.
+/// The rejection of an [`OriginGuard`](crate::OriginGuard): 403, or 400 if `Host` is malformed,
+/// with a line of plain text.
 ///
-/// The response has it in its extensions, so that outer layers can count rejections.
+/// It is in the extensions of the response, so that outer layers can count rejections.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct OriginRejection(#[from] OriginRefusal);

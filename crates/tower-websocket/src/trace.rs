@@ -4,8 +4,7 @@ use std::time::Duration;
 use tracing::{Span, debug, debug_span, trace};
 use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observer, ProtocolError, Traffic};
 
-/// Tells [`tracing`] what happens on the connections of a [`Config`](crate::Config), as its
-/// [observer](crate::Config::observer).
+/// An [observer](crate::Config::observer) that emits [`tracing`] spans and events for connections.
 ///
 /// ```
 /// use tower_websocket::{Config, TracingObserver};
@@ -13,24 +12,26 @@ use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observe
 /// let config = Config::server().observer(TracingObserver);
 /// ```
 ///
-/// The target is `tower_websocket`. Each connection has a span `websocket` of level DEBUG, with the fields
+/// The target is `tower_websocket`. Each connection has a span `websocket` at level DEBUG, with the
+/// fields
 ///
 /// - `side`: `server` or `client`,
-/// - `version`: as [`Version`](crate::Version) displays it,
-/// - `protocol`: the subprotocol, where one was agreed to,
-/// - `path`: of the URL, without the query,
+/// - `version`: the protocol version, as displayed by [`Version`](crate::Version),
+/// - `protocol`: the subprotocol, if one was negotiated,
+/// - `path`: the path of the URL, without the query,
 ///
-/// in which there are the events
+/// and in it the events
 ///
 /// - `opened`, DEBUG,
-/// - `passed`, TRACE: `messages_received`, `messages_sent`, `payload_received`, `payload_sent`, `wire_received`, `wire_sent` since the
-///   last of these, see [`Traffic`],
-/// - `answered`, TRACE: `round_trip_us`, of a ping, in microseconds,
-/// - `closed`, DEBUG: `cause`, as [`CloseCause`] displays it, its `kind`, and the fields of `passed` for the whole connection.
+/// - `passed`, TRACE: `messages_received`, `messages_sent`, `payload_received`, `payload_sent`,
+///   `wire_received`, `wire_sent` since the previous one, see [`Traffic`],
+/// - `answered`, TRACE: `round_trip_us`, the round-trip time of a ping in microseconds,
+/// - `closed`, DEBUG: `cause`, as displayed by [`CloseCause`], its `kind`, and the fields of
+///   `passed` for the whole connection.
 ///
-/// Handshakes that come to nothing are an event `refused`, DEBUG, with the `error`. No payload is logged, no header, and of the URL
-/// only the path.
-// Exhaustive: the value is written by its name.
+/// Handshakes that are refused or fail are an event `refused`, DEBUG, with the `error`. Payloads,
+/// headers and the query of the URL are not logged.
+// Exhaustive: a unit struct that applications name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingObserver;
 
@@ -112,7 +113,7 @@ mod tests {
     use crate::sync::lock;
     use crate::test;
 
-    /// Writes down what it is told, a line each.
+    /// Records spans and events as lines of text.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_happens_is_told_and_what_is_said_is_not() {
+    async fn connection_is_logged_without_payloads_and_query() {
         let lines = Lines::default();
         let guard = tracing::subscriber::set_default(lines.clone());
         let (mut socket, mut peer) =

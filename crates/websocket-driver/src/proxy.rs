@@ -13,11 +13,14 @@ use crate::handshake::head::{self, ResponseReadError, ResponseReader};
 use crate::handshake::is_reserved;
 use crate::handshake::url::{Target, UrlError};
 
-/// A tunnel through an HTTP proxy (RFC 9110 §9.3.6), which becomes a client's [`Driver`] once it stands.
+/// A tunnel through an HTTP proxy (RFC 9110 §9.3.6), which becomes a client's [`Driver`] once it is
+/// established.
 ///
-/// Use it as a driver: [`start`](Self::start), write [`output`](Self::output), [`receive`](Self::receive) what comes, and
-/// [`poll`](Self::poll) until it is done. Then [`into_driver`](Self::into_driver) gives the driver, which has been given
-/// what came behind the proxy's answer. For a `wss:` URL the caller does TLS on the tunnel before it starts the driver.
+/// Use it like a driver: call [`start`](Self::start), write the [`output`](Self::output), pass
+/// input to [`receive`](Self::receive), and call [`poll`](Self::poll) until it returns a result.
+/// Then [`into_driver`](Self::into_driver) returns the driver, which has received any input that
+/// followed the proxy's response. For a `wss:` URL, the caller performs the TLS handshake on the
+/// tunnel before it starts the driver.
 ///
 /// ```
 /// use bytes::Buf;
@@ -57,7 +60,7 @@ enum Stage {
     Failed,
 }
 
-/// The reason why a proxy opened no tunnel.
+/// The reason why a proxy did not establish a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -77,7 +80,7 @@ pub enum ProxyError {
         /// The headers of the response, such as `Retry-After`.
         headers: HeaderMap,
     },
-    /// The head of the response cannot be read.
+    /// The head of the response is invalid.
     #[error("invalid response from the proxy")]
     Head(#[from] HeadError),
     /// The transport ended before the response was received.
@@ -86,12 +89,12 @@ pub enum ProxyError {
 }
 
 impl Proxy {
-    /// A tunnel for a driver's connection to `url`, through the proxy at `proxy`. The user and password of the proxy's URL
-    /// go into `Proxy-Authorization`.
+    /// Creates a tunnel for a driver's connection to `url`, through the proxy at `proxy`. A user
+    /// and password in the proxy's URL are sent as `Proxy-Authorization`.
     ///
     /// # Errors
     ///
-    /// Where one of the URLs is not one of its kind.
+    /// [`UrlError`] if `url` is not a valid WebSocket URL or `proxy` is not a valid proxy URL.
     pub fn new(driver: Driver, url: &Uri, proxy: &Uri) -> Result<Self, UrlError> {
         let target = Target::websocket(url)?;
         let mut request = Request::new(());
@@ -114,11 +117,11 @@ impl Proxy {
         })
     }
 
-    /// Adds a header to the request, or replaces the `Proxy-Authorization` made of the URL.
+    /// Adds a header to the request, or replaces the `Proxy-Authorization` derived from the URL.
     ///
     /// # Errors
     ///
-    /// As [`Driver::set_header`].
+    /// Same as [`Driver::set_header`].
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         if is_reserved(&name) || name == header::HOST {
             return Err(UsageError::ReservedHeader(name));
@@ -134,7 +137,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Writes the request. A second call does nothing.
+    /// Writes the request to the output. A second call does nothing.
     pub fn start(&mut self) {
         if matches!(self.stage, Stage::Prepared) {
             head::write_request(&mut self.output, &self.request, &self.authority);
@@ -142,22 +145,23 @@ impl Proxy {
         }
     }
 
-    /// Takes bytes from the transport.
+    /// Receives bytes from the transport.
     pub fn receive(&mut self, data: impl Into<BytesMut>) {
         self.input.unsplit(data.into());
     }
 
-    /// Takes the end of the transport.
+    /// Reports that the transport has ended.
     pub fn receive_eof(&mut self) {
         self.eof = true;
     }
 
-    /// The bytes to write to the transport. Advance it by what was written.
+    /// Returns the bytes to write to the transport. Advance it by the number of bytes written.
     pub fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
-    /// What came of it: `None` while the answer has not come; then, once, that the tunnel stands, or why it does not.
+    /// Returns the result once the proxy has responded, and `None` before that and after the result
+    /// was returned.
     pub fn poll(&mut self) -> Option<Result<(), ProxyError>> {
         let Stage::Head(reader) = &mut self.stage else {
             return None;
@@ -185,21 +189,21 @@ impl Proxy {
         }))
     }
 
-    /// The status of the proxy's answer, once it has come.
+    /// Returns the status of the proxy's response, once it was received.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// The headers of the proxy's answer, once it has come.
+    /// Returns the headers of the proxy's response. Empty until it was received.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The driver, once the tunnel stands.
+    /// Returns the driver, once the tunnel is established.
     ///
     /// # Errors
     ///
-    /// The proxy itself, while it does not, or there are bytes to write.
+    /// Returns the proxy itself if the tunnel is not established or there is output left to write.
     pub fn into_driver(mut self) -> Result<Driver, Box<Self>> {
         if !matches!(self.stage, Stage::Open) || self.output.has_remaining() {
             return Err(Box::new(self));
@@ -217,7 +221,7 @@ impl Proxy {
     }
 }
 
-/// Without the headers, which may be secret.
+/// Omits the headers, which may contain credentials.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")

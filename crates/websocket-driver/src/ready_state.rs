@@ -2,12 +2,13 @@
 // Exhaustive: the four states of the WebSocket API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadyState {
-    /// The handshake is not done. Messages are queued.
+    /// The handshake is not complete. Messages are queued.
     Connecting,
-    /// Messages come and go.
+    /// Messages can be sent and received.
     Open,
-    /// A close was sent, and its answer is waited for. Messages may still come, none can be sent.
+    /// A close frame was sent and has not been answered. Messages may still be received, but none
+    /// can be sent.
     Closing,
-    /// It is over.
+    /// The connection is closed.
     Closed,
 }

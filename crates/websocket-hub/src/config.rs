@@ -59,15 +59,16 @@ pub(crate) struct Settings {
 
 pub(crate) type Frame = Arc<dyn Fn(&ToFrame<'_>) -> Message + Send + Sync>;
 
-/// A message that [`HubConfig::frame`] is to put a frame around.
+/// The argument of [`HubConfig::frame`]: a message to be framed.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ToFrame<'a> {
     /// The topic.
     pub topic: &'a str,
-    /// The position; [`Position::UNKNOWN`] for those of [`publish_local`](crate::Hub::publish_local).
+    /// The position. [`Position::UNKNOWN`] for messages of
+    /// [`publish_local`](crate::Hub::publish_local).
     pub position: Position,
-    /// The message as it was published.
+    /// The message as published.
     pub message: &'a Message,
 }
 
@@ -97,80 +98,86 @@ impl HubConfig {
         Self::default()
     }
 
-    /// Keeps messages for members that join late or return, in the memory of this process. None are kept by default. It applies to
-    /// [`Hub::new`](crate::Hub::new); other backends have their own settings.
+    /// Keeps messages in the memory of this process, for members that join late or return. Default:
+    /// none. Applies to [`Hub::new`](crate::Hub::new); other backends have their own settings.
     pub fn history(self, limit: HistoryLimit) -> Self {
         self.with(|settings| settings.history = Some(limit))
     }
 
-    /// Puts a frame around each message of a topic, for clients that resume: with its position, for example. It is called once for
-    /// each message on each node, not once for each member, and must not block. If it panics, the message is not sent, and its
-    /// members get a [`Gap`](crate::Notice::Gap).
+    /// Sets a function that frames each message of a topic for clients, for example with its
+    /// position so that they can resume. It is called once per message and node, not once per
+    /// member, and must not block. If it panics, the message is not sent, and its members receive a
+    /// [`Gap`](crate::Notice::Gap).
     pub fn frame(self, frame: impl Fn(&ToFrame<'_>) -> Message + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.frame = Some(Arc::new(frame)))
     }
 
-    /// Sets the observer. There is none by default.
+    /// Sets the observer. Default: none.
     pub fn observer(self, observer: impl HubObserver) -> Self {
         self.with(|settings| settings.observer = Some(Arc::new(observer)))
     }
 
-    /// Charges a budget with the messages that the hub keeps: those that are being delivered, those that wait for slow members and
-    /// those of the history. Each is charged once, however many members it waits for. It is usually the budget of
-    /// [`Config::budget`](tower_websocket::Config::budget), which refuses new connections when it is spent. There is none by default.
+    /// Charges a budget with the messages that the hub holds: those being delivered, those queued
+    /// for slow members and those of the history. Each is charged once, regardless of the number of
+    /// members. It is usually the budget of [`Config::budget`](tower_websocket::Config::budget),
+    /// which refuses new connections when it is spent. Default: none.
     pub fn budget(self, budget: &Budget) -> Self {
         let budget = budget.clone();
         self.with(|settings| settings.budget = Some(budget))
     }
 
-    /// Sets the number of tasks that deliver. The default is one for each thread of the runtime.
+    /// Sets the number of tasks that deliver messages. Default: one per thread of the runtime.
     pub fn shards(self, shards: usize) -> Self {
         self.with(|settings| settings.shards = Some(shards))
     }
 
-    /// Sets the number of messages that may wait for a shard's task. The default is 1,024; the least is 1. Beyond it, publishing
-    /// waits.
+    /// Sets the number of messages that may be queued for a shard's task. Default: 1,024. Minimum:
+    /// 1. Above it, publishing waits.
     pub fn inbox(self, messages: usize) -> Self {
         self.with(|settings| settings.inbox = messages)
     }
 
-    /// Sets the number of messages of all topics together, and of their bytes, that may wait for a member. The default is 1,024
-    /// messages and 4 MiB. Beyond it, the [`Overflow`](crate::Overflow) of the subscription that gets a message applies as if its
-    /// own queue were full.
+    /// Sets the number of messages of all topics together, and of their bytes, that may be queued
+    /// for a member. Default: 1,024 messages and 4 MiB. Above it, the [`Overflow`](crate::Overflow)
+    /// of the subscription that receives a message applies as if its own queue were full.
     pub fn member_queue(self, limit: QueueLimit) -> Self {
         self.with(|settings| settings.member_queue = limit)
     }
 
-    /// Sets the number of messages to its [user](crate::Hub::send_to_user), and of their bytes, that may wait for a member. The
-    /// default is 256 messages and 1 MiB. Beyond it, the connection is closed with 1013.
+    /// Sets the number of messages to its [user](crate::Hub::send_to_user), and of their bytes,
+    /// that may be queued for a member. Default: 256 messages and 1 MiB. Above it, the connection
+    /// is closed with 1013.
     pub fn direct_queue(self, limit: QueueLimit) -> Self {
         self.with(|settings| settings.direct_queue = limit)
     }
 
-    /// Sets the number of topics that may have members on this node. The default is 100,000. Beyond it, subscribing fails.
+    /// Sets the number of topics that may have members on this node. Default: 100,000. Above it,
+    /// subscribing fails.
     pub fn max_topics(self, topics: usize) -> Self {
         self.with(|settings| settings.max_topics = topics)
     }
 
-    /// Sets the number of topics that a member may be subscribed to. The default is 128. Beyond it, subscribing fails.
+    /// Sets the number of topics that a member may be subscribed to. Default: 128. Above it,
+    /// subscribing fails.
     pub fn max_topics_per_member(self, topics: usize) -> Self {
         self.with(|settings| settings.max_topics_per_member = topics)
     }
 
-    /// Sets the length of the name of a topic, in bytes. The default is 255. Beyond it, publishing and subscribing fail.
+    /// Sets the maximum length of a topic name in bytes. Default: 255. Above it, publishing and
+    /// subscribing fail.
     pub fn max_topic_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_topic_len = bytes)
     }
 
-    /// Sets the number of members that may [join as](crate::Hub::join_as) the same user on this node. The default is any number.
-    /// Beyond it, joining fails.
+    /// Sets the number of members that may [join as](crate::Hub::join_as) the same user on this
+    /// node. Default: no limit. Above it, joining fails.
     pub fn max_members_per_user(self, members: impl Into<Option<usize>>) -> Self {
         let members = members.into();
         self.with(|settings| settings.max_members_per_user = members)
     }
 
-    /// Sets how long a topic stays subscribed at the backend after its last member has left. The default is 5 s. It has no effect in
-    /// process.
+    /// Sets how long a topic stays subscribed at the backend after its last member has left.
+    /// Default: 5 s. It has no effect without a backend.
     pub fn linger(self, time: Duration) -> Self {
         self.with(|settings| settings.linger = time)
     }
@@ -202,8 +209,8 @@ impl fmt::Debug for HubConfig {
     }
 }
 
-/// The messages of a topic that are kept for members that join late or return. The oldest are dropped when any of the limits is
-/// exceeded.
+/// Limits the messages of a topic that are kept for members that join late or return. The oldest
+/// messages are dropped when any of the limits is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct HistoryLimit {
@@ -214,25 +221,28 @@ pub struct HistoryLimit {
 }
 
 impl HistoryLimit {
-    /// Creates a limit of this number of messages for each topic, of 1 MiB and 10 minutes, for at most 10,000 topics.
+    /// Creates a limit of this number of messages per topic, 1 MiB and 10 minutes, for at most
+    /// 10,000 topics.
     pub fn new(messages: usize) -> Self {
         Self { messages, bytes: 1024 * 1024, age: Duration::from_secs(600), topics: 10_000 }
     }
 
-    /// Sets the bytes of a topic's messages, each with an overhead of 128. The default is 1 MiB.
+    /// Sets the maximum number of bytes of a topic's messages, including an overhead of 128 bytes
+    /// each. Default: 1 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// Sets how long a message is kept, and how long a topic without members is remembered. The default is 10 minutes.
+    /// Sets how long a message is kept, and how long a topic without members is. Default: 10
+    /// minutes.
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;
         self
     }
 
-    /// Sets the number of topics with a history. The default is 10,000. The messages of further topics are delivered and not kept,
-    /// so that resuming there reports [`Lost`](crate::Recovery::Lost).
+    /// Sets the maximum number of topics with a history. Default: 10,000. Messages of further
+    /// topics are delivered but not kept, so that resuming reports [`Lost`](crate::Recovery::Lost).
     pub fn topics(mut self, topics: usize) -> Self {
         self.topics = topics;
         self

@@ -18,7 +18,8 @@ use crate::publication::{Delivery, MemberId, Publication};
 use crate::subscribe::{Recovery, Subscribe, Subscribed};
 use tower_websocket::PreparedMessage;
 
-/// The number of times that the history is read if more is published meanwhile than a subscription may queue.
+/// The number of times that the history is read, if more is published in the meantime than a
+/// subscription may queue.
 const ATTEMPTS: usize = 3;
 
 pub(crate) struct Core {
@@ -27,7 +28,7 @@ pub(crate) struct Core {
     interest: Arc<Interest>,
 }
 
-/// A subscription that is not live yet, and ends when this is dropped.
+/// A subscription that is not live yet. Dropping it ends the subscription.
 struct Beginning<'a> {
     core: &'a Core,
     subscriber: &'a Arc<Subscriber>,
@@ -39,7 +40,7 @@ impl Core {
     pub(crate) fn in_process(config: HubConfig, runtime: Handle) -> Arc<Self> {
         let backend = Arc::new(InProcess::new(config.0.history));
         let (core, node) = Self::new(config.0, backend.clone(), runtime);
-        // The hub is there.
+        // Cannot fail, since the hub exists.
         let _ = backend.attach(node);
         core
     }
@@ -89,7 +90,8 @@ impl Core {
         Ok(self.router.reserve().await.deliver(topic, Position::UNKNOWN, Publication::new(message)))
     }
 
-    /// Subscribes: first to the live messages, which are kept back, then the history is read, then both are sent in order.
+    /// Subscribes in three steps: live messages are queued, then the history is read, then both are
+    /// sent in order.
     pub(crate) async fn subscribe(
         &self,
         subscriber: &Arc<Subscriber>,
@@ -147,7 +149,7 @@ impl Drop for Beginning<'_> {
     }
 }
 
-/// Subscribes at the engine to the topics that members need, until the hub is dropped.
+/// Subscribes at the backend to the topics that members need, until the hub is dropped.
 async fn keep_subscribed<B: Backend>(interest: Arc<Interest>, backend: Arc<B>) {
     loop {
         match interest.next_work().await {
@@ -155,7 +157,7 @@ async fn keep_subscribed<B: Backend>(interest: Arc<Interest>, backend: Arc<B>) {
                 let outcome = backend.subscribe(&topics).await;
                 interest.subscribed(&topics, &outcome);
             }
-            // Its messages are ignored, whether it has failed or not.
+            // Messages of unneeded topics are ignored, so a failure does not matter.
             Work::Unsubscribe(topics) => _ = backend.unsubscribe(&topics).await,
             Work::End => return,
         }

@@ -1,4 +1,4 @@
-//! One error for each operation of a hub.
+//! One error type per operation of a hub.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tower_websocket::SendError;
 
-/// The name of a topic was refused.
+/// The error of an invalid topic name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopicError {
@@ -23,7 +23,7 @@ pub enum TopicError {
     },
 }
 
-/// A message could not be published.
+/// The error of publishing a message.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -35,23 +35,24 @@ pub enum PublishError {
     Backend(#[from] BackendError),
 }
 
-/// A member could not subscribe.
+/// The error of subscribing a member.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The name of the topic is invalid.
     #[error("invalid topic")]
     Topic(#[from] TopicError),
-    /// The member is subscribed to the topic.
+    /// The member is already subscribed to the topic.
     #[error("already subscribed to the topic")]
     AlreadySubscribed,
-    /// The member has [`HubConfig::max_topics_per_member`](crate::HubConfig::max_topics_per_member) subscriptions.
+    /// The member has [`HubConfig::max_topics_per_member`](crate::HubConfig::max_topics_per_member)
+    /// subscriptions.
     #[error("too many topics for a member: limit {0}")]
     TooManyTopics(usize),
     /// There are [`HubConfig::max_topics`](crate::HubConfig::max_topics) topics with members.
     #[error("too many topics in the hub: limit {0}")]
     HubFull(usize),
-    /// The member's connection is closed, or was closed because it was too slow.
+    /// The member's connection is closed, possibly because it was too slow.
     #[error("the connection is closed")]
     Closed,
     /// The backend could not subscribe, or could not read the history.
@@ -59,26 +60,28 @@ pub enum SubscribeError {
     Backend(#[from] BackendError),
 }
 
-/// The connections of a user could not be closed.
+/// The error of closing the connections of a user.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisconnectError {
-    /// The code may not be sent, or the reason is too long.
+    /// The code must not be sent, or the reason is too long.
     #[error("invalid close frame")]
     Close(#[source] Arc<SendError>),
-    /// The backend could not pass the request on.
+    /// The backend could not forward the request.
     #[error(transparent)]
     Backend(#[from] BackendError),
 }
 
-/// The user has [`HubConfig::max_members_per_user`](crate::HubConfig::max_members_per_user) members on this node.
+/// The user has [`HubConfig::max_members_per_user`](crate::HubConfig::max_members_per_user) members
+/// on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many connections of the user: limit {limit}")]
 pub struct TooManyConnections {
     pub(crate) limit: usize,
 }
 
-/// An operation of a [`Backend`](crate::backend::Backend) has failed. The cause is its [`source`](Error::source).
+/// The failure of an operation of a [`Backend`](crate::backend::Backend). The cause is its
+/// [`source`](Error::source).
 #[derive(Clone)]
 pub struct BackendError(Arc<dyn Error + Send + Sync>);
 
@@ -110,7 +113,7 @@ impl Error for BackendError {
 /// The hub was dropped, so that its backend has nothing left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the hub was dropped")]
-// Exhaustive: it has no more to say, and tests of backends make one.
+// Exhaustive: a unit struct that tests of backends construct.
 pub struct HubDropped;
 
 #[cfg(test)]

@@ -17,17 +17,18 @@ use crate::member::Member;
 use crate::position::Position;
 use crate::stats::HubStats;
 
-/// The length of a close reason (RFC 6455 §5.5).
+/// The maximum length of a close reason in bytes (RFC 6455 §5.5).
 const MAX_REASON: usize = 123;
 
-/// Topics, and the connections that are subscribed to them. It is a handle to be cloned.
+/// Topics and the connections subscribed to them. A handle that is cheap to clone.
 ///
-/// Its tasks, one for each thread of the runtime, end when the last handle and the last [`Member`] are dropped.
+/// Its tasks, one per thread of the runtime, end when the last handle and the last [`Member`] are
+/// dropped.
 ///
 /// # Shutdown
 ///
-/// The hub needs no shutdown. [`Shutdown`](tower_websocket::Shutdown) closes the sockets; messages to a socket that is closing are
-/// dropped, its handler ends and drops its [`Member`].
+/// The hub needs no shutdown. [`Shutdown`](tower_websocket::Shutdown) closes the sockets. Messages
+/// to a closing socket are dropped, and its handler ends and drops its [`Member`].
 #[derive(Clone)]
 pub struct Hub(Arc<Core>);
 
@@ -42,7 +43,7 @@ impl Hub {
         Self(Core::in_process(config, Handle::current()))
     }
 
-    /// Creates a hub whose messages are carried by a backend, so that it is one of several nodes.
+    /// Creates a hub that is one of several nodes, connected by a backend.
     ///
     /// # Errors
     ///
@@ -54,15 +55,16 @@ impl Hub {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: if it is dropped, there is no hub.
+    /// Cancel safe: if the future is dropped, no hub is created.
     pub async fn with_backend(backend: impl Backend, config: HubConfig) -> Result<Self, BackendError> {
         Ok(Self(Core::with_backend(config, backend, Handle::current()).await?))
     }
 
-    /// Adds a connection. It leaves when the member is dropped.
+    /// Adds a connection. It is removed when the member is dropped.
     ///
-    /// A sender from [`WebSocket::sender`](tower_websocket::WebSocket::sender) is right for most handlers, as it does not keep the
-    /// connection open once the handler has ended.
+    /// Most handlers should pass a sender from
+    /// [`WebSocket::sender`](tower_websocket::WebSocket::sender), which does not keep the
+    /// connection open after the handler has ended.
     pub fn join<T>(&self, sender: WebSocketSender<T>) -> Member
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -70,11 +72,13 @@ impl Hub {
         Member::new(self.0.clone(), Subscriber::new(sender), None)
     }
 
-    /// Adds a connection of a user, who can be [sent to](Self::send_to_user) and [disconnected](Self::disconnect_user) by name.
+    /// Adds a connection of a user, who can be [sent to](Self::send_to_user) and
+    /// [disconnected](Self::disconnect_user) by name.
     ///
     /// # Errors
     ///
-    /// [`TooManyConnections`] if the user has [`HubConfig::max_members_per_user`] members on this node.
+    /// [`TooManyConnections`] if the user has [`HubConfig::max_members_per_user`] members on this
+    /// node.
     pub fn join_as<T>(&self, sender: WebSocketSender<T>, user: &str) -> Result<Member, TooManyConnections>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -92,12 +96,14 @@ impl Hub {
         Member::new(self.0.clone(), subscriber, user)
     }
 
-    /// Publishes a message to all members of a topic, on all nodes, and returns its position. It waits while the members do not keep
-    /// up; slow ones are dealt with by their own [`Overflow`](crate::Overflow) and hold up nobody.
+    /// Publishes a message to all members of a topic on all nodes, and returns its position. Waits
+    /// if the delivering tasks do not keep up. Slow members do not delay others; their own
+    /// [`Overflow`](crate::Overflow) applies.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Topic`] for an invalid name; [`PublishError::Backend`] if the backend has not confirmed the message.
+    /// [`PublishError::Topic`] for an invalid name, and [`PublishError::Backend`] if the backend
+    /// has not confirmed the message.
     ///
     /// # Cancel safety
     ///
@@ -110,8 +116,9 @@ impl Hub {
         self.0.publish(topic, message.into(), None)
     }
 
-    /// Publishes a message to the members of a topic on this node alone, without the backend: at once, without a position, and in no
-    /// particular order with other nodes' messages. Returns the number of members.
+    /// Publishes a message to the members of a topic on this node only, without the backend:
+    /// immediately, without a position, and in no particular order relative to other nodes'
+    /// messages. Returns the number of members.
     ///
     /// # Errors
     ///
@@ -128,7 +135,8 @@ impl Hub {
         self.0.publish_local(topic, message.into())
     }
 
-    /// Sends a message to all members that have [joined as](Self::join_as) a user, on all nodes. [`HubConfig::frame`] does not apply.
+    /// Sends a message to all members that have [joined as](Self::join_as) a user, on all nodes.
+    /// [`HubConfig::frame`] does not apply.
     ///
     /// # Errors
     ///
@@ -145,16 +153,17 @@ impl Hub {
         self.0.backend.signal(Signal::Message { user: user.to_owned(), publication: Publication::new(message) })
     }
 
-    /// Closes all connections that have [joined as](Self::join_as) a user, on all nodes. Messages that wait for them are dropped.
+    /// Closes all connections that have [joined as](Self::join_as) a user on all nodes. Their
+    /// queued messages are dropped.
     ///
     /// # Errors
     ///
-    /// [`DisconnectError::Close`] for a code that may not be sent, or a reason over 123 bytes; [`DisconnectError::Backend`] if the
-    /// backend has not confirmed the request.
+    /// [`DisconnectError::Close`] for a code that must not be sent or a reason over 123 bytes, and
+    /// [`DisconnectError::Backend`] if the backend has not confirmed the request.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: all are closed or none.
+    /// Cancel safe: all connections are closed or none.
     pub async fn disconnect_user(&self, user: &str, code: CloseCode, reason: &str) -> Result<(), DisconnectError> {
         if !code.is_sendable() {
             return Err(DisconnectError::Close(Arc::new(SendError::InvalidCloseCode(code))));
@@ -185,7 +194,7 @@ impl Hub {
         self.0.backend.count(topic).await
     }
 
-    /// Returns the figures of this node.
+    /// Returns the statistics of this node.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         let shared = &self.0.router.shared;
@@ -205,12 +214,12 @@ mod tests {
 
     use super::*;
     use crate::subscribe::Subscribe;
-    use crate::test::recorder::Seat;
+    use crate::test::recorder::TestMember;
 
     #[tokio::test]
     async fn messages_of_all_topics_leave_in_one_write_for_each_member() {
         let hub = Hub::new(HubConfig::new().shards(1));
-        let (both, one) = (Seat::of(&hub, Some("ann")), Seat::new(&hub));
+        let (both, one) = (TestMember::of(&hub, Some("ann")), TestMember::new(&hub));
         let _ = both.member.subscribe("a", Subscribe::new()).await.unwrap();
         for seat in [&both, &one] {
             let _ = seat.member.subscribe("b", Subscribe::new()).await.unwrap();
@@ -222,7 +231,7 @@ mod tests {
         hub.send_to_user("ann", "hello").await.unwrap();
         tokio::task::yield_now().await;
         assert_eq!((both.writes(), one.writes()), (vec![11], vec![5]));
-        // There is a limit.
+        // A write is limited to 64 messages.
         for _ in 0..100 {
             hub.publish("b", "b").await.unwrap();
         }

@@ -1,5 +1,5 @@
-//! The topics that a node is subscribed to at its engine: once for all members, for a while after the last has left, and up to which
-//! position their messages have arrived.
+//! The topics that a node is subscribed to at its backend: once for all members, and for a while
+//! after the last one has left, with the position up to which their messages have arrived.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -13,7 +13,8 @@ use crate::error::BackendError;
 use crate::position::Position;
 use crate::sync::lock;
 
-/// The number of topics that nobody needs, and that are subscribed nevertheless. The oldest are unsubscribed early if there are more.
+/// The maximum number of topics that are still subscribed without members. The oldest are
+/// unsubscribed early if there are more.
 const MAX_LINGERING: usize = 10_000;
 
 #[derive(Debug)]
@@ -21,16 +22,16 @@ pub(crate) struct Interest {
     state: Mutex<State>,
     linger: Duration,
     max_lingering: usize,
-    /// There is something for the task to do.
+    /// Notified when there is work for the task.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     topics: HashMap<Arc<str>, Topic>,
-    /// Topics that may be wanted, to be looked up.
+    /// Topics that may need to be subscribed. Their state decides.
     wanted: Vec<Arc<str>>,
-    /// Topics that may be lingering, in the order of the times since when they are.
+    /// Topics that may be lingering, in the order in which they started to.
     lingering: VecDeque<(Instant, Arc<str>)>,
     is_closed: bool,
 }
@@ -38,11 +39,11 @@ struct State {
 #[derive(Debug)]
 struct Topic {
     phase: Phase,
-    /// The number of subscriptions that need it.
+    /// The number of subscriptions that need the topic.
     members: usize,
-    /// The position of the last message that was delivered.
+    /// The position of the last delivered message.
     last: Option<Position>,
-    /// Those that wait until it is subscribed.
+    /// Members that wait until the topic is subscribed.
     waiting: Vec<oneshot::Sender<Result<(), BackendError>>>,
 }
 
@@ -51,9 +52,10 @@ enum Phase {
     Wanted,
     Subscribing,
     Active,
-    /// It was not subscribed yet, or subscribing has failed. The next that needs it tries again.
+    /// The topic was not subscribed yet, or subscribing has failed. The next member that needs it
+    /// tries again.
     Failed,
-    /// Nobody needs it since then.
+    /// No member has needed the topic since.
     Lingering(Instant),
 }
 
@@ -68,16 +70,16 @@ pub(crate) enum Work {
 /// The relation of a message to the last one of its topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// Nobody needs it, or it has arrived before.
+    /// No member needs the topic, or the message has arrived before.
     Ignored,
     Next,
-    /// Messages are missing behind this position.
+    /// Messages after this position are missing.
     Hole(Position),
-    /// The topic has begun a new epoch.
+    /// The topic has started a new epoch.
     NewEpoch,
 }
 
-/// A subscription's need of a topic, released when it is dropped.
+/// A subscription's need for a topic. Dropping it releases the topic.
 #[derive(Debug)]
 pub(crate) struct Lease {
     interest: Arc<Interest>,
@@ -148,7 +150,7 @@ impl Interest {
         }
     }
 
-    /// Waits for something to do. Topics that are wanted at the same time are subscribed together.
+    /// Waits for work. Topics that are wanted at the same time are subscribed together.
     pub(crate) async fn next_work(&self) -> Work {
         loop {
             let deadline = match self.look_for_work() {
@@ -162,7 +164,7 @@ impl Interest {
         }
     }
 
-    /// Returns what is to be done now, or when there may be something.
+    /// Returns the work to do now, or the time at which there may be some.
     fn look_for_work(&self) -> Result<Work, Option<Instant>> {
         let state = &mut *lock(&self.state);
         if state.is_closed {
@@ -196,14 +198,14 @@ impl Interest {
         if expired.is_empty() { Err(None) } else { Ok(Work::Unsubscribe(expired)) }
     }
 
-    /// Notes the outcome of subscribing.
+    /// Records the result of subscribing.
     pub(crate) fn subscribed(&self, topics: &[Arc<str>], outcome: &Result<(), BackendError>) {
         let state = &mut *lock(&self.state);
         for name in topics {
             let Entry::Occupied(mut entry) = state.topics.entry(name.clone()) else { continue };
             let topic = entry.get_mut();
             for waiting in topic.waiting.drain(..) {
-                // Those that do not wait any more have released it.
+                // A member that has stopped waiting has released the topic.
                 let _ = waiting.send(outcome.clone());
             }
             match outcome {
@@ -219,7 +221,7 @@ impl Interest {
         }
     }
 
-    /// Decides about a message that has arrived.
+    /// Decides how to handle a message that has arrived.
     pub(crate) fn arrive(&self, topic: &str, position: Position, is_contiguous: bool) -> Arrival {
         let mut state = lock(&self.state);
         let Some(topic) = state.topics.get_mut(topic) else {
@@ -239,7 +241,7 @@ impl Interest {
         }
     }
 
-    /// Notes up to which position a topic's messages have arrived.
+    /// Records the position up to which a topic's messages have arrived.
     pub(crate) fn reach(&self, topic: &str, position: Position) {
         if let Some(topic) = lock(&self.state).topics.get_mut(topic)
             && position.is_known()
@@ -248,7 +250,7 @@ impl Interest {
         }
     }
 
-    /// Notes the position at which a topic was subscribed, unless messages have arrived since.
+    /// Records the position at which a topic was subscribed, unless messages have arrived since.
     pub(crate) fn begin_at(&self, topic: &str, position: Position) {
         if let Some(topic) = lock(&self.state).topics.get_mut(topic)
             && position.is_known()

@@ -13,11 +13,11 @@ use crate::position::Position;
 use crate::publication::MemberId;
 use crate::subscribe::{Subscribe, Subscribed};
 
-/// A connection's membership in a [`Hub`](crate::Hub), from [`Hub::join`](crate::Hub::join). Dropping it leaves all topics; what was
-/// not sent yet is dropped then.
+/// A connection's membership in a [`Hub`](crate::Hub), created by [`Hub::join`](crate::Hub::join).
+/// Dropping it leaves all topics and drops messages that were not sent yet.
 ///
-/// The hub writes messages to the socket itself, from its own tasks. The handler receives as always, and calls the methods of the
-/// member as the client asks for:
+/// The hub writes messages to the socket itself, from its own tasks. The handler receives as usual,
+/// and calls the methods of the member as requested by the client:
 ///
 /// ```
 /// use websocket_hub::{Hub, Notice, Subscribe};
@@ -42,11 +42,11 @@ use crate::subscribe::{Subscribe, Subscribed};
 ///     }
 /// }
 /// ```
-#[must_use = "it leaves the hub when it is dropped"]
+#[must_use = "dropping it leaves the hub"]
 pub struct Member {
     core: Arc<Core>,
     subscriber: Arc<Subscriber>,
-    /// Boxed, as many members have none.
+    /// Boxed to keep members without a user small.
     user: Option<Box<User>>,
 }
 
@@ -58,16 +58,17 @@ impl Member {
         Self { core, subscriber, user: user.map(|user| Box::new(User(user))) }
     }
 
-    /// Subscribes to a topic. Messages that were missed [since](Subscribe::since) a position, or the
-    /// [last ones](Subscribe::recent), are sent before this returns, as far as the connection takes them, and before any new one.
+    /// Subscribes to a topic. Messages missed [since](Subscribe::since) a position, or the [most
+    /// recent ones](Subscribe::recent), are sent before this returns, as far as the connection
+    /// accepts them, and before any new message.
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`]; the member is not subscribed then.
+    /// [`SubscribeError`]. The member is not subscribed then.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: if it is dropped, the member is not subscribed.
+    /// Cancel safe: if the future is dropped, the member is not subscribed.
     pub fn subscribe<'a>(
         &'a self,
         topic: &'a str,
@@ -76,17 +77,19 @@ impl Member {
         self.core.subscribe(&self.subscriber, topic, options)
     }
 
-    /// Ends a subscription, with the messages and notices of the topic that still wait. Returns whether there was one.
+    /// Ends a subscription and drops its queued messages and notices. Returns whether there was
+    /// one.
     #[must_use]
     pub fn unsubscribe(&self, topic: &str) -> bool {
         self.subscriber.leave(&self.core.router.shared, topic)
     }
 
-    /// Publishes a message to all members of a topic but this one. The member need not be subscribed itself.
+    /// Publishes a message to all members of a topic except this one. The member does not have to
+    /// be subscribed itself.
     ///
     /// # Errors
     ///
-    /// Those of [`Hub::publish`](crate::Hub::publish).
+    /// Same as [`Hub::publish`](crate::Hub::publish).
     ///
     /// # Cancel safety
     ///
@@ -99,7 +102,8 @@ impl Member {
         self.core.publish(topic, message.into(), Some(self.id()))
     }
 
-    /// Waits for a notice. It never resolves if there is none; in particular, the end of the connection is reported by its socket.
+    /// Waits for a notice. Never resolves without one; in particular, the end of the connection is
+    /// reported by its socket.
     ///
     /// # Cancel safety
     ///
@@ -108,13 +112,14 @@ impl Member {
         poll_fn(|cx| self.subscriber.poll_notice(cx))
     }
 
-    /// Returns the number that names this member on all nodes, to exclude it from a [`Publication`](crate::backend::Publication).
+    /// Returns the id of this member, which is unique among all nodes, to exclude it from a
+    /// [`Publication`](crate::backend::Publication).
     #[must_use]
     pub fn id(&self) -> MemberId {
         self.subscriber.id(&self.core.router.shared)
     }
 
-    /// Returns the user that it has joined as.
+    /// Returns the user that the member has joined as.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_ref().map(|user| &*user.0)

@@ -1,13 +1,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A place in the sequence of a topic's messages. A client that keeps the position of the last message it has seen can
-/// [resume](crate::Subscribe::since) behind it.
+/// A position in the sequence of a topic's messages. A client that remembers the position of the
+/// last message it has received can [resume](crate::Subscribe::since) after it.
 ///
-/// Offsets of a topic grow with each message, not necessarily by one. They can be compared only if the epochs are equal: a hub that
-/// has lost its history, by a restart for example, begins a new epoch.
+/// Offsets of a topic increase with each message, not necessarily by one. They can only be compared
+/// if the epochs are equal: a hub that has lost its history, for example by a restart, starts a new
+/// epoch.
 ///
-/// It is sent to clients as text, since a number in JavaScript does not hold 64 bits:
+/// It is sent to clients as text, since numbers in JavaScript cannot represent all 64-bit integers:
 ///
 /// ```
 /// use websocket_hub::Position;
@@ -23,11 +24,12 @@ pub struct Position {
 }
 
 impl Position {
-    /// The position of messages without one: those of [`publish_local`](crate::Hub::publish_local), and those of backends that count
-    /// nothing. Resuming from it reports [`Lost`](crate::Recovery::Lost).
+    /// The position of messages without one: those of [`publish_local`](crate::Hub::publish_local),
+    /// and those of backends that do not count messages. Resuming from it reports
+    /// [`Lost`](crate::Recovery::Lost).
     pub const UNKNOWN: Self = Self::new(0, 0);
 
-    /// Creates a position, in a [backend](crate::backend) for example.
+    /// Creates a position. Used by [backends](crate::backend).
     #[must_use]
     pub const fn new(epoch: u64, offset: u64) -> Self {
         Self { epoch, offset }
@@ -73,7 +75,7 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, ParsePositionError> {
         let (epoch, offset) = text.split_once('-').ok_or(ParsePositionError(()))?;
-        // The standard library takes a sign as well.
+        // The standard library accepts a sign as well.
         if epoch.starts_with('+') || offset.starts_with('+') {
             return Err(ParsePositionError(()));
         }

@@ -11,7 +11,7 @@ use crate::config::{Frame, ToFrame};
 use crate::position::Position;
 use crate::sync::lock;
 
-/// The bytes that a publication holds beside its payload, roughly.
+/// The approximate number of bytes that a publication takes in addition to its payload.
 const OVERHEAD: usize = 128;
 
 /// The flags of the envelope.
@@ -25,18 +25,21 @@ pub struct MemberId {
     pub(crate) member: u64,
 }
 
-/// A message that is published to a topic, and the member that does not get it. Cheap to clone.
+/// A message published to a topic, and optionally a member that does not receive it. Cheap to
+/// clone.
 ///
-/// Backends send it over the wire in the form of [`to_bytes`](Self::to_bytes), so that all of them agree.
+/// Backends transmit it as encoded by [`to_bytes`](Self::to_bytes), so that all of them agree on
+/// the format.
 #[derive(Clone)]
 pub struct Publication(Arc<Inner>);
 
 struct Inner {
     message: PreparedMessage,
     except: Option<MemberId>,
-    /// With the frame of the application around it, which is made once; `None` if the callback has panicked.
+    /// The message with the application's frame, which is created once. `None` if the callback has
+    /// panicked.
     framed: OnceLock<Option<PreparedMessage>>,
-    /// The part of the budget. Members that share it are not charged again.
+    /// The part of the budget. It is charged once for all members.
     charge: Mutex<Option<Charge>>,
 }
 
@@ -46,7 +49,7 @@ impl Publication {
         Self::except(message, None)
     }
 
-    /// Creates a publication for all members but one.
+    /// Creates a publication for all members except one.
     pub fn except(message: impl Into<PreparedMessage>, member: Option<MemberId>) -> Self {
         let message = message.into();
         Self(Arc::new(Inner { message, except: member, framed: OnceLock::new(), charge: Mutex::default() }))
@@ -58,14 +61,14 @@ impl Publication {
         self.0.message.message()
     }
 
-    /// Returns the member that does not get the message.
+    /// Returns the member that does not receive the message.
     #[must_use]
     pub fn excluded(&self) -> Option<MemberId> {
         self.0.except
     }
 
-    /// Encodes the publication for the wire between nodes: a byte of flags, the excluded member in 16 bytes if there is one, and
-    /// the payload.
+    /// Encodes the publication for transmission between nodes: a byte of flags, the excluded member
+    /// in 16 bytes if there is one, and the payload.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let message = self.message();
@@ -80,11 +83,11 @@ impl Publication {
         bytes.freeze()
     }
 
-    /// Decodes what [`to_bytes`](Self::to_bytes) has encoded.
+    /// Decodes the output of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] for anything else.
+    /// [`DecodeError`] for any other input.
     pub fn from_bytes(bytes: &Bytes) -> Result<Self, DecodeError> {
         let (&flags, rest) = bytes.split_first().ok_or(DecodeError(()))?;
         if flags & !(TEXT | EXCEPT) != 0 {
@@ -106,12 +109,12 @@ impl Publication {
         Ok(Self::except(message, except))
     }
 
-    /// Returns the bytes that it counts for in histories and budgets.
+    /// Returns the number of bytes charged to histories and budgets.
     pub(crate) fn size(&self) -> usize {
         self.message().len() + OVERHEAD
     }
 
-    /// Charges the budget for as long as anybody holds this publication.
+    /// Charges the budget until the last reference to this publication is dropped.
     pub(crate) fn charge(&self, budget: Option<&Budget>) {
         if let Some(budget) = budget {
             let framed = self.0.framed.get().and_then(Option::as_ref).map_or(0, |framed| framed.message().len());
@@ -120,7 +123,7 @@ impl Publication {
     }
 }
 
-/// Without the message, which may be secret.
+/// Omits the message, which may be confidential.
 impl fmt::Debug for Publication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publication").field("len", &self.message().len()).field("except", &self.0.except).finish()
@@ -142,8 +145,8 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Returns what is written to the members, which is made by the first that asks. `None` if the application's callback has
-    /// panicked.
+    /// Returns the message to write to the members. The first call creates it. Returns `None` if
+    /// the application's callback has panicked.
     pub(crate) fn prepared(&self, frame: Option<&Frame>, panicked: impl FnOnce()) -> Option<&PreparedMessage> {
         let inner = &*self.publication.0;
         let (Some(frame), Some(topic)) = (frame, &self.topic) else {

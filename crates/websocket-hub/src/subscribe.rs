@@ -1,4 +1,4 @@
-//! The options of a subscription, and its outcome.
+//! The options of a subscription and its result.
 
 use tower_websocket::CloseCode;
 
@@ -23,51 +23,53 @@ pub struct Subscribe {
 }
 
 impl Subscribe {
-    /// Creates the default options: new messages only, up to 256 of them and 1 MiB may wait, then the connection is closed.
+    /// Creates the default options: only new messages are sent, up to 256 of them and 1 MiB may be
+    /// queued, and above that the connection is closed.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the policy for messages for which there is no room in the queue. The default is [`Overflow::Close`] with 1013.
+    /// Sets the policy for messages that exceed the queue. Default: [`Overflow::Close`] with 1013.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// Sets the number of messages of this topic, and of their bytes, that may wait for the connection. The default is 256 messages
-    /// and 1 MiB. Beyond it, [`overflow`](Self::overflow) decides.
+    /// Sets the number of messages of this topic, and of their bytes, that may be queued for the
+    /// connection. Default: 256 messages and 1 MiB. Above it, [`overflow`](Self::overflow) applies.
     pub fn queue(mut self, limit: QueueLimit) -> Self {
         self.queue = limit;
         self
     }
 
-    /// Resumes behind a position: the messages since then are sent first. There is none by default.
+    /// Resumes after a position: the messages since then are sent first. Default: none.
     pub fn since(mut self, position: impl Into<Option<Position>>) -> Self {
         self.since = position.into();
         self
     }
 
-    /// Sends the last messages of the history first, at most this number: to a member that does not resume, or whose position is
-    /// [lost](Recovery::Lost). The default is 0.
+    /// Sets the number of messages of the history that are sent first, to a member that does not
+    /// resume or whose position is [lost](Recovery::Lost). Default: 0.
     pub fn recent(mut self, messages: usize) -> Self {
         self.recent = messages;
         self
     }
 }
 
-/// The policy for messages for which there is no room in the queue of a slow subscriber.
+/// The policy for messages that exceed the queue of a slow subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// Closes the connection with this code. A client that returns with its position is correct again, so this is the default, with
-    /// 1013 (try again later).
+    /// Closes the connection with this code. A client that returns with its position misses
+    /// nothing, so this is the default, with 1013 (try again later).
     Close(CloseCode),
-    /// Drops the oldest messages of the topic that wait, as many as it takes, and reports [`Lagged`](crate::Notice::Lagged).
+    /// Drops the oldest queued messages of the topic, as many as necessary, and reports
+    /// [`Lagged`](crate::Notice::Lagged).
     DropOldest,
     /// Drops the new message, and reports [`Lagged`](crate::Notice::Lagged).
     DropNewest,
-    /// Keeps the newest message alone, for topics whose messages replace each other. Messages that were replaced are counted in the
-    /// [statistics](crate::HubStats::replaced) and not reported.
+    /// Keeps only the newest message, for topics whose messages replace each other. Replaced
+    /// messages are counted in the [statistics](crate::HubStats::replaced) and not reported.
     LatestOnly,
 }
 
@@ -77,8 +79,8 @@ impl Default for Overflow {
     }
 }
 
-/// The messages that may wait for a connection, and their bytes. A message that alone is over the limit never waits. Each is at most
-/// `u32::MAX`.
+/// Limits the number of messages queued for a connection, and of their bytes. A message that
+/// exceeds the limit on its own is never queued. Each limit is at most `u32::MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimit {
     messages: u32,
@@ -86,7 +88,7 @@ pub struct QueueLimit {
 }
 
 impl QueueLimit {
-    /// Creates a limit. A higher number than `u32::MAX` is lowered to it.
+    /// Creates a limit. Numbers above `u32::MAX` are lowered to it.
     #[must_use]
     pub const fn new(messages: usize, bytes: usize) -> Self {
         Self { messages: saturate(messages), bytes: saturate(bytes) }
@@ -109,22 +111,23 @@ const fn saturate(number: usize) -> u32 {
     if number > u32::MAX as usize { u32::MAX } else { number as u32 }
 }
 
-/// 256 messages and 1 MiB: some seconds of a busy topic, and a thousand stalled members hold less than a gigabyte.
+/// 256 messages and 1 MiB: a few seconds of a busy topic, while a thousand stalled members hold
+/// less than 1 GiB.
 impl Default for QueueLimit {
     fn default() -> Self {
         Self::new(256, 1024 * 1024)
     }
 }
 
-/// A subscription that was made.
+/// The result of subscribing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "messages may be lost, which the client should know"]
 pub struct Subscribed {
-    /// The position that was reached when the subscription began. All later messages are sent, unless the subscription's own
-    /// [`Overflow`] drops them.
+    /// The position at which the subscription began. All later messages are sent, unless the
+    /// subscription's [`Overflow`] drops them.
     pub position: Position,
-    /// The outcome of the resumption.
+    /// The result of resuming.
     pub recovery: Recovery,
 }
 
@@ -134,7 +137,7 @@ impl Subscribed {
     }
 }
 
-/// The outcome of a resumption.
+/// The result of resuming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recovery {
@@ -142,8 +145,9 @@ pub enum Recovery {
     NotRequested,
     /// Nothing was published since the position.
     NothingMissed,
-    /// Every message since the position was sent; this is their number.
+    /// All messages since the position were sent. The value is their number.
     Recovered(usize),
-    /// The messages since the position are not in the history any more, or never were. The client must load its state anew.
+    /// The messages since the position are no longer in the history, or never were. The client must
+    /// reload its state.
     Lost,
 }

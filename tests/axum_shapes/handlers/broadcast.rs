@@ -1,4 +1,4 @@
-//! As axum's example "websockets-http2": one task for each socket, over HTTP/1.1 and HTTP/2.
+//! Based on axum's example "websockets-http2": one task per socket, over HTTP/1.1 and HTTP/2.
 
 use axum::Router;
 use axum::extract::State;

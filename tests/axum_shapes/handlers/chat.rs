@@ -1,4 +1,4 @@
-//! As axum's example "chat": two tasks for each socket, and a channel to all.
+//! Based on axum's example "chat": two tasks per socket, and a broadcast channel.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

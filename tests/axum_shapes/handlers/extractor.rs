@@ -1,4 +1,4 @@
-//! As the tests of axum's extractor.
+//! Based on the tests of axum's extractor.
 
 use std::future::ready;
 
@@ -85,12 +85,12 @@ fn extractor_has_every_setter() {
         peer.send_text("x".repeat(100));
         peer.expect_text(&"x".repeat(100)).await;
         peer.send_text("x".repeat(101));
-        // Axum ends the connection without a close.
+        // Axum ends the connection without a close frame.
         assert!(!peer.rest().await.starts_with(b"\x81"));
     });
 }
 
-/// Echoes messages and closes, with axum's idea of what a handler does with the rest.
+/// Echoes messages and closes, handling the other cases as axum's documentation suggests.
 async fn echo(mut socket: WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         match message {

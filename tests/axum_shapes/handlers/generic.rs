@@ -1,4 +1,5 @@
-//! As axum's example "testing-websockets": a handler of any sink and stream, which is tested without a socket as well.
+//! Based on axum's example "testing-websockets": a handler of any sink and stream, which is also
+//! tested without a socket.
 
 use axum::Router;
 use axum::response::Response;

@@ -1,4 +1,5 @@
-//! As axum's example "websockets": a socket that pings, receives, is split, and is closed by its sending half.
+//! Based on axum's example "websockets": a socket that pings, receives, is split, and is closed by
+//! its sending half.
 
 use std::ops::ControlFlow;
 use std::time::Duration;

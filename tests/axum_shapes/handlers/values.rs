@@ -1,4 +1,4 @@
-//! What applications do with messages and texts as values.
+//! Operations of applications on messages and texts as values.
 
 use std::borrow::Cow;
 

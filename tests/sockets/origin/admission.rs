@@ -1,4 +1,4 @@
-//! Who gets in on HTTP/1.1, by every version, and who does not.
+//! Accepted and refused handshakes on HTTP/1.1, for every version.
 
 use tower_websocket::{OriginRefusal, Version};
 use websocket_tests::wire::{Handshake, VERSIONS};
@@ -8,7 +8,7 @@ use crate::client::Opening;
 use crate::run::run;
 
 #[test]
-fn pages_of_the_same_origin_get_in_and_others_do_not_by_every_version() {
+fn same_origin_is_accepted_and_others_are_not_in_every_version() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(guard()).await;
@@ -25,7 +25,7 @@ fn pages_of_the_same_origin_get_in_and_others_do_not_by_every_version() {
                     ("http://example.com http://evil.com", OriginRefusal::Several),
                 ] {
                     let handshake = foreign(version, origin);
-                    // The 8 bytes stay out of this here.
+                    // The 8 bytes do not matter here.
                     let handshake = Handshake { body: Vec::new(), ..handshake };
                     confirm_refusal(&response(port, &handshake).await, refusal);
                 }
@@ -35,7 +35,7 @@ fn pages_of_the_same_origin_get_in_and_others_do_not_by_every_version() {
 }
 
 #[test]
-fn whoever_is_no_browser_gets_in_unless_an_origin_is_required() {
+fn clients_without_an_origin_are_accepted_unless_one_is_required() {
     run(async || {
         for gate in GATES {
             let mut opening = opening(gate.serve(guard()).await, Version::Hybi13);
@@ -49,7 +49,7 @@ fn whoever_is_no_browser_gets_in_unless_an_origin_is_required() {
 }
 
 #[test]
-fn other_origins_get_in_where_they_are_allowed() {
+fn other_origins_are_accepted_if_allowed() {
     run(async || {
         for gate in GATES {
             let guard = guard().allow("https://*.example.org").unwrap().allow("http://localhost:*").unwrap();
@@ -79,7 +79,7 @@ fn several_origin_headers_are_refused() {
 }
 
 #[test]
-fn a_name_bound_to_localhost_gets_nobody_in() {
+fn name_rebound_to_localhost_is_refused() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(localhost()).await;
@@ -100,7 +100,7 @@ fn a_name_bound_to_localhost_gets_nobody_in() {
 }
 
 #[test]
-fn a_malformed_host_is_answered_with_400() {
+fn malformed_host_is_answered_with_400() {
     run(async || {
         for gate in GATES {
             for guard in [guard(), localhost()] {
@@ -114,7 +114,7 @@ fn a_malformed_host_is_answered_with_400() {
                     right().with("Host", "example.com"),
                 ] {
                     let (answer, body) = response(port, &handshake).await;
-                    // The extractor's own words, where it comes first.
+                    // The extractor checks first, so its text applies.
                     assert_eq!((answer.status, body.as_str()), (400, "missing or invalid Host header\n"));
                 }
             }
@@ -123,7 +123,7 @@ fn a_malformed_host_is_answered_with_400() {
 }
 
 #[test]
-fn an_absolute_target_stands_above_the_host() {
+fn absolute_target_takes_precedence_over_the_host() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(guard()).await;

@@ -1,4 +1,4 @@
-//! What a refusal says on the wire, and what it leaves as it was.
+//! The response of a refusal, and what it leaves unchanged.
 
 use tower_websocket::{OriginRefusal, Version};
 use websocket_tests::wire::{Frame, Handshake};
@@ -9,13 +9,13 @@ use crate::serve::Port;
 use crate::stacks::INNER;
 
 #[test]
-fn the_connection_of_a_refused_handshake_goes_on_as_http() {
+fn connection_of_a_refused_handshake_continues_as_http() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(guard()).await;
             let refused = || foreign(Version::Hybi13, "http://evil.com");
             let mut wire = port.connect().await;
-            // One after the other, and then all at once.
+            // One after another, and then all at once.
             for _ in 0..2 {
                 wire.write(refused().bytes()).await;
                 confirm_refusal(&wire.response().await, OriginRefusal::CrossOrigin);
@@ -36,7 +36,8 @@ fn the_connection_of_a_refused_handshake_goes_on_as_http() {
     });
 }
 
-/// What a server does behind a refused handshake of hixie-76, whose 8 bytes are nothing that HTTP knows.
+/// Returns everything that a server sends after a refused hixie-76 handshake, whose 8 bytes are not
+/// valid HTTP.
 async fn behind_hixie76(port: Port, handshake: &Handshake, status: u16) -> String {
     let mut wire = port.connect().await;
     wire.write([handshake.bytes(), Handshake::get("/").bytes()].concat()).await;
@@ -46,21 +47,21 @@ async fn behind_hixie76(port: Port, handshake: &Handshake, status: u16) -> Strin
 }
 
 #[test]
-fn the_8_bytes_of_hixie_76_end_the_connection_as_with_any_other_refusal() {
+fn hixie_76_bytes_end_the_connection_as_with_any_other_refusal() {
     run(async || {
         for gate in GATES {
             let port = gate.serve(guard()).await;
             let guarded = behind_hixie76(port, &foreign(Version::Hixie76, "http://evil.com"), 403).await;
             let malformed = opening(port, Version::Hixie76).handshake.set("Sec-WebSocket-Key1", "no digits");
             assert_eq!(guarded, behind_hixie76(port, &malformed, 400).await);
-            // They are the beginning of a request line that is none; the request behind them is never read.
+            // They are the start of an invalid request line; the request after them is never read.
             assert!(guarded.starts_with("HTTP/1.1 400 Bad Request") && !guarded.contains(INNER), "{guarded}");
         }
     });
 }
 
 #[test]
-fn a_declared_body_is_not_taken_for_the_next_request() {
+fn declared_body_is_not_parsed_as_the_next_request() {
     run(async || {
         for gate in LAYERS {
             let port = gate.serve(guard()).await;
@@ -78,7 +79,8 @@ fn a_declared_body_is_not_taken_for_the_next_request() {
                 let refused = wire.response().await;
                 assert_eq!(refused.0.status, 403);
                 if !body.is_empty() {
-                    // The body came whole, so the connection goes on behind it: one answer, not two.
+                    // The body was received completely, so the connection continues: one response,
+                    // not two.
                     confirm_refusal(&refused, OriginRefusal::CrossOrigin);
                     confirm_inner(&wire.response().await);
                     wire.write(opening(port, Version::Hybi13).handshake.bytes()).await;
@@ -92,9 +94,9 @@ fn a_declared_body_is_not_taken_for_the_next_request() {
 }
 
 #[test]
-fn a_refusal_comes_before_all_other_answers() {
+fn refusal_precedes_all_other_responses() {
     run(async || {
-        // A page of another origin learns neither which versions are spoken nor what it did wrong.
+        // A page of another origin learns neither which versions are supported nor what was wrong.
         for gate in LAYERS {
             let port = gate.serve(guard()).await;
             for handshake in [
@@ -104,7 +106,7 @@ fn a_refusal_comes_before_all_other_answers() {
             ] {
                 confirm_refusal(&response(port, &handshake).await, OriginRefusal::CrossOrigin);
             }
-            // Its own pages do.
+            // Pages of the server's own origin do.
             let outdated = Handshake { target: "/chat".into(), ..Handshake::hybi("12") };
             let (answer, _) = response(port, &outdated.with("Origin", "http://example.com")).await;
             assert_eq!((answer.status, answer.all("Sec-WebSocket-Version")), (426, vec!["13, 8, 7"]));
@@ -113,7 +115,7 @@ fn a_refusal_comes_before_all_other_answers() {
 }
 
 #[test]
-fn an_answer_repeats_nothing_of_the_request_nor_of_the_rules() {
+fn refusal_repeats_nothing_of_the_request_or_the_rules() {
     run(async || {
         for gate in GATES {
             let guard = localhost().allow("https://secret.example.org").unwrap();

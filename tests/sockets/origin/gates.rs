@@ -1,4 +1,4 @@
-//! The servers that the guard stands before, and what is sent to them.
+//! The servers protected by the guard, and the requests sent to them.
 
 use std::convert::Infallible;
 
@@ -19,16 +19,16 @@ use crate::client::Opening;
 use crate::serve::{How, Port, serve};
 use crate::stacks::{INNER, axum, config};
 
-/// Where the guard stands.
+/// Where the guard is applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Gate {
-    /// Over the WebSocket layer.
+    /// Around the WebSocket layer.
     Layer,
-    /// The same, over hyper's `http1`.
+    /// The same with hyper's `http1`.
     Http1,
-    /// The same, over TLS.
+    /// The same over TLS.
     Tls,
-    /// Over a router whose handler extracts.
+    /// Around a router with the extractor.
     Router,
     /// In the handler.
     Extractor,
@@ -93,13 +93,13 @@ pub(super) fn localhost() -> OriginGuard {
     guard().hosts(["localhost", "127.0.0.1", "[::1]"]).expect("hosts")
 }
 
-/// A handshake of a page of example.com, to the same.
+/// Returns a handshake by a page of example.com to the same host.
 pub(super) fn opening(port: Port, version: Version) -> Opening {
     let opening = Opening::of(version).target("/chat");
     if port.is_secure { opening.secure() } else { opening }
 }
 
-/// The same of a page of another origin.
+/// Returns a handshake by a page of another origin.
 pub(super) fn foreign(version: Version, origin: &str) -> Handshake {
     let mut handshake = Opening::of(version).target("/chat").handshake;
     for (name, value) in &mut handshake.headers {
@@ -119,7 +119,7 @@ pub(super) async fn response(port: Port, handshake: &Handshake) -> (Answer, Stri
 pub(super) fn confirm_refusal((answer, body): &(Answer, String), refusal: OriginRefusal) {
     assert_eq!((answer.status, body.as_str()), (refusal.status().as_u16(), format!("{refusal}\n").as_str()));
     assert_eq!(answer.all("Content-Type"), ["text/plain; charset=utf-8"]);
-    // It tells of nothing else, and closes nothing.
+    // It contains nothing else, and does not close the connection.
     let names: Vec<_> = answer.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     assert!(names.iter().all(|name| ["content-type", "content-length", "date"].contains(&name.as_str())), "{names:?}");
 }

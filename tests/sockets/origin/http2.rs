@@ -14,7 +14,7 @@ use crate::run::run;
 use crate::serve::Port;
 use crate::wire::Wire;
 
-/// A connection of HTTP/2.
+/// Opens an HTTP/2 connection.
 async fn http2(port: Port) -> SendRequest<Empty<Bytes>> {
     let io = TokioIo::new(port.connect_http2().await);
     let (sender, connection) = handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
@@ -51,7 +51,7 @@ async fn refused(sender: &mut SendRequest<Empty<Bytes>>, request: Request<Empty<
 }
 
 #[test]
-fn on_http_2_only_the_stream_of_a_refused_handshake_ends() {
+fn refused_handshake_on_http_2_ends_only_its_stream() {
     run(async || {
         for gate in HTTP2 {
             let mut sender = http2(gate.serve(guard()).await).await;
@@ -74,7 +74,7 @@ fn on_http_2_only_the_stream_of_a_refused_handshake_ends() {
 }
 
 #[test]
-fn on_http_2_the_authority_is_the_host() {
+fn authority_on_http_2_is_the_host() {
     run(async || {
         for gate in HTTP2 {
             let mut sender = http2(gate.serve(localhost()).await).await;
@@ -88,7 +88,7 @@ fn on_http_2_the_authority_is_the_host() {
 }
 
 #[test]
-fn on_http_2_what_is_no_handshake_goes_through() {
+fn plain_requests_on_http_2_pass_through() {
     run(async || {
         for gate in [Gate::Layer, Gate::Tls, Gate::Router] {
             let mut sender = http2(gate.serve(localhost().require_origin(true)).await).await;

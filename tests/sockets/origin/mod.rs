@@ -1,4 +1,4 @@
-//! The origin guard: its verdicts, and the servers that it stands before.
+//! The origin guard: its decisions, and the servers that it protects.
 
 mod admission;
 mod answers;

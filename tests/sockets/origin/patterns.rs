@@ -1,4 +1,4 @@
-//! The origins and hosts that a guard is told of.
+//! Patterns for the origins and hosts of a guard.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ const FOR_EVIL: [&str; 6] = [
 ];
 
 #[test]
-fn other_origins_are_let_in_where_they_are_allowed() {
+fn other_origins_are_accepted_if_allowed() {
     let guard = allowing("https://app.example.org").allow("http://LOCALHOST:3000").unwrap();
     confirm(
         &guard,
@@ -30,7 +30,7 @@ fn other_origins_are_let_in_where_they_are_allowed() {
             ("https://app.example.org", "example.com", LET_IN),
             ("HTTPS://APP.example.org:443", "example.com", LET_IN),
             ("http://localhost:3000", "example.com", LET_IN),
-            // They need no Host to be compared with.
+            // They do not need a Host to be compared with.
             ("https://app.example.org", "exa mple.com", LET_IN),
             ("http://app.example.org", "example.com", Err(CrossOrigin)),
             ("https://app.example.org:8443", "example.com", Err(CrossOrigin)),
@@ -49,7 +49,7 @@ fn other_origins_are_let_in_where_they_are_allowed() {
 }
 
 #[test]
-fn a_wildcard_stands_for_all_names_below_but_not_for_the_name_itself() {
+fn wildcard_matches_all_subdomains_but_not_the_domain() {
     confirm(
         &allowing("https://*.example.com"),
         [
@@ -75,7 +75,7 @@ fn a_wildcard_stands_for_all_names_below_but_not_for_the_name_itself() {
 }
 
 #[test]
-fn a_port_can_be_a_wildcard_too() {
+fn port_can_be_a_wildcard() {
     confirm(
         &allowing("http://localhost:*").allow("https://*.example.com:*").unwrap(),
         [
@@ -93,18 +93,18 @@ fn a_port_can_be_a_wildcard_too() {
 }
 
 #[test]
-fn origins_of_other_schemes_are_only_let_in_by_name() {
+fn origins_of_other_schemes_are_only_accepted_by_name() {
     for origin in ["chrome-extension://abcdefghijklmnop", "tauri://localhost", "capacitor://localhost", "file://"] {
         assert_eq!(guard().check(&request("localhost", origin)), Err(CrossOrigin), "{origin}");
         assert_eq!(allowing(origin).check(&request("localhost", origin)), LET_IN, "{origin}");
         assert_eq!(allowing("http://localhost:*").check(&request("localhost", origin)), Err(CrossOrigin), "{origin}");
     }
-    // Without a port that is known they are not the same, whatever else is.
+    // Without a known port they are not the same origin.
     assert_eq!(guard().check(&request("localhost:8080", "tauri://localhost:8080")), Err(CrossOrigin));
 }
 
 #[test]
-fn a_host_that_is_not_on_the_list_is_refused_whatever_the_origin() {
+fn host_that_is_not_on_the_list_is_refused_whatever_the_origin() {
     for host in ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]:8080", "[0::1]"] {
         assert_eq!(localhost().check(&without_origin(host)), LET_IN, "{host}");
         assert_eq!(localhost().check(&request(host, format!("http://{host}"))), LET_IN, "{host}");
@@ -114,26 +114,26 @@ fn a_host_that_is_not_on_the_list_is_refused_whatever_the_origin() {
         ["evil.com", "evil.com:8080", "localhost.evil.com", "localhost.", "127.0.0.2", "127.1", "0.0.0.0", "[::]"]
     {
         assert_eq!(localhost().check(&without_origin(host)), Err(Host), "{host}");
-        // The page of a name that was bound anew is of the same origin.
+        // A page whose name was rebound has the same origin.
         assert_eq!(localhost().check(&request(host, format!("http://{host}"))), Err(Host), "{host}");
         assert_eq!(guard().check(&request(host, format!("http://{host}"))), LET_IN, "{host}");
     }
     let allowing = localhost().allow("https://app.example.com").unwrap();
     assert_eq!(allowing.check(&request("evil.com", "https://app.example.com")), Err(Host));
-    // No list is not the empty list, and the last one holds.
+    // No list is different from an empty list, and the last list applies.
     let none = localhost().hosts::<[&str; 0]>([]).unwrap();
     assert_eq!(none.check(&without_origin("localhost")), Err(Host));
     assert_eq!(none.hosts(["example.com"]).unwrap().check(&without_origin("example.com")), LET_IN);
 }
 
 #[test]
-fn a_host_on_the_list_may_have_a_port_or_a_wildcard() {
+fn host_on_the_list_may_have_a_port_or_a_wildcard() {
     let hosts = |hosts: &[&str]| guard().hosts(hosts).unwrap();
     for (list, host, verdict) in [
         (hosts(&["localhost:8080"]), "localhost:8080", LET_IN),
         (hosts(&["localhost:8080"]), "localhost:8081", Err(Host)),
         (hosts(&["localhost:8080"]), "localhost", Err(Host)),
-        // Behind TLS or not: who knows?
+        // Whether TLS is used is unknown.
         (hosts(&["example.com:443"]), "example.com", LET_IN),
         (hosts(&["example.com:80"]), "example.com", LET_IN),
         (hosts(&["example.com:443"]).secure(true), "example.com", LET_IN),
@@ -150,7 +150,7 @@ fn a_host_on_the_list_may_have_a_port_or_a_wildcard() {
 }
 
 #[test]
-fn a_pattern_that_is_none_is_an_error() {
+fn invalid_pattern_is_an_error() {
     let origin = |pattern: &str| guard().allow(pattern).map(drop).unwrap_err();
     for pattern in [
         "",
@@ -208,9 +208,9 @@ fn a_pattern_that_is_none_is_an_error() {
 }
 
 proptest! {
-    /// What is a pattern lets in nothing but what it says.
+    /// A pattern accepts only what it describes.
     #[test]
-    fn a_pattern_of_any_parts_lets_in_nothing_else(parts in vec(select(PARTS), 1..9)) {
+    fn pattern_of_any_parts_accepts_nothing_else(parts in vec(select(PARTS), 1..9)) {
         let pattern = parts.concat();
         if let Ok(guard) = guard().allow(&pattern) {
             let is_let_in = guard.check(&request("server.test", "https://evil.com")).is_ok();

@@ -1,4 +1,4 @@
-//! Which origin is the server's own, which is malformed, and which is none.
+//! Which origins are the server's own, malformed, or missing.
 
 use http::{HeaderValue, Request, Version};
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ fn absolute(target: &str, host: &str, origin: &str) -> Request<()> {
     request
 }
 
-/// What origins are made of, and what is put into them.
+/// Parts of origins and insertions, to be combined.
 const PARTS: &[&str] = &[
     "https://",
     "https://",
@@ -48,7 +48,7 @@ const PARTS: &[&str] = &[
     "%2e",
 ];
 
-/// As hyper gives it: `:authority` is part of the URI.
+/// As parsed by hyper: `:authority` is part of the URI.
 fn http2(authority: &str, origin: &str) -> Request<()> {
     let mut request = absolute(&format!("https://{authority}/chat"), "unused", origin);
     request.headers_mut().remove("host");
@@ -57,7 +57,7 @@ fn http2(authority: &str, origin: &str) -> Request<()> {
 }
 
 #[test]
-fn a_page_of_the_same_host_and_port_is_let_in_and_no_other() {
+fn page_of_the_same_host_and_port_is_accepted_and_no_other() {
     confirm(
         &guard(),
         [
@@ -69,7 +69,7 @@ fn a_page_of_the_same_host_and_port_is_let_in_and_no_other() {
             ("https://localhost", "localhost", LET_IN),
             ("http://127.0.0.1:8080", "127.0.0.1:8080", LET_IN),
             ("https://evil.com", "example.com", Err(CrossOrigin)),
-            // What others have taken for the same.
+            // Origins that other implementations have mistaken for the same.
             ("https://example.com.evil.com", "example.com", Err(CrossOrigin)),
             ("https://evilexample.com", "example.com", Err(CrossOrigin)),
             ("https://evil-example.com", "example.com", Err(CrossOrigin)),
@@ -86,7 +86,7 @@ fn a_page_of_the_same_host_and_port_is_let_in_and_no_other() {
             ("https://example.com`.evil.com", "example.com", Err(Malformed)),
             ("https://example.com{.evil.com", "example.com", Err(Malformed)),
             ("https://example.com%60.evil.com", "example.com", Err(Malformed)),
-            // Other names for the same machine are other hosts.
+            // Other names of the same machine are other hosts.
             ("http://127.0.0.1", "localhost", Err(CrossOrigin)),
             ("http://127.1", "127.0.0.1", Err(CrossOrigin)),
             ("http://2130706433", "127.0.0.1", Err(CrossOrigin)),
@@ -97,7 +97,7 @@ fn a_page_of_the_same_host_and_port_is_let_in_and_no_other() {
 }
 
 #[test]
-fn a_port_that_is_left_out_is_the_one_of_the_scheme() {
+fn missing_port_is_the_default_of_the_scheme() {
     confirm(
         &guard(),
         [
@@ -130,7 +130,7 @@ fn a_port_that_is_left_out_is_the_one_of_the_scheme() {
 }
 
 #[test]
-fn an_ipv6_address_is_the_same_however_it_is_written() {
+fn ipv6_addresses_are_equal_however_they_are_written() {
     confirm(
         &guard(),
         [
@@ -154,7 +154,7 @@ fn an_ipv6_address_is_the_same_however_it_is_written() {
 }
 
 #[test]
-fn a_dot_at_the_end_makes_another_host() {
+fn trailing_dot_makes_another_host() {
     confirm(
         &guard(),
         [
@@ -170,7 +170,7 @@ fn a_dot_at_the_end_makes_another_host() {
 }
 
 #[test]
-fn what_is_no_origin_is_malformed() {
+fn invalid_origin_is_malformed() {
     let malformed = [
         "",
         "example.com",
@@ -208,7 +208,7 @@ fn what_is_no_origin_is_malformed() {
     for origin in [&b"https://ex\xe4mple.com"[..], "https://exämple.com".as_bytes(), b"https://example.com\xa0"] {
         assert_eq!(guard().check(&request("example.com", origin)), Err(Malformed));
     }
-    // White space around is no part of a value (RFC 9110 §5.5).
+    // Whitespace around a value is not part of it (RFC 9110 §5.5).
     for origin in ["\thttps://example.com", "https://example.com \t"] {
         assert_eq!(guard().check(&request("example.com", origin)), LET_IN, "{origin:?}");
     }
@@ -216,7 +216,7 @@ fn what_is_no_origin_is_malformed() {
 }
 
 #[test]
-fn more_than_one_origin_is_refused_even_where_each_is_allowed() {
+fn more_than_one_origin_is_refused_even_if_each_is_allowed() {
     let own = "https://example.com";
     for both in ["https://example.com https://evil.com", "https://example.com https://example.com"] {
         assert_eq!(guard().check(&request("example.com", both)), Err(Several), "{both:?}");
@@ -235,7 +235,7 @@ fn more_than_one_origin_is_refused_even_where_each_is_allowed() {
 }
 
 #[test]
-fn the_origin_of_hybi_7_and_8_has_a_header_of_its_own() {
+fn hybi_7_and_8_have_a_separate_origin_header() {
     for (origin, verdict) in [
         ("http://example.com", LET_IN),
         ("http://evil.com", Err(CrossOrigin)),
@@ -270,7 +270,7 @@ fn null_is_refused_until_it_is_allowed() {
 }
 
 #[test]
-fn who_names_no_origin_is_no_browser() {
+fn request_without_an_origin_is_accepted() {
     assert_eq!(guard().check(&without_origin("example.com")), LET_IN);
     let requiring = guard().require_origin(true);
     assert_eq!(requiring.check(&without_origin("example.com")), Err(Missing));
@@ -281,7 +281,7 @@ fn who_names_no_origin_is_no_browser() {
 }
 
 #[test]
-fn all_origins_can_be_let_in() {
+fn all_origins_can_be_allowed() {
     let any = guard().allow_any();
     for origin in ["https://evil.com", "null", "", "no origin at all", "https://a https://b"] {
         assert_eq!(any.check(&request("example.com", origin)), LET_IN, "{origin:?}");
@@ -291,7 +291,7 @@ fn all_origins_can_be_let_in() {
 }
 
 #[test]
-fn the_scheme_counts_where_it_is_known() {
+fn scheme_counts_if_it_is_known() {
     for (secure, good, bad) in [(true, "https", "http"), (false, "http", "https"), (true, "wss", "ws")] {
         let guard = guard().secure(secure);
         let origin = |scheme, rest| format!("{scheme}://{rest}");
@@ -300,13 +300,13 @@ fn the_scheme_counts_where_it_is_known() {
         assert_eq!(guard.check(&request("example.com", origin(bad, "example.com"))), Err(CrossOrigin));
         assert_eq!(guard.check(&request("example.com:8000", origin(bad, "example.com:8000"))), Err(CrossOrigin));
     }
-    // What is allowed by name stays allowed.
+    // Explicitly allowed origins stay allowed.
     let guard = allowing("http://localhost:3000").secure(true);
     assert_eq!(guard.check(&request("example.com", "http://localhost:3000")), LET_IN);
 }
 
 #[test]
-fn the_target_of_a_request_stands_above_its_host() {
+fn request_target_takes_precedence_over_its_host() {
     // RFC 9112 §3.2.2.
     let own = "http://example.com";
     for (target, host, origin, verdict) in [
@@ -325,13 +325,13 @@ fn the_target_of_a_request_stands_above_its_host() {
 }
 
 #[test]
-fn a_missing_or_malformed_host_is_the_same_as_nothing() {
+fn missing_or_malformed_host_matches_nothing() {
     let malformed =
         ["", ":80", "user@example.com", "example.com@evil.com", "exa mple.com", "example.com/", "a, b", "[::1", "a:b"];
     for host in malformed {
         assert_eq!(guard().check(&request(host, "https://example.com")), Err(MalformedHost), "{host:?}");
         assert_eq!(localhost().check(&without_origin(host)), Err(MalformedHost), "{host:?}");
-        // Where it is not compared with anything, the handshake fails later.
+        // If it is not compared with anything, the handshake fails later.
         assert_eq!(guard().check(&without_origin(host)), LET_IN, "{host:?}");
     }
     let missing = Handshake::hybi("13").without("Host").with("Origin", "https://example.com");
@@ -345,14 +345,14 @@ fn a_missing_or_malformed_host_is_the_same_as_nothing() {
 }
 
 #[test]
-fn on_http_2_the_authority_is_compared() {
+fn authority_is_compared_on_http_2() {
     assert_eq!(guard().check(&http2("example.com", "https://example.com")), LET_IN);
     assert_eq!(guard().check(&http2("example.com:8443", "https://example.com:8443")), LET_IN);
     assert_eq!(guard().check(&http2("example.com", "https://evil.com")), Err(CrossOrigin));
     assert_eq!(guard().check(&http2("user@example.com", "https://example.com")), Err(MalformedHost));
     assert_eq!(localhost().check(&http2("localhost:8080", "http://localhost:8080")), LET_IN);
     assert_eq!(localhost().check(&http2("evil.com", "https://evil.com")), Err(Host));
-    // RFC 9113 §8.3.1: with both, they are to be the same.
+    // RFC 9113 §8.3.1: both must be the same.
     for (host, verdict) in
         [("example.com", LET_IN), ("EXAMPLE.com", LET_IN), ("evil.com", Err(MalformedHost)), ("", Err(MalformedHost))]
     {
@@ -360,7 +360,7 @@ fn on_http_2_the_authority_is_compared() {
         both.headers_mut().insert("host", host.parse().unwrap());
         assert_eq!(guard().check(&both), verdict, "{host:?}");
     }
-    // A proxy may have had no authority to send, and a Host instead.
+    // A proxy may send a Host instead of an authority.
     let mut host = http2("example.com", "https://example.com");
     *host.uri_mut() = "/chat".parse().unwrap();
     assert_eq!(guard().check(&host), Err(MalformedHost));
@@ -369,7 +369,7 @@ fn on_http_2_the_authority_is_compared() {
 }
 
 #[test]
-fn an_answer_says_why_and_repeats_nothing() {
+fn refusal_contains_the_reason_and_repeats_nothing() {
     for refusal in [CrossOrigin, Null, Missing, Malformed, Several, Host, MalformedHost] {
         let response = refusal.to_response();
         let status = if refusal == MalformedHost { 400 } else { 403 };
@@ -382,7 +382,7 @@ fn an_answer_says_why_and_repeats_nothing() {
 }
 
 #[test]
-fn a_guard_and_its_clones_do_not_change_each_other() {
+fn guard_and_its_clones_do_not_affect_each_other() {
     let strict = guard();
     let lax = strict.clone().allow_any();
     assert_eq!(strict.check(&request("example.com", "https://evil.com")), Err(CrossOrigin));
@@ -390,9 +390,9 @@ fn a_guard_and_its_clones_do_not_change_each_other() {
 }
 
 proptest! {
-    /// Whatever a page's origin is, it gets in only as what it is.
+    /// Whatever a page's origin is, it is only accepted as what it is.
     #[test]
-    fn no_origin_of_another_host_is_let_in(parts in vec(select(PARTS), 1..7)) {
+    fn origin_of_another_host_is_never_accepted(parts in vec(select(PARTS), 1..7)) {
         let origin = parts.concat();
         let guard = allowing("https://*.example.com").allow("http://localhost:*").unwrap();
         if guard.check(&request("server.test:8080", &origin)).is_ok() {

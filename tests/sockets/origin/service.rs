@@ -1,4 +1,4 @@
-//! The guard as a Tower layer: what is none of its business goes through.
+//! The guard as a Tower layer: other requests pass through.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -16,7 +16,7 @@ use super::gates::{LAYERS, confirm_inner, foreign, guard, localhost, response};
 use crate::run::run;
 
 #[test]
-fn what_is_no_handshake_goes_through_whatever_its_origin_and_host() {
+fn plain_requests_pass_through_whatever_their_origin_and_host() {
     run(async || {
         for gate in LAYERS {
             let port = gate.serve(localhost().require_origin(true)).await;
@@ -49,7 +49,7 @@ where
 }
 
 #[test]
-fn bodies_of_any_type_go_through() {
+fn bodies_of_any_type_pass_through() {
     run(async || {
         goes_through(Full::new(Bytes::from_static(b"full"))).await;
         goes_through(Full::new(Bytes::from_static(b"full")).boxed_unsync()).await;
@@ -60,7 +60,7 @@ fn bodies_of_any_type_go_through() {
 #[derive(Debug, Clone, PartialEq)]
 struct InnerError;
 
-/// A service that is ready when it likes to be.
+/// A service that is not always ready.
 #[derive(Debug, Clone)]
 struct Moody(Poll<Result<(), InnerError>>);
 
@@ -79,7 +79,7 @@ impl Service<Request<()>> for Moody {
 }
 
 #[test]
-fn the_inner_service_decides_when_it_is_ready_and_its_errors_stay_what_they_are() {
+fn inner_service_decides_when_it_is_ready_and_its_errors_are_unchanged() {
     for mood in [Poll::Pending, Poll::Ready(Ok(())), Poll::Ready(Err(InnerError))] {
         let mut service: OriginGuardService<_> = guard().layer(Moody(mood.clone()));
         assert_eq!(service.poll_ready(&mut Context::from_waker(Waker::noop())), mood);
@@ -87,7 +87,7 @@ fn the_inner_service_decides_when_it_is_ready_and_its_errors_stay_what_they_are(
     run(async || {
         let service = guard().layer(Moody(Poll::Ready(Ok(()))));
         assert_eq!(service.clone().oneshot(Request::default()).await.err(), Some(InnerError));
-        // What is refused does not reach it.
+        // Refused requests do not reach it.
         let refused = service.oneshot(foreign(Version::Hybi13, "http://evil.com").request()).await.unwrap();
         assert_eq!(refused.status(), 403);
         assert!(refused.body().size_hint().exact().is_some_and(|length| length > 0));

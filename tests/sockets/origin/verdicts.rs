@@ -1,4 +1,4 @@
-//! Requests and rules in, verdicts out.
+//! Decisions about requests.
 
 use http::Request;
 use tower_websocket::{OriginGuard, OriginRefusal};
@@ -20,7 +20,7 @@ pub(super) fn localhost() -> OriginGuard {
     guard().hosts(["localhost", "127.0.0.1", "[::1]"]).expect("hosts")
 }
 
-/// A handshake for a host, by a page of an origin.
+/// Returns a handshake for a host by a page of an origin.
 pub(super) fn request(host: &str, origin: impl AsRef<[u8]>) -> Request<()> {
     Handshake::hybi("13").set("Host", host).with("Origin", origin).request()
 }

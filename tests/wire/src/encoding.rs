@@ -8,10 +8,10 @@ pub const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// The bit of a frame's first byte that marks the last fragment.
 pub const FIN: u8 = 0x80;
 
-/// Masked bytes are written in pieces of this length, a multiple of that of the key.
-const PIECE: usize = 1024;
+/// The length of the chunks in which masked bytes are written, a multiple of the key's length.
+const CHUNK: usize = 1024;
 
-/// Writes a frame with its length in the shortest form; masked if there is a key, as a client does.
+/// Writes a frame with its length in the shortest form, masked if there is a key.
 pub fn put_frame(out: &mut impl BufMut, first: u8, key: Option<[u8; 4]>, payload: &[u8]) {
     out.put_u8(first);
     put_length(out, if key.is_some() { 0x80 } else { 0 }, payload.len() as u64);
@@ -19,8 +19,8 @@ pub fn put_frame(out: &mut impl BufMut, first: u8, key: Option<[u8; 4]>, payload
         return out.put_slice(payload);
     };
     out.put_slice(&key);
-    let mut masked = [0; PIECE];
-    for piece in payload.chunks(PIECE) {
+    let mut masked = [0; CHUNK];
+    for piece in payload.chunks(CHUNK) {
         let masked = &mut masked[..piece.len()];
         masked.copy_from_slice(piece);
         masked.chunks_mut(4).for_each(|four| four.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key));
@@ -75,7 +75,7 @@ impl Header {
     }
 }
 
-/// Reads a header, or returns `None` while it is incomplete. Nothing is judged.
+/// Reads a header, or returns `None` while it is incomplete. The header is not validated.
 pub fn read_header(bytes: &[u8]) -> Option<Header> {
     let [first, second, rest @ ..] = bytes else { return None };
     let (length, rest) = match second & 0x7f {
@@ -88,7 +88,8 @@ pub fn read_header(bytes: &[u8]) -> Option<Header> {
     Some(Header { first: *first, key, length, size })
 }
 
-/// Reads the first frame, or returns `None` while it is incomplete: its header, its payload as it is on the wire, and the rest.
+/// Reads the first frame, or returns `None` while it is incomplete: its header, its payload in
+/// masked form, and the rest.
 pub fn read_frame(bytes: &[u8]) -> Option<(Header, &[u8], &[u8])> {
     let header = read_header(bytes)?;
     let (payload, rest) = bytes[header.size..].split_at_checked(usize::try_from(header.length).ok()?)?;

@@ -1,20 +1,20 @@
-//! Frames of clients, for tests.
+//! Client frames for tests.
 
 use crate::encoding::{FIN, MASK, put_hixie_text, put_length};
 use crate::opcode;
 
-/// The form in which a frame has its length (RFC 6455 §5.2).
+/// The encoding of a frame's length (RFC 6455 §5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LengthForm {
-    /// The shortest, as required.
+    /// The shortest encoding, as required.
     Shortest,
-    /// 16 bits, needed or not.
+    /// 16 bits, even if not necessary.
     Bits16,
-    /// 64 bits, needed or not.
+    /// 64 bits, even if not necessary.
     Bits64,
 }
 
-/// A client's frame: valid, unless one of the methods makes it invalid.
+/// A client frame. It is valid, unless a method makes it invalid.
 #[derive(Debug, Clone)]
 pub struct Frame {
     first: u8,
@@ -86,13 +86,13 @@ impl Frame {
         self
     }
 
-    /// Writes the length in another form.
+    /// Encodes the length in another form.
     pub fn length_form(mut self, form: LengthForm) -> Self {
         self.form = form;
         self
     }
 
-    /// Announces another length than that of the payload.
+    /// Announces a length other than that of the payload.
     pub fn announcing(mut self, length: u64) -> Self {
         self.announced = length;
         self

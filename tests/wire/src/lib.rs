@@ -1,7 +1,9 @@
-//! WebSocket frames on the wire, written and read without the code under test, so that both cannot be wrong in the same way.
+//! WebSocket frames, encoded and decoded without the code under test, so that both cannot have the
+//! same bug.
 //!
-//! [`put_frame`] and [`read_header`] are the bare encoding of RFC 6455 §5.2, fast enough for load generators. [`Frame`] is a client's
-//! frame for tests, which can be made invalid; [`ServerFrame`] is a server's frame, read strictly. Handshakes are in `websocket-tests`.
+//! [`put_frame`] and [`read_header`] are the plain encoding of RFC 6455 §5.2, fast enough for load
+//! generators. [`Frame`] is a client frame for tests, which can be made invalid. [`ServerFrame`] is
+//! a strictly decoded server frame. Handshakes are in `websocket-tests`.
 #![allow(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "tests use what they call")]
 
 mod encoding;

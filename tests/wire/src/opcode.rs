@@ -1,4 +1,4 @@
-//! The opcodes of RFC 6455 §5.2. They are numbers, since tests need invalid ones as well.
+//! The opcodes of RFC 6455 §5.2. They are numbers, since tests also need invalid ones.
 
 /// A further fragment.
 pub const CONTINUATION: u8 = 0x0;

@@ -1,8 +1,8 @@
-//! Frames of servers, read strictly.
+//! Strictly decoded server frames.
 
 use crate::encoding::{read_frame, read_header};
 
-/// A server's frame: a whole message, never masked.
+/// A server frame: a complete, unmasked message or a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFrame {
     /// The opcode: 1, 2, 8, 9 or 10.
@@ -41,12 +41,13 @@ impl ServerFrame {
     }
 }
 
-/// Reads the first frame and returns it with its length on the wire, or `None` while it is incomplete.
+/// Decodes the first frame and returns it with its encoded length, or `None` while it is
+/// incomplete.
 ///
 /// # Panics
 ///
-/// If a server must not send it: a mask, fragments, reserved bits, unknown opcodes, lengths that are not minimal, control frames
-/// that are too long.
+/// If a server must not send it: a mask, fragments, reserved bits, an unknown opcode, a length that
+/// is not minimal, or a control frame that is too long.
 pub fn server_frame(bytes: &[u8]) -> Option<(ServerFrame, usize)> {
     let header = read_header(bytes)?;
     let (first, length) = (header.first, header.length);
@@ -58,11 +59,11 @@ pub fn server_frame(bytes: &[u8]) -> Option<(ServerFrame, usize)> {
     Some((ServerFrame { opcode: first & 0x0f, payload: payload.to_vec() }, bytes.len() - rest.len()))
 }
 
-/// Reads all frames that a server sent.
+/// Decodes all frames.
 ///
 /// # Panics
 ///
-/// As [`server_frame`], and if the last frame is incomplete.
+/// Same as [`server_frame`], and if the last frame is incomplete.
 pub fn server_frames(mut bytes: &[u8]) -> Vec<ServerFrame> {
     let mut all = Vec::new();
     while !bytes.is_empty() {

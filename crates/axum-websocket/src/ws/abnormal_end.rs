@@ -1,7 +1,7 @@
 use tower_websocket::CloseCause;
 
-/// The source of the error that a [`WebSocket`](super::WebSocket) returns when the connection ended without a close frame of the
-/// peer.
+/// The source of the error that a [`WebSocket`](super::WebSocket) returns if the connection ended
+/// without a close frame from the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("connection ended without a closing handshake: {cause}")]
 pub struct AbnormalEnd {
@@ -13,7 +13,7 @@ impl AbnormalEnd {
         Self { cause }
     }
 
-    /// Returns the first thing that led to the end: an expired timeout, say, or a transport that was reset.
+    /// Returns the first event that led to the end, such as an expired timeout or a reset.
     pub fn cause(&self) -> &CloseCause {
         &self.cause
     }

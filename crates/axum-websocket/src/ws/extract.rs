@@ -17,7 +17,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade<DefaultOnFailedUpg
     }
 }
 
-/// `None` if the request does not ask for a WebSocket.
+/// Returns `None` if the request is not a WebSocket handshake.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade<DefaultOnFailedUpgrade> {
     type Rejection = WebSocketUpgradeRejection;
 

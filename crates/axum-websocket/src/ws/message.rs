@@ -4,20 +4,22 @@ use tower_websocket::{Message as NativeMessage, Utf8Bytes};
 
 use super::close::CloseFrame;
 
-/// A message, or a control frame.
+/// A message or a control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text.
     Text(Utf8Bytes),
     /// Bytes.
     Binary(Bytes),
-    /// A ping of at most 125 bytes. One that is received has been answered already.
+    /// A ping of at most 125 bytes. A received ping has already been answered.
     Ping(Bytes),
-    /// A pong of at most 125 bytes. Pings are answered without the application; sending one is a heartbeat in one direction
-    /// (RFC 6455 §5.5.3). Pongs that answer [keepalive pings](crate::Config::ping_interval) are not received.
+    /// A pong of at most 125 bytes. Pings are answered automatically; sending a pong is a
+    /// unidirectional heartbeat (RFC 6455 §5.5.3). Pongs to [keepalive
+    /// pings](crate::Config::ping_interval) are not received.
     Pong(Bytes),
-    /// A close. Sending it begins the closing handshake: nothing more can be sent, and what the peer still sends is received.
-    /// One that is received has been answered already, and is the last message.
+    /// A close frame. Sending it starts the closing handshake: nothing more can be sent, but
+    /// messages may still be received. A received close frame has already been answered, and is the
+    /// last message.
     Close(Option<CloseFrame>),
 }
 
@@ -32,7 +34,8 @@ impl Message {
         Self::Binary(bytes.into())
     }
 
-    /// Returns the payload: the bytes of a text, a binary message, a ping or a pong, and the reason of a close.
+    /// Returns the payload: the bytes of a text, a binary message, a ping or a pong, or the reason
+    /// of a close frame.
     pub fn into_data(self) -> Bytes {
         match self {
             Self::Text(text) => text.into(),
@@ -54,7 +57,7 @@ impl Message {
         }
     }
 
-    /// Returns the payload as text, borrowed.
+    /// Returns the payload as borrowed text.
     ///
     /// # Errors
     ///
@@ -109,7 +112,7 @@ impl From<&[u8]> for Message {
     }
 }
 
-/// Copies the payload, unless it is the only reference to its buffer.
+/// Copies the payload, unless the message holds the only reference to its buffer.
 impl From<Message> for Vec<u8> {
     fn from(message: Message) -> Self {
         message.into_data().into()

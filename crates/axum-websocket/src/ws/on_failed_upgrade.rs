@@ -1,6 +1,6 @@
 use axum_core::Error;
 
-/// A callback for handshakes that were accepted and of which no socket came: see
+/// A callback for accepted handshakes that do not result in a socket: see
 /// [`WebSocketUpgrade::on_failed_upgrade`](super::WebSocketUpgrade::on_failed_upgrade).
 pub trait OnFailedUpgrade: Send + 'static {
     /// Handles the error, whose source is a [`tower_websocket::UpgradeError`].

@@ -1,7 +1,9 @@
-//! The reasons for which [`WebSocketUpgrade`](super::WebSocketUpgrade) rejects a request, with the names that axum gives them.
+//! The reasons why [`WebSocketUpgrade`](super::WebSocketUpgrade) rejects a request, with the names
+//! of axum.
 //!
-//! The answers are those of the [native rejections](crate::rejection), which follow RFC 9110 and RFC 6455: 426 for a version that
-//! is not spoken, where axum has 400; 400 for HTTP/1.0 and 500 for a server that cannot upgrade, where axum has 426.
+//! The responses are those of the [native rejections](crate::rejection), which follow RFC 9110 and
+//! RFC 6455: 426 for an unsupported version, for which axum responds with 400; 400 for HTTP/1.0 and
+//! 500 for a server that cannot upgrade, for which axum responds with 426.
 
 use axum_core::response::{IntoResponse, Response};
 use http::{StatusCode, Version};
@@ -17,12 +19,12 @@ macro_rules! rejections {
             pub struct $name(NativeRejection);
 
             impl $name {
-                /// Returns the text of the answer.
+                /// Returns the text of the response.
                 pub fn body_text(&self) -> String {
                     self.0.to_string()
                 }
 
-                /// Returns the status of the answer.
+                /// Returns the status of the response.
                 pub fn status(&self) -> StatusCode {
                     self.0.status()
                 }
@@ -45,19 +47,19 @@ macro_rules! rejections {
         #[non_exhaustive]
         pub enum WebSocketUpgradeRejection {
             $(
-                #[allow(missing_docs, reason = "the type of the same name has them")]
+                #[allow(missing_docs, reason = "documented at the type of the same name")]
                 #[error(transparent)]
                 $name(#[from] $name),
             )*
         }
 
         impl WebSocketUpgradeRejection {
-            /// Returns the text of the answer.
+            /// Returns the text of the response.
             pub fn body_text(&self) -> String {
                 self.native().to_string()
             }
 
-            /// Returns the status of the answer.
+            /// Returns the status of the response.
             pub fn status(&self) -> StatusCode {
                 self.native().status()
             }
@@ -81,23 +83,24 @@ macro_rules! rejections {
 }
 
 rejections! {
-    /// The method of a request on HTTP/1.1 is not GET: 405.
+    /// The method of an HTTP/1.1 request is not GET: 405.
     MethodNotGet,
-    /// The method of a request on HTTP/2 is not CONNECT: 405.
+    /// The method of an HTTP/2 request is not CONNECT: 405.
     MethodNotConnect,
-    /// No `Connection` header names `upgrade`: 400.
+    /// No `Connection` header contains `upgrade`: 400.
     InvalidConnectionHeader,
-    /// No `Upgrade` header names `websocket`: 400.
+    /// No `Upgrade` header contains `websocket`: 400.
     InvalidUpgradeHeader,
-    /// The pseudo-header `:protocol` of a request on HTTP/2 is not `websocket`: 400.
+    /// The pseudo-header `:protocol` of an HTTP/2 request is not `websocket`: 400.
     InvalidProtocolPseudoheader,
-    /// The `Sec-WebSocket-Version` is not one that is spoken: 426.
+    /// The `Sec-WebSocket-Version` is not supported: 426.
     InvalidWebSocketVersionHeader,
     /// `Sec-WebSocket-Key` is missing: 400.
     WebSocketKeyHeaderMissing,
-    /// The connection cannot be upgraded: the request is of HTTP/1.0 (400), or hyper's upgrade is missing (500).
+    /// The connection cannot be upgraded: the request is HTTP/1.0 (400), or hyper's upgrade is
+    /// missing (500).
     ConnectionNotUpgradable,
-    /// Any other reason, which axum does not check: [`native`](Self::native) returns it.
+    /// Any other reason, which axum does not check. [`native`](Self::native) returns it.
     OtherRejection,
 }
 

@@ -12,13 +12,16 @@ use super::abnormal_end::AbnormalEnd;
 use super::close::CloseFrame;
 use super::message::Message;
 
-/// An open WebSocket with the interface of axum's: a [`Stream`] and a [`Sink`](futures_sink::Sink) of [`Message`]s, which
-/// `StreamExt::split` divides for use in two tasks. The connection stays open until both halves are dropped.
+/// An open WebSocket with the interface of axum's: a [`Stream`] and a [`Sink`](futures_sink::Sink)
+/// of [`Message`]s, which `StreamExt::split` splits for use in two tasks. The connection stays open
+/// until both halves are dropped.
 ///
-/// The native socket is inside: [`native`](Self::native) has the cause of an end, [`native_mut`](Self::native_mut) its senders,
-/// which can be cloned, and [`into_native`](Self::into_native) everything else.
+/// It wraps a native socket: [`native`](Self::native) provides the cause of an end,
+/// [`native_mut`](Self::native_mut) cloneable senders, and [`into_native`](Self::into_native)
+/// everything else.
 ///
-/// A connection whose socket is dropped without [`Message::Close`] ends without a closing handshake, as axum's does.
+/// A socket that is dropped without [`Message::Close`] ends the connection without a closing
+/// handshake, like axum's.
 ///
 /// ```
 /// use axum_websocket::ws::{Message, WebSocket};
@@ -38,18 +41,19 @@ use super::message::Message;
 pub struct WebSocket {
     pub(super) native: NativeSocket,
     protocol: Option<HeaderValue>,
-    /// An error was returned, after which there is nothing.
+    /// Whether an error was returned. Nothing is returned after it.
     pub(super) has_failed: bool,
 }
 
 impl WebSocket {
-    /// Receives the next message, or `None` when the connection has ended. Pings have been answered, and so has a
-    /// [`Message::Close`], which is the last message.
+    /// Receives the next message. Returns `None` when the connection has ended. Pings have already
+    /// been answered, and so has a [`Message::Close`], which is the last message.
     ///
     /// # Errors
     ///
-    /// At most one, and then `None`: a [`tower_websocket::Error`] if the transport failed or the peer violated the protocol, and
-    /// an [`AbnormalEnd`] if the connection ended without a close frame of the peer.
+    /// At most one, followed by `None`: a [`tower_websocket::Error`] if the transport failed or the
+    /// peer violated the protocol, and an [`AbnormalEnd`] if the connection ended without a close
+    /// frame from the peer.
     ///
     /// # Cancel safety
     ///
@@ -58,20 +62,22 @@ impl WebSocket {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Sends a message. A [`Message::Close`] begins the closing handshake, which [`recv`](Self::recv) completes, or the background
-    /// if the socket is dropped.
+    /// Sends a message. A [`Message::Close`] starts the closing handshake, which
+    /// [`recv`](Self::recv) completes, or the background if the socket is dropped.
     ///
-    /// A text or binary message is written at once, unless further messages have been received already: then it leaves together
-    /// with the answers to those, or as soon as the task waits for anything else.
+    /// A text or binary message is written at once, unless further messages have been received
+    /// already: then it is written together with the replies to those, or as soon as the task waits
+    /// for anything else.
     ///
     /// # Errors
     ///
-    /// A [`tower_websocket::Error`] if the connection is closing or the transport failed; if a ping or pong is longer than 125
-    /// bytes; if the code of a close may not be sent, or its reason is longer than 123 bytes.
+    /// A [`tower_websocket::Error`] if the connection is closing or the transport failed, a ping or
+    /// pong is longer than 125 bytes, a close code must not be sent, or a close reason is longer
+    /// than 123 bytes.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the message is sent whole or not at all.
+    /// Cancel safe: the message is sent completely or not at all.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         let sent = match message {
             Message::Text(text) => self.native.send(text).await,
@@ -86,7 +92,7 @@ impl WebSocket {
         sent.map_err(Error::new)
     }
 
-    /// Returns the subprotocol that was agreed to.
+    /// Returns the negotiated subprotocol.
     pub fn protocol(&self) -> Option<&HeaderValue> {
         self.protocol.as_ref()
     }
@@ -96,20 +102,22 @@ impl WebSocket {
         &self.native
     }
 
-    /// Returns the native socket for use beside this one. What is received by it is not received here. Pongs that answer
-    /// [`ping`](NativeSocket::ping) of its senders are received here as [`Message::Pong`].
+    /// Returns the native socket for use alongside this one. Messages received from it are not
+    /// received here. Pongs to [`ping`](NativeSocket::ping) of its senders are received here as
+    /// [`Message::Pong`].
     pub fn native_mut(&mut self) -> &mut NativeSocket {
         &mut self.native
     }
 
-    /// Converts it to the native socket.
+    /// Converts the socket to the native socket.
     pub fn into_native(self) -> NativeSocket {
         let mut native = self.native;
         native.set_keepalive_pongs(true);
         native
     }
 
-    /// Queues a close. Unlike the native socket it refuses a second one, as axum does: loops that send until an error end by it.
+    /// Queues a close frame. Unlike the native socket, it refuses a second one, like axum: loops
+    /// that send until an error rely on it.
     pub(super) fn start_close(&mut self, frame: Option<CloseFrame>) -> Result<(), Error> {
         if self.is_closing() {
             return Err(Error::new(tower_websocket::Error::from(SendError::Closed)));
@@ -154,11 +162,12 @@ impl WebSocket {
     }
 }
 
-/// Hides the pongs that answer keepalive pings, so that a loop over text messages alone does not end with the first of them.
+/// Hides the pongs to keepalive pings, since handlers written for axum may stop at the first
+/// message that is not text.
 impl From<NativeSocket> for WebSocket {
     fn from(mut native: NativeSocket) -> Self {
         native.set_keepalive_pongs(false);
-        // It was agreed to by a header, so it is valid there.
+        // Was negotiated in a header, so it is valid in one.
         let protocol = native.protocol().and_then(|name| HeaderValue::from_str(name).ok());
         Self { native, protocol, has_failed: false }
     }
@@ -170,7 +179,7 @@ impl From<WebSocket> for NativeSocket {
     }
 }
 
-/// Without the subprotocol, which may be secret.
+/// Omits the subprotocol, which may contain a secret.
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket").field("native", &self.native).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! A socket as the traits of the futures crates have it.
+//! Implementations of the futures traits.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use tower_websocket::{Error as NativeError, Message as NativeMessage, WebSocket 
 use super::message::Message;
 use super::socket::WebSocket;
 
-/// As [`WebSocket::recv`].
+/// Same as [`WebSocket::recv`].
 impl Stream for WebSocket {
     type Item = Result<Message, Error>;
 
@@ -26,8 +26,8 @@ impl FusedStream for WebSocket {
     }
 }
 
-/// As [`WebSocket::send`]. Closing the sink sends a close without a code, unless one was sent or received before, and does not
-/// wait for the peer's.
+/// Same as [`WebSocket::send`]. Closing the sink sends a close frame without a code, unless one was
+/// sent or received before, and does not wait for the answer.
 impl Sink<Message> for WebSocket {
     type Error = Error;
 

@@ -13,9 +13,10 @@ use crate::extract::WebSocketUpgrade as NativeUpgrade;
 
 /// Extractor of a WebSocket handshake with the interface of axum's.
 ///
-/// Routes that serve HTTP/2 as well need `any`, since the method is CONNECT there. A [`Config`] in the request's extensions, from
-/// `.layer(Extension(config))`, holds limits, timeouts and extensions; the setters here change it for one handler.
-/// [`into_native`](Self::into_native) leads to what axum's extractor does not have: origin checks and shutdown.
+/// Use `any` for routes that serve HTTP/2 as well, since the method is CONNECT there. A [`Config`]
+/// in the request's extensions, from `.layer(Extension(config))`, sets limits, timeouts and
+/// extensions; the setters here modify it for one handler. Origin checks and shutdown, which axum's
+/// extractor does not have, are available after [`into_native`](Self::into_native).
 ///
 /// ```
 /// use axum::{Router, response::Response, routing::any};
@@ -45,48 +46,51 @@ impl WebSocketUpgrade {
 }
 
 impl<F> WebSocketUpgrade<F> {
-    /// Does nothing, and is there for code that was written for axum: a connection has no read buffer while it is idle, and one of
-    /// up to 128 KiB while it reads.
+    /// Does nothing. Provided for code written for axum: a connection has no read buffer while it
+    /// is idle, and one of up to 128 KiB while it reads.
     pub fn read_buffer_size(self, _bytes: usize) -> Self {
         self
     }
 
-    /// Does nothing, and is there for code that was written for axum: messages are gathered until they are flushed, or until
-    /// [`max_write_buffer_size`](Self::max_write_buffer_size) is reached.
+    /// Does nothing. Provided for code written for axum: messages are buffered until they are
+    /// flushed, or until [`max_write_buffer_size`](Self::max_write_buffer_size) is reached.
     pub fn write_buffer_size(self, _bytes: usize) -> Self {
         self
     }
 
-    /// Sets the number of bytes that may wait to be written. Default: 256 KiB. While more wait, sending waits, and does not fail as
-    /// axum's does. One message may exceed it. It is [`Config::max_output`].
+    /// Sets the number of bytes that may be waiting to be written. Default: 256 KiB. Above it,
+    /// sending waits instead of failing like axum's. A single message may exceed it. Same as
+    /// [`Config::max_output`].
     pub fn max_write_buffer_size(self, bytes: usize) -> Self {
-        // With 0 there would be no room for a ping, ever.
+        // With 0 there would never be room for a ping.
         self.map_config(|config| config.max_output(bytes.max(1)))
     }
 
-    /// Sets the size of the longest message that is accepted, in bytes. Default: 64 MiB less one byte. A longer one closes the
-    /// connection with 1009. It is [`Config::max_message_size`].
+    /// Sets the maximum size of a message in bytes. Default: 64 MiB less one byte. A longer message
+    /// closes the connection with 1009. Same as [`Config::max_message_size`].
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.map_config(|config| config.max_message_size(bytes))
     }
 
-    /// Sets the size of the longest frame that is accepted, in bytes of payload. Default: 64 MiB less one byte, where axum has
-    /// 16 MiB. A longer one closes the connection with 1009. It is [`Config::max_frame_size`].
+    /// Sets the maximum payload size of a frame in bytes. Default: 64 MiB less one byte, compared
+    /// to 16 MiB in axum. A longer frame closes the connection with 1009. Same as
+    /// [`Config::max_frame_size`].
     pub fn max_frame_size(self, bytes: usize) -> Self {
         self.map_config(|config| config.max_frame_size(bytes))
     }
 
-    /// Does nothing, whatever the argument: frames that are not masked close the connection with 1002, as a server must
-    /// (RFC 6455 §5.1). Masking protects proxies between the two from forged traffic (RFC 6455 §10.3).
+    /// Does nothing: unmasked frames always close the connection with 1002, as required (RFC 6455
+    /// §5.1). Masking protects intermediaries from forged traffic (RFC 6455 §10.3).
     #[deprecated = "unmasked frames are never accepted (RFC 6455 §5.1)"]
     pub fn accept_unmasked_frames(self, _accept: bool) -> Self {
         self
     }
 
-    /// Sets the subprotocols that the application speaks, best first. The first that the client offered is agreed to.
+    /// Sets the supported subprotocols in order of preference. The first one that the client offers
+    /// is selected.
     ///
-    /// It replaces the choice of an earlier call, of [`set_selected_protocol`](Self::set_selected_protocol), and of the
-    /// configuration.
+    /// Replaces the selection of an earlier call, of
+    /// [`set_selected_protocol`](Self::set_selected_protocol), and of the configuration.
     pub fn protocols<I>(mut self, protocols: I) -> Self
     where
         I: IntoIterator,
@@ -94,37 +98,38 @@ impl<F> WebSocketUpgrade<F> {
     {
         let mut protocols = protocols.into_iter().filter_map(|name| HeaderValue::from_str(&name.into()).ok());
         let chosen = protocols.find(|name| self.requested_protocols().any(|requested| requested == name));
-        self.native.choose_protocol(chosen.as_ref());
+        self.native.select_protocol(chosen.as_ref());
         self
     }
 
-    /// Returns the subprotocols that the client offered, in its order.
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
         self.native.requested_protocols()
     }
 
-    /// Chooses the subprotocol. One that the client did not offer counts as none, since clients fail the connection then
-    /// (RFC 6455 §4.1).
+    /// Selects the subprotocol. A name that the client did not offer counts as none, since clients
+    /// would fail the connection (RFC 6455 §4.1).
     ///
-    /// It replaces the choice of an earlier call and of [`protocols`](Self::protocols).
+    /// Replaces the selection of an earlier call and of [`protocols`](Self::protocols).
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
-        self.native.choose_protocol(Some(&protocol));
+        self.native.select_protocol(Some(&protocol));
     }
 
-    /// Returns the subprotocol that will be agreed to.
+    /// Returns the subprotocol that will be selected.
     pub fn selected_protocol(&self) -> Option<&HeaderValue> {
         self.native.selected_protocol()
     }
 
-    /// Sets the callback for a handshake that was accepted and of which no socket came: the peer was gone, or the server does not
-    /// serve connections with upgrades. By default the error is ignored.
+    /// Sets a callback for an accepted handshake that does not result in a socket: the peer has
+    /// disconnected, or the server does not serve connections with upgrades. Default: the error is
+    /// ignored.
     pub fn on_failed_upgrade<C: OnFailedUpgrade>(self, callback: C) -> WebSocketUpgrade<C> {
         WebSocketUpgrade { native: self.native, on_failed_upgrade: callback }
     }
 
-    /// Accepts the handshake: returns the response, which the handler must return, and runs the callback with the socket in a
-    /// separate task once it was sent.
-    #[must_use = "the handshake is done only when this response is returned"]
+    /// Accepts the handshake. Returns the response, which the handler must return, and runs the
+    /// callback with the socket in a separate task once the response was sent.
+    #[must_use = "the handshake completes only when this response is returned"]
     pub fn on_upgrade<C, Fut>(self, callback: C) -> Response
     where
         C: FnOnce(WebSocket) -> Fut + Send + 'static,
@@ -134,7 +139,8 @@ impl<F> WebSocketUpgrade<F> {
         self.into_native().on_upgrade(move |socket| callback(socket.into()))
     }
 
-    /// Converts it to the native extractor, with everything that was set. Its sockets are native; `WebSocket::from` converts them.
+    /// Converts the extractor to the native one, including all options. Its sockets are native;
+    /// `WebSocket::from` converts them.
     ///
     /// ```
     /// use axum::{extract::State, response::Response};

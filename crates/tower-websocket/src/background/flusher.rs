@@ -1,4 +1,4 @@
-//! Drives connections that have something left to do although nobody waits for it.
+//! Drives connections that have work left although no task polls them.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,30 +12,32 @@ use tokio::task::{coop, yield_now};
 
 use super::queue::{EntryWaker, Job, Queue};
 
-/// The entries polled before other tasks have their turn. Most need one system call.
+/// The number of entries polled before yielding to other tasks. Most need one system call.
 const TURN: usize = 100;
 
 /// A connection that can be driven.
 pub(crate) trait Drive: Send + Sync {
-    /// Does what is left to do. `Pending` if that needs another poll, for which the waker is registered.
+    /// Does the remaining work. Returns `Pending` if it must be polled again; the waker is
+    /// registered for that.
     fn poll_drive(self: Arc<Self>, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Called if the runtime has ended before it was done: another one may drive it.
+    /// Called if the runtime has ended before the work was done. Another runtime may drive the
+    /// connection.
     fn release(self: Arc<Self>);
 
-    /// Called if it panicked, and is not driven any more.
+    /// Called if `poll_drive` has panicked. The connection is not driven any more.
     fn fail(self: Arc<Self>);
 }
 
 type Connection = Arc<dyn Drive>;
 type ConnectionWaker = Arc<EntryWaker<Connection>>;
 
-/// The task's side of the queue.
+/// The task's end of the queue.
 pub(super) struct Flusher {
     queue: Arc<Queue<Connection>>,
     jobs: VecDeque<Job<Connection>>,
     pending: Slab<(Connection, ConnectionWaker)>,
-    /// A waker that nobody else has a copy of, for the next entry.
+    /// A waker without other references, for the next entry.
     spare: Option<ConnectionWaker>,
 }
 
@@ -48,11 +50,11 @@ impl Flusher {
         self.jobs.is_empty() && self.pending.is_empty()
     }
 
-    /// Polls what is new or was woken.
+    /// Polls entries that are new or were woken.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
         self.queue.take(cx.waker(), &mut self.jobs);
         for _ in 0..TURN {
-            // Without budget every transport would seem to be full.
+            // Without budget every transport would appear to be full.
             if !coop::has_budget_remaining() {
                 break;
             }
@@ -62,11 +64,12 @@ impl Flusher {
                 None => return self.shrink(),
             }
         }
-        // Not `wake_by_ref`, which would run this task again before the runtime has looked at its sockets and timers.
+        // Not `wake_by_ref`, which would run this task again before the runtime polls its sockets
+        // and timers.
         let _ = pin!(yield_now()).poll(cx);
     }
 
-    /// The room that many connections needed at once is not kept.
+    /// Frees the capacity that many connections at once have needed.
     fn shrink(&mut self) {
         self.jobs.shrink_to(TURN);
         if self.pending.is_empty() && self.pending.capacity() > TURN {
@@ -89,7 +92,7 @@ impl Flusher {
     }
 
     fn poll_woken(&mut self, key: usize) {
-        // An entry that is gone may have left a waker behind.
+        // A waker may outlive its entry.
         if let Some((connection, waker)) = self.pending.get(key)
             && poll(connection, waker).is_ready()
         {
@@ -108,7 +111,7 @@ fn poll(connection: &Connection, waker: &ConnectionWaker) -> Poll<()> {
     })
 }
 
-/// With the runtime, or at the end of the task.
+/// Runs when the runtime or the task ends.
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.jobs.append(&mut self.queue.close());
@@ -142,12 +145,13 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A configuration with no timeout but that of closing.
+    /// Returns a configuration with no timeout except the close timeout.
     fn config() -> ServerConfig {
         Config::server().close_timeout(5 * SECOND).ping_interval(None)
     }
 
-    /// A socket that has a number of messages waiting, and its peer, which takes a number of bytes unread.
+    /// Returns a socket with messages waiting to be received, and its peer, which accepts
+    /// `capacity` bytes without reading them.
     async fn open(messages: usize, capacity: usize) -> (WebSocket, Peer) {
         let (socket, mut peer) = test::server("/", config()).await;
         peer.capacity(capacity);
@@ -180,7 +184,7 @@ mod tests {
             let message = socket.recv().await.unwrap().unwrap();
             socket.send(message).await.unwrap();
         }
-        // Nothing has yielded yet, so nothing was written.
+        // The task has not yielded yet, so nothing was written.
         peer.expect_nothing(Duration::ZERO).await;
         yield_now().await;
         for _ in 0..99 {
@@ -235,7 +239,7 @@ mod tests {
     async fn close_timeout_bounds_a_close_behind_output_that_is_stuck() {
         let (mut socket, peer) = open(0, 256).await;
         socket.sender().try_send("x".repeat(1000)).unwrap();
-        // The background waits for the transport.
+        // Now the background waits for the transport.
         sleep(SECOND).await;
         let begun = Instant::now();
         let closed = timeout(3600 * SECOND, socket.close(CloseCode::NORMAL, "")).await;
@@ -257,7 +261,7 @@ mod tests {
         assert_eq!(begun.elapsed().as_secs(), 5);
     }
 
-    /// A transport whose writes fail or panic from some time on.
+    /// A transport whose writes fail or panic once `fault` is set.
     #[derive(Debug)]
     struct Faulty {
         io: Transport,
@@ -292,7 +296,7 @@ mod tests {
             let fault = *lock(&self.fault);
             match fault {
                 Some(Fault::Error) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-                Some(Fault::Panic) => panic!("as it was told"),
+                Some(Fault::Panic) => panic!("injected panic"),
                 None => Pin::new(&mut self.io).poll_write(cx, buf),
             }
         }
@@ -311,7 +315,7 @@ mod tests {
         let (mut socket, peer, fault) = Faulty::open().await;
         *lock(&fault) = Some(Fault::Error);
         socket.sender().try_send("lost").unwrap();
-        // It fails in the background.
+        // The write fails in the background.
         sleep(SECOND).await;
         let begun = Instant::now();
         let received = timeout(3600 * SECOND, socket.recv()).await.expect("the receiver hangs");
@@ -350,7 +354,7 @@ mod tests {
             while socket.recv().await.is_some() {}
             socket.close_cause()
         });
-        // The background waits for the transport, and panics when it is polled again.
+        // Now the background waits for the transport. It panics when it is polled again.
         sleep(SECOND).await;
         *lock(&fault) = Some(Fault::Panic);
         peer.capacity(1024);
@@ -363,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn entries_that_are_done_keep_no_room_for_many() {
+    async fn completed_entries_free_their_capacity() {
         let queue = Arc::new(Queue::default());
         let mut flusher = Flusher::new(queue.clone());
         let entry = Arc::new(Counted { polls: Mutex::new(0), pending: 1 });
@@ -379,7 +383,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn entries_that_wait_are_polled_when_woken_alone() {
+    async fn pending_entries_are_polled_only_when_woken() {
         let queue = Arc::new(Queue::default());
         let mut flusher = Flusher::new(queue.clone());
         let entries = [0, 3].map(|pending| Arc::new(Counted { polls: Mutex::new(0), pending }));
@@ -399,7 +403,7 @@ mod tests {
         assert_eq!(*lock(&stuck.0), (1, true));
     }
 
-    /// Is pending a number of times, and wakes itself meanwhile.
+    /// Wakes itself and returns `Pending` a number of times.
     struct Counted {
         polls: Mutex<usize>,
         pending: usize,
@@ -421,7 +425,7 @@ mod tests {
         fn fail(self: Arc<Self>) {}
     }
 
-    /// Is never done. Counts its polls, and knows whether it was released.
+    /// Never completes. Counts its polls, and records whether it was released.
     #[derive(Default)]
     struct Stuck(Mutex<(usize, bool)>);
 

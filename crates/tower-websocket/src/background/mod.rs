@@ -1,19 +1,20 @@
 //! Background work: one task per runtime thread that has opened or written to connections.
 //!
-//! No socket has a task. What must happen although nobody polls a socket is done by the task of the thread that asked for
-//! it, which tokio may move to another thread like any other task:
+//! No socket has a task. Work that must be done although no task polls the socket is done by the
+//! background task of the thread that requested it. Tokio may move that task to another thread like
+//! any other:
 //!
-//! - [`flusher`] drives connections that have something left to do: replies held back to leave in one write, messages of
-//!   [`try_send`](crate::WebSocketSender::try_send), output that the transport did not take, the deadline of a closing
-//!   handshake, and the last bytes of sockets that were dropped. A connection is queued at most once. Only entries that are
-//!   new or were woken are polled, each with a waker of its own, and the task gives way before tokio's cooperative budget
-//!   is used up.
-//! - [`ticker`] looks at open connections a few times within their shortest timeout, for keepalive pings, idle timeouts and
-//!   peers that stopped reading.
+//! - [`flusher`] drives connections that have work left: replies held back to leave in one write,
+//!   messages of [`try_send`](crate::WebSocketSender::try_send), output that the transport did not
+//!   accept, the deadline of a closing handshake, and the last bytes of sockets that were dropped.
+//!   A connection is queued at most once. Only entries that are new or were woken are polled, each
+//!   with its own waker, and the task yields before tokio's cooperative budget is used up.
+//! - [`ticker`] visits open connections several times per shortest timeout, for keepalive pings,
+//!   idle timeouts and peers that have stopped reading.
 //!
-//! The task ends with its runtime, when it has had connections to look at and there is none left, or when its thread has ended
-//! and it has nothing left to do. Connections that were queued are released then, so that another runtime can drive
-//! them. A panic in one entry drops that entry alone.
+//! The task ends with its runtime, when its last connection is gone, or when its thread has ended
+//! and no work is left. Queued connections are then released, so that another runtime can drive
+//! them. A panic in one entry only drops that entry.
 
 pub(crate) mod flusher;
 pub(crate) mod queue;
@@ -34,7 +35,7 @@ use self::queue::Queue;
 use self::ticker::Ticker;
 
 thread_local! {
-    /// The workers of this thread, which may run one runtime after another, or one within another.
+    /// The workers of this thread, which may run several runtimes, one after another or nested.
     static WORKERS: RefCell<Local> = const { RefCell::new(Local(Vec::new())) };
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Worker {
     runtime: runtime::Id,
     queue: Arc<Queue<Arc<dyn Drive>>>,
     ticker: Ticker,
-    /// The thread has ended.
+    /// Whether the thread has ended.
     is_orphaned: AtomicBool,
 }
 
@@ -65,13 +66,14 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// Returns the worker of this thread and runtime, which is started if need be; `None` outside of a runtime.
+    /// Returns the worker of this thread and runtime, and starts it if necessary. Returns `None`
+    /// outside of a runtime.
     pub(crate) fn current() -> Option<Arc<Self>> {
         let runtime = Handle::try_current().ok()?;
         WORKERS.try_with(|local| local.borrow_mut().worker(&runtime)).ok()
     }
 
-    /// As [`current`](Self::current), also on a thread that is ending.
+    /// Like [`current`](Self::current), but also works on a thread that is ending.
     ///
     /// # Panics
     ///
@@ -111,10 +113,10 @@ impl Local {
     }
 }
 
-/// Has a connection driven by the task of this thread, or by that of its home if this thread has no runtime, or one that is
-/// ending. Returns whether it is.
+/// Has a connection driven by the task of this thread, or by that of `home` if this thread has no
+/// runtime or one that is ending. Returns whether it was queued.
 pub(crate) fn enqueue(mut connection: Arc<dyn Drive>, home: impl FnOnce() -> Option<Arc<Worker>>) -> bool {
-    // A worker may end between the look-up and the push.
+    // A worker may end between the lookup and the push.
     for _ in 0..2 {
         let Some(worker) = Worker::current() else {
             break;
@@ -133,9 +135,9 @@ async fn run(mut flusher: Flusher, worker: Arc<Worker>) {
     let mut ticking = pin!(worker.ticker.run());
     poll_fn(|cx| {
         flusher.poll(cx);
-        // It never ends.
+        // `Ticker::run` never returns.
         let _ = ticking.as_mut().poll(cx);
-        let may_end = worker.is_orphaned.load(Ordering::Relaxed) || worker.ticker.has_rested();
+        let may_end = worker.is_orphaned.load(Ordering::Relaxed) || worker.ticker.has_become_empty();
         if may_end && flusher.is_empty() && worker.ticker.close_if_empty(&worker.queue) {
             Poll::Ready(())
         } else {
@@ -145,7 +147,8 @@ async fn run(mut flusher: Flusher, worker: Arc<Worker>) {
     .await;
 }
 
-/// With the runtime, or at the end of the task: nothing is registered any more. [`Flusher`] does the same for the queue.
+/// Closes the ticker when the runtime or the task ends, so that no connection is registered any
+/// more. [`Flusher`] does the same for the queue.
 struct Closing<'a>(&'a Ticker);
 
 impl Drop for Closing<'_> {
@@ -189,7 +192,7 @@ mod tests {
                 peer.expect_text("1").await;
             });
         }
-        // A runtime that has ended is forgotten when the next one is met.
+        // The worker of a runtime that has ended is removed when the next one is created.
         assert_eq!(WORKERS.with_borrow(|local| local.0.len()), 1);
     }
 
@@ -197,7 +200,7 @@ mod tests {
     fn runtime_that_has_ended_leaves_nothing_with_the_thread() {
         let runtime = runtime();
         let mut peer = runtime.block_on(async {
-            // Written, and then one that is not.
+            // A reply that is written, then one that is not.
             for waits in [true, false] {
                 let (mut socket, mut peer) = open(2).await;
                 socket.recv().await.unwrap().unwrap();
@@ -240,7 +243,7 @@ mod tests {
         });
     }
 
-    /// Runs something in a runtime of another thread, which has ended on return.
+    /// Runs a future in a runtime of another thread. Both have ended on return.
     fn in_short_runtime(run: impl Future<Output = ()> + Send + 'static) {
         thread::spawn(|| runtime().block_on(run)).join().unwrap();
     }
@@ -255,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn sender_that_waits_for_a_runtime_that_has_ended_is_continued_by_another() {
-        // With a home, and without.
+        // With and without a ticker as home.
         for config in [Config::server(), Config::server().ping_interval(None)] {
             let (socket, mut peer) = test::server("/", config).await;
             peer.capacity(256);

@@ -11,18 +11,18 @@ use crate::sync::{AtomicBool, Mutex, lock};
 /// The jobs of a task, in the order in which they arrived.
 pub(crate) struct Queue<E>(Mutex<State<E>>);
 
-/// Something that the task has to poll.
+/// Work for the task.
 pub(crate) enum Job<E> {
     /// A new entry.
     Added(E),
-    /// An entry that the task holds under this key.
+    /// The key of an entry that was woken.
     Woken(usize),
 }
 
 struct State<E> {
     jobs: VecDeque<Job<E>>,
     task: Option<Waker>,
-    /// The task was woken and has not looked yet.
+    /// Whether the task was woken and has not taken the jobs yet.
     is_notified: bool,
     is_closed: bool,
 }
@@ -60,7 +60,7 @@ impl<E> Queue<E> {
         lock(&self.0).notify();
     }
 
-    /// Moves all jobs to the end of `jobs`, and has `task` woken when more arrive.
+    /// Appends all jobs to `jobs`, and has `task` woken when more arrive.
     pub(crate) fn take(&self, task: &Waker, jobs: &mut VecDeque<Job<E>>) {
         let mut state = lock(&self.0);
         if !state.task.as_ref().is_some_and(|waker| waker.will_wake(task)) {
@@ -74,18 +74,18 @@ impl<E> Queue<E> {
         }
     }
 
-    /// Refuses further entries, and returns the jobs that nobody took.
+    /// Refuses further entries, and returns the remaining jobs.
     pub(crate) fn close(&self) -> VecDeque<Job<E>> {
         let mut state = lock(&self.0);
         state.is_closed = true;
         let (task, jobs) = (state.task.take(), mem::take(&mut state.jobs));
         drop(state);
-        // Without the lock, as it may be the last that is left of the task.
+        // Dropped without the lock, since it may be the last reference to the task.
         drop(task);
         jobs
     }
 
-    /// Closes the queue unless there are jobs in it. Returns whether it is closed.
+    /// Closes the queue if it is empty. Returns whether it is closed.
     pub(crate) fn close_if_empty(&self) -> bool {
         let mut state = lock(&self.0);
         state.is_closed |= state.jobs.is_empty();
@@ -105,7 +105,8 @@ impl<E> Queue<E> {
     }
 }
 
-/// The waker of one entry. Between two calls of [`begin_poll`](Self::begin_poll) it queues its key at most once.
+/// The waker of one entry. Between two calls of [`begin_poll`](Self::begin_poll) it queues its key
+/// at most once.
 pub(crate) struct EntryWaker<E> {
     queue: Arc<Queue<E>>,
     key: usize,
@@ -121,7 +122,8 @@ impl<E> EntryWaker<E> {
         self.key
     }
 
-    /// Must be called before the entry is polled, so that a wake-up during the poll queues it again.
+    /// Must be called before the entry is polled, so that a wake-up during the poll queues it
+    /// again.
     pub(crate) fn begin_poll(&self) {
         self.is_queued.store(false, Ordering::SeqCst);
     }

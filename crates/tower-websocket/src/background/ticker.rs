@@ -1,7 +1,8 @@
 //! One timer for many connections.
 //!
-//! A timer for each would be a seventh of the memory of an idle connection, and the clock would have to be read for every
-//! message. So open connections are looked at a few times within the shortest of their timeouts.
+//! A timer per connection would be a seventh of the memory of an idle connection, and the clock
+//! would have to be read for every message. Instead, open connections are visited several times per
+//! shortest timeout.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,54 +19,54 @@ use super::Worker;
 use super::queue::Queue;
 use crate::sync::{AtomicBool, Mutex, lock};
 
-/// The ticks within the shortest timeout of a connection, at least.
+/// The minimum number of ticks per shortest timeout of a connection.
 const TICKS: u32 = 8;
 
-/// The longest period, in milliseconds: a day.
-const LONGEST: u64 = 24 * 60 * 60 * 1000;
+/// The maximum period in milliseconds: a day.
+const MAX_PERIOD: u64 = 24 * 60 * 60 * 1000;
 
-/// The connections looked at before other tasks have their turn.
+/// The number of connections visited before yielding to other tasks.
 const CHUNK: usize = 256;
 
-/// A connection that is looked at.
+/// A connection that is visited by a [`Ticker`].
 pub(crate) trait Tick: Send + Sync {
-    /// Called at `now`, and at `last` before that.
+    /// Called at `now`. The previous call was at `last`.
     fn tick(self: Arc<Self>, last: Instant, now: Instant);
 }
 
-/// A connection's registration with a ticker, until it is dropped.
+/// The registration of a connection with a ticker. Dropping it removes the connection.
 pub(crate) struct TickerHandle {
     worker: Arc<Worker>,
-    // Of 32 bits, since every connection has them.
+    // 32 bits, to keep connections small.
     wheel: u32,
     key: u32,
 }
 
 impl TickerHandle {
-    /// Registers a connection, to be looked at [`TICKS`] times within `timeout` or more often.
+    /// Registers a connection, to be visited at least [`TICKS`] times within `timeout`.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime, and in one without a timer.
+    /// Outside of a tokio runtime, or in one without a timer.
     pub(crate) fn register(connection: &Weak<dyn Tick>, timeout: Duration) -> Self {
-        // So that a runtime without a timer panics here, and not in the background task.
+        // Panics here, rather than in the background task, if the runtime has no timer.
         drop(sleep(Duration::ZERO));
         let period = period(timeout);
         let handle = Self::register_with(Worker::current_or_new(), connection, period);
         if !lock(&handle.worker.ticker.wheels).is_closed {
             return handle;
         }
-        // The worker has just ended. If the next one has, too, so has the runtime.
+        // The worker has just ended. If its successor has ended too, so has the runtime.
         Self::register_with(Worker::current_or_new(), connection, period)
     }
 
     fn register_with(worker: Arc<Worker>, connection: &Weak<dyn Tick>, period: Duration) -> Self {
         let (wheel, key) = worker.ticker.insert(connection, period);
-        // There are a few periods, and not as many connections in a process.
+        // There are few periods, and fewer than 2³² connections in a process.
         Self { worker, wheel: wheel as u32, key: key as u32 }
     }
 
-    /// Returns the worker that looks at the connection.
+    /// Returns the worker that visits the connection.
     pub(crate) fn worker(&self) -> &Arc<Worker> {
         &self.worker
     }
@@ -76,7 +77,7 @@ impl Drop for TickerHandle {
         let mut wheels = lock(&self.worker.ticker.wheels);
         let connections = &mut wheels.wheels[self.wheel as usize].connections;
         connections.remove(self.key as usize);
-        // The room that many connections needed at once is not kept.
+        // Frees the capacity that many connections at once have needed.
         if connections.is_empty() && connections.capacity() > CHUNK {
             *connections = Slab::new();
         }
@@ -89,10 +90,10 @@ impl fmt::Debug for TickerHandle {
     }
 }
 
-/// Returns the period of a timeout: one of few numbers of milliseconds, so that many connections share a wheel. Round timeouts
-/// are whole multiples of it.
+/// Returns the period for a timeout: one of few numbers of milliseconds, so that many connections
+/// share a wheel. Round timeouts are multiples of it.
 fn period(timeout: Duration) -> Duration {
-    let most = (timeout / TICKS).as_millis().clamp(1, LONGEST.into()) as u64;
+    let most = (timeout / TICKS).as_millis().clamp(1, MAX_PERIOD.into()) as u64;
     let unit = 10_u64.pow(most.ilog10());
     let times = match most / unit {
         5.. => 5,
@@ -102,19 +103,19 @@ fn period(timeout: Duration) -> Duration {
     Duration::from_millis(times * unit)
 }
 
-/// The connections of a worker, by the period in which they are looked at.
+/// The connections of a worker, grouped by period.
 #[derive(Default)]
 pub(super) struct Ticker {
     wheels: Mutex<Wheels>,
-    /// A wheel has got its first connection.
+    /// Notified when a wheel gets its first connection.
     started: Notify,
-    /// There were connections, and there are none any more.
-    has_rested: AtomicBool,
+    /// Whether there were connections and none is left.
+    has_become_empty: AtomicBool,
 }
 
 #[derive(Default)]
 struct Wheels {
-    /// Never removed, since handles know them by their place.
+    /// Never removed, since handles refer to them by index.
     wheels: Vec<Wheel>,
     is_closed: bool,
 }
@@ -149,7 +150,7 @@ impl Ticker {
         (index, wheel.connections.insert(connection.clone()))
     }
 
-    /// Returns the earliest of the next ticks.
+    /// Returns the time of the next tick of any wheel.
     fn next(&self) -> Option<Instant> {
         let wheels = lock(&self.wheels);
         let busy = wheels.wheels.iter().filter(|wheel| !wheel.connections.is_empty());
@@ -160,11 +161,11 @@ impl Ticker {
         !lock(&self.wheels).wheels.is_empty()
     }
 
-    /// Looks at the connections, for ever.
+    /// Visits the connections. Never returns.
     pub(super) async fn run(&self) {
         loop {
             let next = self.next();
-            self.has_rested.store(next.is_none() && self.was_used(), Ordering::Relaxed);
+            self.has_become_empty.store(next.is_none() && self.was_used(), Ordering::Relaxed);
             let Some(next) = next else {
                 self.started.notified().await;
                 continue;
@@ -183,7 +184,7 @@ impl Ticker {
         }
     }
 
-    /// Returns when a wheel has ticked last, if it is to tick now; `None` behind the last wheel.
+    /// Returns the previous tick of a wheel, if it is due, or `None` after the last wheel.
     fn due(&self, index: usize, now: Instant) -> Option<Option<Instant>> {
         let mut wheels = lock(&self.wheels);
         let wheel = wheels.wheels.get_mut(index)?;
@@ -196,7 +197,7 @@ impl Ticker {
         loop {
             let (chunk, has_more) = self.chunk(wheel, from);
             for connection in chunk {
-                // A panic, which is no more than a bug of ours, ends with its connection.
+                // A panic is a bug in this crate, and must not affect other connections.
                 let _ = catch_unwind(AssertUnwindSafe(|| connection.tick(last, now)));
             }
             if !has_more {
@@ -207,8 +208,9 @@ impl Ticker {
         }
     }
 
-    /// Returns the connections from a place on, and whether there may be more behind them. They are dropped without the lock,
-    /// since one that nobody else has any more removes itself then.
+    /// Returns a chunk of connections, and whether there may be more after it. They must be dropped
+    /// without the lock, since dropping the last reference to a connection removes it from the
+    /// wheel.
     fn chunk(&self, wheel: usize, from: usize) -> (Vec<Arc<dyn Tick>>, bool) {
         let wheels = lock(&self.wheels);
         let connections = &wheels.wheels[wheel].connections;
@@ -216,8 +218,8 @@ impl Ticker {
         (chunk, connections.capacity() > from + CHUNK)
     }
 
-    pub(super) fn has_rested(&self) -> bool {
-        self.has_rested.load(Ordering::Relaxed)
+    pub(super) fn has_become_empty(&self) -> bool {
+        self.has_become_empty.load(Ordering::Relaxed)
     }
 
     /// Closes the ticker and the queue, if both are empty. Returns whether they are closed.
@@ -242,7 +244,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Returns the periods of this thread's worker, with their connections.
+    /// Returns the periods of this thread's worker, with the number of their connections.
     fn wheels() -> Vec<(Duration, usize)> {
         let worker = Worker::current().unwrap();
         let wheels = lock(&worker.ticker.wheels);
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connections_are_forgotten_when_dropped_and_the_task_ends_without_any() {
+    async fn dropped_connections_are_removed_and_the_task_ends_without_any() {
         let metrics = Handle::current().metrics();
         let tasks = metrics.num_alive_tasks();
         let mut sockets = Vec::new();
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn wheel_without_connections_keeps_no_room_for_many() {
+    async fn empty_wheel_frees_its_capacity() {
         let worker = Worker::current().unwrap();
         let connection: Weak<dyn Tick> = Weak::<Recorder>::new();
         let handles: Vec<_> = (0..10 * CHUNK).map(|_| TickerHandle::register(&connection, SECOND)).collect();
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_of_many_connections_tick() {
+    async fn every_one_of_many_connections_ticks() {
         let mut peers = Vec::new();
         for _ in 0..3 * CHUNK + 1 {
             let (mut socket, peer) = test::server("/", Config::server()).await;
@@ -317,7 +319,7 @@ mod tests {
         }
     }
 
-    /// Notes its ticks, and panics at them if it is told so.
+    /// Records its ticks, and panics in them if `panics` is set.
     struct Recorder {
         panics: bool,
         ticks: Mutex<Vec<(Instant, Instant)>>,
@@ -326,7 +328,7 @@ mod tests {
     impl Tick for Recorder {
         fn tick(self: Arc<Self>, last: Instant, now: Instant) {
             lock(&self.ticks).push((last, now));
-            assert!(!self.panics, "as it was told");
+            assert!(!self.panics, "injected panic");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where a URL points.
+//! Hosts and ports of URLs.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,9 @@ pub(super) fn port(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(if is_secure(url) { 443 } else { 80 })
 }
 
-/// Returns host and port to connect to, with brackets around an IPv6 address. The zone of that, which a URL has behind
-/// `%25` (RFC 6874 §2), is written as systems do, behind `%`.
+/// Returns the host and port to connect to, with brackets around an IPv6 address. Its zone, which
+/// is preceded by `%25` in a URL (RFC 6874 §2), is preceded by `%` here, as operating systems
+/// expect.
 pub(super) fn host_and_port(url: &Uri) -> String {
     let host = url.host().unwrap_or_default();
     let port = port(url);
@@ -29,15 +30,15 @@ pub(super) fn bare_host(url: &Uri) -> &str {
     url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
-/// Returns the host as its server knows it, and its certificate names it: without brackets and without a zone, which means
-/// something on this machine alone (RFC 6874 §4).
+/// Returns the host as the server and its certificate name it: without brackets and without a zone,
+/// which is only meaningful on this machine (RFC 6874 §4).
 pub(super) fn server_name(url: &Uri) -> &str {
     let host = bare_host(url);
     let is_address = url.host().is_some_and(|host| host.starts_with('['));
     host.split_once('%').filter(|_| is_address).map_or(host, |(address, _)| address)
 }
 
-/// The zone and the bracket behind it, escaped as RFC 6874 has it, or as most write it.
+/// Decodes a zone and the bracket after it, whether it is escaped as in RFC 6874 or not.
 fn decoded_zone(zone: &str) -> Cow<'_, str> {
     match zone.strip_prefix("25").filter(|escaped| *escaped != "]") {
         Some(escaped) => percent_decode_str(escaped).decode_utf8_lossy(),

@@ -25,7 +25,7 @@ use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
 use crate::transport::upgraded::{Transmit, Upgraded};
 
-/// Connects to a `ws:` or `wss:` URL: await what it gives, after setting what is to be other than usual.
+/// Connects to a `ws:` or `wss:` URL. Returns a builder: set options on it, then await it.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +45,7 @@ use crate::transport::upgraded::{Transmit, Upgraded};
 ///
 /// # Cancel safety
 ///
-/// What is awaited can be dropped at any time, which drops the connection as well. There is nothing else to it.
+/// The future can be dropped at any time, which also drops the connection.
 pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
     Connect {
         url: url.try_into().map_err(|error| ConnectError::MalformedUrl(error.into())),
@@ -60,7 +60,7 @@ pub fn connect(url: impl TryInto<Uri, Error: Into<http::Error>>) -> Connect {
     }
 }
 
-/// A connection to be made; see [`connect`].
+/// A connection to be established; see [`connect`].
 #[must_use = "nothing is connected before this is awaited"]
 pub struct Connect {
     pub(super) url: Result<Uri, ConnectError>,
@@ -75,12 +75,12 @@ pub struct Connect {
     pub(super) shutdown: Option<Shutdown>,
 }
 
-/// The version of HTTP that the handshake is made by.
+/// The version of HTTP for the handshake.
 pub(super) enum Http {
     One,
     #[cfg(feature = "http2")]
     Two,
-    /// HTTP/2 on a connection that others use as well.
+    /// HTTP/2 on an existing connection.
     #[cfg(feature = "http2")]
     Shared(Http2Connection),
 }
@@ -101,8 +101,8 @@ impl Connect {
         Self { protocols: Some(protocols.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// Adds a header to the request. What makes a bad name or value, or belongs to the handshake, is told when this is
-    /// awaited.
+    /// Adds a header to the request. An invalid name or value, or a header that is reserved for the
+    /// handshake, is reported when this is awaited.
     pub fn header<K, V>(mut self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -117,56 +117,62 @@ impl Connect {
         self
     }
 
-    /// Goes through an HTTP proxy, by CONNECT, for `ws:` as well. The user and password of its URL are sent to it. Where the
-    /// URL is one of `https:`, TLS is spoken to the proxy itself, by the same [configuration](Self::tls).
+    /// Tunnels through an HTTP proxy with CONNECT, for `ws:` as well. The user and password in its
+    /// URL are sent to the proxy. If the URL is `https:`, the connection to the proxy uses TLS,
+    /// with the same [configuration](Self::tls).
     pub fn proxy(mut self, proxy: Uri) -> Self {
         self.route.proxy = ProxyChoice::Url(proxy);
         self
     }
 
-    /// Goes through the proxy that the environment names, if it names one for the URL.
+    /// Tunnels through the proxy in the environment variables, if they specify one for the URL.
     ///
-    /// `HTTP_PROXY` is for `ws:` and `HTTPS_PROXY` for `wss:`; without it, `ALL_PROXY` is for both. Each may be written in lower
-    /// case, which counts if the upper case is missing or empty. The value is as in [`proxy`](Self::proxy), or host and port
-    /// alone. `NO_PROXY` lists what is connected to directly, with commas or spaces between the entries:
+    /// `HTTP_PROXY` applies to `ws:` and `HTTPS_PROXY` to `wss:`; without it, `ALL_PROXY` applies
+    /// to both. The lower-case name is used if the upper-case one is missing or empty. The value is
+    /// a URL as in [`proxy`](Self::proxy), or only host and port. `NO_PROXY` lists hosts to connect
+    /// to directly, separated by commas or spaces:
     ///
-    /// - `*`: every host, addresses as well
+    /// - `*`: every host, including addresses
     /// - `example.com` or `.example.com`: the domain and its subdomains
-    /// - `*.example.com`: its subdomains only
-    /// - `192.0.2.7`, `2001:db8::7` or `[2001:db8::7]`: the address, if the URL has it; names are not looked up
+    /// - `*.example.com`: only its subdomains
+    /// - `192.0.2.7`, `2001:db8::7` or `[2001:db8::7]`: the address, if the URL contains it; names
+    ///   are not resolved
     /// - `192.0.2.0/24` or `2001:db8::/32`: the addresses of the network
-    /// - any of these but networks with `:port` behind it: only this port
+    /// - any of these except networks followed by `:port`: only this port
     ///
-    /// A program that runs as a CGI script, with `REQUEST_METHOD` set, uses no proxy, as `HTTP_PROXY` may be a header of the
-    /// request there. Connecting fails with [`ConnectError::ProxyFromEnv`] if the value is not a URL, or one with another
-    /// scheme, such as `socks5:`.
+    /// In a CGI script, where `REQUEST_METHOD` is set, no proxy is used, since `HTTP_PROXY` may be
+    /// a header of the request. Connecting fails with [`ConnectError::ProxyFromEnv`] if the value
+    /// is not a URL or has another scheme, such as `socks5:`.
     pub fn proxy_from_env(mut self) -> Self {
         self.route.proxy = ProxyChoice::Environment;
         self
     }
 
-    /// Goes through no proxy, as by default.
+    /// Disables the proxy, which is the default.
     pub fn no_proxy(mut self) -> Self {
         self.route.proxy = ProxyChoice::None;
         self
     }
 
-    /// Is told of the proxy's answer when the tunnel stands, before anything goes through it.
-    pub fn on_tunnel(mut self, told: impl FnOnce(&Response<()>) + Send + 'static) -> Self {
-        self.route.on_tunnel = Some(Box::new(told));
+    /// Sets a callback for the proxy's response once the tunnel is established, before anything is
+    /// sent through it.
+    pub fn on_tunnel(mut self, callback: impl FnOnce(&Response<()>) + Send + 'static) -> Self {
+        self.route.on_tunnel = Some(Box::new(callback));
         self
     }
 
-    /// Does TLS by this configuration, in place of one with the roots of the crate's features.
+    /// Sets the TLS configuration, which replaces the default one with the roots of the crate's
+    /// features.
     pub fn tls(mut self, config: TlsConfig) -> Self {
         self.route.tls = Some(config);
         self
     }
 
-    /// Makes the stream to the server, or to the proxy, by this connector, instead of one for TCP that tries every address of
-    /// the host, of both families in turn, each 250 ms after the one before or as soon as that has failed (RFC 8305). Any
-    /// connector of hyper's clients will do. It is asked for an `http:` URL with host and port and no more: TLS and the
-    /// proxy's tunnel are made on the stream that it returns. The zone of an IPv6 address is written as in `[fe80::1%eth0]`.
+    /// Sets the connector that opens the stream to the server or the proxy. Default: TCP, trying
+    /// the addresses of both families alternately, each 250 ms after the previous one or as soon as
+    /// that has failed (RFC 8305). Any connector of hyper's clients can be used. It is called with
+    /// an `http:` URL that contains only host and port; TLS and the proxy's tunnel are layered on
+    /// the stream that it returns. The zone of an IPv6 address is written as in `[fe80::1%eth0]`.
     ///
     /// ```
     /// use hyper_util::client::legacy::connect::HttpConnector;
@@ -185,20 +191,21 @@ impl Connect {
         self
     }
 
-    /// Talks over a stream that is connected already, with TLS done where there is any, in place of one of its own: a
-    /// Unix socket, say. The URL's host only goes into the request then.
+    /// Uses a stream that is already connected, after any TLS handshake, such as a Unix socket. The
+    /// URL's host is then only used for the request.
     pub fn over(self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self { io: Some(Box::new(io)), ..self }
     }
 
-    /// Sets how long connecting may take in all, from the lookup of the host to the answer of the server. The default is the
-    /// [handshake timeout](Config::handshake_timeout) of the configuration, 10 s; [`Duration::MAX`] means never. It fails with
-    /// [`ConnectError::TimedOut`] then.
+    /// Sets the timeout for connecting, from resolving the host to the server's response. Default:
+    /// the [handshake timeout](Config::handshake_timeout) of the configuration, 10 s.
+    /// [`Duration::MAX`] disables it. When it expires, connecting fails with
+    /// [`ConnectError::TimedOut`].
     pub fn timeout(self, limit: Duration) -> Self {
         Self { timeout: Some(limit), ..self }
     }
 
-    /// Puts the socket among those that a shutdown closes. Once it was begun, nothing is connected.
+    /// Adds the socket to those that a shutdown closes. Once it has begun, connecting fails.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
@@ -223,7 +230,7 @@ impl Connect {
                 let (io, mut driver) = match io {
                     Some(io) => (Upgraded::from_boxed(io), driver),
                     None => {
-                        let (io, driver, _) = self.route.dial(&url, driver, Alpn::Http1).await?;
+                        let (io, driver, _) = self.route.connect(&url, driver, Alpn::Http1).await?;
                         (io, driver)
                     }
                 };
@@ -232,7 +239,7 @@ impl Connect {
             }
             #[cfg(feature = "http2")]
             (Http::Two, io) => {
-                let (connection, mut driver) = Http2Connection::dial(io, self.route, &url, driver).await?;
+                let (connection, mut driver) = Http2Connection::connect(io, self.route, &url, driver).await?;
                 (connection.open(&url, &mut driver, deadline).await?, driver)
             }
             #[cfg(feature = "http2")]
@@ -255,7 +262,7 @@ impl Connect {
     }
 }
 
-/// Without the URLs and headers, which may hold passwords.
+/// Omits the URLs and headers, which may contain passwords.
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect").field("config", &self.config).field("timeout", &self.timeout).finish_non_exhaustive()
@@ -276,7 +283,7 @@ impl IntoFuture for Connect {
     }
 }
 
-/// Waits for the server's answer.
+/// Waits for the server's response.
 async fn open(
     mut connection: Connection<Upgraded>,
     host: String,
@@ -284,7 +291,7 @@ async fn open(
 ) -> Result<(WebSocket, Response<()>), ConnectError> {
     let next = deadline.limit(poll_fn(|cx| connection.poll_opening(cx))).await;
     let Ok(event) = next else {
-        // A refusal whose body is still coming is told with what there is of it.
+        // Reports a refusal whose body is incomplete with the part received.
         let driver = connection.driver_mut();
         driver.receive_eof();
         return Err(match driver.poll_event() {

@@ -1,4 +1,4 @@
-//! What makes the stream to a host.
+//! Connectors: what opens the stream to a host.
 
 use std::any::Any;
 use std::error::Error;
@@ -17,7 +17,7 @@ use super::address::{bare_host, port};
 use super::tcp_connect;
 use crate::transport::upgraded::Upgraded;
 
-/// Makes a stream to a host, with all that is beneath TLS.
+/// Opens a stream to a host, without TLS.
 pub(super) struct Connector(Box<dyn FnOnce(Uri) -> Connecting + Send>);
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<Upgraded>> + Send>>;
@@ -36,7 +36,7 @@ impl Connector {
         }))
     }
 
-    /// Tries every address of the host, the next one shortly after the one before (RFC 8305).
+    /// Creates a connector that tries every address of the host in short succession (RFC 8305).
     pub(super) fn tcp() -> Self {
         Self(Box::new(|uri| {
             Box::pin(async move { tcp_connect::connect(bare_host(&uri), port(&uri)).await.map(Upgraded::from_tcp) })
@@ -48,7 +48,7 @@ impl Connector {
     }
 }
 
-/// The TCP stream itself, where that is all there is.
+/// Returns the TCP stream itself, if the stream is nothing else.
 fn unwrap<T: Read + Write + Send + Unpin + 'static>(io: T) -> Upgraded {
     let mut io = Some(io);
     let tcp = (&mut io as &mut dyn Any).downcast_mut::<Option<TokioIo<TcpStream>>>().and_then(Option::take);
@@ -59,7 +59,7 @@ fn unwrap<T: Read + Write + Send + Unpin + 'static>(io: T) -> Upgraded {
     }
 }
 
-/// Returns the error with the kind of the system's error, which a connector may have wrapped.
+/// Converts an error, preserving the kind of an I/O error that a connector may have wrapped.
 fn io_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
     let error = match error.into().downcast::<io::Error>() {
         Ok(error) => return *error,

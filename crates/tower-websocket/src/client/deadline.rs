@@ -1,11 +1,11 @@
-//! Points in time made of durations that callers choose freely.
+//! Deadlines from durations of any length.
 
 use std::future::{Future, pending};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// A point in time that may be out of reach: one that the clock cannot represent never passes.
+/// A deadline. One that the clock cannot represent never passes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(Option<Instant>);
 
@@ -14,7 +14,7 @@ pub(super) struct Deadline(Option<Instant>);
 pub(super) struct Passed;
 
 impl Deadline {
-    /// Returns the deadline that lies this far ahead.
+    /// Returns the deadline after the given delay.
     pub(super) fn after(delay: Duration) -> Self {
         Self(Instant::now().checked_add(delay))
     }

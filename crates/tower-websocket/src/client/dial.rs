@@ -1,4 +1,4 @@
-//! How the stream to a server is made: by a connector, through a proxy, with TLS.
+//! Establishing the stream to a server: with a connector, through a proxy, over TLS.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use super::tls::{self, Alpn, TlsConfig, TlsFailure};
 use super::tunnel::{self, OnTunnel, ProxyChoice};
 use crate::transport::upgraded::Upgraded;
 
-/// How a connection is made.
+/// The options for the stream.
 #[derive(Default)]
 pub(super) struct Route {
     pub(super) connector: Option<Connector>,
@@ -21,16 +21,17 @@ pub(super) struct Route {
     pub(super) tls: Option<TlsConfig>,
 }
 
-/// What goes over the first stream: what the driver says, or what makes a tunnel for it, to the proxy at this URL.
+/// What the first stream is used for: the driver itself, or a tunnel through the proxy at this URL.
 enum FirstHop {
-    Straight(Driver),
-    Through(Box<Proxy>, Uri),
+    Direct(Driver),
+    Tunnel(Box<Proxy>, Uri),
 }
 
 impl Route {
-    /// Connects to the server, or to the proxy and through it, and does TLS, whose later failure is shared. The driver is
-    /// returned with the data that followed the proxy's answer.
-    pub(super) async fn dial(
+    /// Connects to the server, directly or through the proxy, and performs the TLS handshake. Later
+    /// TLS failures are shared through the returned value. The driver has received the data that
+    /// followed the proxy's response.
+    pub(super) async fn connect(
         self,
         url: &Uri,
         driver: Driver,
@@ -43,22 +44,22 @@ impl Route {
             Some("https") => true,
             _ => return Err(UrlError::Scheme { expected: "http, https for the proxy" }.into()),
         };
-        // Before anything is sent to anyone.
+        // Resolved before anything is sent.
         let tls = if is_secure(url) || is_proxy_secure { Some(tls::resolve(self.tls)?) } else { None };
 
         let first_host = host_and_port(hop.as_ref().map_or(url, |hop| &hop.url));
-        let way = match hop {
-            Some(hop) => FirstHop::Through(Box::new(hop.prepare(driver, url)?), hop.url),
-            None => FirstHop::Straight(driver),
+        let first_hop = match hop {
+            Some(hop) => FirstHop::Tunnel(Box::new(hop.prepare(driver, url)?), hop.url),
+            None => FirstHop::Direct(driver),
         };
         let connector = self.connector.unwrap_or_else(Connector::tcp);
         let uri = Uri::builder().scheme("http").authority(first_host.as_str()).path_and_query("/").build();
         let uri = uri.map_err(|_| UrlError::Host)?;
         let made = connector.connect(uri).await;
         let mut io = made.map_err(|error| ConnectError::of_transport(first_host, error))?;
-        let mut driver = match way {
-            FirstHop::Straight(driver) => driver,
-            FirstHop::Through(tunnel, proxy) => {
+        let mut driver = match first_hop {
+            FirstHop::Direct(driver) => driver,
+            FirstHop::Tunnel(tunnel, proxy) => {
                 if let (true, Some(tls)) = (is_proxy_secure, &tls) {
                     (io, _) = tls::wrap(io, server_name(&proxy), tls, Alpn::Http1).await?;
                 }
@@ -67,7 +68,7 @@ impl Route {
         };
         let mut failure = TlsFailure::default();
         if let (true, Some(tls)) = (is_secure(url), &tls) {
-            // Nobody vouches for what came before TLS.
+            // Data received before TLS is not authenticated.
             if !driver.input().is_empty() {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "unexpected data before the TLS handshake");
                 return Err(ConnectError::Tls { host: server_name(url).to_owned(), error });

@@ -10,7 +10,7 @@ use super::tls_error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// No connection can be made to the URL or the proxy's URL.
+    /// The URL or the proxy's URL cannot be connected to.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A subprotocol is not a token, or is offered twice (RFC 6455 §4.1).
@@ -34,8 +34,9 @@ pub enum ConnectError {
         #[source]
         error: io::Error,
     },
-    /// The TLS handshake failed: the certificate is not trusted, expired or for another host, or the server rejects the
-    /// client's certificate, which TLS 1.3 reports only after the handshake. `io::Error::get_ref` returns the `rustls::Error`.
+    /// The TLS handshake failed: the certificate is not trusted, expired or for another host, or
+    /// the server rejects the client's certificate, which TLS 1.3 reports only after the handshake.
+    /// `io::Error::get_ref` returns the `rustls::Error`.
     #[error("TLS with {host} failed{}", tls_error::hint(error).map(|hint| format!(" ({hint})")).unwrap_or_default())]
     Tls {
         /// The host.
@@ -44,23 +45,26 @@ pub enum ConnectError {
         #[source]
         error: io::Error,
     },
-    /// The URL is `wss:`, and there are no roots to trust: neither [`Connect::tls`](crate::Connect::tls) nor the feature
-    /// `tls-native-roots` provides them.
+    /// The URL is `wss:`, and there are no roots to trust: neither
+    /// [`Connect::tls`](crate::Connect::tls) nor the feature `tls-native-roots` provides them.
     #[error("no TLS roots to trust: set a TlsConfig, or enable tls-native-roots")]
     NoTls,
-    /// The URL is `wss:`, and the platform's certificates are missing or unreadable. The next attempt reads them again.
+    /// The URL is `wss:`, and the platform's certificates are missing or unreadable. The next
+    /// attempt reads them again.
     #[error("no TLS roots to trust: {reason}; install the platform's CA certificates, or set a TlsConfig")]
     NoRoots {
         /// The problem with the platform's certificates.
         reason: String,
     },
-    /// HTTP/2 was requested, and the server did not select it (RFC 7301) or responded with something else.
+    /// HTTP/2 was requested, and the server did not select it (RFC 7301) or responded with
+    /// something else.
     #[error("server {host} does not support HTTP/2")]
     NoHttp2 {
         /// The host.
         host: String,
     },
-    /// The server does not accept WebSockets over HTTP/2: its settings lack `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
+    /// The server does not accept WebSockets over HTTP/2: its settings lack
+    /// `SETTINGS_ENABLE_CONNECT_PROTOCOL` (RFC 8441 §3).
     #[error("server {host} does not accept WebSockets over HTTP/2")]
     NoExtendedConnect {
         /// The host and port.
@@ -72,7 +76,8 @@ pub enum ConnectError {
         /// The host and port of the connection.
         connected: String,
     },
-    /// The proxy found by [`Connect::proxy_from_env`](crate::Connect::proxy_from_env) cannot be used.
+    /// The proxy found by [`Connect::proxy_from_env`](crate::Connect::proxy_from_env) cannot be
+    /// used.
     #[error("cannot use the proxy in {variable}: {problem}")]
     ProxyFromEnv {
         /// The name of the environment variable.
@@ -80,10 +85,11 @@ pub enum ConnectError {
         /// The scheme is not supported, or the value is not a URL.
         problem: String,
     },
-    /// The proxy opened no tunnel.
+    /// The proxy did not establish a tunnel.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
-    /// The server's response does not open a WebSocket: [`ProtocolError::Response`] has the details.
+    /// The server's response does not open a WebSocket: [`ProtocolError::Response`] has the
+    /// details.
     #[error(transparent)]
     Refused(ProtocolError),
     /// The [`Shutdown`](crate::Shutdown) of the client has begun.
@@ -94,7 +100,8 @@ pub enum ConnectError {
     TimedOut,
 }
 
-/// The type of a URL does not say which character it does not accept, nor where.
+/// Returns advice on the invalid character, since `InvalidUri` does not report which character it
+/// is, nor its position.
 fn character_hint(error: &http::Error) -> &'static str {
     if error.is::<http::uri::InvalidUri>() && error.to_string() == "invalid uri character" {
         " (a host that is not ASCII needs punycode, \"xn--\"; spaces and control characters are percent-encoded)"
@@ -104,7 +111,8 @@ fn character_hint(error: &http::Error) -> &'static str {
 }
 
 impl ConnectError {
-    /// Returns the error for a transport that failed, before or after a handshake of TLS on it.
+    /// Returns the error for a failed transport, whether it failed before, during or after a TLS
+    /// handshake.
     pub(super) fn of_transport(host: String, error: io::Error) -> Self {
         if tls_error::is_failure(&error) {
             let name = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
@@ -113,12 +121,14 @@ impl ConnectError {
         Self::Io { host, error }
     }
 
-    /// Returns whether the same attempt may succeed later: nobody listens, a name is not resolved, the server is overloaded or
-    /// says nothing. A permanent refusal is not transient, such as a certificate that is not trusted, a 401 or a 404.
+    /// Returns whether the same attempt may succeed later: the server is not reachable, its name is
+    /// not resolved, it is overloaded or does not respond. A permanent refusal is not transient,
+    /// such as an untrusted certificate, a 401 or a 404.
     ///
-    /// Of the statuses of a server or a proxy, 408, 425, 429 and all from 500 are transient, but for 501, 505, 506, 508, 510
-    /// and 511, which say that the request would be refused again. An unregistered status counts as the x00 of its class, and
-    /// one beyond 599 as a 500 (RFC 9110 §15). With a `Retry-After`, every status but those of 3xx is transient.
+    /// Of the statuses of a server or a proxy, 408, 425, 429 and all from 500 on are transient,
+    /// except 501, 505, 506, 508, 510 and 511, which mean that the request would be refused again.
+    /// An unregistered status counts as the x00 of its class, and one above 599 as 500 (RFC 9110
+    /// §15). With `Retry-After`, every status except 3xx is transient.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Io { .. } | Self::TimedOut => true,
@@ -137,8 +147,8 @@ impl ConnectError {
         }
     }
 
-    /// Returns how long the server, or the proxy, wants to be left alone: its `Retry-After` (RFC 9110 §10.2.3), a number of
-    /// seconds or a date. It is zero for a date that has passed.
+    /// Returns the time to wait before the next attempt, as requested by the server or the proxy in
+    /// `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date. Zero for a date that has passed.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(match self {
             Self::Refused(ProtocolError::Response(error)) => &error.headers,
@@ -157,17 +167,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// Whether a status, or the wish that it comes with, speaks of the moment.
+/// Returns whether a status describes a temporary condition, or is accompanied by `Retry-After`.
 fn is_transient(status: StatusCode, headers: &HeaderMap) -> bool {
     match status.as_u16() {
-        // RFC 9110 §10.2.3: the wait before the request to the other location.
+        // With 3xx, `Retry-After` applies to the request to the other location (RFC 9110 §10.2.3).
         300..=399 => false,
         _ if retry_after(headers).is_some() => true,
         // RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
         408 | 425 | 429 => true,
-        // Those of 5xx in IANA's registry that are about the request or the server's abilities.
+        // The registered 5xx statuses that concern the request or the server's capabilities.
         501 | 505 | 506 | 508 | 510 | 511 => false,
-        // RFC 9110 §15: others count as 500, those that are invalid too.
+        // All others, including invalid ones, count as 500 (RFC 9110 §15).
         status => status >= 500,
     }
 }

@@ -19,21 +19,22 @@ use super::stream_permits::StreamPermits;
 use super::tls::{Alpn, TlsFailure};
 use crate::transport::upgraded::{Transmit, Upgraded};
 
-/// How much may have come on a stream and was not read: RFC 9113 §6.9.2 begins with 64 KiB, which is slow over long ways.
+/// The window of a stream in bytes. The default of 64 KiB (RFC 9113 §6.9.2) is slow over long
+/// distances.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 
-/// How much on all streams together: as much as there can be (RFC 9113 §6.9.1), as a socket that nobody reads shall not stop
-/// the others.
+/// The window of the connection: the maximum (RFC 9113 §6.9.1), so that a socket that is not read
+/// does not block the others.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
-/// How large the head of an answer may be: as one by HTTP/1.1 by default.
+/// The maximum size of a response head, the same as the default for HTTP/1.1.
 const MAX_HEADERS: u32 = 16 * 1024;
 
-/// How much of the body of a refusal is told: as much as of one by HTTP/1.1.
-const REFUSAL: usize = 4 * 1024;
+/// The number of bytes reported of a refusal's body, the same as for HTTP/1.1.
+const MAX_REFUSAL_BODY: usize = 4 * 1024;
 
-/// An HTTP/2 connection on which several WebSockets can be opened (RFC 8441). Cheap to clone; a task of the runtime
-/// drives it, and ends when the last clone and the last WebSocket are gone.
+/// An HTTP/2 connection on which several WebSockets can be opened (RFC 8441). Cheap to clone. A
+/// task of the runtime drives it, and ends when the last clone and the last WebSocket are dropped.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,15 +49,15 @@ const REFUSAL: usize = 4 * 1024;
 #[derive(Clone)]
 pub struct Http2Connection {
     requests: SendRequest<Chunk>,
-    slots: Arc<StreamPermits>,
+    permits: Arc<StreamPermits>,
     is_secure: bool,
     host: String,
     failure: TlsFailure,
 }
 
 impl Http2Connection {
-    /// Makes an HTTP/2 connection, over the given stream or a new one.
-    pub(super) async fn dial(
+    /// Establishes an HTTP/2 connection on the given stream or a new one.
+    pub(super) async fn connect(
         io: Option<Box<dyn Transmit>>,
         route: Route,
         url: &Uri,
@@ -64,18 +65,18 @@ impl Http2Connection {
     ) -> Result<(Self, Driver), ConnectError> {
         let (io, mut driver, failure) = match io {
             Some(io) => (Upgraded::from_boxed(io), driver, TlsFailure::default()),
-            None => route.dial(url, driver, Alpn::Http2).await?,
+            None => route.connect(url, driver, Alpn::Http2).await?,
         };
         let io = unread(io, mem::take(driver.input()));
         Ok((Self::new(io, url, failure).await?, driver))
     }
 
-    /// Begins a connection to the server of a URL, and waits for the server's settings. The failure is that of the TLS below,
-    /// of which h2 leaves only the text.
+    /// Starts a connection to the server of a URL, and waits for the server's settings. `failure`
+    /// is that of the TLS stream below, of which h2 only preserves the text.
     pub(super) async fn new(io: Upgraded, url: &Uri, failure: TlsFailure) -> Result<Self, ConnectError> {
         let host = host_and_port(url);
         let failed = |error: h2::Error| match failure.get() {
-            // What is no HTTP/2 breaks its rules at once.
+            // A response that is not HTTP/2 is a protocol violation at once.
             None if error.is_library() => ConnectError::NoHttp2 { host: server_name(url).to_owned() },
             cause => ConnectError::of_transport(host.clone(), cause.unwrap_or_else(|| io_error(error))),
         };
@@ -88,22 +89,23 @@ impl Http2Connection {
             .await
             .map_err(failed)?;
         let pings = connection.ping_pong();
-        // Its failure is met by the streams as well, but only once there are any.
-        let (ends, end) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move { drop(ends.send(connection.await)) });
-        // The settings are the first that a server sends (RFC 9113 §3.4), so they are here when it answers a ping.
+        // The failure of the connection is also reported by its streams, but there are none yet.
+        let (result_sender, result) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move { drop(result_sender.send(connection.await)) });
+        // A server sends its settings first (RFC 9113 §3.4), so they have been received when it
+        // answers a ping.
         if let Some(mut pings) = pings
             && let Err(error) = pings.ping(Ping::opaque()).await
         {
-            return Err(failed(end.await.ok().and_then(Result::err).unwrap_or(error)));
+            return Err(failed(result.await.ok().and_then(Result::err).unwrap_or(error)));
         }
         if !requests.is_extended_connect_protocol_enabled() {
             return Err(ConnectError::NoExtendedConnect { host });
         }
-        Ok(Self { requests, slots: Arc::default(), is_secure: is_secure(url), host, failure })
+        Ok(Self { requests, permits: Arc::default(), is_secure: is_secure(url), host, failure })
     }
 
-    /// Sends a driver's request, and gives its answer to it.
+    /// Sends a driver's request, and passes the response to the driver.
     pub(super) async fn open(
         &self,
         url: &Uri,
@@ -116,7 +118,7 @@ impl Http2Connection {
         }
         let failed =
             |error| ConnectError::of_transport(host.clone(), self.failure.get().unwrap_or_else(|| io_error(error)));
-        let slot = self.slots.take(|| self.requests.current_max_send_streams()).await;
+        let permit = self.permits.acquire(|| self.requests.current_max_send_streams()).await;
         let mut request = driver.extended_connect()?;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
         let mut requests = self.requests.clone().ready().await.map_err(failed)?;
@@ -124,17 +126,18 @@ impl Http2Connection {
         let (parts, mut receive) = response.await.map_err(failed)?.into_parts();
         let refusal = if parts.status.is_success() { Bytes::new() } else { read_refusal(&mut receive, deadline).await };
         driver.receive_response(Response::from_parts(parts, refusal))?;
-        Ok(Upgraded::from_boxed(Box::new(Http2Stream::new(send, receive, slot))))
+        Ok(Upgraded::from_boxed(Box::new(Http2Stream::new(send, receive, permit))))
     }
 }
 
-/// The first bytes of the body; what there is of it, where it breaks off or takes too long.
+/// Reads the first bytes of the body, or the part that is received before it fails or takes too
+/// long.
 async fn read_refusal(receive: &mut RecvStream, deadline: Deadline) -> Bytes {
     let mut body = BytesMut::new();
-    while body.len() < REFUSAL
+    while body.len() < MAX_REFUSAL_BODY
         && let Ok(Some(Ok(data))) = deadline.limit(receive.data()).await
     {
-        body.extend_from_slice(&data[..data.len().min(REFUSAL - body.len())]);
+        body.extend_from_slice(&data[..data.len().min(MAX_REFUSAL_BODY - body.len())]);
     }
     body.freeze()
 }

@@ -1,4 +1,4 @@
-//! One stream of an HTTP/2 connection, as a transport.
+//! A stream of an HTTP/2 connection as a transport.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,16 +12,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::stream_permits::StreamPermit;
 use crate::sync::lock;
 
-/// At most so much is handed to h2 at once.
+/// The maximum number of bytes passed to h2 at once.
 const CHUNK: usize = 64 * 1024;
 
-/// What h2 is given to send. It drops it when it is written, or when it never will be.
+/// Data passed to h2, which drops it once it is written or cannot be written any more.
 pub(super) struct Chunk {
     data: Bytes,
     pending: Arc<Pending>,
 }
 
-/// Whether h2 is not done yet with what it was given last, and who waits for that.
+/// Whether h2 still holds the last chunk, and the task that waits for it.
 #[derive(Default)]
 struct Pending(Mutex<(bool, Option<Waker>)>);
 
@@ -49,24 +49,26 @@ impl Drop for Chunk {
     }
 }
 
-/// The two halves of a CONNECT (RFC 8441 §5). Dropped before its end, it resets the stream, as a TCP connection would be.
+/// Both directions of an extended CONNECT (RFC 8441 §5). Dropping it before its end resets the
+/// stream, like a TCP connection.
 ///
-/// h2 throws away what it has not written when a stream is reset, so that flushing waits for it. And nothing is reserved:
-/// what is reserved for a write that is given up is taken from the other streams.
+/// h2 discards unwritten data when a stream is reset, so flushing waits until it is written.
+/// Capacity is not reserved, since a reservation for a cancelled write would be taken from the
+/// other streams.
 pub(super) struct Http2Stream {
     send: SendStream<Chunk>,
     receive: RecvStream,
-    /// What has come and was not read yet.
+    /// Received data that was not read yet.
     read: Bytes,
     pending: Arc<Pending>,
     has_sent_end: bool,
     has_read_end: bool,
-    /// Given back when both ends are there.
-    slot: Option<StreamPermit>,
+    /// Released when both directions have ended.
+    permit: Option<StreamPermit>,
 }
 
 impl Http2Stream {
-    pub(super) fn new(send: SendStream<Chunk>, receive: RecvStream, slot: StreamPermit) -> Self {
+    pub(super) fn new(send: SendStream<Chunk>, receive: RecvStream, permit: StreamPermit) -> Self {
         Self {
             send,
             receive,
@@ -74,11 +76,11 @@ impl Http2Stream {
             pending: Arc::default(),
             has_sent_end: false,
             has_read_end: false,
-            slot: Some(slot),
+            permit: Some(permit),
         }
     }
 
-    /// Waits until h2 is done with what it was given.
+    /// Waits until h2 has written or dropped the last chunk.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (is_pending, waker) = &mut *lock(&self.pending.0);
         if *is_pending {
@@ -88,14 +90,14 @@ impl Http2Stream {
         Poll::Ready(())
     }
 
-    fn give(&mut self, data: Bytes, is_end: bool) -> io::Result<()> {
+    fn send_chunk(&mut self, data: Bytes, is_end: bool) -> io::Result<()> {
         lock(&self.pending.0).0 = true;
         self.send.send_data(Chunk { data, pending: self.pending.clone() }, is_end).map_err(io_error)
     }
 
-    fn give_slot_back(&mut self) {
+    fn release_permit(&mut self) {
         if self.has_sent_end && self.has_read_end {
-            self.slot = None;
+            self.permit = None;
         }
     }
 }
@@ -110,14 +112,15 @@ impl AsyncRead for Http2Stream {
                 }
                 _ => {
                     self.has_read_end = true;
-                    self.give_slot_back();
+                    self.release_permit();
                     return Poll::Ready(Ok(()));
                 }
             };
         }
         let length = self.read.len().min(buf.remaining());
         buf.put_slice(&self.read.split_to(length));
-        // Only what is read makes room for more (RFC 9113 §5.2). It fails on a stream that was reset, which the next read tells.
+        // Only data that was read is acknowledged (RFC 9113 §5.2). The call fails if the stream was
+        // reset, which the next read reports.
         let _ = self.receive.flow_control().release_capacity(length);
         Poll::Ready(Ok(()))
     }
@@ -128,7 +131,7 @@ impl AsyncWrite for Http2Stream {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
-    /// All slices go into one DATA frame, so that a header does not travel alone.
+    /// Combines all slices into one DATA frame, so that a header is not sent in a frame of its own.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -145,7 +148,7 @@ impl AsyncWrite for Http2Stream {
             let room = length - data.len();
             data.extend_from_slice(&buf[..buf.len().min(room)]);
         }
-        self.give(data.freeze(), false)?;
+        self.send_chunk(data.freeze(), false)?;
         Poll::Ready(Ok(length))
     }
 
@@ -153,21 +156,21 @@ impl AsyncWrite for Http2Stream {
         true
     }
 
-    /// What is dropped before it is written is lost.
+    /// Data that is dropped before it is written is lost.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_written(cx).map(Ok)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_written(cx));
-        let given = if self.has_sent_end { Ok(()) } else { self.give(Bytes::new(), true) };
+        let sent = if self.has_sent_end { Ok(()) } else { self.send_chunk(Bytes::new(), true) };
         self.has_sent_end = true;
-        self.give_slot_back();
-        Poll::Ready(given)
+        self.release_permit();
+        Poll::Ready(sent)
     }
 }
 
-/// A stream that was reset is what a TCP connection is that was reset (RFC 8441 §5).
+/// Converts an error. A reset stream corresponds to a reset TCP connection (RFC 8441 §5).
 pub(super) fn io_error(error: h2::Error) -> io::Error {
     if error.is_io() {
         return error.into_io().unwrap_or_else(|| io::ErrorKind::Other.into());

@@ -1,4 +1,4 @@
-//! The client.
+//! Outgoing connections.
 
 mod address;
 pub(crate) mod connect;

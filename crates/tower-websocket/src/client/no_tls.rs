@@ -5,11 +5,11 @@ use std::io;
 use super::error::ConnectError;
 use crate::transport::upgraded::Upgraded;
 
-/// How a client does TLS. There is none without the feature `tls`.
+/// The TLS configuration of a client. It cannot be created without the feature `tls`.
 #[derive(Debug, Clone)]
 pub struct TlsConfig(Infallible);
 
-/// What is to be spoken inside.
+/// The protocol to negotiate.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Alpn {
     Http1,
@@ -30,7 +30,7 @@ pub(super) async fn wrap(
     match config.0 {}
 }
 
-/// Never an error, as there is no TLS.
+/// Never contains an error, since there is no TLS.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TlsFailure(());
 

@@ -1,4 +1,4 @@
-//! Without the feature `tls`, no error is one of TLS.
+//! Replaces `tls_error` without the feature `tls`: no error is a TLS error.
 
 use std::io;
 

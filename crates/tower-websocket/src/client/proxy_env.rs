@@ -1,4 +1,4 @@
-//! The proxy that the environment names for a URL.
+//! The proxy in the environment variables.
 
 use std::ffi::OsString;
 
@@ -8,14 +8,15 @@ use hyper_util::client::proxy::matcher::Matcher;
 use super::address::{is_secure, port, server_name};
 use super::error::ConnectError;
 
-/// Set for CGI scripts, whose `HTTP_PROXY` may be a header of the request: "httpoxy", CVE-2016-5385.
+/// Set in CGI scripts, where `HTTP_PROXY` may be a header of the request ("httpoxy",
+/// CVE-2016-5385).
 const CGI: &str = "REQUEST_METHOD";
 
 const HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const HTTPS: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const NONE: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// Returns the URL of the proxy and the credentials in it, by what `read` returns for the name of a variable.
+/// Returns the URL of the proxy and its credentials. `read` returns the value of a variable.
 pub(super) fn find(
     url: &Uri,
     read: impl Fn(&str) -> Option<OsString>,
@@ -38,7 +39,7 @@ pub(super) fn find(
     let value = value.to_str().unwrap_or_default().trim();
     let scheme = match value.split_once(':') {
         Some((scheme, rest)) if rest.is_empty() || rest.starts_with("//") => scheme.to_ascii_lowercase(),
-        // Host and port alone.
+        // Only host and port.
         _ => "http".to_owned(),
     };
     if !matches!(&*scheme, "http" | "https") {
@@ -52,7 +53,7 @@ pub(super) fn find(
     }
 }
 
-/// Returns whether a host is reached without a proxy, by the list of `NO_PROXY`.
+/// Returns whether `NO_PROXY` exempts a host.
 fn is_exempt(host: &str, port: u16, list: &str) -> bool {
     let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
     entries.filter_map(|entry| host_for_port(entry, port)).any(|name| {
@@ -60,7 +61,7 @@ fn is_exempt(host: &str, port: u16, list: &str) -> bool {
             return true;
         }
         let name = match name.strip_prefix("*.") {
-            // The subdomains, without the domain itself.
+            // Matches subdomains, but not the domain itself.
             Some(domain) if host.eq_ignore_ascii_case(domain) => return false,
             Some(domain) => domain,
             None => name,
@@ -77,7 +78,7 @@ fn host_for_port(entry: &str, port: u16) -> Option<&str> {
     let (host, only) = match entry.strip_prefix('[').and_then(|entry| entry.split_once(']')) {
         Some((address, rest)) => (address, rest.strip_prefix(':')),
         None => match entry.split_once(':') {
-            // More colons are those of an IPv6 address.
+            // Several colons are part of an IPv6 address.
             Some((host, only)) if !only.contains(':') => (host, Some(only)),
             _ => (entry, None),
         },
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_variable_of_scheme_comes_before_all_and_empty_ones_count_for_nothing() {
+    fn proxy_variable_of_scheme_precedes_all_proxy_and_empty_ones_are_ignored() {
         let one = Some("http://one/".to_owned());
         let (proxy, other) = ("http://one", "http://other");
         for (url, own, lower, others) in [
@@ -129,15 +130,15 @@ mod tests {
             ("http://user:secret@o ne", "malformed URL"),
             ("/path", "malformed URL"),
         ] {
-            let told = found("ws://host/", &[("ALL_PROXY", value)]).expect_err(value);
-            assert!(told.contains("ALL_PROXY") && told.contains(problem) && !told.contains("secret"), "{told}");
-            // Where it is not needed it does no harm.
+            let error = found("ws://host/", &[("ALL_PROXY", value)]).expect_err(value);
+            assert!(error.contains("ALL_PROXY") && error.contains(problem) && !error.contains("secret"), "{error}");
+            // An invalid value is harmless if it is not used.
             assert_eq!(found("ws://host/", &[("ALL_PROXY", value), ("NO_PROXY", "host")]), Ok(None));
         }
     }
 
     #[test]
-    fn no_proxy_takes_names_addresses_networks_ports_and_stars() {
+    fn no_proxy_matches_names_addresses_networks_ports_and_wildcards() {
         let rows = [
             ("*", "host", true),
             ("*", "127.0.0.1", true),

@@ -12,13 +12,13 @@ use super::deadline::Deadline;
 use super::error::ConnectError;
 use crate::socket::WebSocket;
 
-/// No server is waited for longer than this, whatever its `Retry-After` says.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+/// The maximum wait for a server, whatever its `Retry-After` says.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// What IANA's registry of close codes asks for after a 1012.
+/// The delay that IANA's registry of close codes recommends after 1012.
 const AFTER_RESTART: Range<Duration> = Duration::from_secs(5)..Duration::from_secs(30);
 
-/// One WebSocket after the other to the same server, for clients that are to stay connected.
+/// Keeps a client connected: yields one WebSocket session after another.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,13 +36,15 @@ const AFTER_RESTART: Range<Duration> = Duration::from_secs(5)..Duration::from_se
 /// # }
 /// ```
 ///
-/// What goes wrong for the moment is tried again, after a delay that doubles each time, of which between half and all is
-/// waited for, by chance, so that the clients of a server that was gone don't come back all at once. A session that has
-/// lasted longer than the longest delay counts as a new beginning. A server that answers with `Retry-After` is left alone so
-/// long (an hour at most), one that closed with 1012 for 5 to 30 seconds, one that closed with 1013 for the longest delay.
+/// Temporary failures are retried after a delay that doubles each time. Each wait is a random time
+/// between half and all of the delay, so that the clients of a server that was down do not
+/// reconnect all at once. A session that has lasted longer than the maximum delay resets the delay.
+/// In addition, the client waits for the time in a `Retry-After` header (an hour at most), for 5 to
+/// 30 seconds after a close with 1012, and for the maximum delay after a close with 1013.
 ///
-/// What will not heal ends it: an error of connecting that is not [transient](ConnectError::is_transient), and a close
-/// after which [`reconnect_on`](Self::reconnect_on) says no.
+/// It ends after failures that a retry cannot fix: a connection error that is not
+/// [transient](ConnectError::is_transient), and a close for which
+/// [`reconnect_on`](Self::reconnect_on) returns `false`.
 #[must_use]
 pub struct Reconnect<F> {
     connect: F,
@@ -50,12 +52,12 @@ pub struct Reconnect<F> {
     max_attempts: Option<u32>,
     reconnect_on: Box<dyn Fn(&CloseFrame) -> bool + Send + Sync>,
     session: Option<Session>,
-    /// How many attempts failed since the last that did not.
+    /// The number of failed attempts since the last successful one.
     failed: u32,
-    /// How often the delay has doubled.
+    /// The number of times that the delay has doubled.
     doublings: u32,
     not_before: Option<Deadline>,
-    is_over: bool,
+    has_ended: bool,
 }
 
 struct Session {
@@ -68,7 +70,8 @@ where
     F: FnMut() -> C,
     C: IntoFuture<Output = Result<(WebSocket, Response<()>), ConnectError>>,
 {
-    /// Of what makes one connection: a [`Connect`](crate::Connect), or a future that does more, such as fetching a token.
+    /// Creates a client from a function that makes one connection: it returns a
+    /// [`Connect`](crate::Connect), or a future that does more, such as fetching a token first.
     pub fn new(connect: F) -> Self {
         Self {
             connect,
@@ -79,46 +82,50 @@ where
             failed: 0,
             doublings: 0,
             not_before: None,
-            is_over: false,
+            has_ended: false,
         }
     }
 
-    /// Sets the shortest delay and the longest. The defaults are 1 s and 60 s. A delay of [`Duration::MAX`] never passes.
+    /// Sets the minimum and maximum delay. Default: 1 s and 60 s. A delay of [`Duration::MAX`]
+    /// never passes.
     pub fn delays(self, delays: Range<Duration>) -> Self {
         Self { delays, ..self }
     }
 
-    /// After how many attempts in a row that failed it is given up, with the error of the last: never, by default.
+    /// Sets the number of consecutive failed attempts after which the last error is returned.
+    /// Default: no limit.
     pub fn max_attempts(self, count: u32) -> Self {
         Self { max_attempts: Some(count), ..self }
     }
 
-    /// Sets the predicate that decides whether a session that was closed like this is followed by another. By default it is,
-    /// unless the code says that the next session would end the same way, or that the purpose is fulfilled: 1000, 1002,
-    /// 1003, 1007, 1008, 1009, 1010.
+    /// Sets the predicate that decides whether a session that was closed like this is followed by
+    /// another. Default: `true`, unless the code means that the next session would end the same way
+    /// or that the purpose is fulfilled: 1000, 1002, 1003, 1007, 1008, 1009 and 1010.
     ///
-    /// The close frame is the one that its [cause](WebSocket::close_cause) stands for, whether or not the session was received
-    /// from until its end: the frame that was sent or received, [the code](CloseCause::close_code) for a protocol violation
-    /// or an exceeded limit, and [`CloseCode::ABNORMAL`] for a transport that failed.
+    /// It is called with the close frame for the session's [cause](WebSocket::close_cause), whether
+    /// or not the session was received to its end: the frame that was sent or received, [the
+    /// code](CloseCause::close_code) for a protocol violation or an exceeded limit, and
+    /// [`CloseCode::ABNORMAL`] for a failed transport.
     pub fn reconnect_on(self, decide: impl Fn(&CloseFrame) -> bool + Send + Sync + 'static) -> Self {
         Self { reconnect_on: Box::new(decide), ..self }
     }
 
-    /// The next session: its WebSocket, and the server's answer. It waits until one stands. The one before is dropped, if it
-    /// is still open.
+    /// Waits for the next session, and returns its WebSocket and the server's response. The
+    /// previous session is dropped if it is still open. Returns `None` after an error.
     ///
     /// # Errors
     ///
-    /// Why there will be no other: `None` follows.
+    /// The reason why there will be no further session.
     ///
     /// # Cancel safety
     ///
-    /// Safe: a delay that has begun goes on in the next call; an attempt that has begun is dropped and made again.
+    /// Cancel safe. A delay in progress continues in the next call; a connection attempt is dropped
+    /// and repeated.
     pub async fn next(&mut self) -> Option<Result<(&mut WebSocket, Response<()>), ConnectError>> {
         if let Some(session) = self.session.take() {
-            self.judge(&session);
+            self.finish_session(&session);
         }
-        while !self.is_over {
+        while !self.has_ended {
             if let Some(not_before) = self.not_before {
                 not_before.sleep().await;
             }
@@ -131,10 +138,10 @@ where
                 }
                 Err(error) => {
                     self.failed = self.failed.saturating_add(1);
-                    let asked = error.retry_after().map(|delay| delay.min(LONGEST_RETRY_AFTER));
-                    self.retry_after(asked.unwrap_or_default());
+                    let requested = error.retry_after().map(|delay| delay.min(MAX_RETRY_AFTER));
+                    self.schedule(requested.unwrap_or_default());
                     if !error.is_transient() || self.max_attempts.is_some_and(|most| self.failed >= most) {
-                        self.is_over = true;
+                        self.has_ended = true;
                         return Some(Err(error));
                     }
                 }
@@ -143,30 +150,31 @@ where
         None
     }
 
-    /// Draws from how a session ended what is to be done next.
-    fn judge(&mut self, session: &Session) {
+    /// Decides from the end of a session what to do next.
+    fn finish_session(&mut self, session: &Session) {
         if session.begun.elapsed() > self.delays.end {
             self.doublings = 0;
         }
         let close = session.socket.close_cause().map(close_frame);
-        self.is_over = close.as_ref().is_some_and(|close| !(self.reconnect_on)(close));
-        self.retry_after(match close.map(|close| close.code) {
+        self.has_ended = close.as_ref().is_some_and(|close| !(self.reconnect_on)(close));
+        self.schedule(match close.map(|close| close.code) {
             Some(CloseCode::SERVICE_RESTART) => random(AFTER_RESTART),
             Some(CloseCode::TRY_AGAIN_LATER) => self.delays.end,
             _ => Duration::ZERO,
         });
     }
 
-    /// Sets the next attempt to after the delay that it is time for, and so much more.
-    fn retry_after(&mut self, more: Duration) {
+    /// Schedules the next attempt after the current delay and the additional time.
+    fn schedule(&mut self, additional: Duration) {
         let doubled = self.delays.start.saturating_mul(2_u32.saturating_pow(self.doublings));
         let delay = doubled.min(self.delays.end);
         self.doublings = self.doublings.saturating_add(1);
-        self.not_before = Some(Deadline::after(random(delay / 2..delay).saturating_add(more)));
+        self.not_before = Some(Deadline::after(random(delay / 2..delay).saturating_add(additional)));
     }
 }
 
-/// Returns the close frame that a cause stands for. That of the socket is there only once its end was received.
+/// Returns the close frame for a cause. That of the socket is only available once its end was
+/// received.
 fn close_frame(cause: CloseCause) -> CloseFrame {
     let code = cause.close_code();
     match cause {
@@ -176,7 +184,7 @@ fn close_frame(cause: CloseCause) -> CloseFrame {
     }
 }
 
-/// Whether another session may end otherwise (RFC 6455 §7.4.1).
+/// Returns whether another session may end differently (RFC 6455 §7.4.1).
 fn is_transient(code: CloseCode) -> bool {
     !matches!(
         code,

@@ -1,4 +1,4 @@
-//! Connects to one of the addresses of a host, by TCP (RFC 8305).
+//! Connects to a host with several addresses over TCP (RFC 8305).
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// The "Connection Attempt Delay" that RFC 8305 §8 recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Looks the host up, and connects to the first of its addresses that answers.
+/// Resolves the host, and connects to the first of its addresses that accepts.
 ///
 /// # Cancel safety
 ///
@@ -22,7 +22,8 @@ pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     connect_any(interleave(lookup_host((host, port)).await?), TcpStream::connect).await
 }
 
-/// Orders addresses as RFC 8305 §4 does: the families take turns, beginning with that of the first.
+/// Orders addresses as in RFC 8305 §4: alternating families, starting with that of the first
+/// address.
 fn interleave(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut addresses = addresses.peekable();
     let begins_with_ipv6 = addresses.peek().is_some_and(SocketAddr::is_ipv6);
@@ -36,8 +37,9 @@ fn interleave(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     ordered
 }
 
-/// Connects to the addresses in turn, to the next one when an attempt fails or has taken too long (RFC 8305 §5). All that
-/// have begun go on, and the first that succeeds is the connection. If none does, the first error is returned.
+/// Tries the addresses in turn, the next one when an attempt fails or takes too long (RFC 8305 §5).
+/// Attempts in progress continue, and the first to succeed is used. If none does, returns the first
+/// error.
 async fn connect_any<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
@@ -64,7 +66,7 @@ where
     }
 }
 
-/// Polls all, and removes the one that has finished.
+/// Polls all attempts, and removes the one that has completed.
 fn poll_any<F: Future>(attempts: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>) -> Poll<F::Output> {
     for at in 0..attempts.len() {
         if let Poll::Ready(output) = attempts[at].as_mut().poll(cx) {
@@ -84,12 +86,12 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of an attempt, and after how many milliseconds.
+    /// The result of an attempt after a number of milliseconds.
     #[derive(Clone, Copy)]
     enum Answer {
         Accepts(u64),
         Refuses(u64),
-        /// It drops what it is sent.
+        /// Packets are dropped.
         Drops,
     }
     use Answer::{Accepts, Drops, Refuses};
@@ -98,8 +100,8 @@ mod tests {
         (0..count).map(|number| SocketAddr::from(([192, 0, 2, number as u8], 80))).collect()
     }
 
-    /// Connects to hosts that answer so. Returns which has accepted, or the error of which is returned, when that was, and
-    /// when each attempt began.
+    /// Connects to hosts with these answers. Returns which one has accepted or the error, the
+    /// elapsed time, and the start of each attempt.
     async fn connected(answers: &[Answer]) -> (Result<u8, String>, u128, Vec<u128>) {
         let begin = Instant::now();
         let begun = RefCell::new(Vec::new());
@@ -131,7 +133,7 @@ mod tests {
         assert_eq!(connected(&[Accepts(10)]).await, (Ok(0), 10, vec![0]));
         assert_eq!(connected(&[Drops, Accepts(10), Accepts(0)]).await, (Ok(1), 260, vec![0, 250]));
         assert_eq!(connected(&[Drops, Drops, Drops, Accepts(5)]).await, (Ok(3), 755, vec![0, 250, 500, 750]));
-        // The slow one goes on, and may be the first.
+        // A slow attempt continues, and may be the first to succeed.
         assert_eq!(connected(&[Accepts(300), Accepts(100)]).await, (Ok(0), 300, vec![0, 250]));
         assert_eq!(connected(&[Accepts(300), Drops, Drops]).await, (Ok(0), 300, vec![0, 250]));
     }

@@ -12,17 +12,18 @@ use super::tls_stream::ReportingStream;
 pub(super) use super::tls_stream::TlsFailure;
 use crate::transport::upgraded::Upgraded;
 
-/// How a client does TLS: by rustls with ring, whatever provider the process may have installed. The server's certificate
-/// is verified, in all that can be made here but [`from_rustls`](Self::from_rustls), which takes what it is given.
+/// The TLS configuration of a client. It uses rustls with ring, whatever provider the process has
+/// installed. The server's certificate is always verified, except by a configuration passed to
+/// [`from_rustls`](Self::from_rustls), which is used unchanged.
 #[derive(Debug, Clone)]
 pub struct TlsConfig(Arc<ClientConfig>);
 
 impl TlsConfig {
-    /// Trusts these authorities, each a certificate in DER.
+    /// Trusts the given certificate authorities, each a certificate in DER.
     ///
     /// # Errors
     ///
-    /// Where one is no certificate.
+    /// If one of them is not a valid certificate.
     pub fn with_authorities<'a>(
         certificates: impl IntoIterator<Item = CertificateDer<'a>>,
     ) -> Result<Self, rustls::Error> {
@@ -33,7 +34,8 @@ impl TlsConfig {
         Self::with_roots(roots)
     }
 
-    /// A configuration made elsewhere. Its ALPN protocols are replaced by that of the HTTP which is spoken.
+    /// Uses a rustls configuration. Its ALPN protocols are replaced by that of the HTTP version in
+    /// use.
     pub fn from_rustls(config: impl Into<Arc<ClientConfig>>) -> Self {
         Self(config.into())
     }
@@ -42,7 +44,7 @@ impl TlsConfig {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?;
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        // Those that most connections ask for, so that few need a copy of the configuration.
+        // The protocol of most connections, so that few have to copy the configuration.
         config.alpn_protocols = vec![Alpn::Http1.name().to_vec()];
         Ok(Self(Arc::new(config)))
     }
@@ -54,7 +56,7 @@ impl TlsConfig {
     }
 }
 
-/// What is to be spoken inside, by its name in ALPN (RFC 7301).
+/// The protocol to negotiate with ALPN (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alpn {
     Http1,
@@ -70,8 +72,9 @@ impl Alpn {
     }
 }
 
-/// Returns the configuration to use, by default that of the platform. Compiled-in roots are used only if the caller asks for them,
-/// so that no other crate in the dependency graph changes what is trusted by enabling a feature.
+/// Returns the configuration to use, by default that of the platform. Compiled-in roots are used
+/// only if the caller selects them, so that no other crate in the dependency graph changes what is
+/// trusted by enabling a feature.
 pub(super) fn resolve(config: Option<TlsConfig>) -> Result<TlsConfig, ConnectError> {
     #[cfg(feature = "tls-native-roots")]
     return config.map_or_else(TlsConfig::native_roots, Ok);

@@ -1,4 +1,4 @@
-//! TLS as a transport that reports why the server ended it.
+//! A TLS stream that reports why the server has closed it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,15 +14,15 @@ use tokio_util::io::poll_read_buf;
 use super::tls_error;
 use crate::transport::upgraded::Upgraded;
 
-/// How much is read in search of an alert when nothing can be written any more.
+/// The maximum number of bytes read while searching for an alert after a failed write.
 const MAX_STASHED: usize = 64 * 1024;
 
-/// The first error of TLS on a stream, shared with the layers that would turn it into text.
+/// The first TLS error of a stream, shared with layers that would convert it to text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TlsFailure(Arc<OnceLock<rustls::Error>>);
 
 impl TlsFailure {
-    /// Returns the error as the stream reports it, if there was one.
+    /// Returns the error as reported by the stream, if there was one.
     pub(super) fn get(&self) -> Option<io::Error> {
         self.0.get().map(|error| io::Error::new(io::ErrorKind::InvalidData, error.clone()))
     }
@@ -34,9 +34,10 @@ impl TlsFailure {
     }
 }
 
-/// A client learns whether its certificate is accepted only after a handshake of TLS 1.3: by an alert, which it may find
-/// only by reading on after its writes have failed (RFC 8446 §4.4.2.4). What is found instead of an alert is kept, and read
-/// later.
+/// A TLS stream that finds the alert behind a failed write. With TLS 1.3, a client learns only
+/// after the handshake whether its certificate is accepted, from an alert that it may have to read
+/// after its writes have failed (RFC 8446 §4.4.2.4). Other data found in the process is stored and
+/// read later.
 pub(super) struct ReportingStream {
     io: TlsStream<Upgraded>,
     failure: TlsFailure,
@@ -52,7 +53,7 @@ impl ReportingStream {
         self.failure.clone()
     }
 
-    /// Replaces the error of a write by the alert that explains it, if one has arrived.
+    /// Replaces a write error with the alert that explains it, if one has arrived.
     fn explain<T>(&mut self, written: io::Result<T>, cx: &mut Context<'_>) -> io::Result<T> {
         let error = match written {
             Ok(written) => return Ok(written),

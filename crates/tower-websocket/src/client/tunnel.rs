@@ -11,20 +11,20 @@ use super::error::ConnectError;
 use super::proxy_env;
 use crate::transport::upgraded::Upgraded;
 
-/// The proxy to go through.
+/// Which proxy to use.
 #[derive(Debug, Clone, Default)]
 pub(super) enum ProxyChoice {
     #[default]
     None,
-    /// As `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    /// According to `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     Environment,
     Url(Uri),
 }
 
-/// Told of the proxy's answer.
+/// A callback for the proxy's response.
 pub(super) type OnTunnel = Box<dyn FnOnce(&Response<()>) + Send>;
 
-/// A proxy, and what to tell it beside what its URL says.
+/// A proxy, and credentials in addition to those in its URL.
 pub(super) struct ProxyHop {
     pub(super) url: Uri,
     authorization: Option<HeaderValue>,
@@ -45,7 +45,7 @@ impl ProxyChoice {
 }
 
 impl ProxyHop {
-    /// What will ask for the tunnel.
+    /// Prepares a tunnel through the proxy.
     pub(super) fn prepare(&self, driver: Driver, url: &Uri) -> Result<Proxy, ConnectError> {
         let mut proxy = Proxy::new(driver, url, &self.url)?;
         if let Some(authorization) = &self.authorization {
@@ -55,14 +55,15 @@ impl ProxyHop {
     }
 }
 
-/// Opens the tunnel over a connection to the proxy. The driver comes back with what followed the proxy's answer.
+/// Establishes the tunnel over a connection to the proxy. The returned driver has received the data
+/// that followed the proxy's response.
 pub(super) async fn open(
     stream: &mut Upgraded,
     url: &Uri,
     mut proxy: Proxy,
-    told: Option<OnTunnel>,
+    on_tunnel: Option<OnTunnel>,
 ) -> Result<Driver, ConnectError> {
-    // Without the password that the URL may hold.
+    // Does not include the password that the URL may contain.
     let host = host_and_port(url);
     let failed = |error: io::Error| ConnectError::of_transport(host.clone(), error);
     proxy.start();
@@ -78,8 +79,8 @@ pub(super) async fn open(
         }
         match proxy.poll() {
             Some(Ok(())) => {
-                if let Some(told) = told {
-                    told(&answer(&proxy));
+                if let Some(on_tunnel) = on_tunnel {
+                    on_tunnel(&answer(&proxy));
                 }
                 return proxy.into_driver().map_err(|_| ProxyError::Ended.into());
             }

@@ -1,43 +1,44 @@
-//! Buffers that the connections of a thread share, since a connection needs one only while it is polled: an idle one
-//! holds none, and the one that is used is warm.
+//! Buffers shared by the connections of a thread. A connection needs one only while it is polled:
+//! an idle one holds none, and the one in use is warm in the cache.
 
 use std::cell::RefCell;
 use std::mem;
 
 use bytes::BytesMut;
 
-/// The size of a buffer. Measured: 16 KiB messages, several in flight, cost a fifth less than with 64 KiB, as one more of
-/// them and its header come with the same read.
+/// The size of a buffer. Measured: several messages of 16 KiB in flight cost a fifth less than with
+/// 64 KiB, since one more of them and its header arrive in the same read.
 const SIZE: usize = 128 * 1024;
 
-/// How many buffers a thread keeps.
-const KEPT: usize = 8;
+/// The maximum number of buffers pooled per thread.
+const MAX_POOLED: usize = 8;
 
-/// A read into less room than this would soon need another one.
-const ROOM: usize = 32 * 1024;
+/// The minimum capacity to read into. With less, another read would soon follow.
+const MIN_READ: usize = 32 * 1024;
 
-/// The room beyond a large frame, so that the read that completes it does not fill the buffer: a short read tells tokio
-/// that there is no more, and saves a system call.
-const SLACK: usize = 4 * 1024;
+/// Spare capacity after a large frame, so that the read that completes it does not fill the buffer:
+/// a short read tells tokio that no more data is available, and saves a system call.
+const READ_SLACK: usize = 4 * 1024;
 
-/// What a connection may reserve for a frame that is coming, as a multiple of what has come: nothing is owed to a length
-/// that was only announced.
-const TRUST: usize = 16;
+/// The maximum capacity reserved for an incoming frame, as a multiple of what was received of it.
+/// Its announced length is not trusted.
+const MAX_GROWTH_FACTOR: usize = 16;
 
-/// What is copied at once. For longer pieces, glibc before 2.39 has the processor copy by `rep movsb`, which takes twenty times
-/// as long on Zen 3 and Zen 4 where the destination is up to 64 bytes further into its page than the source.
-const PIECE: usize = 2 * 1024;
+/// The maximum length of a single copy. For longer ones, glibc before 2.39 uses `rep movsb`, which
+/// takes twenty times as long on Zen 3 and Zen 4 if the destination's offset within its page is up
+/// to 64 bytes above the source's.
+const COPY_CHUNK: usize = 2 * 1024;
 
 thread_local! {
     static POOL: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer.
+/// Takes an empty buffer from the pool.
 pub(super) fn take() -> BytesMut {
     POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(SIZE))
 }
 
-/// Gives a buffer back. One that a message still holds a part of is left to that message.
+/// Returns a buffer to the pool. A buffer that is still referenced by a message is dropped instead.
 pub(crate) fn put(mut buffer: BytesMut) {
     if buffer.capacity() == 0 {
         return;
@@ -45,21 +46,22 @@ pub(crate) fn put(mut buffer: BytesMut) {
     buffer.clear();
     if buffer.try_reclaim(SIZE) && buffer.capacity() < 2 * SIZE {
         POOL.with_borrow_mut(|pool| {
-            if pool.len() < KEPT {
+            if pool.len() < MAX_POOLED {
                 pool.push(buffer);
             }
         });
     }
 }
 
-/// Makes room to read into, behind the beginning of a frame of which `missing` bytes are still to come.
+/// Reserves capacity to read into. The input may end in a frame of which `missing` bytes are yet to
+/// be received.
 #[inline]
 pub(super) fn reserve(input: &mut BytesMut, missing: usize) {
     let room = input.capacity() - input.len();
     if input.capacity() == 0 {
-        // As after every rest.
+        // The usual case after waiting.
         *input = take();
-    } else if room < ROOM && (missing == 0 || room <= missing) {
+    } else if room < MIN_READ && (missing == 0 || room <= missing) {
         grow(input, missing);
     }
 }
@@ -71,18 +73,19 @@ fn grow(input: &mut BytesMut, missing: usize) {
     }
     let len = input.len();
     let wanted = match missing {
-        // The end of a hixie text is known only when it is there.
+        // The length of a hixie text is unknown until its end is received.
         0 => len.saturating_mul(2),
-        _ => len.saturating_add(missing).saturating_add(SLACK).min(len.saturating_mul(TRUST)),
+        _ => len.saturating_add(missing).saturating_add(READ_SLACK).min(len.saturating_mul(MAX_GROWTH_FACTOR)),
     };
     let mut larger = if wanted > SIZE { BytesMut::with_capacity(wanted) } else { take() };
-    for piece in input.chunks(PIECE) {
+    for piece in input.chunks(COPY_CHUNK) {
         larger.extend_from_slice(piece);
     }
     put(mem::replace(input, larger));
 }
 
-/// Gives the buffer back when nothing came. The beginning of a frame moves to where it takes no more room than it needs.
+/// Returns the buffer to the pool if nothing was received. An incomplete frame is moved to an
+/// allocation of its size.
 #[inline]
 pub(super) fn release_idle(input: &mut BytesMut) {
     if input.is_empty() {
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_idle_connection_holds_no_more_than_what_came() {
+    fn idle_connection_holds_only_its_incomplete_input() {
         let mut input = BytesMut::new();
         reserve(&mut input, 0);
         assert!(input.capacity() >= SIZE);
@@ -114,17 +117,17 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_was_only_announced_reserves_little() {
+    fn announced_length_alone_reserves_little() {
         let mut input = BytesMut::from(&b"x"[..]);
         reserve(&mut input, 64 << 20);
         assert!(input.capacity() <= 2 * SIZE, "{}", input.capacity());
         input.resize(SIZE, 0);
         reserve(&mut input, 64 << 20);
-        assert!(input.capacity() <= TRUST * SIZE, "{}", input.capacity());
+        assert!(input.capacity() <= MAX_GROWTH_FACTOR * SIZE, "{}", input.capacity());
     }
 
     #[test]
-    fn a_large_frame_gets_room_for_all_of_it_at_once() {
+    fn large_frame_reserves_its_whole_length_at_once() {
         let mut input = BytesMut::new();
         reserve(&mut input, 0);
         input.resize(SIZE, 7);
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_a_message_holds_is_not_given_to_anyone_else() {
+    fn buffer_referenced_by_a_message_is_not_reused() {
         POOL.with_borrow_mut(Vec::clear);
         let mut buffer = take();
         buffer.extend_from_slice(b"message");

@@ -1,4 +1,4 @@
-//! How a connection ends: the closing handshake and its deadline, the last bytes, and what is reported of it.
+//! The end of a connection: the closing handshake and its deadline, the last bytes, and reporting.
 
 use std::future::Future;
 use std::io;
@@ -15,24 +15,24 @@ use websocket_driver::{CloseCode, Event, ReadyState, SendError, Timeout, Transpo
 use super::{Connection, Next, buffers};
 use crate::transport::tcp;
 
-/// How long a peer that was told about the end may send nothing before it is not waited for any more.
-const SILENCE: Duration = Duration::from_secs(2);
+/// The maximum silence of a peer that was notified of the end, before the transport is dropped.
+const MAX_SILENCE: Duration = Duration::from_secs(2);
 
-/// The reads of what is discarded before other tasks have their turn.
+/// The number of reads of discarded data before yielding to other tasks.
 const READS: usize = 8;
 
 /// A connection that is ending.
 #[derive(Debug)]
 pub(super) struct Closing {
     phase: Phase,
-    /// The end of the close timeout; `None` means never.
+    /// When the close timeout expires. `None` means never.
     deadline: Option<Instant>,
-    /// Polled by the background alone. Most closes need none.
+    /// Polled only by the background. Most closes need no timer.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The event that closed the driver, held until the peer knows as well.
+    /// The event that closed the driver, held until the peer is notified as well.
     last: Option<Event>,
     is_shut_down: bool,
-    /// When something was received last that was discarded.
+    /// When discarded data was last received.
     received: Instant,
 }
 
@@ -40,8 +40,9 @@ pub(super) struct Closing {
 enum Phase {
     /// The peer has not closed, or the last bytes are not written.
     Handshake,
-    /// All is written and shut down. What the peer still sends is read and discarded: a socket that is closed with unread input
-    /// resets the connection, and the peer may lose the close frame that says why.
+    /// Everything is written and shut down. What the peer still sends is read and discarded:
+    /// closing a socket with unread input resets the connection, and the peer may lose the close
+    /// frame.
     Lingering,
     /// Nothing is read or written any more.
     Done,
@@ -57,23 +58,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(())
     }
 
-    /// Bounds a close that was begun on the driver itself.
+    /// Starts the close timeout for a close that was started on the driver directly.
     #[inline]
-    pub(super) fn note_closing(&mut self) {
+    pub(super) fn detect_closing(&mut self) {
         if self.driver.ready_state() == ReadyState::Closing && self.closing.is_none() {
             self.begin_closing(None);
         }
     }
 
-    /// Drops the connection, whatever is still to be sent or received.
+    /// Drops the connection, including data still to be sent or received.
     pub(crate) fn cut(&mut self) {
-        // It is done at once on most transports, and otherwise nothing is owed to anyone any more.
+        // A single poll is enough for most transports. The connection is aborted if it is not.
         let _ = Pin::new(&mut self.io).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         self.end(TransportEnd::Cut);
         self.wake_receiver();
     }
 
-    /// Bounds the end that has begun, which the background sees to if nobody else does.
+    /// Starts the close timeout. The background enforces it if no task polls the connection.
     pub(super) fn begin_closing(&mut self, last: Option<Event>) {
         let now = Instant::now();
         self.closing = Some(Box::new(Closing {
@@ -87,7 +88,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.handover.want();
     }
 
-    /// Drops the transport. What was received already can still be had from the driver, and how it ended.
+    /// Drops the transport. Received data and the cause remain available from the driver.
     pub(super) fn end(&mut self, end: TransportEnd) {
         if self.driver.output().discard() {
             self.write.failed.get_or_insert(failure(end));
@@ -103,32 +104,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.wake_senders();
         self.release_cold();
         self.handover.dismiss();
-        // Those that keep the connection may do so for long.
+        // Handles may keep the connection alive for long after this.
         self.io.take();
     }
 
-    /// Returns whether nothing is read or written any more, for others than the background.
+    /// Returns whether nothing is read or written any more, except by the background.
     #[inline]
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.phase != Phase::Handshake)
     }
 
-    /// As [`poll_next`](Self::poll_next), once the connection is ending.
+    /// Like [`poll_next`](Self::poll_next), once the connection is ending.
     #[cold]
     pub(super) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
-            if self.is_over() {
+            if self.has_ended() {
                 return Poll::Ready(self.next_unreported());
             }
             if self.driver.is_closed() {
-                if self.poll_last_bytes(cx).is_pending() && !self.is_deadline_over() {
+                if self.poll_last_bytes(cx).is_pending() && !self.is_deadline_expired() {
                     return self.wait_for_end(cx);
                 }
                 self.finish_closing(cx);
                 continue;
             }
-            // Before anything is read, as there may always be more to read.
-            if self.is_deadline_over() {
+            // Checked before reading, since there may always be more to read.
+            if self.is_deadline_expired() {
                 self.expire_closing();
                 continue;
             }
@@ -146,7 +147,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 }
                 continue;
             }
-            if self.is_turn_over() {
+            if self.is_turn_used_up() {
                 return self.give_way_reading(cx);
             }
             match self.poll_exchange(cx) {
@@ -159,19 +160,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Waits for the peer, or for the background, which knows the deadline.
+    /// Waits for the peer, or for the background, which enforces the deadline.
     fn wait_for_end(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
-        // So that a runtime without a timer panics here, and not in the background.
+        // Panics here, rather than in the background, if the runtime has no timer.
         drop(sleep(Duration::ZERO));
         self.wait_to_receive(cx);
         Poll::Pending
     }
 
-    /// Returns what was not reported yet of a connection that is over.
+    /// Returns the next unreported event of a connection that has ended.
     fn next_unreported(&mut self) -> Next {
         let is_reported = mem::replace(&mut self.write.is_reported, true);
         if let Some(closing) = &mut self.closing {
-            // Unless the peer has closed, or broke the protocol: that is the cause then. A timeout is no error.
+            // If the peer has closed or violated the protocol, that is the cause, not the failure.
+            // A timeout is not an error.
             let is_abnormal = self.driver.close_frame().is_none_or(|close| close.code == CloseCode::ABNORMAL);
             if let Some(kind) = self.write.failed.filter(|kind| *kind != io::ErrorKind::TimedOut)
                 && !is_reported
@@ -195,21 +197,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Writes what is left, and ends the output.
+    /// Writes the remaining output, and shuts down the transport.
     fn poll_last_bytes(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.has_output() {
-            // What a client writes last would be held back until the server has ended the transport.
+            // A corked last write of a client would be held back until the server closes the
+            // transport.
             if !self.driver.expects_eof()
                 && let Some(io) = self.io.get()
             {
                 tcp::cork(io);
             }
             if let Err(error) = ready!(self.poll_write(cx)) {
-                // Whether the peer takes the last bytes or not, the connection is over.
+                // Whether the peer receives the last bytes or not, the connection has ended.
                 self.fail_writing(error);
             }
         }
-        // A client lets the server be the first to end the transport (RFC 6455 §7.1.1).
+        // A client lets the server close the transport first (RFC 6455 §7.1.1).
         while self.driver.expects_eof() {
             let mut scratch = buffers::take();
             let read = poll_read_buf(Pin::new(&mut self.io), cx, &mut scratch);
@@ -232,16 +235,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(())
     }
 
-    /// Ends a connection whose last bytes are written, or will not be. If the peer may still be sending, the background
-    /// lingers until it has ended its side too.
+    /// Ends a connection whose last bytes are written or cannot be. If the peer may still be
+    /// sending, the background lingers until the peer closes its side too.
     fn finish_closing(&mut self, cx: &mut Context<'_>) {
         let version = self.driver.version();
         let may_send = self.closing.as_ref().is_some_and(|closing| {
-            // A peer that has closed sends nothing more; on hixie-75 this side closes alone.
+            // A peer that has sent a close frame sends nothing more. In hixie-75, only this side
+            // closes.
             let has_closed = version != Some(Version::Hixie75) && !matches!(closing.last, Some(Event::Error(_)));
             closing.is_shut_down && !has_closed
         });
-        if may_send && self.write.failed.is_none() && !self.is_deadline_over() && self.poll_discard(cx).is_pending() {
+        if may_send && self.write.failed.is_none() && !self.is_deadline_expired() && self.poll_discard(cx).is_pending()
+        {
             self.linger();
         } else {
             self.end(TransportEnd::Ended);
@@ -254,7 +259,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             closing.received = Instant::now();
         }
         buffers::put(mem::take(self.driver.input()));
-        // Nothing else can become of those that wait.
+        // Waiting senders cannot make progress any more.
         self.wake_senders();
         self.release_cold();
         if self.is_unattended() {
@@ -263,7 +268,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.handover.want();
     }
 
-    /// Reads and discards; ready when the peer has ended its side.
+    /// Reads and discards. Ready when the peer has closed its side.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = buffers::take();
         for _ in 0..READS {
@@ -285,13 +290,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     #[inline]
-    fn is_deadline_over(&self) -> bool {
-        // By the clock, as timers do not fire before the task yields.
+    fn is_deadline_expired(&self) -> bool {
+        // Read from the clock, since timers do not fire before the task yields.
         let deadline = self.closing.as_ref().and_then(|closing| closing.deadline);
         deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The peer has not answered a close in time: as if it were gone.
+    /// Ends the connection if the peer has not answered a close in time.
     pub(super) fn expire_closing(&mut self) {
         self.end(TransportEnd::TimedOut(Timeout::Close));
         self.driver.conclude();
@@ -299,25 +304,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 }
 
-/// Driven by the [background](crate::background).
+/// Called by the [background](crate::background).
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     pub(super) fn is_lingering(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.phase == Phase::Lingering)
     }
 
-    /// Returns whether nobody will read any more, so that the end is left to the background.
+    /// Returns whether nothing is read by the application any more, so that the background ends the
+    /// connection.
     pub(super) fn is_unattended(&self) -> bool {
         self.is_unread && (self.owners == 0 || self.closing.is_some())
     }
 
-    /// Forgets the timer, which belongs to the runtime that polled it last.
+    /// Drops the timer, which belongs to the runtime that last polled it.
     pub(super) fn reset_timer(&mut self) {
         if let Some(closing) = &mut self.closing {
             closing.timer = None;
         }
     }
 
-    /// Waits for the deadline of a close; for ever if there is none.
+    /// Waits for the deadline of a close, or forever if there is none.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.closing {
             Some(closing) => closing.deadline.map_or(Poll::Pending, |deadline| closing.poll_until(cx, deadline)),
@@ -325,8 +331,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Ends the output of a connection that nobody reads from, and lingers.
-    pub(super) fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Shuts down the output of a connection that is not read any more, and lingers.
+    pub(super) fn poll_end_output(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.write.failed.is_some() {
             self.end(TransportEnd::Dropped);
             return Poll::Ready(());
@@ -336,30 +342,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.poll_linger(cx)
     }
 
-    /// Discards what arrives until the peer ends its side, sends nothing for a while, or the close timeout is over.
+    /// Discards input until the peer closes its side, is silent for a while, or the close timeout
+    /// expires.
     pub(super) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_discard(cx).is_pending()
             && let Some(closing) = &mut self.closing
         {
-            let silent = closing.received + SILENCE;
+            let silent = closing.received + MAX_SILENCE;
             ready!(closing.poll_until(cx, closing.deadline.map_or(silent, |deadline| deadline.min(silent))));
         }
         self.end(TransportEnd::Ended);
         Poll::Ready(())
     }
 
-    /// One handle less keeps the connection open. The last, or that of the reader, leaves the rest to the background.
+    /// Removes one of the handles that keep the connection open. The last one, or the reader's,
+    /// leaves the end to the background.
     pub(crate) fn release_owner(&mut self, is_reader: bool) {
         self.owners -= 1;
         self.is_unread |= is_reader;
         if self.owners == 0 {
-            // Those that wait for room are refused.
+            // Senders waiting for room are refused.
             self.wake_senders();
         }
-        if !self.is_unattended() || self.is_over() {
+        if !self.is_unattended() || self.has_ended() {
             return;
         }
-        // Unless there was another reason before.
+        // Has no effect if there is an earlier cause.
         self.driver.receive_end(TransportEnd::Dropped);
         if self.has_output() || self.closing.is_some() {
             if self.closing.is_none() {
@@ -384,7 +392,7 @@ impl Closing {
     }
 }
 
-/// The error of those whose messages were taken and not written, since the connection ended so.
+/// Returns the error for senders whose messages were accepted but not written because of this end.
 fn failure(end: TransportEnd) -> io::ErrorKind {
     match end {
         TransportEnd::TimedOut(_) => io::ErrorKind::TimedOut,

@@ -1,5 +1,5 @@
-//! Whether a connection is driven by the [background](crate::background), or is to be. It needs no runtime, so that a model
-//! checker can run it.
+//! The state that decides whether the [background](crate::background) drives a connection. It needs
+//! no runtime, so that a model checker can run it.
 
 use std::mem;
 use std::task::Waker;
@@ -8,20 +8,20 @@ use std::task::Waker;
 ///
 /// | `is_wanted` | `is_queued` | `waker` | |
 /// |---|---|---|---|
-/// | no | no | none | whoever holds the connection does all that there is to do |
-/// | yes | any | any | only while the lock is held: [`begin`](Self::begin) follows when it is released |
-/// | no | yes | none | an entry is queued, or was woken, and will be polled |
+/// | no | no | none | whoever locks the connection does all the work |
+/// | yes | any | any | only while the lock is held: [`begin`](Self::begin) is called when it is released |
+/// | no | yes | none | an entry is queued or was woken, and will be polled |
 /// | no | yes | some | an entry waits until its waker is called |
 #[derive(Debug, Default)]
 pub(crate) struct Handover {
     is_wanted: bool,
     is_queued: bool,
-    /// Of the entry, while it waits. Boxed, since every connection has room for it.
+    /// The waker of the entry while it waits. Boxed to keep connections small.
     waker: Option<Box<Waker>>,
 }
 
 impl Handover {
-    /// Asks for the background: an entry is polled after this, a new one or the one that waits.
+    /// Requests the background: a new entry, or the one that waits, is polled after this call.
     #[inline]
     pub(crate) fn want(&mut self) {
         self.is_wanted = true;
@@ -33,20 +33,20 @@ impl Handover {
         self.is_queued
     }
 
-    /// There is nothing left to drive: an entry is polled once more, to end.
+    /// Cancels the request. A waiting entry is polled once more, to end.
     pub(crate) fn dismiss(&mut self) {
         self.is_wanted = false;
         self.wake();
     }
 
-    /// An entry that waits is polled once more.
+    /// Wakes a waiting entry.
     pub(crate) fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    /// Called when the lock is about to be released. Returns whether an entry must be queued now.
+    /// Called before the lock is released. Returns whether an entry must be queued now.
     #[inline]
     pub(crate) fn begin(&mut self) -> bool {
         if !mem::take(&mut self.is_wanted) {
@@ -56,7 +56,7 @@ impl Handover {
         !mem::replace(&mut self.is_queued, true)
     }
 
-    /// The entry was polled, and waits.
+    /// Records that the entry was polled and waits.
     pub(crate) fn wait(&mut self, waker: &Waker) {
         self.is_wanted = false;
         if !self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -64,18 +64,19 @@ impl Handover {
         }
     }
 
-    /// There is no entry: it is done, or could not be queued.
+    /// Records that there is no entry, because it has completed or could not be queued.
     pub(crate) fn end(&mut self) {
         *self = Self::default();
     }
 
-    /// The entry was dropped before it was done. Returns whether another must be queued now.
+    /// Records that the entry was dropped before it was completed. Returns whether another must be
+    /// queued now.
     pub(crate) fn renew(&mut self) -> bool {
         *self = Self { is_wanted: true, ..Self::default() };
         self.begin()
     }
 
-    /// Returns the waker of the entry, if it waits.
+    /// Returns the waker of a waiting entry.
     pub(crate) fn waker(&self) -> Option<&Waker> {
         self.waker.as_deref()
     }

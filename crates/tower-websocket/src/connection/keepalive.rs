@@ -1,4 +1,5 @@
-//! The timers of an open connection: pings for a silent peer, the idle timeout, and a peer that has stopped reading.
+//! The timers of an open connection: pings for a silent peer, the idle timeout, and detection of a
+//! peer that has stopped reading.
 
 use std::mem;
 use std::sync::{Arc, Weak};
@@ -15,32 +16,34 @@ use crate::background::Worker;
 use crate::background::ticker::{Tick, TickerHandle};
 use crate::transport::tcp;
 
-/// The output from which on the kernel may hold much of it.
+/// The amount of written output from which on the kernel's buffer may contain much of it.
 const BULK: u64 = 64 * 1024;
 
-/// What the kernel has sent of what it had taken.
+/// The progress that the kernel has made with sending its buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KernelProgress {
     Sent,
-    /// Its buffer was full, and is full.
+    /// The buffer was full, and still is.
     Unknown,
     None,
 }
 
-/// The driver's timers, which are told the time when the [ticker](crate::background::ticker) looks, and only then.
+/// The driver's timers. The current time is passed to them only when the
+/// [ticker](crate::background::ticker) visits.
 #[derive(Debug)]
 pub(super) struct Keepalive {
     timers: driver::Keepalive,
-    /// The milliseconds for which the transport has taken nothing of what waits to be written: the peer is not reading, and
-    /// cannot be pinged.
+    /// The number of milliseconds for which the transport has accepted none of the waiting output:
+    /// the peer is not reading and cannot be pinged.
     stalled: u32,
-    /// The bytes that the transport had taken at the last tick, modulo 2³²: enough to see a difference.
+    /// The bytes that the transport had accepted at the last tick, modulo 2³², to detect a
+    /// difference.
     written: u32,
     handle: TickerHandle,
 }
 
 impl Keepalive {
-    /// For a connection that opens now, if the configuration has any timers.
+    /// Creates the timers of a connection that opens now, if the configuration has any.
     fn new(timeouts: &Timeouts, version: Version, connection: Weak<dyn Tick>) -> Option<Self> {
         let pings = timeouts.ping_interval.map(|interval| interval.min(timeouts.pong));
         let shortest = [pings, timeouts.idle].into_iter().flatten().min()?;
@@ -48,14 +51,14 @@ impl Keepalive {
         Some(Self { timers, stalled: 0, written: 0, handle: TickerHandle::register(&connection, shortest) })
     }
 
-    /// Returns whether there is something to do.
+    /// Returns whether a timer is due.
     fn is_due(&self, timeouts: &Timeouts, now: Instant) -> bool {
-        // Asked of a copy, since it is returned once.
+        // Polls a copy, since the event is returned only once.
         !matches!(self.timers.clone().poll(timeouts, now.into()), TimerEvent::Never | TimerEvent::At(_))
     }
 
-    /// Adds the time since the last tick, unless the transport has made progress or has none to make. Returns how long it has
-    /// made none.
+    /// Adds the time since the last tick, unless the transport has made progress or there is no
+    /// output. Returns for how long there was no progress.
     fn stalled(&mut self, written: u64, has_output: bool, since: Duration) -> Duration {
         let written = written as u32;
         let has_progress = !has_output || written != self.written;
@@ -71,15 +74,16 @@ impl Keepalive {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
-    /// Starts the timers, if the configuration has any. `this` is where the connection will be.
-    pub(super) fn opened(&mut self, this: Weak<dyn Tick>) {
+    /// Starts the timers, if the configuration has any. `this` will refer to the connection.
+    pub(super) fn start_timers(&mut self, this: Weak<dyn Tick>) {
         let timeouts = self.driver.timeouts();
         self.keepalive = Keepalive::new(&timeouts, self.driver.version().unwrap_or(Version::Hybi13), this);
         self.counts_messages = self.keepalive.is_some() && timeouts.idle.is_some();
-        // The request is no sign of life beyond now: it would count as of the last tick, which was earlier.
+        // The handshake must not count as activity later: it would be dated to the last tick, which
+        // was earlier.
         self.is_active = false;
         if self.driver.is_rate_limited() {
-            // Frames that arrived with the handshake are made up for from here on.
+            // Starts to refill the allowance for frames that arrived with the handshake.
             self.driver.tick(Instant::now().into());
         }
         if self.keepalive.is_none() {
@@ -93,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let has_output = self.has_output();
         let written = self.driver.output().written();
         let timeouts = self.driver.timeouts();
-        // Without pings nothing is known of the peer, and it is waited for.
+        // Without pings the state of the peer is unknown, and there is no limit.
         let limit = timeouts.ping_interval.map(|interval| interval.saturating_add(timeouts.pong));
         let Some(keepalive) = &mut self.keepalive else {
             return;
@@ -102,14 +106,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let stalled = keepalive.stalled(written, has_output, now - last);
         if let Some(limit) = limit {
             if before < limit / 2 && stalled >= limit / 2 {
-                self.note_unsent();
+                self.record_unsent();
             }
             if stalled >= limit {
                 if self.kernel_progress() == KernelProgress::Sent {
-                    // The peer reads what the kernel had taken before.
+                    // The peer is reading what the kernel had accepted before.
                     self.keepalive.iter_mut().for_each(|keepalive| keepalive.stalled /= 2);
                 } else {
-                    // Whatever the application waits for: nobody else looks at the time.
+                    // Must be done here, since whatever the application waits for, nothing else
+                    // checks the time.
                     self.keepalive = None;
                     self.end(TransportEnd::TimedOut(Timeout::Pong));
                     self.driver.conclude();
@@ -118,7 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
                 }
             }
         }
-        // It is told once, and nobody may be there to do it.
+        // Wakes the receiver once, since it may not be waiting.
         if self.keepalive.as_ref().is_some_and(|keepalive| keepalive.is_due(&timeouts, now))
             && !mem::replace(&mut self.is_due, true)
         {
@@ -128,7 +133,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    /// A message was received or sent.
+    /// Called when a message was received or sent.
     #[inline]
     pub(super) fn on_message(&mut self) {
         if self.counts_messages
@@ -138,12 +143,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Returns the payload of a ping that leaves now, and whose pong is waited for.
+    /// Returns the payload of a ping that is sent now and whose pong is expected.
     pub(super) fn start_ping(&mut self, answered: Option<oneshot::Sender<Duration>>) -> Bytes {
         self.cold().pings.start(answered)
     }
 
-    /// Takes a pong. Returns whether it is reported to the application.
+    /// Handles a pong. Returns whether it is reported to the application.
     pub(super) fn on_pong(&mut self, data: &[u8]) -> bool {
         let Some(cold) = &mut self.cold else {
             return true;
@@ -160,7 +165,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         false
     }
 
-    /// Handles a timer that has expired, once all that had arrived by then was received. Returns whether there was one.
+    /// Handles an expired timer, after all input that had arrived by then was received. Returns
+    /// whether there was one.
     #[inline]
     pub(super) fn poll_keepalive(&mut self) -> bool {
         let is_due = mem::take(&mut self.is_due);
@@ -170,8 +176,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         is_due
     }
 
-    /// Notes how much the kernel has yet to send, if it may be much.
-    fn note_unsent(&mut self) {
+    /// Records how much the kernel has yet to send, if it may be much.
+    fn record_unsent(&mut self) {
         if self.driver.output().written() < BULK {
             return;
         }
@@ -180,12 +186,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Returns what the kernel has done since [`note_unsent`](Self::note_unsent), or this, was called last.
+    /// Returns the kernel's progress since the last call of [`record_unsent`](Self::record_unsent)
+    /// or this function.
     fn kernel_progress(&mut self) -> KernelProgress {
         let Some(before) = self.cold.as_ref().and_then(|cold| cold.unsent) else {
             return KernelProgress::None;
         };
-        self.note_unsent();
+        self.record_unsent();
         match self.cold.as_ref().and_then(|cold| cold.unsent) {
             Some(now) if now < before => KernelProgress::Sent,
             Some(u32::MAX) => KernelProgress::Unknown,
@@ -193,7 +200,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Returns whether a peer that has not answered a ping is waited for once more.
+    /// Returns whether a peer that has not answered a ping is given another timeout.
     fn has_patience(&mut self) -> bool {
         if self.patience == Patience::Two {
             self.patience = Patience::Last;
@@ -217,12 +224,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             .map_or(TimerEvent::Never, |keepalive| keepalive.timers.poll(&timeouts, now.into()))
         {
             TimerEvent::Ping => {
-                self.note_unsent();
-                // With a number, so that the answer is known, only if somebody is told of it.
+                self.record_unsent();
+                // Only observers need the round-trip time, and with it a payload that identifies
+                // the ping.
                 let is_observed = self.driver.is_observed();
                 let data = if is_observed { self.start_ping(None) } else { Bytes::new() };
-                // If the output is full and stays so, the peer is not reading, and a ping would tell nothing more. When it
-                // is written, that is the sign of life.
+                // If the output is and stays full, the peer is not reading, and a ping would add
+                // nothing. Written output is a sign of life.
                 let pinged = self.writable().and_then(|driver| driver.send_ping(data));
                 if pinged.is_ok()
                     && let Some(cold) = &mut self.cold
@@ -232,12 +240,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 }
             }
             TimerEvent::Expired(timeout) => self.expire(timeout),
-            // Something was received meanwhile.
+            // Something was received in the meantime.
             _ => {}
         }
     }
 
-    /// Reports that something was received, if it was since this was called last.
+    /// Reports to the timers if something was received since the last call.
     fn flush_activity(&mut self, at: Instant) {
         if mem::take(&mut self.is_active)
             && let Some(keepalive) = &mut self.keepalive

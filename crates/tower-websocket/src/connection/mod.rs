@@ -1,7 +1,8 @@
-//! One connection: the loop between its transport and its driver, which polls events, writes, reads, and begins again.
+//! A connection: the loop between its transport and its driver, which polls events, writes, reads,
+//! and repeats.
 //!
-//! [`shared`] has what locks it and hands it to the [background](crate::background). No lock is held while code of the
-//! application runs: handlers and observers are called by those that hold no connection.
+//! [`shared`] locks it and hands it to the [background](crate::background). No lock is held while
+//! code of the application runs: handlers and observers are called without the connection.
 
 pub(crate) mod buffers;
 mod closing;
@@ -40,11 +41,13 @@ use self::writing::WriteSide;
 use crate::background::Worker;
 use crate::shutdown::members::Membership;
 
-/// The frames handled before other tasks have their turn: some 100 µs of echoing short messages.
+/// The number of frames handled before yielding to other tasks: about 100 µs of echoing short
+/// messages.
 const TURN_FRAMES: u32 = 1024;
 
-/// The kibibytes read and written before other tasks have their turn: less than a millisecond of copying. Measured: with a quarter
-/// of it, messages of 1 MiB are written when they are out of the cache, and cost a quarter more.
+/// The kibibytes read and written before yielding to other tasks: less than a millisecond of
+/// copying. Measured: with a quarter of it, messages of 1 MiB have left the cache when they are
+/// written, and cost a quarter more.
 const TURN_KIB: u16 = 4096;
 
 #[derive(Debug)]
@@ -52,74 +55,81 @@ pub(crate) struct Connection<T> {
     io: Transport<T>,
     driver: Driver,
     write: WriteSide,
-    /// The task that receives, while it waits.
+    /// The waker of the receiving task, while it waits.
     receiver: Option<Waker>,
-    /// The timers of an open connection, if it is configured to have any.
+    /// The timers of an open connection, if the configuration has any.
     keepalive: Option<Keepalive>,
-    /// Its registration with a [`Shutdown`](crate::Shutdown), which it has until its last bytes are written.
+    /// The registration with a [`Shutdown`](crate::Shutdown), held until the last bytes are
+    /// written.
     membership: Option<Box<Membership>>,
-    /// Boxed, since every connection has room for it and few need it.
+    /// Boxed to keep connections small, since few need it.
     cold: Option<Box<ColdState>>,
-    /// Boxed likewise; it does not last long.
+    /// Boxed as well, since it does not last long.
     closing: Option<Box<Closing>>,
     handover: Handover,
-    /// The kibibytes that may still be read and written before other tasks have their turn.
+    /// The kibibytes that may still be read and written before yielding to other tasks.
     turn_kib: u16,
-    /// The number of handles that keep the connection open: a [`WebSocket`](crate::WebSocket) and the senders of its split.
+    /// The number of handles that keep the connection open: a [`WebSocket`](crate::WebSocket) and
+    /// the senders of its split.
     owners: u32,
-    /// The [`WebSocket`](crate::WebSocket) was dropped, so nothing is received any more.
+    /// Whether the [`WebSocket`](crate::WebSocket) was dropped, so that nothing is received any
+    /// more.
     is_unread: bool,
-    /// How many pong timeouts it takes to drop the connection.
+    /// The number of pong timeouts until the connection is dropped.
     patience: Patience,
-    /// Messages are reported to the idle timer.
+    /// Whether messages are reported to the idle timer.
     counts_messages: bool,
-    /// Something was received since the last tick, or the transport took what it had refused before.
+    /// Whether something was received since the last tick, or the transport has accepted output
+    /// that it had refused.
     is_active: bool,
-    /// A timer has expired, which the receiver has to handle.
+    /// Whether a timer has expired that the receiver must handle.
     is_due: bool,
 }
 
 #[derive(Debug, Default)]
 struct ColdState {
-    /// The task that sends by the [`WebSocket`](crate::WebSocket) itself, while it waits.
+    /// The waker of the task that sends through the [`WebSocket`](crate::WebSocket) itself, while
+    /// it waits.
     sender: Option<Waker>,
-    /// Notified when the transport took something that others wait for.
+    /// Notified when the transport has accepted output that senders wait for.
     progress: Arc<Notify>,
-    /// The pings whose pongs are waited for.
+    /// The pings whose pongs are expected.
     pings: Pings,
-    /// The bytes that the kernel had taken and not sent when the peer was found to be silent.
+    /// The number of unsent bytes in the kernel's buffer when the peer was last found to be silent.
     unsent: Option<u32>,
-    /// The background task of the thread that opened the connection, if no timer knows it.
+    /// The background task of the thread that opened the connection, if there are no timers to
+    /// refer to it.
     home: Option<Arc<Worker>>,
     observer: Option<Arc<ObserverCell>>,
     keepalive_pong: KeepalivePong,
 }
 
-/// How many pong timeouts it takes to drop a connection. Two if its transport shares a window with others, as on HTTP/2: while
-/// sockets whose peers do not read hold all of that window, the pongs of others have none, until those sockets have timed out. Two
-/// also if a ping may be behind megabytes in the kernel.
+/// The number of pong timeouts until a connection is dropped. Two if its transport shares a flow
+/// control window with others, as on HTTP/2: sockets whose peers do not read can use up that window
+/// until they time out, and the pongs of others are blocked meanwhile. Two also if a ping may be
+/// queued behind megabytes in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Patience {
     One,
     Two,
-    /// One of two has passed.
+    /// One of two timeouts has passed.
     Last,
 }
 
-/// What becomes of the pong that answers a keepalive ping.
+/// How the pong to a keepalive ping is handled.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum KeepalivePong {
     #[default]
     Reported,
-    /// It is not reported to the application, and none is due.
+    /// It is not reported to the application. None is expected now.
     Hidden,
-    /// The next that answers such a ping is not reported.
+    /// The next pong to a keepalive ping is not reported.
     Due,
 }
 
-/// What a connection has for the task that receives.
+/// The result of polling a connection for the receiving task.
 pub(crate) enum Next {
-    /// Messages, which are in the batch.
+    /// There are messages in the batch.
     Messages,
     Event(Event),
     /// The transport failed.
@@ -151,7 +161,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Sets whether the pongs to keepalive pings are reported.
+    /// Sets whether pongs to keepalive pings are reported.
     pub(crate) fn set_keepalive_pongs(&mut self, are_reported: bool) {
         if !are_reported || self.cold.is_some() {
             let pong = if are_reported { KeepalivePong::Reported } else { KeepalivePong::Hidden };
@@ -159,7 +169,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Notes that the transport shares a window with others.
+    /// Records that the transport shares a flow control window with others.
     pub(crate) fn set_multiplexed(&mut self) {
         self.patience = Patience::Two;
     }
@@ -176,13 +186,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         &mut self.driver
     }
 
-    /// Returns the transport, unless it was closed, and what was read from it and not used.
+    /// Returns the transport, unless it was closed, and the unused input.
     pub(crate) fn into_parts(mut self) -> (Option<T>, BytesMut) {
         let read = mem::take(self.driver.input());
         (self.io.take(), read)
     }
 
-    /// Waits for incoming data. Before it waits for the peer, it writes what is queued.
+    /// Waits for incoming data. Writes queued output before waiting.
     #[inline]
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Next> {
         self.driver.take_back(batch);
@@ -207,7 +217,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 self.begin_closing(Some(event));
                 continue;
             }
-            if self.is_turn_over() {
+            if self.is_turn_used_up() {
                 return self.give_way_reading(cx);
             }
             match self.poll_exchange(cx) {
@@ -222,7 +232,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Waits for the outcome of the handshake, before which there are no messages.
+    /// Waits for the outcome of the handshake. There are no messages before it.
     pub(crate) fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Event>>> {
         Poll::Ready(match ready!(self.poll_next(cx, &mut Batch::default())) {
             Next::Event(event) => Some(Ok(event)),
@@ -231,8 +241,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         })
     }
 
-    /// Writes what is queued, then reads what has arrived. It reads although the transport takes nothing, since two peers
-    /// that both wait to be read would wait for ever. A failure to write does not end reading.
+    /// Writes queued output, then reads what has arrived. It reads even if the transport accepts
+    /// nothing, since two peers that only write would block each other forever. A write error does
+    /// not end reading.
     #[inline(always)]
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if (self.write.is_unflushed || self.driver.wants_write())
@@ -240,7 +251,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         {
             let error = self.fail_writing(error);
             if self.driver.ready_state() == ReadyState::Connecting {
-                // Without the rest of a handshake there is nothing to receive.
+                // The handshake cannot complete, so there is nothing to receive.
                 self.end(error.kind().into());
                 return Poll::Ready(Err(error));
             }
@@ -270,7 +281,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Registers the receiver, which waits for the peer.
+    /// Registers the receiving task, which waits for the peer.
     #[inline]
     fn wait_to_receive(&mut self, cx: &mut Context<'_>) {
         self.begin_turn();
@@ -285,12 +296,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Registers with a shutdown. Returns the registration that it had.
+    /// Registers with a shutdown. Returns the previous registration.
     pub(crate) fn join(&mut self, membership: Membership) -> Option<Membership> {
         self.membership.replace(Box::new(membership)).map(|membership| *membership)
     }
 
-    /// Drops what only an open connection needs.
+    /// Drops state that only an open connection needs.
     fn release_cold(&mut self) {
         let observer = self.cold.take().and_then(|cold| cold.observer);
         if observer.is_some() {
@@ -303,8 +314,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 }
 
-/// Other tasks have their turn after a bounded amount of work, whatever is ready: tokio's own budget counts system calls, and
-/// one read may bring twenty thousand frames.
+/// Yields to other tasks after a bounded amount of work, even if more is ready. Tokio's own budget
+/// counts system calls, and one read may contain twenty thousand frames.
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     #[inline]
     fn spend(&mut self, bytes: usize) {
@@ -312,7 +323,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     #[inline]
-    fn is_turn_over(&self) -> bool {
+    fn is_turn_used_up(&self) -> bool {
         self.turn_kib == 0 || self.driver.is_exhausted()
     }
 
@@ -322,23 +333,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.driver.grant(TURN_FRAMES);
     }
 
-    /// Returns whether enough was written to let others have their turn.
+    /// Returns whether enough was written to yield to other tasks.
     #[inline]
     fn has_written_enough(&self) -> bool {
         self.turn_kib == 0
     }
 
-    /// Ends a turn. The task is woken again once the runtime has polled its other tasks, its sockets and its timers, which
-    /// `wake_by_ref` alone would not let it do.
+    /// Yields. The task is woken once the runtime has polled its other tasks, sockets and timers,
+    /// which `wake_by_ref` alone would not do.
     #[cold]
     fn give_way<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
         self.turn_kib = TURN_KIB;
-        // It is ready on the second poll only.
+        // Ready only on the second poll.
         let _ = pin!(yield_now()).poll(cx);
         Poll::Pending
     }
 
-    /// As [`give_way`](Self::give_way). The replies so far do not wait for the next turn.
+    /// Like [`give_way`](Self::give_way), but first writes the replies so far.
     #[cold]
     fn give_way_reading<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
         if self.driver.wants_write()
@@ -361,7 +372,7 @@ mod tests {
     #[test]
     fn connection_is_small_whatever_its_transport() {
         let size = size_of::<Connection<Upgraded>>() - size_of::<Upgraded>();
-        // 328 with the features that the whole workspace gives the dependencies.
+        // 328 with the features that the workspace enables in dependencies.
         assert!(size <= 336, "{size}");
         assert_eq!(size_of::<Upgraded>(), size_of::<TcpStream>());
         assert_eq!(size_of::<Transport<Upgraded>>(), size_of::<TcpStream>());

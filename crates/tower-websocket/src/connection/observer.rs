@@ -1,4 +1,4 @@
-//! How an observer is called: without the lock of the connection, and by one thread at a time.
+//! Calls observers: without the lock of the connection, and by one thread at a time.
 
 use std::fmt;
 use std::mem;
@@ -10,11 +10,11 @@ use websocket_driver::{CloseCause, ConnectionObserver, Traffic};
 
 use crate::sync::{Mutex, lock};
 
-/// The observer of a connection, and what it has to be told.
+/// The observer of a connection, and the notifications that are pending for it.
 pub(super) struct ObserverCell(Mutex<State>);
 
 struct State {
-    /// `None` while it is called, and once it is not called any more.
+    /// `None` during a call, and after the last call.
     observer: Option<Box<dyn ConnectionObserver>>,
     is_called: bool,
     pending: Pending,
@@ -54,8 +54,8 @@ impl ObserverCell {
         Self(Mutex::new(State { observer: Some(observer), is_called: false, pending: Pending::default() }))
     }
 
-    /// Calls the observer with what is pending. If it is being called already, by another thread or further up this one's
-    /// stack, that caller continues with it. An observer that panics is dropped.
+    /// Passes pending notifications to the observer. If it is being called already, by another
+    /// thread or further up the stack, that caller passes them. An observer that panics is dropped.
     pub(super) fn report(&self) {
         loop {
             let mut state = lock(&self.0);
@@ -72,7 +72,7 @@ impl ObserverCell {
                 pending.report_to(&mut *observer);
                 pending.closed.is_none().then_some(observer)
             }));
-            // Without the lock, as the payload of a panic is the application's, too.
+            // Dropped without the lock, since the payload of a panic is application code as well.
             let observer = called.unwrap_or_default();
             let mut state = lock(&self.0);
             (state.is_called, state.observer) = (false, observer);
@@ -83,29 +83,29 @@ impl ObserverCell {
         !lock(&self.0).pending.is_empty()
     }
 
-    fn note(&self, note: impl FnOnce(&mut Pending)) {
-        note(&mut lock(&self.0).pending);
+    fn record(&self, record: impl FnOnce(&mut Pending)) {
+        record(&mut lock(&self.0).pending);
     }
 }
 
-/// The observer that the driver calls, with the lock held: it takes notes.
+/// The observer that the driver calls while the lock is held. It records the notifications.
 pub(super) struct Relay(pub(super) Arc<ObserverCell>);
 
 impl ConnectionObserver for Relay {
     fn passed(&mut self, traffic: &Traffic) {
-        self.0.note(|pending| pending.traffic += *traffic);
+        self.0.record(|pending| pending.traffic += *traffic);
     }
 
     fn answered(&mut self, round_trip: Duration) {
-        self.0.note(|pending| pending.round_trips.push(round_trip));
+        self.0.record(|pending| pending.round_trips.push(round_trip));
     }
 
     fn closed(&mut self, cause: &CloseCause) {
-        self.0.note(|pending| pending.closed = Some(cause.clone()));
+        self.0.record(|pending| pending.closed = Some(cause.clone()));
     }
 }
 
-/// With the connection, unless its end was reported before.
+/// Reports what is pending when the connection is dropped, unless its end was reported before.
 impl Drop for ObserverCell {
     fn drop(&mut self) {
         self.report();

@@ -1,4 +1,4 @@
-//! What is sent: taken by the driver, once there is room for it.
+//! Sending: the driver accepts messages once there is room for them.
 
 use std::future::Future;
 use std::io;
@@ -15,7 +15,7 @@ use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, ReadyState, 
 use super::{Connection, buffers};
 use crate::error::Error;
 
-/// The answer of [`Connection::plan_flush`].
+/// The result of [`Connection::plan_flush`].
 pub(crate) enum FlushPlan {
     /// Write now.
     Now,
@@ -23,19 +23,19 @@ pub(crate) enum FlushPlan {
     Deferred,
 }
 
-/// A place among those that wait for the transport of a connection that others own, which is given up when this is dropped.
+/// A place in the queue of senders that wait for the transport. Dropping it leaves the queue.
 #[derive(Debug, Default)]
 pub(crate) struct WakerSlot(Option<Pin<Box<OwnedNotified>>>);
 
-/// By the [`WebSocket`](crate::WebSocket) itself.
+/// Used by the [`WebSocket`](crate::WebSocket) itself.
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    /// Waits until a message can be taken.
+    /// Waits until there is room for a message.
     #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
     }
 
-    /// Takes a message, if it was not taken before, once it can be.
+    /// Accepts the message once there is room, if it is still there.
     #[inline]
     pub(crate) fn poll_feed(&mut self, cx: &mut Context<'_>, message: &mut Option<Message>) -> Poll<Result<(), Error>> {
         match message {
@@ -51,15 +51,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a short message, if nothing is in its way.
+    /// Accepts a short message, if the fast path applies.
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
         self.on_message();
         self.closing.is_none() && self.writable().is_ok_and(|driver| driver.send_short(message))
     }
 
-    /// Takes a message, to be written with the next flush. One that was promised room is taken although others have filled the
-    /// output since.
+    /// Accepts a message, to be written by the next flush. With `has_room`, it is accepted even if
+    /// others have filled the output since.
     #[inline]
     pub(crate) fn start_send(&mut self, message: Message, has_room: bool) -> Result<(), SendError> {
         self.on_message();
@@ -67,7 +67,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if has_room { driver.send_over_limit(message) } else { driver.send(message) }
     }
 
-    /// Takes a ping or a pong, if it was not taken before, once it can be.
+    /// Accepts a ping or pong once there is room, if it is still there.
     pub(crate) fn poll_control(
         &mut self,
         cx: &mut Context<'_>,
@@ -83,7 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a ping or a pong, to be written with the next flush.
+    /// Accepts a ping or pong, to be written by the next flush.
     pub(crate) fn start_control(
         &mut self,
         data: Bytes,
@@ -92,7 +92,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         send(self.writable()?, data)
     }
 
-    /// Takes a prepared message, if it was not taken before, once it can be.
+    /// Accepts a prepared message once there is room, if it is still there.
     pub(crate) fn poll_prepared(
         &mut self,
         cx: &mut Context<'_>,
@@ -108,7 +108,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Decides when what was taken is written: if more messages have arrived already, replies to them can leave with it.
+    /// Decides when accepted messages are written: if more messages have been received already, the
+    /// replies to them can leave in the same write.
     #[inline]
     pub(crate) fn plan_flush(&mut self, has_message: bool) -> FlushPlan {
         let has_more = has_message || self.driver.has_frame();
@@ -120,7 +121,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         FlushPlan::Deferred
     }
 
-    /// Prepares a buffer for replies that are made without the connection.
+    /// Prepares a buffer for replies that are encoded without the connection.
     #[inline]
     pub(crate) fn begin_replies(&self, replies: &mut ReplyBuffer) {
         self.driver.begin_replies(replies);
@@ -129,20 +130,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Takes the replies that were made, to be written with the next flush.
+    /// Accepts the replies in the buffer, to be written by the next flush.
     #[inline]
     pub(crate) fn commit(&mut self, replies: &mut ReplyBuffer) {
         if !replies.is_empty() {
             self.on_message();
             if self.may_write() && self.driver.commit(replies).is_err() {
-                // An extension cannot encode a reply that was taken. Nothing happens if this side is closing already.
+                // An extension cannot encode an accepted reply. The call fails if this side is
+                // closing already.
                 let _ = self.driver.start_close(CloseCode::INTERNAL_ERROR, "a reply could not be encoded");
             }
-            self.note_closing();
+            self.detect_closing();
         }
     }
 
-    /// The driver, with a buffer to write to.
+    /// Returns the driver, with a buffer to write to.
     #[inline]
     pub(crate) fn writable(&mut self) -> Result<&mut Driver, SendError> {
         if self.owners == 0 || !self.may_write() {
@@ -160,16 +162,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.owners == 0 || !self.may_write() || self.driver.ready_state() != ReadyState::Open
     }
 
-    /// Returns whether a message can be taken, or refused at once.
+    /// Returns whether a message can be accepted, or refused, without waiting.
     #[inline]
     fn has_room(&self) -> bool {
         !self.driver.is_output_full() || self.driver.ready_state() != ReadyState::Open
     }
 }
 
-/// By a [`WebSocketSender`](crate::WebSocketSender), beside which others send and receive.
+/// Used by [`WebSocketSender`](crate::WebSocketSender), concurrently with others that send and
+/// receive.
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    /// Waits until a message can be taken.
+    /// Waits until there is room for a message.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
         loop {
             if self.owners == 0 {
@@ -190,7 +193,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Waits until everything up to a position of the output is written.
+    /// Waits until the output up to a position is written.
     pub(crate) fn poll_written(
         &mut self,
         cx: &mut Context<'_>,
@@ -215,13 +218,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Waits until the close is complete, or cannot be completed any more.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<()> {
-        while !self.is_over() {
+        while !self.has_ended() {
             ready!(self.poll_progress(cx, waker));
         }
         Poll::Ready(())
     }
 
-    /// Takes a ping with a number, if it was not taken before, once it can be: `answered` is sent the time to the pong.
+    /// Accepts a numbered ping once there is room, if `answered` is still there. The round-trip
+    /// time is sent to `answered`.
     pub(crate) fn poll_timed_ping(
         &mut self,
         cx: &mut Context<'_>,
@@ -230,7 +234,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     ) -> Poll<Result<(), Error>> {
         if answered.is_some() {
             ready!(self.poll_room(cx, waker))?;
-            // Before there is a number for it, so that none is left behind if it is refused.
+            // Checked before the ping gets a number, so that none is left behind if it is refused.
             self.writable()?;
             let data = self.start_ping(answered.take());
             self.writable()?.send_ping(data)?;
@@ -238,14 +242,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes something.
+    /// Accepts a message, ping or pong.
     pub(crate) fn send(&mut self, send: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), SendError> {
         self.on_message();
         send(self.writable()?)
     }
 
-    /// Takes a message if there is room for it now, to be written by the background. It gets a buffer of its size, as it may
-    /// be one of very many.
+    /// Accepts a message if there is room for it now, to be written by the background. It gets a
+    /// buffer of its size, since many connections may be sent the same message at once.
     pub(crate) fn try_send(
         &mut self,
         send: impl FnOnce(&mut Driver) -> Result<(), SendError>,
@@ -259,12 +263,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(())
     }
 
-    /// Takes as many messages as there is room for, and writes them now. Returns their number.
+    /// Accepts as many messages as there is room for, and writes them now. Returns their number.
     pub(crate) fn try_send_batch(&mut self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
         let mut sent = 0;
         for message in messages {
             if self.may_write() && !self.has_room() {
-                // Not refused by the driver, since a buffer lent to it would stay there for long.
+                // Checked before `writable`, which would lend the driver a buffer that stays there
+                // for long.
                 break;
             }
             match self.writable()?.send_prepared(message) {
@@ -280,19 +285,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(sent)
     }
 
-    /// Returns the position of the output behind all that was taken.
+    /// Returns the position of the end of the output.
     pub(crate) fn position(&mut self) -> u64 {
         self.driver.output().end_position()
     }
 
-    /// Waits until the transport has taken something, or writing has ended.
+    /// Waits until the transport has accepted output, or writing has ended.
     #[cold]
     fn poll_progress(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<()> {
         let progress = &self.cold().progress;
         let notified = waker.0.get_or_insert_with(|| Box::pin(progress.clone().notified_owned()));
         ready!(notified.as_mut().poll(cx));
         waker.0 = None;
-        // Since then the output may have become full again: the caller looks, and waits anew.
+        // The output may have become full again since. The caller checks that, and waits again.
         Poll::Ready(())
     }
 }

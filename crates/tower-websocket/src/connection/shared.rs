@@ -18,16 +18,16 @@ use crate::background::{self, Worker};
 use crate::shutdown::members::{Drain, Membership};
 use crate::sync::{Mutex, MutexGuard, lock};
 
-/// A connection that its socket, its senders and the background share.
+/// A connection shared by its socket, its senders and the background.
 pub(crate) struct Shared<T>(Arc<Inner<T>>);
 
-/// A connection that others keep.
+/// A weak reference to a connection.
 pub(crate) struct WeakShared<T>(Weak<Inner<T>>);
 
 struct Inner<T> {
     connection: Mutex<Connection<T>>,
-    /// Changes the number of owners. A function that knows the traits of the transport, so that the types that own the
-    /// connection need not.
+    /// Changes the number of owners. A function pointer, so that the types that own the connection
+    /// need no trait bounds on the transport.
     own: fn(&Arc<Self>, Ownership),
 }
 
@@ -40,14 +40,15 @@ enum Ownership {
 /// Keeps a connection open.
 pub(crate) struct Owner<T, const IS_READER: bool>(Arc<Inner<T>>);
 
-/// A locked connection. When it is released, the background gets what is left to do, and the observer what happened.
+/// A locked connection. When it is released, remaining work is handed to the background, and the
+/// observer is notified.
 pub(crate) struct Guard<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     connection: MutexGuard<'a, Connection<T>>,
-    // Dropped behind the lock.
+    // Declared after the lock, so that it is dropped after it is released.
     after: After<'a, T>,
 }
 
-/// What follows when the lock is released.
+/// The work to do after the lock is released.
 struct After<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     inner: &'a Arc<Inner<T>>,
     is_wanted: bool,
@@ -66,20 +67,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<T, true> {
             connection.cold().observer = observer;
         }
         Self(Arc::new_cyclic(|this: &Weak<Inner<T>>| {
-            connection.opened(this.clone());
+            connection.start_timers(this.clone());
             Inner { connection: Mutex::new(connection), own: Inner::own }
         }))
     }
 
-    /// Leaves a connection that will not open to the background, which writes and reads its last bytes.
+    /// Leaves a connection that will not open to the background, which writes its last bytes.
     pub(crate) fn abandon(connection: Connection<T>) {
         drop(Self(Arc::new(Inner { connection: Mutex::new(connection), own: Inner::own })));
     }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Shared<T> {
-    /// Locks the connection, for no longer than it takes to do something with it: nothing that runs meanwhile waits for a peer,
-    /// or is code of the application.
+    /// Locks the connection. The lock must not be held while waiting for a peer or running code of
+    /// the application.
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         Inner::lock(&self.0)
@@ -106,7 +107,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    /// Has the background drive the connection. Returns whether it does.
+    /// Has the background drive the connection. Returns whether it will.
     #[cold]
     fn enqueue(self: &Arc<Self>) -> bool {
         let is_queued = background::enqueue(self.clone(), || self.home());
@@ -173,7 +174,7 @@ impl<T, const IS_READER: bool> Owner<T, IS_READER> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static, const IS_READER: bool> Owner<T, IS_READER> {
-    /// As [`Shared::lock`].
+    /// Same as [`Shared::lock`].
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         Inner::lock(&self.0)
@@ -189,10 +190,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static, const IS_READER: bool> 
         WeakShared(Arc::downgrade(&self.0))
     }
 
-    /// Registers the connection with a shutdown. If that was begun, the connection is closed.
+    /// Registers the connection with a shutdown. If the shutdown has already started, the
+    /// connection is closed.
     pub(crate) fn join(&self, membership: Membership) {
         membership.set_connection(self.0.clone());
-        // What it had is given up without the lock.
+        // The previous registration must be dropped without the lock.
         let before = self.lock().join(membership);
         drop(before);
     }
@@ -222,7 +224,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drive for Inner<T> {
         let is_wanted = connection.handover.renew();
         drop(connection);
         if is_wanted && !self.enqueue() {
-            // Those that wait may be in another runtime, and ask for its background then.
+            // Waiting tasks may belong to another runtime, and request its background when they are
+            // polled.
             let mut connection = self.lock();
             connection.wake_senders();
             connection.wake_receiver();
@@ -245,7 +248,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Tick for Inner<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drain for Inner<T> {
     fn close(self: Arc<Self>, code: CloseCode, reason: &str) {
-        // The code was checked before, and a socket that is closing is what is wanted.
+        // The code is known to be valid. The call only fails if the socket is closing already.
         let _ = self.lock().start_close(code, reason);
     }
 

@@ -4,8 +4,9 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The transport of a connection, until it is closed: then it has ended for readers, and is broken for writers. Senders may keep a
-/// connection long after that, but not its file descriptor.
+/// The transport of a connection until it is closed. After that, reads return the end of the
+/// stream, and writes fail. Senders may keep a connection alive for long after that, but not its
+/// file descriptor.
 #[derive(Debug)]
 pub(super) struct Transport<T>(Option<T>);
 
@@ -18,7 +19,7 @@ impl<T> Transport<T> {
         self.0.as_ref()
     }
 
-    /// Takes the transport, to use it for something else or to close it.
+    /// Takes the transport, to use it otherwise or to close it.
     pub(super) fn take(&mut self) -> Option<T> {
         self.0.take()
     }

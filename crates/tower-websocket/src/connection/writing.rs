@@ -1,4 +1,4 @@
-//! How queued output is written, whoever waits for it.
+//! Writing of queued output, for whichever task waits for it.
 
 use std::io;
 use std::mem;
@@ -11,21 +11,22 @@ use tokio_util::io::poll_write_buf;
 
 use super::{Connection, buffers};
 
-/// Any combination is possible, but that nothing is unflushed or blocked any more once writing has failed.
+/// Any combination of the fields is possible, except that nothing is unflushed or blocked once
+/// writing has failed.
 #[derive(Debug, Default)]
 pub(super) struct WriteSide {
-    /// The transport may still hold back what was written.
+    /// Whether the transport may hold written data back until it is flushed.
     pub(super) is_unflushed: bool,
-    /// The transport took less than it was given.
+    /// Whether the transport has accepted less than it was offered.
     is_blocked: bool,
-    /// Writing has ended, and something that was taken was not written.
+    /// Set when writing has ended and accepted messages were not written.
     pub(super) failed: Option<io::ErrorKind>,
-    /// The owner of the socket knows about that.
+    /// Whether the failure was reported to the owner of the socket.
     pub(super) is_reported: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    /// Writes all that is queued, for the task that owns the socket.
+    /// Writes the queued output, for the task that owns the socket.
     #[inline(always)]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.may_write() {
@@ -51,23 +52,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Returns whether anything can be written.
     #[inline]
     pub(super) fn may_write(&self) -> bool {
-        self.write.failed.is_none() && !self.is_over()
+        self.write.failed.is_none() && !self.has_ended()
     }
 
-    /// Reports to the owner of the socket, once, that something was not written.
+    /// Reports a failure to the owner of the socket once.
     #[cold]
     fn report_failure(&mut self) -> io::Result<()> {
         if mem::replace(&mut self.write.is_reported, true) { Ok(()) } else { self.write_outcome() }
     }
 
-    /// The result of waiting for output once nothing is written any more.
+    /// Returns the result for senders once nothing is written any more.
     #[cold]
     pub(super) fn write_outcome(&self) -> io::Result<()> {
         self.write.failed.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
-    /// Ends writing, and goes on reading: what the peer has sent, a close frame above all, may still be on its way, and says
-    /// more than the failure. A close timeout bounds that.
+    /// Ends writing, and continues to read: data from the peer may still be in transit, in
+    /// particular a close frame, which is more informative than the failure. The close timeout
+    /// applies.
     #[cold]
     pub(super) fn fail_writing(&mut self, error: io::Error) -> io::Error {
         let kind = error.kind();
@@ -82,7 +84,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         error
     }
 
-    /// Wakes all that wait for the transport.
+    /// Wakes all tasks that wait for the transport.
     pub(super) fn wake_senders(&mut self) {
         if let Some(cold) = &mut self.cold {
             if let Some(sender) = cold.sender.take() {
@@ -92,7 +94,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Registers the task that sends by the socket itself, which waits for the transport.
+    /// Registers the task that sends through the socket itself and waits for the transport.
     #[cold]
     pub(super) fn wait_to_send(&mut self, cx: &mut Context<'_>) {
         let sender = &mut self.cold().sender;
@@ -101,7 +103,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Writes all that is queued. If that is not possible now, it will be done by the background, and by whoever polls next.
+    /// Writes the queued output. If that is not possible now, the background or whoever polls next
+    /// continues.
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.write.is_blocked
@@ -112,8 +115,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.poll_write_blocked(cx)
     }
 
-    /// Writes to a transport that did not take everything. It wakes the last that asked, which has to be the background:
-    /// others may stop waiting at any time.
+    /// Writes to a transport that did not accept everything. It wakes the last waker that it was
+    /// polled with, which must be that of the background: other tasks may stop waiting at any time.
     #[cold]
     fn poll_write_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.driver.output().written();
@@ -125,11 +128,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             Poll::Pending
         };
         let has_progress = self.driver.output().written() > before;
-        // The peer reads, though a ping of ours may be far behind.
+        // The peer is reading, though a ping may be queued far behind.
         self.is_active |= has_progress;
         if written.is_ready() {
             self.write.is_blocked = false;
-            // An entry that waits for the transport has nothing to wait for any more.
+            // An entry that waits for the transport has no reason to wait any more.
             self.handover.wake();
             self.wake_senders();
             if self.closing.is_some() {
@@ -143,7 +146,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if !was_blocked || !self.handover.is_queued() {
             self.handover.want();
         }
-        // What waits now may wait for long.
+        // The remaining output may have to wait for long.
         buffers::put(self.driver.output().shrink());
         self.driver.charge();
         Poll::Pending
@@ -156,7 +159,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 break;
             }
             let io = Pin::new(&mut self.io);
-            // One piece is written as such: a vectored write costs more in the kernel.
+            // A single chunk is written with a plain write: a vectored write costs more in the
+            // kernel.
             let written = if output.chunk().len() == output.remaining() {
                 let written = ready!(io.poll_write(cx, output.chunk()))?;
                 output.advance(written);
@@ -180,32 +184,32 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what was taken as far as the transport takes it, for a caller that does not wait. The rest is left to the background,
-    /// so that no task needs to be woken here.
+    /// Writes as much as the transport accepts, for a caller that does not wait. The background
+    /// writes the rest, so that no task needs to be woken.
     pub(super) fn write_now(&mut self) {
         if let Poll::Ready(Err(error)) = self.poll_write(&mut Context::from_waker(Waker::noop())) {
             self.fail_writing(error);
         }
     }
 
-    /// Has the background write what was taken, though nobody waits for it.
+    /// Has the background write the output.
     #[inline]
     pub(super) fn flush_soon(&mut self) {
-        // An entry that waits for the transport will see it.
+        // An entry that waits for the transport will find it.
         if !self.write.is_blocked || !self.handover.is_queued() {
             self.handover.want();
         }
     }
 
-    /// Returns whether something waits to be written.
+    /// Returns whether there is output to write.
     pub(super) fn has_output(&mut self) -> bool {
         self.may_write() && (self.write.is_unflushed || self.driver.wants_write())
     }
 }
 
-/// Driven by the [background](crate::background).
+/// Called by the [background](crate::background).
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
-    /// Does what is left to do although nobody waits for it.
+    /// Does the work that is left although no task polls the connection.
     pub(super) fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let driven = self.poll_drive_once(cx);
         if driven.is_ready() {
@@ -220,7 +224,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if self.is_lingering() {
             return self.poll_linger(cx);
         }
-        if self.is_over() {
+        if self.has_ended() {
             return Poll::Ready(());
         }
         if self.poll_deadline(cx).is_ready() {
@@ -235,12 +239,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     self.fail_writing(error);
-                    // That began to close, and the deadline is to be registered.
+                    // `fail_writing` has started to close, and the deadline must be registered.
                     return self.poll_drive_once(cx);
                 }
                 Poll::Pending => {
                     if self.is_unattended() {
-                        // The peer may wait for its own output to be read before it reads.
+                        // The peer may not read before its own output is read.
                         let _ = self.poll_discard(cx);
                     }
                     return Poll::Pending;
@@ -251,7 +255,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             }
         }
         if self.is_unattended() {
-            return self.poll_last_words(cx);
+            return self.poll_end_output(cx);
         }
         // Only the deadline of a close is left, which is registered.
         if self.closing.is_some() { Poll::Pending } else { Poll::Ready(()) }

@@ -6,9 +6,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that went through [`WebSocketLayer`](crate::WebSocketLayer) or
-    /// [`OriginGuard`](crate::OriginGuard): the inner service's, or the
-    /// line of text that refuses a handshake, or nothing.
+    /// The body of a response of [`WebSocketLayer`](crate::WebSocketLayer) or
+    /// [`OriginGuard`](crate::OriginGuard): that of the inner service, the text of a refusal, or
+    /// nothing.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

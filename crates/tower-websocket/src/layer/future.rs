@@ -49,7 +49,7 @@ where
             }
             KindProjection::Own { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
-                // Polled after it was ready: there is nothing more to give.
+                // Polled again after completion.
                 None => Poll::Pending,
             },
         }

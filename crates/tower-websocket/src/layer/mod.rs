@@ -1,4 +1,4 @@
-//! The Tower layer, and the service and responses that it makes.
+//! The Tower layer with its service, body and future.
 
 pub(crate) mod body;
 pub(crate) mod future;
@@ -15,32 +15,41 @@ use self::service::{FailedUpgrade, WebSocketService};
 use crate::shutdown::Shutdown;
 use crate::upgrade::error::UpgradeError;
 
-/// Hands WebSocket handshakes to a handler, and every other request, untouched, to the inner service.
+/// Passes WebSocket handshakes to a handler, and every other request to the inner service
+/// unchanged.
 ///
-/// The handler is given the socket and the head of the request, once the handshake is done, and runs in a task of its
-/// own. An `Upgrade` header on HTTP/1.0 is ignored (RFC 9110 §7.8), so such a request goes to the inner service.
+/// The handler receives the socket and the head of the request once the handshake is complete, and
+/// runs in a separate task. An `Upgrade` header on HTTP/1.0 is ignored (RFC 9110 §7.8), so such a
+/// request is passed to the inner service.
 ///
-/// A handshake that cannot be accepted is refused with the status and text of an [`UpgradeRefusal`](crate::UpgradeRefusal), which is
-/// also in the extensions of the response, so that outer layers can count or log refusals.
+/// A handshake that cannot be accepted is refused with the status and text of an
+/// [`UpgradeRefusal`](crate::UpgradeRefusal), which is also in the extensions of the response, so
+/// that outer layers can count or log refusals.
 ///
-/// It works over any body types, wherever hyper serves connections with upgrades: under `axum::serve`, over
-/// `hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`, over TLS, on HTTP/1.1, and on HTTP/2 where
-/// the server has `enable_connect_protocol()` set. On axum use `Router::layer`, not `route_layer`, and with `Router::nest` an
-/// [`OriginalUriLayer`](crate::OriginalUriLayer) as well.
+/// It works with any body type, and with any hyper server that serves connections with upgrades:
+/// `axum::serve`, `hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`, over
+/// TLS, on HTTP/1.1, and on HTTP/2 if the server sets `enable_connect_protocol()`. On axum, use
+/// `Router::layer`, not `route_layer`, and with `Router::nest` also an
+/// [`OriginalUriLayer`](crate::OriginalUriLayer).
 ///
-/// # Setting up hyper
+/// # Configuring hyper
 ///
-/// - Without a timer hyper holds half-sent requests and silent HTTP/2 connections for as long as their clients like. Set
-///   `http1().timer(TokioTimer::new())`, which ends requests whose head takes longer than 30 seconds, and on HTTP/2 a timer and
-///   `keep_alive_interval`. hyper-util's `auto` has no time limit for a connection that sends nothing, or only the beginning of the
-///   HTTP/2 preface, as it does not know the version then. `axum::serve` sets no timer.
-/// - On HTTP/2 set `initial_connection_window_size((1 << 31) - 1)` beside `enable_connect_protocol()`. What a client sends to a
-///   socket that is not received from counts against the window of the whole connection, which is 1 MiB by default: two such
-///   sockets stop all others. The window of each stream, 1 MiB by default, remains. `axum::serve` leaves the default.
-/// - On HTTP/1.1 hyper adds `close` to the `Connection` header of the 101 once its own graceful shutdown has begun, or when
-///   `keep_alive(false)` is set or the client asks to close. Many clients then refuse the answer. Begin a [`Shutdown`] before the server's own.
-/// - On HTTP/2 hyper ends the connection, with all its sockets, on a CONNECT request with a `content-length` other than 0.
-/// - `http1().half_close(true)` has hyper answer clients that end their output right behind the handshake.
+/// - Without a timer, hyper keeps half-sent requests and silent HTTP/2 connections for as long as
+///   their clients like. Set `http1().timer(TokioTimer::new())`, which ends requests whose head
+///   takes longer than 30 seconds, and on HTTP/2 a timer and `keep_alive_interval`. hyper-util's
+///   `auto` has no timeout for a connection that sends nothing, or only the start of the HTTP/2
+///   preface, since the version is not known yet. `axum::serve` sets no timer.
+/// - On HTTP/2, set `initial_connection_window_size((1 << 31) - 1)` as well as
+///   `enable_connect_protocol()`. Data sent to a socket that does not receive it counts against the
+///   window of the whole connection, 1 MiB by default: two such sockets block all others. The
+///   window of each stream, 1 MiB by default, remains. `axum::serve` uses the default.
+/// - On HTTP/1.1, hyper adds `close` to the `Connection` header of the 101 once its own graceful
+///   shutdown has started, if `keep_alive(false)` is set, or if the client requests it. Many
+///   clients then reject the response. Start a [`Shutdown`] before that of the server.
+/// - On HTTP/2, hyper closes the connection with all its sockets if a CONNECT request has a
+///   `content-length` other than 0.
+/// - `http1().half_close(true)` lets hyper answer clients that close their output right after the
+///   handshake.
 ///
 /// # Examples
 ///
@@ -79,23 +88,26 @@ pub struct WebSocketLayer<H> {
 }
 
 impl<H> WebSocketLayer<H> {
-    /// A layer with this handler, `async fn(WebSocket, Request<()>)`, which is cloned for every connection.
+    /// Creates a layer with a handler, `async fn(WebSocket, Request<()>)`, which is cloned for
+    /// every connection.
     pub fn new(handler: H) -> Self {
         Self { handler, config: Config::server(), on_failed_upgrade: None, shutdown: None }
     }
 
-    /// Limits, subprotocols and drafts: [`Config::server`] by default.
+    /// Sets the configuration. Default: [`Config::server`].
     pub fn config(self, config: ServerConfig) -> Self {
         Self { config, ..self }
     }
 
-    /// Puts the sockets among those that a shutdown closes. Once it was begun, handshakes are answered with 503.
+    /// Adds the sockets to those that a shutdown closes. Once it has begun, handshakes are refused
+    /// with 503.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
-    /// What is called where no socket comes of a handshake that was accepted: the peer was gone, or too slow, or the
-    /// server does not serve connections with upgrades. By default nobody is told.
+    /// Sets a callback for accepted handshakes that do not result in a socket: the peer has
+    /// disconnected or was too slow, or the server does not serve connections with upgrades.
+    /// Default: none.
     pub fn on_failed_upgrade(self, callback: impl Fn(UpgradeError) + Send + Sync + 'static) -> Self {
         Self { on_failed_upgrade: Some(Arc::new(callback)), ..self }
     }

@@ -5,11 +5,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 use websocket_driver::OriginalUri;
 
-/// A layer that notes the URI of each request as [`OriginalUri`], for services behind it that rewrite the URI.
+/// A layer that stores the URI of each request as [`OriginalUri`], for inner services that rewrite
+/// the URI.
 ///
-/// `axum::Router::nest` removes its prefix, and `NormalizePath` of tower-http a slash at the end. A client of the hixie drafts is
-/// then answered with another location than the one it asked for, and fails the connection, and observers are told the
-/// shortened path. Put this layer in front of what rewrites the URI:
+/// `axum::Router::nest` removes its prefix, and `NormalizePath` of tower-http removes a trailing
+/// slash. A client of the hixie drafts would receive another location than the one it requested and
+/// fail the connection, and observers would receive the shortened path. Use this layer before the
+/// URI is rewritten:
 ///
 /// ```
 /// use http::Request;
@@ -34,13 +36,13 @@ use websocket_driver::OriginalUri;
 /// # let _ = builder.service_fn(|_: Request<String>| async { Ok::<_, ()>(http::Response::new(String::new())) });
 /// ```
 ///
-/// The extractor of `axum-websocket` needs it only in front of what rewrites the URI before it gets to axum, as axum notes the
-/// URI itself. An `OriginalUri` that a request has already is kept.
+/// The extractor of `axum-websocket` needs it only if the URI is rewritten before it reaches axum,
+/// which stores the URI itself. An existing `OriginalUri` is kept.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct OriginalUriLayer {}
 
-/// The service that [`OriginalUriLayer`] makes.
+/// The service created by [`OriginalUriLayer`].
 #[derive(Debug, Clone)]
 pub struct OriginalUriService<S> {
     inner: S,

@@ -17,7 +17,7 @@ use crate::upgrade::{Upgrade, UpgradeRequest};
 
 pub(super) type FailedUpgrade = dyn Fn(UpgradeError) + Send + Sync;
 
-/// The service that [`WebSocketLayer`](crate::WebSocketLayer) makes.
+/// The service created by [`WebSocketLayer`](crate::WebSocketLayer).
 #[derive(Clone)]
 pub struct WebSocketService<S, H> {
     pub(super) inner: S,
@@ -83,8 +83,8 @@ impl<S, H> WebSocketService<S, H> {
         tokio::spawn(async move {
             let upgraded = if upgrade.needs_body() { upgrade.with_body(body).await } else { upgrade.await };
             match upgraded {
-                // A task of its own, so that the states of the handshake do not stay in it for as long as the socket
-                // lives.
+                // A separate task, so that the state of the handshake is freed while the socket is
+                // open.
                 Ok(socket) => {
                     tokio::spawn(handler(socket, Request::from_parts(parts, ())));
                 }

@@ -4,24 +4,24 @@ use std::net::Ipv6Addr;
 
 use http::{HeaderMap, Request, header};
 
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2): without a user, and with a port that can be connected to.
+/// A `uri-host [ ":" port ]` (RFC 9110 §7.2), without user information, and with a valid port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
     pub(super) host: Host<'a>,
     pub(super) port: Option<u16>,
 }
 
-/// A host, unchanged: nothing is resolved, decoded or completed.
+/// A host as written: nothing is resolved, decoded or completed.
 #[derive(Debug, Clone, Copy, Eq)]
 pub(super) enum Host<'a> {
-    /// A name, or an IPv4 address.
+    /// A name or an IPv4 address.
     Name(&'a str),
     /// An IPv6 address, which is written in brackets.
     Ipv6(Ipv6Addr),
 }
 
 impl<'a> Authority<'a> {
-    /// `None` where it is malformed.
+    /// Parses an authority. Returns `None` if it is malformed.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let (host, rest) = match text.strip_prefix('[') {
             Some(text) => {
@@ -34,7 +34,7 @@ impl<'a> Authority<'a> {
             }
         };
         let port = match rest {
-            // An empty port is the default one (RFC 3986 §3.2.3).
+            // An empty port means the default port (RFC 3986 §3.2.3).
             "" | ":" => None,
             _ => Some(port(rest.strip_prefix(':')?)?),
         };
@@ -43,8 +43,8 @@ impl<'a> Authority<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// Letters, digits, `-` and `_` in labels that are not empty, but for the root's at the end: a browser writes all
-    /// other names in these (RFC 5890 §2.3.2.1).
+    /// Parses a name: labels of letters, digits, `-` and `_` that are not empty, except for the
+    /// root at the end. Browsers encode all other names in these characters (RFC 5890 §2.3.2.1).
     fn name(text: &'a str) -> Option<Self> {
         let is_label = |label: &str| {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -54,7 +54,8 @@ impl<'a> Host<'a> {
 }
 
 impl PartialEq for Host<'_> {
-    /// Compares case-insensitively (RFC 3986 §3.2.2). A trailing dot makes it another host, as in browsers.
+    /// Compares case-insensitively (RFC 3986 §3.2.2). A trailing dot makes a different host, as in
+    /// browsers.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Name(one), Self::Name(other)) => one.eq_ignore_ascii_case(other),
@@ -64,13 +65,13 @@ impl PartialEq for Host<'_> {
     }
 }
 
-/// Nothing but digits, and not 0, where nobody listens.
+/// Parses a port of only digits that is not 0.
 fn port(digits: &str) -> Option<u16> {
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|&port| is_number && port != 0)
 }
 
-/// An origin as headers write it (RFC 6454 §6.2), other than `null`.
+/// A serialized origin (RFC 6454 §6.2) other than `null`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SerializedOrigin<'a> {
     pub(super) scheme: &'a str,
@@ -79,7 +80,8 @@ pub(super) struct SerializedOrigin<'a> {
 }
 
 impl<'a> SerializedOrigin<'a> {
-    /// `None` where it is malformed: a user, a path, a query or a fragment is no part of an origin.
+    /// Parses an origin. Returns `None` if it is malformed: user information, a path, a query and a
+    /// fragment are not part of an origin.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme))?;
         if authority.is_empty() && scheme.eq_ignore_ascii_case("file") {
@@ -97,13 +99,14 @@ impl<'a> SerializedOrigin<'a> {
         self.port.is_some()
     }
 
-    /// The port, which the scheme may imply.
+    /// Returns the port, which may be the default of the scheme.
     pub(super) fn port(&self) -> Option<u16> {
         self.port.or_else(|| default_port(self.scheme))
     }
 
-    /// Whether this is where the request went. HTTP/1.1 does not tell by which scheme, and a proxy may have ended TLS:
-    /// where it is not known, it is taken to be the origin's.
+    /// Returns whether the request was sent to this origin. HTTP/1.1 requests do not include the
+    /// scheme, and a proxy may have terminated TLS: an unknown scheme is assumed to be that of the
+    /// origin.
     pub(super) fn is_same(&self, target: &Authority<'_>, secure: Option<bool>) -> bool {
         let Some(default_port) = default_port(self.scheme) else {
             return false;
@@ -114,7 +117,7 @@ impl<'a> SerializedOrigin<'a> {
     }
 }
 
-/// RFC 9110 §4.2.1 and §4.2.2, RFC 6455 §3.
+/// Returns the default port of a scheme (RFC 9110 §4.2.1 and §4.2.2, RFC 6455 §3).
 fn default_port(scheme: &str) -> Option<u16> {
     let is = |other: &&str| scheme.eq_ignore_ascii_case(other);
     if ["http", "ws"].iter().any(is) {
@@ -126,20 +129,21 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// RFC 3986 §3.1.
+/// Returns whether the text is a valid scheme (RFC 3986 §3.1).
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
-/// The authority that a request is meant for. `None` where there is none, or more than one, or it is malformed.
+/// Returns the authority that a request is sent to, or `None` if it is missing, ambiguous or
+/// malformed.
 pub(super) fn target_authority<B>(request: &Request<B>) -> Option<Authority<'_>> {
     let host = host(request.headers())?;
     match (request.uri().authority(), host) {
         (Some(target), host) => {
             let target = Authority::parse(target.as_str())?;
-            // On HTTP/1.1 the request line stands above the header (RFC 9112 §3.2.2); from HTTP/2 on, a header that says
-            // something else makes the request malformed (RFC 9113 §8.3.1).
+            // On HTTP/1.1 the request line takes precedence over the header (RFC 9112 §3.2.2). From
+            // HTTP/2 on, a different header makes the request malformed (RFC 9113 §8.3.1).
             let is_above = request.version() < http::Version::HTTP_2;
             (is_above || host.is_none_or(|host| Authority::parse(host) == Some(target))).then_some(target)
         }
@@ -147,7 +151,7 @@ pub(super) fn target_authority<B>(request: &Request<B>) -> Option<Authority<'_>>
     }
 }
 
-/// The header `Host`, if any: at most one (RFC 9112 §3.2), of ASCII.
+/// Returns the `Host` header, if any. It must not be repeated (RFC 9112 §3.2) and must be ASCII.
 fn host(headers: &HeaderMap) -> Option<Option<&str>> {
     let mut values = headers.get_all(header::HOST).iter();
     match (values.next(), values.next()) {

@@ -7,20 +7,23 @@ use super::authority::{SerializedOrigin, target_authority};
 use super::pattern::{AuthorityPattern, OriginPattern, PatternError};
 use super::refusal::OriginRefusal;
 
-/// Where hybi-7 and hybi-8 have the origin (draft-ietf-hybi-thewebsocketprotocol-07 §5.1, item 8).
+/// The header for the origin in hybi-7 and hybi-8 (draft-ietf-hybi-thewebsocketprotocol-07 §5.1,
+/// item 8).
 const SEC_WEBSOCKET_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
-/// Says which pages may open WebSockets: those of the server's own origin, unless it is told otherwise. Cheap to clone: it
-/// is one reference.
+/// Restricts which web pages may open WebSockets. By default, those of the server's own origin.
+/// Cheap to clone (reference-counted).
 ///
-/// A browser lets any page open a WebSocket to any server, and sends that server's cookies along; CORS does not come into
-/// it. What it does is to name the origin of the page, in a header that no script can change, for the server to judge (RFC
-/// 6455 §10.2). A server that knows its users by cookies, or by the network they are in, must do that.
+/// A browser lets any page open a WebSocket to any server, and sends that server's cookies with the
+/// request. CORS does not apply. Instead, the browser sends the origin of the page in a header that
+/// scripts cannot change, and the server has to check it (RFC 6455 §10.2). This is necessary for
+/// servers that identify users by cookies or by their network.
 ///
-/// As a Tower layer it stands before [`WebSocketLayer`](crate::WebSocketLayer), an axum router or any other service. It
-/// refuses WebSocket handshakes, with 403 and a line of text, and leaves the connection as it is; every other request goes
-/// through untouched. The [`OriginRefusal`] is in the extensions of the response, so that outer layers can count or log
-/// refusals. Elsewhere, ask [`check`](Self::check).
+/// Use it as a Tower layer before [`WebSocketLayer`](crate::WebSocketLayer), an axum router or any
+/// other service. It refuses WebSocket handshakes with 403 and a line of text, keeps the connection
+/// open, and passes every other request through unchanged. The [`OriginRefusal`] is in the
+/// extensions of the response, so that outer layers can count or log refusals. Without a layer,
+/// call [`check`](Self::check).
 ///
 /// ```
 /// use http::Request;
@@ -40,29 +43,32 @@ const SEC_WEBSOCKET_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-
 /// # layers().unwrap();
 /// ```
 ///
-/// # The server's own origin
+/// # Same-origin requests
 ///
-/// A page is of the server's own origin where host and port are those that the request is meant for: of an absolute request
-/// target, else of `:authority` (HTTP/2) or `Host`. Hosts are compared in any case, but not resolved: `localhost` and
-/// `127.0.0.1` are two, and so are `example.com` and `example.com.`, as they are to browsers. A port that is left out is the
-/// one of the origin's scheme, since the server cannot know whether something before it has ended TLS; set
-/// [`secure`](Self::secure) where you know.
+/// A page has the server's own origin if its host and port are those that the request is sent to:
+/// those of an absolute request target, otherwise of `:authority` (HTTP/2) or `Host`. Hosts are
+/// compared case-insensitively but not resolved: `localhost` and `127.0.0.1` are different, and so
+/// are `example.com` and `example.com.`, as in browsers. A missing port is the default port of the
+/// origin's scheme, since the server cannot know whether a proxy has terminated TLS. If you do
+/// know, set [`secure`](Self::secure).
 ///
-/// `Forwarded` and `X-Forwarded-Host` are not believed. Behind a proxy that puts another `Host` in, no page is of the
-/// server's own origin: let the proxy keep it, or [`allow`](Self::allow) the public origin.
+/// `Forwarded` and `X-Forwarded-Host` are ignored. Behind a proxy that replaces `Host`, no page has
+/// the server's own origin: configure the proxy to preserve it, or [`allow`](Self::allow) the
+/// public origin.
 ///
-/// # Who else gets in
+/// # Other clients
 ///
-/// A request without an `Origin` comes from no browser, and could name any that it likes: it is let through, unless
-/// [`require_origin`](Self::require_origin) is set. So this is no authentication: it keeps browsers from lending their
-/// users' rights to the pages of others. In the drafts hybi-7 and hybi-8 the header is `Sec-WebSocket-Origin`; both are
-/// looked at, whatever the version.
+/// A request without an `Origin` was not sent by a browser, and could contain any value: it is
+/// accepted, unless [`require_origin`](Self::require_origin) is set. So this is not authentication.
+/// It prevents other sites from using a browser's credentials. In hybi-7 and hybi-8 the header is
+/// `Sec-WebSocket-Origin`; both headers are checked for every version.
 ///
 /// # Tools on localhost
 ///
-/// A page whose name resolves to 127.0.0.1, after a moment, is of the same origin as a server there (DNS rebinding). What
-/// it cannot do is to change the `Host`, so servers that are protected by their address alone should name
-/// [`hosts`](Self::hosts). The plain HTTP of such a server needs the same, which is not done here.
+/// A page whose domain is made to resolve to 127.0.0.1 after it was loaded has the same origin as a
+/// server there (DNS rebinding). It cannot change the `Host`, so servers that are protected only by
+/// their address should set [`hosts`](Self::hosts). The other HTTP requests of such a server need
+/// the same protection, which this type does not provide.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct OriginGuard(Arc<Rules>);
@@ -78,68 +84,72 @@ struct Rules {
 }
 
 impl OriginGuard {
-    /// Lets in the server's own pages, and whoever is no browser.
+    /// Creates a guard that allows pages of the server's own origin, and clients that send no
+    /// `Origin`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lets in the pages of other origins, too. It may be called several times.
+    /// Allows pages of other origins. Can be called several times.
     ///
-    /// | pattern | for |
+    /// | pattern | allows |
     /// |---|---|
-    /// | `https://example.com` | this scheme, host and port, 443 |
-    /// | `http://localhost:3000` | as above, port 3000 |
+    /// | `https://example.com` | this scheme and host, port 443 |
+    /// | `http://localhost:3000` | this scheme and host, port 3000 |
     /// | `http://localhost:*` | any port |
-    /// | `https://*.example.com` | all names below it, as `a.example.com` and `b.a.example.com`, but not itself |
-    /// | `chrome-extension://<id>` | an extension, and likewise the schemes of applications |
-    /// | `file://` | local files, in the WebViews that do not say `null` |
+    /// | `https://*.example.com` | all subdomains, such as `a.example.com` and `b.a.example.com`, but not `example.com` |
+    /// | `chrome-extension://<id>` | an extension; other schemes of applications work alike |
+    /// | `file://` | local files in WebViews that do not send `null` |
     ///
-    /// Schemes and names count in any case. A subdomain is as trusted as what runs on it, or on what its DNS entry was left
-    /// pointing at.
+    /// Schemes and names are case-insensitive. A subdomain is only as trustworthy as everything
+    /// that runs on it, or on the address that its DNS entry still refers to.
     ///
     /// # Errors
     ///
-    /// [`PatternError`] where it is none of these: a `*` elsewhere, a path, even `/`, a user, a name that is not ASCII.
+    /// [`PatternError`] if the pattern is none of these, for example has a `*` elsewhere, a path,
+    /// even `/`, user information, or a name that is not ASCII.
     pub fn allow(self, pattern: &str) -> Result<Self, PatternError> {
         let pattern = OriginPattern::parse(pattern)?;
         Ok(self.with(|rules| rules.origins.push(pattern)))
     }
 
-    /// Whether to let in `Origin: null`: not by default. It is what local files have, and sandboxed frames, which any page
-    /// can make: it lets in everybody.
+    /// Sets whether to allow `Origin: null`. Default: `false`. Local files send it, but so do
+    /// sandboxed frames, which any page can create: it effectively allows every page.
     pub fn allow_null(self, allow: bool) -> Self {
         self.with(|rules| rules.allow_null = allow)
     }
 
-    /// Lets in the pages of all origins, and does not look at what `Origin` says. [`hosts`](Self::hosts) and
-    /// [`require_origin`](Self::require_origin) still hold.
+    /// Allows pages of all origins and ignores the value of `Origin`. [`hosts`](Self::hosts) and
+    /// [`require_origin`](Self::require_origin) still apply.
     ///
-    /// Cookies alone must then prove nothing: ask for a token that the page has to know, or set them `SameSite=Strict`,
-    /// which still lets subdomains use them.
+    /// Cookies alone must then not authenticate a client: require a token that the page has to
+    /// know, or set them `SameSite=Strict`, which still includes subdomains.
     pub fn allow_any(self) -> Self {
         self.with(|rules| rules.allow_any = true)
     }
 
-    /// Whether to refuse requests without an `Origin`: not by default, since only browsers have to send one (RFC 6455 §4.1).
+    /// Sets whether to refuse requests without an `Origin`. Default: `false`, since only browsers
+    /// have to send one (RFC 6455 §4.1).
     pub fn require_origin(self, require: bool) -> Self {
         self.with(|rules| rules.require_origin = require)
     }
 
-    /// Whether clients reach the server over TLS, directly or through a proxy. The server's own pages must then be of
-    /// `https:`, or else of `http:`, so that nobody who forges a page of `http:` gets into the sockets of `https:`. By
-    /// default that is not known, and either will do.
+    /// Sets whether clients reach the server over TLS, directly or through a proxy. Pages of the
+    /// server's own origin must then use `https:`, otherwise `http:`, so that a forged `http:` page
+    /// cannot open the sockets of an `https:` server. Default: unknown, both are accepted.
     pub fn secure(self, secure: bool) -> Self {
         self.with(|rules| rules.secure = Some(secure))
     }
 
-    /// Sets the hosts that the server is called by, such as `["localhost", "127.0.0.1", "[::1]"]`: a handshake for another
-    /// host is refused, whatever its origin. By default any host will do. Called again, it replaces the list.
+    /// Sets the host names of the server, such as `["localhost", "127.0.0.1", "[::1]"]`. A
+    /// handshake for another host is refused, whatever its origin. Default: any host. A second call
+    /// replaces the list.
     ///
-    /// A host may have a port, and is of any port where it has none. `*.example.com` stands for all names below it.
+    /// A host without a port matches any port. `*.example.com` matches all subdomains.
     ///
     /// # Errors
     ///
-    /// [`PatternError::Host`] with the first that is none.
+    /// [`PatternError::Host`] with the first invalid host.
     pub fn hosts<I>(self, hosts: I) -> Result<Self, PatternError>
     where
         I: IntoIterator,
@@ -149,7 +159,7 @@ impl OriginGuard {
         Ok(self.with(|rules| rules.hosts = Some(hosts)))
     }
 
-    /// Judges a request, whether it is a handshake or not, by nothing but its head.
+    /// Checks the head of a request, whether it is a handshake or not.
     ///
     /// ```
     /// use http::{Request, Response};
@@ -175,7 +185,7 @@ impl OriginGuard {
     ///
     /// # Errors
     ///
-    /// Why it is to be refused, as a response to send.
+    /// The [`OriginRefusal`] to respond with.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), OriginRefusal> {
         let rules = &*self.0;
         rules.check_host(request)?;
@@ -208,7 +218,8 @@ impl Rules {
     fn check_origin<B>(&self, value: &HeaderValue, request: &Request<B>) -> Result<(), OriginRefusal> {
         let text = value.to_str().map_err(|_| OriginRefusal::Malformed)?.trim_matches([' ', '\t']);
         if text.contains([' ', ',']) {
-            // RFC 6454 §7.1 has lists, by spaces, and whoever joins headers does it by commas (RFC 9110 §5.3).
+            // RFC 6454 §7.1 allows lists separated by spaces, and joining headers separates them by
+            // commas (RFC 9110 §5.3).
             return Err(OriginRefusal::Several);
         }
         if text == "null" {
@@ -223,7 +234,7 @@ impl Rules {
     }
 }
 
-/// All that the headers have for an origin.
+/// Returns the values of all headers for the origin.
 fn origins(headers: &HeaderMap) -> impl Iterator<Item = &HeaderValue> {
     headers.get_all(header::ORIGIN).iter().chain(headers.get_all(SEC_WEBSOCKET_ORIGIN))
 }

@@ -9,7 +9,7 @@ use crate::layer::body::ResponseBody;
 use crate::layer::future::ResponseFuture;
 use crate::upgrade::is_handshake;
 
-/// The service that [`OriginGuard`] makes of another one, as a layer.
+/// The service created by [`OriginGuard`] as a layer.
 #[derive(Debug, Clone)]
 pub struct OriginGuardService<S> {
     inner: S,

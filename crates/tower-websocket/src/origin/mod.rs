@@ -1,4 +1,4 @@
-//! Who may open a WebSocket: the origin of the page, and the host that the request names.
+//! Checks of the page's origin and the requested host.
 
 mod authority;
 pub(crate) mod guard;

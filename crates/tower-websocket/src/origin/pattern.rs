@@ -8,22 +8,23 @@ use super::authority::{Authority, Host, SerializedOrigin};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
-    /// The text is not an origin: a scheme, a host and optionally a port, followed by nothing, not even a `/`. Names are
-    /// written as browsers send them, in ASCII (`xn--…`).
+    /// The text is not an origin: a scheme, a host and optionally a port, followed by nothing, not
+    /// even a `/`. Names must be written as browsers send them, in ASCII (`xn--…`).
     #[error("invalid origin {0:?}, expected e.g. \"https://example.com\" or \"http://localhost:8080\"")]
     Origin(String),
-    /// The text is `null`, which stands for the lack of an origin.
+    /// The text is `null`, which is not an origin.
     #[error("use `allow_null` to accept `null`")]
     Null,
     /// A `*` is neither the first label of the host nor the port.
     #[error("invalid wildcard in {0:?}, expected e.g. \"https://*.example.com\" or \"http://localhost:*\"")]
     Wildcard(String),
-    /// The text is not a host: a name, an IPv4 address or an IPv6 address in brackets, and optionally a port.
+    /// The text is not a host: a name, an IPv4 address or an IPv6 address in brackets, and
+    /// optionally a port.
     #[error("invalid host {0:?}, expected e.g. \"localhost\", \"127.0.0.1:8080\", \"[::1]\" or \"*.example.com\"")]
     Host(String),
 }
 
-/// The origins that [`OriginGuard::allow`](crate::OriginGuard::allow) was told of.
+/// A pattern of [`OriginGuard::allow`](crate::OriginGuard::allow).
 #[derive(Debug, Clone)]
 pub(super) struct OriginPattern {
     scheme: Box<str>,
@@ -34,12 +35,12 @@ pub(super) struct OriginPattern {
 #[derive(Debug, Clone, PartialEq)]
 enum PortPattern {
     Any,
-    /// That, or none where the scheme implies none.
+    /// This port, or no port if the scheme has no default.
     Exactly(Option<u16>),
 }
 
 impl OriginPattern {
-    /// `scheme://host[:port]`, where the host may begin with `*.`, and the port be `*`.
+    /// Parses `scheme://host[:port]`, where the host may begin with `*.`, and the port may be `*`.
     pub(super) fn parse(text: &str) -> Result<Self, PatternError> {
         Self::parts(text).ok_or_else(|| match text {
             "null" => PatternError::Null,
@@ -50,7 +51,7 @@ impl OriginPattern {
 
     fn parts(text: &str) -> Option<Self> {
         let (text, any_port) = text.strip_suffix(":*").map_or((text, false), |text| (text, true));
-        // Without the wildcards it is an origin like any other, which has no `*`.
+        // Without the wildcards, the rest must be a regular origin, which contains no `*`.
         let (text, is_below) = match text.split_once("://*.") {
             Some((scheme, host)) => (format!("{scheme}://{host}"), true),
             None => (text.into(), false),
@@ -72,16 +73,16 @@ impl OriginPattern {
     }
 }
 
-/// The hosts that [`OriginGuard::hosts`](crate::OriginGuard::hosts) was told of.
+/// A pattern of [`OriginGuard::hosts`](crate::OriginGuard::hosts).
 #[derive(Debug, Clone)]
 pub(super) struct AuthorityPattern {
     host: HostPattern,
-    /// Any, where there is none.
+    /// `None` matches any port.
     port: Option<u16>,
 }
 
 impl AuthorityPattern {
-    /// `host[:port]`, where the host may begin with `*.`.
+    /// Parses `host[:port]`, where the host may begin with `*.`.
     pub(super) fn parse(text: &str) -> Result<Self, PatternError> {
         Self::parts(text).ok_or_else(|| PatternError::Host(text.into()))
     }
@@ -93,7 +94,8 @@ impl AuthorityPattern {
         Some(Self { host, port })
     }
 
-    /// A target without a port has that of its scheme, which may not be known.
+    /// Returns whether the target matches. A target without a port has the default port of its
+    /// scheme, which may be unknown.
     pub(super) fn matches(&self, target: &Authority<'_>, secure: Option<bool>) -> bool {
         let is_port = |expected| match (target.port, secure) {
             (Some(port), _) => port == expected,
@@ -104,11 +106,11 @@ impl AuthorityPattern {
     }
 }
 
-/// The hosts that a pattern stands for.
+/// A pattern for hosts.
 #[derive(Debug, Clone)]
 pub(super) enum HostPattern {
     Name(Box<str>),
-    /// All names below this one, at any depth, but not itself.
+    /// All subdomains of this name at any depth, but not the name itself.
     Below(Box<str>),
     Ipv6(Ipv6Addr),
 }
@@ -121,7 +123,7 @@ impl HostPattern {
         }
     }
 
-    /// `None` where nothing can be below it, as it is an address.
+    /// Returns a pattern for subdomains, or `None` for an address.
     pub(super) fn below(host: Host<'_>) -> Option<Self> {
         match host {
             Host::Name(name) if !name.is_empty() && !is_address(name) => Some(Self::Below(name.into())),
@@ -139,7 +141,8 @@ impl HostPattern {
     }
 }
 
-/// The dot between is part of what must be there: `evilexample.com` is not below `example.com`.
+/// Returns whether `host` is a subdomain of `name`. The dot between them is required:
+/// `evilexample.com` is not below `example.com`.
 fn is_below(host: &str, name: &str) -> bool {
     let start = host.len().checked_sub(name.len());
     start
@@ -147,7 +150,8 @@ fn is_below(host: &str, name: &str) -> bool {
         .is_some_and(|(labels, rest)| labels.ends_with('.') && rest.eq_ignore_ascii_case(name))
 }
 
-/// Whether browsers take a name for an IPv4 address, or an attempt at one: its last label is a number.
+/// Returns whether browsers interpret a name as an IPv4 address, valid or not: its last label is a
+/// number.
 fn is_address(name: &str) -> bool {
     let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
     last.starts_with("0x") || last.starts_with("0X") || last.bytes().all(|byte| byte.is_ascii_digit())

@@ -2,9 +2,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 /// The reason why an [`OriginGuard`](crate::OriginGuard) refuses a request.
 ///
-/// Its text is the body of the response: it repeats nothing of the request and does not reveal which origins are allowed.
-/// [`to_response`](Self::to_response) attaches the refusal to the extensions of the response, so that outer layers can count
-/// refusals.
+/// Its text is the body of the response. It contains no part of the request and does not reveal
+/// which origins are allowed. [`to_response`](Self::to_response) attaches the refusal to the
+/// extensions of the response, so that outer layers can count refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OriginRefusal {
@@ -20,7 +20,8 @@ pub enum OriginRefusal {
     /// The `Origin` is malformed (RFC 6454 §7.1).
     #[error("invalid Origin header")]
     Malformed,
-    /// The request has more than one origin, in one header or in several. Browsers send one (RFC 6455 §4.1).
+    /// The request has more than one origin, in one header or in several. Browsers send one (RFC
+    /// 6455 §4.1).
     #[error("more than one origin")]
     Several,
     /// The host of the request is not one of [`hosts`](crate::OriginGuard::hosts).
@@ -32,7 +33,8 @@ pub enum OriginRefusal {
 }
 
 impl OriginRefusal {
-    /// Returns the status of the response: 403 (RFC 6455 §4.2.2), but 400 for a malformed `Host`, as RFC 9112 §3.2 requires.
+    /// Returns the status of the response: 403 (RFC 6455 §4.2.2), but 400 for a malformed `Host`,
+    /// as RFC 9112 §3.2 requires.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -41,7 +43,8 @@ impl OriginRefusal {
         }
     }
 
-    /// Returns the response: the status, a line of plain text, and this refusal in its [extensions](Response::extensions).
+    /// Returns the response: the status, a line of plain text, and this refusal in its
+    /// [extensions](Response::extensions).
     ///
     /// ```
     /// use tower_websocket::OriginRefusal;

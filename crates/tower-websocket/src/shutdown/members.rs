@@ -15,7 +15,7 @@ pub(crate) trait Drain: Send + Sync {
     fn cut(self: Arc<Self>);
 }
 
-/// The members, and the close frame that they get once the shutdown has begun.
+/// The members, and the close frame that they are sent once the shutdown has begun.
 #[derive(Default)]
 pub(super) struct Members {
     state: Mutex<State>,
@@ -26,7 +26,7 @@ pub(super) struct Members {
 #[derive(Default)]
 struct State {
     close: Option<(CloseCode, Arc<str>)>,
-    /// Connections, and `None` for handshakes that may become one.
+    /// Connections, or `None` for handshakes that may become one.
     connections: Slab<Option<Weak<dyn Drain>>>,
 }
 
@@ -39,7 +39,8 @@ impl Members {
         lock(&self.state).close.is_some()
     }
 
-    /// Sets the close frame for those that join from here on. Returns the open connections, or none if it was set before.
+    /// Sets the close frame for later members. Returns the open connections, or none if it was set
+    /// before.
     pub(super) fn begin(&self, code: CloseCode, reason: &str) -> Vec<Arc<dyn Drain>> {
         let mut state = lock(&self.state);
         if state.close.is_some() {
@@ -53,7 +54,7 @@ impl Members {
         lock(&self.state).open_connections()
     }
 
-    /// Reserves a place for a connection, or for a handshake that may become one.
+    /// Reserves a slot for a connection or for a handshake that may become one.
     pub(super) fn join(self: &Arc<Self>) -> Membership {
         let key = lock(&self.state).connections.insert(None);
         Membership { members: self.clone(), key }
@@ -66,14 +67,14 @@ impl State {
     }
 }
 
-/// A connection's place among the members, which it leaves on drop.
+/// A connection's slot among the members. Dropping it frees the slot.
 pub(crate) struct Membership {
     members: Arc<Members>,
     key: usize,
 }
 
 impl Membership {
-    /// Fills the place. The connection is closed if the shutdown has begun meanwhile.
+    /// Fills the slot. The connection is closed if the shutdown has begun in the meantime.
     pub(crate) fn set_connection(&self, connection: Arc<dyn Drain>) {
         let mut state = lock(&self.members.state);
         state.connections[self.key] = Some(Arc::downgrade(&connection));

@@ -12,10 +12,12 @@ use websocket_driver::{CloseCode, CloseFrame, SendError, check_close};
 
 use self::members::{Members, Membership};
 
-/// A handle that closes all the WebSockets of a server or client and waits for them to end. Clones share the same sockets.
+/// A handle that closes all the WebSockets of a server or client and waits for them to end. Clones
+/// share the same sockets.
 ///
-/// Pass it to [`WebSocketLayer::shutdown`](crate::WebSocketLayer::shutdown), to the extractor of `axum-websocket`, to
-/// [`Accept::shutdown`](crate::Accept::shutdown) or [`Connect::shutdown`](crate::Connect::shutdown), or add an open socket by
+/// Pass it to [`WebSocketLayer::shutdown`](crate::WebSocketLayer::shutdown), the extractor of
+/// `axum-websocket`, [`Accept::shutdown`](crate::Accept::shutdown) or
+/// [`Connect::shutdown`](crate::Connect::shutdown), or add an open socket with
 /// [`WebSocket::join_shutdown`](crate::WebSocket::join_shutdown).
 ///
 /// ```no_run
@@ -32,14 +34,16 @@ use self::members::{Members, Membership};
 /// # }
 /// ```
 ///
-/// # Together with the server's own graceful shutdown
+/// # Together with the server's graceful shutdown
 ///
-/// Begin this shutdown first. Once hyper's own has begun, hyper adds `close` to the `Connection` header of its responses, and
-/// many clients refuse a 101 with that. After `begin`, handshakes are answered with 503.
+/// Begin this shutdown first. Once hyper's own has started, hyper adds `close` to the `Connection`
+/// header of its responses, and many clients reject a 101 with it. After `begin`, handshakes are
+/// refused with 503.
 ///
-/// On HTTP/1.1 a server's own graceful shutdown does not wait for upgraded connections. On HTTP/2 it waits as long as a stream
-/// is open, which can be longer than [`wait`](Self::wait): hyper does not reset the stream of a socket that was cut while its
-/// client left no window for the remaining output, so the client has to end it. Wait for the server with a timeout.
+/// On HTTP/1.1, the server's graceful shutdown does not wait for upgraded connections. On HTTP/2 it
+/// waits as long as a stream is open, which can be longer than [`wait`](Self::wait): if a socket
+/// was cut while its client's window left no room for the remaining output, hyper does not reset
+/// the stream, and the client has to end it. Wait for the server with a timeout.
 #[derive(Clone, Default)]
 pub struct Shutdown(Arc<Members>);
 
@@ -50,8 +54,9 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Closes every socket with this code and reason, as its protocol allows, and refuses those that join later. Returns
-    /// immediately. The owners receive what is still in flight, then the end; sending fails at once. A second call does nothing.
+    /// Closes every socket with this code and reason, as far as its version supports them, and
+    /// refuses those that join later. Returns immediately. Receivers still get messages in flight,
+    /// then the end. Sending fails at once. A second call does nothing.
     ///
     /// Must be called in a tokio runtime, which writes the close frames.
     ///
@@ -66,16 +71,17 @@ impl Shutdown {
         Ok(())
     }
 
-    /// Like [`begin`](Self::begin), but closes the sockets at random moments within `duration`, so that clients do not all
-    /// reconnect to another server at once. Returns when the last close frame is queued.
+    /// Like [`begin`](Self::begin), but closes the sockets at random times within `duration`, so
+    /// that clients do not all reconnect at once. Returns when the last close frame is queued.
     ///
     /// # Errors
     ///
-    /// Those of [`begin`](Self::begin).
+    /// Same as [`begin`](Self::begin).
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped, the sockets that were not closed yet stay open; [`wait`](Self::wait) cuts them.
+    /// If the future is dropped, sockets that were not closed yet stay open. [`wait`](Self::wait)
+    /// cuts them.
     pub async fn begin_over(&self, duration: Duration, code: CloseCode, reason: &str) -> Result<(), SendError> {
         check_close(&CloseFrame { code, reason: reason.into() })?;
         let begun = Instant::now();
@@ -87,7 +93,7 @@ impl Shutdown {
             .collect();
         connections.sort_by_key(|(delay, _)| *delay);
         for (delay, connection) in connections {
-            // Measured from the beginning, since each timer is late by up to a millisecond.
+            // Relative to the start, since each timer is late by up to a millisecond.
             let delay = delay.saturating_sub(begun.elapsed());
             if !delay.is_zero() {
                 sleep(delay).await;
@@ -109,8 +115,9 @@ impl Shutdown {
         self.0.len()
     }
 
-    /// Waits up to `limit` for all sockets to be dropped and flushed, then cuts the rest and returns how many were cut. On
-    /// HTTP/2 the transport of a socket is a stream, and hyper may keep the connection open for longer.
+    /// Waits up to `limit` for all sockets to be dropped and flushed, then cuts the rest and
+    /// returns how many were cut. On HTTP/2 the transport of a socket is a stream, and hyper may
+    /// keep the connection open for longer.
     ///
     /// # Cancel safety
     ///
@@ -133,7 +140,7 @@ impl Shutdown {
         open.len()
     }
 
-    /// Reserves a place for a socket, or for a handshake that may become one.
+    /// Reserves a slot for a socket or for a handshake that may become one.
     pub(crate) fn join(&self) -> Membership {
         self.0.join()
     }

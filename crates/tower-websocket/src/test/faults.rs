@@ -1,10 +1,11 @@
-//! What a peer does to the transport.
+//! Faults of the transport, injected by a peer.
 
 use super::peer::Peer;
 
 impl Peer {
-    /// Cuts everything into pieces of so many bytes, from here on: the other side reads no more at once, and what it
-    /// writes is taken no more at once, with a turn for all other tasks between two pieces. [`usize::MAX`] ends it.
+    /// Splits everything that is transferred from now on into pieces of `bytes` bytes: the other
+    /// side reads and writes no more at once, and all other tasks are polled between two pieces.
+    /// [`usize::MAX`] disables it.
     ///
     /// ```
     /// # use tower_websocket::{Config, test};
@@ -19,15 +20,16 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// For pieces of 0 bytes.
+    /// If `bytes` is 0.
     #[track_caller]
     pub fn chop(&mut self, bytes: usize) {
-        assert!(bytes > 0, "pieces of no bytes");
+        assert!(bytes > 0, "pieces must not be empty");
         self.io.write.set_piece(bytes);
         self.io.read.set_piece(bytes);
     }
 
-    /// Stops reading: what the other side writes is not taken any more, and it waits, until its timeouts expire.
+    /// Stops reading: writes of the other side are not accepted any more and wait, until its
+    /// timeouts expire.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -48,31 +50,32 @@ impl Peer {
         self.io.read.set_stalled(true);
     }
 
-    /// Reads again, after a [`stall`](Self::stall).
+    /// Resumes reading after [`stall`](Self::stall).
     pub fn resume(&mut self) {
         self.io.read.set_stalled(false);
     }
 
-    /// Sets how much of what the other side writes is held until something is expected: 1 MiB by default. Beyond it,
-    /// writing waits.
+    /// Sets the capacity of the buffer for the other side's output in bytes. Default: 1 MiB. Writes
+    /// wait while it is full.
     pub fn capacity(&mut self, bytes: usize) {
         self.io.read.set_capacity(bytes);
     }
 
-    /// Ends the output: the other side reads what was sent, and then the end. The peer goes on reading.
+    /// Closes the output: the other side reads the data sent so far, then the end. The peer
+    /// continues to read.
     pub fn end(&mut self) {
         self.io.write.end();
     }
 
-    /// Cuts the connection, without a close: the other side reads what was sent, and then the end, and fails to write with
-    /// `BrokenPipe`. So does a peer that is dropped.
+    /// Cuts the connection without a close frame: the other side reads the data sent so far, then
+    /// the end, and its writes fail with `BrokenPipe`. Dropping the peer does the same.
     pub fn cut(&mut self) {
         self.io.write.end();
         self.io.read.leave();
     }
 
-    /// Makes the transport fail: the other side reads what was sent, and then an error, `ConnectionReset`, which it gets
-    /// for writing at once.
+    /// Resets the transport: the other side reads the data sent so far, then the error
+    /// `ConnectionReset`. Its writes fail with the same error at once.
     ///
     /// ```
     /// # use std::io::ErrorKind;

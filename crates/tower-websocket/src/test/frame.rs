@@ -1,5 +1,5 @@
-//! Frames byte by byte, read as strictly as the texts have it. Nothing here is shared with the driver, so that both cannot
-//! be wrong together.
+//! Encoding and decoding of frames, as strict as the specifications. Shares no code with the
+//! driver, so that both cannot have the same bug.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// The closing frame of draft-hixie-76 §5.3.
 pub(super) const HIXIE_CLOSE: [u8; 2] = [0xff, 0x00];
 
-/// What is shown of a long payload.
+/// The number of bytes displayed of a long payload.
 const SHOWN: usize = 200;
 
-/// A frame that a [`Peer`](super::Peer) has read. It is a whole message, or a control frame: the stack under test never
-/// sends fragments.
+/// A frame read by a [`Peer`](super::Peer): a complete message or a control frame, since the stack
+/// under test never sends fragments.
 ///
 /// ```
 /// use tower_websocket::{CloseCode, CloseFrame, test::Frame};
@@ -34,11 +34,11 @@ pub enum Frame {
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// A close, with [`CloseCode::NO_STATUS`] where it has no code, as never in hixie-76.
+    /// A close frame, with [`CloseCode::NO_STATUS`] if it has no code, as in hixie-76.
     Close(CloseFrame),
 }
 
-/// As messages of failed tests name it.
+/// Formats the frame for messages of failed tests.
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -51,7 +51,7 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Bytes as a person reads them, and not too many of them.
+/// Displays bytes in readable form, truncated if there are many.
 pub(super) struct Shown<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Shown<'_> {
@@ -63,7 +63,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Writes a frame with FIN (RFC 6455 §5.2); masked, as a client does (§5.3), or not, as a server.
+/// Encodes a frame with FIN (RFC 6455 §5.2), masked if it is sent by a client (§5.3).
 pub(super) fn encode(opcode: u8, payload: &[u8], is_client: bool) -> Vec<u8> {
     let mask_bit = if is_client { 0x80 } else { 0 };
     let mut bytes = vec![0x80 | opcode];
@@ -87,12 +87,12 @@ pub(super) fn encode(opcode: u8, payload: &[u8], is_client: bool) -> Vec<u8> {
     bytes
 }
 
-/// A text frame of the hixie drafts.
+/// Encodes a text frame of the hixie drafts.
 pub(super) fn encode_hixie(text: &[u8]) -> Vec<u8> {
     [&[0x00], text, &[0xff]].concat()
 }
 
-/// The payload of a close frame (RFC 6455 §5.5.1).
+/// Encodes the payload of a close frame (RFC 6455 §5.5.1).
 pub(super) fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
     match code {
         CloseCode::NO_STATUS => Vec::new(),
@@ -100,11 +100,11 @@ pub(super) fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
     }
 }
 
-/// Reads the first frame, and tells its length; `None` while it is not whole.
+/// Decodes the first frame and returns it with its length, or `None` if it is incomplete.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// A description of the violation.
 pub(super) fn decode(bytes: &[u8], version: Version, from_client: bool) -> Result<Option<(Frame, usize)>, String> {
     if version.is_hixie() { decode_hixie(bytes, version) } else { decode_hybi(bytes, from_client) }
 }
@@ -113,12 +113,12 @@ fn decode_hybi(bytes: &[u8], from_client: bool) -> Result<Option<(Frame, usize)>
     let &[first, second, ..] = bytes else {
         return Ok(None);
     };
-    // §5.2; no extension was offered that would give the reserved bits a meaning.
+    // §5.2. No extension was negotiated that would use the reserved bits.
     if first & 0x70 != 0 {
         return Err(format!("a frame with reserved bits: {first:#04x}"));
     }
     if first & 0x80 == 0 || first & 0x0f == 0 {
-        return Err(format!("a fragment, which is never sent here: {first:#04x}"));
+        return Err(format!("an unexpected fragment: {first:#04x}"));
     }
     // §5.1.
     if (second & 0x80 != 0) != from_client {
@@ -144,7 +144,8 @@ fn decode_hybi(bytes: &[u8], from_client: bool) -> Result<Option<(Frame, usize)>
     Ok(Some((frame(first & 0x0f, payload)?, end)))
 }
 
-/// The length of the payload, and how many bytes beyond the first it took to say it (RFC 6455 §5.2: as few as can be).
+/// Returns the length of the payload, and the number of bytes of the extended length, which must be
+/// minimal (RFC 6455 §5.2).
 fn length(first: u8, rest: &[u8]) -> Result<Option<(usize, usize)>, String> {
     let (length, count, least) = match first {
         126 => {
@@ -182,7 +183,7 @@ fn close(payload: &[u8]) -> Result<CloseFrame, String> {
         [_] => Err("half a close code".into()),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
-            // §7.4: those that may be sent.
+            // §7.4: the codes that are allowed in a close frame.
             if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
                 return Err(format!("the close code {code}"));
             }
@@ -192,7 +193,7 @@ fn close(payload: &[u8]) -> Result<CloseFrame, String> {
     }
 }
 
-/// Draft-hixie-76 §5.3; hixie-75 has no closing frame.
+/// Draft-hixie-76 §5.3. Draft 75 has no closing frame.
 fn decode_hixie(bytes: &[u8], version: Version) -> Result<Option<(Frame, usize)>, String> {
     match bytes {
         [] | [0xff] => Ok(None),

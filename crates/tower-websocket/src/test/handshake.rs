@@ -9,21 +9,21 @@ use super::head::{has_token, only};
 /// The key of the example in RFC 6455 §1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What is put behind a key (RFC 6455 §1.3).
+/// The GUID that is appended to a key (RFC 6455 §1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The 8 bytes behind the example request of draft-hixie-76 §1.2.
+/// The 8 bytes after the example request of draft-hixie-76 §1.2.
 const HIXIE76_BODY: &[u8; 8] = b"^n:ds[4U";
 
 /// The 16 bytes that answer that request.
 pub(super) const HIXIE76_DIGEST: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 
-/// What the answer of hixie-75 begins with, to the byte (draft-hixie-75 §4.1).
+/// The exact start of a hixie-75 response (draft-hixie-75 §4.1).
 const HIXIE75_START: &[u8; 85] =
     b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n";
 
-/// A handshake as a client writes it, for a [`Peer`](super::Peer) and what is built on it. A `&str` with the resource to ask
-/// for is one, too.
+/// The handshake of a client, for a [`Peer`](super::Peer) and the functions based on it. A `&str`
+/// with the request target can be used instead.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -39,8 +39,8 @@ const HIXIE75_START: &[u8; 85] =
 /// # }
 /// ```
 ///
-/// It is asked of `example.com`, by `http://example.com`, with the keys of the examples in the texts, so that it is the same
-/// each time.
+/// The host is `example.com`, the origin is `http://example.com`, and the keys are those of the
+/// examples in the specifications, so that the handshake is always the same.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Handshake {
@@ -50,34 +50,34 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// A handshake of RFC 6455 for this resource.
+    /// Creates a handshake of RFC 6455 for a request target.
     pub fn new(target: impl Into<String>) -> Self {
         Self { target: target.into(), version: Version::Hybi13, headers: Vec::new() }
     }
 
-    /// Asks by another version.
+    /// Sets the protocol version. Default: [`Version::Hybi13`].
     pub fn version(self, version: Version) -> Self {
         Self { version, ..self }
     }
 
-    /// Adds a header, in the place of the handshake's own one of that name, if it has one: `Host`, `Origin`, or one that
-    /// makes it wrong.
+    /// Adds a header. It replaces the handshake's own header of the same name, to send another
+    /// `Host` or `Origin`, or an invalid handshake.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Offers subprotocols, separated by commas, in the header of the version.
+    /// Offers subprotocols, separated by commas, in the header of the selected version.
     pub fn protocols(self, offered: impl Into<String>) -> Self {
         let name = self.protocol_header();
         self.header(name, offered)
     }
 
-    pub(super) fn get_version(&self) -> Version {
+    pub(super) fn protocol_version(&self) -> Version {
         self.version
     }
 
-    /// All that goes over the wire.
+    /// Returns the request, including the body of hixie-76.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut head = format!("GET {} HTTP/1.1\r\n", self.target);
         for (name, value) in self.all() {
@@ -88,14 +88,14 @@ impl Handshake {
         [head.as_bytes(), body].concat()
     }
 
-    /// Looks at an answer that accepts it.
+    /// Checks a response that accepts the handshake.
     ///
     /// # Errors
     ///
-    /// Why a client must not accept that.
-    pub(super) fn confirm(&self, head: &[u8], response: &Response<()>) -> Result<(), String> {
+    /// The reason why a client must reject the response.
+    pub(super) fn check_response(&self, head: &[u8], response: &Response<()>) -> Result<(), String> {
         let headers = response.headers();
-        // RFC 9110 §8.6: a 101 has no body.
+        // A 101 has no body (RFC 9110 §8.6).
         if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
             return Err("a 101 with a body".into());
         }
@@ -103,17 +103,17 @@ impl Handshake {
             Version::Hixie75 if !head.starts_with(HIXIE75_START) => {
                 return Err("not the first lines that hixie-75 has".into());
             }
-            Version::Hixie75 => self.confirm_location(headers, "WebSocket-")?,
+            Version::Hixie75 => self.check_location(headers, "WebSocket-")?,
             // Draft-hixie-76 §4.1.
             Version::Hixie76 if only(headers, "Upgrade")? != "WebSocket" || !is_upgrade(headers) => {
                 return Err("no upgrade to a WebSocket".into());
             }
-            Version::Hixie76 => self.confirm_location(headers, "Sec-WebSocket-")?,
+            Version::Hixie76 => self.check_location(headers, "Sec-WebSocket-")?,
             // RFC 6455 §4.1.
             _ if !only(headers, "Upgrade")?.eq_ignore_ascii_case("websocket") || !is_upgrade(headers) => {
                 return Err("no upgrade to a websocket".into());
             }
-            _ => self.confirm_hybi(headers)?,
+            _ => self.check_hybi(headers)?,
         }
         match headers.get(self.protocol_header()).map(|protocol| protocol.to_str()) {
             None => Ok(()),
@@ -122,7 +122,7 @@ impl Handshake {
         }
     }
 
-    fn confirm_hybi(&self, headers: &HeaderMap) -> Result<(), String> {
+    fn check_hybi(&self, headers: &HeaderMap) -> Result<(), String> {
         let key = self.value("Sec-WebSocket-Key").unwrap_or_default();
         let (accept, expected) = (only(headers, "Sec-WebSocket-Accept")?, accept(&key));
         if accept != expected {
@@ -136,7 +136,7 @@ impl Handshake {
         }
     }
 
-    fn confirm_location(&self, headers: &HeaderMap, prefix: &str) -> Result<(), String> {
+    fn check_location(&self, headers: &HeaderMap, prefix: &str) -> Result<(), String> {
         let (location, host) = (only(headers, &format!("{prefix}Location"))?, self.value("Host").unwrap_or_default());
         if !["ws", "wss"].iter().any(|scheme| location == format!("{scheme}://{host}{}", self.target)) {
             return Err(format!("the location {location:?}"));
@@ -148,7 +148,7 @@ impl Handshake {
         Ok(())
     }
 
-    /// The headers, in their order.
+    /// Returns all headers in order.
     fn all(&self) -> Vec<(String, String)> {
         let version = match self.version {
             Version::Hybi8 => "8",
@@ -171,7 +171,7 @@ impl Handshake {
                 ("Connection", "Upgrade"),
                 ("Sec-WebSocket-Key", KEY),
                 ("Sec-WebSocket-Version", version),
-                // As Origin was called in the drafts 7 and 8.
+                // Drafts 7 and 8 have a different name for `Origin`.
                 (if version == "13" { "Origin" } else { "Sec-WebSocket-Origin" }, "http://example.com"),
             ],
         };
@@ -207,12 +207,13 @@ impl From<String> for Handshake {
     }
 }
 
-/// The answer of a server that accepts a client's handshake of RFC 6455, and selects this subprotocol.
+/// Returns the response of a server that accepts a handshake of RFC 6455 and selects the
+/// subprotocol.
 ///
 /// # Errors
 ///
-/// Why a server must not accept it.
-pub(super) fn answer(request: &Request<()>, protocol: Option<&str>) -> Result<String, String> {
+/// The reason why a server must reject the request.
+pub(super) fn response(request: &Request<()>, protocol: Option<&str>) -> Result<String, String> {
     let headers = request.headers();
     // RFC 6455 §4.2.1.
     if request.method() != http::Method::GET {
@@ -243,7 +244,7 @@ pub(super) fn answer(request: &Request<()>, protocol: Option<&str>) -> Result<St
     ))
 }
 
-/// RFC 6455 §4.2.2.
+/// Returns the value of `Sec-WebSocket-Accept` (RFC 6455 §4.2.2).
 fn accept(key: &str) -> String {
     STANDARD.encode(Sha1::digest([key, GUID].concat()))
 }

@@ -1,8 +1,8 @@
-//! Heads of HTTP/1.1, read by a few strict lines of their own.
+//! A small, strict parser for HTTP/1.1 heads.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
-/// How long the head is that the bytes begin with, once it is whole.
+/// Returns the length of the head at the start of the bytes, once it is complete.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
 }
@@ -30,9 +30,9 @@ pub(super) fn request(head: &[u8]) -> Result<Request<()>, String> {
     Ok(request)
 }
 
-/// The first line, and the headers.
+/// Parses a head into the first line and the headers.
 fn parse(head: &[u8]) -> Result<(String, HeaderMap), String> {
-    let head = str::from_utf8(head).map_err(|_| "a head that is no text")?;
+    let head = str::from_utf8(head).map_err(|_| "a head that is not UTF-8")?;
     let mut lines = head.trim_end_matches("\r\n").split("\r\n");
     let first = lines.next().unwrap_or_default().into();
     let mut headers = HeaderMap::new();
@@ -45,17 +45,17 @@ fn parse(head: &[u8]) -> Result<(String, HeaderMap), String> {
     Ok((first, headers))
 }
 
-/// The value of a header that must be there once.
+/// Returns the value of a header that must be present once.
 pub(super) fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, String> {
     let mut values = headers.get_all(name).iter();
     match (values.next().map(HeaderValue::to_str), values.next()) {
         (Some(Ok(value)), None) => Ok(value),
-        (Some(_), _) => Err(format!("{name} more than once, or no text")),
+        (Some(_), _) => Err(format!("a repeated or invalid {name}")),
         (None, _) => Err(format!("no {name}")),
     }
 }
 
-/// Whether one of these tokens, between commas, is in a header, in any case.
+/// Returns whether a comma-separated list contains a token, ignoring case.
 pub(super) fn has_token(headers: &HeaderMap, name: impl header::AsHeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|other| other.trim().eq_ignore_ascii_case(token))

@@ -1,4 +1,5 @@
-//! What it takes to test handlers of WebSockets, without a port and in no time. Behind the feature `test-util`:
+//! Utilities for testing WebSocket handlers without sockets and without waiting. Requires the
+//! feature `test-util`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -6,8 +7,9 @@
 //! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
 //! ```
 //!
-//! A [`Peer`] is the other end of a connection, and does as the test says, frame by frame. This is a whole test, of a
-//! service with a [`WebSocketLayer`](crate::WebSocketLayer) here; an axum `Router` goes in its place as it is.
+//! A [`Peer`] is the other end of a connection, controlled by the test frame by frame. This is a
+//! complete test of a service with a [`WebSocketLayer`](crate::WebSocketLayer); an axum `Router`
+//! can be used in the same way.
 //!
 //! ```test_harness
 //! # use std::convert::Infallible;
@@ -21,47 +23,49 @@
 //!     while let Ok(Some(Ok(message))) = tokio::time::timeout(Duration::from_secs(15), socket.recv()).await {
 //!         if socket.send(message).await.is_err() { return }
 //!     }
-//!     let _ = socket.close(CloseCode::GOING_AWAY, "nobody is here").await;
+//!     let _ = socket.close(CloseCode::GOING_AWAY, "timed out").await;
 //! }
 //! # async fn not_found(_: Request<Incoming>) -> Result<Response<String>, Infallible> { Ok(Response::default()) }
 //!
 //! #[tokio::test(start_paused = true)]
-//! async fn a_chat_ends_after_15_seconds_of_silence() {
+//! async fn chat_ends_after_15_seconds_of_silence() {
 //!     let app = WebSocketLayer::new(chat).layer(service_fn(not_found));
 //!     let mut peer = test::open(app, "/chat").await;
 //!     peer.send_text("anybody?");
 //!     peer.expect_text("anybody?").await;
 //!     peer.expect_nothing(Duration::from_secs(14)).await;
-//!     assert_eq!(peer.expect_close(1001).await, "nobody is here");
+//!     assert_eq!(peer.expect_close(1001).await, "timed out");
 //! }
 //! ```
 //!
-//! # Ways to a connection
+//! # Opening a connection
 //!
-//! | what is tested | how |
+//! | to test | use |
 //! |---|---|
-//! | a service: an axum `Router`, a layer, a `service_fn` | [`open`](open()), or [`serve`](serve()) with [`connect`](crate::connect()) for its own client |
-//! | a service, by `tower::ServiceExt::oneshot` | [`request`](request()) |
+//! | a service: an axum `Router`, a layer, a `service_fn` | [`open`](open()), or [`serve`](serve()) with [`connect`](crate::connect()) to test it with the client |
+//! | a service with `tower::ServiceExt::oneshot` | [`request`](request()) |
 //! | an `async fn(WebSocket)` | [`server`], or [`pair`](pair()) with the client of this crate |
-//! | a client, with its socket open | [`client`] |
-//! | a client from its request on | [`transport`](transport()), [`Connect::over`](crate::Connect::over) and [`Peer::accept`] |
+//! | a client with an open socket | [`client`] |
+//! | a client including its request | [`transport`](transport()), [`Connect::over`](crate::Connect::over) and [`Peer::accept`] |
 //!
-//! Drafts are asked for by [`Handshake::version`].
+//! [`Handshake::version`] selects one of the drafts.
 //!
 //! # Virtual time
 //!
-//! Nothing here needs real time. Under `#[tokio::test(start_paused = true)]`, with tokio's feature `test-util`, its clock
-//! stands still while anything can go on, and jumps to the next timer when all wait: the time above takes a millisecond. The
-//! pings, timeouts and limits of [`Config`](crate::Config) go by the same clock.
+//! Nothing here needs real time. With `#[tokio::test(start_paused = true)]` and tokio's feature
+//! `test-util`, the clock is paused while any task can make progress, and advances to the next
+//! timer when all tasks wait: the test above takes a millisecond. The pings, timeouts and limits of
+//! [`Config`](crate::Config) use the same clock.
 //!
 //! # Observers
 //!
-//! A [`Recorder`] is an observer that records openings, refusals, traffic and causes of closes, for assertions.
+//! A [`Recorder`] is an observer that records openings, refusals, traffic and causes of closes, for
+//! assertions.
 //!
-//! # Transports that fail
+//! # Failing transports
 //!
-//! [`Peer::chop`] cuts what goes over the transport into pieces, [`Peer::stall`] makes writes wait, [`Peer::cut`] ends it
-//! without a close, and [`Peer::reset`] makes it fail.
+//! [`Peer::chop`] splits transferred data into small pieces, [`Peer::stall`] makes writes wait,
+//! [`Peer::cut`] ends the transport without a close frame, and [`Peer::reset`] makes it fail.
 
 mod faults;
 mod frame;

@@ -10,7 +10,7 @@ use crate::accept::accept;
 use crate::client::connect::connect;
 use crate::socket::WebSocket;
 
-/// Returns the open sockets of a server and of its client, connected through memory.
+/// Returns the connected sockets of a server and a client.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -27,7 +27,7 @@ use crate::socket::WebSocket;
 ///
 /// # Panics
 ///
-/// If the two configurations do not make a connection.
+/// If the configurations do not result in a connection.
 #[track_caller]
 pub fn pair(server: ServerConfig, client: ClientConfig) -> impl Future<Output = (WebSocket, WebSocket)> {
     let at = Location::caller();
@@ -44,7 +44,7 @@ pub fn pair(server: ServerConfig, client: ClientConfig) -> impl Future<Output = 
     }
 }
 
-/// Returns the open socket of a client, and the peer that is its server.
+/// Returns the open socket of a client, and a peer that acts as the server.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -68,7 +68,7 @@ pub fn client(config: ClientConfig) -> impl Future<Output = (WebSocket, Peer)> {
         let (io, other) = transport();
         let mut peer = Peer::new(other);
         let connecting = tokio::spawn(connect("ws://example.com/").config(config).over(io).into_future());
-        peer.answer(None, at).await;
+        peer.respond(None, at).await;
         match connecting.await {
             Ok(Ok((socket, _response))) => (socket, peer),
             Ok(Err(error)) => fail(at, format_args!("the client has failed: {error}")),

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-/// How long is waited for what does not come.
+/// The timeout for an expected event.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The same by a clock that is paused, which is through with it at once. It is longer, as handlers may have set timers for
-/// hours, and those are no reason to fail.
+/// The timeout on a paused clock, where it takes no real time. It is longer, since handlers may
+/// have set timers of hours, which must not fail the test.
 const VIRTUAL_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
-/// Waits for what should come soon. `None` where it does not.
+/// Waits for an event that is expected soon. Returns `None` if it times out.
 pub(super) async fn wait_for<F: Future>(future: F) -> Option<F::Output> {
     let begun = Instant::now();
     let mut future = pin!(future);
@@ -19,7 +19,8 @@ pub(super) async fn wait_for<F: Future>(future: F) -> Option<F::Output> {
         if let Ok(output) = timeout(limit, future.as_mut()).await {
             return Some(output);
         }
-        // Nobody tells whether tokio's clock is paused, but that it runs with the real one can be seen.
+        // tokio does not report whether its clock is paused, but it can be compared with the real
+        // one.
         if begun.elapsed() >= LIMIT / 2 {
             return None;
         }

@@ -14,15 +14,17 @@ use super::head;
 use super::patience::wait_for;
 use super::transport::Transport;
 
-/// The other end of a socket, which does as the test says: it writes and reads frames byte by byte, answers nothing by
-/// itself, and can make the transport fail. It shares no code with the stack it tests.
+/// The other end of a socket, controlled by the test: it reads and writes frames, sends no
+/// automatic replies, and can make the transport fail. It shares no code with the stack under test.
 ///
-/// Sending takes effect at once and waits for nothing. What expects, waits for it, and panics where something else
-/// comes, where it is not what the protocol allows, or where nothing comes for 10 seconds (on a paused clock: within a
-/// day). The message says what was expected, what came, and where in the test that was.
+/// Methods that send take effect at once and do not wait. Methods that expect something wait for
+/// it, and panic if something else arrives, if it violates the protocol, or if nothing arrives for
+/// 10 seconds (on a paused clock: for a day). The message contains what was expected and received,
+/// and the location in the test.
 ///
-/// It is a client once it has [opened](Self::open) a connection, and a server once it has [accepted](Self::accept) one;
-/// [`server`](super::server), [`client`](super::client) and [`open`](super::open()) give it open.
+/// A peer is a client once it has [opened](Self::open) a connection, and a server once it has
+/// [accepted](Self::accept) one. [`server`](super::server), [`client`](super::client) and
+/// [`open`](super::open()) return open peers.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -45,32 +47,33 @@ use super::transport::Transport;
 #[derive(Debug)]
 pub struct Peer {
     pub(super) io: Transport,
-    /// What has come and is not read as a frame yet.
+    /// Received data that was not decoded yet.
     read: Vec<u8>,
     version: Version,
     is_client: bool,
 }
 
 impl Peer {
-    /// A peer on a transport that nothing has gone over.
+    /// Creates a peer on an unused transport.
     #[must_use]
     pub fn new(io: Transport) -> Self {
         Self { io, read: Vec::new(), version: Version::Hybi13, is_client: true }
     }
 
-    /// Opens the connection, as a client, and gives the answer.
+    /// Opens the connection as a client, and returns the response.
     ///
     /// # Panics
     ///
-    /// Where the answer is not the one that a client of the handshake's version accepts.
+    /// If the response is not one that a client of the handshake's version accepts.
     #[track_caller]
     pub fn open(&mut self, handshake: impl Into<Handshake>) -> impl Future<Output = Response<()>> {
         let (handshake, at) = (handshake.into(), Location::caller());
-        self.ask(&handshake);
-        async move { self.confirm(&handshake, at).await }
+        self.send_handshake(&handshake);
+        async move { self.receive_response(&handshake, at).await }
     }
 
-    /// Accepts a connection, as a server by RFC 6455, with this subprotocol, and gives the request.
+    /// Accepts a connection as a server of RFC 6455 with an optional subprotocol, and returns the
+    /// request.
     ///
     /// ```
     /// # use tower_websocket::test;
@@ -91,10 +94,10 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// Where the request is none that a server may accept, or does not offer the subprotocol.
+    /// If the request is not one that a server may accept, or does not offer the subprotocol.
     #[track_caller]
     pub fn accept<'a>(&'a mut self, protocol: Option<&'a str>) -> impl Future<Output = Request<()>> + 'a {
-        self.answer(protocol, Location::caller())
+        self.respond(protocol, Location::caller())
     }
 
     /// Sends a text message.
@@ -107,7 +110,7 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// In the hixie drafts, which know none.
+    /// In the hixie drafts, which have no binary messages.
     #[track_caller]
     pub fn send_binary(&mut self, data: impl AsRef<[u8]>) {
         self.send_hybi(2, data.as_ref());
@@ -117,7 +120,7 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// In the hixie drafts, which know none.
+    /// In the hixie drafts, which have no pings.
     #[track_caller]
     pub fn send_ping(&mut self, data: impl AsRef<[u8]>) {
         self.send_hybi(9, data.as_ref());
@@ -127,14 +130,15 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// In the hixie drafts, which know none.
+    /// In the hixie drafts, which have no pongs.
     #[track_caller]
     pub fn send_pong(&mut self, data: impl AsRef<[u8]>) {
         self.send_hybi(10, data.as_ref());
     }
 
-    /// Sends a close, with any code and reason, right or wrong, or none with [`CloseCode::NO_STATUS`]. In hixie-76 it has
-    /// neither, and in hixie-75 the output just [ends](Self::end).
+    /// Sends a close frame with any code and reason, valid or not, or without a code for
+    /// [`CloseCode::NO_STATUS`]. In hixie-76 it has neither, and in hixie-75 the output is
+    /// [closed](Self::end) instead.
     pub fn send_close(&mut self, code: impl Into<CloseCode>, reason: &str) {
         match self.version {
             Version::Hixie75 => self.end(),
@@ -143,7 +147,7 @@ impl Peer {
         }
     }
 
-    /// Sends bytes as they are: half a frame, a wrong one, or several at once.
+    /// Sends raw bytes: part of a frame, an invalid one, or several at once.
     pub fn send_raw(&mut self, bytes: impl AsRef<[u8]>) {
         self.io.write.push(bytes.as_ref());
     }
@@ -172,8 +176,9 @@ impl Peer {
         self.expect(Frame::Pong(data.as_ref().into()), Location::caller())
     }
 
-    /// Expects a close with this code, [`CloseCode::NO_STATUS`] for none, and gives its reason. It is not answered. In
-    /// hixie-76 any close is expected, whatever the code, and in hixie-75 the end of the transport.
+    /// Expects a close frame with this code, [`CloseCode::NO_STATUS`] for none, and returns its
+    /// reason. It is not answered. In hixie-76 any close frame is expected, whatever the code, and
+    /// in hixie-75 the end of the transport.
     #[track_caller]
     pub fn expect_close(&mut self, code: impl Into<CloseCode>) -> impl Future<Output = String> {
         let (code, at) = (code.into(), Location::caller());
@@ -198,13 +203,13 @@ impl Peer {
         }
     }
 
-    /// Expects the transport to end, with nothing more before that.
+    /// Expects the end of the transport, without any data before it.
     #[track_caller]
     pub fn expect_eof(&mut self) -> impl Future<Output = ()> {
         self.eof(Location::caller())
     }
 
-    /// Expects nothing at all, not even the end, for so long.
+    /// Expects that nothing arrives for `duration`, not even the end.
     #[track_caller]
     pub fn expect_nothing(&mut self, duration: Duration) -> impl Future<Output = ()> {
         let at = Location::caller();
@@ -213,14 +218,14 @@ impl Peer {
                 fail_stalled(&"nothing", at);
             }
             let mut sleep = pin!(tokio::time::sleep(duration));
-            let came = poll_fn(|cx| match self.io.read.poll_take(cx) {
-                Poll::Ready(came) => Poll::Ready(Some(came.unwrap_or_default())),
+            let received = poll_fn(|cx| match self.io.read.poll_take(cx) {
+                Poll::Ready(received) => Poll::Ready(Some(received.unwrap_or_default())),
                 Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
             });
-            let has_ended = match came.await {
-                Some(came) => {
-                    self.read.extend_from_slice(&came);
-                    came.is_empty()
+            let has_ended = match received.await {
+                Some(received) => {
+                    self.read.extend_from_slice(&received);
+                    received.is_empty()
                 }
                 None => false,
             };
@@ -233,14 +238,14 @@ impl Peer {
         }
     }
 
-    /// The next frame, for a look at it.
+    /// Returns the next frame.
     #[track_caller]
     pub fn next_frame(&mut self) -> impl Future<Output = Frame> {
         let at = Location::caller();
         async move { self.frame(&"a frame", at).await }
     }
 
-    /// All bytes that come until the transport ends.
+    /// Returns all remaining bytes until the end of the transport.
     #[track_caller]
     pub fn rest(&mut self) -> impl Future<Output = Vec<u8>> {
         let at = Location::caller();
@@ -250,8 +255,8 @@ impl Peer {
         }
     }
 
-    /// Closes the connection in order: sends a close, expects it back, and the end of the transport. In hixie-75 it is the
-    /// end alone.
+    /// Closes the connection in order: sends a close frame, and expects the answer and the end of
+    /// the transport. In hixie-75, expects only the end.
     #[track_caller]
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> impl Future<Output = ()> {
         let (code, at) = (code.into(), Location::caller());
@@ -261,40 +266,40 @@ impl Peer {
                 self.close_frame(code, at).await;
             }
             if !self.is_client {
-                // A client lets the server be the first to end the transport (RFC 6455 §7.1.1).
+                // A client lets the server close the transport first (RFC 6455 §7.1.1).
                 self.end();
             }
             self.eof(at).await;
         }
     }
 
-    /// Reads a request, and answers it.
-    pub(super) async fn answer(&mut self, protocol: Option<&str>, at: At) -> Request<()> {
+    /// Receives a request and accepts it.
+    pub(super) async fn respond(&mut self, protocol: Option<&str>, at: At) -> Request<()> {
         self.is_client = false;
         let head = self.head("a request", at).await;
         let wrong = |fault| -> ! { fail(at, format_args!("the client asked with {fault}:\n{}", lossy(&head))) };
         let request = head::request(&head).unwrap_or_else(|fault| wrong(fault));
-        let answer = handshake::answer(&request, protocol).unwrap_or_else(|fault| wrong(fault));
+        let answer = handshake::response(&request, protocol).unwrap_or_else(|fault| wrong(fault));
         self.send_raw(answer);
         request
     }
 
-    /// Writes a handshake.
-    pub(super) fn ask(&mut self, handshake: &Handshake) {
-        self.version = handshake.get_version();
+    /// Sends a handshake.
+    pub(super) fn send_handshake(&mut self, handshake: &Handshake) {
+        self.version = handshake.protocol_version();
         self.is_client = true;
         self.send_raw(handshake.bytes());
     }
 
-    /// Reads the answer to it.
-    pub(super) async fn confirm(&mut self, handshake: &Handshake, at: At) -> Response<()> {
+    /// Receives the response to a handshake.
+    pub(super) async fn receive_response(&mut self, handshake: &Handshake, at: At) -> Response<()> {
         let head = self.head("an answer", at).await;
         let wrong = |fault| -> ! { fail(at, format_args!("the server answered with {fault}:\n{}", lossy(&head))) };
         let response = head::response(&head).unwrap_or_else(|fault| wrong(fault));
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             fail(at, format_args!("the handshake was refused:\n{}{}", lossy(&head), lossy(&self.read)));
         }
-        handshake.confirm(&head, &response).unwrap_or_else(|fault| wrong(fault));
+        handshake.check_response(&head, &response).unwrap_or_else(|fault| wrong(fault));
         if self.version == Version::Hixie76 {
             let digest = self.bytes(HIXIE76_DIGEST.len(), &"the digest of hixie-76", at).await;
             if digest != HIXIE76_DIGEST {
@@ -306,7 +311,7 @@ impl Peer {
 
     #[track_caller]
     fn send_hybi(&mut self, opcode: u8, payload: &[u8]) {
-        assert!(!self.version.is_hixie(), "{} knows only text", self.version);
+        assert!(!self.version.is_hixie(), "{} supports only text messages", self.version);
         self.send(opcode, payload);
     }
 
@@ -321,7 +326,7 @@ impl Peer {
         }
     }
 
-    /// Reads a close, and gives its reason. Hixie-76 transmits no code.
+    /// Receives a close frame and returns its reason. Hixie-76 transmits no code.
     async fn close_frame(&mut self, code: CloseCode, at: At) -> String {
         let code = if self.version.is_hixie() { CloseCode::NO_STATUS } else { code };
         let expected = format!("a close with {code}");
@@ -338,7 +343,7 @@ impl Peer {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     async fn frame(&mut self, expected: &(dyn Display + Sync), at: At) -> Frame {
         loop {
             match frame::decode(&self.read, self.version, !self.is_client) {
@@ -368,33 +373,33 @@ impl Peer {
         self.read.drain(..count).collect()
     }
 
-    /// Waits for bytes, which must come.
+    /// Waits for data, and fails at the end of the transport.
     async fn more_of(&mut self, expected: &(dyn Display + Sync), at: At) {
         if !self.more(expected, at).await {
-            fail(at, format_args!("expected {expected}, but the transport has ended{}", self.behind()));
+            fail(at, format_args!("expected {expected}, but the transport has ended{}", self.after()));
         }
     }
 
-    /// Waits for bytes; `false` at the end.
+    /// Waits for data. Returns `false` at the end of the transport.
     async fn more(&mut self, expected: &(dyn Display + Sync), at: At) -> bool {
-        let came = poll_fn(|cx| match self.io.read.poll_take(cx) {
-            // What was written before that can be had.
+        let received = poll_fn(|cx| match self.io.read.poll_take(cx) {
+            // Data written before the peer was stalled is still available.
             Poll::Pending if self.io.read.is_stalled() => Poll::Ready(None),
-            came => came.map(Some),
+            received => received.map(Some),
         });
-        match wait_for(came).await {
-            Some(Some(came)) => {
-                // It fails only where this end has reset it.
-                let came = came.unwrap_or_default();
-                self.read.extend_from_slice(&came);
-                !came.is_empty()
+        match wait_for(received).await {
+            Some(Some(received)) => {
+                // Fails only if this peer has reset the transport.
+                let received = received.unwrap_or_default();
+                self.read.extend_from_slice(&received);
+                !received.is_empty()
             }
             Some(None) => fail_stalled(expected, at),
-            None => fail(at, format_args!("waited in vain for {expected}{}", self.behind())),
+            None => fail(at, format_args!("timed out waiting for {expected}{}", self.after())),
         }
     }
 
-    /// What was read and not made use of.
+    /// Describes the data that was not consumed.
     fn unread(&self) -> String {
         match frame::decode(&self.read, self.version, !self.is_client) {
             Ok(Some((frame, _))) => frame.to_string(),
@@ -402,14 +407,14 @@ impl Peer {
         }
     }
 
-    fn behind(&self) -> String {
-        if self.read.is_empty() { String::new() } else { format!(", behind {}", Shown(&self.read)) }
+    fn after(&self) -> String {
+        if self.read.is_empty() { String::new() } else { format!(", after {}", Shown(&self.read)) }
     }
 }
 
 pub(super) type At = &'static Location<'static>;
 
-/// Fails the test, where it called.
+/// Fails the test with the location of the call.
 pub(super) fn fail(at: At, message: fmt::Arguments<'_>) -> ! {
     panic!("{at}: {message}")
 }

@@ -1,4 +1,4 @@
-//! One direction of a transport: bytes in memory, and what can go wrong with them.
+//! One direction of an in-memory transport, with faults.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
@@ -10,27 +10,27 @@ use bytes::{Bytes, BytesMut};
 
 use crate::sync::lock;
 
-/// What it holds, unread, by default: so much that a writer seldom waits for a reader in the same task, and not so much
-/// that one who never waits fills the memory.
+/// The default capacity in bytes: large enough that a writer seldom waits for a reader in the same
+/// task, and bounded for a writer that never waits.
 const CAPACITY: usize = 1024 * 1024;
 
-/// Both its ends have one of these.
+/// Shared by both ends.
 #[derive(Clone)]
 pub(super) struct Pipe(Arc<Mutex<State>>);
 
 struct State {
     bytes: BytesMut,
     capacity: usize,
-    /// No read or write gets more at once.
+    /// The maximum length of a read or write.
     piece: usize,
-    /// A piece was just read, or written: the next one waits for a turn of the others.
+    /// Set after reading or writing a piece: the next one waits until other tasks were polled.
     was_read: bool,
     was_written: bool,
-    /// Nothing more is taken, whatever room there is.
+    /// Whether writes are not accepted, whatever the capacity.
     is_stalled: bool,
-    /// What comes behind the bytes.
+    /// How the stream ends after the remaining bytes.
     end: Option<End>,
-    /// There is nobody to read.
+    /// Whether the reading end was dropped.
     is_unread: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -58,7 +58,7 @@ impl Pipe {
         })))
     }
 
-    /// Reads at most so many bytes, and no more than a piece; none at the end.
+    /// Reads at most `most` bytes and at most a piece, or none at the end.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<Bytes>> {
         let mut state = lock(&self.0);
         if !state.bytes.is_empty() && mem::take(&mut state.was_read) {
@@ -70,12 +70,12 @@ impl Pipe {
         state.poll_take(cx, most)
     }
 
-    /// Reads all there is, in one piece; none at the end.
+    /// Reads all available bytes, or none at the end.
     pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         lock(&self.0).poll_take(cx, usize::MAX)
     }
 
-    /// Writes what there is room for, and no more than a piece.
+    /// Writes as much as there is room for, and at most a piece.
     pub(super) fn poll_write(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut state = lock(&self.0);
         if let Some(End::Reset) = state.end {
@@ -105,7 +105,7 @@ impl Pipe {
         Poll::Ready(Ok(before - left))
     }
 
-    /// Writes all, without waiting for room. Where nobody reads any more, it is lost.
+    /// Writes everything without waiting for room. Does nothing if the reading end was dropped.
     pub(super) fn push(&self, bytes: &[u8]) {
         let mut state = lock(&self.0);
         if !state.is_unread && state.end.is_none() {
@@ -114,17 +114,17 @@ impl Pipe {
         }
     }
 
-    /// Nothing comes behind what is there.
+    /// Ends the stream after the buffered bytes.
     pub(super) fn end(&self) {
         self.end_with(End::Eof);
     }
 
-    /// Behind what is there comes an error, and nothing more can be written.
+    /// Ends the stream with an error after the buffered bytes. Writes fail at once.
     pub(super) fn reset(&self) {
         self.end_with(End::Reset);
     }
 
-    /// Nobody waits for more than what is there.
+    /// Drops the reading end.
     pub(super) fn leave(&self) {
         let mut state = lock(&self.0);
         state.is_unread = true;

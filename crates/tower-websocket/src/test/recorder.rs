@@ -8,7 +8,8 @@ use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observe
 
 use crate::sync::{Mutex, lock};
 
-/// An [observer](crate::Config::observer) that records what happens on the connections, for assertions. Clones share the record.
+/// An [observer](crate::Config::observer) that records what happens on the connections, for
+/// assertions. Clones share the record.
 ///
 /// ```test_harness
 /// use tower_websocket::test::{self, Recorder};
@@ -48,7 +49,7 @@ pub struct Recorded {
     pub closed: Vec<CloseCause>,
     /// The sum of the traffic.
     pub traffic: Traffic,
-    /// The number of calls after a connection had ended while no other one was open: always 0.
+    /// The number of calls after a connection had ended while no other one was open. Always 0.
     pub late_calls: usize,
 }
 
@@ -60,7 +61,7 @@ pub struct RecordedOpening {
     pub is_client: bool,
     /// The protocol version.
     pub version: Version,
-    /// The subprotocol, if one was agreed to.
+    /// The negotiated subprotocol.
     pub protocol: Option<String>,
     /// The path of the URL, without the query.
     pub path: String,

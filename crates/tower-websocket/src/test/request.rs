@@ -18,10 +18,12 @@ use super::peer::{Peer, fail};
 use super::transport::transport;
 use crate::sync::lock;
 
-/// A handshake for `tower::ServiceExt::oneshot`, and the client that waits for the response.
+/// Returns a handshake request for `tower::ServiceExt::oneshot`, and the client that waits for the
+/// response.
 ///
-/// hyper's means to upgrade are in the request's extensions, and only hyper can make them: so a server of hyper has read the
-/// request, from memory, and will send the response. The body is the default of its type, such as `axum::body::Body`.
+/// An upgrade needs hyper's `OnUpgrade` in the request's extensions, which only hyper can create.
+/// So the request was read by an in-memory hyper server, which will also send the response. The
+/// body is the default of its type, such as `axum::body::Body`.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -47,39 +49,40 @@ use crate::sync::lock;
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime, and where hyper does not take the handshake for HTTP.
+/// Outside of a tokio runtime, and if hyper rejects the request.
 #[track_caller]
 pub fn request<B: Default>(handshake: impl Into<Handshake>) -> impl Future<Output = (Request<B>, Upgrading)> {
     let (handshake, at) = (handshake.into(), Location::caller());
     async move {
         let (io, other) = transport();
         let mut peer = Peer::new(other);
-        peer.ask(&handshake);
-        let (asked, request) = oneshot::channel();
-        let (answer, answered) = oneshot::channel();
-        let once = Mutex::new(Some((asked, answered)));
+        peer.send_handshake(&handshake);
+        let (sender, request) = oneshot::channel();
+        let (answer, response) = oneshot::channel();
+        let once = Mutex::new(Some((sender, response)));
         let service = service_fn(move |request: Request<Incoming>| {
             let once = lock(&once).take();
             async move {
-                let (asked, answered) = once.ok_or_else(|| io::Error::other("one request only"))?;
-                let _ = asked.send(request);
-                // It is dropped where the test does not want the upgrade.
-                let response: Response<()> = answered.await.map_err(io::Error::other)?;
+                let (sender, response) = once.ok_or_else(|| io::Error::other("expected a single request"))?;
+                let _ = sender.send(request);
+                // Dropped if the test does not use the upgrade.
+                let response: Response<()> = response.await.map_err(io::Error::other)?;
                 io::Result::Ok(response.map(|()| Empty::<Bytes>::new()))
             }
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades();
         tokio::spawn(async move { drop(connection.await) });
         let Ok(request) = request.await else {
-            fail(at, format_args!("hyper takes no such request: {handshake:?}"));
+            fail(at, format_args!("hyper rejected the request: {handshake:?}"));
         };
         (request.map(|_| B::default()), Upgrading { peer, handshake, answer })
     }
 }
 
-/// The client of a [`request`](request()), which waits for the response. Without one it goes.
+/// The client of a [`request`](request()), which waits for the response. Dropping it closes the
+/// connection.
 #[derive(Debug)]
-#[must_use = "the connection ends where it is not upgraded"]
+#[must_use = "the connection is closed unless it is upgraded"]
 pub struct Upgrading {
     peer: Peer,
     handshake: Handshake,
@@ -87,13 +90,15 @@ pub struct Upgrading {
 }
 
 impl Upgrading {
-    /// Sends the response, and gives the open connection.
+    /// Sends the response, and returns the open connection.
     ///
-    /// A handler that awaits its [`Upgrade`](crate::Upgrade) in the same task goes beside this, by `tokio::join!`.
+    /// If the handler awaits its [`Upgrade`](crate::Upgrade) in the same task, run it concurrently
+    /// with `tokio::join!`.
     ///
     /// # Panics
     ///
-    /// Where the response is none that a client of the handshake's version accepts. The message has the body of a refusal.
+    /// If the response is not one that a client of the handshake's version accepts. The message
+    /// contains the body of a refusal.
     #[track_caller]
     pub fn upgraded<B: Body>(self, response: Response<B>) -> impl Future<Output = Peer> {
         let at = Location::caller();
@@ -106,7 +111,7 @@ impl Upgrading {
                 fail(at, format_args!("the handshake was refused with {}: {body}", parts.status));
             }
             let _ = answer.send(Response::from_parts(parts, ()));
-            peer.confirm(&handshake, at).await;
+            peer.receive_response(&handshake, at).await;
             peer
         }
     }

@@ -13,9 +13,9 @@ use super::handshake::Handshake;
 use super::peer::Peer;
 use super::transport::{Transport, transport};
 
-/// Serves a service by hyper, as it would be on a port, over memory, and gives the client's end.
+/// Serves a service with hyper over an in-memory transport, and returns the client's end.
 ///
-/// That is for a [`Peer`], or for a client of this crate:
+/// Use it with a [`Peer`], or with the client of this crate:
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -54,12 +54,12 @@ where
         }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades();
-    // How it fails is seen from the other end.
+    // A failure is visible at the other end.
     tokio::spawn(async move { drop(connection.await) });
     other
 }
 
-/// Opens a connection to a [served](serve()) service.
+/// Opens a connection to a service that is [served](serve()) over an in-memory transport.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -81,7 +81,7 @@ where
 ///
 /// # Panics
 ///
-/// Where the handshake is refused, with the answer.
+/// If the handshake is refused. The message contains the response.
 #[track_caller]
 pub fn open<S, B>(service: S, handshake: impl Into<Handshake>) -> impl Future<Output = Peer>
 where
@@ -93,8 +93,8 @@ where
     let (handshake, at) = (handshake.into(), std::panic::Location::caller());
     async move {
         let mut peer = Peer::new(serve(service));
-        peer.ask(&handshake);
-        peer.confirm(&handshake, at).await;
+        peer.send_handshake(&handshake);
+        peer.receive_response(&handshake, at).await;
         peer
     }
 }

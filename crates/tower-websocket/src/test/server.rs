@@ -10,7 +10,7 @@ use crate::accept::accept;
 use crate::socket::WebSocket;
 use crate::transport::upgraded::Upgraded;
 
-/// Returns the open socket of a server, of the type that handlers get, and the peer that is its client.
+/// Returns the open socket of a server, as passed to a handler, and a peer that acts as the client.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -38,15 +38,15 @@ pub fn server(handshake: impl Into<Handshake>, config: ServerConfig) -> impl Fut
     async move {
         let (io, other) = transport();
         let mut peer = Peer::new(other);
-        peer.ask(&handshake);
+        peer.send_handshake(&handshake);
         let socket = accept(upgraded(io), config).await;
         let socket = socket.unwrap_or_else(|error| fail(at, format_args!("the server has failed: {error}")));
-        peer.confirm(&handshake, at).await;
+        peer.receive_response(&handshake, at).await;
         (socket, peer)
     }
 }
 
-/// Makes the socket one of the type that handlers get.
+/// Wraps the transport, so that the socket has the type that handlers receive.
 pub(super) fn upgraded(io: Transport) -> Upgraded {
     Upgraded::from_boxed(Box::new(io))
 }

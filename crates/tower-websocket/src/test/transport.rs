@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::pipe::Pipe;
 
-/// Two ends of a transport in memory, for [`accept`](fn@crate::accept), [`Connect::over`](crate::Connect::over), a
-/// [`Peer`](super::Peer), or anything else that takes a stream.
+/// Returns the two ends of an in-memory transport, for [`accept`](fn@crate::accept),
+/// [`Connect::over`](crate::Connect::over), a [`Peer`](super::Peer), or any other use of a stream.
 ///
 /// ```
 /// # use tower_websocket::test;
@@ -27,10 +27,11 @@ pub fn transport() -> (Transport, Transport) {
     (Transport { read: one.clone(), write: other.clone() }, Transport { read: other, write: one })
 }
 
-/// One of two ends of a transport in memory; see [`transport`].
+/// One end of an in-memory transport; see [`transport`].
 ///
-/// Each direction holds 1 MiB that was not read yet; beyond it, writing waits. Dropping one end ends the transport: the
-/// other one reads what was written and then the end, and fails to write with `BrokenPipe`.
+/// Each direction buffers up to 1 MiB; beyond that, writes wait. Dropping one end closes the
+/// transport: the other end reads the data written so far, then the end, and its writes fail with
+/// `BrokenPipe`.
 #[derive(Debug)]
 pub struct Transport {
     pub(super) read: Pipe,

@@ -1,4 +1,4 @@
-//! Transports below a connection, and what only some of them can do.
+//! Transports below a connection, and operations that only some of them support.
 
 pub(crate) mod tcp;
 pub(crate) mod upgraded;

@@ -8,34 +8,38 @@ use tokio::net::TcpStream;
 
 use crate::transport::upgraded::Upgraded;
 
-/// Lets TCP itself find out whether the peer is there, for protocols that have no pings, where the transport is TCP.
+/// Enables TCP keepalive, for protocols without pings. Does nothing if the transport is not TCP.
 pub(crate) fn keep_alive<T: 'static>(io: &T, interval: Duration) {
     if let Some(stream) = tcp_stream(io) {
         let keepalive = TcpKeepalive::new().with_time(interval).with_interval(interval);
-        // It fails only where the connection is gone, which the next read tells.
+        // Fails only if the connection is gone, which the next read reports.
         let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
     }
 }
 
-/// Holds back what is written until a segment is full or the output is ended, where the transport is TCP, so that the last
-/// bytes leave together with the FIN. Linux holds nothing for longer than 200 ms; other systems are left as they are.
+/// Holds written data back until a segment is full or the output is shut down, if the transport is
+/// TCP, so that the last bytes and the FIN leave together. Linux holds data back for at most 200
+/// ms. Does nothing on other systems.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
 pub(crate) fn cork<T: 'static>(io: &T) {
     #[cfg(target_os = "linux")]
     if let Some(stream) = tcp_stream(io) {
-        // Where it fails they leave one by one.
+        // If it fails, the bytes leave in separate segments.
         let _ = SockRef::from(stream).set_tcp_cork(true);
     }
 }
 
-/// Returns about how many bytes the kernel has taken and not sent, if the transport is TCP and the system is Linux: a peer that reads
-/// slowly makes this smaller, although there is nothing to write any more. `u32::MAX` stands for a full send buffer.
+/// Returns approximately how many bytes in the kernel's buffer are unsent, if the transport is TCP
+/// and the system is Linux: a slow reader makes this smaller, although nothing is left to write.
+/// `u32::MAX` means a full send buffer.
 ///
-/// Without `unsafe` the kernel cannot be asked. But a socket is writable only while fewer bytes than half of
-/// `TCP_NOTSENT_LOWAT` are unsent, so a few values of that tell. It takes some 20 system calls.
+/// The kernel cannot be queried directly without `unsafe`. But a socket is writable only while
+/// fewer than half of `TCP_NOTSENT_LOWAT` bytes are unsent, so the number is found by a binary
+/// search over that option. It takes about 20 system calls.
 #[cfg(target_os = "linux")]
 pub(crate) fn unsent<T: 'static>(io: &T) -> Option<u32> {
-    /// The smallest difference that is seen, in bytes, and how many of them are looked at: more than send buffers hold.
+    /// The resolution in bytes and the number of steps, which together exceed the size of send
+    /// buffers.
     const STEP: u32 = 64 * 1024;
     const STEPS: u32 = 256;
 
@@ -66,7 +70,7 @@ pub(crate) fn unsent<T: 'static>(io: &T) -> Option<u32> {
     Some(unsent)
 }
 
-/// Other systems are not asked.
+/// Not implemented for other systems.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn unsent<T: 'static>(_: &T) -> Option<u32> {
     None

@@ -11,27 +11,31 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The transport of a [`WebSocket`](crate::WebSocket): one that hyper has upgraded, or that a client has opened. It is the
-/// TCP stream itself where that is all there is, else whatever stands behind it, such as TLS or a stream of HTTP/2.
+/// The transport of a [`WebSocket`](crate::WebSocket) that hyper has upgraded or a client has
+/// opened. It is the TCP stream itself if there are no layers above it, otherwise a boxed stream
+/// such as TLS or a stream of HTTP/2.
 pub struct Upgraded(Transport);
 
-/// The bytes written at once to a transport that may copy them: a stream of HTTP/2 holds a copy of what its peer does not read.
-const LONGEST_WRITE: usize = 64 * 1024;
+/// The maximum length of a write to a transport that may copy it: a stream of HTTP/2 holds a copy
+/// of what its peer does not read.
+const MAX_WRITE: usize = 64 * 1024;
 
-// Going through hyper's type costs little time, but memory per connection, and hides `set_nodelay`.
+// Keeping hyper's type would cost little time, but memory per connection, and would hide
+// `set_nodelay`.
 enum Transport {
     Tcp(TcpStream),
-    /// Boxed, as those that are TCP alone would have to have the room.
+    /// Boxed, so that plain TCP connections do not take more memory.
     Other(Box<dyn Transmit>),
 }
 
-/// What a connection can be over.
+/// A transport of any type.
 pub(crate) trait Transmit: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transmit for T {}
 
 impl Upgraded {
-    /// Unwraps what can be, and gives what hyper has read beyond the request.
+    /// Unwraps the TCP stream if possible, and returns the data that hyper has read after the
+    /// request.
     pub(crate) fn new(upgraded: hyper::upgrade::Upgraded) -> (Self, BytesMut) {
         let upgraded = match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(parts) => return Self::tcp(parts.io, parts.read_buf),
@@ -43,9 +47,10 @@ impl Upgraded {
         }
     }
 
-    /// `TCP_NODELAY` is set: a message that waits for the acknowledgement of the one before it helps nobody.
+    /// Creates a transport from a TCP stream and sets `TCP_NODELAY`, so that messages do not wait
+    /// for acknowledgements.
     pub(crate) fn from_tcp(stream: TcpStream) -> Self {
-        // It fails only where the connection is gone, which the next read tells.
+        // Fails only if the connection is gone, which the next read reports.
         let _ = stream.set_nodelay(true);
         Self(Transport::Tcp(stream))
     }
@@ -57,7 +62,7 @@ impl Upgraded {
         }
     }
 
-    /// Over something else.
+    /// Creates a transport from any other stream.
     pub(crate) fn from_boxed(io: Box<dyn Transmit>) -> Self {
         Self(Transport::Other(io))
     }
@@ -92,8 +97,8 @@ impl AsyncWrite for Upgraded {
         match &mut self.get_mut().0 {
             Transport::Tcp(io) => Pin::new(io).poll_write(cx, buf),
             Transport::Other(io) => {
-                let piece = &buf[..buf.len().min(LONGEST_WRITE)];
-                Pin::new(io).poll_write(cx, piece).map_err(as_reset)
+                let chunk = &buf[..buf.len().min(MAX_WRITE)];
+                Pin::new(io).poll_write(cx, chunk).map_err(as_reset)
             }
         }
     }
@@ -131,7 +136,8 @@ impl AsyncWrite for Upgraded {
     }
 }
 
-/// Reports a stream of HTTP/2 that the peer resets during a write as a reset: hyper's error has no kind.
+/// Converts errors caused by a reset stream: if the peer resets an HTTP/2 stream during a write,
+/// hyper returns an error of kind `Other`.
 #[cfg(feature = "http2")]
 fn as_reset(error: io::Error) -> io::Error {
     let mut cause = error.get_ref().map(|error| error as &(dyn Error + 'static));
@@ -154,14 +160,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_that_was_reset_is_told_as_such() {
+    fn reset_stream_is_reported_as_connection_reset() {
         #[derive(Debug, thiserror::Error)]
-        #[error("as hyper's")]
+        #[error("outer error")]
         struct Outer(#[source] h2::Error);
 
         let error = io::Error::other(Outer(h2::Reason::CANCEL.into()));
         assert_eq!(as_reset(error).kind(), io::ErrorKind::ConnectionReset);
-        assert_eq!(as_reset(io::Error::other("else")).kind(), io::ErrorKind::Other);
+        assert_eq!(as_reset(io::Error::other("other")).kind(), io::ErrorKind::Other);
         assert_eq!(as_reset(io::ErrorKind::BrokenPipe.into()).kind(), io::ErrorKind::BrokenPipe);
     }
 }

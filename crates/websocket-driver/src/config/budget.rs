@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The memory that the connections of a server may hold together, as counted by [`Driver::memory`](crate::Driver::memory). Pass
-/// it to [`Config::budget`](crate::Config::budget). Clones share the same budget.
+/// A limit on the memory that all connections of a server hold together, as counted by
+/// [`Driver::memory`](crate::Driver::memory). Pass it to [`Config::budget`](crate::Config::budget).
+/// Clones share the same budget.
 ///
-/// Once it is used up, handshakes are refused with 503 and `Retry-After`. Open connections continue within their own limits.
+/// Once it is used up, handshakes are refused with 503 and `Retry-After`. Open connections continue
+/// within their own limits.
 ///
 /// ```
 /// use websocket_driver::{Budget, Config};
@@ -26,12 +28,14 @@ struct Inner {
 }
 
 impl Budget {
-    /// Creates a budget of `bytes` for all connections that share it. Refused clients are asked to wait 10 s.
+    /// Creates a budget of `bytes` for all connections that share it. Refused clients are asked to
+    /// wait 10 s.
     pub fn new(bytes: usize) -> Self {
         Self::with_retry_after(bytes, Duration::from_secs(10))
     }
 
-    /// Creates a budget of `bytes`, and sets how long refused clients are asked to wait by `Retry-After`, in whole seconds.
+    /// Creates a budget of `bytes`, and sets how long refused clients are asked to wait by
+    /// `Retry-After`, in whole seconds.
     pub fn with_retry_after(bytes: usize, retry_after: Duration) -> Self {
         Self(Arc::new(Inner { max: bytes, used: AtomicUsize::new(0), retry_after }))
     }
@@ -65,8 +69,8 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// A part of a [`Budget`], returned to it when dropped. A connection charges its own; this is for memory that is held on behalf of
-/// connections elsewhere, such as messages that wait for a slow peer.
+/// A part of a [`Budget`], returned to it on drop. Connections charge their own memory; use this
+/// for memory that is held on their behalf elsewhere, such as messages queued for a slow peer.
 ///
 /// ```
 /// use websocket_driver::{Budget, Charge};
@@ -91,9 +95,9 @@ impl Charge {
         Self { budget: budget.clone(), bytes: 0 }
     }
 
-    /// Sets the number of bytes that are held now. A budget that is exceeded refuses handshakes, not charges.
+    /// Sets the number of bytes held now. An exceeded budget refuses handshakes, not charges.
     pub fn set(&mut self, bytes: usize) {
-        // Only changes touch what is shared.
+        // Skip the shared atomic if nothing has changed.
         let used = &self.budget.0.used;
         if bytes > self.bytes {
             used.fetch_add(bytes - self.bytes, Ordering::Relaxed);

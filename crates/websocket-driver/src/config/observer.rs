@@ -6,8 +6,9 @@ use crate::error::ProtocolError;
 use crate::error::cause::CloseCause;
 use crate::version::Version;
 
-/// Is told what happens on connections, to count it, log it or trace it: given to
-/// [`Config::observer`](crate::Config::observer). It is called where the connection is polled, so it should not block.
+/// Receives notifications about connections, to count, log or trace them. Set it with
+/// [`Config::observer`](crate::Config::observer). It is called from where the connection is polled,
+/// so it must not block.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::version::Version;
 ///
 /// use websocket_driver::{CloseCause, Config, ConnectionObserver, Observer, ConnectionOpened};
 ///
-/// /// How many connections are open.
+/// /// Counts open connections.
 /// #[derive(Default)]
 /// struct Open(Arc<AtomicUsize>);
 ///
@@ -37,26 +38,28 @@ use crate::version::Version;
 /// let config = Config::server().observer(Open::default());
 /// ```
 ///
-/// A pair of observers is one as well, for who has two.
+/// A tuple of two observers is an observer.
 ///
-/// Connections that are observed take the long way for short messages, so as to count them; those that are not pay nothing.
+/// Observed connections process short messages on the general path, to count them. Connections
+/// without an observer have no extra cost.
 pub trait Observer: Send + Sync + 'static {
-    /// A connection is open. What it gives is told of that connection, until it has ended.
+    /// Called when a connection has opened. Returns the observer of that connection.
     fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver>;
 
-    /// A handshake came to nothing.
+    /// Called when a handshake is refused or fails.
     fn refused(&self, _error: &ProtocolError) {}
 }
 
-/// Is told what happens on one connection.
+/// Receives notifications about one connection.
 pub trait ConnectionObserver: Send {
-    /// What passed since it was told last: before each wait for the peer, after each flush, and at the end.
+    /// Called with the traffic since the previous call: before each wait for the peer, after each
+    /// flush, and at the end.
     fn passed(&mut self, _traffic: &Traffic) {}
 
-    /// A ping was answered, after so long.
+    /// Called when a ping is answered, with its round-trip time.
     fn answered(&mut self, _round_trip: Duration) {}
 
-    /// It has ended. It is told once, and nothing comes after it.
+    /// Called once when the connection has ended. No other call follows.
     fn closed(&mut self, _cause: &CloseCause) {}
 }
 
@@ -66,29 +69,29 @@ pub trait ConnectionObserver: Send {
 pub struct ConnectionOpened<'a> {
     /// Whether this side is the client.
     pub is_client: bool,
-    /// The protocol that is spoken.
+    /// The version of the protocol.
     pub version: Version,
-    /// The subprotocol that was agreed to.
+    /// The negotiated subprotocol.
     pub protocol: Option<&'a str>,
-    /// The path of the URL, without the query, which may hold secrets.
+    /// The path of the URL, without the query, which may contain secrets.
     pub path: &'a str,
 }
 
-/// How much came and went.
+/// The amount of data received and sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Messages that came whole.
+    /// The number of complete messages received.
     pub messages_received: u64,
-    /// Messages that were taken to be sent.
+    /// The number of messages accepted for sending.
     pub messages_sent: u64,
-    /// The payloads of the former, in bytes, as the application has them: inflated.
+    /// The payload bytes of the messages received, after decompression.
     pub payload_received: u64,
-    /// The payloads of the latter, before they were compressed.
+    /// The payload bytes of the messages sent, before compression.
     pub payload_sent: u64,
-    /// The bytes of the frames that came, with their headers, control frames among them.
+    /// The bytes of the frames received, including headers and control frames.
     pub wire_received: u64,
-    /// The bytes that were written, of frames and, where the driver writes it itself, of the handshake.
+    /// The bytes written: frames and, if the driver writes it, the handshake.
     pub wire_sent: u64,
 }
 
@@ -103,7 +106,7 @@ impl AddAssign for Traffic {
     }
 }
 
-/// Two are told, one after the other.
+/// Notifies both observers, the first one first.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
         Box::new((self.0.opened(opened), self.1.opened(opened)))
@@ -132,12 +135,12 @@ impl ConnectionObserver for (Box<dyn ConnectionObserver>, Box<dyn ConnectionObse
     }
 }
 
-/// An observer at work on one connection.
+/// The observer of one connection, with the traffic that was not reported yet.
 pub(crate) struct Observed {
     path: Box<str>,
     connection: Option<Box<dyn ConnectionObserver>>,
     pub(crate) traffic: Traffic,
-    /// Of what was written in all, what was told.
+    /// The part of all bytes written that was reported.
     written: u64,
 }
 
@@ -161,7 +164,7 @@ impl Observed {
         self.connection = Some(observer.opened(&opened));
     }
 
-    /// Replaces the observer of an open connection.
+    /// Replaces the observer of the open connection.
     pub(crate) fn wrap(&mut self, wrap: impl FnOnce(Box<dyn ConnectionObserver>) -> Box<dyn ConnectionObserver>) {
         self.connection = self.connection.take().map(wrap);
     }
@@ -171,18 +174,18 @@ impl Observed {
         self.traffic.payload_sent += bytes as u64;
     }
 
-    /// So many bytes were taken off the input.
+    /// Counts bytes consumed from the input.
     pub(crate) fn took(&mut self, bytes: usize) {
         self.traffic.wire_received += bytes as u64;
     }
 
-    /// A message of so many bytes has come.
+    /// Counts a received message.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.traffic.messages_received += 1;
         self.traffic.payload_received += bytes as u64;
     }
 
-    /// Tells what has passed, of which so much was written in all.
+    /// Reports the traffic. `written` is the total number of bytes written so far.
     pub(crate) fn report(&mut self, written: u64) {
         self.traffic.wire_sent += written - self.written;
         self.written = written;

@@ -2,20 +2,21 @@ use crate::error::ProtocolError;
 use crate::error::cause::CloseCause;
 use crate::message::close::CloseFrame;
 
-/// How a connection ended, or is about to.
+/// How a connection ended, or is about to end.
 #[derive(Debug, Default)]
 pub(crate) struct CloseInfo {
-    /// What it was closed with.
+    /// The close code and reason that the connection ended with.
     frame: Option<CloseFrame>,
-    /// The first thing that led to it.
+    /// The first event that led to the end.
     cause: Option<CloseCause>,
-    /// What became of the transport, which counts where nothing was said before.
+    /// How the transport ended. It is the cause if there is no other.
     transport: Option<CloseCause>,
-    /// Nothing more is received, either.
+    /// Whether receiving has ended as well.
     has_ended: bool,
-    /// What is to be told before the close.
+    /// The error to return before the close.
     error: Option<ProtocolError>,
-    /// A client whose closing handshake is done: the server is to end the transport.
+    /// Set for a client whose closing handshake is complete: the server should close the transport
+    /// first.
     expects_transport: bool,
 }
 
@@ -32,23 +33,23 @@ impl CloseInfo {
         self.frame = Some(frame);
     }
 
-    /// Only the first counts.
+    /// Sets the cause. Later calls are ignored.
     pub(crate) fn set_cause(&mut self, cause: CloseCause) {
         self.cause.get_or_insert(cause);
     }
 
-    /// Only the first counts.
+    /// Records the end of the transport. Later causes are ignored.
     pub(crate) fn set_transport(&mut self, cause: CloseCause) {
         self.transport.get_or_insert(cause);
         self.has_ended = true;
     }
 
-    /// Nothing can be sent any more. Only the first counts.
+    /// Records that nothing can be sent any more. Later causes are ignored.
     pub(crate) fn set_write_end(&mut self, cause: CloseCause) {
         self.transport.get_or_insert(cause);
     }
 
-    /// Whether the transport has ended.
+    /// Returns whether the transport has ended.
     #[inline]
     pub(crate) fn has_transport(&self) -> bool {
         self.has_ended
@@ -58,7 +59,7 @@ impl CloseInfo {
         self.expects_transport = true;
     }
 
-    /// Whether the peer should end the transport, and has not.
+    /// Returns whether the peer should close the transport and has not done so.
     pub(crate) fn expects_transport(&self) -> bool {
         self.expects_transport && !self.has_transport()
     }
@@ -67,19 +68,21 @@ impl CloseInfo {
         self.error = Some(error);
     }
 
-    /// Gives it once.
+    /// Returns the error once.
     pub(crate) fn take_error(&mut self) -> Option<ProtocolError> {
         self.error.take()
     }
 
-    /// The transport has ended, and no close was in what came before.
+    /// Records that the transport has ended and that the input received before contained no close
+    /// frame.
     pub(crate) fn set_unanswered(&mut self) {
         if self.is_given_up() {
             self.cause = None;
         }
     }
 
-    /// A close of this side that came to nothing is no cause.
+    /// Returns whether this side gave up on its own close: the timeout or cut is the cause then,
+    /// not the close.
     fn is_given_up(&self) -> bool {
         self.frame.is_none()
             && matches!(self.cause, Some(CloseCause::Local(_)))

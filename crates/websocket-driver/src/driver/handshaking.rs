@@ -1,4 +1,4 @@
-//! The handshake, as far as the application has a part in it, and what it leaves behind.
+//! The handshake as seen by the application, and the heads that remain after it.
 
 use std::sync::Arc;
 
@@ -19,16 +19,18 @@ use crate::handshake::server_side::{self, Reply, ServerHandshake};
 use crate::version::Version;
 
 impl Handshake {
-    /// Accepts the handshake. Returns the response for the HTTP stack to send, 101 or on HTTP/2 200, and the driver of the open
-    /// connection. Further headers may be added to the response. On HTTP/1.1 the stack should send
-    /// [`Version::reason_phrase`] with it.
+    /// Accepts the handshake. Returns the response for the HTTP stack to send, 101 or on HTTP/2
+    /// 200, and the driver of the open connection. Further headers may be added to the response. On
+    /// HTTP/1.1 the stack should send [`Version::reason_phrase`] with it.
     ///
-    /// The driver of a hixie-76 connection opens only with the 8 bytes that follow the head: they must be its first input.
+    /// The driver of a hixie-76 connection opens only with the 8 bytes that follow the head: they
+    /// must be its first input.
     ///
     /// # Errors
     ///
-    /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up. The response to
-    /// send is [`HandshakeError::to_response`]. The observer is notified.
+    /// If the configuration does not allow the version, the head exceeds its limits, or its budget
+    /// is used up. The response to send is [`HandshakeError::to_response`]. The observer is
+    /// notified.
     pub fn accept(self, config: &ServerConfig) -> Result<(Response<()>, Driver), HandshakeError> {
         let settings = config.settings();
         match self.check_head_limits(settings).map_err(HandshakeError::from).and_then(|()| self.negotiate(settings)) {
@@ -53,7 +55,7 @@ impl Driver {
         (response, driver)
     }
 
-    /// Creates a driver that knows the result of its handshake, and has yet to open.
+    /// Creates a driver with a negotiated handshake that is yet to open.
     pub(super) fn negotiated(
         settings: Arc<Settings>,
         version: Version,
@@ -76,27 +78,29 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`ReservedHeader`](UsageError::ReservedHeader) for those that the handshake itself writes, and
-    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start).
+    /// [`ReservedHeader`](UsageError::ReservedHeader) for headers that the handshake itself writes,
+    /// and [`AlreadyAnswered`](UsageError::AlreadyAnswered) after [`start`](Self::start).
     pub fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), UsageError> {
         match &mut self.state {
-            State::ServerHandshake(opening) => opening.set_header(name, value),
-            State::ClientHandshake(connecting) => connecting.set_header(name, value),
+            State::ServerHandshake(server) => server.set_header(name, value),
+            State::ClientHandshake(client) => client.set_header(name, value),
             _ => Err(UsageError::AlreadyAnswered),
         }
     }
 
-    /// Writes this side's part of the handshake to the output: a client's request, a server's response.
+    /// Writes this side's part of the handshake to the output: a client's request or a server's
+    /// response.
     ///
-    /// A request that cannot have a WebSocket is refused there, with [`Event::Error`](crate::Event::Error) and [`Event::Close`](crate::Event::Close).
+    /// A server refuses an invalid request here: [`Event::Error`](crate::Event::Error) and
+    /// [`Event::Close`](crate::Event::Close) follow.
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](UsageError::NotRequested) before [`Event::Connect`](crate::Event::Connect), and
-    /// [`AlreadyAnswered`](UsageError::AlreadyAnswered) when called twice.
+    /// [`NotRequested`](UsageError::NotRequested) before [`Event::Connect`](crate::Event::Connect),
+    /// and [`AlreadyAnswered`](UsageError::AlreadyAnswered) if called twice.
     pub fn start(&mut self) -> Result<(), UsageError> {
-        if let State::ClientHandshake(connecting) = &mut self.state {
-            return connecting.start(&mut self.output);
+        if let State::ClientHandshake(client) = &mut self.state {
+            return client.start(&mut self.output);
         }
         match self.answer() {
             Ok(Reply { response, pipeline, is_open }) => {
@@ -115,12 +119,14 @@ impl Driver {
         }
     }
 
-    /// Refuses a request that could be accepted, in place of [`start`](Self::start): writes this answer to the output, and closes.
-    /// [`Event::Error`](crate::Event::Error) and [`Event::Close`](crate::Event::Close) follow. Where an HTTP stack answers, it is left to that.
+    /// Refuses a request that could be accepted, instead of [`start`](Self::start): writes the
+    /// given response to the output and closes the connection.
+    /// [`Event::Error`](crate::Event::Error) and [`Event::Close`](crate::Event::Close) follow. If
+    /// an HTTP stack sends the response, let it refuse the request.
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Same as [`start`](Self::start).
     pub fn refuse(&mut self, response: Response<impl AsRef<[u8]>>) -> Result<(), UsageError> {
         if let Err(AcceptError::Usage(error)) = self.answer() {
             return Err(error);
@@ -131,8 +137,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Returns why a request that was read cannot be accepted: what [`start`](Self::start) would answer it with. `None` if it can
-    /// be, or is not read yet.
+    /// Returns the reason why a request that was read cannot be accepted and [`start`](Self::start)
+    /// will refuse it. Returns `None` if it can be accepted or was not read yet.
     #[must_use]
     pub fn refusal(&self) -> Option<&HandshakeError> {
         match &self.state {
@@ -141,71 +147,76 @@ impl Driver {
         }
     }
 
-    /// A client's request for an HTTP/2 stack to send, in place of [`start`](Self::start): a CONNECT, to which the stack adds
-    /// the pseudo-header `:protocol` with the value `websocket` (RFC 8441 §5). Its answer goes to
-    /// [`receive_response`](Self::receive_response), and from there on the bytes of the stream are the transport.
+    /// Returns a client's request for an HTTP/2 stack to send, instead of [`start`](Self::start): a
+    /// CONNECT request, to which the stack adds the pseudo-header `:protocol` with the value
+    /// `websocket` (RFC 8441 §5). Pass the response to
+    /// [`receive_response`](Self::receive_response). From then on the bytes of the stream are the
+    /// transport.
     ///
-    /// The stack must know that the server takes such requests (RFC 8441 §3).
+    /// The stack must know that the server accepts such requests (RFC 8441 §3).
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); [`NotRequested`](UsageError::NotRequested) of a server, and
-    /// [`ReservedHeader`](UsageError::ReservedHeader) for a header that HTTP/2 has no place for (RFC 9113 §8.2.2).
+    /// Same as [`start`](Self::start). In addition, [`NotRequested`](UsageError::NotRequested) on a
+    /// server, and [`ReservedHeader`](UsageError::ReservedHeader) for a header that HTTP/2 does not
+    /// allow (RFC 9113 §8.2.2).
     pub fn extended_connect(&mut self) -> Result<Request<()>, UsageError> {
         match &mut self.state {
-            State::ClientHandshake(connecting) => connecting.extended_connect(),
+            State::ClientHandshake(client) => client.extended_connect(),
             State::ServerHandshake(_) => Err(UsageError::NotRequested),
             _ => Err(UsageError::AlreadyAnswered),
         }
     }
 
-    /// Takes the answer to [`extended_connect`](Self::extended_connect): with the first bytes of its body where that is a
-    /// refusal, which has any status but 2xx. [`Event::Open`](crate::Event::Open) or [`Event::Error`](crate::Event::Error) come of it.
+    /// Receives the response to [`extended_connect`](Self::extended_connect). If it is a refusal,
+    /// that is, its status is not 2xx, it should contain the first bytes of its body.
+    /// [`Event::Open`](crate::Event::Open) or [`Event::Error`](crate::Event::Error) follows.
     ///
     /// # Errors
     ///
-    /// [`NotRequested`](UsageError::NotRequested) where no answer is waited for.
+    /// [`NotRequested`](UsageError::NotRequested) if no response is expected.
     pub fn receive_response(&mut self, response: Response<Bytes>) -> Result<(), UsageError> {
-        let State::ClientHandshake(connecting) = &mut self.state else {
+        let State::ClientHandshake(client) = &mut self.state else {
             return Err(UsageError::NotRequested);
         };
-        let outcome = connecting.answered(response)?;
+        let outcome = client.receive_response(response)?;
         self.connected(outcome);
         Ok(())
     }
 
-    /// The protocol spoken, once the request is known and can be served.
+    /// Returns the version of the protocol, once a valid request is known.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         self.version
     }
 
-    /// The subprotocol agreed to (RFC 6455 §1.9).
+    /// Returns the negotiated subprotocol (RFC 6455 §1.9).
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.heads.as_ref()?.protocol.as_deref()
     }
 
-    /// The request that [`Driver::server`] has read, from [`Event::Connect`](crate::Event::Connect) on.
+    /// Returns the request that [`Driver::server`] has read, from
+    /// [`Event::Connect`](crate::Event::Connect) on.
     #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
         self.heads.as_ref()?.request.as_deref()
     }
 
-    /// Takes that request, for who wants to keep it longer than the driver, or not at all.
+    /// Takes the request out of the driver, to keep it or to free its memory.
     pub fn take_request(&mut self) -> Option<Request<()>> {
         let request = self.heads.as_mut()?.request.take();
         self.tidy_heads();
         request.map(|request| *request)
     }
 
-    /// The response that a client has read, from [`Event::Open`](crate::Event::Open) on.
+    /// Returns the response that a client has read, from [`Event::Open`](crate::Event::Open) on.
     #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
         self.heads.as_ref()?.response.as_deref()
     }
 
-    /// Takes that response.
+    /// Takes the response out of the driver, to keep it or to free its memory.
     pub fn take_response(&mut self) -> Option<Response<()>> {
         let response = self.heads.as_mut()?.response.take();
         self.tidy_heads();
@@ -216,7 +227,7 @@ impl Driver {
         self.heads.get_or_insert_default()
     }
 
-    /// Lets go of what is empty.
+    /// Frees the heads if they are empty.
     fn tidy_heads(&mut self) {
         self.heads.take_if(|heads| heads.protocol.is_none() && heads.request.is_none() && heads.response.is_none());
     }

@@ -1,4 +1,4 @@
-//! What the driver does on its own account: open, answer pings and closes, fail, end.
+//! The transitions of the driver: opening, answering pings and closes, failing, ending.
 
 use bytes::Bytes;
 use websocket_driver_extensions::Pipeline;
@@ -18,8 +18,8 @@ use crate::version::Version;
 
 impl Driver {
     pub(super) fn record_agreement(&mut self) {
-        if let State::ServerHandshake(opening) = &self.state
-            && let Some((version, protocol)) = opening.negotiated()
+        if let State::ServerHandshake(server) = &self.state
+            && let Some((version, protocol)) = server.negotiated()
         {
             self.version = Some(version);
             if let Some(protocol) = protocol.map(Into::into) {
@@ -30,16 +30,16 @@ impl Driver {
 
     pub(super) fn answer(&mut self) -> Result<Reply, AcceptError> {
         match &mut self.state {
-            State::ServerHandshake(opening) => opening.answer(),
+            State::ServerHandshake(server) => server.answer(),
             _ => Err(UsageError::AlreadyAnswered.into()),
         }
     }
 
-    /// Reads on with what the handshake needs next; tells whether that brought anything about.
+    /// Continues the handshake with the input. Returns whether its state has changed.
     pub(super) fn open_further(&mut self) -> bool {
-        if let State::ClientHandshake(connecting) = &mut self.state {
+        if let State::ClientHandshake(client) = &mut self.state {
             let has_ended = self.end.as_ref().is_some_and(|end| end.has_transport());
-            return match connecting.read(&mut self.input, has_ended, &self.settings) {
+            return match client.read(&mut self.input, has_ended, &self.settings) {
                 Some(outcome) => {
                     self.connected(outcome);
                     true
@@ -47,10 +47,10 @@ impl Driver {
                 None => false,
             };
         }
-        let State::ServerHandshake(opening) = &mut self.state else {
+        let State::ServerHandshake(server) = &mut self.state else {
             return false;
         };
-        match opening.read_head(&mut self.input, &self.settings) {
+        match server.read_head(&mut self.input, &self.settings) {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
                 self.heads_mut().request = Some(Box::new(request));
@@ -66,7 +66,7 @@ impl Driver {
                 return true;
             }
         }
-        match opening.read_body(&mut self.input) {
+        match server.read_body(&mut self.input) {
             Some(digest) => {
                 self.output.put_slice(&digest);
                 self.open(None);
@@ -76,14 +76,14 @@ impl Driver {
         }
     }
 
-    /// Takes what came of a client's handshake.
+    /// Applies the outcome of a client's handshake.
     pub(super) fn connected(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Negotiated(response, agreed) => {
+            Outcome::Negotiated(response, negotiated) => {
                 self.version = Some(Version::Hybi13);
                 let heads = self.heads_mut();
-                (heads.protocol, heads.response) = (agreed.protocol, Some(Box::new(response)));
-                self.open(agreed.pipeline);
+                (heads.protocol, heads.response) = (negotiated.protocol, Some(Box::new(response)));
+                self.open(negotiated.pipeline);
             }
             Outcome::Failed(error) => self.end_with_error(error.into()),
         }
@@ -94,8 +94,8 @@ impl Driver {
             return;
         };
         let (role, queue) = match std::mem::replace(&mut self.state, State::Closed) {
-            State::ServerHandshake(opening) => (Role::Server, opening.queue),
-            State::ClientHandshake(connecting) => (Role::Client, connecting.queue),
+            State::ServerHandshake(server) => (Role::Server, server.queue),
+            State::ClientHandshake(client) => (Role::Client, client.queue),
             state => {
                 self.state = state;
                 return;
@@ -114,13 +114,13 @@ impl Driver {
         }
     }
 
-    /// Begins to frame messages, once the handshake is complete.
+    /// Starts to frame messages, once the handshake is complete.
     pub(super) fn open_as(&mut self, protocol: Protocol) {
         self.state = State::Open(protocol);
         self.news.add(PendingEvents::OPEN);
     }
 
-    /// Closes because of a message that was queued before the version was known, and cannot be sent.
+    /// Closes because of a message that was queued before the version was known and cannot be sent.
     fn close_undeliverable(&mut self, error: SendError) {
         let code = match &error {
             SendError::Extension(error) => error.close_code().into(),
@@ -137,13 +137,15 @@ impl Driver {
         if self.close_sent {
             return;
         }
-        // Where much waits to be written, pings are not answered one by one: the latest is, once the answer before it has left
-        // (RFC 6455 §5.5.3). So a peer that sends pings and reads nothing cannot make the output grow.
+        // If much output is waiting, only the latest ping is answered, once the previous pong has
+        // been written (RFC 6455 §5.5.3). Otherwise a peer that sends pings and reads nothing could
+        // make the output grow.
         if self.output.is_long() || self.extras.holds_pong() {
-            // Copied, since it would hold the read buffer.
+            // Copied, since it would keep the read buffer alive.
             self.extras.hold_pong(Bytes::copy_from_slice(data));
         } else if let State::Open(protocol) = &self.state {
-            // A ping has no more bytes than a pong may have, and only protocols with pings come here.
+            // Cannot fail: a ping is no longer than a pong may be, and protocols without pings do
+            // not get here.
             let _ = protocol.pong(data, &self.settings, &mut self.output);
         }
     }
@@ -159,21 +161,21 @@ impl Driver {
         }
     }
 
-    /// RFC 6455 §5.5.1: a close is answered by one with the same code, unless it is the answer itself.
+    /// Answers a close frame with the same code, unless it is itself the answer (RFC 6455 §5.5.1).
     pub(super) fn answer_close(&mut self, close: CloseFrame) {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
         {
             protocol.close(&close.code.into(), &self.settings, &mut self.output);
         }
-        // RFC 6455 §7.1.1: the server is the first to end the transport.
+        // The server closes the transport first (RFC 6455 §7.1.1).
         if matches!(&self.state, State::Open(protocol) if protocol.is_client()) {
             self.end.get_or_insert_default().expect_transport();
         }
         self.end(close.clone(), CloseCause::Remote(close));
     }
 
-    /// Begins to close, with a code and a reason that can be sent.
+    /// Starts the closing handshake with a valid code and reason.
     pub(super) fn begin_to_close(&mut self, close: CloseFrame, cause: CloseCause) {
         match &self.state {
             State::ServerHandshake(_) | State::ClientHandshake(_) => self.end(close, cause),
@@ -191,7 +193,7 @@ impl Driver {
         }
     }
 
-    /// RFC 6455 §7.1.7: the peer is told why, and nothing is read any more.
+    /// Fails the connection (RFC 6455 §7.1.7): tells the peer why, and stops reading.
     pub(super) fn fail(&mut self, error: ProtocolError) {
         if let State::Open(protocol) = &self.state
             && !self.close_sent
@@ -211,7 +213,7 @@ impl Driver {
             State::Open(protocol) if cause == CloseCause::Ended => protocol.end_of_transport(),
             _ => CloseCode::ABNORMAL.into(),
         };
-        // Where an end is the protocol's way to close.
+        // In some drafts the end of the transport is a regular close.
         let is_close = close.code != CloseCode::ABNORMAL;
         let cause = if is_close { CloseCause::Remote(close.clone()) } else { cause };
         self.end(close, cause);
@@ -226,7 +228,7 @@ impl Driver {
         self.end(close, error.into());
     }
 
-    /// The last step of all ends. An earlier cause holds.
+    /// Ends the connection; every end goes through here. An earlier cause takes precedence.
     pub(super) fn end(&mut self, close: CloseFrame, cause: CloseCause) {
         self.state = State::Closed;
         self.extras.take_pong();

@@ -4,7 +4,7 @@ use crate::config::budget::Charge;
 use crate::config::observer::Observed;
 use crate::config::settings::Settings;
 
-/// What few connections have. Boxed together, as each has a place for it.
+/// State that few connections have, in one box to keep the others small.
 #[derive(Debug)]
 pub(super) struct OptionalState(Option<Box<Inner>>);
 
@@ -12,7 +12,7 @@ pub(super) struct OptionalState(Option<Box<Inner>>);
 struct Inner {
     charge: Option<Charge>,
     observed: Option<Observed>,
-    /// The payload of the answer to the latest ping, where it could not be given yet.
+    /// The payload of the latest ping, if it could not be answered yet.
     held_pong: Option<Bytes>,
 }
 

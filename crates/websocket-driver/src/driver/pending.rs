@@ -1,9 +1,10 @@
 use crate::driver::close_info::CloseInfo;
 use crate::event::Event;
 
-/// Events that are due, in the order in which they are returned. An error is in the [`CloseInfo`].
+/// The events that are due, in the order in which they are returned. An error is stored in the
+/// [`CloseInfo`].
 ///
-/// In one byte, since whether there are any is looked at for each message.
+/// A single byte, since it is tested for every message.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEvents(u8);
 
@@ -16,13 +17,13 @@ impl PendingEvents {
         self.0 |= event;
     }
 
-    /// The next of them.
+    /// Returns the next event.
     #[inline]
     pub(crate) fn next(&mut self, end: &mut Option<Box<CloseInfo>>) -> Option<Event> {
         if self.is_empty() { None } else { self.next_cold(end) }
     }
 
-    /// Whether there are none. An error never comes without a close.
+    /// Returns whether no event is due. An error is always accompanied by a close.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.0 == 0

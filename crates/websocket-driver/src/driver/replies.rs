@@ -1,4 +1,4 @@
-//! For runtimes: replies that were encoded elsewhere.
+//! For runtimes: replies that were encoded without access to the driver.
 
 use bytes::Buf;
 
@@ -11,38 +11,40 @@ use crate::handshake::queue::Command;
 use crate::message::close::CloseFrame;
 
 impl Driver {
-    /// Prepares a buffer for replies to this connection: notes how they are sent, and how many bytes there is room for under
-    /// [`Config::max_output`](crate::Config::max_output). What is in the buffer stays there.
+    /// Prepares a buffer for replies to this connection: records how they are encoded, and how many
+    /// bytes fit below [`Config::max_output`](crate::Config::max_output). Replies already in the
+    /// buffer are kept.
     #[inline]
     pub fn begin_replies(&self, replies: &mut ReplyBuffer) {
         let room = self.settings.max_output.saturating_sub(self.output.remaining());
         if let State::Open(Protocol::Hybi(hybi)) = &self.state
             && hybi.sends_plain()
             && !self.close_sent
-            && replies.kept.is_empty()
+            && replies.deferred.is_empty()
             && replies.close.is_none()
         {
             replies.set_target(Target::Frames, room);
         } else {
-            self.begin_kept_replies(replies, room);
+            self.begin_deferred_replies(replies, room);
         }
     }
 
     #[cold]
-    fn begin_kept_replies(&self, replies: &mut ReplyBuffer, room: usize) {
+    fn begin_deferred_replies(&self, replies: &mut ReplyBuffer, room: usize) {
         let is_closed = self.close_sent || matches!(self.state, State::Closed) || replies.close.is_some();
         replies.set_target(if is_closed { Target::Closed } else { Target::Driver }, room);
         replies.set_text_only(self.version.filter(|version| version.is_hixie()));
     }
 
-    /// Moves the replies to the output, behind what waits there, and begins to close if that is among them. It takes them
-    /// even if the output has become full in the meantime. The buffer takes no more until
-    /// [`begin_replies`](Self::begin_replies) is called again.
+    /// Moves the replies to the end of the output, and starts the closing handshake if a close is
+    /// among them. Replies are accepted even if the output has become full in the meantime. Call
+    /// [`begin_replies`](Self::begin_replies) before using the buffer again.
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed) if messages were dropped because the connection is closing or closed, and the first
-    /// error of a message that is encoded only now. The other messages are sent.
+    /// [`Closed`](SendError::Closed) if messages were dropped because the connection is closing or
+    /// closed; otherwise the first error of a message that is encoded here. The other messages are
+    /// sent.
     #[inline]
     pub fn commit(&mut self, replies: &mut ReplyBuffer) -> Result<(), SendError> {
         if replies.is_empty() {
@@ -53,22 +55,22 @@ impl Driver {
             self.output.append(&mut replies.frames);
         }
         let is_dropped = replies.frames.discard();
-        let (kept, close) = replies.finish();
-        if is_open && kept.is_empty() && close.is_none() {
+        let (deferred, close) = replies.finish();
+        if is_open && deferred.is_empty() && close.is_none() {
             return Ok(());
         }
-        self.commit_rest(is_dropped, kept, close)
+        self.commit_deferred(is_dropped, deferred, close)
     }
 
     #[cold]
-    fn commit_rest(
+    fn commit_deferred(
         &mut self,
         is_dropped: bool,
-        kept: Vec<Reply>,
+        deferred: Vec<Reply>,
         close: Option<Box<CloseFrame>>,
     ) -> Result<(), SendError> {
         let mut committed = if is_dropped { Err(SendError::Closed) } else { Ok(()) };
-        for reply in kept {
+        for reply in deferred {
             let sent = self.commit_reply(reply);
             committed = committed.and(sent);
         }

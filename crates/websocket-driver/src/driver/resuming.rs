@@ -1,4 +1,4 @@
-//! Connections whose handshake was done elsewhere.
+//! Connections whose handshake was performed elsewhere.
 
 use super::Driver;
 use crate::config::{Config, Side};
@@ -8,12 +8,12 @@ use crate::handshake::completed::CompletedHandshake;
 use crate::version::Version;
 
 impl Driver {
-    /// A driver for a connection whose handshake was done elsewhere, and agreed to no extension. Its first event is
-    /// [`Event::Open`](crate::Event::Open). Bytes that were read behind the handshake are its first
-    /// [input](Self::receive).
+    /// Creates a driver for a connection whose handshake was performed elsewhere and negotiated no
+    /// extension. Its first event is [`Event::Open`](crate::Event::Open). Pass bytes that were read
+    /// after the handshake to [`receive`](Self::receive) first.
     ///
-    /// Of the configuration it takes what applies to open connections. Extensions are not used, and a spent
-    /// [`Budget`](crate::Budget) refuses nothing, though what the connection holds is charged to it.
+    /// Only the settings for open connections apply. Extensions are not used. A spent
+    /// [`Budget`](crate::Budget) does not refuse the connection, but is charged with its memory.
     ///
     /// ```
     /// use websocket_driver::{CompletedHandshake, Config, Driver, Event, Message};

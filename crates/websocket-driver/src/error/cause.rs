@@ -5,7 +5,8 @@ use crate::error::chain::ErrorChain;
 use crate::error::limit::LimitExceeded;
 use crate::message::close::{CloseCode, CloseFrame};
 
-/// The reason why a connection ended: the first event that led to it. The [`CloseFrame`] is what was sent or received about it.
+/// The reason why a connection ended: the first event that led to it. The [`CloseFrame`] is the
+/// close code and reason that were sent or received.
 ///
 /// ```
 /// use websocket_driver::CloseCause;
@@ -22,7 +23,8 @@ pub enum CloseCause {
     Local(CloseFrame),
     /// The peer closed, with this code and reason.
     Remote(CloseFrame),
-    /// The peer, or the request or response of the handshake, violated the protocol: [`ProtocolError::section`] names the rule.
+    /// The peer, or the request or response of the handshake, violated the protocol:
+    /// [`ProtocolError::section`] names the rule.
     Protocol(ProtocolError),
     /// The peer exceeded a limit.
     Limit(LimitExceeded),
@@ -32,7 +34,8 @@ pub enum CloseCause {
     Ended,
     /// The peer, or an intermediary, reset the transport.
     Reset,
-    /// TLS ended without `close_notify` (RFC 8446 §6.1): the data may have been truncated by an attacker.
+    /// TLS ended without `close_notify` (RFC 8446 §6.1): the data may have been truncated by an
+    /// attacker.
     Truncated,
     /// The transport failed in another way.
     Failed(io::ErrorKind),
@@ -57,8 +60,8 @@ pub enum Timeout {
 }
 
 impl CloseCause {
-    /// Returns the kind of the cause, for use as a metric label: `local`, `remote`, `protocol`, `limit`, `timeout`, `ended`,
-    /// `reset`, `truncated`, `failed`, `dropped`, `cut`.
+    /// Returns the kind of the cause, for use as a metric label: `local`, `remote`, `protocol`,
+    /// `limit`, `timeout`, `ended`, `reset`, `truncated`, `failed`, `dropped`, `cut`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Local(_) => "local",
@@ -75,9 +78,9 @@ impl CloseCause {
         }
     }
 
-    /// Returns the close code that the cause stands for: that of the close frame that was sent or received, the one that a
-    /// protocol violation or an exceeded limit is answered with, [`CloseCode::GOING_AWAY`] after an idle timeout, and
-    /// otherwise [`CloseCode::ABNORMAL`] (RFC 6455 §7.4.1).
+    /// Returns the close code for the cause: that of the close frame sent or received, the code
+    /// that a protocol violation or an exceeded limit is answered with, [`CloseCode::GOING_AWAY`]
+    /// after an idle timeout, and otherwise [`CloseCode::ABNORMAL`] (RFC 6455 §7.4.1).
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::Local(close) | Self::Remote(close) => close.code,
@@ -99,19 +102,20 @@ impl From<ProtocolError> for CloseCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransportEnd {
-    /// It ended in order: a FIN, or the `close_notify` of TLS.
+    /// The transport ended in order: a FIN, or the `close_notify` of TLS.
     Ended,
-    /// It was reset.
+    /// The transport was reset.
     Reset,
-    /// TLS ended without `close_notify` (RFC 8446 §6.1); the data may have been truncated by an attacker.
+    /// TLS ended without `close_notify` (RFC 8446 §6.1); the data may have been truncated by an
+    /// attacker.
     Truncated,
-    /// It failed otherwise.
+    /// The transport failed in another way.
     Failed(io::ErrorKind),
-    /// The caller dropped it, since a timeout expired.
+    /// The caller dropped the transport, since a timeout expired.
     TimedOut(Timeout),
-    /// The caller dropped it, since the application has dropped the connection.
+    /// The caller dropped the transport, since the application has dropped the connection.
     Dropped,
-    /// The caller dropped it, since a shutdown could wait no longer.
+    /// The caller dropped the transport, since a shutdown reached its limit.
     Cut,
 }
 

@@ -25,7 +25,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// Returns the name of what it bounds, such as "frame size".
+    /// Returns the name of the bounded quantity, such as "frame size".
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +40,8 @@ impl Limit {
         }
     }
 
-    /// Returns the code that a connection is closed with when the limit is exceeded (RFC 6455 §7.4.1).
+    /// Returns the code that a connection is closed with when the limit is exceeded (RFC 6455
+    /// §7.4.1).
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {

@@ -17,95 +17,99 @@ use crate::message::close::CloseCode;
 
 /// A protocol violation by the peer, or a limit that the peer exceeded.
 ///
-/// It arrives as [`Event::Error`](crate::Event::Error); by then, the close frame that answers it is in the output.
+/// Returned as [`Event::Error`](crate::Event::Error). By then the close frame that answers it is in
+/// the output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// A reserved bit is set that no extension owns.
+    /// A reserved bit is set that no negotiated extension uses.
     #[error("unexpected reserved bits (RFC 6455 §5.2)")]
     ReservedBits,
-    /// The opcode is none of 0, 1, 2, 8, 9, 10.
+    /// The opcode is not 0, 1, 2, 8, 9 or 10.
     #[error("unknown opcode {0} (RFC 6455 §5.2)")]
     UnknownOpcode(u8),
-    /// A control frame without the final bit.
+    /// A control frame does not have the FIN bit.
     #[error("fragmented control frame (RFC 6455 §5.5)")]
     FragmentedControl,
-    /// A control frame with more than 125 bytes.
+    /// A control frame is longer than 125 bytes.
     #[error("control frame payload exceeds 125 bytes (RFC 6455 §5.5)")]
     ControlTooLong,
-    /// A frame from a server that is masked.
+    /// A frame from a server is masked.
     #[error("masked frame from a server (RFC 6455 §5.1)")]
     MaskedFrame,
-    /// A frame from a client that is not masked.
+    /// A frame from a client is not masked.
     #[error("unmasked frame from a client (RFC 6455 §5.1)")]
     UnmaskedFrame,
-    /// The length is written with more bytes than it needs.
+    /// The length is encoded with more bytes than necessary.
     #[error("payload length is not minimally encoded (RFC 6455 §5.2)")]
     LengthNotMinimal,
     /// The top bit of a 64-bit length is set.
     #[error("most significant bit of the payload length is set (RFC 6455 §5.2)")]
     LengthTopBit,
-    /// A continuation frame where no message was begun.
+    /// A continuation frame without a message to continue.
     #[error("unexpected continuation frame (RFC 6455 §5.4)")]
     UnexpectedContinuation,
-    /// A new message before the last fragment of the one begun.
+    /// A new message before the last fragment of the previous one.
     #[error("expected a continuation frame (RFC 6455 §5.4)")]
     ExpectedContinuation,
-    /// A text message that is not UTF-8.
+    /// A text message is not valid UTF-8.
     #[error("invalid UTF-8 in text message (RFC 6455 §8.1)")]
     InvalidUtf8,
-    /// A close frame whose body is one byte.
+    /// The body of a close frame is a single byte.
     #[error("truncated close code (RFC 6455 §5.5.1)")]
     TruncatedCloseCode,
-    /// A close frame with a code that may not be sent.
+    /// A close frame has a code that must not be sent.
     #[error("invalid close code {0} (RFC 6455 §7.4)")]
     InvalidCloseCode(CloseCode),
-    /// A close frame whose reason is not UTF-8.
+    /// The reason of a close frame is not valid UTF-8.
     #[error("invalid UTF-8 in close reason (RFC 6455 §5.5.1)")]
     InvalidCloseReason,
-    /// A frame longer than [`Config::max_frame_size`](crate::Config::max_frame_size).
+    /// A frame is longer than [`Config::max_frame_size`](crate::Config::max_frame_size).
     #[error("frame of {size} bytes exceeds the limit of {limit}")]
     FrameTooBig {
-        /// The length that was announced, or had come when the limit was met.
+        /// The announced length, or the length received when the limit was exceeded.
         size: u64,
         /// The limit.
         limit: usize,
     },
-    /// A message longer than [`Config::max_message_size`](crate::Config::max_message_size).
+    /// A message is longer than [`Config::max_message_size`](crate::Config::max_message_size).
     #[error("message of at least {size} bytes exceeds the limit of {limit}")]
     MessageTooBig {
-        /// What had come and was announced when the limit was met.
+        /// The bytes received and announced when the limit was exceeded.
         size: u64,
         /// The limit.
         limit: usize,
     },
-    /// A message of more fragments than [`Config::max_fragments`](crate::Config::max_fragments).
+    /// A message has more fragments than [`Config::max_fragments`](crate::Config::max_fragments).
     #[error("message exceeds the limit of {limit} fragments")]
     TooManyFragments {
         /// The limit.
         limit: usize,
     },
-    /// A connection that holds more than [`Config::max_memory`](crate::Config::max_memory).
+    /// The connection holds more memory than [`Config::max_memory`](crate::Config::max_memory).
     #[error("connection memory of {size} bytes exceeds the limit of {limit}")]
     TooMuchMemory {
-        /// What it holds.
+        /// The memory held, in bytes.
         size: u64,
         /// The limit.
         limit: usize,
     },
-    /// More frames a second than [`Config::max_frame_rate`](crate::Config::max_frame_rate).
+    /// The peer sent more frames per second than
+    /// [`Config::max_frame_rate`](crate::Config::max_frame_rate).
     #[error("more than {limit} frames per second")]
     TooManyFrames {
         /// The limit.
         limit: u32,
     },
-    /// More control frames a second than [`Config::max_control_rate`](crate::Config::max_control_rate).
+    /// The peer sent more control frames per second than
+    /// [`Config::max_control_rate`](crate::Config::max_control_rate).
     #[error("more than {limit} control frames per second")]
     TooManyControlFrames {
         /// The limit.
         limit: u32,
     },
-    /// The length of a hixie frame is written with more bytes than any length within the limits needs.
+    /// The length of a hixie frame is encoded with more bytes than any length within the limits
+    /// needs.
     #[error("frame length is not terminated (draft-hixie-76 §5.3)")]
     LengthUnterminated,
     /// An extension could not decode a message.
@@ -120,7 +124,7 @@ pub enum ProtocolError {
     Handshake(#[source] Box<HandshakeError>),
 }
 
-// The large ones are boxed, as this type is a part of every result on the way of a message.
+// Large variants are boxed, since this type is part of every result on the message path.
 impl From<ExtensionError> for ProtocolError {
     fn from(error: ExtensionError) -> Self {
         Self::Extension(Box::new(error))
@@ -140,7 +144,7 @@ impl From<HandshakeError> for ProtocolError {
 }
 
 impl ProtocolError {
-    /// The code that the connection is closed with (RFC 6455 §7.4.1).
+    /// Returns the code that the connection is closed with (RFC 6455 §7.4.1).
     #[must_use]
     pub fn close_code(&self) -> CloseCode {
         match self {
@@ -156,7 +160,7 @@ impl ProtocolError {
         }
     }
 
-    /// The limit that was exceeded, where it is one and no rule of the protocol.
+    /// Returns the limit that was exceeded, if the error is not a protocol violation.
     #[must_use]
     pub fn exceeded(&self) -> Option<LimitExceeded> {
         let (limit, max, size) = match *self {
@@ -183,7 +187,8 @@ impl ProtocolError {
         Some(LimitExceeded { limit, max, size })
     }
 
-    /// Where the rule is written that was broken; `None` for limits, and for handshakes, whose reason names it.
+    /// Returns the section of the specification that was violated. Returns `None` for limits, and
+    /// for handshakes, whose source names it.
     #[must_use]
     pub fn section(&self) -> Option<&'static str> {
         Some(match self {
@@ -224,23 +229,25 @@ pub enum HandshakeError {
     /// No `Upgrade` header has the token `websocket` (RFC 6455 §4.2.1).
     #[error("missing \"websocket\" in Upgrade header")]
     Upgrade,
-    /// The `Host` header is missing, repeated or malformed (RFC 6455 §4.2.1, RFC 9112 §3.2), or on HTTP/2 differs from
-    /// `:authority` (RFC 9113 §8.3.1).
+    /// The `Host` header is missing, repeated or malformed (RFC 6455 §4.2.1, RFC 9112 §3.2), or on
+    /// HTTP/2 differs from `:authority` (RFC 9113 §8.3.1).
     #[error("missing or invalid Host header")]
     Host,
-    /// The `Sec-WebSocket-Version` is missing or not spoken here (RFC 6455 §4.4).
+    /// The `Sec-WebSocket-Version` header is missing or names an unsupported version (RFC 6455
+    /// §4.4).
     #[error("unsupported WebSocket version, expected one of {supported}")]
     UnsupportedVersion {
-        /// What is spoken, as in `Sec-WebSocket-Version`.
+        /// The supported versions, formatted as in `Sec-WebSocket-Version`.
         supported: &'static str,
     },
     /// `Sec-WebSocket-Key` is missing (RFC 6455 §4.2.1).
     #[error("missing Sec-WebSocket-Key header")]
     MissingKey,
-    /// `Sec-WebSocket-Key` is not the base64 of 16 bytes, or is there twice (RFC 6455 §4.2.1).
+    /// `Sec-WebSocket-Key` is repeated or not the base64 encoding of 16 bytes (RFC 6455 §4.2.1).
     #[error("invalid Sec-WebSocket-Key header, expected 16 bytes in base64")]
     InvalidKey,
-    /// `Sec-WebSocket-Key1` or `-Key2` is missing, or holds no number (draft-hixie-76 §5.2).
+    /// `Sec-WebSocket-Key1` or `Sec-WebSocket-Key2` is missing or contains no number
+    /// (draft-hixie-76 §5.2).
     #[error("missing or invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2 header")]
     InvalidHixieKey,
     /// `Sec-WebSocket-Protocol` is not a list of tokens (RFC 6455 §4.3).
@@ -249,7 +256,8 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Extensions` does not follow the grammar (RFC 6455 §9.1).
     #[error(transparent)]
     InvalidExtensions(#[from] HeaderError),
-    /// The request declares a body, which a handshake does not have; in draft 76 other than of 8 bytes.
+    /// The request declares a body, which a handshake does not have. In draft 76, a body of other
+    /// than 8 bytes.
     #[error("unexpected body in handshake request")]
     Body,
     /// The head of the request could not be read.
@@ -258,7 +266,7 @@ pub enum HandshakeError {
     /// The [`Budget`](crate::Budget) of the server is spent.
     #[error("server is at capacity")]
     Busy {
-        /// What the client is told to wait, in seconds.
+        /// The `Retry-After` sent to the client, in seconds.
         retry_after: u64,
     },
     /// The application has [refused](crate::Driver::refuse) a request that could be accepted.
@@ -267,15 +275,17 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered as plain HTTP: its method,
-    /// HTTP version, `Connection` or `Upgrade` are not those of a handshake.
+    /// Returns whether the request is not a WebSocket handshake at all, so that it may be answered
+    /// as plain HTTP: its method, HTTP version, `Connection` or `Upgrade` are not those of a
+    /// handshake.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
         matches!(self, Self::Method | Self::HttpVersion | Self::Connection | Self::Upgrade)
     }
 
-    /// Returns the status of the response: 405 for a method (RFC 9110 §15.5.6), 426 for a version (RFC 6455 §4.4), 503 when the
-    /// server is at capacity, the application's own, and 400 otherwise.
+    /// Returns the status of the response: 405 for a method (RFC 9110 §15.5.6), 426 for a version
+    /// (RFC 6455 §4.4), 503 when the server is at capacity, the application's own, and 400
+    /// otherwise.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -287,11 +297,11 @@ impl HandshakeError {
         }
     }
 
-    /// Returns the HTTP response: the status, a line of plain text, and the headers `Allow` for 405, `Sec-WebSocket-Version` for
-    /// 426 and `Retry-After` for 503.
+    /// Returns the HTTP response: the status, a line of plain text, and the headers `Allow` for
+    /// 405, `Sec-WebSocket-Version` for 426 and `Retry-After` for 503.
     ///
-    /// It has no `Content-Length`. On HTTP/2, remove `Upgrade` and `Connection`, which a 426 has (RFC 9110 §15.5.22), and
-    /// replace the `Allow` of a 405, which is `GET`, by `CONNECT`.
+    /// It has no `Content-Length`. On HTTP/2, remove `Upgrade` and `Connection`, which a 426 has
+    /// (RFC 9110 §15.5.22), and replace the `Allow` of a 405, which is `GET`, by `CONNECT`.
     pub fn to_response(&self) -> Response<String> {
         let mut response = text_response(self.status(), self);
         let headers = response.headers_mut();
@@ -318,33 +328,35 @@ fn text_response(status: StatusCode, error: &impl fmt::Display) -> Response<Stri
     response
 }
 
-/// The reason why a message was not accepted for sending: the caller's mistake or the connection's state, never the peer's fault.
+/// The reason why a message was not accepted for sending: a mistake of the caller or the state of
+/// the connection, never a fault of the peer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The connection is closing or closed.
     #[error("connection is closed")]
     Closed,
-    /// [`Config::max_output`](crate::Config::max_output) bytes wait to be written. Write
+    /// [`Config::max_output`](crate::Config::max_output) bytes are waiting to be written. Write
     /// [`Driver::output`](crate::Driver::output) and try again.
     #[error("output buffer is full")]
     OutputFull,
-    /// The protocol of this connection has no such frame: hixie knows only text.
+    /// The version of this connection does not support the frame: the hixie drafts only have text
+    /// messages.
     #[error("{version} supports only text messages")]
     NotSupported {
-        /// The protocol's name, as [`Version`](crate::Version) displays it.
+        /// The name of the version, as displayed by [`Version`](crate::Version).
         version: &'static str,
     },
-    /// A ping or pong of more than 125 bytes (RFC 6455 §5.5).
+    /// A ping or pong is longer than 125 bytes (RFC 6455 §5.5).
     #[error("ping or pong payload exceeds 125 bytes")]
     ControlTooLong,
-    /// A close code that may not be sent (RFC 6455 §7.4).
+    /// The close code must not be sent (RFC 6455 §7.4).
     #[error("invalid close code {0}")]
     InvalidCloseCode(CloseCode),
     /// An extension could not encode the message.
     #[error(transparent)]
     Extension(Box<ExtensionError>),
-    /// A close reason of more than 123 bytes (RFC 6455 §5.5).
+    /// The close reason is longer than 123 bytes (RFC 6455 §5.5).
     #[error("close reason exceeds 123 bytes")]
     ReasonTooLong,
 }

@@ -8,7 +8,8 @@ use websocket_driver_extensions::{ExtensionError, HeaderError};
 use crate::error::head::HeadError;
 use crate::message::close::CloseCode;
 
-/// A handshake that a client failed because of the server's response (RFC 6455 §4.1), with what was received of that response.
+/// A handshake that a client failed because of the server's response (RFC 6455 §4.1), with what was
+/// received of that response.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseError {
@@ -20,8 +21,8 @@ pub struct ResponseError {
     pub version: Option<Version>,
     /// The headers; empty if no head was read.
     pub headers: HeaderMap,
-    /// The first bytes of the body, or of what was received instead of a head: at most 4 KiB. A chunked body is decoded
-    /// (RFC 9112 §7.1), content codings are not.
+    /// The first bytes of the body, or of what was received instead of a head: at most 4 KiB. A
+    /// chunked body is decoded (RFC 9112 §7.1), content codings are not.
     pub body: Bytes,
 }
 
@@ -65,7 +66,7 @@ pub enum ResponseFault {
 }
 
 impl ResponseError {
-    /// Creates an error without a response. The other fields can be set, as tests of code that handles the error need it.
+    /// Creates an error without a response. Tests of error handling can set the other fields.
     #[must_use]
     pub fn new(fault: ResponseFault) -> Self {
         Self { fault, status: None, version: None, headers: HeaderMap::new(), body: Bytes::new() }
@@ -73,11 +74,12 @@ impl ResponseError {
 
     /// Returns a likely explanation, or the response header that has one, if any.
     pub fn hint(&self) -> Option<String> {
-        // A server that begins with HTTP/2 sends its SETTINGS first (RFC 9113 §3.4): a length, the type 4, on stream 0.
+        // The first frame of an HTTP/2 server is SETTINGS (RFC 9113 §3.4): a length, the type 4, on
+        // stream 0.
         if self.fault == ResponseFault::NotHttp && matches!(*self.body, [0, 0, _, 4, ..]) {
             return Some("server speaks HTTP/2".to_owned());
         }
-        // An alert (RFC 8446 §5.1).
+        // A TLS alert (RFC 8446 §5.1).
         if self.fault == ResponseFault::NotHttp && self.body.starts_with(&[0x15, 3]) {
             return Some("server speaks TLS, use a wss: URL".to_owned());
         }
@@ -100,7 +102,7 @@ impl ResponseError {
         }
     }
 
-    /// The code that the connection counts as closed with.
+    /// Returns the code that the connection counts as closed with.
     pub(crate) fn close_code(&self) -> CloseCode {
         match &self.fault {
             ResponseFault::Extension(error) => error.close_code().into(),
@@ -111,7 +113,7 @@ impl ResponseError {
     }
 }
 
-/// Without the values of the headers and the body, which may be secret: they are in the fields.
+/// Omits the header values and the body, which may contain secrets. They are available as fields.
 impl fmt::Debug for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseError")
@@ -143,7 +145,7 @@ impl std::error::Error for ResponseError {
     }
 }
 
-/// Returns all values of a field as the one list that they are (RFC 9110 §5.3), to be shown to a person.
+/// Returns all values of a field as one list (RFC 9110 §5.3), for display.
 pub(crate) fn joined(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(", "))

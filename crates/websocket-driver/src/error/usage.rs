@@ -1,17 +1,18 @@
-//! Mistakes of the caller during a handshake. What a peer does wrong is not here.
+//! Incorrect calls during a handshake. Errors of the peer do not belong here.
 
 use http::header::HeaderName;
 
 use crate::error::HandshakeError;
 
-/// A call to a [`Driver`](crate::Driver) or [`Proxy`](crate::Proxy) that does not fit the state of its handshake.
+/// A call to a [`Driver`](crate::Driver) or [`Proxy`](crate::Proxy) that does not fit the state of
+/// its handshake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// The handshake writes this header itself, or HTTP/2 does not have it (RFC 9113 §8.2.2).
+    /// The handshake writes this header itself, or HTTP/2 does not allow it (RFC 9113 §8.2.2).
     #[error("header {0} is reserved for the handshake")]
     ReservedHeader(HeaderName),
-    /// There is no request that the call could refer to.
+    /// There is no request that the call could apply to.
     #[error("no handshake request to answer")]
     NotRequested,
     /// The handshake was answered already, or the request was sent.

@@ -1,12 +1,12 @@
-/// The number of frames that may still be parsed before others get their turn.
+/// The number of frames that may be parsed before the connection yields to others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowance(u32);
 
 impl Allowance {
-    /// Any number of frames.
+    /// No limit.
     pub(crate) const UNLIMITED: Self = Self(u32::MAX);
 
-    /// `u32::MAX` stands for any number.
+    /// Creates an allowance. `u32::MAX` means no limit.
     pub(crate) fn new(frames: u32) -> Self {
         Self(frames)
     }
@@ -16,13 +16,13 @@ impl Allowance {
         self.0 == 0
     }
 
-    /// Takes one frame off what is left, of which there is one.
+    /// Deducts one frame. Must not be called if the allowance is exhausted.
     #[inline]
     pub(crate) fn spend_one(&mut self) {
         self.0 -= u32::from(self.0 != u32::MAX);
     }
 
-    /// Takes this many frames off, if as many are left.
+    /// Deducts a number of frames and returns `true`, or returns `false` if fewer are left.
     #[inline]
     pub(crate) fn try_spend(&mut self, frames: u32) -> bool {
         match self.0.checked_sub(frames) {
@@ -35,13 +35,14 @@ impl Allowance {
         }
     }
 
-    /// Returns how many messages a [`Batch`](crate::Batch) may hand out.
+    /// Returns the number of messages that a [`Batch`](crate::Batch) may return.
     #[inline]
     pub(crate) fn for_batch(self) -> u16 {
         u16::try_from(self.0).unwrap_or(u16::MAX)
     }
 
-    /// Takes off what a batch has handed out, of which this many could be left.
+    /// Deducts the messages that a batch has returned. `left` is the number it could still have
+    /// returned.
     #[inline]
     pub(crate) fn spend_batch(&mut self, left: u16) {
         if self.0 != u32::MAX {

@@ -1,9 +1,10 @@
-//! How payloads are copied.
+//! Copying of payloads.
 
 use bytes::BytesMut;
 
-/// What is copied at once. For longer pieces, glibc before 2.39 has the processor copy by `rep movsb`, which takes twenty times
-/// as long on Zen 3 and Zen 4 where the destination is up to 64 bytes further into its page than the source.
+/// The maximum length of a single copy. For longer ones, glibc before 2.39 uses `rep movsb`, which
+/// takes twenty times as long on Zen 3 and Zen 4 if the destination's offset within its page is up
+/// to 64 bytes above the source's.
 const COPY_CHUNK: usize = 2 * 1024;
 
 /// Appends bytes to a buffer.
@@ -15,8 +16,8 @@ pub(crate) fn append(buffer: &mut BytesMut, bytes: &[u8]) {
 #[inline(never)]
 fn append_long(buffer: &mut BytesMut, bytes: &[u8]) {
     buffer.reserve(bytes.len());
-    for piece in bytes.chunks(COPY_CHUNK) {
-        buffer.extend_from_slice(piece);
+    for chunk in bytes.chunks(COPY_CHUNK) {
+        buffer.extend_from_slice(chunk);
     }
 }
 
@@ -25,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_come_out_as_one() {
+    fn chunked_copy_is_complete() {
         for len in [0, 1, COPY_CHUNK - 1, COPY_CHUNK, COPY_CHUNK + 1, 3 * COPY_CHUNK, 3 * COPY_CHUNK + 7] {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let mut buffer = BytesMut::from("before");

@@ -17,7 +17,7 @@ use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::utf8::Utf8Bytes;
 use crate::version::Version;
 
-/// A length needs no more bytes than this, at 7 bits each.
+/// The maximum number of bytes of a length, at 7 bits each.
 const MAX_LENGTH_BYTES: u8 = 10;
 
 #[derive(Debug)]
@@ -31,11 +31,11 @@ pub(crate) struct Hixie {
 enum State {
     /// At the first byte of a frame.
     Type,
-    /// In a text, of which so many bytes have no end in them.
+    /// In a text. The first `searched` bytes of the input do not contain its end.
     Text { searched: usize },
     /// In the length of a frame that is skipped.
     Length { type_byte: u8, len: u64, bytes: u8 },
-    /// In the payload of such a frame.
+    /// In the payload of a frame that is skipped.
     Skip { left: usize },
 }
 
@@ -50,7 +50,8 @@ impl Hixie {
         }
     }
 
-    /// See [`Protocol::poll`](crate::framing::Protocol::poll). The closing frame is returned as [`Event::Close`].
+    /// See [`Protocol::poll`](crate::framing::Protocol::poll). The closing frame is returned as
+    /// [`Event::Close`].
     pub(crate) fn poll(
         &mut self,
         input: &mut BytesMut,
@@ -77,7 +78,7 @@ impl Hixie {
                 State::Text { searched } => match memchr(0xff, &input[*searched..]) {
                     Some(at) => {
                         let end = *searched + at;
-                        judge_text(end, settings)?;
+                        check_text_size(end, settings)?;
                         let text = input.split_to(end).freeze();
                         input.advance(1);
                         self.state = State::Type;
@@ -85,7 +86,7 @@ impl Hixie {
                     }
                     None => {
                         *searched = input.len();
-                        judge_text(input.len(), settings)?;
+                        check_text_size(input.len(), settings)?;
                         return Ok(None);
                     }
                 },
@@ -98,7 +99,8 @@ impl Hixie {
                         return Err(ProtocolError::FrameTooBig { size: *len, limit });
                     }
                     if byte & 0x80 == 0 {
-                        // Draft-hixie-76 §5.3: FF 00 begins the closing handshake, which draft 75 does not have.
+                        // FF 00 starts the closing handshake (draft-hixie-76 §5.3), which draft 75
+                        // does not have.
                         if self.version == Version::Hixie76 && *type_byte == 0xff && *len == 0 && *bytes == 1 {
                             return Ok(Some(Event::Close(CloseCode::NO_STATUS.into())));
                         }
@@ -123,7 +125,7 @@ impl Hixie {
         Ok(None)
     }
 
-    /// Whether a whole text has come.
+    /// Returns whether a complete text is buffered.
     pub(crate) fn has_frame(&self, input: &[u8]) -> bool {
         match self.state {
             State::Type => memchr(0xff, input).is_some(),
@@ -132,8 +134,9 @@ impl Hixie {
         }
     }
 
-    /// How the connection ended where the transport did, without a closing frame. Draft 75 has none, so there an end
-    /// between two frames is as it should be.
+    /// Returns how the connection ended if the transport ended without a closing frame. Draft 75
+    /// has no closing frame, so there the end of the transport between two frames is a regular
+    /// close.
     pub(crate) fn end_of_transport(&self) -> CloseFrame {
         match (self.version, &self.state) {
             (Version::Hixie75, State::Type) => CloseCode::NO_STATUS.into(),
@@ -141,32 +144,33 @@ impl Hixie {
         }
     }
 
-    /// Writes a text. UTF-8 never holds the byte FF, so nothing needs escaping.
+    /// Writes a text. UTF-8 never contains the byte FF, so no escaping is needed.
     pub(crate) fn send(&self, text: Utf8Bytes, output: &mut Output) {
         output.put_message(&[0x00], Message::Text(text));
         output.put_slice(&[0xff]);
     }
 
-    /// Writes the closing frame, where there is one (draft-hixie-76 §5.3).
+    /// Writes the closing frame, if the draft has one (draft-hixie-76 §5.3).
     pub(crate) fn close(&self, output: &mut Output) {
         if self.has_closing_handshake() {
             output.put_slice(&[0xff, 0x00]);
         }
     }
 
-    /// What a command is told that these drafts have no frame for.
+    /// Returns the error for messages and control frames that these drafts do not have.
     pub(crate) fn not_supported(&self) -> SendError {
         SendError::NotSupported { version: self.version.as_str() }
     }
 
-    /// Draft 75 closes by closing the transport.
+    /// Returns whether there is a closing handshake. Draft 75 closes the transport instead.
     pub(crate) fn has_closing_handshake(&self) -> bool {
         self.version == Version::Hixie76
     }
 }
 
-/// What is told does not depend on how much came at once: the first byte too many.
-fn judge_text(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
+/// Checks the size of a text. The reported size is always the limit plus one, so that it does not
+/// depend on how much was received at once.
+fn check_text_size(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
     let (frame, message) = (settings.max_frame_size, settings.max_message_size);
     if size <= frame.min(message) {
         Ok(())
@@ -177,9 +181,10 @@ fn judge_text(size: usize, settings: &Settings) -> Result<(), ProtocolError> {
     }
 }
 
-/// Replaces bytes that are not UTF-8 by U+FFFD, as both drafts require.
+/// Replaces invalid UTF-8 with U+FFFD, as both drafts require.
 ///
-/// The replacement has up to three times as many bytes, so it is held against the limit, and before it is made.
+/// The replacement is up to three times as long, so its size is checked against the limit before it
+/// is created.
 fn text_lossy(bytes: Bytes, limit: usize) -> Result<Utf8Bytes, ProtocolError> {
     if let Ok(text) = Utf8Bytes::try_from(bytes.clone()) {
         return Ok(text);

@@ -28,7 +28,7 @@ use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::prepared::PreparedMessage;
 use crate::version::Version;
 
-/// The framing of an open connection: a closed set, so that nothing above needs to be generic.
+/// The framing of an open connection. An enum, so that nothing above needs to be generic.
 #[derive(Debug)]
 pub(crate) enum Protocol {
     Hybi(Hybi),
@@ -44,7 +44,7 @@ impl Protocol {
         }
     }
 
-    /// The bytes it holds beside input and output.
+    /// Returns the number of bytes held, not counting input and output.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Self::Hybi(hybi) => hybi.memory(),
@@ -59,7 +59,8 @@ impl Protocol {
         }
     }
 
-    /// Parses until there is something to tell, no more input, or no more allowance, which each frame takes one of.
+    /// Parses until there is an event, the input is used up, or the allowance is. Each frame
+    /// deducts one from the allowance.
     pub(crate) fn poll(
         &mut self,
         input: &mut BytesMut,
@@ -80,7 +81,7 @@ impl Protocol {
         }
     }
 
-    /// Returns whether the header of the next frame was taken off the input.
+    /// Returns whether the header of the next frame was consumed from the input.
     #[inline]
     pub(crate) fn has_header(&self) -> bool {
         matches!(self, Self::Hybi(hybi) if hybi.has_header())
@@ -147,7 +148,7 @@ impl Protocol {
         }
     }
 
-    /// Writes a close, which must be one that can be sent.
+    /// Writes a close frame. Its code and reason must be valid.
     pub(crate) fn close(&self, close: &CloseFrame, settings: &Settings, output: &mut Output) {
         match self {
             Self::Hybi(hybi) => hybi.close(close, settings, output),
@@ -155,12 +156,12 @@ impl Protocol {
         }
     }
 
-    /// Whether this is the client's side.
+    /// Returns whether this side is the client.
     pub(crate) fn is_client(&self) -> bool {
         matches!(self, Self::Hybi(hybi) if hybi.is_client())
     }
 
-    /// Whether a close is answered by the peer.
+    /// Returns whether the peer answers a close frame.
     pub(crate) fn has_closing_handshake(&self) -> bool {
         match self {
             Self::Hybi(_) => true,
@@ -168,7 +169,7 @@ impl Protocol {
         }
     }
 
-    /// How the connection ended where the transport did first.
+    /// Returns how the connection ended if the transport ended first.
     pub(crate) fn end_of_transport(&self) -> CloseFrame {
         match self {
             Self::Hybi(_) => CloseCode::ABNORMAL.into(),

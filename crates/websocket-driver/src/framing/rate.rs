@@ -3,8 +3,8 @@ use std::time::Instant;
 use crate::config::settings::Settings;
 use crate::error::ProtocolError;
 
-/// Holds the frames that come against the limits by the second, where there are any. It is a bucket of tokens for each: a
-/// second's worth may come at once, and what was taken comes back with time.
+/// The limits on frames per second, as one token bucket each: one second's worth of frames is
+/// allowed at once, and tokens are refilled over time.
 #[derive(Debug)]
 pub(crate) struct Rates {
     frames: Option<Bucket>,
@@ -34,7 +34,8 @@ impl Rates {
         }
     }
 
-    /// Takes a frame. Where one of the limits is met, nothing is taken of the other, so that who asks again is told the same.
+    /// Counts a frame. If one limit is exceeded, no token is taken from the other, so that a
+    /// repeated call returns the same error.
     pub(crate) fn admit(&mut self, is_control: bool) -> Result<(), ProtocolError> {
         let controls = self.controls.as_mut().filter(|_| is_control);
         if let Some(frames) = &self.frames

@@ -1,4 +1,5 @@
-//! Replies that are encoded apart from their driver. How they get into its output is in `driver/replies.rs`.
+//! Replies that are encoded without access to their driver. `driver/replies.rs` moves them to its
+//! output.
 
 use std::fmt;
 
@@ -12,15 +13,17 @@ use crate::message::prepared::PreparedMessage;
 use crate::message::{Message, MessageRef};
 use crate::version::Version;
 
-/// Messages that are encoded without their [`Driver`](crate::Driver) and handed over to it afterwards.
+/// Messages that are encoded without their [`Driver`](crate::Driver) and handed over to it
+/// afterwards.
 ///
-/// A runtime that shares a driver behind a lock can run a handler without holding it: the messages that the handler receives
-/// are in a [`Batch`](crate::Batch), and those that it sends are gathered here. Call
-/// [`Driver::begin_replies`](crate::Driver::begin_replies) before the handler runs and
-/// [`Driver::commit`](crate::Driver::commit) after it.
+/// A runtime that shares a driver behind a lock can run a handler without holding it: the messages
+/// that the handler receives are in a [`Batch`](crate::Batch), and those that it sends are
+/// collected here. Call [`Driver::begin_replies`](crate::Driver::begin_replies) before the handler
+/// runs and [`Driver::commit`](crate::Driver::commit) after it.
 ///
-/// If a message is sent as it is, as by a server without extensions and without an observer, its frame is written here, and
-/// `commit` exchanges buffers. Otherwise the message is kept, and sent by `commit`.
+/// If messages are sent without extensions, masking and an observer, as by most servers, their
+/// frames are written here, and `commit` swaps buffers. Otherwise the messages are stored, and
+/// `commit` sends them.
 ///
 /// ```
 /// use websocket_driver::{Batch, Driver, ReplyBuffer, SendError};
@@ -39,29 +42,29 @@ use crate::version::Version;
 #[derive(Default)]
 pub struct ReplyBuffer {
     pub(crate) frames: Output,
-    /// The size from which on no more frames are taken; 0 unless messages are written as frames.
+    /// The size from which on no more frames are written; 0 unless replies are written as frames.
     room: usize,
-    pub(crate) kept: Vec<Reply>,
-    /// The size of what is kept, and the one from which on no more is kept.
-    kept_size: usize,
-    kept_room: usize,
+    pub(crate) deferred: Vec<Reply>,
+    /// The size of the deferred replies, and the size from which on no more are accepted.
+    deferred_size: usize,
+    deferred_room: usize,
     pub(crate) close: Option<Box<CloseFrame>>,
     is_closed: bool,
-    /// Set if the protocol has only text messages.
+    /// Set if the version has only text messages.
     text_only: Option<Version>,
 }
 
-/// A message that is to be sent by the driver.
+/// A message that the driver will encode.
 pub(crate) enum Reply {
     Message(Message),
     Prepared(PreparedMessage),
 }
 
-/// What becomes of the replies to a connection.
+/// What happens with the replies to a connection.
 pub(crate) enum Target {
     /// They are written as frames.
     Frames,
-    /// They are kept.
+    /// They are deferred: stored, and encoded by the driver.
     Driver,
     /// They are refused.
     Closed,
@@ -82,12 +85,12 @@ impl ReplyBuffer {
     /// # Errors
     ///
     /// [`Closed`](SendError::Closed), [`OutputFull`](SendError::OutputFull), also before
-    /// [`Driver::begin_replies`](crate::Driver::begin_replies), and [`NotSupported`](SendError::NotSupported). The message was
-    /// not taken.
+    /// [`Driver::begin_replies`](crate::Driver::begin_replies), and
+    /// [`NotSupported`](SendError::NotSupported). The message is dropped.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         if !self.has_room_for_frame() {
-            return self.keep(Reply::Message(message));
+            return self.defer(Reply::Message(message));
         }
         if let Message::Text(text) = &message
             && let Some((text, len)) = text.as_short()
@@ -99,11 +102,11 @@ impl ReplyBuffer {
         Ok(())
     }
 
-    /// Sends a message that is only borrowed, by copying it.
+    /// Sends a borrowed message by copying it.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     #[inline(always)]
     pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
         let message = message.into();
@@ -115,25 +118,26 @@ impl ReplyBuffer {
         if is_put { Ok(()) } else { self.send(message) }
     }
 
-    /// Sends a message that other connections send as well.
+    /// Sends a message that is shared with other connections.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         if !self.has_room_for_frame() {
-            return self.keep(Reply::Prepared(prepared.clone()));
+            return self.defer(Reply::Prepared(prepared.clone()));
         }
         self.frames.put_frame(hybi::plain_frame(prepared));
         Ok(())
     }
 
-    /// Starts to close after the messages sent so far, like [`Driver::start_close`](crate::Driver::start_close). A second call does
-    /// nothing.
+    /// Starts the closing handshake after the messages sent so far, like
+    /// [`Driver::start_close`](crate::Driver::start_close). A second call does nothing.
     ///
     /// # Errors
     ///
-    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
+    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and
+    /// [`ReasonTooLong`](SendError::ReasonTooLong).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
         hybi::check_close(&close)?;
@@ -144,43 +148,44 @@ impl ReplyBuffer {
         Ok(())
     }
 
-    /// Returns whether no further message is taken before the replies are committed.
+    /// Returns whether no further message is accepted before the replies are committed.
     #[inline]
     #[must_use]
     pub fn is_full(&self) -> bool {
-        !self.has_room_for_frame() && self.kept_size >= self.kept_room
+        !self.has_room_for_frame() && self.deferred_size >= self.deferred_room
     }
 
     /// Returns whether there is nothing to commit.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.frames.has_remaining() && self.kept.is_empty() && self.close.is_none()
+        !self.frames.has_remaining() && self.deferred.is_empty() && self.close.is_none()
     }
 
-    /// Gives it a buffer to gather frames in, which is used only while it has none.
+    /// Provides a buffer for frames. It is only used while there is none.
     #[inline]
     pub fn lend(&mut self, buffer: BytesMut) {
         self.frames.lend(buffer);
     }
 
-    /// Takes the buffer back, or the one it made itself or got from the driver. Empty while frames wait in it.
+    /// Returns the current buffer, which may be another one than that provided, for reuse. Empty
+    /// while it contains frames.
     #[inline]
     pub fn reclaim(&mut self) -> BytesMut {
         self.frames.reclaim()
     }
 
-    /// Returns whether it has a buffer to gather frames in.
+    /// Returns whether there is a buffer for frames.
     #[inline]
     #[must_use]
     pub fn has_buffer(&self) -> bool {
         self.frames.has_buffer()
     }
 
-    /// Notes what becomes of messages from here on, and how many bytes may be gathered.
+    /// Sets what happens with further replies, and how many bytes are accepted.
     #[inline]
     pub(crate) fn set_target(&mut self, target: Target, room: usize) {
-        (self.room, self.kept_room, self.is_closed) = match target {
+        (self.room, self.deferred_room, self.is_closed) = match target {
             Target::Frames => (room, 0, false),
             Target::Driver => (0, room, false),
             Target::Closed => (0, 0, true),
@@ -191,11 +196,11 @@ impl ReplyBuffer {
         self.text_only = version;
     }
 
-    /// Takes what is kept, and refuses further messages.
+    /// Takes the deferred replies and the close, and refuses further messages.
     #[inline]
     pub(crate) fn finish(&mut self) -> (Vec<Reply>, Option<Box<CloseFrame>>) {
-        (self.room, self.kept_room, self.kept_size, self.is_closed) = (0, 0, 0, false);
-        (std::mem::take(&mut self.kept), self.close.take())
+        (self.room, self.deferred_room, self.deferred_size, self.is_closed) = (0, 0, 0, false);
+        (std::mem::take(&mut self.deferred), self.close.take())
     }
 
     #[inline]
@@ -204,7 +209,7 @@ impl ReplyBuffer {
     }
 
     #[cold]
-    fn keep(&mut self, reply: Reply) -> Result<(), SendError> {
+    fn defer(&mut self, reply: Reply) -> Result<(), SendError> {
         if self.is_closed {
             return Err(SendError::Closed);
         }
@@ -216,18 +221,18 @@ impl ReplyBuffer {
         {
             return Err(SendError::NotSupported { version: version.as_str() });
         }
-        self.kept_size += size_of::<Reply>() + reply.message().len();
-        self.kept.push(reply);
+        self.deferred_size += size_of::<Reply>() + reply.message().len();
+        self.deferred.push(reply);
         Ok(())
     }
 }
 
-/// Without the messages, which may be confidential.
+/// Omits the messages, which may be confidential.
 impl fmt::Debug for ReplyBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplyBuffer")
             .field("frames", &self.frames)
-            .field("kept", &self.kept.len())
+            .field("deferred", &self.deferred.len())
             .field("close", &self.close)
             .finish_non_exhaustive()
     }

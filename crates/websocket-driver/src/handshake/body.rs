@@ -1,20 +1,20 @@
-//! The body of a response (RFC 9112 §6), of which the beginning is kept.
+//! Reads the start of a response body (RFC 9112 §6).
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{self, HeaderMap};
 use http::{Response, StatusCode};
 use memchr::memchr;
 
-/// How much of a body is kept. The rest is not waited for.
+/// The number of bytes of a body that are kept. Reading stops there.
 pub(crate) const MAX_KEPT: usize = 4 * 1024;
 
-/// How much of a body is read, with what chunks have around their data.
+/// The number of bytes of a body that are read, including the framing of chunks.
 const MAX_READ: usize = 64 * 1024;
 
-/// The longest line with the size of a chunk and its extensions (RFC 9112 §7.1.1).
+/// The maximum length of a line with the size of a chunk and its extensions (RFC 9112 §7.1.1).
 const MAX_SIZE_LINE: usize = 4 * 1024;
 
-/// Reads the beginning of a body, as it arrives.
+/// Reads the start of a body as it arrives.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
     framing: Framing,
@@ -25,22 +25,22 @@ pub(crate) struct BodyReader {
 /// What ends the body (RFC 9112 §6.3).
 #[derive(Debug)]
 enum Framing {
-    /// This number of bytes.
+    /// The given number of bytes.
     Length(u64),
-    /// A chunk without data. What follows it are trailer fields, which nobody needs.
+    /// A chunk without data. The trailer fields that follow it are not needed.
     Chunked(Chunk),
     /// The end of the transport.
     Eof,
 }
 
-/// The part of a chunk that is next in the input (RFC 9112 §7.1).
+/// The part of a chunk at the start of the input (RFC 9112 §7.1).
 #[derive(Debug)]
 enum Chunk {
-    /// The line with its size, whose first bytes, this number, were searched for its end.
+    /// The line with the size. This number of bytes was searched for its end.
     Size(usize),
     Data(u64),
-    /// The line end behind the data.
-    CloseInfo,
+    /// The line ending after the data.
+    End,
 }
 
 impl BodyReader {
@@ -48,7 +48,7 @@ impl BodyReader {
         Self { framing: Framing::of(response), kept: BytesMut::new(), read: 0 }
     }
 
-    /// Takes what has arrived off the input. Returns whether that is all that is kept of the body.
+    /// Consumes input. Returns whether the body is complete, as far as it is kept.
     pub(crate) fn read(&mut self, input: &mut BytesMut) -> bool {
         loop {
             if self.kept.len() >= MAX_KEPT || self.read >= MAX_READ {
@@ -70,7 +70,7 @@ impl BodyReader {
                         continue;
                     }
                 },
-                Framing::Chunked(Chunk::CloseInfo) => {
+                Framing::Chunked(Chunk::End) => {
                     match input[..] {
                         [b'\r', b'\n', ..] => {
                             self.framing = Framing::Chunked(Chunk::Size(0));
@@ -91,14 +91,15 @@ impl BodyReader {
                 *left -= taken as u64;
             }
             if matches!(self.framing, Framing::Chunked(Chunk::Data(0))) {
-                self.framing = Framing::Chunked(Chunk::CloseInfo);
+                self.framing = Framing::Chunked(Chunk::End);
             }
             self.kept.extend_from_slice(&input[..taken]);
             self.skip(input, taken);
         }
     }
 
-    /// Returns what was kept. A body that ends within its first line was not chunked, and is all of the input that is left.
+    /// Returns the bytes kept. If the body ends within its first line, it was not chunked, and
+    /// consists of the remaining input.
     pub(crate) fn finish(mut self, input: &[u8]) -> Bytes {
         if self.kept.is_empty() && matches!(self.framing, Framing::Chunked(Chunk::Size(_))) {
             self.kept.extend_from_slice(&input[..input.len().min(MAX_KEPT)]);
@@ -125,13 +126,13 @@ impl Framing {
         if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             return Self::Length(0);
         }
-        // Items 3 and 4: the last coding counts, and overrides a length.
+        // Items 3 and 4: the last transfer coding decides, and overrides a length.
         if headers.contains_key(header::TRANSFER_ENCODING) {
             let last = list(headers, header::TRANSFER_ENCODING).last();
             let is_chunked = last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
             return if is_chunked { Self::Chunked(Chunk::Size(0)) } else { Self::Eof };
         }
-        // Items 5, 6 and 8: lengths that agree are one, and an invalid one is none.
+        // Items 5, 6 and 8: identical lengths count as one, and an invalid length as none.
         let mut lengths = list(headers, header::CONTENT_LENGTH);
         let Some(first) = lengths.next().filter(|digits| digits.iter().all(u8::is_ascii_digit)) else {
             return Self::Eof;
@@ -141,20 +142,21 @@ impl Framing {
     }
 }
 
-/// The members of a list over any number of header lines (RFC 9110 §5.6.1).
+/// Returns the members of a list that may span several header lines (RFC 9110 §5.6.1).
 fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(name).into_iter();
     values.flat_map(|value| value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii))
 }
 
-/// The body is not chunked as it says.
+/// The body is not correctly chunked.
 struct Malformed;
 
-/// Returns the length of the line that the input begins with, and the size in it, once the line has arrived.
+/// Returns the length of the line that the input begins with and the size in it, once the line is
+/// complete.
 fn size_of_chunk(input: &[u8], searched: &mut usize) -> Result<Option<(usize, u64)>, Malformed> {
     match input.first() {
         None => return Ok(None),
-        // The parser takes a missing size for 0.
+        // httparse would accept a missing size as 0.
         Some(first) if !first.is_ascii_hexdigit() => return Err(Malformed),
         Some(_) => {}
     }

@@ -12,29 +12,29 @@ use crate::handshake::is_reserved;
 use crate::handshake::queue::Queue;
 use crate::handshake::request::{ClientRequest, Negotiated};
 
-/// A client's connection until its handshake is done.
+/// The handshake of a client's connection.
 #[derive(Debug)]
 pub(crate) struct ClientHandshake {
     stage: Stage,
-    /// What the application sent early.
+    /// Messages and control frames sent before the handshake is complete.
     pub(crate) queue: Queue,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// Nothing is written yet.
+    /// Nothing was written yet.
     Prepared(Box<ClientRequest>),
-    /// Someone else sends the request, and brings the answer.
+    /// An HTTP/2 stack sends the request and receives the response.
     ViaHttp2(Box<ClientRequest>),
-    /// The head of the answer is coming.
+    /// The head of the response is being received.
     Head(Box<ClientRequest>, ResponseReader),
-    /// The server refused, and says more in a body.
+    /// The server has refused, and the body of its response is being received.
     Body(Box<(Response<()>, BodyReader)>),
-    /// All is told.
+    /// The outcome was returned.
     Done,
 }
 
-/// What came of the answer.
+/// The outcome of a handshake.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Negotiated(Response<()>, Negotiated),
@@ -42,8 +42,8 @@ pub(crate) enum Outcome {
 }
 
 impl ClientHandshake {
-    pub(crate) fn new(asked: ClientRequest) -> Self {
-        Self { stage: Stage::Prepared(Box::new(asked)), queue: Queue::default() }
+    pub(crate) fn new(client: ClientRequest) -> Self {
+        Self { stage: Stage::Prepared(Box::new(client)), queue: Queue::default() }
     }
 
     /// Returns the number of bytes held.
@@ -59,14 +59,14 @@ impl ClientHandshake {
         if is_reserved(&name) || name == header::HOST {
             return Err(UsageError::ReservedHeader(name));
         }
-        let Stage::Prepared(asked) = &mut self.stage else {
+        let Stage::Prepared(client) = &mut self.stage else {
             return Err(UsageError::AlreadyAnswered);
         };
-        // The user's own takes the place of the one in the URL; other names may be there several times.
+        // Replaces credentials from the URL. Other headers may be repeated.
         if name == header::AUTHORIZATION {
-            asked.request.headers_mut().insert(name, value);
+            client.request.headers_mut().insert(name, value);
         } else {
-            asked.request.headers_mut().append(name, value);
+            client.request.headers_mut().append(name, value);
         }
         Ok(())
     }
@@ -74,9 +74,9 @@ impl ClientHandshake {
     /// Writes the request.
     pub(crate) fn start(&mut self, output: &mut Output) -> Result<(), UsageError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Prepared(asked) => {
-                head::write_request(output, &asked.request, &asked.path);
-                self.stage = Stage::Head(asked, ResponseReader::default());
+            Stage::Prepared(client) => {
+                head::write_request(output, &client.request, &client.path);
+                self.stage = Stage::Head(client, ResponseReader::default());
                 Ok(())
             }
             stage => {
@@ -86,16 +86,16 @@ impl ClientHandshake {
         }
     }
 
-    /// The request, for an HTTP/2 stack.
+    /// Returns the request for an HTTP/2 stack.
     pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, UsageError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Prepared(mut asked) => match asked.extended_connect() {
+            Stage::Prepared(mut client) => match client.extended_connect() {
                 Ok(request) => {
-                    self.stage = Stage::ViaHttp2(asked);
+                    self.stage = Stage::ViaHttp2(client);
                     Ok(request)
                 }
                 Err(name) => {
-                    self.stage = Stage::Prepared(asked);
+                    self.stage = Stage::Prepared(client);
                     Err(UsageError::ReservedHeader(name))
                 }
             },
@@ -106,14 +106,14 @@ impl ClientHandshake {
         }
     }
 
-    /// Takes the answer of an HTTP/2 stack.
-    pub(crate) fn answered(&mut self, response: Response<Bytes>) -> Result<Outcome, UsageError> {
+    /// Receives the response from an HTTP/2 stack.
+    pub(crate) fn receive_response(&mut self, response: Response<Bytes>) -> Result<Outcome, UsageError> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::ViaHttp2(asked) => {
+            Stage::ViaHttp2(client) => {
                 let (parts, body) = response.into_parts();
                 let response = Response::from_parts(parts, ());
-                Ok(match asked.check_connected(&response) {
-                    Ok(agreed) => Outcome::Negotiated(response, agreed),
+                Ok(match client.check_connected(&response) {
+                    Ok(negotiated) => Outcome::Negotiated(response, negotiated),
                     Err(fault) => Outcome::Failed(failed(fault, Some(response), &body)),
                 })
             }
@@ -124,19 +124,19 @@ impl ClientHandshake {
         }
     }
 
-    /// Reads on with the answer, once there is enough of it.
+    /// Reads the response. Returns the outcome once it is known.
     pub(crate) fn read(&mut self, input: &mut BytesMut, eof: bool, settings: &Settings) -> Option<Outcome> {
         match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Head(asked, mut reader) => {
+            Stage::Head(client, mut reader) => {
                 let response = match reader.read(input, settings) {
                     Ok(Some(response)) => response,
                     Ok(None) if eof => return Some(Outcome::Failed(failed(ResponseFault::Ended, None, input))),
-                    // Enough for a hint at what it is.
+                    // Four bytes are enough for `ResponseError::hint`.
                     Err(ResponseReadError::NotHttp) if input.len() >= 4 || eof => {
                         return Some(Outcome::Failed(failed(ResponseFault::NotHttp, None, input)));
                     }
                     Ok(None) | Err(ResponseReadError::NotHttp) => {
-                        self.stage = Stage::Head(asked, reader);
+                        self.stage = Stage::Head(client, reader);
                         return None;
                     }
                     Err(ResponseReadError::Head(error, mut head)) => {
@@ -144,8 +144,8 @@ impl ClientHandshake {
                         return Some(Outcome::Failed(failed(ResponseFault::Head(error), None, &head)));
                     }
                 };
-                match asked.check(&response) {
-                    Ok(agreed) => Some(Outcome::Negotiated(response, agreed)),
+                match client.check(&response) {
+                    Ok(negotiated) => Some(Outcome::Negotiated(response, negotiated)),
                     Err(ResponseFault::Status) => {
                         let body = BodyReader::new(&response);
                         self.stage = Stage::Body(Box::new((response, body)));

@@ -10,22 +10,23 @@ use crate::config::settings::Settings;
 use crate::error::head::HeadError;
 use crate::framing::output::Output;
 
-/// Reads the head of a message, bounded in size.
+/// Reads the head of an HTTP message up to a maximum size.
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
-    /// How far the input was searched for the end of the head, so that bytes that come one by one stay O(n).
+    /// The number of bytes already searched for the end of the head, so that input that arrives
+    /// byte by byte is processed in linear time.
     searched: usize,
 }
 
 impl HeadReader {
-    /// Takes the head off the input once it is whole. What is behind it stays.
+    /// Consumes the head from the input once it is complete.
     pub(crate) fn read(&mut self, input: &mut BytesMut, max_size: usize) -> Result<Option<BytesMut>, HeadError> {
         let visible = &input[..input.len().min(max_size)];
         let Some(end) = end_of_head(visible, self.searched) else {
             if input.len() >= max_size {
                 return Err(HeadError::TooLarge { limit: max_size });
             }
-            // The end is at most four bytes long.
+            // The end of a head is at most four bytes long.
             self.searched = visible.len().saturating_sub(3);
             return Ok(None);
         };
@@ -33,12 +34,12 @@ impl HeadReader {
     }
 }
 
-/// How far the beginning of a request is checked: methods are not longer.
+/// The maximum number of bytes checked at the start of a request. No method is longer.
 const MAX_METHOD: usize = 32;
 
-/// Checks that the input, as far as it has arrived, can be the beginning of a request: a method, which is a token, and a space
-/// (RFC 9112 §3). So the first byte of a TLS handshake, for example, is an error, and no more is waited for. Empty lines before it
-/// are skipped (RFC 9112 §2.2).
+/// Checks that the input received so far can be the start of a request: a method, which is a token,
+/// and a space (RFC 9112 §3). This way, the first byte of a TLS handshake, for example, is an error
+/// at once. Empty lines before the request are skipped (RFC 9112 §2.2).
 pub(crate) fn check_method(input: &mut BytesMut) -> Result<(), HeadError> {
     loop {
         match **input {
@@ -57,38 +58,38 @@ pub(crate) fn check_method(input: &mut BytesMut) -> Result<(), HeadError> {
     }
 }
 
-/// `tchar` (RFC 9110 §5.6.2).
+/// Returns whether the byte is a `tchar` (RFC 9110 §5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// How every response begins.
+/// The start of every response.
 const HTTP_1: &[u8] = b"HTTP/1.";
 
-/// So many fields have room without an allocation.
-const FEW: usize = 100;
+/// The number of header fields that are parsed without an allocation.
+const INLINE_HEADERS: usize = 100;
 
-/// How many interim responses are passed over (RFC 9110 §15.2).
+/// The number of interim responses that are skipped (RFC 9110 §15.2).
 const MAX_INTERIM: u8 = 10;
 
-/// Reads the head of the response to a request, past those that are only interim.
+/// Reads the head of a response, skipping interim responses.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseReader {
     head: HeadReader,
     interim: u8,
 }
 
-/// Why there is no response.
+/// The reason why a response cannot be read.
 #[derive(Debug)]
 pub(crate) enum ResponseReadError {
-    /// The first bytes, which are left in the input, are not of HTTP/1.
+    /// The first bytes, which are left in the input, are not HTTP/1.
     NotHttp,
-    /// The head cannot be read; here it is, if it was whole.
+    /// The head is invalid. It is included if it was complete.
     Head(HeadError, BytesMut),
 }
 
 impl ResponseReader {
-    /// Takes the head off the input once it is whole. What is behind it stays.
+    /// Consumes the head from the input once it is complete.
     pub(crate) fn read(
         &mut self,
         input: &mut BytesMut,
@@ -118,7 +119,7 @@ impl ResponseReader {
     }
 }
 
-/// Where the head ends. A line may end without CR (RFC 9112 §2.2).
+/// Returns the end of the head. A line may end without CR (RFC 9112 §2.2).
 fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     memchr_iter(b'\n', &bytes[from..]).map(|at| from + at + 1).find_map(|next| match bytes[next..] {
         [b'\n', ..] => Some(next + 1),
@@ -127,12 +128,12 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
-/// Reads the head of a request, bounded in the number of its fields.
+/// Parses the head of a request with a maximum number of header fields.
 pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<()>, HeadError> {
     let head = &Bytes::copy_from_slice(head);
-    with_room(head, max_headers, |room| {
+    with_storage(head, max_headers, |storage| {
         let mut parsed = httparse::Request::new(&mut []);
-        check(ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, room), max_headers)?;
+        check(ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, head, storage), max_headers)?;
         let mut request = Request::new(());
         *request.method_mut() = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(malformed)?;
         *request.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default()).map_err(malformed)?;
@@ -142,12 +143,12 @@ pub(crate) fn parse_request(head: &[u8], max_headers: usize) -> Result<Request<(
     })
 }
 
-/// Reads the head of a response, bounded in the number of its fields.
+/// Parses the head of a response with a maximum number of header fields.
 fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadError> {
     let head = &Bytes::copy_from_slice(head);
-    with_room(head, max_headers, |room| {
+    with_storage(head, max_headers, |storage| {
         let mut parsed = httparse::Response::new(&mut []);
-        check(ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, room), max_headers)?;
+        check(ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, storage), max_headers)?;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(malformed)?;
         *response.version_mut() = version(parsed.version);
@@ -156,15 +157,15 @@ fn parse_response(head: &[u8], max_headers: usize) -> Result<Response<()>, HeadE
     })
 }
 
-/// Has a head read with room for its fields.
-fn with_room<'a, R>(
+/// Calls `read` with storage for the header fields.
+fn with_storage<'a, R>(
     head: &'a [u8],
     max_headers: usize,
     read: impl FnOnce(&mut [MaybeUninit<httparse::Header<'a>>]) -> R,
 ) -> R {
-    let mut room = [const { MaybeUninit::uninit() }; FEW];
-    match room.get_mut(..max_headers) {
-        Some(room) => read(room),
+    let mut storage = [const { MaybeUninit::uninit() }; INLINE_HEADERS];
+    match storage.get_mut(..max_headers) {
+        Some(storage) => read(storage),
         // No field is shorter than "a:\n".
         None => read(&mut Box::new_uninit_slice(max_headers.min(head.len() / 3))),
     }
@@ -182,10 +183,10 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 }
 }
 
-/// The fields of a head, which share its memory: that is one allocation, and a copy of the buffer that was read into, which
-/// is not to be held for as long as one of them.
+/// Converts the header fields. They share the memory of `head`, a single allocation: a slice of the
+/// read buffer would keep that alive for as long as any value is held.
 fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) -> Result<HeaderMap, HeadError> {
-    // The map has a limit of its own, of some 30,000.
+    // `HeaderMap` itself is limited to about 30,000 fields.
     let too_many = |_| HeadError::TooManyHeaders { limit: max_headers };
     let mut headers = HeaderMap::try_with_capacity(fields.len()).map_err(too_many)?;
     for field in fields {
@@ -199,7 +200,7 @@ fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) ->
     Ok(headers)
 }
 
-/// Whether the values of a field are credentials, which must not appear in logs.
+/// Returns whether the values of a field are credentials, which must not appear in logs.
 fn is_sensitive(name: &HeaderName) -> bool {
     const SENSITIVE: [HeaderName; 4] =
         [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::SET_COOKIE];
@@ -210,7 +211,7 @@ fn malformed<E>(_: E) -> HeadError {
     HeadError::Malformed
 }
 
-/// Writes the head of a request, whose target is given apart from its URI.
+/// Writes the head of a request. The target is passed separately from the URI.
 pub(crate) fn write_request(output: &mut Output, request: &Request<()>, target: &str) {
     output.put_slice(request.method().as_str().as_bytes());
     output.put_slice(b" ");
@@ -239,8 +240,8 @@ fn write_fields(output: &mut Output, headers: &HeaderMap) {
     output.put_slice(b"\r\n");
 }
 
-/// Writes a field name as the specifications spell it. Clients of hixie-75 compare `Upgrade` and `Connection` byte for
-/// byte.
+/// Writes a field name in its usual capitalization. Clients of hixie-75 compare `Upgrade` and
+/// `Connection` byte for byte.
 fn write_name(output: &mut Output, name: &HeaderName) {
     for (i, word) in name.as_str().split('-').enumerate() {
         if i > 0 {

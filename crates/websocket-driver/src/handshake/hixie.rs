@@ -14,28 +14,29 @@ const KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
 /// The number of bytes that follow the head of a hixie-76 request.
 pub(crate) const BODY: usize = 8;
 
-/// Where draft 75 has its subprotocol; draft 76 has it where RFC 6455 does.
+/// The header of draft 75 for the subprotocol. Draft 76 uses the same as RFC 6455.
 pub(crate) const PROTOCOL_75: HeaderName = HeaderName::from_static("websocket-protocol");
 
-/// The names that differ between the two drafts.
+/// The header names that differ between the two drafts.
 struct Names {
     origin: HeaderName,
     location: HeaderName,
     protocol: HeaderName,
 }
 
-/// What a request of the hixie drafts asks for.
+/// The parsed request of a hixie handshake.
 #[derive(Clone)]
 pub(super) struct HixieRequest {
     host: Authority,
     origin: Option<HeaderValue>,
-    /// Draft 76 has them.
+    /// The numbers from the two keys of draft 76.
     keys: Option<[u8; 8]>,
 }
 
 impl HixieRequest {
-    /// Parses the headers of a handshake of draft-hixie-75 (§3.1) or draft-hixie-76 (§5.2). Returns the subprotocol that is asked
-    /// for as well: the header holds one name, not a list (draft-hixie-76 §4.1, item 11).
+    /// Parses the headers of a handshake of draft-hixie-75 (§3.1) or draft-hixie-76 (§5.2). Also
+    /// returns the requested subprotocol: the header contains a single name, not a list
+    /// (draft-hixie-76 §4.1, item 11).
     pub(super) fn parse(
         uri: &Uri,
         host: Authority,
@@ -43,8 +44,9 @@ impl HixieRequest {
     ) -> Result<(Self, Option<Box<str>>), HandshakeError> {
         let body = DeclaredBody::of(headers);
         let keys = if headers.contains_key(KEY1) || headers.contains_key(KEY2) {
-            // The 8 bytes are not a body in the sense of HTTP, though some proxies declare them as one. If the transfer coding is
-            // chunked, only an HTTP stack can have decoded it, and the bytes it returns are the 8.
+            // The 8 bytes are not a body in the sense of HTTP, but some proxies declare them as
+            // one. If the transfer coding is chunked, only an HTTP stack can have decoded it, and
+            // the bytes that it returns are the 8.
             let is_eight = body == DeclaredBody::Length(8) || headers.contains_key(header::TRANSFER_ENCODING);
             if !body.is_empty() && !is_eight {
                 return Err(HandshakeError::Body);
@@ -66,8 +68,8 @@ impl HixieRequest {
         if self.keys.is_some() { Version::Hixie76 } else { Version::Hixie75 }
     }
 
-    /// Accepts the handshake (draft-hixie-75 §4.1, draft-hixie-76 §5.2). The digest of draft 76 follows when the 8 bytes are
-    /// received.
+    /// Accepts the handshake (draft-hixie-75 §4.1, draft-hixie-76 §5.2). The digest of draft 76 is
+    /// sent when the 8 bytes are received.
     pub(super) fn accept(
         &self,
         uri: &Uri,
@@ -78,7 +80,7 @@ impl HixieRequest {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
-        // In this order: a client of hixie-75 compares the first 85 bytes of the response.
+        // The order matters: a client of hixie-75 compares the first 85 bytes of the response.
         headers.insert(header::UPGRADE, HeaderValue::from_static("WebSocket"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         if let Some(origin) = &self.origin {
@@ -90,7 +92,8 @@ impl HixieRequest {
         Ok(Negotiated { version: self.version(), protocol, keys: self.keys, pipeline: None, response })
     }
 
-    /// Returns the URL of the socket, which the client compares with the one it asked for (draft-hixie-76 §5.2, item 7).
+    /// Returns the URL of the socket, which the client compares with the one it requested
+    /// (draft-hixie-76 §5.2, item 7).
     fn location(&self, uri: &Uri, settings: &Settings) -> Result<HeaderValue, HandshakeError> {
         let authority = uri.authority().unwrap_or(&self.host);
         let secure = settings
@@ -98,7 +101,7 @@ impl HixieRequest {
             .unwrap_or_else(|| uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || scheme.as_str() == "wss"));
         let scheme = if secure { "wss" } else { "ws" };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        // Its parts are from a request, so it cannot hold what a header value must not.
+        // All parts were parsed from a request, so they are valid in a header.
         HeaderValue::try_from(format!("{scheme}://{authority}{path}")).map_err(|_| HandshakeError::Host)
     }
 
@@ -118,13 +121,14 @@ impl HixieRequest {
     }
 }
 
-/// The 16 bytes that answer the keys and the 8 bytes behind the head (draft-hixie-76 §5.2, item 9).
+/// Returns the 16 bytes that answer the keys and the 8 bytes after the head (draft-hixie-76 §5.2,
+/// item 9).
 pub(crate) fn digest(keys: [u8; 8], body: [u8; BODY]) -> [u8; 16] {
     Md5::new().chain_update(keys).chain_update(body).finalize().into()
 }
 
-/// The number hidden in a key: its digits as one number, divided by the count of its spaces (draft-hixie-76 §5.2,
-/// items 4 to 6).
+/// Decodes the number in a key: its digits as one number, divided by the number of spaces
+/// (draft-hixie-76 §5.2, items 4 to 6).
 fn number(headers: &HeaderMap, name: HeaderName) -> Result<u32, HandshakeError> {
     let mut values = headers.get_all(name).iter();
     let (Some(key), None) = (values.next(), values.next()) else {
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_that_of_the_draft() {
+    fn digest_matches_example_of_draft() {
         let (key1, key2) = (key("4 @1  46546xW%0l 1 5").unwrap(), key("12998 5 Y3 1  .P00").unwrap());
         let keys = (u64::from(key1) << 32 | u64::from(key2)).to_be_bytes();
         assert_eq!(&digest(keys, *b"^n:ds[4U"), b"8jKS'y:G*Co,Wxa-");

@@ -8,7 +8,7 @@ use crate::framing::output::Output;
 use crate::message::Message;
 use crate::version::Version;
 
-/// What can be sent before the handshake is done, to go out then.
+/// A message or control frame that can be sent before the handshake is complete.
 #[derive(Debug)]
 pub(crate) enum Command {
     Message { message: Message, may_compress: bool },
@@ -16,7 +16,7 @@ pub(crate) enum Command {
     Pong(Bytes),
 }
 
-/// What was sent before the handshake is done.
+/// The messages and control frames sent before the handshake is complete.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     commands: Vec<Command>,
@@ -24,7 +24,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Keeps a command, within the limit of what may wait to be written.
+    /// Adds a command, within the limit on output.
     pub(crate) fn push(
         &mut self,
         command: Command,
@@ -40,7 +40,7 @@ impl Queue {
         Ok(())
     }
 
-    /// How many messages were kept, and the bytes of their payloads.
+    /// Returns the number of queued messages and the bytes of their payloads.
     pub(crate) fn messages(&self) -> (u64, usize) {
         self.commands.iter().fold((0, 0), |(count, bytes), command| match command {
             Command::Message { message, .. } => (count + 1, bytes + message.len()),
@@ -48,12 +48,12 @@ impl Queue {
         })
     }
 
-    /// The bytes it holds.
+    /// Returns the number of bytes held.
     pub(crate) fn memory(&self) -> usize {
         self.size
     }
 
-    /// Sends what was kept.
+    /// Sends the queued commands.
     pub(crate) fn drain(
         self,
         protocol: &mut Protocol,
@@ -79,7 +79,7 @@ impl Command {
         }
     }
 
-    /// Judges what can be judged before there is a protocol to write it.
+    /// Checks what can be checked before the framing is known.
     fn check(&self, version: Option<Version>) -> Result<(), SendError> {
         match (self, version) {
             (Self::Message { message: Message::Text(_), .. }, _) => Ok(()),

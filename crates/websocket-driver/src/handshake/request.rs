@@ -1,4 +1,4 @@
-//! A client's side of the opening handshake (RFC 6455 §4.1, RFC 8441 §5).
+//! The client side of the opening handshake (RFC 6455 §4.1, RFC 8441 §5).
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -10,26 +10,26 @@ use crate::error::response::ResponseFault;
 use crate::handshake::client_error::ClientError;
 use crate::handshake::url::{Target, UrlError};
 
-/// What was asked for.
+/// A client's request, and what is needed to check the response.
 #[derive(Debug)]
 pub(crate) struct ClientRequest {
     pub(crate) request: Request<()>,
     pub(crate) path: String,
-    /// With scheme and authority, for HTTP/2.
+    /// The URI with scheme and authority, for HTTP/2.
     uri: Uri,
     accept: HeaderValue,
     protocols: Vec<String>,
     offered: Option<Offered>,
 }
 
-/// What was agreed.
+/// The result of a client's negotiation.
 #[derive(Debug)]
 pub(crate) struct Negotiated {
     pub(crate) protocol: Option<Box<str>>,
     pub(crate) pipeline: Option<Box<Pipeline>>,
 }
 
-/// The request that opens a connection, with a key of 16 random bytes.
+/// Creates the request that opens a connection, with a key of 16 random bytes.
 pub(crate) fn ask(target: Target, settings: &Settings, nonce: [u8; 16]) -> Result<ClientRequest, ClientError> {
     let key = rfc6455::encode_key(nonce);
     let accept = rfc6455::accept_key(key.as_bytes());
@@ -66,11 +66,12 @@ pub(crate) fn ask(target: Target, settings: &Settings, nonce: [u8; 16]) -> Resul
 }
 
 impl ClientRequest {
-    /// The same request for HTTP/2: its pseudo-headers stand for the headers that are left out (RFC 8441 §5).
+    /// Returns the request for HTTP/2, with pseudo-headers instead of the headers that are removed
+    /// (RFC 8441 §5).
     ///
     /// # Errors
     ///
-    /// The header that HTTP/2 has no place for (RFC 9113 §8.2.2).
+    /// The header that HTTP/2 does not allow (RFC 9113 §8.2.2).
     pub(crate) fn extended_connect(&mut self) -> Result<Request<()>, HeaderName> {
         for name in ["keep-alive", "proxy-connection", "te"] {
             if self.request.headers().get_all(name).iter().any(|value| value != "trailers") {
@@ -87,21 +88,22 @@ impl ClientRequest {
         Ok(request)
     }
 
-    /// Checks the response to [`extended_connect`](Self::extended_connect): any 2xx will do (RFC 8441 §5).
+    /// Checks the response to [`extended_connect`](Self::extended_connect). Any 2xx status accepts
+    /// (RFC 8441 §5).
     pub(crate) fn check_connected(self, response: &Response<()>) -> Result<Negotiated, ResponseFault> {
         if !response.status().is_success() {
             return Err(ResponseFault::Status);
         }
-        self.agree(response.headers())
+        self.negotiated(response.headers())
     }
 
-    /// Checks the response, in the order of RFC 6455 §4.1.
+    /// Checks the response in the order of RFC 6455 §4.1.
     pub(crate) fn check(self, response: &Response<()>) -> Result<Negotiated, ResponseFault> {
         let headers = response.headers();
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(ResponseFault::Status);
         }
-        // HTTP/1.0 has no 1xx (RFC 9110 §15.2).
+        // HTTP/1.0 has no 1xx status (RFC 9110 §15.2).
         if response.version() != Version::HTTP_11 {
             return Err(ResponseFault::HttpVersion);
         }
@@ -115,23 +117,23 @@ impl ClientRequest {
         if accepts.next() != Some(&self.accept) || accepts.next().is_some() {
             return Err(ResponseFault::Accept);
         }
-        self.agree(headers)
+        self.negotiated(headers)
     }
 
-    fn agree(self, headers: &HeaderMap) -> Result<Negotiated, ResponseFault> {
-        Ok(Negotiated { pipeline: activate(self.offered, headers)?, protocol: chosen(&self.protocols, headers)? })
+    fn negotiated(self, headers: &HeaderMap) -> Result<Negotiated, ResponseFault> {
+        Ok(Negotiated { pipeline: activate(self.offered, headers)?, protocol: selected(&self.protocols, headers)? })
     }
 }
 
-/// At most one, of those that were offered. A field without a value chooses nothing: HTTP.sys sends it when the server's
-/// application names no subprotocol.
-fn chosen(offered: &[String], headers: &HeaderMap) -> Result<Option<Box<str>>, ResponseFault> {
+/// Returns the selected subprotocol: at most one of those offered. An empty field selects nothing:
+/// HTTP.sys sends it if the application of the server names no subprotocol.
+fn selected(offered: &[String], headers: &HeaderMap) -> Result<Option<Box<str>>, ResponseFault> {
     let fields = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut chosen = fields.filter(|value| !value.as_bytes().trim_ascii().is_empty());
-    match (chosen.next(), chosen.next()) {
+    let mut selected = fields.filter(|value| !value.as_bytes().trim_ascii().is_empty());
+    match (selected.next(), selected.next()) {
         (None, _) => Ok(None),
-        (Some(chosen), None) => {
-            let name = offered.iter().find(|name| name.as_bytes() == chosen.as_bytes());
+        (Some(selected), None) => {
+            let name = offered.iter().find(|name| name.as_bytes() == selected.as_bytes());
             Ok(Some(name.ok_or(ResponseFault::Protocol)?.as_str().into()))
         }
         (Some(_), Some(_)) => Err(ResponseFault::Protocol),

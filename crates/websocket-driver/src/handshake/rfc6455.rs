@@ -11,20 +11,21 @@ use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 use crate::version::Version;
 
-/// The versions spoken, for `Sec-WebSocket-Version` in an answer of 426.
+/// The supported versions, for `Sec-WebSocket-Version` in a 426 response.
 pub(super) const SUPPORTED: &str = "13";
 const SUPPORTED_WITH_DRAFTS: &str = "13, 8, 7";
 
-/// The number of headers that a response has at most, unless the application adds some.
+/// The maximum number of headers in a response, not counting those that the application adds.
 const RESPONSE_HEADERS: usize = 6;
 
 /// The length of a key: 16 bytes in base64.
 const KEY: usize = 24;
 
-/// RFC 6455 §1.3.
+/// The GUID that is appended to the key (RFC 6455 §1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-// Clients in use end their key with bits that encode no byte. The key is only echoed in a hash, so that does no harm.
+// Some clients set trailing bits of the key that encode no byte. The key is only hashed, so they
+// are harmless.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -32,15 +33,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// What a request of RFC 6455, or of the hybi drafts since 07, asks for.
+/// The parsed request of RFC 6455 or of the hybi drafts since 07.
 #[derive(Clone)]
 pub(super) struct HybiRequest {
-    /// `None` for a version that is not spoken.
+    /// `None` if the version is not supported.
     pub(super) version: Option<Version>,
-    /// An extended CONNECT has none.
+    /// `None` for an extended CONNECT.
     key: Option<[u8; KEY]>,
     pub(super) extensions: Vec<HeaderEntry>,
-    /// Kept if extensions are offered, which some clients implement badly.
+    /// Set if extensions are offered, so that they can be declined for clients with a broken
+    /// implementation.
     pub(super) user_agent: Option<HeaderValue>,
 }
 
@@ -89,7 +91,7 @@ impl HybiRequest {
         negotiated(version, protocol, response)
     }
 
-    /// Accepts an extended CONNECT, whose response has neither key nor `Upgrade` (RFC 8441 §5).
+    /// Accepts an extended CONNECT. Its response has neither key nor `Upgrade` (RFC 8441 §5).
     pub(super) fn accept_connect(
         &self,
         protocol: Option<&str>,
@@ -117,12 +119,13 @@ fn negotiated(
     Ok(Negotiated { version, protocol: protocol.map(Into::into), keys: None, pipeline: None, response })
 }
 
-/// Returns the versions that a 426 names (RFC 6455 §4.4). The drafts are spoken on HTTP/1.1 alone.
+/// Returns the versions for a 426 response (RFC 6455 §4.4). The drafts are supported on HTTP/1.1
+/// only.
 fn supported(settings: &Settings, is_multiplexed: bool) -> &'static str {
     if settings.allow_drafts && !is_multiplexed { SUPPORTED_WITH_DRAFTS } else { SUPPORTED }
 }
 
-/// RFC 6455 §4.2.1, item 6.
+/// Returns the requested version (RFC 6455 §4.2.1, item 6), or `None` if it is not supported.
 fn version(headers: &HeaderMap) -> Option<Version> {
     let mut values = headers.get_all(header::SEC_WEBSOCKET_VERSION).iter();
     match (values.next().map(HeaderValue::as_bytes), values.next()) {
@@ -133,11 +136,11 @@ fn version(headers: &HeaderMap) -> Option<Version> {
     }
 }
 
-/// RFC 6455 §4.2.1, item 5: one, of 16 bytes.
+/// Returns the key, which must not be repeated and must encode 16 bytes (RFC 6455 §4.2.1, item 5).
 fn key(headers: &HeaderMap) -> Result<[u8; KEY], HandshakeError> {
     let mut values = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     let key = values.next().ok_or(HandshakeError::MissingKey)?.as_bytes();
-    // The engine estimates how much room it needs by a byte or two too much.
+    // The decoder overestimates the length by one or two bytes.
     let mut bytes = [0; 18];
     match (BASE64.decode_slice(key, &mut bytes), key.try_into()) {
         (Ok(16), Ok(key)) if values.next().is_none() => Ok(key),
@@ -145,12 +148,12 @@ fn key(headers: &HeaderMap) -> Result<[u8; KEY], HandshakeError> {
     }
 }
 
-/// RFC 6455 §4.2.2, item 5.4.
+/// Returns the value of `Sec-WebSocket-Accept` (RFC 6455 §4.2.2, item 5.4).
 pub(super) fn accept_key(key: &[u8]) -> String {
     BASE64.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
-/// RFC 6455 §4.1, item 7.
+/// Returns the value of `Sec-WebSocket-Key` (RFC 6455 §4.1, item 7).
 pub(super) fn encode_key(nonce: [u8; 16]) -> String {
     BASE64.encode(nonce)
 }
@@ -160,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_accept_key_is_that_of_rfc_6455_section_1_3() {
+    fn accept_key_matches_example_of_rfc_6455() {
         assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

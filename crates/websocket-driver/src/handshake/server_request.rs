@@ -1,4 +1,5 @@
-//! The request of a handshake as a server sees it, parsed once and accepted by any configuration.
+//! The request of a handshake as received by a server, parsed once and accepted with any
+//! configuration.
 
 use http::header::{self, HeaderMap};
 use http::request::Parts;
@@ -13,7 +14,8 @@ use crate::handshake::rfc6455::{self, HybiRequest};
 use crate::handshake::{DeclaredBody, Negotiated, extensions, has_token, subprotocol, target};
 use crate::version::Version;
 
-/// A request for a WebSocket that an HTTP stack has read: a value to look at, and to accept by the [`ServerConfig`] of one's choice.
+/// A WebSocket handshake request that an HTTP stack has read. It can be inspected, and accepted
+/// with any [`ServerConfig`].
 ///
 /// ```
 /// use http::Request;
@@ -33,12 +35,13 @@ use crate::version::Version;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It holds what the handshake needs of the request, and neither the other headers nor the body.
+/// It holds the parts of the request that the handshake needs, and neither the other headers nor
+/// the body.
 #[derive(Clone)]
 pub struct Handshake {
     kind: Kind,
     uri: Uri,
-    /// Of the header fields, in bytes, when they are written in the shortest way.
+    /// The size of the header fields in bytes, in their shortest encoding.
     fields_size: usize,
     fields: usize,
     protocols: Vec<Box<str>>,
@@ -47,42 +50,43 @@ pub struct Handshake {
 
 #[derive(Clone)]
 enum Kind {
-    /// RFC 6455 or one of the drafts that became it, on HTTP/1.1.
+    /// RFC 6455 or one of the hybi drafts, on HTTP/1.1.
     Upgrade(HybiRequest),
     /// An extended CONNECT (RFC 8441 §5).
     Connect(HybiRequest),
     Hixie(HixieRequest),
 }
 
-/// Who chooses the subprotocol.
+/// What selects the subprotocol.
 #[derive(Clone)]
 enum Choice {
     Config,
-    /// The caller, one of the offered or none.
+    /// The caller has selected one of the offered subprotocols, or none.
     Made(Option<Box<str>>),
 }
 
 impl Handshake {
-    /// Parses the head of a request. The URI is taken from an [`OriginalUri`](crate::OriginalUri) in the request's extensions,
-    /// if there is one.
+    /// Parses the head of a request. The URI is taken from an [`OriginalUri`](crate::OriginalUri)
+    /// in the request's extensions, if there is one.
     ///
-    /// On HTTP/2 and later, the caller must have checked the pseudo-header `:protocol`, which is not part of an
-    /// [`http::Request`].
+    /// On HTTP/2 and later, the caller must have checked the pseudo-header `:protocol`, which is
+    /// not part of an [`http::Request`].
     ///
     /// # Errors
     ///
-    /// If the request is not a valid handshake of any version, including those that a [`ServerConfig`] may not allow. The response to
-    /// send is [`HandshakeError::to_response`]; [`HandshakeError::is_plain_http`] returns whether it does not ask for a WebSocket
+    /// If the request is not a valid handshake of any version, including those that a [`ServerConfig`]
+    /// may not allow. The response to send is [`HandshakeError::to_response`].
+    /// [`HandshakeError::is_plain_http`] returns whether the request is not a WebSocket handshake
     /// at all.
     pub fn parse<B>(request: &Request<B>) -> Result<Self, HandshakeError> {
         Self::parse_head(request.method(), request.uri(), request.version(), request.headers(), request.extensions())
     }
 
-    /// Parses the head of a request that was taken apart, like [`parse`](Self::parse).
+    /// Parses the head of a request that was split into parts, like [`parse`](Self::parse).
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse).
+    /// Same as [`parse`](Self::parse).
     pub fn parse_parts(parts: &Parts) -> Result<Self, HandshakeError> {
         Self::parse_head(&parts.method, &parts.uri, parts.version, &parts.headers, &parts.extensions)
     }
@@ -121,7 +125,7 @@ impl Handshake {
         })
     }
 
-    /// Returns the version that the client asks for, or `None` if this crate does not speak it.
+    /// Returns the version that the client requests, or `None` if it is not supported.
     pub fn version(&self) -> Option<Version> {
         match &self.kind {
             Kind::Upgrade(request) | Kind::Connect(request) => request.version,
@@ -129,30 +133,30 @@ impl Handshake {
         }
     }
 
-    /// Returns the URI that the client asked for: a path and query on HTTP/1.1.
+    /// Returns the requested URI: a path and query on HTTP/1.1.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// Sets the URI that the client asked for, if the one of the request was rewritten. The `Location` of hixie clients and the
-    /// path that observers see are taken from it.
+    /// Sets the requested URI, if that of the request was rewritten. It is used for the `Location`
+    /// of hixie clients and the path reported to observers.
     pub fn set_uri(&mut self, uri: Uri) {
         self.uri = uri;
     }
 
-    /// Returns the subprotocols that the client offers, in its order.
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn protocols(&self) -> impl ExactSizeIterator<Item = &str> {
         self.protocols.iter().map(|name| &**name)
     }
 
-    /// Chooses the subprotocol, instead of [`protocols`](ServerConfig::protocols) and [`select_protocol`](ServerConfig::select_protocol). `None`, or one that the client
-    /// did not offer, means no subprotocol.
+    /// Selects the subprotocol, instead of [`protocols`](ServerConfig::protocols) and [`select_protocol`](ServerConfig::select_protocol).
+    /// `None`, or a name that the client did not offer, selects none.
     pub fn set_protocol(&mut self, protocol: Option<&str>) {
         let offered = protocol.and_then(|protocol| self.protocols.iter().find(|name| ***name == *protocol));
         self.choice = Choice::Made(offered.cloned());
     }
 
-    /// Returns the subprotocol that [`accept`](Self::accept) would agree to.
+    /// Returns the subprotocol that [`accept`](Self::accept) would select.
     pub fn protocol(&self, config: &ServerConfig) -> Option<&str> {
         self.choose_protocol(config.settings())
     }
@@ -164,7 +168,7 @@ impl Handshake {
         }
     }
 
-    /// Agrees to a version, a subprotocol and extensions.
+    /// Negotiates the version, subprotocol and extensions.
     pub(crate) fn negotiate(&self, settings: &Settings) -> Result<Negotiated, HandshakeError> {
         if let Some(budget) = settings.budget.as_ref().filter(|budget| budget.is_spent()) {
             return Err(HandshakeError::Busy { retry_after: budget.retry_after_seconds() });
@@ -193,8 +197,9 @@ impl Handshake {
         self.version() == Some(Version::Hixie76)
     }
 
-    /// Holds a head that an HTTP stack has read against the limits. Its size is that of the shortest way to write it in HTTP/1.1,
-    /// so that no head is refused that the driver itself would have read.
+    /// Checks a head that an HTTP stack has read against the limits. Its size is that of its
+    /// shortest encoding in HTTP/1.1, so that no head is refused that the driver itself would have
+    /// accepted.
     pub(crate) fn check_head_limits(&self, settings: &Settings) -> Result<(), HeadError> {
         let Settings { max_head_size, max_headers, .. } = *settings;
         if self.fields > max_headers {
@@ -209,7 +214,7 @@ impl Handshake {
     }
 }
 
-/// Without the headers, the query and the subprotocols, which may be secret.
+/// Omits the headers, the query and the subprotocols, which may contain secrets.
 impl std::fmt::Debug for Handshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Handshake")
@@ -220,11 +225,13 @@ impl std::fmt::Debug for Handshake {
     }
 }
 
-/// Returns whether a request asks for a WebSocket, of any version (RFC 6455 §4.2.1, RFC 8441 §4).
+/// Returns whether a request is a WebSocket handshake of any version (RFC 6455 §4.2.1, RFC 8441
+/// §4).
 ///
-/// That is a GET whose `Connection` names `upgrade` and whose `Upgrade` names `websocket`, or on HTTP/2 and later a CONNECT with
-/// `Sec-WebSocket-Version`. There the pseudo-header `:protocol` decides, which is not part of an [`http::Request`]: the caller
-/// must check it as well. A request of HTTP/1.0 is plain HTTP whatever its headers say (RFC 9110 §7.8).
+/// A handshake is a GET request whose `Connection` contains `upgrade` and whose `Upgrade` contains
+/// `websocket`, or on HTTP/2 and later a CONNECT request with `Sec-WebSocket-Version`. On HTTP/2,
+/// the pseudo-header `:protocol`, which is not part of an [`http::Request`], decides: the caller
+/// must check it as well. An HTTP/1.0 request is always plain HTTP (RFC 9110 §7.8).
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
     check_request_line(request.method(), request.version(), request.headers()).is_ok()
 }
@@ -242,7 +249,7 @@ fn check_request_line(method: &Method, version: HttpVersion, headers: &HeaderMap
     if method != Method::GET {
         return Err(HandshakeError::Method);
     }
-    // RFC 9110 §7.8: a server ignores the `Upgrade` field of an HTTP/1.0 request.
+    // A server ignores the `Upgrade` field of an HTTP/1.0 request (RFC 9110 §7.8).
     if version != HttpVersion::HTTP_11 {
         return Err(HandshakeError::HttpVersion);
     }
@@ -255,12 +262,12 @@ fn check_request_line(method: &Method, version: HttpVersion, headers: &HeaderMap
     Ok(())
 }
 
-/// HTTP/2 and later.
+/// Returns whether the version is HTTP/2 or later.
 fn is_multiplexed(version: HttpVersion) -> bool {
     version >= HttpVersion::HTTP_2
 }
 
-/// Returns whether a request is of RFC 6455 or one of the drafts that became it.
+/// Returns whether a request is one of RFC 6455 or the hybi drafts.
 fn is_hybi(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_VERSION) || headers.contains_key(header::SEC_WEBSOCKET_KEY)
 }

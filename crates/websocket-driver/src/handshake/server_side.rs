@@ -14,48 +14,48 @@ use crate::handshake::server_request::Handshake;
 use crate::handshake::{self, Negotiated, hixie};
 use crate::version::Version;
 
-/// A server's connection until its handshake is done.
+/// The handshake of a server's connection.
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     stage: Stage,
-    /// What the application adds to the response.
+    /// The headers that the application adds to the response.
     headers: HeaderMap,
-    /// What it sent early.
+    /// Messages and control frames sent before the handshake is complete.
     pub(crate) queue: Queue,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The head of the request is coming.
+    /// The head of the request is being received.
     Head(HeadReader),
-    /// The head is read, and could be answered like this.
+    /// The head was read, and this is the result of the negotiation.
     Requested(Result<Negotiated, HandshakeError>),
-    /// The handshake was answered; the 8 bytes after a hixie-76 request are still to be received.
+    /// The handshake was answered. The 8 bytes after a hixie-76 request are yet to be received.
     Body { keys: [u8; 8] },
-    /// It is answered.
+    /// The request was answered.
     Answered,
 }
 
-/// An answer that was given.
+/// The response to a request.
 pub(crate) struct Reply {
     pub(crate) response: Response<()>,
     pub(crate) pipeline: Option<Box<Pipeline>>,
-    /// The connection is open with it.
+    /// Whether the connection is open once the response is sent.
     pub(crate) is_open: bool,
 }
 
 impl ServerHandshake {
-    /// Reads the request itself.
+    /// Creates a handshake that reads the request itself.
     pub(crate) fn reading() -> Self {
         Self::new(Stage::Head(HeadReader::default()))
     }
 
-    /// Waits for the 8 bytes after a hixie-76 request that was answered.
+    /// Creates a handshake that expects the 8 bytes after a hixie-76 request that was answered.
     pub(crate) fn waiting_for_body(keys: [u8; 8]) -> Self {
         Self::new(Stage::Body { keys })
     }
 
-    /// Reads the head of the request, if that is what comes next.
+    /// Reads the head of the request, if it was not read yet.
     pub(crate) fn read_head(
         &mut self,
         input: &mut BytesMut,
@@ -71,7 +71,7 @@ impl ServerHandshake {
         };
         let request = head::parse_request(&head, max_headers)?;
         let negotiated = Handshake::parse(&request).and_then(|handshake| {
-            // The transfer coding would have to be decoded, and no client of the drafts uses it.
+            // No client of the drafts uses a transfer coding, which would have to be decoded.
             if handshake.has_trailing_bytes() && request.headers().contains_key(header::TRANSFER_ENCODING) {
                 return Err(HandshakeError::Body);
             }
@@ -81,7 +81,8 @@ impl ServerHandshake {
         Ok(Some(request))
     }
 
-    /// Reads the 8 bytes behind a hixie-76 head and gives the 16 that answer them, if that is what comes next.
+    /// Reads the 8 bytes after a hixie-76 head, if they are next, and returns the 16 bytes that
+    /// answer them.
     pub(crate) fn read_body(&mut self, input: &mut BytesMut) -> Option<[u8; 16]> {
         let Stage::Body { keys } = self.stage else {
             return None;
@@ -91,7 +92,7 @@ impl ServerHandshake {
         Some(hixie::digest(keys, body))
     }
 
-    /// Returns the version and subprotocol that would be agreed to, once the request is read.
+    /// Returns the negotiated version and subprotocol, once the request was read.
     pub(crate) fn negotiated(&self) -> Option<(Version, Option<&str>)> {
         match &self.stage {
             Stage::Requested(Ok(negotiated)) => Some((negotiated.version, negotiated.protocol.as_deref())),
@@ -99,7 +100,7 @@ impl ServerHandshake {
         }
     }
 
-    /// Returns why the request cannot be accepted, once it is read.
+    /// Returns the reason why the request cannot be accepted, once it was read.
     pub(crate) fn refusal(&self) -> Option<&HandshakeError> {
         match &self.stage {
             Stage::Requested(Err(error)) => Some(error),
@@ -118,8 +119,8 @@ impl ServerHandshake {
         Ok(())
     }
 
-    /// Agrees to a subprotocol that was offered, or to none, instead of what was chosen before. A request that is refused agrees to
-    /// none.
+    /// Selects an offered subprotocol, or none, instead of the previous selection. Does nothing if
+    /// the request is refused.
     pub(crate) fn set_protocol(&mut self, name: Option<&str>) -> Result<(), UsageError> {
         let negotiated = match &mut self.stage {
             Stage::Requested(Ok(negotiated)) => negotiated,
@@ -130,7 +131,7 @@ impl ServerHandshake {
         let header =
             if negotiated.version == Version::Hixie75 { hixie::PROTOCOL_75 } else { header::SEC_WEBSOCKET_PROTOCOL };
         let headers = negotiated.response.headers_mut();
-        // It was part of a header of the request, so it is valid in one.
+        // Was part of a request header, so it is valid in a response header.
         match name.and_then(|name| HeaderValue::from_str(name).ok()) {
             Some(name) => drop(headers.insert(header, name)),
             None => drop(headers.remove(header)),
@@ -139,7 +140,7 @@ impl ServerHandshake {
         Ok(())
     }
 
-    /// Answers the request.
+    /// Returns the response to the request.
     pub(crate) fn answer(&mut self) -> Result<Reply, AcceptError> {
         match std::mem::replace(&mut self.stage, Stage::Answered) {
             Stage::Requested(negotiated) => {
@@ -169,22 +170,22 @@ impl ServerHandshake {
     }
 }
 
-/// Writes the answer that opens a connection.
+/// Writes the response that accepts the handshake.
 pub(crate) fn write_answer(output: &mut Output, response: &Response<()>, version: Option<Version>) {
     let reason = version.map_or("", Version::reason_phrase);
     head::write_response(output, response.status(), reason, response.headers());
 }
 
-/// Writes the answer that refuses one, after which the connection ends.
+/// Writes the response that refuses the handshake. The connection ends after it.
 pub(crate) fn write_refusal(output: &mut Output, error: &HandshakeError) {
     let response = error.to_response();
     write_last_response(output, response.status(), response.headers().clone(), response.body().as_bytes());
 }
 
-/// Writes a response with a body, behind which the connection is closed.
+/// Writes a response with a body. The connection is closed after it.
 pub(crate) fn write_last_response(output: &mut Output, status: StatusCode, mut headers: HeaderMap, body: &[u8]) {
     headers.insert(header::CONTENT_LENGTH, body.len().into());
-    // A second way to tell the length is a way to smuggle (RFC 9112 §6.1).
+    // Two ways to determine the length would enable request smuggling (RFC 9112 §6.1).
     headers.remove(header::TRANSFER_ENCODING);
     headers.append(header::CONNECTION, HeaderValue::from_static("close"));
     head::write_response(output, status, status.canonical_reason().unwrap_or_default(), &headers);

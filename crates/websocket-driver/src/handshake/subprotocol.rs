@@ -5,7 +5,8 @@ use websocket_driver_extensions::is_token;
 use crate::config::settings::Settings;
 use crate::error::HandshakeError;
 
-/// Returns the subprotocols that a request of RFC 6455 offers, in its order, over any number of header lines (§4.2.1, item 8).
+/// Returns the subprotocols offered by a request of RFC 6455 in its order, over any number of
+/// header lines (§4.2.1, item 8).
 pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<Box<str>>, HandshakeError> {
     let mut names = Vec::new();
     for value in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
@@ -20,7 +21,7 @@ pub(super) fn offered(headers: &HeaderMap) -> Result<Vec<Box<str>>, HandshakeErr
     Ok(names)
 }
 
-/// Returns the subprotocol that the application chooses of those offered.
+/// Returns the offered subprotocol that the configuration selects.
 pub(super) fn select<'a>(offered: &'a [Box<str>], settings: &Settings) -> Option<&'a str> {
     if let Some(select) = &settings.select_protocol {
         let names: Vec<&str> = offered.iter().map(|name| &**name).collect();
@@ -29,7 +30,7 @@ pub(super) fn select<'a>(offered: &'a [Box<str>], settings: &Settings) -> Option
     settings.protocols.iter().find_map(|name| offered.iter().map(|name| &**name).find(|offered| offered == name))
 }
 
-/// Names the subprotocol in a response, if there is one.
+/// Adds the subprotocol to a response, if there is one.
 pub(super) fn write(protocol: Option<&str>, headers: &mut HeaderMap, name: HeaderName) -> Result<(), HandshakeError> {
     if let Some(protocol) = protocol {
         headers.append(name, HeaderValue::from_str(protocol).map_err(|_| HandshakeError::InvalidProtocol)?);

@@ -1,4 +1,4 @@
-//! What a request is meant for: the authority and the URI.
+//! The target of a request: the authority and the URI.
 
 use std::net::Ipv6Addr;
 
@@ -8,11 +8,12 @@ use http::{Extensions, Uri};
 
 use crate::error::HandshakeError;
 
-/// The URI of a request as the client sent it, for routers and middleware that rewrite the request's own: put it into the
-/// [extensions](http::Extensions) of a request before it is given to [`Handshake::parse`](crate::Handshake::parse).
+/// The URI of a request as sent by the client, for routers and middleware that rewrite the
+/// request's URI. Insert it into the [extensions](http::Extensions) of the request before it is
+/// passed to [`Handshake::parse`](crate::Handshake::parse).
 ///
-/// A client of the hixie drafts compares the location in the answer with the URL it asked for, and observers are told the path,
-/// so both are taken from here. Without it, they are taken from the request's URI.
+/// It is used for the `Location` that clients of the hixie drafts compare with the requested URL,
+/// and for the path reported to observers. Without it, the URI of the request is used.
 ///
 /// ```
 /// use http::{Request, header::SEC_WEBSOCKET_PROTOCOL};
@@ -28,7 +29,7 @@ use crate::error::HandshakeError;
 /// assert_eq!(response.headers()["websocket-location"], "ws://example.com/api/chat");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-// Exhaustive: routers create it.
+// Exhaustive: routers construct it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginalUri(pub Uri);
 
@@ -37,7 +38,7 @@ pub(super) fn original_uri<'a>(uri: &'a Uri, extensions: &'a Extensions) -> &'a 
     extensions.get::<OriginalUri>().map_or(uri, |OriginalUri(uri)| uri)
 }
 
-/// Returns the `Host` of an HTTP/1.1 request: exactly one, and well-formed (RFC 9112 §3.2).
+/// Returns the `Host` of an HTTP/1.1 request, which must be present once and valid (RFC 9112 §3.2).
 pub(super) fn host(headers: &HeaderMap) -> Result<Authority, HandshakeError> {
     single_host(headers)?.ok_or(HandshakeError::Host)
 }
@@ -53,8 +54,8 @@ pub(super) fn check_authority(uri: &Uri, headers: &HeaderMap) -> Result<(), Hand
     }
 }
 
-/// Returns the authority of the URL the client asked for: that of an absolute request target, otherwise the `Host`
-/// (RFC 9112 §3.2.2).
+/// Returns the authority of the requested URL: that of an absolute request target, otherwise the
+/// `Host` (RFC 9112 §3.2.2).
 pub(super) fn authority(uri: &Uri, host: Authority) -> Result<Authority, HandshakeError> {
     match uri.authority() {
         None => Ok(host),
@@ -75,7 +76,8 @@ fn single_host(headers: &HeaderMap) -> Result<Option<Authority>, HandshakeError>
     }
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2), of an authority, which may be more.
+/// Returns whether an authority is `uri-host [ ":" port ]` (RFC 9110 §7.2), without user
+/// information.
 fn is_host(authority: &str) -> bool {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -91,7 +93,8 @@ fn is_host(authority: &str) -> bool {
     is_port && (is_address(host) || is_name(host))
 }
 
-/// Compares two authorities in any case, and with a missing port as the scheme's default (RFC 3986 §6.2.2.1, §6.2.3).
+/// Compares two authorities, ignoring case and using the scheme's default for a missing port (RFC
+/// 3986 §6.2.2.1, §6.2.3).
 fn is_same(one: &Authority, other: &Authority, scheme: Option<&Scheme>) -> bool {
     let default = match scheme.map(Scheme::as_str) {
         Some("http" | "ws") => Some(80),

@@ -1,4 +1,4 @@
-//! What a URL says about a connection (RFC 6455 §3).
+//! Parsing of WebSocket and proxy URLs (RFC 6455 §3).
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use http::uri::{Authority, Uri};
 use http::{HeaderValue, uri};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// The reason why no connection can be made to a URL.
+/// The reason why a URL cannot be connected to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -29,22 +29,23 @@ pub enum UrlError {
     Characters,
 }
 
-/// The parts of a URL, as a request needs them.
+/// The parts of a URL in the form that a request needs.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// The one of HTTP.
+    /// `http` or `https`.
     pub(crate) scheme: &'static str,
-    /// Without the port where it is the scheme's own, with brackets around an IPv6 address, and without the zone of that.
+    /// The host, without the scheme's default port, with brackets around an IPv6 address, and
+    /// without its zone.
     pub(crate) host_header: HeaderValue,
-    /// With the port in any case, as CONNECT needs it (RFC 9110 §9.3.6).
+    /// The host and port, also if it is the default port, as CONNECT requires (RFC 9110 §9.3.6).
     pub(crate) authority: String,
     pub(crate) path: String,
-    /// Of the user and password (RFC 7617 §2).
+    /// Basic credentials from the user and password (RFC 7617 §2).
     pub(crate) authorization: Option<HeaderValue>,
 }
 
 impl Target {
-    /// Of a URL for a WebSocket.
+    /// Parses the URL of a WebSocket.
     pub(crate) fn websocket(url: &Uri) -> Result<Self, UrlError> {
         match scheme(url).as_str() {
             "ws" | "http" => Self::new(url, "http", 80),
@@ -53,7 +54,7 @@ impl Target {
         }
     }
 
-    /// Of a URL for a proxy.
+    /// Parses the URL of a proxy.
     pub(crate) fn proxy(url: &Uri) -> Result<Self, UrlError> {
         match scheme(url).as_str() {
             "http" => Self::new(url, "http", 80),
@@ -81,12 +82,12 @@ impl Target {
     }
 }
 
-/// In lower case (RFC 3986 §3.1).
+/// Returns the scheme in lower case (RFC 3986 §3.1).
 fn scheme(url: &Uri) -> String {
     url.scheme_str().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// Removes the zone of an IPv6 address, which means something on this machine alone (RFC 6874 §4).
+/// Removes the zone of an IPv6 address, which is only meaningful on this machine (RFC 6874 §4).
 fn without_zone(host: &str) -> Cow<'_, str> {
     match host.split_once('%').filter(|_| host.starts_with('[')) {
         Some((address, _)) => Cow::Owned(format!("{address}]")),
@@ -94,19 +95,20 @@ fn without_zone(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether there is something behind the host's colon.
+/// Returns whether the host is followed by a colon and a non-empty port.
 fn has_port(authority: &Authority) -> bool {
     let (_, host_and_port) = authority.as_str().rsplit_once('@').unwrap_or(("", authority.as_str()));
     let port = host_and_port.strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
     port.is_some_and(|port| !port.is_empty())
 }
 
-/// What a request line cannot hold (RFC 9112 §3.2, RFC 3986 §3.3), of what the type of a URL lets through. Percent signs are
-/// those of escapes.
+/// Characters that `Uri` accepts but a request line must not contain (RFC 9112 §3.2, RFC 3986
+/// §3.3). Percent signs are assumed to be part of escapes.
 const ESCAPED: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
-/// A URL may have a query and no path, a request may not (RFC 9112 §3.2.1).
+/// Returns the path and query. A URL may have a query and no path, a request must not (RFC 9112
+/// §3.2.1).
 fn path(url: &Uri) -> String {
     let path_and_query = url.path_and_query().map_or("/", uri::PathAndQuery::as_str);
     let slash = if path_and_query.starts_with('/') { "" } else { "/" };
@@ -119,7 +121,7 @@ fn authorization(authority: &Authority) -> Result<Option<HeaderValue>, UrlError>
     };
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let credentials: Vec<u8> = percent_decode_str(user).chain([b':']).chain(percent_decode_str(password)).collect();
-    // RFC 7617 §2: neither holds control characters.
+    // User and password must not contain control characters (RFC 7617 §2).
     if credentials.iter().any(u8::is_ascii_control) || percent_decode_str(user).any(|byte| byte == b':') {
         return Err(UrlError::Characters);
     }

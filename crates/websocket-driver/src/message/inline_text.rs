@@ -1,14 +1,15 @@
-//! Short texts, in a place of a fixed size: what is done to all of it needs no loop and no call, and every store is as wide as
-//! the load that follows. A load of what several narrower stores have just written waits for the cache, some 4 ns each time.
+//! Short texts in a buffer of fixed size. Operations on the whole buffer need no loop and no call,
+//! and every store is as wide as the load that follows: a load of what several narrower stores have
+//! just written stalls for about 4 ns.
 
 use std::str;
 
 use simdutf8::basic::from_utf8;
 
-/// How long a text may be.
+/// The maximum length of an inline text in bytes.
 pub(crate) const MAX_INLINE: usize = 48;
 
-/// A text of at most [`MAX_INLINE`] bytes, and zeros behind it.
+/// A text of at most [`MAX_INLINE`] bytes, padded with zeros.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(8))]
 pub(crate) struct InlineText([[u8; 16]; MAX_INLINE / 16]);
@@ -16,7 +17,7 @@ pub(crate) struct InlineText([[u8; 16]; MAX_INLINE / 16]);
 impl InlineText {
     pub(crate) const EMPTY: Self = Self([[0; 16]; MAX_INLINE / 16]);
 
-    /// Takes a text that is no longer than this, or leaves it.
+    /// Copies a text, or returns `None` if it is too long.
     #[inline]
     pub(crate) fn copy(text: &str) -> Option<Self> {
         let mut short = Self::EMPTY;
@@ -24,17 +25,18 @@ impl InlineText {
         Some(short)
     }
 
-    /// Becomes the first `len` of masked bytes, and tells whether they are ASCII.
+    /// Unmasks the first `len` bytes into `self`, and returns whether they are ASCII.
     #[inline(always)]
     pub(crate) fn unmask(&mut self, masked: &[u8], len: usize, mask: [u8; 4]) -> bool {
-        // Where more bytes have come they are read along: they cost nothing.
+        // Reading bytes beyond `len` is free, they are masked out below.
         match masked.first_chunk() {
             Some(masked) => self.fill(masked, len, mask),
             None => self.fill(&pad(masked), len, mask),
         }
     }
 
-    /// Whether it is a text, which ASCII always is. With more zeros, as that is where the fast way begins.
+    /// Returns whether the bytes are valid UTF-8. `unmask` has already recognized ASCII. The buffer
+    /// is padded to 64 bytes, where the SIMD path of simdutf8 begins.
     #[inline(never)]
     pub(crate) fn is_utf8(&self) -> bool {
         let mut padded = [0; 64];
@@ -47,14 +49,15 @@ impl InlineText {
         self.0.as_flattened().first_chunk().unwrap_or(&[0; MAX_INLINE])
     }
 
-    /// The text, if it is one. That is looked at again: in whole words, with the zeros behind it, that takes next to nothing.
+    /// Returns the text if it is valid UTF-8. Revalidation is cheap, since it works on whole words
+    /// of the zero-padded buffer.
     #[inline]
     pub(crate) fn as_str(&self, len: usize) -> Option<&str> {
         let words = self.0.as_flattened().get(..len.next_multiple_of(16))?;
         str::from_utf8(words).ok()?.get(..len)
     }
 
-    /// As `unmask`. Not inlined, where the compiler would take the stores apart.
+    /// The inner loop of `unmask`. Not inlined, because the compiler would split the stores.
     #[inline(never)]
     fn fill(&mut self, masked: &[u8; MAX_INLINE], len: usize, mask: [u8; 4]) -> bool {
         let mask = u32::from_ne_bytes(mask);
@@ -70,22 +73,23 @@ impl InlineText {
     }
 }
 
-/// A short text in the making.
+/// A short text assembled from fragments.
 #[derive(Debug, Default)]
 pub(crate) struct InlineTextBuilder {
-    /// With room for a word behind the last byte.
+    /// Has room for one more word after the last byte, so that every store is a whole word.
     bytes: [[u8; 8]; MAX_INLINE / 8 + 1],
     len: usize,
 }
 
 impl InlineTextBuilder {
-    /// Appends the first `len` of masked bytes, up to [`MAX_INLINE`] bytes in all.
+    /// Unmasks and appends the first `len` bytes, up to [`MAX_INLINE`] bytes in total.
     #[inline]
     pub(crate) fn push_masked(&mut self, masked: &[u8], len: usize, [a, b, c, d]: [u8; 4]) {
         let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
         let bytes = self.bytes.as_flattened_mut();
         for at in (0..len).step_by(8) {
-            // Where more bytes have come they are read along, and what they leave behind is overwritten.
+            // Bytes beyond `len` are read as well. They are overwritten by the next fragment or
+            // ignored.
             let word = match masked.get(at..).and_then(|masked| masked.first_chunk()) {
                 Some(word) => u64::from_ne_bytes(*word),
                 None => pad_word(masked, at),
@@ -97,7 +101,7 @@ impl InlineTextBuilder {
         self.len += len;
     }
 
-    /// The text and its length, if it is a text.
+    /// Returns the text and its length, if it is valid UTF-8.
     #[inline]
     pub(crate) fn finish(self) -> Option<(InlineText, usize)> {
         let mut text = InlineText::EMPTY;
@@ -113,7 +117,7 @@ fn pad_word(bytes: &[u8], at: usize) -> u64 {
     u64::from_ne_bytes(word)
 }
 
-/// A part of this that begins `len` bytes before its middle keeps the first `len` bytes.
+/// The slice that starts at `MAX_INLINE - len` is a mask that keeps the first `len` bytes.
 static WINDOW: [u8; 2 * MAX_INLINE] = {
     let mut window = [0; 2 * MAX_INLINE];
     let mut at = 0;
@@ -137,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_any_length_come_out_as_they_are_and_others_do_not() {
+    fn text_of_any_length_is_unmasked_and_invalid_utf8_is_not() {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let masked =
             |bytes: &[u8]| -> Vec<u8> { bytes.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect() };
@@ -145,7 +149,7 @@ mod tests {
             let ascii: String = ('0'..).take(len).collect();
             let mixed = format!("{}{}{}", "é".repeat(len / 3), "x".repeat(len % 3), "x".repeat(len / 3));
             for text in [&ascii, &mixed] {
-                // With and without something behind it.
+                // With and without bytes after the text.
                 for rest in [0, 7, 100] {
                     let mut frame = masked(text.as_bytes());
                     frame.extend(vec![0xff; rest]);
@@ -157,7 +161,7 @@ mod tests {
                     assert_eq!(InlineText::copy(text).unwrap().as_bytes(), short.as_bytes());
                 }
             }
-            // A character that is cut off by the end.
+            // A character truncated at the end.
             if let Some(last) = len.checked_sub(1) {
                 let frame = masked(&[&ascii.as_bytes()[..last], &[0xc3, 0xa9]].concat());
                 let mut short = InlineText::EMPTY;

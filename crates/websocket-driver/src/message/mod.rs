@@ -8,20 +8,20 @@ use simdutf8::basic::from_utf8;
 
 use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
 
-/// A message: data only. Pings and closes are [events](crate::Event).
+/// A data message. Pings and closes are [events](crate::Event).
 ///
-/// A message that came from a peer may share the buffer it was read into, as [`Bytes`] do. One that is kept
-/// for long keeps that buffer too, of up to 128 KiB; copy what you store.
+/// A received message may share the buffer that it was read into, as [`Bytes`] does. While it is
+/// held, so is that buffer of up to 128 KiB: copy what you store for long.
 // Exhaustive: the protocol has two types of messages, and applications handle both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text (RFC 6455 §5.6).
     Text(Utf8Bytes),
-    /// Bytes (RFC 6455 §5.6). Not in the hixie drafts.
+    /// Bytes (RFC 6455 §5.6). Not supported by the hixie drafts.
     Binary(Bytes),
 }
 
-/// A message where it lies, in a buffer that someone else owns.
+/// A message borrowed from a buffer.
 // Exhaustive, like `Message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageRef<'a> {
@@ -32,17 +32,17 @@ pub enum MessageRef<'a> {
 }
 
 impl Message {
-    /// A text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A binary message.
+    /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// The length in bytes.
+    /// Returns the length in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         match self {
@@ -51,12 +51,12 @@ impl Message {
         }
     }
 
-    /// Whether the length is 0.
+    /// Returns whether the length is 0.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The message, borrowed.
+    /// Returns a borrowed view of the message.
     pub fn borrowed(&self) -> MessageRef<'_> {
         match self {
             Self::Text(text) => MessageRef::Text(text.as_str()),
@@ -64,7 +64,7 @@ impl Message {
         }
     }
 
-    /// The text, if it is one.
+    /// Returns the text of a text message.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text.as_str()),
@@ -72,7 +72,7 @@ impl Message {
         }
     }
 
-    /// The bytes, of text as well.
+    /// Returns the payload of a message of either type.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -81,7 +81,7 @@ impl Message {
         }
     }
 
-    /// The bytes, of text as well. Short texts are copied.
+    /// Converts a message of either type to its payload. Texts of up to 48 bytes are copied.
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Text(text) => text.into(),
@@ -89,13 +89,14 @@ impl Message {
         }
     }
 
-    /// Returns the bytes, as [`into_bytes`](Self::into_bytes) does. It is there for code that was written for axum or tungstenite.
+    /// Converts the message to its payload, like [`into_bytes`](Self::into_bytes). Provided for
+    /// code written for axum or tungstenite.
     pub fn into_data(self) -> Bytes {
         self.into_bytes()
     }
 
-    /// Returns the text, also that of a binary message that is UTF-8. Unlike [`as_text`](Self::as_text) it does not depend on the
-    /// kind of message.
+    /// Returns the payload as text, also for a binary message that is valid UTF-8. Unlike
+    /// [`as_text`](Self::as_text), it does not depend on the type of the message.
     ///
     /// # Errors
     ///
@@ -107,7 +108,7 @@ impl Message {
         }
     }
 
-    /// Converts the message to its text, also a binary message that is UTF-8.
+    /// Converts the message to text, also a binary message that is valid UTF-8.
     ///
     /// # Errors
     ///
@@ -120,7 +121,7 @@ impl Message {
     }
 }
 
-/// Copies the bytes, unless they are the only reference to their buffer.
+/// Copies the payload, unless the message holds the only reference to its buffer.
 impl From<Message> for Vec<u8> {
     fn from(message: Message) -> Self {
         message.into_bytes().into()
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn messages_events_and_errors_are_small() {
-        // One text of up to 48 bytes, and the word that has its length and the tag.
+        // An inline text of 48 bytes, and a word for its length and the enum tags.
         assert!(size_of::<Message>() <= 56, "{}", size_of::<Message>());
         assert!(size_of::<Option<Event>>() <= 72, "{}", size_of::<Option<Event>>());
         assert!(size_of::<ProtocolError>() <= 24, "{}", size_of::<ProtocolError>());

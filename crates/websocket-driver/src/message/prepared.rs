@@ -6,20 +6,23 @@ use websocket_driver_extensions::Encoding;
 
 use crate::message::Message;
 
-/// How many encodings are kept. There are as many as there are ways that connections agreed on.
-const KEPT: usize = 16;
+/// The maximum number of cached encodings. There is one per combination of extension parameters
+/// that connections negotiated.
+const MAX_ENCODINGS: usize = 16;
 
-/// A message that is encoded once and sent to many: a connection that sends it counts a reference, and compressed it is once
-/// for all connections that compress alike. Cheap to clone.
+/// A message that is encoded once and sent on many connections: each connection that sends it
+/// shares one buffer, and it is compressed once for all connections with the same compression
+/// parameters. Cheap to clone.
 ///
-/// It is of use to servers. A client masks each frame with a key of its own, and connections that compress with context
-/// takeover compress each for itself; there, and in the hixie drafts, it is sent like any other message.
+/// It is useful for servers. Clients mask each frame with a new key, and connections that compress
+/// with context takeover have to compress it themselves; on those, and with the hixie drafts, it is
+/// sent like any other message.
 #[derive(Clone)]
 pub struct PreparedMessage(Arc<Prepared>);
 
 struct Prepared {
     message: Message,
-    /// By what they are encoded with: frames with their headers.
+    /// Frames with their headers, by encoding.
     frames: Mutex<Vec<(Option<Encoding>, Bytes)>>,
 }
 
@@ -29,13 +32,13 @@ impl PreparedMessage {
         Self(Arc::new(Prepared { message: message.into(), frames: Mutex::new(Vec::new()) }))
     }
 
-    /// The message.
+    /// Returns the message.
     #[must_use]
     pub fn message(&self) -> &Message {
         &self.0.message
     }
 
-    /// Its frame, for connections that encode so, or not at all.
+    /// Returns the frame for connections with this encoding. `None` is no extension.
     pub(crate) fn frame<E>(
         &self,
         encoding: Option<Encoding>,
@@ -45,9 +48,10 @@ impl PreparedMessage {
         if let Some((_, frame)) = frames.iter().find(|(of, _)| *of == encoding) {
             return Ok(frame.clone());
         }
-        // With the lock held, so that the others wait for it rather than doing it again.
+        // The lock is held while encoding, so that other connections wait for the result instead of
+        // repeating the work.
         let frame = encode(self.0.message.clone())?;
-        if frames.len() < KEPT {
+        if frames.len() < MAX_ENCODINGS {
             frames.push((encoding, frame.clone()));
         }
         Ok(frame)

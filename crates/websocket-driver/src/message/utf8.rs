@@ -15,25 +15,25 @@ use crate::message::inline_text::{InlineText, InlineTextBuilder, MAX_INLINE};
 #[non_exhaustive]
 pub struct InvalidUtf8;
 
-/// Text: bytes that were checked to be UTF-8. Cheap to clone, like [`Bytes`].
+/// Text: bytes that are known to be valid UTF-8. Cheap to clone, like [`Bytes`].
 #[derive(Clone)]
 pub struct Utf8Bytes(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    /// A copy of up to 48 bytes costs less than the reference counting of `Bytes`.
+    /// Copying up to 48 bytes costs less than the reference counting of `Bytes`.
     Inline(Inline),
-    /// As it came. Without unsafe code it is looked at again each time, which for so few costs less than the allocation that
-    /// `FastStr` makes.
+    /// The received bytes. Without unsafe code they are revalidated on each access, which for this
+    /// length costs less than the allocation that `FastStr` makes.
     Medium(Bytes),
     Shared(FastStr),
 }
 
-/// How long a medium text may be.
+/// The maximum length of `Repr::Medium` in bytes.
 const MEDIUM: usize = 512;
 
-/// The length stands behind the text, and leaves room in its word for the tags of all enums around it. So a move is of whole
-/// pieces, see [`InlineText`].
+/// The length follows the text, and its unused values are the niche for the tags of all enclosing
+/// enums. A move therefore copies whole words, see [`InlineText`].
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Inline {
@@ -41,7 +41,8 @@ struct Inline {
     len: Len,
 }
 
-/// A number up to [`MAX_INLINE`], one by one, so that the compiler knows which values are free.
+/// The numbers from 0 to [`MAX_INLINE`] as an enum, so that the compiler knows which values are
+/// unused.
 #[derive(Clone, Copy)]
 #[repr(u64)]
 #[rustfmt::skip]
@@ -67,23 +68,24 @@ impl Inline {
 }
 
 impl Utf8Bytes {
-    /// A text from a string that lives as long as the program; nothing is copied.
+    /// Creates a text from a static string without copying it.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(Repr::Shared(FastStr::from_static_str(text)))
     }
 
-    /// The text. Where it is of at most 512 bytes that is looked at again each time, in some nanoseconds: keep what comes of it.
+    /// Returns the text. Texts of up to 512 bytes are revalidated on every call, which takes a few
+    /// nanoseconds: keep the `&str` if you need it more than once.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // The bytes were checked when they came.
+            // The bytes were validated when they were received.
             Repr::Inline(Inline { text, len }) => text.as_str(*len as usize).unwrap_or_default(),
             Repr::Medium(bytes) => from_utf8(bytes).unwrap_or_default(),
             Repr::Shared(text) => text.as_str(),
         }
     }
 
-    /// The text's bytes.
+    /// Returns the bytes of the text.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
@@ -93,7 +95,7 @@ impl Utf8Bytes {
         }
     }
 
-    /// The length in bytes.
+    /// Returns the length in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -103,13 +105,13 @@ impl Utf8Bytes {
         }
     }
 
-    /// Whether the length is 0.
+    /// Returns whether the length is 0.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the text with U+FFFD for what is not UTF-8, as [`String::from_utf8_lossy`] does it, if it is no longer than
-    /// the limit then.
+    /// Converts bytes to text like [`String::from_utf8_lossy`], or returns `None` if the result
+    /// would exceed `limit`.
     pub(crate) fn replacing_invalid(bytes: &[u8], limit: usize) -> Option<Self> {
         let mut text = String::with_capacity(bytes.len().min(limit));
         for chunk in bytes.utf8_chunks() {
@@ -123,7 +125,7 @@ impl Utf8Bytes {
         Some(text.into())
     }
 
-    /// A text from the first `len` of masked bytes, at most [`MAX_INLINE`].
+    /// Unmasks the first `len` bytes, at most [`MAX_INLINE`], into a text.
     #[inline(always)]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
         let mut text = InlineText::EMPTY;
@@ -133,14 +135,14 @@ impl Utf8Bytes {
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 
-    /// A text of up to [`MAX_INLINE`] bytes.
+    /// Finishes a text of up to [`MAX_INLINE`] bytes.
     #[inline]
     pub(crate) fn short(text: InlineTextBuilder) -> Result<Self, InvalidUtf8> {
         let (text, len) = text.finish().ok_or(InvalidUtf8)?;
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 
-    /// Its length and place, if it is short.
+    /// Returns an inline text and its length.
     #[inline]
     pub(crate) fn as_short(&self) -> Option<(&InlineText, usize)> {
         match &self.0 {
@@ -253,7 +255,7 @@ impl Hash for Utf8Bytes {
     }
 }
 
-/// Compares with other types of text, in both directions.
+/// Implements comparison with other text types, in both directions.
 macro_rules! eq_text {
     ($($text:ty),*) => {
         $(
@@ -286,16 +288,18 @@ impl fmt::Display for Utf8Bytes {
     }
 }
 
-/// Checks UTF-8 that comes in pieces, and fails at the first byte that no text can have there (RFC 6455 §8.1).
+/// Validates UTF-8 that is received in pieces, and fails at the first byte that cannot be part of
+/// valid UTF-8 (RFC 6455 §8.1).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Validator {
-    /// The beginning of a character whose rest is still to come.
+    /// The first bytes of an incomplete character.
     partial: [u8; 4],
     len: u8,
 }
 
 impl Validator {
-    /// Takes the next piece. Each byte is looked at once, but for the up to three of a character that is cut.
+    /// Validates the next piece. Each byte is examined once, except for up to three of a split
+    /// character.
     pub(crate) fn feed(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
         while self.len > 0 {
             let Some((&byte, rest)) = piece.split_first() else {
@@ -318,13 +322,13 @@ impl Validator {
         Ok(())
     }
 
-    /// Whether the text may end here.
+    /// Returns whether the text is complete, that is, does not end within a character.
     pub(crate) fn is_complete(&self) -> bool {
         self.len == 0
     }
 }
 
-/// Whether the bytes, the beginning of one character, are all of it.
+/// Returns whether the bytes, the beginning of one character, are a complete character.
 fn is_whole(character: &[u8]) -> Result<bool, InvalidUtf8> {
     match str::from_utf8(character) {
         Ok(_) => Ok(true),
@@ -333,7 +337,7 @@ fn is_whole(character: &[u8]) -> Result<bool, InvalidUtf8> {
     }
 }
 
-/// How many bytes at the end, at most 3, are the beginning of a character that goes on behind them.
+/// Returns the number of bytes at the end, at most 3, that begin an incomplete character.
 fn cut_character(bytes: &[u8]) -> usize {
     for (back, byte) in bytes.iter().rev().take(3).enumerate() {
         let need = match byte {
@@ -352,7 +356,7 @@ fn cut_character(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Every sequence of up to `len` bytes from a set that has a member of each class of UTF-8.
+    /// Returns every sequence of up to `len` bytes from a set with a member of each class of UTF-8.
     fn sequences(len: usize) -> Vec<Vec<u8>> {
         const CLASSES: [u8; 18] = [
             0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5,
@@ -367,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_any_length_is_what_it_was_made_of() {
+    fn text_of_any_length_round_trips() {
         for len in [0, 1, 48, 49, 511, 512, 513, 5000] {
             let string: String = "aé€😀"
                 .chars()
@@ -391,19 +395,20 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_judged_like_the_whole_and_at_the_first_wrong_byte() {
+    fn pieces_are_validated_like_the_whole_at_the_first_invalid_byte() {
         for bytes in sequences(4) {
-            // What std says: how far the text is good, and whether more could mend it.
-            let (good, mendable) = match str::from_utf8(&bytes) {
+            // The result of the standard library: whether the bytes are valid, and whether more
+            // bytes could make them valid.
+            let (valid, completable) = match str::from_utf8(&bytes) {
                 Ok(_) => (true, true),
                 Err(error) => (false, error.error_len().is_none()),
             };
             for cut in 0..=bytes.len() {
                 let mut validator = Validator::default();
                 let fed = validator.feed(&bytes[..cut]).and_then(|()| validator.feed(&bytes[cut..]));
-                assert_eq!(fed.is_ok(), mendable, "{bytes:x?} cut at {cut}");
+                assert_eq!(fed.is_ok(), completable, "{bytes:x?} cut at {cut}");
                 if fed.is_ok() {
-                    assert_eq!(validator.is_complete(), good, "{bytes:x?} cut at {cut}");
+                    assert_eq!(validator.is_complete(), valid, "{bytes:x?} cut at {cut}");
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Checks that a [`Backend`] keeps its [contract](crate::backend#contract).
+//! Checks whether a [`Backend`] fulfils its [contract](crate::backend#contract).
 //!
 //! ```
 //! use websocket_hub::HistoryLimit;
@@ -15,22 +15,23 @@ use std::collections::HashMap;
 
 use tower_websocket::{CloseCode, Message};
 
-use super::recorder::Seat;
+use super::recorder::TestMember;
 use crate::backend::Backend;
 use crate::config::HubConfig;
 use crate::hub::Hub;
 use crate::position::Position;
 use crate::subscribe::{QueueLimit, Recovery, Subscribe};
 
-/// The messages that a topic's history must hold.
-const KEPT: usize = 100;
+/// The number of messages that a topic's history must retain.
+const RETAINED: usize = 100;
 
-/// Checks one node. Each backend that `make` returns is used for a hub that is alone on its topics; they may share an engine. A
-/// history, if there is one, must hold the last 100 messages of a topic for a minute.
+/// Checks one node. Each backend that `make` returns is used for a hub with exclusive topics; the
+/// backends may share an engine. A history, if there is one, must retain the last 100 messages of a
+/// topic for a minute.
 ///
 /// # Panics
 ///
-/// If the backend breaks the contract.
+/// If the backend violates the contract.
 pub async fn check<B: Backend>(make: impl AsyncFn() -> B) {
     messages_arrive_with_their_positions(&node(&make).await.0).await;
     payloads_arrive_unchanged(make().await).await;
@@ -50,17 +51,18 @@ pub async fn check<B: Backend>(make: impl AsyncFn() -> B) {
     members_are_counted(&hub).await;
 }
 
-/// Checks that several nodes on one engine behave like one. Each backend that `make` returns is for another node.
+/// Checks that several nodes on one engine behave like one. Each backend that `make` returns is
+/// used for another node.
 ///
 /// # Panics
 ///
-/// If the backend breaks the contract.
+/// If the backend violates the contract.
 pub async fn check_nodes<B: Backend>(make: impl AsyncFn() -> B) {
     let ((first, has_history), (second, _)) = (node(&make).await, node(&make).await);
     let topic = topic();
-    let (mut near, mut far) = (Seat::new(&first), Seat::new(&second));
-    for seat in [&near, &far] {
-        subscribe(seat, &topic, Subscribe::new()).await;
+    let (mut near, mut far) = (TestMember::new(&first), TestMember::new(&second));
+    for member in [&near, &far] {
+        subscribe(member, &topic, Subscribe::new()).await;
     }
     let mut positions = HashMap::new();
     for number in 0..20 {
@@ -80,15 +82,15 @@ pub async fn check_nodes<B: Backend>(make: impl AsyncFn() -> B) {
     near.expect_nothing("excluded member").await;
 
     let (user, what) = (format!("user of {topic}"), "signals between nodes");
-    let (mut ann, mut also_ann) = (Seat::of(&first, Some(&user)), Seat::of(&second, Some(&user)));
+    let (mut ann, mut also_ann) = (TestMember::of(&first, Some(&user)), TestMember::of(&second, Some(&user)));
     first.send_to_user(&user, "hello").await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-    for seat in [&mut ann, &mut also_ann] {
-        assert_eq!(seat.next(what).await.as_text(), Some("hello"), "{what}");
+    for member in [&mut ann, &mut also_ann] {
+        assert_eq!(member.next(what).await.as_text(), Some("hello"), "{what}");
     }
     let closed = second.disconnect_user(&user, CloseCode::POLICY_VIOLATION, "bye").await;
     closed.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-    for seat in [&ann, &also_ann] {
-        assert_eq!(seat.closed(what).await, (CloseCode::POLICY_VIOLATION, "bye".to_owned()), "{what}");
+    for member in [&ann, &also_ann] {
+        assert_eq!(member.closed(what).await, (CloseCode::POLICY_VIOLATION, "bye".to_owned()), "{what}");
     }
 
     let presence = second.presence(&topic).await.unwrap_or_else(|error| panic!("presence: {error:?}"));
@@ -96,8 +98,8 @@ pub async fn check_nodes<B: Backend>(make: impl AsyncFn() -> B) {
         assert_eq!((presence.members, presence.nodes), (2, 2), "members of both nodes are counted");
     }
     if has_history {
-        // With the position from one node, on the other.
-        let mut back = Seat::new(&second);
+        // A position from one node is used on the other.
+        let mut back = TestMember::new(&second);
         let options = Subscribe::new().since(positions["0"]);
         let subscribed = back.member.subscribe(&topic, options).await.unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(subscribed.recovery, Recovery::Recovered(20), "positions hold on all nodes");
@@ -106,7 +108,7 @@ pub async fn check_nodes<B: Backend>(make: impl AsyncFn() -> B) {
     }
 }
 
-/// A hub whose messages have their position in front.
+/// Returns a hub that prefixes messages with their position.
 async fn node<B: Backend>(make: &impl AsyncFn() -> B) -> (Hub, bool) {
     let backend = make().await;
     let has_history = backend.capabilities().has_history;
@@ -117,15 +119,15 @@ async fn node<B: Backend>(make: &impl AsyncFn() -> B) -> (Hub, bool) {
     (hub.unwrap_or_else(|error| panic!("the backend does not start: {error:?}")), has_history)
 }
 
-/// The name of a topic that nobody else has.
+/// Returns a unique topic name.
 fn topic() -> String {
     format!("conformance {:016x}", rand::random::<u64>())
 }
 
-async fn subscribe(seat: &Seat, topic: &str, options: Subscribe) {
-    // Nothing is dropped here: what is checked is the backend.
+async fn subscribe(member: &TestMember, topic: &str, options: Subscribe) {
+    // Large queues, since dropping messages is not part of the check.
     let options = options.queue(QueueLimit::new(100_000, usize::MAX));
-    if let Err(error) = seat.member.subscribe(topic, options).await {
+    if let Err(error) = member.member.subscribe(topic, options).await {
         panic!("subscribing has failed: {error:?}");
     }
 }
@@ -137,27 +139,27 @@ async fn publish(hub: &Hub, topic: &str, number: usize) -> Position {
 
 async fn messages_arrive_with_their_positions(hub: &Hub) {
     let (topic, what) = (topic(), "one member");
-    // Also with nobody there.
+    // Also without members.
     let mut last = publish(hub, &topic, 0).await;
-    let mut seat = Seat::new(hub);
-    subscribe(&seat, &topic, Subscribe::new()).await;
+    let mut member = TestMember::new(hub);
+    subscribe(&member, &topic, Subscribe::new()).await;
     for number in 1..20 {
         let position = publish(hub, &topic, number).await;
-        assert_eq!(seat.next_framed(what).await, (position, number.to_string()), "{what}");
+        assert_eq!(member.next_framed(what).await, (position, number.to_string()), "{what}");
         if position.is_known() {
             assert_eq!(position.epoch(), last.epoch(), "{what}: the epoch stays the same");
             assert!(position.offset() > last.offset(), "{what}: {position} follows {last}");
         }
         last = position;
     }
-    seat.expect_nothing(what).await;
+    member.expect_nothing(what).await;
 }
 
 async fn payloads_arrive_unchanged<B: Backend>(backend: B) {
     let (topic, what) = (topic(), "payloads");
     let hub = Hub::with_backend(backend, HubConfig::new()).await.unwrap_or_else(|error| panic!("{error:?}"));
-    let mut seat = Seat::new(&hub);
-    subscribe(&seat, &topic, Subscribe::new()).await;
+    let mut member = TestMember::new(&hub);
+    subscribe(&member, &topic, Subscribe::new()).await;
     let large = vec![0xff; 1 << 20];
     for message in [
         Message::text(""),
@@ -167,15 +169,15 @@ async fn payloads_arrive_unchanged<B: Backend>(backend: B) {
         Message::binary(large),
     ] {
         hub.publish(&topic, message.clone()).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        assert!(seat.next(what).await == message, "{what}: a message has changed");
+        assert!(member.next(what).await == message, "{what}: a message has changed");
     }
 }
 
 async fn excluded_member_gets_nothing(hub: &Hub) {
     let (topic, what) = (topic(), "excluded member");
-    let (mut me, mut other) = (Seat::new(hub), Seat::new(hub));
-    for seat in [&me, &other] {
-        subscribe(seat, &topic, Subscribe::new()).await;
+    let (mut me, mut other) = (TestMember::new(hub), TestMember::new(hub));
+    for member in [&me, &other] {
+        subscribe(member, &topic, Subscribe::new()).await;
     }
     me.member.publish(&topic, "mine").await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     assert_eq!(other.next_framed(what).await.1, "mine", "{what}");
@@ -184,9 +186,9 @@ async fn excluded_member_gets_nothing(hub: &Hub) {
 
 async fn members_agree_on_the_order(hub: &Hub) {
     let (topic, what) = (topic(), "concurrent publishers");
-    let mut seats: Vec<_> = (0..3).map(|_| Seat::new(hub)).collect();
-    for seat in &seats {
-        subscribe(seat, &topic, Subscribe::new()).await;
+    let mut members: Vec<_> = (0..3).map(|_| TestMember::new(hub)).collect();
+    for member in &members {
+        subscribe(member, &topic, Subscribe::new()).await;
     }
     let publishers: Vec<_> = (0..4)
         .map(|publisher| {
@@ -199,10 +201,10 @@ async fn members_agree_on_the_order(hub: &Hub) {
         })
         .collect();
     let mut orders = Vec::new();
-    for seat in &mut seats {
+    for member in &mut members {
         let mut order = Vec::new();
         for _ in 0..200 {
-            order.push(seat.next_framed(what).await);
+            order.push(member.next_framed(what).await);
         }
         orders.push(order);
     }
@@ -221,38 +223,38 @@ async fn members_agree_on_the_order(hub: &Hub) {
 
 async fn topics_are_separate(hub: &Hub) {
     let (first, second, what) = (topic(), topic(), "two topics");
-    let mut seat = Seat::new(hub);
-    subscribe(&seat, &first, Subscribe::new()).await;
+    let mut member = TestMember::new(hub);
+    subscribe(&member, &first, Subscribe::new()).await;
     publish(hub, &second, 1).await;
     publish(hub, &first, 2).await;
-    assert_eq!(seat.next_framed(what).await.1, "2", "{what}");
-    assert!(seat.member.unsubscribe(&first));
+    assert_eq!(member.next_framed(what).await.1, "2", "{what}");
+    assert!(member.member.unsubscribe(&first));
     publish(hub, &first, 3).await;
-    seat.expect_nothing(what).await;
-    subscribe(&seat, &second, Subscribe::new()).await;
-    subscribe(&seat, &first, Subscribe::new()).await;
+    member.expect_nothing(what).await;
+    subscribe(&member, &second, Subscribe::new()).await;
+    subscribe(&member, &first, Subscribe::new()).await;
     publish(hub, &first, 4).await;
-    assert_eq!(seat.next_framed(what).await.1, "4", "{what}: subscribed again");
+    assert_eq!(member.next_framed(what).await.1, "4", "{what}: subscribed again");
 }
 
 async fn missed_messages_are_recovered(hub: &Hub) {
     let (topic, what) = (topic(), "resumption");
     let mut positions = Vec::new();
-    for number in 0..KEPT {
+    for number in 0..RETAINED {
         positions.push(publish(hub, &topic, number).await);
     }
-    for (index, expected) in [(0, KEPT - 1), (KEPT / 2, KEPT - 1 - KEPT / 2), (KEPT - 1, 0)] {
-        let mut seat = Seat::new(hub);
-        let options = Subscribe::new().since(positions[index]).queue(QueueLimit::new(KEPT, 1 << 20));
+    for (index, expected) in [(0, RETAINED - 1), (RETAINED / 2, RETAINED - 1 - RETAINED / 2), (RETAINED - 1, 0)] {
+        let mut member = TestMember::new(hub);
+        let options = Subscribe::new().since(positions[index]).queue(QueueLimit::new(RETAINED, 1 << 20));
         let subscribed =
-            seat.member.subscribe(&topic, options).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        assert_eq!(subscribed.position, positions[KEPT - 1], "{what}: the position that was reached");
+            member.member.subscribe(&topic, options).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_eq!(subscribed.position, positions[RETAINED - 1], "{what}: the position that was reached");
         let recovery = if expected == 0 { Recovery::NothingMissed } else { Recovery::Recovered(expected) };
         assert_eq!(subscribed.recovery, recovery, "{what}");
         for (number, &position) in positions.iter().enumerate().skip(index + 1) {
-            assert_eq!(seat.next_framed(what).await, (position, number.to_string()), "{what}");
+            assert_eq!(member.next_framed(what).await, (position, number.to_string()), "{what}");
         }
-        seat.expect_nothing(what).await;
+        member.expect_nothing(what).await;
     }
 }
 
@@ -261,12 +263,12 @@ async fn recent_messages_are_sent(hub: &Hub) {
     for number in 0..10 {
         publish(hub, &topic, number).await;
     }
-    let mut seat = Seat::new(hub);
-    subscribe(&seat, &topic, Subscribe::new().recent(3)).await;
+    let mut member = TestMember::new(hub);
+    subscribe(&member, &topic, Subscribe::new().recent(3)).await;
     for number in 7..10 {
-        assert_eq!(seat.next_framed(what).await.1, number.to_string(), "{what}");
+        assert_eq!(member.next_framed(what).await.1, number.to_string(), "{what}");
     }
-    seat.expect_nothing(what).await;
+    member.expect_nothing(what).await;
 }
 
 async fn resumption_is_exact_while_others_publish(hub: &Hub) {
@@ -275,7 +277,7 @@ async fn resumption_is_exact_while_others_publish(hub: &Hub) {
     let publisher = {
         let (hub, topic) = (hub.clone(), topic.clone());
         tokio::spawn(async move {
-            for number in 1..KEPT {
+            for number in 1..RETAINED {
                 publish(&hub, &topic, number).await;
                 if number % 7 == 0 {
                     tokio::task::yield_now().await;
@@ -283,19 +285,19 @@ async fn resumption_is_exact_while_others_publish(hub: &Hub) {
             }
         })
     };
-    let mut seats = Vec::new();
+    let mut members = Vec::new();
     for _ in 0..20 {
-        let seat = Seat::new(hub);
-        subscribe(&seat, &topic, Subscribe::new().since(first)).await;
-        seats.push(seat);
+        let member = TestMember::new(hub);
+        subscribe(&member, &topic, Subscribe::new().since(first)).await;
+        members.push(member);
         tokio::task::yield_now().await;
     }
     publisher.await.unwrap_or_else(|error| panic!("{what}: {error}"));
-    for seat in &mut seats {
-        for number in 1..KEPT {
-            assert_eq!(seat.next_framed(what).await.1, number.to_string(), "{what}: each once, and in order");
+    for member in &mut members {
+        for number in 1..RETAINED {
+            assert_eq!(member.next_framed(what).await.1, number.to_string(), "{what}: each once, and in order");
         }
-        seat.expect_nothing(what).await;
+        member.expect_nothing(what).await;
     }
 }
 
@@ -303,11 +305,11 @@ async fn nothing_is_recovered(hub: &Hub) {
     let (topic, what) = (topic(), "resumption without a history");
     let position = publish(hub, &topic, 0).await;
     publish(hub, &topic, 1).await;
-    let mut seat = Seat::new(hub);
+    let mut member = TestMember::new(hub);
     let options = Subscribe::new().since(position).recent(5);
-    let subscribed = seat.member.subscribe(&topic, options).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let subscribed = member.member.subscribe(&topic, options).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     assert_eq!(subscribed.recovery, Recovery::Lost, "{what}");
-    seat.expect_nothing(what).await;
+    member.expect_nothing(what).await;
 }
 
 async fn foreign_positions_are_lost(hub: &Hub) {
@@ -316,8 +318,8 @@ async fn foreign_positions_are_lost(hub: &Hub) {
     let other_epoch = Position::new(position.epoch() ^ 1, position.offset());
     let future = Position::new(position.epoch(), position.offset() + 1000);
     for since in [other_epoch, future, Position::UNKNOWN] {
-        let seat = Seat::new(hub);
-        let subscribed = seat.member.subscribe(&topic, Subscribe::new().since(since)).await;
+        let member = TestMember::new(hub);
+        let subscribed = member.member.subscribe(&topic, Subscribe::new().since(since)).await;
         let subscribed = subscribed.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         assert_eq!(subscribed.recovery, Recovery::Lost, "{what}: {since}");
     }
@@ -325,7 +327,7 @@ async fn foreign_positions_are_lost(hub: &Hub) {
 
 async fn signals_return_to_their_node(hub: &Hub) {
     let (user, what) = (topic(), "signals");
-    let (mut ann, mut other) = (Seat::of(hub, Some(&user)), Seat::of(hub, Some("somebody else")));
+    let (mut ann, mut other) = (TestMember::of(hub, Some(&user)), TestMember::of(hub, Some("somebody else")));
     hub.send_to_user(&user, "hello").await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     assert_eq!(ann.next(what).await.as_text(), Some("hello"), "{what}");
     let closed = hub.disconnect_user(&user, CloseCode::POLICY_VIOLATION, "bye").await;
@@ -336,12 +338,12 @@ async fn signals_return_to_their_node(hub: &Hub) {
 
 async fn members_are_counted(hub: &Hub) {
     let (topic, what) = (topic(), "presence");
-    let seats: Vec<_> = (0..3).map(|_| Seat::new(hub)).collect();
-    for seat in &seats {
-        subscribe(seat, &topic, Subscribe::new()).await;
+    let members: Vec<_> = (0..3).map(|_| TestMember::new(hub)).collect();
+    for member in &members {
+        subscribe(member, &topic, Subscribe::new()).await;
     }
     let presence = hub.presence(&topic).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-    // Older figures may be from before.
+    // Older figures may predate the change.
     if presence.age.is_zero() {
         assert_eq!((presence.members, presence.nodes), (3, 1), "{what}");
     }

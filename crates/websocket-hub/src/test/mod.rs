@@ -1,4 +1,4 @@
-//! Tests for backends, behind the feature `test-util`.
+//! Tests for backends. Requires the feature `test-util`.
 
 pub mod conformance;
 pub(crate) mod recorder;

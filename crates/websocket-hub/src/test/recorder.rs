@@ -15,13 +15,13 @@ use crate::member::Member;
 use crate::position::Position;
 use crate::sync::lock;
 
-/// The time limit for messages that should arrive.
+/// The timeout for expected messages.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The time without a message after which none is expected any more.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// Keeps what a member gets.
+/// Records the messages that a member receives.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recorder(Arc<Inner>);
 
@@ -34,9 +34,9 @@ struct Inner {
     changed: Notify,
 }
 
-/// A member that keeps what it gets.
+/// A member that records the messages it receives.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct TestMember {
     pub(crate) member: Member,
     recorder: Recorder,
     taken: usize,
@@ -60,7 +60,7 @@ impl Outlet for Recorder {
     }
 }
 
-impl Seat {
+impl TestMember {
     pub(crate) fn new(hub: &Hub) -> Self {
         Self::of(hub, None)
     }
@@ -70,7 +70,7 @@ impl Seat {
         Self { member: hub.join_outlet(recorder.clone(), user), recorder, taken: 0 }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn next(&mut self, what: &str) -> Message {
         let inner = &self.recorder.0;
         let next = async {
@@ -87,10 +87,11 @@ impl Seat {
         message
     }
 
-    /// The next message, which must have the frame of the suite: its position and its text.
+    /// Returns the next message, split into the position and text that the suite's frame consists
+    /// of.
     pub(crate) async fn next_framed(&mut self, what: &str) -> (Position, String) {
         let message = self.next(what).await;
-        let text = message.as_text().unwrap_or_else(|| panic!("{what}: the message is no text"));
+        let text = message.as_text().unwrap_or_else(|| panic!("{what}: the message is not text"));
         let (position, text) = text.split_once(' ').unwrap_or_else(|| panic!("{what}: the message has no frame"));
         (position.parse().unwrap_or_else(|_| panic!("{what}: malformed position")), text.to_owned())
     }

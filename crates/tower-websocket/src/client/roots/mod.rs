@@ -1,4 +1,5 @@
-//! Sets of trust anchors, each by a feature. A feature makes a set available; only the platform's is used without being asked for.
+//! Sets of trust anchors, one per feature. A feature only makes a set available; the platform's is
+//! the only one used by default.
 
 #[cfg(feature = "tls-native-roots")]
 pub(super) mod native;

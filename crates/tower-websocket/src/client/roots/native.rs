@@ -1,4 +1,4 @@
-//! The certificates that the platform trusts.
+//! The platform's certificates.
 
 use std::sync::OnceLock;
 
@@ -8,10 +8,11 @@ use super::super::error::ConnectError;
 use super::super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Creates a configuration that trusts the certificates of the platform. It is the default for `wss:` URLs.
+    /// Creates a configuration that trusts the platform's certificates. It is the default for
+    /// `wss:` URLs.
     ///
-    /// They are loaded once per process. If that fails, the next call tries again, as they may be installed meanwhile. Certificates
-    /// that rustls does not understand are left out.
+    /// They are loaded once per process. If that fails, the next call tries again, since they may
+    /// have been installed in the meantime. Certificates that rustls cannot parse are ignored.
     ///
     /// # Errors
     ///

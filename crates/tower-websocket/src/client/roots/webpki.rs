@@ -1,12 +1,12 @@
-//! The roots that Mozilla trusts, compiled in.
+//! Mozilla's root certificates, compiled in.
 
 use tokio_rustls::rustls::{self, RootCertStore};
 
 use super::super::tls::TlsConfig;
 
 impl TlsConfig {
-    /// Creates a configuration that trusts the roots of Mozilla, which are compiled in. Pass it to
-    /// [`Connect::tls`](crate::Connect::tls).
+    /// Creates a configuration that trusts Mozilla's root certificates, which are compiled in. Pass
+    /// it to [`Connect::tls`](crate::Connect::tls).
     ///
     /// # Errors
     ///

@@ -7,43 +7,44 @@ use crate::message::inline_text::InlineText;
 use crate::message::utf8::InvalidUtf8;
 use crate::message::{Message, MessageRef};
 
-/// Messages that have come whole, each in one frame, and can be had without their [`Driver`](crate::Driver): it
-/// [lends](crate::Driver::lend) its input to this, and must have it [back](crate::Driver::take_back) before it is asked for
-/// anything else that came. Sending and closing go on meanwhile.
+/// Complete single-frame messages detached from their [`Driver`](crate::Driver), so that they can
+/// be read without locking it.
 ///
-/// It is for who shares a driver behind a lock, and wants to read without taking it each time.
+/// Filled by [`Driver::lend`](crate::Driver::lend). It must be returned with
+/// [`Driver::take_back`](crate::Driver::take_back) before the driver parses again. Sending and
+/// closing are possible in the meantime.
 #[derive(Default)]
 pub struct Batch {
     input: BytesMut,
-    /// How much of the input was given out. As small as it can be, since every socket has a place for this.
+    /// The number of bytes consumed. 32 bits, to keep the batch that is part of every socket small.
     at: u32,
     limit: u16,
-    /// How many more messages may be handed out.
+    /// The number of messages that may still be returned.
     left: u16,
     next: Next,
 }
 
-/// What is at `at`.
+/// The message at `at`.
 #[derive(Debug, Default)]
 enum Next {
     Message(FastFrame),
-    /// A text was not UTF-8; that is the driver's to tell.
+    /// A text was not valid UTF-8. The driver reports the error.
     Invalid,
-    /// Nothing that can be handed out.
+    /// Nothing that can be returned.
     #[default]
     Unknown,
 }
 
 impl From<Option<FastFrame>> for Next {
     #[inline(always)]
-    fn from(plain: Option<FastFrame>) -> Self {
-        plain.map_or(Self::Unknown, Self::Message)
+    fn from(frame: Option<FastFrame>) -> Self {
+        frame.map_or(Self::Unknown, Self::Message)
     }
 }
 
 impl Batch {
-    /// Takes the input if it begins with a message of at most `limit` bytes, to hand out at most `left` messages, which is
-    /// not 0.
+    /// Takes the input if it begins with a message of at most `limit` bytes, to return at most
+    /// `left` messages. `left` must not be 0.
     #[inline]
     pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16, left: u16) {
         let next = FastFrame::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
@@ -53,16 +54,16 @@ impl Batch {
         }
     }
 
-    /// Gives back the input that was not used, and returns how many more messages could have been handed out, and whether a
-    /// text was not UTF-8.
+    /// Returns the rest of the input, the number of messages that could still have been returned,
+    /// and whether a text was not valid UTF-8.
     pub(crate) fn empty(&mut self, input: &mut BytesMut) -> (u16, bool) {
-        self.pass_by();
+        self.consume();
         std::mem::swap(&mut self.input, input);
         (self.left, matches!(std::mem::take(&mut self.next), Next::Invalid))
     }
 
-    /// Hands out the messages one by one, only borrowed, as long as `handle` says that it takes more. When there are none left, the
-    /// driver must be asked.
+    /// Passes borrowed messages to `handle` one by one, as long as it returns `true`. If none are
+    /// left, the batch must be returned to the driver.
     #[inline(always)]
     pub fn visit(&mut self, mut handle: impl FnMut(MessageRef<'_>) -> bool) {
         if !self.has_next() {
@@ -70,12 +71,12 @@ impl Batch {
         }
         self.next = Next::Unknown;
         let mut scratch = InlineText::EMPTY;
-        while let Some(plain) = self.peek() {
+        while let Some(frame) = self.peek() {
             let start = self.at as usize;
-            // Before it is handed out, as `handle` may panic.
-            self.at += plain.size() as u32;
+            // Consumed first, since `handle` may panic.
+            self.at += frame.size() as u32;
             self.left -= 1;
-            let Ok(message) = plain.view(&mut self.input[start..], &mut scratch) else {
+            let Ok(message) = frame.borrow(&mut self.input[start..], &mut scratch) else {
                 self.next = Next::Invalid;
                 return;
             };
@@ -86,26 +87,27 @@ impl Batch {
         }
     }
 
-    /// Returns the size of the buffer that it was lent.
+    /// Returns the size of the buffer that was lent, in bytes.
     pub(crate) fn memory(&self) -> usize {
         self.input.capacity()
     }
 
-    /// Whether there is a next message.
+    /// Returns whether there is a next message.
     #[inline]
     #[must_use]
     pub fn has_next(&self) -> bool {
         matches!(self.next, Next::Message(_))
     }
 
-    /// Whether the driver's input is here, or what came of it is still to be told.
+    /// Returns whether the batch must be returned to the driver, because it holds the driver's
+    /// input or an error to report.
     #[inline]
     #[must_use]
     pub fn is_lent(&self) -> bool {
         self.input.capacity() > 0 || matches!(self.next, Next::Invalid)
     }
 
-    /// The message at `at`, if there is one and it may be handed out.
+    /// Parses the message at `at`, if another one may be returned.
     #[inline(always)]
     fn peek(&self) -> Option<FastFrame> {
         if self.left == 0 {
@@ -114,14 +116,14 @@ impl Batch {
         FastFrame::peek(&self.input[self.at as usize..], self.limit)
     }
 
-    /// Takes off the input what was given out.
+    /// Removes the consumed bytes from the input.
     #[inline]
-    fn pass_by(&mut self) {
+    fn consume(&mut self) {
         self.input.advance(std::mem::take(&mut self.at) as usize);
     }
 }
 
-/// Without the messages, which may be confidential.
+/// Omits the messages, which may be confidential.
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
@@ -134,23 +136,23 @@ impl fmt::Debug for Batch {
 impl Iterator for Batch {
     type Item = Message;
 
-    /// The next message. `None` where the driver must be asked.
+    /// Returns the next message, or `None` if the batch must be returned to the driver.
     #[inline(always)]
     fn next(&mut self) -> Option<Message> {
         let Next::Message(next) = self.next else {
             return None;
         };
         let message = if next.is_short_text() {
-            // It is copied, so the input can stay as it is.
+            // A short text is copied, so the input is not split.
             let start = self.at as usize;
             self.at += next.size() as u32;
             self.left -= 1;
             self.next = self.peek().into();
             next.short_text(&self.input[start..]).map(Message::Text)
         } else {
-            self.pass_by();
-            let message = next.take_long(&mut self.input);
-            // What was given out is off the input now.
+            self.consume();
+            let message = next.take_bytes(&mut self.input);
+            // `consume` and `take_bytes` have removed the message from the input.
             self.left -= 1;
             self.next = self.peek().into();
             message
@@ -174,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{Config, Driver, Event, ProtocolError};
 
-    /// An open server, and what has come to it, in a buffer with room for nothing else.
+    /// Returns an open server with the given input in a buffer without spare capacity.
     fn server(input: Vec<u8>) -> Driver {
         let mut driver = Driver::server(Config::server());
         driver.receive(
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_not_utf8_is_told_though_nothing_is_left_of_the_buffer() {
+    fn invalid_text_is_reported_if_it_uses_up_the_buffer() {
         for len in [1, 48, 49, 125, 126, 65_535] {
             let mut driver = server(frame(0x81, &vec![0xff; len]));
             let mut batch = Batch::default();
@@ -208,29 +210,29 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_handed_out_once_though_its_handler_stops_or_panics() {
+    fn message_is_returned_once_if_its_handler_stops_or_panics() {
         let long = vec![7; 300];
         let sent = [(0x81, &b"one"[..]), (0x82, &long), (0x81, b"three"), (0x82, b"four")];
         for panics in [false, true] {
             for last in 0..sent.len() {
                 let mut driver = server(sent.map(|(first, payload)| frame(first, payload)).concat());
-                let (mut batch, mut came) = (Batch::default(), Vec::new());
+                let (mut batch, mut received) = (Batch::default(), Vec::new());
                 driver.lend(&mut batch);
                 let visited = catch_unwind(AssertUnwindSafe(|| {
                     batch.visit(|message| {
-                        came.push(Message::from(message));
-                        assert!(!panics || came.len() <= last);
-                        came.len() <= last
+                        received.push(Message::from(message));
+                        assert!(!panics || received.len() <= last);
+                        received.len() <= last
                     });
                 }));
                 assert_eq!(visited.is_err(), panics);
-                assert_eq!(came.len(), last + 1);
+                assert_eq!(received.len(), last + 1);
                 driver.take_back(&mut batch);
                 while let Some(event) = driver.poll_event() {
                     let Event::Message(message) = event else { panic!("{event:?}") };
-                    came.push(message);
+                    received.push(message);
                 }
-                let payloads: Vec<_> = came.iter().map(Message::as_bytes).collect();
+                let payloads: Vec<_> = received.iter().map(Message::as_bytes).collect();
                 assert_eq!(payloads, sent.map(|(_, payload)| payload), "{last}");
             }
         }

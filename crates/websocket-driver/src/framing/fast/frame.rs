@@ -6,7 +6,8 @@ use crate::message::inline_text::{InlineText, MAX_INLINE};
 use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
 use crate::message::{Message, MessageRef};
 
-/// A whole message from a client in one frame of at most 65,535 bytes, as most messages are: what its header says.
+/// The header of a complete message from a client in one frame of at most 65,535 bytes, as most
+/// messages are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FastFrame {
     mask: [u8; 4],
@@ -16,11 +17,11 @@ pub(crate) struct FastFrame {
 }
 
 impl FastFrame {
-    /// The longest.
+    /// The maximum payload length in bytes.
     pub(crate) const MAX: u16 = u16::MAX;
 
-    /// The one that the input begins with, if it does, and it is no longer than the limit. What else there may be, right or
-    /// wrong, is left to who knows the whole protocol.
+    /// Parses the frame at the start of the input, if it is complete and no longer than `limit`.
+    /// Anything else, valid or not, is left to the general path.
     #[inline]
     pub(crate) fn peek(input: &[u8], limit: u16) -> Option<Self> {
         let (&[first, second], rest) = input.split_first_chunk()?;
@@ -29,7 +30,7 @@ impl FastFrame {
             0xfe => {
                 let (high_low, rest) = rest.split_first_chunk()?;
                 let len = u16::from_be_bytes(*high_low);
-                // RFC 6455 §5.2: the shortest way to write a length is the only one.
+                // The length must be minimally encoded (RFC 6455 §5.2).
                 if len < 126 {
                     return None;
                 }
@@ -44,31 +45,31 @@ impl FastFrame {
         Some(Self { mask: *mask, len, header, is_text: first == 0x81 })
     }
 
-    /// How many bytes of the input it is.
+    /// Returns the size of the frame in bytes.
     #[inline]
     pub(crate) fn size(self) -> usize {
         usize::from(self.header) + usize::from(self.len)
     }
 
-    /// Unmasks it where it lies, which is to be done once, or in `scratch`, where that is faster.
+    /// Unmasks the payload in place (call once), or into `scratch` for short texts.
     #[inline(always)]
-    pub(crate) fn view<'a>(
+    pub(crate) fn borrow<'a>(
         self,
         input: &'a mut [u8],
         scratch: &'a mut InlineText,
     ) -> Result<MessageRef<'a>, InvalidUtf8> {
         if !self.is_short_text() {
-            return self.view_long(input);
+            return self.borrow_long(input);
         }
         let (header, len) = (usize::from(self.header), usize::from(self.len));
         let is_ascii = scratch.unmask(&input[header..], len, self.mask);
-        // The zeros behind it are only in the way of other texts.
+        // The zero padding would only slow down the validation of other texts.
         let text = if is_ascii { scratch.as_str(len) } else { from_utf8(&scratch.as_bytes()[..len]).ok() };
         text.map(MessageRef::Text).ok_or(InvalidUtf8)
     }
 
     #[inline(never)]
-    fn view_long(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
+    fn borrow_long(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
         let (header, len) = (usize::from(self.header), usize::from(self.len));
         let payload = &mut input[header..header + len];
         apply_mask(payload, self.mask, 0);
@@ -79,23 +80,23 @@ impl FastFrame {
         }
     }
 
-    /// Whether it is a text that is better copied.
+    /// Returns whether the message is a text short enough to be copied.
     #[inline]
     pub(crate) fn is_short_text(self) -> bool {
         self.is_text && usize::from(self.len) <= MAX_INLINE
     }
 
-    /// A short text, copied, so that it holds no part of the read buffer.
+    /// Copies a short text, so that it does not keep the read buffer alive.
     #[inline(always)]
     pub(crate) fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
         Utf8Bytes::unmask(&input[usize::from(self.header)..], usize::from(self.len), self.mask)
     }
 
-    /// Takes it off the input.
+    /// Consumes the message from the input.
     #[inline]
     pub(crate) fn take(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         if !self.is_short_text() {
-            return self.take_long(input);
+            return self.take_bytes(input);
         }
         let text = self.short_text(input);
         input.advance(self.size());
@@ -103,14 +104,15 @@ impl FastFrame {
     }
 
     #[inline(always)]
-    pub(crate) fn take_long(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
+    pub(crate) fn take_bytes(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
         let mut payload = input.split_to(usize::from(self.len));
         apply_mask(&mut payload, self.mask, 0);
         if self.is_text {
             return Ok(Message::Text(payload.freeze().try_into()?));
         }
-        // Apart from the other, so that it is built where it goes.
+        // Not merged with the other branch, so that the message is constructed in the caller's
+        // return slot.
         Ok(Message::Binary(payload.freeze()))
     }
 }
