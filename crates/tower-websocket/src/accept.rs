@@ -17,8 +17,9 @@ use crate::shutdown::members::Membership;
 use crate::socket::WebSocket;
 use crate::upgrade::error::UpgradeRefusal;
 
-/// Makes a WebSocket of a connection that nothing was read from, such as a `TcpStream` or a TLS stream over one: reads
-/// the request, bounded in size and time, and answers it. There is no HTTP stack behind it, and it speaks HTTP/1.1.
+/// Performs the server's handshake on a connection that nothing was read from, such as a
+/// `TcpStream` or a TLS stream over one. Reads the request, limited in size and time, and answers
+/// it. No HTTP stack is involved; the protocol is HTTP/1.1.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,8 +46,8 @@ use crate::upgrade::error::UpgradeRefusal;
 ///
 /// # Errors
 ///
-/// [`AcceptError::PlainHttp`] gives the connection back where the request asks for something else. In all other cases
-/// the connection is closed, after an answer that says why where one is possible.
+/// [`AcceptError::PlainHttp`] returns the connection if the request is plain HTTP. In all other
+/// cases the connection is closed, after a response with the reason if one is possible.
 ///
 /// # Cancel safety
 ///
@@ -58,7 +59,7 @@ where
     Accept { io, config, shutdown: None, guard: None, on_request: None }
 }
 
-/// A connection to be made a WebSocket of; see [`accept`].
+/// A connection that is to become a WebSocket; see [`accept`].
 #[must_use = "nothing is read before this is awaited"]
 pub struct Accept<T> {
     io: T,
@@ -72,21 +73,24 @@ impl<T> Accept<T>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    /// Puts the socket among those that a shutdown closes. Once it was begun, handshakes are answered with 503.
+    /// Adds the socket to those that a shutdown closes. Once the shutdown has begun, handshakes are
+    /// refused with 503.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
-    /// Lets in only what the guard does; others are answered with 403 and the reason.
+    /// Accepts only the origins that the guard allows. Others are refused with 403 and the reason.
     pub fn check_origin(self, guard: &OriginGuard) -> Self {
         Self { guard: Some(guard.clone()), ..self }
     }
 
-    /// Sets a callback that sees the request before it is answered. It accepts the handshake, and may add headers and choose the
-    /// subprotocol, or refuses it with a response. By default every handshake is accepted that can be.
+    /// Sets a callback that receives the request before it is answered. It accepts the handshake,
+    /// and may add headers and select the subprotocol, or refuses it with a response. Default:
+    /// every valid handshake is accepted.
     ///
-    /// It is not called for a request that cannot be accepted, nor for one that the shutdown or the guard has refused. The time it
-    /// takes counts for [`Config::handshake_timeout`].
+    /// The callback is not called for a request that cannot be accepted, nor for one that the
+    /// shutdown or the guard has refused. Its duration counts towards
+    /// [`Config::handshake_timeout`].
     ///
     /// ```no_run
     /// use http::{Request, Response, StatusCode};
@@ -110,7 +114,8 @@ where
     ///
     /// # Errors
     ///
-    /// A refusal is [`AcceptError::Refused`] with [`HandshakeError::Refused`], which has the status.
+    /// A refusal is [`AcceptError::Refused`] with [`HandshakeError::Refused`], which has the
+    /// status.
     pub fn on_request<F, Fut>(self, callback: F) -> Self
     where
         F: FnOnce(Request<()>) -> Fut + Send + 'static,
@@ -127,7 +132,7 @@ where
             .await
             .map_err(|_| AcceptError::TimedOut)?;
         if let Err(error @ AcceptError::Refused(_)) = opened {
-            // The client may still be sending, and is to get the answer all the same.
+            // The client may still be sending, and must receive the response nevertheless.
             Owner::abandon(connection);
             return Err(error);
         }
@@ -159,14 +164,14 @@ where
     }
 }
 
-/// Who keeps handshakes out that could be accepted.
+/// The checks that may refuse a valid handshake.
 struct Admission {
     shutdown: Option<Shutdown>,
     guard: Option<OriginGuard>,
 }
 
 impl Admission {
-    /// The place among the sockets of a shutdown, where there is one.
+    /// Returns the membership in the shutdown, if there is one.
     fn check(&self, request: &Request<()>) -> Result<Option<Membership>, Box<Response<String>>> {
         if self.shutdown.as_ref().is_some_and(Shutdown::has_begun) {
             return Err(UpgradeRefusal::ShuttingDown.to_response().into());
@@ -178,7 +183,7 @@ impl Admission {
     }
 }
 
-/// Reads the request and answers it. `None` where it asks for something else.
+/// Reads the request and answers it. Returns `None` for plain HTTP.
 async fn open<T>(
     connection: &mut Connection<T>,
     admission: &Admission,
@@ -197,16 +202,16 @@ where
                 }
                 let Some(request) = driver.request() else { continue };
                 let mut admitted = admission.check(request);
-                // One that cannot be served is refused by the driver.
+                // The driver refuses a request of an unsupported version.
                 let is_acceptable = admitted.is_ok() && driver.version().is_some();
                 let on_request = on_request.take().filter(|_| is_acceptable);
                 if let Some(asked) = on_request.map(|on_request| on_request(request.clone())) {
                     let applied = asked.await.map_err(Box::new);
                     admitted = applied.and_then(|acceptance| acceptance.apply(connection.driver_mut())).and(admitted);
                 }
-                // Where the transport has failed, that is what comes next.
+                // If the transport has failed, the next event reports it.
                 let Ok(driver) = connection.writable() else { continue };
-                // Either can fail only before `Connect`, or when called twice.
+                // Both fail only before `Connect` or on a second call.
                 let _ = match admitted {
                     Ok(admitted) => {
                         membership = admitted;
@@ -251,18 +256,18 @@ impl<T: fmt::Debug> fmt::Debug for Accept<T> {
     }
 }
 
-/// A request for something else than a WebSocket, and the connection to answer it on.
-// Exhaustive: the request, the transport and the bytes read are what an HTTP server continues with.
+/// A request for plain HTTP, with the connection on which to answer it.
+// Exhaustive: an HTTP server needs the request, the transport and the bytes read to continue.
 pub struct PlainHttp<T> {
     /// The head of the request.
     pub request: Request<()>,
     /// The transport.
     pub io: T,
-    /// What was read beyond the head: the beginning of the body, or of the next request.
+    /// The bytes that were read after the head: the start of the body or of the next request.
     pub read: BytesMut,
 }
 
-/// Without the headers, the query and what follows the head, which may be secret.
+/// Without the headers, the query and the bytes after the head, which may be confidential.
 impl<T: fmt::Debug> fmt::Debug for PlainHttp<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainHttp")

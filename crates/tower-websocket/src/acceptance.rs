@@ -6,8 +6,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use websocket_driver::Driver;
 
-/// An answer of the callback of [`Accept::on_request`](crate::Accept::on_request): the handshake is accepted, with these headers
-/// and this subprotocol.
+/// The result of the callback of [`Accept::on_request`](crate::Accept::on_request) that accepts the
+/// handshake, with additional headers and a subprotocol.
 ///
 /// ```
 /// use http::{HeaderValue, header};
@@ -24,37 +24,39 @@ pub struct Acceptance {
     protocol: Option<String>,
 }
 
-/// The callback, with everything boxed.
+/// The boxed callback.
 pub(crate) type OnRequest = Box<dyn FnOnce(Request<()>) -> Asked + Send>;
 
-/// The answer of the callback, on its way.
+/// The boxed future of the callback.
 pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<Acceptance, Response<String>>> + Send>>;
 
 impl Acceptance {
-    /// Accepts the handshake as it would be accepted without a callback.
+    /// Accepts the handshake as without a callback.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a header to the response. One that the handshake itself writes, such as `Connection`, fails it with 500.
+    /// Adds a header to the response. A header that the handshake itself sets, such as
+    /// `Connection`, makes it fail with 500.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// Agrees to a subprotocol, instead of what the configuration would choose. One that the client did not offer counts as none.
+    /// Selects a subprotocol, instead of the configuration's choice. One that the client did not
+    /// offer means none.
     pub fn protocol(self, name: impl Into<String>) -> Self {
         Self { protocol: Some(name.into()), ..self }
     }
 
-    /// Prepares the response. An error is what it has to be instead.
+    /// Prepares the driver's response. The error is the response to send instead.
     pub(crate) fn apply(self, driver: &mut Driver) -> Result<(), Box<Response<String>>> {
         if let Some(protocol) = &self.protocol {
             driver.set_protocol(Some(protocol)).map_err(internal_error)?;
         }
         let mut name = None;
         for (next, value) in self.headers {
-            // The name is left out where it is that of the value before.
+            // `HeaderMap` repeats no name: `None` means that of the previous value.
             name = next.or(name);
             if let Some(name) = &name {
                 driver.set_header(name.clone(), value).map_err(internal_error)?;
@@ -64,7 +66,7 @@ impl Acceptance {
     }
 }
 
-/// Returns the response to a mistake of the callback.
+/// Returns the response for an invalid result of the callback.
 fn internal_error(error: impl Display) -> Box<Response<String>> {
     let mut response = Response::new(format!("{error}\n"));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

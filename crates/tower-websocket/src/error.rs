@@ -2,15 +2,16 @@ use std::io;
 
 use websocket_driver::{ProtocolError, SendError};
 
-/// An error on an open socket. The end of a connection, even without a close frame, is not an error: see
-/// [`WebSocket::close_cause`](crate::WebSocket::close_cause).
+/// An error on an open socket. The end of a connection, even without a close frame, is not an
+/// error: see [`WebSocket::close_cause`](crate::WebSocket::close_cause).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The transport failed. Nothing can be sent or received any more.
     #[error("transport failed")]
     Io(#[from] io::Error),
-    /// The peer violated the protocol or exceeded a limit. A close frame was sent, and the connection is closed.
+    /// The peer violated the protocol or exceeded a limit. A close frame was sent, and the
+    /// connection is closed.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
     /// No pong was received in time.

@@ -32,19 +32,22 @@ use crate::transport::upgraded::Upgraded;
 
 /// An open WebSocket.
 ///
-/// It is driven by the task that holds it: pings are answered and closes completed while [`recv`](Self::recv) (or
-/// [`next_event`](Self::next_event), or the [`Stream`](futures_core::Stream)) is waited for. There is no task per socket. One background
-/// task per runtime thread writes what nobody waits for and watches the timeouts. An idle socket holds no buffer.
+/// The task that holds the socket drives it: pings are answered and closes are completed while it
+/// awaits [`recv`](Self::recv), [`next_event`](Self::next_event) or the
+/// [`Stream`](futures_core::Stream). There is no task per socket. One background task per runtime
+/// thread writes output that nothing awaits, and checks the timeouts. An idle socket holds no
+/// buffer.
 ///
-/// A busy socket lets other tasks have their turn after 1,024 frames or 4 MiB. A peer that reads nothing is dropped after
-/// [`Config::ping_interval`](crate::Config::ping_interval) and [`Config::pong_timeout`](crate::Config::pong_timeout) together, whatever
-/// the task waits for.
+/// A busy socket yields to other tasks after 1,024 frames or 4 MiB. A peer that does not read is
+/// disconnected after [`Config::ping_interval`](crate::Config::ping_interval) plus
+/// [`Config::pong_timeout`](crate::Config::pong_timeout), whatever the task awaits.
 ///
-/// Any of its futures may be dropped at any time (in `select!`, by a timeout): nothing is lost and no frame is cut. A
-/// message that [`send`](Self::send) had taken before it was dropped is sent whole. When the socket is dropped, what it has
-/// taken is still written, within [`Config::close_timeout`](crate::Config::close_timeout).
+/// All futures may be dropped at any time, for example by `select!` or a timeout: no message is
+/// lost and no frame is truncated. A message that [`send`](Self::send) accepted before it was
+/// dropped is sent completely. When the socket is dropped, accepted messages are still written,
+/// within [`Config::close_timeout`](crate::Config::close_timeout).
 ///
-/// It needs a tokio runtime with its timer enabled.
+/// The socket requires a tokio runtime with its timer enabled.
 ///
 /// ```
 /// # use tower_websocket::WebSocket;
@@ -57,25 +60,25 @@ use crate::transport::upgraded::Upgraded;
 /// }
 /// ```
 pub struct WebSocket<T = Upgraded>(
-    /// Boxed, as an `async` block or function holds what is moved into it twice.
+    /// Boxed, as `async` blocks and functions store moved values twice.
     Box<Inner<T>>,
 );
 
 struct Inner<T> {
-    /// When it is dropped, what was taken and not written yet is still written, within
+    /// When this is dropped, the output is still written, within
     /// [`Config::close_timeout`](crate::Config::close_timeout).
     connection: Owner<T, true>,
-    /// What has come already and can be had without taking the lock.
+    /// Received messages that are available without the lock.
     batch: Batch,
-    /// What came while a pong was waited for, to be received before all else.
+    /// Events that were received while waiting for a pong. They precede all later events.
     stash: Option<Box<Stash>>,
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     close_frame: Option<Box<CloseFrame>>,
     version: Version,
-    /// The sink was ready, and has not taken a message since.
+    /// Whether `Sink::poll_ready` has returned `Ready` since the last message.
     has_room: bool,
-    /// `None` was given out.
+    /// Whether `None` has been returned.
     is_finished: bool,
 }
 
@@ -104,28 +107,30 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         }))
     }
 
-    /// The next message, or `None` when the connection has ended: [`close_frame`](Self::close_frame) tells how.
+    /// Receives the next message. Returns `None` when the connection has ended: see
+    /// [`close_frame`](Self::close_frame).
     ///
-    /// Before it waits, it writes what was [fed](Self::feed). It receives also while the peer does not take that: it is sending
-    /// that waits then.
+    /// Before waiting, writes queued messages, such as those of [`feed`](Self::feed). It also
+    /// receives while the peer does not accept them: only sending waits then.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Protocol`], at most one of them, and then `None`. In the second case the peer has been
-    /// told why.
+    /// [`Error::Io`] and [`Error::Protocol`], at most one of them, followed by `None`. In the
+    /// second case, the close frame with the reason has been sent to the peer.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no message is lost.
+    /// Cancel safe: no message is lost.
     pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
         poll_fn(|cx| self.0.poll_recv(cx))
     }
 
-    /// Hands every message that comes to `handle`, until the connection ends, with what it takes to answer. The message is
-    /// only borrowed, from the buffer that it came in, and the answers are gathered, to leave together. It is the fastest way to
-    /// serve many small messages, for handlers that need not wait for anything else.
+    /// Passes each received message to `handle`, together with a [`Responder`], until the
+    /// connection ends. The message is borrowed from the receive buffer, and replies are collected
+    /// and written together. This is the fastest way to serve many small messages with handlers
+    /// that do not await.
     ///
-    /// While the peer does not take what was answered, it is handed nothing more.
+    /// While the peer does not accept the replies, no further message is passed to `handle`.
     ///
     /// ```
     /// # use tower_websocket::{Error, WebSocket};
@@ -140,11 +145,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] and [`Error::Protocol`], as of [`recv`](Self::recv).
+    /// [`Error::Io`] and [`Error::Protocol`], same as [`recv`](Self::recv).
     ///
     /// # Cancel safety
     ///
-    /// Safe: what was not handed out yet is had by the next `for_each_borrowed` or [`recv`](Self::recv).
+    /// Cancel safe: remaining messages are received by the next `for_each_borrowed` or
+    /// [`recv`](Self::recv).
     pub fn for_each_borrowed<F>(&mut self, mut handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
     where
         F: FnMut(MessageRef<'_>, &mut Responder<'_>),
@@ -152,40 +158,43 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         poll_fn(move |cx| self.0.poll_for_each(cx, &mut handle))
     }
 
-    /// The next event, for who wants to see pings and pongs, and the close as it happens. As [`recv`](Self::recv) else;
-    /// a breach of the protocol is told by [`Event::Error`].
+    /// Receives the next event, including pings, pongs and the progress of the close. Otherwise the
+    /// same as [`recv`](Self::recv), but a violation of the protocol is reported as
+    /// [`Event::Error`].
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], then [`Event::Close`], then `None`.
+    /// [`Error::Io`], followed by [`Event::Close`], then `None`.
     ///
     /// # Cancel safety
     ///
-    /// Safe: no event is lost.
+    /// Cancel safe: no event is lost.
     pub fn next_event(&mut self) -> impl Future<Output = Option<Result<Event, Error>>> + '_ {
         poll_fn(|cx| self.0.poll_next_event(cx))
     }
 
     /// Sends a message.
     ///
-    /// It is written at once, unless further messages have come already and wait to be received: then it leaves together
-    /// with what is said to them, in one write, when they are through, or as soon as the task waits for anything else. So
-    /// the plain loop of `recv` and `send` is a fast one. [`flush`](Self::flush) writes in any case.
+    /// The message is written immediately, unless further messages have already been received. In
+    /// this case it is written together with the replies to those, after the last one or as soon as
+    /// the task waits. This makes a simple loop of `recv` and `send` fast. [`flush`](Self::flush)
+    /// always writes.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] where the connection is closing, or knows no binary messages; [`Error::Io`].
+    /// [`Error::Send`] if the connection is closing or its protocol does not support binary
+    /// messages; [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// Safe: the message is sent whole or not at all.
+    /// Cancel safe: the message is sent completely or not at all.
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
         poll_fn(move |cx| self.0.poll_send(cx, &mut message))
     }
 
-    /// Sends a message that others send as well, as [`send`](Self::send) does.
+    /// Sends a prepared message, which can be shared by many sockets, like [`send`](Self::send).
     ///
     /// ```
     /// # use tower_websocket::{Error, PreparedMessage, WebSocket};
@@ -199,11 +208,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
-    /// Safe: the message is sent whole or not at all.
+    /// Cancel safe: the message is sent completely or not at all.
     pub fn send_prepared<'a>(
         &'a mut self,
         prepared: &'a PreparedMessage,
@@ -212,37 +221,39 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         poll_fn(move |cx| self.0.poll_send_prepared(cx, &mut prepared))
     }
 
-    /// Takes a message, to be written together with others: by [`flush`](Self::flush), by a [`recv`](Self::recv) that
-    /// waits, or when [`Config::max_output`](crate::Config::max_output) bytes are queued.
+    /// Queues a message, to be written together with others: by [`flush`](Self::flush), by
+    /// [`recv`](Self::recv) before it waits, or when
+    /// [`Config::max_output`](crate::Config::max_output) bytes are queued.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
-    /// Safe: the message is taken whole or not at all.
+    /// Cancel safe: the message is queued completely or not at all.
     pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
         poll_fn(move |cx| self.0.connection.lock().poll_feed(cx, &mut message))
     }
 
-    /// Writes all that was taken.
+    /// Writes all queued messages.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
+    /// [`Error::Io`] if the transport failed.
     ///
     /// # Cancel safety
     ///
-    /// Safe: the next flush goes on.
+    /// Cancel safe: the next flush continues.
     pub fn flush(&mut self) -> impl Future<Output = Result<(), Error>> + '_ {
         poll_fn(|cx| self.0.poll_flush(cx))
     }
 
-    /// Pings the peer, and waits for the pong to that very ping, or to a later one: how long it took. What comes before the pong
-    /// is kept for [`recv`](Self::recv), up to [`Config::max_output`](crate::Config::max_output) bytes; more is not read. Where
-    /// somebody else receives, ping by a [`sender`](Self::sender).
+    /// Pings the peer, and waits for the pong to this ping or to a later one. Returns the
+    /// round-trip time. Messages that arrive before the pong are stored for [`recv`](Self::recv),
+    /// up to [`Config::max_output`](crate::Config::max_output) bytes, after which reading stops. If
+    /// another task receives, use [`WebSocketSender::ping`].
     ///
     /// ```
     /// # use tower_websocket::{Error, WebSocket};
@@ -253,11 +264,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send); [`Error::NoPong`] where none comes within [`Config::pong_timeout`](crate::Config::pong_timeout).
+    /// The errors of [`send`](Self::send); [`Error::NoPong`] if no pong is received within
+    /// [`Config::pong_timeout`](crate::Config::pong_timeout).
     ///
     /// # Cancel safety
     ///
-    /// Safe: no message is lost, and the ping is sent whole or not at all.
+    /// Cancel safe: no message is lost, and the ping is sent completely or not at all.
     pub async fn ping(&mut self) -> Result<Duration, Error> {
         let sender = self.sender();
         let mut pong = pin!(sender.ping());
@@ -272,77 +284,84 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         .await
     }
 
-    /// Sends a ping of at most 125 bytes, and does not wait for the pong, which comes as [`Event::Pong`].
+    /// Sends a ping of at most 125 bytes, without waiting for the pong, which is reported as
+    /// [`Event::Pong`].
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), and where there are more than 125 bytes.
+    /// The errors of [`send`](Self::send), and [`SendError::ControlTooLong`].
     ///
     /// # Cancel safety
     ///
-    /// Safe: the ping is sent whole or not at all.
+    /// Cancel safe: the ping is sent completely or not at all.
     pub fn send_ping(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| self.0.poll_control(cx, &mut data, |driver, data| driver.send_ping(data)))
     }
 
-    /// Sends a pong of at most 125 bytes that answers no ping, as a heartbeat in one direction (RFC 6455 §5.5.3). Pings are
-    /// answered without it.
+    /// Sends an unsolicited pong of at most 125 bytes, as a unidirectional heartbeat (RFC 6455
+    /// §5.5.3). Pings are answered automatically.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send), and [`SendError::ControlTooLong`]. The hixie drafts have no pongs.
+    /// The errors of [`send`](Self::send), and [`SendError::ControlTooLong`]. The hixie drafts have
+    /// no pongs.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the pong is sent whole or not at all.
+    /// Cancel safe: the pong is sent completely or not at all.
     pub fn send_pong(&mut self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut data = Some(data.into());
         poll_fn(move |cx| self.0.poll_control(cx, &mut data, |driver, data| driver.send_pong(data)))
     }
 
-    /// Queues a ping of at most 125 bytes, and waits for nothing: it leaves with the next [`flush`](Self::flush), or before
-    /// [`recv`](Self::recv) waits. Use it where nothing can be awaited, as in an implementation of
-    /// [`Sink`](futures_sink::Sink); otherwise use [`send_ping`](Self::send_ping).
+    /// Queues a ping of at most 125 bytes without waiting. It is written by the next
+    /// [`flush`](Self::flush), or by [`recv`](Self::recv) before it waits. Use this where nothing
+    /// can be awaited, for example in an implementation of [`Sink`](futures_sink::Sink); otherwise
+    /// use [`send_ping`](Self::send_ping).
     ///
     /// # Errors
     ///
-    /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes wait to be written, and those of
-    /// [`send_ping`](Self::send_ping) that are a [`SendError`].
+    /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes are
+    /// waiting to be written, and the errors of [`send_ping`](Self::send_ping) that are a
+    /// [`SendError`].
     pub fn start_ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.0.connection.lock().start_control(data.into(), |driver, data| driver.send_ping(data))
     }
 
-    /// Queues a pong of at most 125 bytes that answers no ping, as [`start_ping`](Self::start_ping) queues a ping.
+    /// Queues an unsolicited pong of at most 125 bytes, like [`start_ping`](Self::start_ping).
     ///
     /// # Errors
     ///
-    /// Those of [`start_ping`](Self::start_ping).
+    /// Same as [`start_ping`](Self::start_ping).
     pub fn start_pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.0.connection.lock().start_control(data.into(), |driver, data| driver.send_pong(data))
     }
 
-    /// Sets whether [`next_event`](Self::next_event) reports the pongs that answer keepalive pings, which are sent by
-    /// [`Config::ping_interval`](crate::Config::ping_interval). Default: `true`. Pongs to other pings, and those that answer
-    /// none, are reported in any case.
+    /// Sets whether [`next_event`](Self::next_event) reports the pongs to keepalive pings, which
+    /// are sent according to [`Config::ping_interval`](crate::Config::ping_interval). Default:
+    /// `true`. Pongs to other pings and unsolicited pongs are always reported.
     pub fn set_keepalive_pongs(&mut self, are_reported: bool) {
         self.0.connection.lock().set_keepalive_pongs(are_reported);
     }
 
-    /// Closes the connection: sends the close, waits for the peer to answer it, at most
-    /// [`Config::close_timeout`](crate::Config::close_timeout), and ends the transport. Messages that still come are
-    /// dropped. On a connection that is closing already it waits for the end.
+    /// Closes the connection: sends a close frame, waits for the peer's answer for at most
+    /// [`Config::close_timeout`](crate::Config::close_timeout), and closes the transport. Messages
+    /// that are still received are dropped. If the connection is already closing, waits for its
+    /// end.
     ///
-    /// [`CloseCode::NO_STATUS`] sends a close frame without a body. The hixie drafts transmit neither code nor reason.
+    /// [`CloseCode::NO_STATUS`] sends a close frame without a body. The hixie drafts transmit
+    /// neither code nor reason.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a code that may not be sent or a reason over 123 bytes; [`Error::Io`] where the transport
-    /// failed before the end.
+    /// [`Error::Send`] for a code that must not be sent or a reason of more than 123 bytes;
+    /// [`Error::Io`] if the transport failed before the close was complete.
     ///
     /// # Cancel safety
     ///
-    /// Safe: once polled, the close is under way, and [`recv`](Self::recv) or another `close` completes it.
+    /// Cancel safe: once polled, the close has started, and [`recv`](Self::recv) or another `close`
+    /// completes it.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.0.connection.lock().start_close(code, reason)?;
         while let Some(event) = self.next_event().await {
@@ -351,40 +370,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         Ok(())
     }
 
-    /// Begins to close, and leaves it to [`recv`](Self::recv) or [`next_event`](Self::next_event) to go on, for who wants to see
-    /// what still comes. It waits for nothing: the close leaves with the next flush.
+    /// Starts to close without waiting: the close frame is written by the next flush.
+    /// [`recv`](Self::recv) or [`next_event`](Self::next_event) continues the close, and returns
+    /// the messages that are still received.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`], as of [`close`](Self::close).
+    /// [`Error::Send`], same as [`close`](Self::close).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         Ok(self.0.connection.lock().start_close(code, reason)?)
     }
 
-    /// Splits the socket into a sender and a reader, for use in two tasks. Shadows `StreamExt::split`, which would add another
-    /// lock; they are a [`Sink`](futures_sink::Sink) and a [`Stream`](futures_core::Stream), too.
+    /// Splits the socket into a sender and a reader, for use in two tasks. Shadows
+    /// `StreamExt::split`, which would add another lock. The halves also implement
+    /// [`Sink`](futures_sink::Sink) and [`Stream`](futures_core::Stream).
     ///
-    /// The sender and its clones keep the connection open. Dropping the reader only ends receiving: messages and a close that are
-    /// sent later still reach the peer. The [senders](WebSocketReader::sender) of the reader do not keep it open.
+    /// The sender and its clones keep the connection open. Dropping the reader only ends receiving:
+    /// messages and a close that are sent later still reach the peer. The
+    /// [senders](WebSocketReader::sender) of the reader do not keep the connection open.
     #[must_use]
     pub fn split(self) -> (WebSocketSender<T>, WebSocketReader<T>) {
         (WebSocketSender::owning(&self.0.connection), WebSocketReader::new(self))
     }
 
-    /// Returns a sender for this socket, for use in other tasks. It does not keep the connection open: once the socket is
-    /// dropped, sending is refused. Those of [`split`](Self::split) do.
+    /// Returns a sender for this socket, for use in other tasks. It does not keep the connection
+    /// open: once the socket is dropped, sending fails. The sender returned by
+    /// [`split`](Self::split) does keep it open.
     #[must_use]
     pub fn sender(&self) -> WebSocketSender<T> {
         WebSocketSender::new(&self.0.connection)
     }
 
-    /// Whether the messages sent from here on may be compressed, where that was agreed to: they may, by default. A message
-    /// that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
+    /// Sets whether messages sent from now on may be compressed, if compression was negotiated.
+    /// Default: `true`. Disable it for messages that contain both a secret and text from an
+    /// attacker (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
         self.0.connection.lock().driver_mut().set_compression(may_compress);
     }
 
-    /// Adds the socket to those that a shutdown closes. If the shutdown has begun, the socket is closed at once.
+    /// Adds the socket to those that a shutdown closes. If the shutdown has begun, the socket is
+    /// closed at once.
     pub fn join_shutdown(&mut self, shutdown: &Shutdown) {
         self.join(shutdown.join());
     }
@@ -393,27 +418,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.0.connection.join(membership);
     }
 
-    /// The subprotocol that was agreed to.
+    /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.0.protocol.as_deref()
     }
 
-    /// The protocol that is spoken.
+    /// Returns the protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.0.version
     }
 
-    /// How the connection was closed, once it was: the peer's code and reason, or
-    /// [`CloseCode::ABNORMAL`] where the transport ended without a close.
+    /// Returns how the connection was closed, once it was: the peer's code and reason, or
+    /// [`CloseCode::ABNORMAL`] if the transport ended without a close frame.
     #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.0.close_frame.as_deref()
     }
 
-    /// Why the connection ended: once it has, or is about to, where this side closes. It tells more than
-    /// [`close_frame`](Self::close_frame): which limit, which timeout, which rule of the protocol.
+    /// Returns why the connection ended, once it has, or why it is about to if this side closes it.
+    /// This is more detailed than [`close_frame`](Self::close_frame): it contains the exceeded
+    /// limit, the expired timeout or the violated rule of the protocol.
     ///
     /// ```
     /// # use tower_websocket::WebSocket;
@@ -431,26 +457,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.0.connection.lock().driver().close_cause().cloned()
     }
 
-    /// How many bytes the connection holds, see [`Driver::memory`](websocket_driver::Driver::memory).
+    /// Returns the memory of the connection in bytes; see
+    /// [`Driver::memory`](websocket_driver::Driver::memory).
     #[must_use]
     pub fn memory(&self) -> usize {
         self.0.connection.lock().driver().memory()
     }
 
-    /// The request, where [`accept`](fn@crate::accept) has read it. The layer gives it to the handler instead.
+    /// Returns the request, if [`accept`](fn@crate::accept) has read it. With the layer, the
+    /// handler receives the request instead.
     #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
         self.0.request.as_deref()
     }
 
-    /// Takes that request, for who wants to keep it elsewhere, or has seen enough of it: its headers are most of what an idle
-    /// socket holds.
+    /// Takes the request that [`accept`](fn@crate::accept) has read, to store it elsewhere or to
+    /// free its memory: the headers are most of the memory of an idle socket.
     pub fn take_request(&mut self) -> Option<Request<()>> {
         self.0.request.take().map(|request| *request)
     }
 }
 
-/// Without messages, headers and the subprotocol, which may be secret. It takes no lock, as it may be called where one is held.
+/// Without messages, headers and the subprotocol, which may be confidential. Takes no lock, as the
+/// caller may hold it.
 impl<T> fmt::Debug for WebSocket<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { version, is_finished, close_frame, .. } = &*self.0;

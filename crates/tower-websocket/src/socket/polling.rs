@@ -1,4 +1,4 @@
-//! What the futures of a socket do when they are polled.
+//! The futures of a socket.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
@@ -13,7 +13,7 @@ use crate::connection::{Connection, FlushPlan, Next, buffers};
 use crate::error::Error;
 use crate::socket::replies::Responder;
 
-/// What came before a pong that was waited for.
+/// The events that were received before a pong.
 #[derive(Debug, Default)]
 pub(super) struct Stash {
     events: VecDeque<Result<Event, Error>>,
@@ -21,7 +21,7 @@ pub(super) struct Stash {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
-    /// The next event, or none if messages arrived, which are in the batch.
+    /// Returns the next event, or `Some(Ok(None))` if there are messages in the batch.
     #[inline(always)]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         if self.stash.is_some()
@@ -32,14 +32,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         self.poll_connection(cx)
     }
 
-    /// As [`poll_batch`](Self::poll_batch), of what was not stashed.
+    /// Like [`poll_batch`](Self::poll_batch), without the stash.
     #[inline(always)]
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         let next = ready!(self.connection.lock().poll_next(cx, &mut self.batch));
         if let Next::Messages = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.record_end(next)) }
     }
 
-    /// Remembers how the connection has ended. A separate function, since batches of messages move no event.
+    /// Records how the connection has ended. A separate function, so that batches of messages do
+    /// not move events.
     #[inline(never)]
     fn record_end(&mut self, next: Next) -> Option<Result<Option<Event>, Error>> {
         match next {
@@ -58,7 +59,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    /// Keeps what comes next for later. `Pending` also where enough is stashed, or nothing can come any more.
+    /// Stashes what is received next. `Pending` is also returned if the stash is full, or nothing
+    /// can be received any more.
     pub(super) fn poll_stash(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.connection.lock().driver().limits().max_output;
         if self.is_finished || self.stash.as_ref().is_some_and(|stash| stash.bytes >= limit) {
@@ -69,7 +71,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         {
             self.keep(event);
         }
-        // All of it, as it comes behind what is stashed.
+        // The whole batch, as a message left in it would be received before the stashed ones.
         while let Some(message) = self.batch.next() {
             self.keep(Ok(Event::Message(message)));
         }
@@ -122,7 +124,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    /// Hands out what arrives. The handler runs without the lock; its replies are committed behind each batch.
+    /// Passes received messages to the handler. The handler runs without the lock; its replies are
+    /// committed after each batch.
     pub(super) fn poll_for_each(
         &mut self,
         cx: &mut Context<'_>,
@@ -187,7 +190,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     }
 }
 
-/// Writes what was taken, or leaves it to the background.
+/// Writes the output, or leaves that to the background task.
 #[inline]
 fn poll_sent<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     cx: &mut Context<'_>,
@@ -207,7 +210,7 @@ struct Replying<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
-    /// Hands out messages, until something else happens.
+    /// Passes messages to the handler until another event occurs.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -226,11 +229,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
             }
             let mut connection = self.connection.lock();
             connection.commit(&mut self.replies);
-            // What arrives next may be a message, too, whose reply needs room.
+            // The next event may also be a message, whose reply needs room.
             if let Err(error) = ready!(connection.poll_ready(cx)) {
                 return Poll::Ready(Next::Failed(error));
             }
-            // Messages that are left over had no room for their replies, which they have now.
+            // The previous call had no room for the replies to the messages that are left. Now
+            // there is room.
             let next = if batch.has_next() { Next::Messages } else { ready!(connection.poll_next(cx, batch)) };
             match next {
                 Next::Messages => connection.begin_replies(&mut self.replies),
@@ -271,7 +275,7 @@ fn pop_stashed(stash: &mut Option<Box<Stash>>) -> Option<Result<Event, Error>> {
     Some(event)
 }
 
-/// The bytes that something takes which is stashed for later.
+/// Returns the size in bytes of an event in the stash.
 fn stashed_size(event: &Result<Event, Error>) -> usize {
     let payload = if let Ok(Event::Message(message)) = event { message.len() } else { 0 };
     size_of::<Event>() + payload

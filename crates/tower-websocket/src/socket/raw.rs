@@ -1,4 +1,4 @@
-//! Sockets over streams whose handshake was done elsewhere.
+//! Sockets over streams whose handshake was performed elsewhere.
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,11 +8,13 @@ use super::WebSocket;
 use crate::connection::Connection;
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
-    /// Creates a socket over a stream whose handshake was done elsewhere: by another HTTP library, a proxy, or by hand. It is
-    /// one of RFC 6455 that agreed to no extension. `leftover` is what was read behind the handshake, often nothing.
+    /// Creates a socket over a stream whose handshake was performed elsewhere: by another HTTP
+    /// library, a proxy, or by hand. It uses RFC 6455 without extensions. `leftover` contains the
+    /// bytes that were read after the handshake, often none.
     ///
-    /// If hyper has read the request, use [`upgrade`](fn@crate::upgrade), and for a stream that nothing was read from
-    /// [`accept`](fn@crate::accept) or [`Connect::over`](crate::Connect::over): they check the handshake.
+    /// If hyper has read the request, use [`upgrade`](fn@crate::upgrade), and for a stream that
+    /// nothing was read from [`accept`](fn@crate::accept) or
+    /// [`Connect::over`](crate::Connect::over), as these verify the handshake.
     ///
     /// ```
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +22,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// use tower_websocket::{CompletedHandshake, Config, WebSocket};
     ///
     /// # async fn example() -> std::io::Result<()> {
-    /// // A client that checks nothing of the answer.
+    /// // A client that does not verify the response.
     /// let mut stream = TcpStream::connect("127.0.0.1:9001").await?;
     /// let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     ///                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -45,7 +47,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         config: Config<S>,
     ) -> Self {
         let mut driver = Driver::after_handshake(handshake, config);
-        // The first is that it is open, which the caller knows.
+        // Skips the first event, `Open`.
         driver.poll_event();
         driver.receive(leftover.into());
         Self::new(Connection::new(io, driver))

@@ -2,13 +2,14 @@ use std::{fmt, ptr};
 
 use websocket_driver::{CloseCode, Message, MessageRef, PreparedMessage, ReplyBuffer, SendError};
 
-/// Queues replies inside [`WebSocket::for_each_borrowed`](crate::WebSocket::for_each_borrowed), which writes them after the handler has returned.
+/// Queues replies in [`WebSocket::for_each_borrowed`](crate::WebSocket::for_each_borrowed), which
+/// writes them after the handler has returned.
 ///
-/// The handler runs without a lock: it may send by any [`WebSocketSender`](crate::WebSocketSender), those of the same socket
-/// included. What they send leaves ahead of the replies of the same call.
+/// The handler runs without a lock: it may use any [`WebSocketSender`](crate::WebSocketSender),
+/// including those of the same socket. Messages sent by these precede the replies of the same call.
 pub struct Responder<'a> {
     replies: &'a mut ReplyBuffer,
-    /// The message that is answered, where there is more of it than what is lent.
+    /// The received message, if it is not borrowed from the read buffer.
     owned: Option<&'a Message>,
 }
 
@@ -17,12 +18,13 @@ impl<'a> Responder<'a> {
         Self { replies, owned }
     }
 
-    /// Sends a message that is only borrowed, which copies it; but not where it is long, and what was lent.
+    /// Sends a borrowed message. Its bytes are copied, unless it is the received message itself and
+    /// that is long.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] where the connection is closing; [`SendError::OutputFull`] after answers of more than
-    /// [`Config::max_output`](crate::Config::max_output) to one message.
+    /// [`SendError::Closed`] if the connection is closing; [`SendError::OutputFull`] after replies
+    /// of more than [`Config::max_output`](crate::Config::max_output) to one message.
     #[inline(always)]
     pub fn send_borrowed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), SendError> {
         let message = message.into();
@@ -36,22 +38,23 @@ impl<'a> Responder<'a> {
     ///
     /// # Errors
     ///
-    /// As [`send_borrowed`](Self::send_borrowed).
+    /// Same as [`send_borrowed`](Self::send_borrowed).
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.replies.send(message)
     }
 
-    /// Sends a message that others send as well.
+    /// Sends a prepared message.
     ///
     /// # Errors
     ///
-    /// As [`send_borrowed`](Self::send_borrowed).
+    /// Same as [`send_borrowed`](Self::send_borrowed).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         self.replies.send_prepared(prepared)
     }
 
-    /// Starts to close after the messages sent so far, like [`WebSocket::start_close`](crate::WebSocket::start_close). Messages that
-    /// are still received are handed out until the peer has answered.
+    /// Starts to close after the messages sent so far, like
+    /// [`WebSocket::start_close`](crate::WebSocket::start_close). The handler still receives
+    /// messages until the peer has answered the close.
     ///
     /// # Errors
     ///
@@ -68,7 +71,7 @@ impl fmt::Debug for Responder<'_> {
     }
 }
 
-/// Whether it is one message, and not only an equal one.
+/// Returns whether both are the same message in memory, not only equal ones.
 fn is_same(one: MessageRef<'_>, other: MessageRef<'_>) -> bool {
     match (one, other) {
         (MessageRef::Text(one), MessageRef::Text(other)) => ptr::eq(one, other),

@@ -17,13 +17,14 @@ use crate::connection::{Connection, WakerSlot};
 use crate::error::Error;
 use crate::transport::upgraded::Upgraded;
 
-/// A sender for a [`WebSocket`](crate::WebSocket) that can be cloned and used from several tasks while another one receives. The
-/// messages of each task keep their order.
+/// A sender for a [`WebSocket`](crate::WebSocket) that can be cloned and used from several tasks
+/// while another one receives. The messages of each task keep their order.
 ///
-/// A sender from [`WebSocket::split`](crate::WebSocket::split), and its clones, keep the connection open until they are dropped,
-/// even if the reader is dropped before. A sender from [`WebSocket::sender`](crate::WebSocket::sender) or
-/// [`WebSocketReader::sender`](crate::WebSocketReader::sender) does not: once the others are gone, sending is refused with
-/// [`SendError::Closed`].
+/// A sender returned by [`WebSocket::split`](crate::WebSocket::split), and its clones, keep the
+/// connection open until they are dropped, even if the reader is dropped before. A sender returned
+/// by [`WebSocket::sender`](crate::WebSocket::sender) or
+/// [`WebSocketReader::sender`](crate::WebSocketReader::sender) does not: when the others are
+/// dropped, its methods fail with [`SendError::Closed`].
 ///
 /// ```
 /// # use tower_websocket::WebSocket;
@@ -41,9 +42,9 @@ use crate::transport::upgraded::Upgraded;
 /// ```
 pub struct WebSocketSender<T = Upgraded> {
     link: Link<T>,
-    /// Of the sink, while it is not ready.
+    /// For the `Sink` implementation, while it is not ready.
     waker: WakerSlot,
-    /// The sink was ready, and has not taken a message since.
+    /// Whether `Sink::poll_ready` has returned `Ready` since the last message.
     has_room: bool,
 }
 
@@ -58,56 +59,59 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         Self { link: Link::Weak(connection.downgrade()), waker: WakerSlot::default(), has_room: false }
     }
 
-    /// A sender that keeps the connection open.
+    /// Creates a sender that keeps the connection open.
     pub(crate) fn owning(connection: &Owner<T, true>) -> Self {
         Self { link: Link::Owner(connection.add_sender()), waker: WakerSlot::default(), has_room: false }
     }
 
-    /// Sends a message, and waits until it is written. While [`Config::max_output`](crate::Config::max_output) bytes wait to
-    /// be written, it waits for room first.
+    /// Sends a message, and waits until it is written. If
+    /// [`Config::max_output`](crate::Config::max_output) bytes are waiting to be written, waits for
+    /// room first.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is closing or gone, or its protocol has no binary messages; [`Error::Io`] if the
-    /// transport failed, or timed out, before the message was written.
+    /// [`Error::Send`] if the connection is closing or gone, or its protocol does not support
+    /// binary messages; [`Error::Io`] if the transport failed or timed out before the message was
+    /// written.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the message is sent whole or not at all.
+    /// Cancel safe: the message is sent completely or not at all.
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         self.send_with(message.into(), |connection, message| connection.send(|driver| driver.send(message)))
     }
 
-    /// Sends a message that other sockets send as well.
+    /// Sends a prepared message, which can be shared by many sockets.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the message is sent whole or not at all.
+    /// Cancel safe: the message is sent completely or not at all.
     pub fn send_prepared<'a>(&'a self, prepared: &'a PreparedMessage) -> impl Future<Output = Result<(), Error>> + 'a {
         self.send_with(prepared, |connection, prepared| connection.send(|driver| driver.send_prepared(prepared)))
     }
 
-    /// Sends a message if there is room for it, and waits for nothing; it is written in the background. Use it to drop messages
-    /// rather than be held up by a slow peer. Messages that are sent before the task yields leave in one write.
+    /// Sends a message if there is room for it, without waiting; it is written in the background.
+    /// This way messages to a slow peer can be dropped. Messages that are sent before the task
+    /// yields are written together.
     ///
-    /// Outside of a tokio runtime the runtime that opened the connection writes the message.
+    /// Outside of a tokio runtime, the runtime that opened the connection writes the message.
     ///
     /// # Errors
     ///
-    /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes wait to be written, and those of
-    /// [`send`](Self::send) that are a [`SendError`].
+    /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes are
+    /// waiting to be written, and the errors of [`send`](Self::send) that are a [`SendError`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let connection = self.connection().ok_or(SendError::Closed)?;
-        // Converted without the lock, as that is code of the caller.
+        // Converted without the lock, as this calls the caller's code.
         let message = message.into();
         connection.lock().try_send(|driver| driver.send(message))
     }
 
-    /// Sends a message that other sockets send as well, like [`try_send`](Self::try_send).
+    /// Sends a prepared message if there is room for it, like [`try_send`](Self::try_send).
     ///
     /// ```
     /// # use tower_websocket::{PreparedMessage, WebSocketSender};
@@ -119,16 +123,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`try_send`](Self::try_send).
+    /// Same as [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &PreparedMessage) -> Result<(), SendError> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send(|driver| driver.send_prepared(prepared))
     }
 
-    /// Sends messages that other sockets send as well, as many as there is room for, and writes them at once, in one write if the
-    /// transport takes them all. Returns the number that was sent; if that is not all of them,
-    /// [`Config::max_output`](crate::Config::max_output) bytes wait to be written. It waits for nothing: what the transport does not
-    /// take is written in the background.
+    /// Sends as many prepared messages as there is room for, and writes them immediately, in one
+    /// write if the transport accepts them all. Returns the number of messages sent; if it is less
+    /// than `messages.len()`, [`Config::max_output`](crate::Config::max_output) bytes are waiting
+    /// to be written. Does not wait: output that the transport does not accept is written in the
+    /// background.
     ///
     /// ```
     /// # use tower_websocket::{PreparedMessage, WebSocketSender};
@@ -139,19 +144,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`try_send`](Self::try_send) other than [`SendError::OutputFull`], if the first message is refused. After a later
-    /// one was, the number before it is returned.
+    /// The errors of [`try_send`](Self::try_send) except [`SendError::OutputFull`], if the first
+    /// message is refused. If a later one is, the number of messages before it is returned.
     pub fn try_send_batch(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send_batch(messages)
     }
 
-    /// Waits until there is room for a message, after [`try_send`](Self::try_send) returned [`SendError::OutputFull`]. Another
-    /// sender may take the room first.
+    /// Waits until there is room for a message, after [`try_send`](Self::try_send) returned
+    /// [`SendError::OutputFull`]. Another sender may use the room first.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
@@ -161,8 +166,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_room(cx, &mut waker)))
     }
 
-    /// Pings the peer, and waits for the pong to this ping or to a later one. Returns the time that it took. Somebody must be
-    /// receiving meanwhile, since the pong arrives among the messages.
+    /// Pings the peer, and waits for the pong to this ping or to a later one. Returns the
+    /// round-trip time. Another task must be receiving, since the pong arrives among the messages.
     ///
     /// ```
     /// # use tower_websocket::{Error, WebSocketSender};
@@ -173,12 +178,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send); [`Error::NoPong`] if none is received within
-    /// [`Config::pong_timeout`](crate::Config::pong_timeout), and if 16 later pings are waited for, which drop the oldest.
+    /// The errors of [`send`](Self::send); [`Error::NoPong`] if no pong is received within
+    /// [`Config::pong_timeout`](crate::Config::pong_timeout), or if this is the oldest of 16 pings
+    /// and another one is sent.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the ping is sent whole or not at all.
+    /// Cancel safe: the ping is sent completely or not at all.
     pub async fn ping(&self) -> Result<Duration, Error> {
         let (answered, pong) = oneshot::channel();
         let mut answered = Some(answered);
@@ -196,41 +202,42 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         timeout(limit, pong).await.ok().and_then(Result::ok).ok_or(Error::NoPong)
     }
 
-    /// Sends a ping of at most 125 bytes, and does not wait for the pong. The receiver gets it, as
-    /// [`Event::Pong`](crate::Event::Pong).
+    /// Sends a ping of at most 125 bytes, without waiting for the pong. The receiver gets the pong
+    /// as [`Event::Pong`](crate::Event::Pong).
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send), and [`SendError::ControlTooLong`].
+    /// The errors of [`send`](Self::send), and [`SendError::ControlTooLong`].
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the ping is sent whole or not at all.
+    /// Cancel safe: the ping is sent completely or not at all.
     pub fn send_ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         self.send_with(data.into(), |connection, data| {
             connection.start_control(data, |driver, data| driver.send_ping(data))
         })
     }
 
-    /// Sends a pong of at most 125 bytes that answers no ping, as a heartbeat in one direction (RFC 6455 §5.5.3). Pings are
-    /// answered without it.
+    /// Sends an unsolicited pong of at most 125 bytes, as a unidirectional heartbeat (RFC 6455
+    /// §5.5.3). Pings are answered automatically.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send), and [`SendError::ControlTooLong`].
+    /// The errors of [`send`](Self::send), and [`SendError::ControlTooLong`].
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the pong is sent whole or not at all.
+    /// Cancel safe: the pong is sent completely or not at all.
     pub fn send_pong(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
         self.send_with(data.into(), |connection, data| {
             connection.start_control(data, |driver, data| driver.send_pong(data))
         })
     }
 
-    /// Takes a message, to be written together with others: by [`flush`](Self::flush), by the next message that is sent, by
-    /// the receiver before it waits, or when [`Config::max_output`](crate::Config::max_output) bytes are queued. While that many
-    /// bytes wait to be written, it waits for room first.
+    /// Queues a message, to be written together with others: by [`flush`](Self::flush), by the next
+    /// message that is sent, by the receiver before it waits, or when
+    /// [`Config::max_output`](crate::Config::max_output) bytes are queued. If that many bytes are
+    /// waiting to be written, waits for room first.
     ///
     /// ```
     /// # use tower_websocket::{Error, WebSocketSender};
@@ -244,11 +251,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the message is taken whole or not at all.
+    /// Cancel safe: the message is queued completely or not at all.
     pub fn feed(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut message = Some(message.into());
         let mut waker = WakerSlot::default();
@@ -264,11 +271,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         })
     }
 
-    /// Writes all messages that were taken, also those of other senders.
+    /// Writes all queued messages, including those of other senders.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the transport failed before they were written; [`Error::Send`] if the connection is gone.
+    /// [`Error::Io`] if the transport failed before they were written; [`Error::Send`] if the
+    /// connection is gone.
     ///
     /// # Cancel safety
     ///
@@ -278,27 +286,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_written(cx, u64::MAX, &mut waker)))
     }
 
-    /// Returns whether nothing can be sent any more: the connection is closing or has ended, or nobody keeps it open.
+    /// Returns whether no message can be sent any more: the connection is closing or has ended, or
+    /// nothing keeps it open.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.connection().is_none_or(|connection| connection.lock().is_closed())
     }
 
-    /// Closes the connection: sends a close frame, and waits until the peer has answered it, for at most
-    /// [`Config::close_timeout`](crate::Config::close_timeout).
+    /// Closes the connection: sends a close frame, and waits until the peer has answered it, for at
+    /// most [`Config::close_timeout`](crate::Config::close_timeout).
     ///
-    /// The answer is received by the socket or reader, in another task; use
-    /// [`start_close`](Self::start_close) in the task that receives. If the reader was dropped, nothing is
-    /// received any more, and the close is complete once its frame is written.
+    /// The socket or reader must receive the answer in another task. In the task that receives, use
+    /// [`start_close`](Self::start_close). If the reader has been dropped, nothing is received any
+    /// more, and the close is complete once its frame is written.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] for a code that must not be sent, a reason of more than 123 bytes, or a connection
-    /// that is gone; [`Error::Io`] if the transport failed before the end.
+    /// [`Error::Send`] for a code that must not be sent, a reason of more than 123 bytes, or a
+    /// connection that is gone; [`Error::Io`] if the transport failed before the close was
+    /// complete.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: once polled, the close is under way.
+    /// Cancel safe: once polled, the close continues in the background.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let position = self.queue_close(code, reason)?;
         let mut waker = WakerSlot::default();
@@ -309,13 +319,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// # Errors
     ///
-    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], and [`SendError::Closed`] if the connection is gone.
+    /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], and [`SendError::Closed`] if
+    /// the connection is gone.
     pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         connection.lock().start_close(code, reason)
     }
 
-    /// Queues a close frame. Returns the position of the output behind it.
+    /// Queues a close frame. Returns the output position after it.
     fn queue_close(&self, code: CloseCode, reason: &str) -> Result<u64, Error> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         let mut connection = connection.lock();
@@ -323,7 +334,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         Ok(connection.position())
     }
 
-    /// Sends something once there is room, and waits until it is written.
+    /// Sends a message or ping once there is room, and waits until it is written.
     fn send_with<'a, M: 'a>(
         &'a self,
         message: M,
@@ -346,7 +357,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         })
     }
 
-    /// Waits until a close frame at this position of the output is written, and the close is complete.
+    /// Waits until the close frame before this output position is written, and the close is
+    /// complete.
     fn poll_close_from(&self, cx: &mut Context<'_>, position: u64, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
         self.poll_with(|connection| {
             let mut connection = connection.lock();
@@ -370,7 +382,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     }
 }
 
-/// As [`WebSocketSender::send`], and [`WebSocketSender::close`] with [`CloseCode::NORMAL`].
+/// Same as [`WebSocketSender::send`], and [`WebSocketSender::close`] with [`CloseCode::NORMAL`].
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocketSender<T> {
     type Error = Error;
 

@@ -12,8 +12,9 @@ use crate::socket::replies::Responder;
 use crate::socket::sender::WebSocketSender;
 use crate::transport::upgraded::Upgraded;
 
-/// The receiving half of a [`WebSocket`], from [`WebSocket::split`]. It drives the connection as the socket does. When it is dropped,
-/// nothing is received any more; the sender keeps the connection open.
+/// The receiving half of a [`WebSocket`], returned by [`WebSocket::split`]. It drives the
+/// connection as the socket does. Dropping it only ends receiving; the sender keeps the connection
+/// open.
 ///
 /// ```
 /// # use tower_websocket::WebSocket;
@@ -38,12 +39,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
         Self(socket)
     }
 
-    /// As [`WebSocket::recv`], in its errors and cancel safety as well.
+    /// Same as [`WebSocket::recv`], including its errors and cancel safety.
     pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
         self.0.recv()
     }
 
-    /// As [`WebSocket::for_each_borrowed`], in its errors and cancel safety as well.
+    /// Same as [`WebSocket::for_each_borrowed`], including its errors and cancel safety.
     pub fn for_each_borrowed<F>(&mut self, handle: F) -> impl Future<Output = Result<(), Error>> + use<'_, T, F>
     where
         F: FnMut(MessageRef<'_>, &mut Responder<'_>),
@@ -51,49 +52,50 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
         self.0.for_each_borrowed(handle)
     }
 
-    /// As [`WebSocket::next_event`], in its errors and cancel safety as well.
+    /// Same as [`WebSocket::next_event`], including its errors and cancel safety.
     pub fn next_event(&mut self) -> impl Future<Output = Option<Result<Event, Error>>> + '_ {
         self.0.next_event()
     }
 
-    /// Another sender.
+    /// Returns another sender, which does not keep the connection open.
     #[must_use]
     pub fn sender(&self) -> WebSocketSender<T> {
         self.0.sender()
     }
 
-    /// The subprotocol that was agreed to.
+    /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.0.protocol()
     }
 
-    /// The protocol that is spoken.
+    /// Returns the protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.0.version()
     }
 
-    /// As [`WebSocket::close_frame`].
+    /// Same as [`WebSocket::close_frame`].
     #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.0.close_frame()
     }
 
-    /// As [`WebSocket::close_cause`].
+    /// Same as [`WebSocket::close_cause`].
     #[must_use]
     pub fn close_cause(&self) -> Option<CloseCause> {
         self.0.close_cause()
     }
 
-    /// The whole socket again. Senders that are there stay what they are.
+    /// Returns the whole socket. Existing senders stay as they are, and those of
+    /// [`WebSocket::split`] still keep the connection open.
     #[must_use]
     pub fn into_inner(self) -> WebSocket<T> {
         self.0
     }
 }
 
-/// As [`WebSocketReader::recv`].
+/// Same as [`WebSocketReader::recv`].
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for WebSocketReader<T> {
     type Item = Result<Message, Error>;
 

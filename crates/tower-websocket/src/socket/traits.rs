@@ -1,4 +1,4 @@
-//! A socket as the traits of the futures crates have it.
+//! Implementations of the traits of the futures crates.
 
 use std::mem;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use websocket_driver::{CloseCode, Message};
 use super::WebSocket;
 use crate::error::Error;
 
-/// As [`WebSocket::recv`].
+/// Same as [`WebSocket::recv`].
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for WebSocket<T> {
     type Item = Result<Message, Error>;
 
@@ -27,7 +27,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> FusedStream for WebSock
     }
 }
 
-/// As [`WebSocket::feed`], [`WebSocket::flush`], and [`WebSocket::close`] with [`CloseCode::NORMAL`].
+/// Same as [`WebSocket::feed`], [`WebSocket::flush`], and [`WebSocket::close`] with
+/// [`CloseCode::NORMAL`].
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSocket<T> {
     type Error = Error;
 

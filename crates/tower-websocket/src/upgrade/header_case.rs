@@ -1,4 +1,4 @@
-//! Header names as the specifications spell them, in a response that hyper writes.
+//! Header names in the case of the specifications, in a response that hyper writes.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -17,7 +17,8 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use websocket_driver::Version;
 
-/// A request with the names that an answer of RFC 6455 may have. Few, as each of them is cloned for each answer.
+/// A request with the headers that a response of RFC 6455 may have. They are few, as each name is
+/// cloned for each response.
 const RFC6455: &[u8] = b"GET / HTTP/1.1\r\n\
     Connection: x\r\n\
     Date: x\r\n\
@@ -26,7 +27,7 @@ const RFC6455: &[u8] = b"GET / HTTP/1.1\r\n\
     Sec-WebSocket-Protocol: x\r\n\
     Upgrade: x\r\n\r\n";
 
-/// A request with all the names that an answer of the hixie drafts may have.
+/// A request with all headers that a response of the hixie drafts may have.
 const HIXIE: &[u8] = b"GET / HTTP/1.1\r\n\
     Connection: x\r\n\
     Date: x\r\n\
@@ -38,14 +39,16 @@ const HIXIE: &[u8] = b"GET / HTTP/1.1\r\n\
     WebSocket-Origin: x\r\n\
     WebSocket-Protocol: x\r\n\r\n";
 
-/// Returns extensions for a 101 that make hyper write the names of its headers as the specifications spell them.
+/// Returns extensions for a 101 that make hyper write the header names in the case of the
+/// specifications.
 ///
-/// hyper writes names in lower case, unless the response has an extension that says otherwise. Names count in any case
-/// (RFC 9110 §5.1), but a client of hixie-75 compares the first 85 bytes of the response, and clients in use, on
-/// microcontrollers for instance, look for `Sec-WebSocket-Accept` as RFC 6455 has it. The extension's type is private, and the
-/// builder flag that would make hyper use one is out of reach in `axum::serve`; but a request read with `preserve_header_case`
-/// has it. So such a request is read once, from memory. Should hyper ever ignore it, the names are in lower case again, and a
-/// test on the wire says so.
+/// hyper writes names in lower case, unless the response has an extension with other names. Names
+/// are case-insensitive (RFC 9110 §5.1), but a client of hixie-75 compares the first 85 bytes of
+/// the response, and some clients, for example on microcontrollers, look for exactly
+/// `Sec-WebSocket-Accept` as in RFC 6455. The type of the extension is private, and the builder
+/// option for it is not available in `axum::serve`. However, a request that is read with
+/// `preserve_header_case` has the extension. So such a request is read once, from memory. If hyper
+/// ever ignores the extension, the names are in lower case again, which a test on the wire detects.
 pub(crate) fn extensions(version: Version) -> Extensions {
     static EXTENSIONS: [OnceLock<Extensions>; 2] = [OnceLock::new(), OnceLock::new()];
     let (cell, canned) = if version.is_hixie() { (&EXTENSIONS[0], HIXIE) } else { (&EXTENSIONS[1], RFC6455) };
@@ -61,14 +64,14 @@ fn mint(canned: &'static [u8]) -> Extensions {
         ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
     });
     let connection = http1::Builder::new().preserve_header_case(true).serve_connection(Canned(canned), service);
-    // The transport never waits, so one poll reads the request.
+    // The transport is always ready, so a single poll reads the request.
     let _ = pin!(connection).poll(&mut Context::from_waker(Waker::noop()));
     let mut extensions = minted.lock().map(|mut minted| std::mem::take(&mut *minted)).unwrap_or_default();
     extensions.remove::<OnUpgrade>();
     extensions
 }
 
-/// A transport that provides these bytes and discards what is written.
+/// A transport that provides these bytes and discards writes.
 struct Canned(&'static [u8]);
 
 impl Read for Canned {
