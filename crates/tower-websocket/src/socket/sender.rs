@@ -179,8 +179,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// # Errors
     ///
     /// The errors of [`send`](Self::send); [`Error::NoPong`] if no pong is received within
-    /// [`Config::pong_timeout`](crate::Config::pong_timeout), or if this is the oldest of 16 pings
-    /// and another one is sent.
+    /// [`Config::pong_timeout`](crate::Config::pong_timeout), or if 16 later pings are waiting for
+    /// a pong.
     ///
     /// # Cancel safety
     ///

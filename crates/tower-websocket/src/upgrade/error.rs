@@ -5,7 +5,8 @@ use websocket_driver::{HandshakeError, ServerConfig};
 
 /// The reason why a server refuses a request for a WebSocket.
 ///
-/// [`to_response`](Self::to_response) attaches it to the extensions of the response, so that outer layers can count refusals.
+/// [`to_response`](Self::to_response) attaches it to the extensions of the response, so that outer
+/// layers can count refusals.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeRefusal {
@@ -15,15 +16,17 @@ pub enum UpgradeRefusal {
         /// What is wrong with the request.
         #[source]
         error: HandshakeError,
-        /// Whether the request was received on HTTP/1, where the response may have `Upgrade` and `Connection`.
+        /// Whether the request was received on HTTP/1, where the response may have `Upgrade` and
+        /// `Connection`.
         is_http1: bool,
     },
-    /// The request has no `hyper::upgrade::OnUpgrade`: a middleware dropped the request's extensions, or the server is not
-    /// hyper.
+    /// The request has no `hyper::upgrade::OnUpgrade`: a middleware dropped the request's
+    /// extensions, or the server is not hyper.
     #[error("connection cannot be upgraded, the request has no OnUpgrade extension of hyper")]
     NotUpgradable,
-    /// The 8 bytes of a hixie-76 handshake are declared as a body, and only [`WebSocketLayer`](crate::WebSocketLayer) and
-    /// [`accept`](fn@crate::accept) can read them there.
+    /// The 8 bytes of a hixie-76 handshake are declared as a body, and only
+    /// [`WebSocketLayer`](crate::WebSocketLayer) and [`accept`](fn@crate::accept) can read them
+    /// there.
     #[error("cannot read the 8 bytes of a hixie-76 handshake from a declared body (Content-Length)")]
     DeclaredBody,
     /// The [`Shutdown`](crate::Shutdown) of the server has begun.
@@ -32,21 +35,23 @@ pub enum UpgradeRefusal {
 }
 
 impl UpgradeRefusal {
-    /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered as plain HTTP.
+    /// Returns whether the request does not ask for a WebSocket at all, so that it may be answered
+    /// as plain HTTP.
     #[must_use]
     pub fn is_plain_http(&self) -> bool {
         matches!(self, Self::Handshake { error, .. } if error.is_plain_http())
     }
 
-    /// Notifies the observer of a request that was not a valid handshake, as [`upgrade`](fn@crate::upgrade) does.
+    /// Notifies the observer of a request that was not a valid handshake, as
+    /// [`upgrade`](fn@crate::upgrade) does.
     pub fn report_to(&self, config: &ServerConfig) {
         if let Self::Handshake { error, .. } = self {
             config.report_refusal(error);
         }
     }
 
-    /// Returns the status of the response: 405 for a method, 426 for a version, 500 if the server is misconfigured, 503
-    /// if it is shutting down or at capacity, and 400 otherwise.
+    /// Returns the status of the response: 405 for a method, 426 for a version, 500 if the server
+    /// is misconfigured, 503 if it is shutting down or at capacity, and 400 otherwise.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -57,8 +62,8 @@ impl UpgradeRefusal {
         }
     }
 
-    /// Returns the response: the status, a line of plain text, the headers `Allow` for 405 and `Sec-WebSocket-Version` for 426,
-    /// and this refusal in its [extensions](Response::extensions).
+    /// Returns the response: the status, a line of plain text, the headers `Allow` for 405 and
+    /// `Sec-WebSocket-Version` for 426, and this refusal in its [extensions](Response::extensions).
     ///
     /// ```
     /// use http::Response;
@@ -104,14 +109,15 @@ impl UpgradeRefusal {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// hyper did not hand over the connection. If its error is "upgrade expected but low level API in use", serve connections
-    /// with `with_upgrades()` or `serve_connection_with_upgrades`.
+    /// hyper did not hand over the connection. If its error is "upgrade expected but low level API
+    /// in use", serve connections with `with_upgrades()` or `serve_connection_with_upgrades`.
     #[error("hyper did not upgrade the connection")]
     Hyper(#[from] hyper::Error),
     /// The body of a hixie-76 request cannot be read, or is longer than 8 bytes.
     #[error("hixie-76 request body is not 8 bytes long")]
     Body,
-    /// The handshake was not completed within [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+    /// The handshake was not completed within
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
     #[error("handshake timed out")]
     TimedOut,
     /// The transport failed or ended.
