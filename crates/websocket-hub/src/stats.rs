@@ -1,8 +1,9 @@
-//! The figures of a hub.
+//! The statistics of a hub.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// The figures of a hub on this node, from [`Hub::stats`](crate::Hub::stats). Those in the past tense count since the hub was made.
+/// The statistics of a hub on this node, returned by [`Hub::stats`](crate::Hub::stats). Counters
+/// start at 0 when the hub is created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubStats {
@@ -10,27 +11,30 @@ pub struct HubStats {
     pub members: usize,
     /// The number of topics that have members.
     pub topics: usize,
-    /// The number of messages that wait for slow members.
+    /// The number of messages that are queued for slow members.
     pub queued_messages: usize,
-    /// Their bytes. A message that waits for several members is counted for each.
+    /// The size in bytes of the queued messages. A message that is queued for several members is
+    /// counted for each.
     pub queued_bytes: usize,
-    /// Messages that arrived for the members of this node.
+    /// The number of messages received for the members of this node.
     pub published: u64,
-    /// Messages that were handed to connections, once for each member.
+    /// The number of messages passed to connections, counted for each member.
     pub delivered: u64,
-    /// Messages that [`DropOldest`](crate::Overflow::DropOldest) dropped.
+    /// The number of messages that [`DropOldest`](crate::Overflow::DropOldest) dropped.
     pub dropped_oldest: u64,
-    /// Messages that [`DropNewest`](crate::Overflow::DropNewest) dropped, and those that alone were over the limit of a queue.
+    /// The number of messages that [`DropNewest`](crate::Overflow::DropNewest) dropped, including
+    /// those that are larger than the limit of a queue.
     pub dropped_newest: u64,
-    /// Messages that [`LatestOnly`](crate::Overflow::LatestOnly) replaced.
+    /// The number of messages that [`LatestOnly`](crate::Overflow::LatestOnly) replaced.
     pub replaced: u64,
-    /// Members that [`Close`](crate::Overflow::Close) closed.
+    /// The number of members that [`Close`](crate::Overflow::Close) closed.
     pub closed_slow: u64,
-    /// Messages that a member's protocol cannot transmit, such as binary messages in the hixie drafts, or that an extension refused.
+    /// The number of messages that a member's protocol cannot transmit, such as binary messages in
+    /// the hixie drafts, or that an extension refused.
     pub undeliverable: u64,
-    /// Gaps that were reported, once for each topic.
+    /// The number of reported gaps, counted for each topic.
     pub gaps: u64,
-    /// Calls of [`HubConfig::frame`](crate::HubConfig::frame) and of the observer that panicked.
+    /// The number of panics in [`HubConfig::frame`](crate::HubConfig::frame) and in the observer.
     pub panics: u64,
 }
 

@@ -1,11 +1,14 @@
-//! From a publication that has arrived at this node to the sockets of its members.
+//! Delivery of publications that were received by this node to the sockets of its members.
 //!
-//! Members are divided into shards, one for each thread of the runtime. Each [`shard`] has a task with a bounded inbox; it takes
-//! everything that its inbox holds and goes member by member, so that whatever a member gets leaves in one write. A [`subscriber`] is
-//! a member as its shard sees it. Its [`queue`] exists only while the connection's output is full; then a task drains it.
+//! Members are divided into shards, one per thread of the runtime. Each [`shard`] has a task with a
+//! bounded inbox. The task takes all messages in its inbox and serves one member after the other,
+//! so that all messages for a member are written together. A [`subscriber`] is a member as seen by
+//! its shard. It has a [`queue`] only while the output of its connection is full; a task drains the
+//! queue.
 //!
-//! Locks are taken in this order: the backend's, [`topics`], the topics of a shard, a subscriber. None is held while code of the
-//! application runs, which is the callbacks of the configuration and, behind an [`outlet`], transports and connection observers.
+//! Lock order: the backend's, [`topics`], the topics of a shard, a subscriber. No lock is held
+//! while application code runs: the callbacks of the configuration and, behind an [`outlet`],
+//! transports and connection observers.
 
 pub(crate) mod outlet;
 pub(crate) mod queue;

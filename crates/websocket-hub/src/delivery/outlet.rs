@@ -4,15 +4,15 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_websocket::{CloseCode, PreparedMessage, SendError, WebSocketSender};
 
-/// The connection of a member, whatever its transport.
+/// The connection of a member, independent of the transport's type.
 pub(crate) trait Outlet: Send + Sync + 'static {
     /// Writes as many messages as there is room for. Returns their number.
     fn try_send(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError>;
 
-    /// Waits until there is room. Returns whether there can be any.
+    /// Waits until there is room. Returns `false` if the connection is gone.
     fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
 
-    /// Begins to close.
+    /// Starts to close.
     fn close(&self, code: CloseCode, reason: &str);
 }
 
@@ -26,7 +26,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for WebSocketSen
     }
 
     fn close(&self, code: CloseCode, reason: &str) {
-        // One that is gone needs no close, and the code was checked.
+        // A connection that is gone needs no close, and the code is valid.
         let _ = self.start_close(code, reason);
     }
 }

@@ -1,5 +1,5 @@
-//! The messages that wait for one slow member, and what happens when there are too many. It knows nothing of connections and topics,
-//! so that it can be tested against a model.
+//! The messages that are queued for a slow member, and the overflow rules. Independent of
+//! connections and topics, so that it can be tested against a model.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use tower_websocket::CloseCode;
 
 use crate::subscribe::{Overflow, QueueLimit};
 
-/// Names a subscription of the member, also after it has ended.
+/// Identifies a subscription of the member, also after it has ended.
 pub(crate) type SubscriptionId = u32;
 
 /// The limits of a subscription.
@@ -20,7 +20,7 @@ pub(crate) struct Rule {
 #[derive(Debug)]
 pub(crate) struct Queue<M> {
     entries: VecDeque<Entry<M>>,
-    /// One for each subscription that has counted entries.
+    /// One element for each subscription with counted entries.
     counts: Vec<Count>,
     total: Count,
 }
@@ -30,7 +30,8 @@ pub(crate) struct Entry<M> {
     pub(crate) subscription: SubscriptionId,
     pub(crate) len: usize,
     pub(crate) message: M,
-    /// Counts against the limits. Messages of a resumption do not, as they are in the history anyway.
+    /// Whether the entry counts against the limits. Messages of a resumption do not, as the history
+    /// contains them anyway.
     is_counted: bool,
 }
 
@@ -41,7 +42,7 @@ struct Count {
     bytes: usize,
 }
 
-/// The numbers of messages for which there was no room.
+/// The numbers of dropped and replaced messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) oldest: usize,
@@ -59,7 +60,7 @@ impl Dropped {
     }
 }
 
-/// The member is to be closed, because of this subscription and with this code.
+/// The member must be closed with this code, because of this subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooSlow(pub(crate) SubscriptionId, pub(crate) CloseCode);
 
@@ -90,7 +91,8 @@ impl<M> Default for Queue<M> {
 }
 
 impl<M> Queue<M> {
-    /// Appends a message, by the rule of its subscription and the limit of the whole queue.
+    /// Appends a message, following the overflow rule of its subscription and the limit of the
+    /// whole queue.
     pub(crate) fn push(
         &mut self,
         subscription: SubscriptionId,
@@ -124,12 +126,12 @@ impl<M> Queue<M> {
         Ok(dropped)
     }
 
-    /// Appends a message that counts against no limit.
+    /// Appends a message that does not count against the limits.
     pub(crate) fn push_uncounted(&mut self, subscription: SubscriptionId, len: usize, message: M) {
         self.entries.push_back(Entry { subscription, len, message, is_counted: false });
     }
 
-    /// Takes up to `most` messages from the front, to be sent.
+    /// Removes up to `most` messages from the front.
     pub(crate) fn take(&mut self, most: usize) -> Vec<Entry<M>> {
         let taken: Vec<_> = self.entries.drain(..most.min(self.entries.len())).collect();
         for entry in &taken {
@@ -138,8 +140,8 @@ impl<M> Queue<M> {
         taken
     }
 
-    /// Puts messages back that were not sent after all, and applies the rules of their subscriptions to those that are too many
-    /// now. Messages whose subscription has ended are dropped.
+    /// Returns unsent messages to the front, and applies the rules of their subscriptions if there
+    /// are now too many. Messages whose subscription has ended are dropped.
     pub(crate) fn restore(
         &mut self,
         entries: impl DoubleEndedIterator<Item = Entry<M>>,
@@ -198,14 +200,14 @@ impl<M> Queue<M> {
 
     /// Returns the number of messages, and their bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
-        // Uncounted messages are few, and soon gone.
+        // Uncounted messages are few and short-lived.
         let uncounted =
             self.entries.iter().take(if self.total.messages == self.entries.len() { 0 } else { usize::MAX });
         let uncounted: usize = uncounted.filter(|entry| !entry.is_counted).map(|entry| entry.len).sum();
         (self.entries.len(), self.total.bytes + uncounted)
     }
 
-    /// Returns the bytes that the queue itself holds, without those of the messages.
+    /// Returns the memory of the queue in bytes, without that of the messages.
     pub(crate) fn overhead(&self) -> usize {
         self.entries.capacity() * size_of::<Entry<M>>() + self.counts.capacity() * size_of::<Count>()
     }
@@ -262,7 +264,7 @@ mod tests {
 
     use super::*;
 
-    /// The same queue, written for clarity: a list that is counted anew each time.
+    /// A reference implementation of the queue that recounts its list on each call.
     #[derive(Default)]
     struct Model(Vec<(SubscriptionId, usize, usize, bool)>);
 
@@ -327,7 +329,7 @@ mod tests {
             len: usize,
         },
         Take(usize),
-        /// Takes as many, and puts back all but the first few.
+        /// Takes this many messages, and returns all but the first few.
         Restore {
             take: usize,
             sent: usize,
@@ -389,7 +391,7 @@ mod tests {
                         let taken = queue.take(take);
                         let sent = sent.min(taken.len());
                         model.0.drain(..sent);
-                        // Nothing was pushed meanwhile, so that nothing is too much now.
+                        // Nothing was pushed in between, so no message exceeds the limits.
                         let restored = queue.restore(taken.into_iter().skip(sent), |of| rules.get(of as usize).copied());
                         prop_assert_eq!(restored, Ok(Vec::new()));
                     }

@@ -1,4 +1,4 @@
-//! The way into the shards.
+//! Passes publications to the shards.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use crate::position::Position;
 use crate::publication::{Delivery, Publication};
 use crate::stats::{Counters, count};
 
-/// Passes publications to the shards. Their tasks run until it is dropped.
+/// Passes publications to the tasks of the shards, which run until it is dropped.
 pub(crate) struct Router {
     pub(crate) shared: Arc<Shared>,
     pub(crate) users: Users,
     inboxes: Box<[mpsc::Sender<Item>]>,
 }
 
-/// Room in the inbox of each shard, so that a message can be put into all of them without waiting.
+/// Reserved room in the inbox of each shard, so that a message can be sent to all of them without
+/// waiting.
 pub(crate) struct Slots<'a> {
     router: &'a Router,
     permits: Vec<Option<mpsc::Permit<'a, Item>>>,
@@ -55,7 +56,7 @@ impl Router {
     pub(crate) async fn reserve(&self) -> Slots<'_> {
         let mut permits = Vec::with_capacity(self.inboxes.len());
         for inbox in &self.inboxes {
-            // It is closed only if the runtime has ended, and with it the members.
+            // An inbox is closed only if the runtime has ended, and with it all members.
             permits.push(inbox.reserve().await.ok());
         }
         Slots { router: self, permits }

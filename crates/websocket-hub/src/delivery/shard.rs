@@ -1,4 +1,5 @@
-//! The task of a shard: it empties its inbox, and hands the messages to one member after the other.
+//! The task of a shard: takes messages out of its inbox and passes them to one member after the
+//! other.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,17 +12,18 @@ use tokio::task::{coop, yield_now};
 use super::subscriber::{Direct, Offer, Same, Shared, Subscriber};
 use crate::publication::Delivery;
 
-/// The number of messages that are taken out of the inbox at once, and so of those in one write.
+/// The maximum number of messages taken out of the inbox at once, and thus in one write.
 const BATCH: usize = 64;
 
-/// The members that are served before other tasks have their turn. Tokio's budget is 128 operations: when it is spent, sockets
-/// claim not to be writable, and each write would cost a second attempt in the background.
+/// The number of members that are served before the task yields. Tokio's budget is 128 operations:
+/// once it is used up, sockets report that they are not writable, and each write needs a second
+/// attempt in the background.
 const TURN: usize = 100;
 
 /// An entry in the inbox of a shard.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// For the members of its topic.
+    /// For the members of the message's topic.
     Message(Arc<Delivery>),
     /// For these members.
     Direct(Vec<Arc<Subscriber>>, Arc<Delivery>),
@@ -63,16 +65,17 @@ async fn deliver(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) {
     }
 }
 
-/// The messages of one turn.
+/// The messages of one iteration.
 struct Batch {
     offers: Vec<Offer>,
-    /// The groups of the offers, by topic or by a list of members, each in the order of publication.
+    /// The indices of offers, grouped by topic or by list of members, each group in the order of
+    /// publication.
     groups: Vec<Vec<u32>>,
 }
 
-/// The members that they are for.
+/// The members to serve.
 struct Members {
-    /// Each member, with one of its groups. Those of a member are next to each other.
+    /// The members, each with one of its groups. Groups of the same member are adjacent.
     left: std::vec::IntoIter<(Arc<Subscriber>, u32)>,
     /// The offers of the current member.
     current: Vec<u32>,
@@ -98,7 +101,7 @@ impl Batch {
                 Item::Gap(topic) => (topic.clone(), Offer::Gap(topic)),
             };
             let offer = match offer {
-                // Framed here, where no lock is held.
+                // Framed here because no lock is held.
                 Offer::Message(delivery) if shared.prepared(&delivery).is_none() => Offer::Gap(topic.clone()),
                 offer => offer,
             };
@@ -119,7 +122,8 @@ impl Batch {
 }
 
 impl Batch {
-    /// Returns the messages if all members get all of them: if they are of one topic, and nobody is excluded. Otherwise it is empty.
+    /// Returns the messages if all of them are for all members: if they are of one topic and
+    /// exclude no member. Otherwise, returns an empty list.
     fn deliveries_to_all(&self) -> Vec<Arc<Delivery>> {
         if self.groups.len() != 1 {
             return Vec::new();
@@ -135,7 +139,7 @@ impl Batch {
 }
 
 impl Members {
-    /// Returns the next member, and notes its offers.
+    /// Returns the next member, and collects its offers.
     fn next(&mut self, batch: &Batch) -> Option<Arc<Subscriber>> {
         let (member, group) = self.left.next()?;
         self.current.clear();
@@ -149,7 +153,7 @@ impl Members {
             has_more = true;
         }
         if has_more {
-            // As they were published.
+            // In the order of publication.
             self.current.sort_unstable();
         }
         Some(member)

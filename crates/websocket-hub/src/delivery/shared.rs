@@ -1,4 +1,5 @@
-//! The state that the tasks of a hub share, over the type of its members. It does not keep the tasks running.
+//! The state that is shared by the tasks of a hub, generic over the type of its members. It does
+//! not keep the tasks running.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,8 @@ impl<M: ?Sized> ShardTopics<M> {
         } else if members.capacity() > 64 && members.len() < members.capacity() / 4 {
             members.shrink_to_fit();
         }
-        // Its last reference may be here, and the connection's transport is code of the application.
+        // This may drop the last reference, and the connection's transport is code of the
+        // application.
         drop(topics);
         drop(removed);
     }
@@ -71,7 +73,7 @@ impl<M: ?Sized> ShardTopics<M> {
 }
 
 impl<M: ?Sized> SharedState<M> {
-    /// Returns what is written to the members; `None` if the application's callback has panicked.
+    /// Returns the framed message; `None` if the application's callback panicked.
     pub(crate) fn prepared<'a>(&self, delivery: &'a Delivery) -> Option<&'a PreparedMessage> {
         delivery.prepared(self.settings.frame.as_ref(), || {
             self.counters.panics.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The topics that have members on this node, and how many in each shard.
+//! The topics that have members on this node, with the number of members in each shard.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::sync::lock;
 
-/// The number of locks that the topics are spread over.
+/// The number of locks over which the topics are distributed.
 const STRIPES: usize = 32;
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Members {
     }
 }
 
-/// There are as many topics as there may be.
+/// The maximum number of topics is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -42,7 +42,7 @@ impl Topics {
         Self { stripes, hasher: RandomState::new(), shards, len: AtomicUsize::new(0), max }
     }
 
-    /// Adds a member of a shard. Returns the name that all its members share.
+    /// Adds a member of a shard. Returns the shared name of the topic.
     pub(crate) fn enter(&self, topic: &str, shard: usize) -> Result<Arc<str>, Full> {
         let mut stripe = lock(self.stripe(topic));
         if let Some((name, _)) = stripe.get_key_value(topic) {
@@ -74,7 +74,8 @@ impl Topics {
         }
     }
 
-    /// Calls a function with each shard that has members of the topic, and the name that they share. Returns the number of members.
+    /// Calls a function for each shard that has members of the topic, with the shared name. Returns
+    /// the number of members.
     pub(crate) fn for_each_shard(&self, topic: &str, mut call: impl FnMut(usize, &Arc<str>)) -> usize {
         let stripe = lock(self.stripe(topic));
         let Some((name, members)) = stripe.get_key_value(topic) else {

@@ -10,7 +10,7 @@ use crate::sync::lock;
 pub(crate) struct Users(Mutex<HashMap<Arc<str>, Vec<Arc<Subscriber>>>>);
 
 impl Users {
-    /// Adds a member, if the user may have one more. Returns the name that all its members share.
+    /// Adds a member, unless the user has reached the limit. Returns the shared name of the user.
     pub(crate) fn enter(
         &self,
         user: &str,

@@ -1,4 +1,4 @@
-//! A member as its shard sees it: its subscriptions and its queue.
+//! A member as seen by its shard: its subscriptions and its queue.
 
 mod pending;
 mod pump;
@@ -25,13 +25,13 @@ use crate::stats::count;
 use crate::subscribe::Overflow;
 use crate::sync::lock;
 
-/// The subscription that messages to a user belong to. It always exists.
+/// The subscription for messages to a user. It always exists.
 const DIRECT: SubscriptionId = 0;
 
-/// The state that the tasks of a hub share.
+/// The state that is shared by the tasks of a hub.
 pub(crate) type Shared = SharedState<Subscriber>;
 
-/// The reason in the close frame of a member that is too slow.
+/// The reason in the close frame for a slow member.
 const TOO_SLOW: &str = "too slow to receive messages";
 
 pub(crate) struct Subscriber<O: ?Sized = dyn Outlet> {
@@ -41,13 +41,13 @@ pub(crate) struct Subscriber<O: ?Sized = dyn Outlet> {
 }
 
 struct State {
-    /// Reallocated with each subscription, since most members have few, and for long.
+    /// Reallocated for each subscription, since most members have few, long-lived ones.
     subscriptions: Box<[Subscription]>,
-    /// Only while something waits. Messages go through it for as long as it exists.
+    /// `Some` while messages are queued. Meanwhile, all messages go through the queue.
     pending: Option<Box<Pending>>,
     notices: Option<Box<Notices>>,
     last_subscription: SubscriptionId,
-    /// Nothing is delivered any more.
+    /// Whether delivery has stopped.
     is_closed: bool,
 }
 
@@ -58,19 +58,19 @@ pub(crate) enum Offer {
     Gap(Arc<str>),
 }
 
-/// Messages for one member that has no queue. It is used for one member after the other, to be allocated once.
+/// The messages for one member without a queue. Reused for all members to avoid allocations.
 #[derive(Default)]
 pub(crate) struct Direct<'a> {
     messages: Vec<&'a PreparedMessage>,
-    /// In the same order.
+    /// In the order of `messages`.
     deliveries: Vec<(SubscriptionId, &'a Arc<Delivery>)>,
 }
 
-/// Messages of one topic, for all its members.
+/// Messages of one topic for all its members.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Same<'a> {
     pub(crate) messages: &'a [&'a PreparedMessage],
-    /// In the same order.
+    /// In the order of `messages`.
     pub(crate) deliveries: &'a [Arc<Delivery>],
 }
 
@@ -81,7 +81,7 @@ impl Direct<'_> {
     }
 }
 
-/// Consequences that were found with the lock held, and are acted upon without it.
+/// Consequences that are detected with the lock held, and handled without it.
 #[derive(Default)]
 struct Outcome {
     dropped: Vec<(Arc<str>, Dropped)>,
@@ -90,7 +90,7 @@ struct Outcome {
 }
 
 impl Subscriber {
-    /// Creates a member. Members with different numbers are in different shards, in turn.
+    /// Creates a member. Members with consecutive numbers belong to different shards.
     pub(crate) fn new(outlet: impl Outlet) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Subscriber {
@@ -114,8 +114,8 @@ impl Subscriber {
         (self.id % shared.shards.len() as u64) as usize
     }
 
-    /// Hands messages and notices over, in one write if the connection takes them. Called by the task of the shard alone, so that the
-    /// messages of each topic keep their order.
+    /// Passes messages and notices to the member, in one write if the connection accepts them.
+    /// Called only by the task of the shard, so that the messages of each topic keep their order.
     pub(crate) fn offer<'a>(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
@@ -137,7 +137,7 @@ impl Subscriber {
                     if !delivery.is_for(id) {
                         continue;
                     }
-                    // It was made before the lock was taken.
+                    // Framed before the lock was taken.
                     let Some(prepared) = shared.prepared(delivery) else { continue };
                     if state.pending.is_some() {
                         state.enqueue(shared, subscription, delivery, &mut outcome);
@@ -155,11 +155,12 @@ impl Subscriber {
         self.conclude(shared, outcome);
     }
 
-    /// As [`offer`](Self::offer), for messages of one topic that nobody is excluded from, which is what most turns consist of.
+    /// Like [`offer`](Self::offer), for messages of one topic that exclude no member, which is the
+    /// most frequent case.
     pub(crate) fn offer_same(self: &Arc<Self>, shared: &Arc<Shared>, same: &Same<'_>) {
         let mut outcome = Outcome::default();
         let mut state = lock(&self.state);
-        // The topic is that of all.
+        // All messages have the same topic.
         let Some(subscription) = same.deliveries.first().and_then(|first| state.subscription(first)) else { return };
         let (id, is_joining) = (subscription.id, subscription.joining().is_some());
         if is_joining || state.pending.is_some() {
@@ -179,7 +180,7 @@ impl Subscriber {
         self.conclude(shared, outcome);
     }
 
-    /// Sends messages, and queues those for which there is no room.
+    /// Sends messages, and queues those that do not fit.
     fn send_directly<'a>(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
@@ -194,7 +195,8 @@ impl Subscriber {
             return;
         }
         let mut state = lock(&self.state);
-        // A resumption may have begun to wait in the meantime, and then drains these as well.
+        // A resumption may have created a queue meanwhile, and then its task also drains these
+        // messages.
         let is_draining = state.pending.is_some();
         for (subscription, delivery) in (sent..messages.len()).map(delivery_of) {
             if !state.is_closed && state.rule(subscription, &shared.settings).is_some() {
@@ -207,7 +209,7 @@ impl Subscriber {
         }
     }
 
-    /// Sends as many messages as there is room for. Returns their number, or `None` if the connection is gone.
+    /// Sends as many messages as fit. Returns their number, or `None` if the connection is gone.
     fn send_all(&self, shared: &Shared, messages: &[&PreparedMessage]) -> Option<usize> {
         let (mut done, mut refused) = (0, 0);
         while done < messages.len() {
@@ -216,7 +218,7 @@ impl Subscriber {
                 Ok(sent) => done += sent,
                 Err(SendError::Closed) => return None,
                 Err(SendError::OutputFull) => break,
-                // The protocol of this connection cannot transmit it.
+                // This connection's protocol cannot transmit the message.
                 Err(_) => (done, refused) = (done + 1, refused + 1),
             }
         }
@@ -225,7 +227,7 @@ impl Subscriber {
         Some(done)
     }
 
-    /// Acts upon the consequences, without the lock.
+    /// Handles the consequences, without the lock.
     fn conclude(self: &Arc<Self>, shared: &Arc<Shared>, outcome: Outcome) {
         for waker in outcome.wakers {
             waker.wake();
@@ -251,7 +253,7 @@ impl Subscriber {
         self.outlet.close(code, reason);
     }
 
-    /// Ends all subscriptions, for good.
+    /// Ends all subscriptions permanently.
     pub(crate) fn leave_all(&self, shared: &Shared) {
         let mut state = lock(&self.state);
         state.is_closed = true;
@@ -284,7 +286,8 @@ impl State {
         self.subscriptions.iter_mut().find(|subscription| subscription.is_of(topic))
     }
 
-    /// Returns the subscription that a message is for, if there is one and it is live. If it is not live yet, it keeps the message.
+    /// Returns the subscription of a message if it exists and is live. A subscription that is not
+    /// live yet stores the message.
     fn live_subscription(&mut self, delivery: &Arc<Delivery>) -> Option<SubscriptionId> {
         if delivery.topic.is_none() {
             return Some(DIRECT);
@@ -368,7 +371,7 @@ mod tests {
 
     #[test]
     fn idle_member_is_small() {
-        // Beside the sender of its connection, which is 32 bytes.
+        // Next to the sender of its connection, which has 32 bytes.
         assert!(size_of::<Mutex<State>>() <= 48, "{}", size_of::<Mutex<State>>());
         assert!(size_of::<Subscription>() <= 48, "{}", size_of::<Subscription>());
     }

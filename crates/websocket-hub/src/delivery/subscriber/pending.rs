@@ -8,14 +8,14 @@ use super::super::queue::{AllDropped, Dropped, Entry, Queue, Rule, SubscriptionI
 use super::Shared;
 use crate::publication::Delivery;
 
-/// The queue of a member, with its part of the statistics and of the budget.
+/// The queue of a member, with its share of the statistics and of the budget.
 pub(super) struct Pending {
     queue: Queue<Arc<Delivery>>,
     /// The task that waits until the connection has room.
     drain: Option<AbortHandle>,
     shared: Arc<Shared>,
     charge: Option<Charge>,
-    /// The messages and bytes that the statistics know of.
+    /// The messages and bytes that are included in the statistics.
     reported: (usize, usize),
 }
 
@@ -65,7 +65,7 @@ impl Pending {
     }
 
     pub(super) fn set_drain(&mut self, drain: AbortHandle) {
-        // One that has ended already belonged to a queue before this one.
+        // A task that has finished belonged to a previous queue.
         if !drain.is_finished() {
             self.drain = Some(drain);
         }
@@ -79,7 +79,7 @@ impl Pending {
     fn report(&mut self) {
         let size = self.queue.size();
         let counters = &self.shared.counters;
-        // Wraps around for a smaller number, as the difference does.
+        // Wraps around if the number decreases, as does the difference.
         counters.queued_messages.fetch_add(size.0.wrapping_sub(self.reported.0), Ordering::Relaxed);
         counters.queued_bytes.fetch_add(size.1.wrapping_sub(self.reported.1), Ordering::Relaxed);
         self.reported = size;

@@ -1,4 +1,4 @@
-//! Sending the queue of a slow member, once its connection has room again.
+//! Sends the queue of a slow member when its connection has room again.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::{Outcome, Subscriber};
 use crate::publication::Delivery;
 use crate::sync::lock;
 
-/// The messages that are sent before others can be queued or dropped.
+/// The number of messages that are sent before others can be queued or dropped.
 const BATCH: usize = 64;
 
-/// The state of a queue after as much as possible was sent.
+/// The state of a queue after sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pumped {
-    /// It is empty, so that messages are sent directly again.
+    /// The queue is empty, so messages are sent directly again.
     Drained,
     /// The output of the connection is full.
     Waiting,
@@ -25,14 +25,15 @@ enum Pumped {
 }
 
 impl Subscriber {
-    /// Sends a queue that was just made, and leaves the rest to a task.
+    /// Sends a newly created queue, and leaves the rest to a task.
     pub(super) fn begin_drain(self: &Arc<Self>, shared: &Arc<Shared>) {
         if self.pump(shared) == Pumped::Waiting {
             self.spawn_drain(shared);
         }
     }
 
-    /// Starts the task that sends the queue. There is one at a time, from when the queue is made until it is dropped.
+    /// Starts the task that sends the queue. There is one at a time, from the creation of the queue
+    /// until it is dropped.
     pub(super) fn spawn_drain(self: &Arc<Self>, shared: &Arc<Shared>) {
         let (subscriber, shared_by_task) = (self.clone(), shared.clone());
         let drain = shared.runtime.spawn(async move {
@@ -43,7 +44,7 @@ impl Subscriber {
                 if subscriber.pump(&shared_by_task) != Pumped::Waiting {
                     return;
                 }
-                // The room may be taken by others again and again.
+                // Others may use up the room again and again.
                 tokio::task::yield_now().await;
             }
         });

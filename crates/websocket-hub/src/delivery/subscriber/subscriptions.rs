@@ -1,5 +1,5 @@
-//! The beginning and the end of a subscription. Until the history was read, live messages are kept; then both are merged, and the
-//! subscription is live.
+//! The start and the end of subscriptions. While the history is read, live messages are stored.
+//! Then both are merged, and the subscription is live.
 
 use std::mem;
 use std::sync::Arc;
@@ -18,49 +18,49 @@ use crate::sync::lock;
 pub(super) struct Subscription {
     pub(super) topic: Arc<str>,
     pub(super) rule: Rule,
-    /// Its place in the topic of the shard.
+    /// The position in the topic of the shard.
     slot: u32,
     pub(super) id: SubscriptionId,
-    /// Boxed, as most subscriptions have nothing there.
+    /// Boxed, as most subscriptions need none.
     extra: Option<Box<Extra>>,
 }
 
 #[derive(Default)]
 struct Extra {
-    /// Until it is live.
+    /// `Some` until the subscription is live.
     joining: Option<Joining>,
-    /// Keeps the topic subscribed at the engine, if there is one.
+    /// Keeps the backend subscribed to the topic, if there is one.
     _lease: Option<Lease>,
 }
 
-/// The messages that were published before a subscription is live.
+/// The messages that were published before a subscription was live.
 #[derive(Default)]
 pub(super) struct Joining {
     kept: Vec<Arc<Delivery>>,
     bytes: usize,
-    /// More was published than may wait, so that the history must be read again.
+    /// More messages were published than can be stored, so the history must be read again.
     has_overflowed: bool,
 }
 
-/// The outcome of going live.
+/// The result of going live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Joined {
     Live,
-    /// As [`Live`](Self::Live), but more was published meanwhile than may wait.
+    /// Like [`Live`](Self::Live), but more messages were published meanwhile than can be stored.
     LiveWithLoss,
     /// The history must be read again.
     Again,
-    /// The subscription has ended meanwhile.
+    /// The subscription has ended in the meantime.
     Ended,
 }
 
 impl Subscription {
-    /// The name is the one that all members of the topic share.
+    /// `topic` must be the shared name of the topic.
     pub(super) fn is_of(&self, topic: &Arc<str>) -> bool {
         Arc::ptr_eq(&self.topic, topic)
     }
 
-    /// Returns what is kept back, until the subscription is live.
+    /// Returns the stored messages, unless the subscription is live.
     pub(super) fn joining(&mut self) -> Option<&mut Joining> {
         self.extra.as_mut()?.joining.as_mut()
     }
@@ -83,7 +83,7 @@ impl Joining {
 }
 
 impl Subscriber {
-    /// Begins to subscribe. Returns the name that all members of the topic share.
+    /// Starts to subscribe. Returns the shared name of the topic.
     pub(crate) fn begin(
         self: &Arc<Self>,
         shared: &Shared,
@@ -106,14 +106,14 @@ impl Subscriber {
             shared.topics.enter(topic, shard).map_err(|_| SubscribeError::HubFull(shared.settings.max_topics))?;
         let slot = shared.shards[shard].insert(&name, self);
         let mut state = lock(&self.state);
-        // It may have been closed meanwhile, or subscribed by another call.
+        // The member may have been closed meanwhile, or subscribed by another call.
         if let Err(error) = check(&state) {
             drop(state);
             shared.shards[shard].remove(topic, slot);
             shared.topics.leave(topic, shard);
             return Err(error);
         }
-        // 0 is that of messages to the user.
+        // 0 is the subscription for messages to the user.
         let id = state.last_subscription.checked_add(1).unwrap_or(1);
         state.last_subscription = id;
         let extra = Some(Box::new(Extra { joining: Some(Joining::default()), _lease: None }));
@@ -124,7 +124,7 @@ impl Subscriber {
         Ok((id, name))
     }
 
-    /// Sends what was missed, then what was kept, and makes the subscription live.
+    /// Sends the missed messages, then the stored ones, and makes the subscription live.
     pub(crate) fn go_live(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
@@ -134,7 +134,7 @@ impl Subscriber {
         lease: &mut Option<Lease>,
         is_last: bool,
     ) -> Joined {
-        // Made without the lock, since that is code of the application.
+        // Framed without the lock, since this calls application code.
         for delivery in missed {
             let _ = shared.prepared(delivery);
         }
@@ -201,7 +201,7 @@ impl Subscriber {
         true
     }
 
-    /// Gives up the place of a subscription that has ended.
+    /// Removes an ended subscription from the topic of the shard.
     pub(super) fn release(&self, shared: &Shared, subscription: &Subscription) {
         let shard = self.shard(shared);
         shared.shards[shard].remove(&subscription.topic, subscription.slot as usize);
