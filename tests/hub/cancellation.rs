@@ -1,4 +1,4 @@
-//! Methods that are dropped at any of their waits.
+//! Methods whose futures are dropped at any await point.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -10,7 +10,8 @@ use websocket_hub::{HistoryLimit, Hub, HubConfig, Notice, Overflow, QueueLimit, 
 use crate::engine::Engine;
 use crate::members::{Seat, publish_numbers, settle};
 
-/// Polls a future this number of times, with a turn for all others in between. Returns its output if that was enough.
+/// Polls a future this number of times, yielding to all other tasks in between. Returns its output
+/// if it has completed.
 async fn poll_times<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -31,7 +32,7 @@ async fn subscribe_that_is_dropped_leaves_no_subscription() {
     let mut times = 0;
     while poll_times(seat.member.subscribe("t", Subscribe::new().recent(10)), times).await.is_none() {
         assert_eq!((hub.members("t"), hub.stats().topics), (0, 0), "dropped after {times} polls");
-        // At the engine, too.
+        // Also at the engine.
         tokio::time::sleep(Duration::from_secs(10)).await;
         let calls = engine.take_calls();
         assert_eq!(calls.iter().filter(|call| call.0 == "subscribe").count(), calls.len() / 2, "{calls:?}");
@@ -53,7 +54,7 @@ async fn publish_that_is_dropped_delivers_all_or_nothing() {
         seats.push(seat);
     }
     for dropped in 0..3 {
-        // The inboxes are full, and the tasks do not run before this one waits.
+        // The inboxes are full, as their tasks do not run before this one waits.
         hub.publish("t", "first").await.unwrap();
         {
             let mut publishing = pin!(hub.publish("t", "dropped"));
@@ -103,10 +104,10 @@ async fn notice_that_is_dropped_loses_nothing() {
     seat.peer.stall();
     assert!(poll_once(seat.member.notice()).await.is_pending());
     publish_numbers(&hub, "t", 0..3).await;
-    // One that was polled before it came, and was never polled again.
+    // A future that was polled before the notice, and never again.
     assert_eq!(seat.member.notice().await, Notice::Lagged { topic: "t".into(), missed: 1 });
     assert!(poll_once(seat.member.notice()).await.is_pending());
-    // It is woken in another task.
+    // The waker is that of another task.
     let waiting = tokio::spawn(async move { (seat.member.notice().await, seat) });
     settle().await;
     publish_numbers(&hub, "t", 3..4).await;

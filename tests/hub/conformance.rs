@@ -1,4 +1,4 @@
-//! The backends pass the suite that they are to pass.
+//! The backends pass the conformance suite.
 
 use websocket_hub::HistoryLimit;
 use websocket_hub::backend::InProcess;

@@ -1,4 +1,4 @@
-//! The messages that members get, and their order.
+//! The messages that members receive, and their order.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ async fn subscribers_of_a_topic_agree_on_the_order() {
     let hub = Hub::new(HubConfig::new().shards(4).inbox(3));
     let mut seats = Vec::new();
     for index in 0..12 {
-        // Some of them have a queue for most of the time.
+        // Some members have a queue most of the time.
         let config = if index % 3 == 0 { Config::server().max_output(100) } else { Config::server() };
         let mut seat = Seat::with(&hub, config).await;
         if index % 3 == 0 {
@@ -93,7 +93,7 @@ async fn subscribers_of_a_topic_agree_on_the_order() {
         .into_iter()
         .map(|seat| {
             tokio::spawn(async move {
-                // All of it: the member leaves when it is dropped.
+                // Moves the whole member, which leaves when it is dropped.
                 let mut seat = seat;
                 let mut texts = Vec::new();
                 while texts.len() < PUBLISHERS * MESSAGES {
@@ -112,7 +112,7 @@ async fn subscribers_of_a_topic_agree_on_the_order() {
         orders.insert(reader.await.unwrap());
     }
     assert_eq!(orders.len(), 1, "the order is the same for all");
-    // That of each publisher is kept.
+    // The order of each publisher is kept.
     let order = orders.into_iter().next().unwrap();
     for publisher in 0..PUBLISHERS {
         let prefix = format!("{publisher} ");
@@ -262,7 +262,7 @@ async fn one_stalled_member_in_a_hundred_holds_up_nobody() {
     assert_eq!(started.elapsed(), Duration::ZERO, "nobody has waited");
     let stats = hub.stats();
     assert_eq!((stats.queued_messages, stats.queued_bytes), (256, 256 * SIZE));
-    // What waits, with the overhead of each, and what was in an inbox when it was looked at.
+    // The queued messages with their overhead, and those in an inbox at the time.
     assert!(most > 256 * SIZE && most < 400 * (SIZE + 200), "{most}");
     drop(seats);
     settle().await;
@@ -282,7 +282,7 @@ async fn shutdown_closes_the_members() {
         while let Some(Ok(_)) = socket.recv().await {}
     });
     shutdown.begin(CloseCode::GOING_AWAY, "restart").unwrap();
-    // Refused by the socket, so that it leaves the topic.
+    // The socket refuses it, so the member leaves the topic.
     hub.publish("t", "late").await.unwrap();
     settle().await;
     assert_eq!(hub.members("t"), 0);
@@ -296,7 +296,7 @@ async fn shutdown_closes_the_members() {
 #[tokio::test(start_paused = true)]
 async fn tasks_end_with_the_last_hub_and_member() {
     let metrics = tokio::runtime::Handle::current().metrics();
-    // One for the sockets of this thread.
+    // The background task of this thread's sockets.
     let (sender, _peer, _handler) = open(Config::server().ping_interval(None)).await;
     let before = metrics.num_alive_tasks();
     let hub = Hub::new(HubConfig::new().shards(3).history(websocket_hub::HistoryLimit::new(10)));
@@ -307,7 +307,7 @@ async fn tasks_end_with_the_last_hub_and_member() {
     settle().await;
     assert_eq!(metrics.num_alive_tasks(), before + 4);
     drop(member);
-    // The history looks around from time to time.
+    // The history is checked periodically.
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(metrics.num_alive_tasks(), before);
 }

@@ -1,4 +1,5 @@
-//! An engine in memory that several nodes share, and that fails on demand, in the way of Redis Streams.
+//! An in-memory engine that is shared by several nodes and fails on demand, modelled on Redis
+//! Streams.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -29,14 +30,14 @@ struct Log {
     messages: Vec<(Position, Publication)>,
 }
 
-/// A node, as the engine sees it.
+/// A node as seen by the engine.
 #[derive(Default)]
 struct Link {
     wire: Option<mpsc::UnboundedSender<Packet>>,
     node: Option<Node>,
     topics: HashSet<String>,
     is_cut: bool,
-    /// The number of messages that are to be lost.
+    /// The number of messages to lose.
     losing: usize,
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct EngineNode {
 }
 
 impl Engine {
-    /// Creates an engine that keeps this number of messages of a topic.
+    /// Creates an engine that keeps this number of messages per topic.
     pub(crate) fn new(kept: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             epoch: 1,
@@ -102,7 +103,7 @@ impl Engine {
         link.send(Packet::Restored);
     }
 
-    /// Forgets everything.
+    /// Deletes all messages.
     pub(crate) fn flush(&self) {
         let mut state = self.0.lock().unwrap();
         state.epoch += 1;
@@ -182,7 +183,7 @@ impl Backend for EngineNode {
                 link.losing -= 1;
                 continue;
             }
-            // Over the wire.
+            // Encoded and decoded, as on the wire.
             let publication = Publication::from_bytes(&publication.to_bytes()).unwrap();
             link.send(Packet::Message(topic.to_owned(), position, publication));
         }
@@ -225,7 +226,7 @@ impl Backend for EngineNode {
             let messages = log.messages[skipped..].to_vec();
             History::new(reached, messages, query.since.is_none() || since.is_some())
         };
-        // The answer takes a while, too.
+        // The response takes a while, too.
         self.engine.wait().await;
         Ok(history)
     }

@@ -1,4 +1,5 @@
-//! The hub, with the sockets of the test kit as members: policies, order, resumption, users, backends.
+//! Tests of the hub with the sockets of the test kit as members: policies, order, resumption,
+//! users, backends.
 
 mod cancellation;
 mod conformance;

@@ -1,4 +1,5 @@
-//! The memory of idle members and topics: a separate binary, since it counts the allocations of the whole process.
+//! The memory of idle members and topics. A separate binary, since it counts the allocations of the
+//! whole process.
 
 use std::alloc::System;
 
@@ -11,7 +12,7 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MEMBERS: usize = 1000;
 
-/// The bytes that a member with one subscription may hold beside its socket.
+/// The limit in bytes for a member with one subscription, without its socket.
 const MEMBER: usize = 200;
 
 fn held() -> usize {
@@ -27,7 +28,7 @@ async fn idle_members_and_topics_without_members_cost_little() {
         sockets.push(test::server("/", Config::server().ping_interval(None)).await);
     }
     let mut members = Vec::with_capacity(MEMBERS);
-    // The parts that all share.
+    // The parts that are shared by all members.
     members.push(hub.join(sockets[0].0.sender()));
     let _ = members[0].subscribe("t", Subscribe::new()).await.unwrap();
     hub.publish("t", "first").await.unwrap();
@@ -47,7 +48,7 @@ async fn idle_members_and_topics_without_members_cost_little() {
         hub.publish(&format!("topic {number}"), "nobody is here").await.unwrap();
     }
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    // A buffer of the task, at most.
+    // At most a buffer of the task.
     let topics = held().saturating_sub(before);
     assert!(topics < 1000, "{topics} bytes for topics without members");
 }

@@ -1,4 +1,4 @@
-//! A hub as one of several nodes: its subscriptions at the engine, and what is lost on the way.
+//! A hub as one of several nodes: its subscriptions at the engine, and lost messages.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use websocket_hub::{Hub, HubConfig, Message, Notice, PublishError, QueueLimit, R
 use crate::engine::Engine;
 use crate::members::{Seat, publish_numbers, settle};
 
-/// Two nodes, the second with a member of a topic whose connection to the engine fails in the tests.
+/// Two nodes. The second has a member of a topic, and its connection to the engine fails in the
+/// tests.
 async fn nodes(kept: usize) -> (Engine, Hub, Hub, Seat) {
     let engine = Engine::new(kept);
     let first = Hub::with_backend(engine.node(), HubConfig::new()).await.unwrap();
@@ -42,7 +43,7 @@ async fn topics_are_subscribed_together_once_and_kept_for_a_while() {
     assert_eq!(calls, [("subscribe", vec!["a".to_owned(), "b".to_owned()])]);
     assert!(seats[0].member.unsubscribe("a") && seats[1].member.unsubscribe("a"));
     tokio::time::sleep(Duration::from_secs(4)).await;
-    // Back before it was unsubscribed.
+    // Subscribed again before the linger time is over.
     let _ = seats[0].subscribe("a", Subscribe::new()).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(engine.take_calls(), []);
@@ -177,7 +178,7 @@ async fn more_than_a_queue_while_the_history_is_read_is_read_again() {
     let begin = first.publish("t", "begin").await.unwrap();
     engine.set_latency(Duration::from_millis(100));
     let (mut seat, options) = (Seat::new(&second).await, Subscribe::new().since(begin).queue(QueueLimit::new(5, 100)));
-    // All at once, in the middle of the first reading.
+    // All at once, during the first read.
     let publishing = async {
         let all = (0..50).map(|number| {
             let first = &first;
@@ -199,7 +200,7 @@ async fn backend_ends_with_its_hub() {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.num_alive_tasks();
     let hub = Hub::with_backend(engine.node(), HubConfig::new().shards(1)).await.unwrap();
-    // The shard's, that of the subscriptions, and the backend's own.
+    // The tasks of the shard, of the subscriptions, and of the backend.
     assert_eq!(metrics.num_alive_tasks(), before + 3);
     hub.send_to_user("nobody", "x").await.unwrap();
     drop(hub);

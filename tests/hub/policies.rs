@@ -1,4 +1,4 @@
-//! Policies for a member that does not read.
+//! Overflow policies for a member that does not read.
 
 use futures_util::FutureExt;
 use tower_websocket::{CloseCode, Config};
@@ -6,7 +6,7 @@ use websocket_hub::{Hub, HubConfig, Notice, Overflow, QueueLimit, Subscribe, Sub
 
 use crate::members::{Seat, publish_numbers, settle};
 
-/// A member that has not read the ten messages of a topic, of which one is in its output.
+/// A member that has not read the ten messages of a topic, one of which is in its output.
 async fn stalled(hub: &Hub, overflow: Overflow, limit: QueueLimit) -> Seat {
     let mut seat = Seat::narrow(hub).await;
     let _ = seat.subscribe("t", Subscribe::new().overflow(overflow).queue(limit)).await;
@@ -90,7 +90,7 @@ async fn limit_in_bytes_holds_and_larger_messages_never_wait() {
         hub.publish("t", text).await.unwrap();
         settle().await;
     }
-    // The first of them made room for the third.
+    // The first one made room for the third.
     assert_eq!(notice(&mut seat), lagged("t", 3));
     let stats = hub.stats();
     assert_eq!((stats.dropped_oldest, stats.dropped_newest, stats.queued_bytes), (2, 1, 7));
@@ -177,14 +177,14 @@ async fn burst_is_counted_message_by_message() {
 
 #[tokio::test(start_paused = true)]
 async fn new_message_does_not_overtake_those_that_wait() {
-    // One for everybody, and one that somebody else is excluded from.
+    // A message for all members, and one that excludes another member.
     for excludes in [false, true] {
         let hub = Hub::new(HubConfig::new());
         let (mut seat, other) = (Seat::narrow(&hub).await, Seat::new(&hub).await);
         let _ = seat.subscribe("t", Subscribe::new()).await;
         seat.peer.stall();
         publish_numbers(&hub, "t", 0..3).await;
-        // The output is written and has room before the queue is looked at.
+        // The output is written and has room before the queue is drained.
         seat.peer.resume();
         if excludes {
             other.member.publish("t", "3").await.unwrap();
@@ -218,7 +218,7 @@ async fn burst_of_two_topics_follows_the_policy_of_each() {
     let _ = seat.subscribe("old", options(Overflow::DropOldest)).await;
     let _ = seat.subscribe("new", options(Overflow::DropNewest)).await;
     seat.peer.stall();
-    // The first burst meets no queue, and the second does.
+    // The first burst creates the queue, and the second finds it.
     for burst in [0..8, 8..10] {
         for number in burst {
             hub.publish(["old", "new"][number % 2], number.to_string()).await.unwrap();

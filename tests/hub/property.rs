@@ -1,4 +1,5 @@
-//! The hub against a model of one slow member: random messages, while the peer reads and does not read.
+//! The hub compared to a model of one slow member: random messages, while the peer alternates
+//! between reading and not reading.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ struct Rule {
     bytes: usize,
 }
 
-/// The messages as they should be. The output takes one message beyond what the transport takes.
+/// The expected messages. The output holds one message more than the transport.
 #[derive(Default)]
 struct Model {
     is_stalled: bool,

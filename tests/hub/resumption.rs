@@ -1,4 +1,4 @@
-//! History and positions: what a member that returns gets.
+//! History and positions: the messages for a member that returns.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn member_that_missed_nothing_is_told_so() {
     let first = seat.subscribe("t", Subscribe::new()).await;
     assert_eq!(first.recovery, Recovery::NotRequested);
     drop(seat);
-    // Others do not matter.
+    // Other topics have no influence.
     publish_numbers(&hub, "other", 0..3).await;
     seat = Seat::new(&hub).await;
     assert_eq!(seat.subscribe("t", since(first.position)).await.recovery, Recovery::NothingMissed);
@@ -84,12 +84,12 @@ async fn history_is_bounded_in_age_and_a_forgotten_topic_is_lost() {
     assert_eq!(seat.subscribe("t", since(before[0])).await.recovery, Recovery::Lost);
     assert!(seat.member.unsubscribe("t"));
     assert_eq!(seat.subscribe("t", since(before[1])).await.recovery, Recovery::Recovered(1));
-    // With a member, the topic is remembered, without its messages.
+    // With a member, the topic is kept without its messages.
     tokio::time::sleep(Duration::from_secs(1000)).await;
     assert_eq!(budget.used(), 0);
     let second = Seat::new(&hub).await;
     assert_eq!(second.subscribe("t", since(after[0])).await.recovery, Recovery::NothingMissed);
-    // Without one, it is for a while.
+    // Without a member, it is kept for a while.
     drop((seat, second));
     tokio::time::sleep(Duration::from_secs(30)).await;
     let seat = Seat::new(&hub).await;

@@ -1,4 +1,4 @@
-//! Members that join and leave in great numbers.
+//! Many members that join and leave.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::members::Seat;
 
 const TOPICS: u64 = 7;
 
-/// Numbers that look random, the same in each run.
+/// Pseudo-random numbers, the same in each run.
 struct Numbers(u64);
 
 impl Numbers {

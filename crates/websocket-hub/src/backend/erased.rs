@@ -1,4 +1,4 @@
-//! A backend whatever its type, so that a hub has no type parameter.
+//! A type-erased backend, so that a hub has no type parameter.
 
 use std::sync::{Arc, Weak};
 
@@ -50,7 +50,7 @@ impl<B: Backend> AnyBackend for B {
     }
 }
 
-/// Makes the node that a backend delivers to.
+/// Creates the node to which a backend delivers.
 pub(crate) fn node<B: Backend>(backend: &Arc<B>, router: &Arc<Router>, interest: &Arc<Interest>) -> Node {
     let history: Arc<dyn ReadHistory> = backend.clone();
     let history: Weak<dyn ReadHistory> = Arc::downgrade(&history);

@@ -1,4 +1,4 @@
-//! Questions to the history of a topic, and the answers.
+//! Queries to the history of a topic, and their results.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,38 +7,39 @@ use crate::error::BackendError;
 use crate::position::Position;
 use crate::publication::Publication;
 
-/// A question to the history of a topic.
+/// A query to the history of a topic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryQuery {
-    /// Asks for everything behind this position.
+    /// Requests all messages after this position.
     pub since: Option<Position>,
-    /// Asks for the last messages, at most this number, if there is no [`since`](Self::since) or not everything behind it is kept.
+    /// Requests the most recent messages, at most this number, if [`since`](Self::since) is `None`
+    /// or not all messages after it are stored.
     pub recent: usize,
 }
 
 impl HistoryQuery {
-    /// Creates a question.
+    /// Creates a query.
     #[must_use]
     pub fn new(since: Option<Position>, recent: usize) -> Self {
         Self { since, recent }
     }
 }
 
-/// The answer of [`Backend::history`](crate::backend::Backend::history).
+/// The result of [`Backend::history`](crate::backend::Backend::history).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct History {
     /// The position that the topic had reached when the history was read.
     pub reached: Position,
-    /// The messages, the oldest first, none of them behind [`reached`](Self::reached).
+    /// The messages, oldest first, none of them after [`reached`](Self::reached).
     pub messages: Vec<(Position, Publication)>,
-    /// `true` if these are all messages behind [`HistoryQuery::since`], and if there is no `since`.
+    /// Whether these are all messages after [`HistoryQuery::since`]; `true` without `since`.
     pub is_complete: bool,
 }
 
 impl History {
-    /// Creates an answer.
+    /// Creates a result.
     #[must_use]
     pub fn new(reached: Position, messages: Vec<(Position, Publication)>, is_complete: bool) -> Self {
         Self { reached, messages, is_complete }
@@ -47,7 +48,7 @@ impl History {
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The history of a backend, whatever its type.
+/// The type-erased history of a backend.
 pub(crate) trait ReadHistory: Send + Sync {
     fn read_history<'a>(&'a self, topic: &'a str, query: HistoryQuery) -> BoxFuture<'a, Result<History, BackendError>>;
 }

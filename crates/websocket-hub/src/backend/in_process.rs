@@ -22,11 +22,11 @@ use crate::position::Position;
 use crate::publication::Publication;
 use crate::sync::lock;
 
-/// The number of locks that the topics are spread over.
+/// The number of locks over which the topics are distributed.
 const STRIPES: usize = 16;
 
-/// The backend of a hub that is alone: messages do not leave the process, and the history is in its memory. A new one begins a new
-/// epoch.
+/// The backend of a single-process hub. Messages do not leave the process, and the history is
+/// stored in its memory. A new backend starts a new epoch.
 #[derive(Debug)]
 pub struct InProcess(Arc<State>);
 
@@ -37,24 +37,24 @@ struct State {
     stripes: Box<[Mutex<Stripe>]>,
     /// The number of rings.
     rings: AtomicUsize,
-    /// There is a ring, which will have to be removed.
+    /// Notified when the first ring is created, which will have to be removed.
     has_rings: Arc<Notify>,
     node: OnceLock<Node>,
 }
 
 #[derive(Default)]
 struct Stripe {
-    /// The offset of the last message of any of its topics. Shared by all topics, so that offsets continue where those of a topic
-    /// ended that was forgotten.
+    /// The offset of the last message in the stripe. It is shared by all topics of the stripe, so
+    /// that a topic that was removed continues with larger offsets.
     offset: u64,
     rings: HashMap<Arc<str>, Ring>,
 }
 
 impl InProcess {
-    /// Creates a backend that keeps this much, or nothing.
+    /// Creates a backend with this history limit, or without a history.
     pub fn new(history: impl Into<Option<HistoryLimit>>) -> Self {
         Self(Arc::new(State {
-            // 0 is the epoch of an unknown position.
+            // 0 is the epoch of `Position::UNKNOWN`.
             epoch: rand::random_range(1..=u64::MAX),
             limit: history.into(),
             hasher: RandomState::new(),
@@ -65,13 +65,13 @@ impl InProcess {
         }))
     }
 
-    /// Attaches it to its node, which needs no connection.
+    /// Attaches the backend to its node, without connecting.
     pub(crate) fn attach(&self, node: Node) -> Result<(), HubDropped> {
         if self.0.limit.is_some() {
             let router = node.router()?;
             router.shared.runtime.spawn(expire(Arc::downgrade(&self.0)));
         }
-        // A second hub gets nothing.
+        // A second hub receives no messages.
         let _ = self.0.node.set(node);
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Backend for InProcess {
 
     async fn publish(&self, topic: &str, publication: Publication) -> Result<Position, BackendError> {
         let router = self.0.node()?.router().map_err(BackendError::new)?;
-        // Room is reserved before, so that numbering and delivery are one step.
+        // Room is reserved first, so that numbering and delivering are one step.
         let slots = router.reserve().await;
         let mut stripe = lock(self.0.stripe(topic));
         let before = stripe.offset;
@@ -109,7 +109,7 @@ impl Backend for InProcess {
         let reached = Position::new(self.0.epoch, offset);
         let since = query.since.filter(|since| since.is_covered_by(reached));
         let Some(ring) = self.0.ring(&mut stripe, topic, offset) else {
-            // Nothing at all was published since the last message of any topic.
+            // Complete only if no topic of the stripe has a message after `since`.
             let is_complete = query.since.is_none() || since == Some(reached);
             return Ok(History::new(reached, Vec::new(), is_complete));
         };
@@ -139,7 +139,8 @@ impl State {
         &self.stripes[self.hasher.hash_one(topic) as usize % STRIPES]
     }
 
-    /// Returns the history of a topic, which begins behind `offset` if there is none yet; `None` if none is kept.
+    /// Returns the history of a topic, and creates it with `offset` as its start if needed. Returns
+    /// `None` if the topic has no history.
     fn ring<'a>(&self, stripe: &'a mut Stripe, topic: &str, offset: u64) -> Option<&'a mut Ring> {
         let limit = self.limit?;
         if !stripe.rings.contains_key(topic) {
@@ -155,7 +156,7 @@ impl State {
         Some(ring)
     }
 
-    /// Drops messages that are too old, and topics that nobody needs.
+    /// Drops expired messages, and topics that are no longer needed.
     fn sweep(&self) {
         for stripe in &self.stripes {
             let mut stripe = lock(stripe);
@@ -172,7 +173,7 @@ impl State {
     }
 }
 
-/// Drops what has expired, for as long as there is a backend. It sleeps while there are no topics.
+/// Drops expired messages until the backend is dropped. Sleeps while there are no topics.
 async fn expire(state: Weak<State>) {
     loop {
         let Some((age, has_rings)) = state.upgrade().and_then(|state| {
@@ -183,7 +184,7 @@ async fn expire(state: Weak<State>) {
         };
         match has_rings {
             Some(has_rings) => has_rings.notified().await,
-            // Soon enough, and not too often for the many that have not expired yet.
+            // Removes messages soon after they expire, without checking unexpired ones too often.
             None => sleep((age / 4).clamp(Duration::from_millis(100), Duration::from_secs(60))).await,
         }
         if let Some(state) = state.upgrade() {
@@ -194,7 +195,7 @@ async fn expire(state: Weak<State>) {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // So that the task ends.
+        // Wakes the task, which then ends.
         self.has_rings.notify_one();
     }
 }

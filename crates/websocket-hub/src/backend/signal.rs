@@ -6,8 +6,8 @@ use crate::publication::{DecodeError, Publication};
 const MESSAGE: u8 = 1;
 const DISCONNECT: u8 = 2;
 
-/// A request to every node, since a user may have members on any of them. Backends send it over the wire in the form of
-/// [`to_bytes`](Self::to_bytes).
+/// A request to every node, since the members of a user may be on any of them. Backends transmit it
+/// as the bytes of [`to_bytes`](Self::to_bytes).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Signal {
@@ -22,7 +22,7 @@ pub enum Signal {
     Disconnect {
         /// The user.
         user: String,
-        /// The code of the close frame, which may be sent.
+        /// The code of the close frame. It must be one that may be sent.
         code: CloseCode,
         /// The reason, at most 123 bytes.
         reason: String,
@@ -50,7 +50,7 @@ impl Signal {
         bytes.freeze()
     }
 
-    /// Decodes what [`to_bytes`](Self::to_bytes) has encoded.
+    /// Decodes the result of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Signal {
 }
 
 fn put_text(bytes: &mut BytesMut, text: &str) {
-    // No name of a user is longer.
+    // The length of user names is limited.
     bytes.put_u32(u32::try_from(text.len()).unwrap_or(u32::MAX));
     bytes.put_slice(text.as_bytes());
 }
