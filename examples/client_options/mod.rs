@@ -71,7 +71,7 @@ impl ClientOptions {
             request = request.proxy(proxy.parse()?);
         }
         for header in &self.headers {
-            let (name, value) = header.split_once(':').ok_or("invalid header, expected \"Name: value\"")?;
+            let (name, value) = header.split_once(':').ok_or("invalid header, expected `Name: value`")?;
             request = request.header(name.trim(), value.trim());
         }
         if self.ca.is_some() || self.insecure || self.cert.is_some() {

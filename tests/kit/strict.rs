@@ -122,8 +122,8 @@ async fn invalid_server_frames_fail() {
     for (frame, fault) in [
         (Frame::text("a"), "a masked frame of a server"),
         (Frame::text("a").unmasked().rsv(0x40), "reserved bits"),
-        (Frame::text("a").unmasked().more(), "a fragment"),
-        (Frame::continuation("a").unmasked(), "a fragment"),
+        (Frame::text("a").unmasked().more(), "unexpected fragment"),
+        (Frame::continuation("a").unmasked(), "unexpected fragment"),
         (Frame::new(3, "a").unmasked(), "the opcode 3"),
         (Frame::new(11, "a").unmasked(), "the opcode 11"),
         (Frame::text("a").unmasked().length_form(LengthForm::Bits16), "more than it takes"),

@@ -92,7 +92,7 @@ fn a_person_is_told_the_reason_and_the_body_but_nothing_that_steers_the_terminal
 fn options_that_only_the_connection_finds_wrong() {
     run(async || {
         for (args, message) in [
-            (&["--header", "nothing"][..], "a header is a name, a colon and a value"),
+            (&["--header", "nothing"][..], "invalid header, expected `Name: value`"),
             (&["--header", "Upgrade: other"], "header upgrade is reserved for the handshake"),
             (&["--protocols", "a b"], "invalid or duplicate subprotocol \\\"a b\\\""),
         ] {
