@@ -42,6 +42,24 @@ pub(super) struct Keepalive {
     handle: TickerHandle,
 }
 
+/// What is known of the time since the last tick of the timers.
+///
+/// | | `counts_messages` | `is_active` | `is_due` |
+/// |---|---|---|---|
+/// | without timers, or after they have ended | ignored | ignored | ignored |
+/// | with timers, no idle timeout | no | any | any |
+/// | with an idle timeout | yes | any | any |
+#[derive(Debug, Default)]
+pub(super) struct Liveness {
+    /// Whether messages are reported to the idle timer.
+    counts_messages: bool,
+    /// Whether something was received since the last tick, or the transport has accepted output
+    /// that it had refused.
+    pub(super) is_active: bool,
+    /// Whether a timer has expired that the receiver must handle.
+    is_due: bool,
+}
+
 impl Keepalive {
     /// Creates the timers of a connection that opens now, if the configuration has any.
     fn new(timeouts: &Timeouts, version: Version, connection: Weak<dyn Tick>) -> Option<Self> {
@@ -78,10 +96,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     pub(super) fn start_timers(&mut self, this: Weak<dyn Tick>) {
         let timeouts = self.driver.timeouts();
         self.keepalive = Keepalive::new(&timeouts, self.driver.version().unwrap_or(Version::Hybi13), this);
-        self.counts_messages = self.keepalive.is_some() && timeouts.idle.is_some();
+        self.liveness.counts_messages = self.keepalive.is_some() && timeouts.idle.is_some();
         // The handshake must not count as activity later: it would be dated to the last tick, which
         // was earlier.
-        self.is_active = false;
+        self.liveness.is_active = false;
         if self.driver.is_rate_limited() {
             // Starts to refill the allowance for frames that arrived with the handshake.
             self.driver.tick(Instant::now().into());
@@ -125,7 +143,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         }
         // Wakes the receiver once, since it may not be waiting.
         if self.keepalive.as_ref().is_some_and(|keepalive| keepalive.is_due(&timeouts, now))
-            && !mem::replace(&mut self.is_due, true)
+            && !mem::replace(&mut self.liveness.is_due, true)
         {
             self.wake_receiver();
         }
@@ -136,7 +154,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Called when a message was received or sent.
     #[inline]
     pub(super) fn on_message(&mut self) {
-        if self.counts_messages
+        if self.liveness.counts_messages
             && let Some(keepalive) = &mut self.keepalive
         {
             keepalive.timers.on_message(Instant::now().into());
@@ -169,7 +187,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// whether there was one.
     #[inline]
     pub(super) fn poll_keepalive(&mut self) -> bool {
-        let is_due = mem::take(&mut self.is_due);
+        let is_due = mem::take(&mut self.liveness.is_due);
         if is_due {
             self.on_timer();
         }
@@ -247,7 +265,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Reports to the timers if something was received since the last call.
     fn flush_activity(&mut self, at: Instant) {
-        if mem::take(&mut self.is_active)
+        if mem::take(&mut self.liveness.is_active)
             && let Some(keepalive) = &mut self.keepalive
         {
             keepalive.timers.on_receive(at.into());

@@ -32,7 +32,7 @@ use websocket_driver::{Batch, Driver, Event, ReadyState};
 
 use self::closing::Closing;
 use self::handover::Handover;
-use self::keepalive::Keepalive;
+use self::keepalive::{Keepalive, Liveness};
 use self::observer::ObserverCell;
 use self::pings::Pings;
 pub(crate) use self::sending::{FlushPlan, WakerSlot};
@@ -77,13 +77,7 @@ pub(crate) struct Connection<T> {
     is_unread: bool,
     /// The number of pong timeouts until the connection is dropped.
     patience: Patience,
-    /// Whether messages are reported to the idle timer.
-    counts_messages: bool,
-    /// Whether something was received since the last tick, or the transport has accepted output
-    /// that it had refused.
-    is_active: bool,
-    /// Whether a timer has expired that the receiver must handle.
-    is_due: bool,
+    liveness: Liveness,
 }
 
 #[derive(Debug, Default)]
@@ -155,9 +149,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             owners: 1,
             is_unread: false,
             patience: Patience::One,
-            counts_messages: false,
-            is_active: false,
-            is_due: false,
+            liveness: Liveness::default(),
         }
     }
 
@@ -263,7 +255,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             Poll::Ready(Ok(0)) => self.driver.receive_eof(),
             Poll::Ready(Ok(read)) => {
                 self.spend(read);
-                self.is_active = true;
+                self.liveness.is_active = true;
                 if self.driver.is_rate_limited() {
                     self.driver.tick(Instant::now().into());
                 }

@@ -129,7 +129,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         };
         let has_progress = self.driver.output().written() > before;
         // The peer is reading, though a ping may be queued far behind.
-        self.is_active |= has_progress;
+        self.liveness.is_active |= has_progress;
         if written.is_ready() {
             self.write.is_blocked = false;
             // An entry that waits for the transport has no reason to wait any more.
