@@ -8,6 +8,7 @@ mod background;
 mod client;
 mod connection;
 mod error;
+pub mod guide;
 mod layer;
 #[doc = include_str!("../MIGRATING.md")]
 pub mod migrating {}
