@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::any;
-use axum_websocket::{CloseCode, Config, WebSocket, WebSocketUpgrade};
+use axum_websocket::{CloseCode, Config, ServerConfig, WebSocket, WebSocketUpgrade};
 use tokio::time::timeout;
 
 #[tokio::main]
@@ -19,7 +19,7 @@ async fn main() -> std::io::Result<()> {
     axum::serve(listener, app(Config::server())).await
 }
 
-fn app(config: Config) -> Router {
+fn app(config: ServerConfig) -> Router {
     Router::new().route("/ws", any(handler)).layer(axum::Extension(config))
 }
 

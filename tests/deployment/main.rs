@@ -12,7 +12,7 @@ mod server;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tower_websocket::{CloseCode, Config, Message, WebSocket, connect};
+use tower_websocket::{ClientConfig, CloseCode, Config, Message, WebSocket, connect};
 
 use crate::proxy::Proxy;
 
@@ -54,7 +54,7 @@ async fn haproxy_timeout_ends_silent_connection_unless_it_is_pinged() {
     pings_keep_the_connection(&proxy).await;
 }
 
-async fn open(proxy: &Proxy, config: Config) -> WebSocket {
+async fn open(proxy: &Proxy, config: ClientConfig) -> WebSocket {
     let url = format!("wss://localhost:{}/chat?room=tea", proxy.port);
     let connect = connect(url).config(config).tls(proxy.authority.trusted()).protocols(["chat"]);
     let (mut socket, _) = connect.await.expect("a handshake through the proxy");
