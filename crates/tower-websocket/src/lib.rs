@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod accept;
 mod acceptance;
@@ -7,6 +8,7 @@ mod background;
 mod client;
 mod connection;
 mod error;
+pub mod guide;
 mod layer;
 #[doc = include_str!("../MIGRATING.md")]
 pub mod migrating {}
