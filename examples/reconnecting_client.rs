@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use tower_websocket::{ConnectError, Message, Reconnect, connect};
+use tower_websocket::client::{ConnectError, Reconnect};
+use tower_websocket::{Message, connect};
 
 #[tokio::main]
 async fn main() -> Result<(), ConnectError> {

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use permessage_deflate::WindowBits;
-use tower_websocket::{
-    AcceptError, ConnectError, Error, OriginRefusal, PatternError, PlainHttp, UpgradeError, UpgradeRefusal,
-};
+use tower_websocket::Error;
+use tower_websocket::client::ConnectError;
+use tower_websocket::origin::{OriginRefusal, PatternError};
+use tower_websocket::server::{AcceptError, PlainHttp, UpgradeError, UpgradeRefusal};
 use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
 };

@@ -8,14 +8,11 @@ pub mod rejection;
 pub mod ws;
 
 pub use extract::WebSocketUpgrade;
-pub use tower_websocket::InvalidUtf8;
-#[cfg(feature = "tracing")]
-pub use tower_websocket::TracingObserver;
+pub use tower_websocket;
 #[cfg(feature = "test-util")]
 pub use tower_websocket::test;
 pub use tower_websocket::{
-    Budget, CloseCause, CloseCode, CloseFrame, Config, ConnectionObserver, ConnectionOpened, Error, Event, Limit,
-    LimitExceeded, Message, MessageRef, Observer, OriginGuard, OriginRefusal, OriginalUri, OriginalUriLayer,
-    PatternError, PreparedMessage, ProtocolError, Responder, SendError, ServerConfig, Shutdown, Timeout, Traffic,
-    UpgradeError, Utf8Bytes, Version, WebSocket, WebSocketReader, WebSocketSender,
+    Budget, CloseCause, CloseCode, CloseFrame, Config, Error, Event, Message, MessageRef, OriginGuard, PreparedMessage,
+    Responder, SendError, ServerConfig, Shutdown, Utf8Bytes, Version, WebSocket, WebSocketReader, WebSocketSender,
+    config, error, observe, origin, server,
 };

@@ -11,7 +11,8 @@ use std::fmt;
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
-use tower_websocket::{HandshakeError, OriginRefusal, UpgradeRefusal};
+use tower_websocket::origin::OriginRefusal;
+use tower_websocket::server::{HandshakeError, UpgradeRefusal};
 
 macro_rules! rejections {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -5,14 +5,17 @@ mod accept;
 mod acceptance;
 mod background;
 #[cfg(feature = "client")]
-mod client;
+pub mod client;
+pub mod config;
 mod connection;
-mod error;
+pub mod error;
 pub mod guide;
 mod layer;
 #[doc = include_str!("../MIGRATING.md")]
 pub mod migrating {}
-mod origin;
+pub mod observe;
+pub mod origin;
+pub mod server;
 mod shutdown;
 mod socket;
 mod sync;
@@ -23,42 +26,21 @@ mod trace;
 mod transport;
 mod upgrade;
 
-pub use accept::{Accept, AcceptError, PlainHttp, accept};
-pub use acceptance::Acceptance;
+pub use accept::accept;
 #[cfg(feature = "client")]
-pub use client::connect::{Connect, connect};
-#[cfg(feature = "client")]
-pub use client::error::ConnectError;
-#[cfg(all(feature = "client", feature = "http2"))]
-pub use client::http2::Http2Connection;
-#[cfg(feature = "client")]
-pub use client::reconnect::Reconnect;
-#[cfg(feature = "client")]
-pub use client::tls::TlsConfig;
+pub use client::connect::connect;
 pub use error::Error;
 pub use layer::WebSocketLayer;
-pub use layer::body::ResponseBody;
-pub use layer::future::ResponseFuture;
-pub use layer::original_uri::{OriginalUriLayer, OriginalUriService};
-pub use layer::service::WebSocketService;
 pub use origin::guard::OriginGuard;
-pub use origin::layer::OriginGuardService;
-pub use origin::pattern::PatternError;
-pub use origin::refusal::OriginRefusal;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
 pub use socket::replies::Responder;
 pub use socket::sender::WebSocketSender;
 pub use socket::split::WebSocketReader;
-#[cfg(feature = "tracing")]
-pub use trace::TracingObserver;
 pub use transport::upgraded::Upgraded;
-pub use upgrade::error::{UpgradeError, UpgradeRefusal};
-pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
+pub use upgrade::{is_handshake, upgrade};
+pub use websocket_driver as driver;
 pub use websocket_driver::{
-    Budget, Charge, Client, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config,
-    ConnectionObserver, ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit,
-    LimitExceeded, Limits, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
-    ResponseError, ResponseFault, SendError, Server, ServerConfig, Side, Timeout, Timeouts, Traffic, UrlError,
-    UsageError, Utf8Bytes, Version,
+    Budget, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, Event, Message, MessageRef,
+    PreparedMessage, SendError, ServerConfig, Utf8Bytes, Version,
 };
