@@ -243,7 +243,8 @@ pub enum AcceptError<T> {
     /// The handshake was refused, and the response was sent.
     #[error(transparent)]
     Refused(ProtocolError),
-    /// The handshake was not completed within [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+    /// The handshake was not completed within
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
     #[error("handshake timed out")]
     TimedOut,
     /// The transport failed or ended.

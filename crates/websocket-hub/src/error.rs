@@ -53,7 +53,7 @@ pub enum SubscribeError {
     #[error("too many topics in the hub: limit {0}")]
     HubFull(usize),
     /// The member's connection is closed, possibly because it was too slow.
-    #[error("the connection is closed")]
+    #[error("connection is closed")]
     Closed,
     /// The backend could not subscribe, or could not read the history.
     #[error(transparent)]
@@ -112,7 +112,7 @@ impl Error for BackendError {
 
 /// The hub was dropped, so that its backend has nothing left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the hub was dropped")]
+#[error("hub was dropped")]
 // Exhaustive: a unit struct that tests of backends construct.
 pub struct HubDropped;
 

@@ -126,7 +126,7 @@ impl Interest {
         let lease = Lease { interest: self.clone(), topic: topic.clone() };
         if let Some(subscribed) = subscribed {
             self.changed.notify_one();
-            subscribed.await.unwrap_or_else(|_| Err(BackendError::new("the hub was dropped")))?;
+            subscribed.await.unwrap_or_else(|_| Err(BackendError::new("hub was dropped")))?;
         }
         Ok(lease)
     }

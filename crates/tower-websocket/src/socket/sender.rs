@@ -130,10 +130,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     }
 
     /// Sends as many prepared messages as there is room for, and writes them immediately, in one
-    /// write if the transport accepts them all. Returns the number of messages sent; if it is less
-    /// than `messages.len()`, [`Config::max_output`](crate::Config::max_output) bytes are waiting
-    /// to be written. Does not wait: output that the transport does not accept is written in the
-    /// background.
+    /// write if the transport accepts them all.
+    ///
+    /// Returns the number of messages sent; if it is less than `messages.len()`,
+    /// [`Config::max_output`](crate::Config::max_output) bytes are waiting to be written. Does not
+    /// wait: output that the transport does not accept is written in the background.
     ///
     /// ```
     /// # use tower_websocket::{PreparedMessage, WebSocketSender};

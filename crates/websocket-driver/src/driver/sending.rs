@@ -144,7 +144,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether [`Config::max_output`](crate::Config::max_output) bytes wait to be written, so that nothing more is taken.
+    /// Returns whether [`Config::max_output`](crate::Config::max_output) bytes are waiting to be
+    /// written, so that no message is accepted.
     #[inline]
     #[must_use]
     pub fn is_output_full(&self) -> bool {
