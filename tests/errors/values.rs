@@ -329,7 +329,9 @@ fn axum_shapes() -> Vec<Checked> {
 fn hub() -> Vec<Checked> {
     use websocket_hub::HubDropped;
     use websocket_hub::backend::Publication;
-    use websocket_hub::{BackendError, DisconnectError, Position, PublishError, SubscribeError, TopicError};
+    use websocket_hub::{
+        BackendError, CatchUpError, DisconnectError, Position, PublishError, SubscribeError, TopicError,
+    };
 
     let backend = || BackendError::new(broken_pipe());
     let invalid = || std::sync::Arc::new(SendError::ReasonTooLong);
@@ -347,6 +349,8 @@ fn hub() -> Vec<Checked> {
         DisconnectError::Close = DisconnectError::Close(invalid()), because SendError::ReasonTooLong;
         DisconnectError::Backend = DisconnectError::Backend(backend()), because backend();
         TooManyConnections = too_many_connections();
+        CatchUpError::History = CatchUpError::History(backend()), because backend();
+        CatchUpError::HubDropped = CatchUpError::HubDropped(HubDropped);
         HubDropped = HubDropped;
         ParsePositionError = "".parse::<Position>().expect_err("no position");
         DecodeError = Publication::from_bytes(&Bytes::new()).expect_err("no publication");
