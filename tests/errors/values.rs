@@ -40,7 +40,7 @@ macro_rules! checked {
 pub(crate) fn all() -> Vec<Checked> {
     let parts =
         [extensions(), driver_peers(), driver_calls(), client_responses(), sockets(), handshakes(), connecting()];
-    let more = [origins(), rejections(), axum_shapes(), hub()];
+    let more = [origins(), rejections(), axum_shapes(), hub(), hub_redis()];
     parts.into_iter().chain(more).flatten().collect()
 }
 
@@ -354,6 +354,22 @@ fn hub() -> Vec<Checked> {
         HubDropped = HubDropped;
         ParsePositionError = "".parse::<Position>().expect_err("no position");
         DecodeError = Publication::from_bytes(&Bytes::new()).expect_err("no publication");
+    }
+}
+
+fn hub_redis() -> Vec<Checked> {
+    use redis::{IntoConnectionInfo, RedisError};
+    use websocket_hub_redis::{RedisBackendError, RedisConfig};
+
+    let io = || RedisError::from(broken_pipe());
+    checked! {
+        InvalidUrl = RedisConfig::new("http://localhost").expect_err("no URL of Redis"),
+            because "http://localhost".into_connection_info().expect_err("no URL of Redis");
+        RedisBackendError::Connect = RedisBackendError::Connect(io()), because io();
+        RedisBackendError::Command = RedisBackendError::Command(io()), because io();
+        RedisBackendError::Disconnected = RedisBackendError::Disconnected;
+        RedisBackendError::UnexpectedReply = RedisBackendError::UnexpectedReply;
+        RedisBackendError::SilentNodes = RedisBackendError::SilentNodes { answered: 1, nodes: 2 };
     }
 }
 

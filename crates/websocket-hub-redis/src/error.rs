@@ -13,7 +13,7 @@ pub enum RedisBackendError {
     #[error("cannot connect to Redis")]
     Connect(#[source] RedisError),
     /// Redis refused a command, or the connection was lost before the reply arrived.
-    #[error("Redis command failed")]
+    #[error("command to Redis failed")]
     Command(#[source] RedisError),
     /// The connection that receives messages was lost, and was not available again in time.
     #[error("not connected to Redis")]

@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 use tower_websocket::{CloseCode, PreparedMessage, SendError};
 
 use self::pending::Pending;
-pub(crate) use self::subscriptions::Joined;
 use self::subscriptions::Subscription;
+pub(crate) use self::subscriptions::{Joined, Reached};
 use super::outlet::Outlet;
 use super::queue::{Dropped, Rule, SubscriptionId, TooSlow};
 use super::shared::SharedState;
@@ -163,7 +163,14 @@ impl Subscriber {
         // All messages have the same topic.
         let Some(subscription) = same.deliveries.first().and_then(|first| state.subscription(first)) else { return };
         let (id, is_joining) = (subscription.id, subscription.joining().is_some());
-        if is_joining || state.pending.is_some() {
+        if subscription.may_repeat() && !is_joining && state.pending.is_none() {
+            let new: Vec<_> = (0..same.deliveries.len())
+                .filter(|&index| state.live_subscription(&same.deliveries[index]).is_some())
+                .collect();
+            drop(state);
+            let messages: Vec<_> = new.iter().map(|&index| same.messages[index]).collect();
+            self.send_directly(shared, &messages, |index| (id, &same.deliveries[new[index]]), &mut outcome);
+        } else if is_joining || state.pending.is_some() {
             for delivery in same.deliveries {
                 if state.is_closed {
                     break;
@@ -294,13 +301,11 @@ impl State {
         }
         let subscription = self.subscription(delivery)?;
         let (id, limit) = (subscription.id, subscription.rule.limit);
-        match subscription.joining() {
-            Some(joining) => {
-                joining.keep(delivery, limit);
-                None
-            }
-            None => Some(id),
+        if let Some(joining) = subscription.joining() {
+            joining.keep(delivery, limit);
+            return None;
         }
+        (!subscription.repeats(delivery.position)).then_some(id)
     }
 
     fn rule(&self, subscription: SubscriptionId, settings: &Settings) -> Option<Rule> {
