@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use websocket_hub::{CloseCode, Hub, Notice, Position, Recovery, Subscribe};
 use websocket_hub_redis::{RedisBackend, RedisBackendError, Streams};
 
-use crate::nodes::{Seat, node, publish, until, until_connected, until_disconnected};
+use crate::nodes::{Seat, node, publish, until};
 use crate::server::Redis;
 
 /// Kills the connection of the node that is subscribed to this number of topics.
@@ -102,7 +102,7 @@ async fn server_without_persistence_that_restarts_is_a_gap_and_a_loss() {
     let before = publish(&hub, "t", "before").await;
     seat.next().await;
     redis.kill();
-    until_disconnected(&hub).await;
+    hub.until_lost(1).await;
     assert!(hub.publish("t", "x").await.is_err());
     redis.restart().await;
     for seat in [&mut seat, &mut idle] {
@@ -124,7 +124,7 @@ async fn server_that_restarts_with_an_older_state_begins_a_new_epoch() {
     redis.command("SAVE").await;
     let lost = publish(&hub, "t", "lost").await;
     redis.kill();
-    until_disconnected(&hub).await;
+    hub.until_lost(1).await;
     redis.restart().await;
     assert_eq!(redis.command("HGET test:m:t offset").await, Value::BulkString(b"1".into()), "an older state");
     let other = publish(&hub, "t", "other").await;
@@ -156,7 +156,7 @@ async fn subscribing_waits_for_a_connection_and_not_for_ever() {
     let Some(mut redis) = Redis::start().await else { return };
     let hub = node(redis.streams()).await;
     redis.kill();
-    until_disconnected(&hub).await;
+    hub.until_lost(1).await;
     let seat = Seat::new(&hub).await;
     assert!(seat.member.subscribe("t", Subscribe::new()).await.is_err());
     let (subscribed, ()) = tokio::join!(seat.subscribe("t", Subscribe::new()), redis.restart());
@@ -204,8 +204,7 @@ async fn signals_reach_nodes_that_were_disconnected_before() {
     tokio::spawn(async move { while let Some(Ok(_)) = socket.recv().await {} });
     redis.kill_subscribers().await;
     for hub in &hubs {
-        until_disconnected(hub).await;
-        until_connected(hub).await;
+        hub.until_back(1).await;
     }
     hubs[0].send_to_user("ann", "hello").await.unwrap();
     assert_eq!(client.recv().await.unwrap().unwrap().as_text(), Some("hello"));
@@ -243,8 +242,11 @@ async fn topics_are_unsubscribed_after_the_last_member() {
     until("unsubscribing", async || subscribers().await == 0).await;
     // And it is not subscribed again with the next connection.
     redis.kill_subscribers().await;
-    until_disconnected(&hub).await;
-    until_connected(&hub).await;
+    let is_back = async || {
+        redis.command("PUBSUB NUMSUB test:control").await
+            == Value::Array(vec![Value::BulkString(b"test:control".into()), Value::Int(1)])
+    };
+    until("connecting again", is_back).await;
     sleep(Duration::from_millis(50)).await;
     assert_eq!(subscribers().await, 0);
     let mut seat = Seat::new(&hub).await;

@@ -1,22 +1,81 @@
 //! Hubs over Redis, and members whose clients read everything.
 
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tower_websocket::test::pair;
 use tower_websocket::{Config, WebSocket};
 use websocket_hub::backend::Backend;
-use websocket_hub::{Hub, HubConfig, Member, Message, Notice, Position, QueueLimit, Subscribe, Subscribed};
+use websocket_hub::{
+    Hub, HubConfig, HubObserver, Member, Message, Notice, Position, QueueLimit, Subscribe, Subscribed,
+};
 
 /// Longer than anything takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// A hub, and how often it has lost its connection to Redis.
+pub(crate) struct Node {
+    hub: Hub,
+    connection: Arc<Connection>,
+}
+
+#[derive(Default)]
+struct Connection {
+    losses: AtomicUsize,
+    returns: AtomicUsize,
+}
+
+struct Observer(Arc<Connection>);
+
+impl HubObserver for Observer {
+    fn backend_lost(&self) {
+        self.0.losses.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn backend_resynchronised(&self) {
+        self.0.returns.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Deref for Node {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl Node {
+    pub(crate) fn losses(&self) -> usize {
+        self.connection.losses.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the connection was lost this number of times.
+    pub(crate) async fn until_lost(&self, times: usize) {
+        until("losing the connection", async || self.losses() >= times).await;
+    }
+
+    /// Waits until the connection is there, after it was lost this number of times.
+    pub(crate) async fn until_back(&self, times: usize) {
+        let is_back = async || {
+            let losses = self.losses();
+            losses >= times && self.connection.returns.load(Ordering::SeqCst) == losses
+        };
+        until("connecting again", is_back).await;
+    }
+}
+
 /// A node, whose messages have their position in front.
-pub(crate) async fn node(backend: impl Backend) -> Hub {
-    let config = HubConfig::new().frame(|publication| {
+pub(crate) async fn node(backend: impl Backend) -> Node {
+    let connection = Arc::<Connection>::default();
+    let config = HubConfig::new().observer(Observer(connection.clone())).frame(|publication| {
         Message::text(format!("{} {}", publication.position, publication.message.as_text().unwrap_or_default()))
     });
-    Hub::with_backend(backend, config).await.unwrap_or_else(|error| panic!("{error:?}"))
+    let hub = Hub::with_backend(backend, config).await.unwrap_or_else(|error| panic!("{error:?}"));
+    Node { hub, connection }
 }
 
 pub(crate) struct Seat {
@@ -95,12 +154,4 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     timeout(LIMIT, waiting).await.unwrap_or_else(|_| panic!("{what} takes too long"));
-}
-
-pub(crate) async fn until_connected(hub: &Hub) {
-    until("connecting again", async || hub.stats().backend_lag.is_zero()).await;
-}
-
-pub(crate) async fn until_disconnected(hub: &Hub) {
-    until("losing the connection", async || hub.stats().backend_lag > Duration::ZERO).await;
 }
