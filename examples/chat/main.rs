@@ -42,13 +42,16 @@ struct Options {
     addr: SocketAddr,
     #[command(flatten)]
     engine: Engine,
+    /// The name of this node, which the page shows.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let shutdown = Shutdown::new();
-    let rooms = Arc::new(Rooms::new(&options.engine).await?);
+    let rooms = Arc::new(Rooms::new(&options.engine, options.node).await?);
     let page = || async { Html(include_str!("index.html")) };
     let app = Router::new()
         .route("/", get(page))

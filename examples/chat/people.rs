@@ -16,7 +16,7 @@ const RECENT: usize = 32;
 
 /// How often a node that is one of several publishes its lists, and how long they count.
 const REFRESH: Duration = Duration::from_secs(2);
-const VALID: Duration = Duration::from_secs(7);
+const VALID: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct People {

@@ -29,6 +29,8 @@ pub(super) enum Reply<'a> {
     /// Says which of the people the client is. The lists of all nodes were sent before.
     Welcome {
         you: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<&'a str>,
     },
     /// In the history, and so with a position, which is added by [`add_position`].
     Said {

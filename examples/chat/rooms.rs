@@ -23,6 +23,8 @@ const KEPT: Kept = Kept { messages: 500, age: Duration::from_secs(3600), topics:
 pub(super) struct Rooms {
     said: Hub,
     people: People,
+    /// The name of this node, if it has one.
+    node: Option<String>,
 }
 
 /// The way in which a client joined.
@@ -33,9 +35,9 @@ pub(super) struct Entrance {
 }
 
 impl Rooms {
-    pub(super) async fn new(engine: &Engine) -> Result<Self, Box<dyn Error>> {
+    pub(super) async fn new(engine: &Engine, node: Option<String>) -> Result<Self, Box<dyn Error>> {
         let said = engine.hub("said", KEPT, HubConfig::new().frame(protocol::add_position)).await?;
-        Ok(Self { said, people: People::new(engine).await? })
+        Ok(Self { said, people: People::new(engine).await?, node })
     }
 
     /// Returns whether this can be the name of a room, which is a part of the URL.
@@ -65,7 +67,7 @@ impl Rooms {
     ) -> Result<(), Box<dyn Error>> {
         let room = &entrance.room;
         let _people = self.people.follow(room, socket.sender()).await?;
-        socket.send(encode(&Reply::Welcome { you: person.id })).await?;
+        socket.send(encode(&Reply::Welcome { you: person.id, node: self.node.as_deref() })).await?;
         let mut member = self.said.join(socket.sender());
         self.listen(&mut socket, &member, entrance).await?;
         loop {
