@@ -166,6 +166,21 @@ async fn subscribing_waits_for_a_connection_and_not_for_ever() {
     assert_eq!(seat.next().await.0, position);
 }
 
+/// Its connection is known to be closed, so that nothing is lost by trying it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publishing_after_a_restart_succeeds_at_once() {
+    let Some(mut redis) = Redis::start().await else { return };
+    let hub = node(redis.pub_sub()).await;
+    let mut seat = Seat::of(&hub, "t").await;
+    redis.kill();
+    hub.until_lost(1).await;
+    redis.restart().await;
+    hub.until_back(1).await;
+    hub.publish("t", "after").await.unwrap();
+    assert_eq!(seat.next().await.1, "after");
+    seat.expect_gap().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hub_without_a_server_is_not_made() {
     let Some(mut redis) = Redis::start().await else { return };

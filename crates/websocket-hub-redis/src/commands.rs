@@ -71,22 +71,26 @@ impl Commands {
         self.connection().await.map(drop)
     }
 
+    fn current(&self) -> Option<Connection> {
+        lock(&self.current).clone().filter(|connection| !connection.is_closed())
+    }
+
     async fn connection(&self) -> Result<Connection, RedisBackendError> {
-        if let Some(connection) = &*lock(&self.current) {
-            return Ok(connection.clone());
+        if let Some(connection) = self.current() {
+            return Ok(connection);
         }
         let asked = Instant::now();
         let mut failed = self.failed.lock().await;
         // Others may have tried meanwhile, with success or without.
-        if let Some(connection) = &*lock(&self.current) {
-            return Ok(connection.clone());
+        if let Some(connection) = self.current() {
+            return Ok(connection);
         }
         if let Some((at, error)) = &*failed
             && *at >= asked
         {
             return Err(error.clone());
         }
-        match self.server.connect().await {
+        match self.server.connect(|_| Ok(())).await {
             Ok(connection) => {
                 *lock(&self.current) = Some(connection.clone());
                 Ok(connection)

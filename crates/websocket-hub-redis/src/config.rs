@@ -139,3 +139,26 @@ impl Streams {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_url_is_refused() {
+        for url in ["", "localhost", "http://localhost", "redis://localhost:x"] {
+            assert!(RedisConfig::new(url).is_err(), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn tls_needs_its_feature() {
+        assert_eq!(RedisConfig::new("rediss://localhost").is_ok(), cfg!(feature = "tls"));
+    }
+
+    #[test]
+    fn password_is_not_shown() {
+        let shown = format!("{:?}", RedisConfig::new("redis://user:secret@localhost").unwrap());
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}

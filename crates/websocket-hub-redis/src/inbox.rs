@@ -104,3 +104,56 @@ impl Inbox {
         packet
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(payload: &str) -> PushInfo {
+        let data = ["c", payload].map(|text| Value::BulkString(text.into()));
+        PushInfo { kind: PushKind::Message, data: data.into() }
+    }
+
+    async fn payloads(mut inbox: Inbox) -> Vec<Bytes> {
+        let mut payloads = Vec::new();
+        while let Some(packet) = inbox.next().await {
+            payloads.push(packet.payload);
+        }
+        payloads
+    }
+
+    #[tokio::test]
+    async fn inbox_ends_when_it_is_full_and_not_before() {
+        let (inbox, push) = inbox(3, 100);
+        for payload in ["1", "2", "3"] {
+            assert!(push(message(payload)).is_ok());
+        }
+        for payload in ["4", "5"] {
+            assert!(push(message(payload)).is_err());
+        }
+        assert_eq!(payloads(inbox).await, ["1", "2", "3"]);
+    }
+
+    #[tokio::test]
+    async fn inbox_is_bounded_in_bytes() {
+        let (mut inbox, push) = inbox(100, 10);
+        for _ in 0..5 {
+            assert!(push(message("1234")).is_ok());
+            assert!(push(message("5678")).is_ok());
+            assert_eq!(inbox.next().await.unwrap().payload, "1234");
+            assert_eq!(inbox.try_next().unwrap().payload, "5678");
+        }
+        assert!(push(message("0123456789")).is_err());
+        assert!(inbox.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn inbox_ends_with_the_connection() {
+        let (inbox, push) = inbox(100, 100);
+        assert!(push(message("1")).is_ok());
+        assert!(push(PushInfo { kind: PushKind::Subscribe, data: vec![] }).is_ok());
+        assert!(push(PushInfo { kind: PushKind::Disconnection, data: vec![] }).is_ok());
+        assert!(push(message("2")).is_err());
+        assert_eq!(payloads(inbox).await, ["1"]);
+    }
+}

@@ -25,7 +25,7 @@ use crate::subscriptions::Subscriptions;
 const CHUNK: usize = 500;
 
 /// The least and the longest pause before a new connection is made.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -66,7 +66,7 @@ impl Listener {
     /// Makes a connection and subscribes to all topics.
     pub(crate) async fn connect(&self) -> Result<Link, RedisBackendError> {
         let (inbox, fill) = inbox(self.inbox_messages, self.inbox_bytes);
-        let connection = self.server.connect_with_pushes(fill).await?;
+        let connection = self.server.connect(fill).await?;
         let others = [self.keys.control(), self.keys.node(self.id)];
         self.subscriptions.connected(connection.clone(), &others).await.map_err(RedisBackendError::Connect)?;
         Ok(Link { connection, inbox })

@@ -1,9 +1,10 @@
 //! Connections to the server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, RedisResult};
+use redis::aio::{MultiplexedConnection, SendError};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
 
 use crate::config::RedisConfig;
 use crate::error::{InvalidUrl, RedisBackendError};
@@ -21,6 +22,7 @@ pub(crate) struct Connection {
     pub(crate) redis: MultiplexedConnection,
     /// The name of the Redis process that it leads to: another one after each restart, so that lost data can be told from kept data.
     pub(crate) process: Arc<str>,
+    is_closed: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -37,30 +39,40 @@ impl Server {
         })
     }
 
-    /// Makes a connection for commands.
-    pub(crate) async fn connect(&self) -> Result<Connection, RedisBackendError> {
-        self.connect_with(&self.config).await
-    }
-
-    /// Makes a connection that hands what Redis pushes to a callback.
-    pub(crate) async fn connect_with_pushes(&self, to: impl AsyncPushSender) -> Result<Connection, RedisBackendError> {
-        self.connect_with(&self.config.clone().set_push_sender(to)).await
-    }
-
-    async fn connect_with(&self, config: &AsyncConnectionConfig) -> Result<Connection, RedisBackendError> {
+    /// Makes a connection that hands what Redis pushes to a callback, and at last that it is closed.
+    pub(crate) async fn connect(
+        &self,
+        pushed: impl Fn(PushInfo) -> Result<(), SendError> + Send + Sync + 'static,
+    ) -> Result<Connection, RedisBackendError> {
+        let is_closed = Arc::new(AtomicBool::new(false));
+        let config = self.config.clone().set_push_sender({
+            let is_closed = is_closed.clone();
+            move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    is_closed.store(true, Ordering::Release);
+                }
+                pushed(push)
+            }
+        });
         let connect = async {
-            let mut redis = self.client.get_multiplexed_async_connection_with_config(config).await?;
+            let mut redis = self.client.get_multiplexed_async_connection_with_config(&config).await?;
             let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
             RedisResult::Ok((redis, info))
         };
         let (redis, info) = connect.await.map_err(RedisBackendError::Connect)?;
         let process = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-        Ok(Connection { redis, process: process.ok_or(RedisBackendError::UnexpectedReply)?.into() })
+        Ok(Connection { redis, process: process.ok_or(RedisBackendError::UnexpectedReply)?.into(), is_closed })
     }
 }
 
 impl Connection {
+    /// Returns whether this is a clone of another one.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.process, &other.process)
+        Arc::ptr_eq(&self.is_closed, &other.is_closed)
+    }
+
+    /// Returns whether it is known to be closed, so that nothing needs to be tried with it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
     }
 }

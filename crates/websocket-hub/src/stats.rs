@@ -78,8 +78,12 @@ impl BackendLag {
         self.micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    pub(crate) fn disconnected(&self) {
-        lock(&self.lost).get_or_insert_with(Instant::now);
+    /// Notes that the connection was lost. Returns whether it was there before.
+    pub(crate) fn disconnected(&self) -> bool {
+        let mut lost = lock(&self.lost);
+        let was_connected = lost.is_none();
+        lost.get_or_insert_with(Instant::now);
+        was_connected
     }
 
     pub(crate) fn reconnected(&self) {

@@ -2,9 +2,8 @@
 local meta, stream = KEYS[1], KEYS[2]
 local process, new_epoch, memory, max_len, age, channel, payload = unpack(ARGV)
 local epoch = topic(meta, stream, process, new_epoch, memory)
-redis.call('HINCRBY', meta, 'offset', 1)
--- As text: a number of Lua would lose digits.
-local offset = redis.call('HGET', meta, 'offset')
+-- Numbers of Lua are exact up to 2^53, and printed with 14 digits unless told otherwise.
+local offset = string.format('%.0f', redis.call('HINCRBY', meta, 'offset', 1))
 redis.call('XADD', stream, 'MAXLEN', '~', max_len, offset .. '-0', 'p', payload)
 redis.call('PEXPIRE', stream, age)
 local position = epoch .. '-' .. offset

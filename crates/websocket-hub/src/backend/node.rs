@@ -86,12 +86,14 @@ impl Node {
         Ok(())
     }
 
-    /// Notes that the connection to the engine was lost, for the observer and the statistics. Members are notified by
+    /// Notes that the connection to the engine was lost, for the observer and the statistics. Once more before it is back, it does
+    /// nothing. Members are notified by
     /// [`resynchronise`](Self::resynchronise) or [`catch_up`](Self::catch_up) once it is known what they have missed.
     pub fn disconnected(&self) {
         if let Ok(router) = self.router() {
-            router.shared.counters.backend.disconnected();
-            router.shared.observe(|observer| observer.backend_lost());
+            if router.shared.counters.backend.disconnected() {
+                router.shared.observe(|observer| observer.backend_lost());
+            }
         }
     }
 
