@@ -90,10 +90,10 @@ impl Node {
     /// nothing. Members are notified by
     /// [`resynchronise`](Self::resynchronise) or [`catch_up`](Self::catch_up) once it is known what they have missed.
     pub fn disconnected(&self) {
-        if let Ok(router) = self.router() {
-            if router.shared.counters.backend.disconnected() {
-                router.shared.observe(|observer| observer.backend_lost());
-            }
+        if let Ok(router) = self.router()
+            && router.shared.counters.backend.disconnected()
+        {
+            router.shared.observe(|observer| observer.backend_lost());
         }
     }
 
