@@ -134,6 +134,25 @@ async fn server_that_restarts_with_an_older_state_begins_a_new_epoch() {
     assert_eq!(back.subscribe("t", Subscribe::new().since(lost)).await.recovery, Recovery::Lost);
 }
 
+/// Whatever is left of it: Redis evicts keys one by one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evicted_keys_are_a_loss_and_never_a_wrong_answer() {
+    let Some(redis) = Redis::start().await else { return };
+    let hub = node(redis.streams()).await;
+    for (key, is_new_epoch) in [("m", true), ("s", false)] {
+        let first = publish(&hub, key, "1").await;
+        publish(&hub, key, "2").await;
+        redis.command(&format!("DEL test:{key}:{key}")).await;
+        let third = publish(&hub, key, "3").await;
+        assert_eq!(third.epoch() != first.epoch(), is_new_epoch);
+        let mut seat = Seat::new(&hub).await;
+        let subscribed = seat.subscribe(key, Subscribe::new().since(first).recent(5)).await;
+        assert_eq!((subscribed.position, subscribed.recovery), (third, Recovery::Lost));
+        assert_eq!(seat.next().await, (third, "3".to_owned()));
+        seat.expect_silence().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn message_of_something_else_is_a_gap() {
     let Some(redis) = Redis::start().await else { return };
