@@ -40,7 +40,7 @@ macro_rules! checked {
 pub(crate) fn all() -> Vec<Checked> {
     let parts =
         [extensions(), driver_peers(), driver_calls(), client_responses(), sockets(), handshakes(), connecting()];
-    let more = [origins(), rejections(), axum_shapes(), hub(), hub_redis()];
+    let more = [origins(), rejections(), axum_shapes(), hub(), hub_redis(), hub_nats()];
     parts.into_iter().chain(more).flatten().collect()
 }
 
@@ -370,6 +370,29 @@ fn hub_redis() -> Vec<Checked> {
         RedisBackendError::Disconnected = RedisBackendError::Disconnected;
         RedisBackendError::UnexpectedReply = RedisBackendError::UnexpectedReply;
         RedisBackendError::SilentNodes = RedisBackendError::SilentNodes { answered: 1, nodes: 2 };
+    }
+}
+
+fn hub_nats() -> Vec<Checked> {
+    use async_nats::client::{PublishErrorKind, SubscribeErrorKind};
+    use async_nats::{ConnectErrorKind, PublishError, SubscribeError};
+    use websocket_hub_nats::{ConfigError, NatsBackendError};
+
+    let connect = || async_nats::ConnectError::with_source(ConnectErrorKind::Io, broken_pipe());
+    let publish = || PublishError::new(PublishErrorKind::MaxPayloadExceeded);
+    let subscribe = || SubscribeError::new(SubscribeErrorKind::InvalidSubject);
+    checked! {
+        ConfigError::Address = ConfigError::Address(broken_pipe()), because broken_pipe();
+        ConfigError::NoAddress = ConfigError::NoAddress;
+        NatsBackendError::Connect = NatsBackendError::Connect(connect()), because connect();
+        NatsBackendError::Prefix = NatsBackendError::Prefix;
+        NatsBackendError::AlreadyStarted = NatsBackendError::AlreadyStarted;
+        NatsBackendError::NotRunning = NatsBackendError::NotRunning;
+        NatsBackendError::TopicTooLong = NatsBackendError::TopicTooLong { len: 4000, limit: 3072 };
+        NatsBackendError::Publish = NatsBackendError::Publish(publish()), because publish();
+        NatsBackendError::Subscribe = NatsBackendError::Subscribe(subscribe()), because subscribe();
+        NatsBackendError::Disconnected = NatsBackendError::Disconnected;
+        NatsBackendError::TimedOut = NatsBackendError::TimedOut(std::time::Duration::from_secs(5));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 use websocket_hub::{Hub, PublishError, Subscribe};
-use websocket_hub_nats::{ConnectOptions, Nats, NatsError};
+use websocket_hub_nats::{ConnectOptions, Nats, NatsBackendError};
 
 use crate::forwarder::Forwarder;
 use crate::members::{LIMIT, Seat, publish_eventually};
@@ -20,7 +20,7 @@ async fn behind(forwarder: &Forwarder) -> Hub {
 fn assert_unconfirmed(published: Result<websocket_hub::Position, PublishError>) {
     let Err(PublishError::Backend(error)) = published else { panic!("confirmed: {published:?}") };
     let cause = error.source().and_then(|cause| cause.downcast_ref());
-    assert!(matches!(cause, Some(NatsError::Disconnected | NatsError::TimedOut(_))), "{error:?}");
+    assert!(matches!(cause, Some(NatsBackendError::Disconnected | NatsBackendError::TimedOut(_))), "{error:?}");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tower_websocket::test::{self, Frame, Peer};
 use tower_websocket::Config;
+use tower_websocket::test::{self, Frame, Peer};
 use websocket_hub::{Hub, Member, Notice, Subscribe};
 
 /// The time limit for what should happen, on a busy machine.

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use websocket_hub::{Hub, HubConfig, PublishError, SubscribeError};
-use websocket_hub_nats::{Nats, NatsError};
+use websocket_hub_nats::{Nats, NatsBackendError};
 
-use crate::members::Seat;
+use crate::members::{LIMIT, Seat};
 use crate::server::{Server, node};
 
 /// Returns the cause of a failure of the backend.
-fn cause<'a>(error: &'a (dyn Error + 'static)) -> &'a NatsError {
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> &'a NatsBackendError {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     cause.unwrap_or_else(|| panic!("another cause: {error:?}"))
 }
@@ -58,12 +58,12 @@ async fn topic_that_fits_no_subject_is_a_typed_error() {
     // Every character takes three bytes.
     let topic = ".".repeat(2000);
     let Err(PublishError::Backend(error)) = hub.publish(&topic, "x").await else { panic!("no failure") };
-    assert!(matches!(cause(&error), NatsError::TopicTooLong { len: 6000, .. }), "{error:?}");
+    assert!(matches!(cause(&error), NatsBackendError::TopicTooLong { len: 6000, .. }), "{error:?}");
     let seat = Seat::new(&hub).await;
     let Err(SubscribeError::Backend(error)) = seat.member.subscribe(&topic, Default::default()).await else {
         panic!("no failure");
     };
-    assert!(matches!(cause(&error), NatsError::TopicTooLong { len: 6000, .. }), "{error:?}");
+    assert!(matches!(cause(&error), NatsBackendError::TopicTooLong { len: 6000, .. }), "{error:?}");
     seat.subscribe(&".".repeat(1000)).await;
 }
 
@@ -72,7 +72,7 @@ async fn message_over_the_limit_of_the_server_is_a_typed_error() {
     let Some(server) = Server::start().await else { return };
     let hub = server.node().await;
     let Err(PublishError::Backend(error)) = hub.publish("t", vec![0; 3 << 20]).await else { panic!("no failure") };
-    assert!(matches!(cause(&error), NatsError::Publish(_)), "{error:?}");
+    assert!(matches!(cause(&error), NatsBackendError::Publish(_)), "{error:?}");
     hub.publish("t", "small").await.expect("published");
 }
 
@@ -80,10 +80,10 @@ async fn message_over_the_limit_of_the_server_is_a_typed_error() {
 async fn hub_does_not_start_without_a_server_or_with_a_malformed_prefix() {
     let nobody = Nats::new("nats://127.0.0.1:1").expect("an address");
     let error = Hub::with_backend(nobody, HubConfig::new()).await.expect_err("nobody listens");
-    assert!(matches!(cause(&error), NatsError::Connect(_)), "{error:?}");
+    assert!(matches!(cause(&error), NatsBackendError::Connect(_)), "{error:?}");
     let malformed = Nats::new("nats://127.0.0.1:1").expect("an address").prefix("a.*");
     let error = Hub::with_backend(malformed, HubConfig::new()).await.expect_err("a malformed prefix");
-    assert!(matches!(cause(&error), NatsError::Prefix), "{error:?}");
+    assert!(matches!(cause(&error), NatsBackendError::Prefix), "{error:?}");
     assert!(Nats::new("http://127.0.0.1").is_err() && Nats::new(Vec::<String>::new()).is_err());
 }
 
@@ -112,14 +112,20 @@ async fn presence_counts_the_members_of_all_nodes_that_answer() {
 #[tokio::test]
 async fn backend_ends_with_its_hub() {
     let Some(server) = Server::start().await else { return };
+    // The task of this thread for all sockets, which stays for a while.
+    drop(Seat::of(&Hub::new(HubConfig::new()), "t").await);
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.num_alive_tasks();
     let hub = server.node().await;
+    let seat = Seat::of(&hub, "t").await;
     hub.publish("t", "x").await.expect("published");
-    dbg!(before,metrics.num_alive_tasks());
-    drop(hub);
-    for _ in 0..100{
+    assert!(metrics.num_alive_tasks() > before);
+    drop((hub, seat));
+    let ended = async {
+        while metrics.num_alive_tasks() > before {
             tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    dbg!(metrics.num_alive_tasks());
+        }
+    };
+    tokio::time::timeout(LIMIT, ended).await.expect("tasks that go on");
 }
