@@ -1,10 +1,12 @@
 //! The server or the connection fails: those members that may have lost something get a gap, and nobody else.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
-use websocket_hub::{Hub, PublishError, Subscribe};
+use websocket_hub::{Hub, HubConfig, HubObserver, PublishError, Subscribe};
 use websocket_hub_nats::{ConnectOptions, Nats, NatsBackendError};
 
 use crate::forwarder::Forwarder;
@@ -21,6 +23,40 @@ fn assert_unconfirmed(published: Result<websocket_hub::Position, PublishError>) 
     let Err(PublishError::Backend(error)) = published else { panic!("confirmed: {published:?}") };
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     assert!(matches!(cause, Some(NatsBackendError::Disconnected | NatsBackendError::TimedOut(_))), "{error:?}");
+}
+
+/// Counts what it is told of the connection.
+#[derive(Clone, Default)]
+struct Watcher(Arc<[AtomicUsize; 2]>);
+
+impl HubObserver for Watcher {
+    fn backend_lost(&self) {
+        self.0[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn backend_resynchronised(&self) {
+        self.0[1].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn observer_sees_lost_connection_and_its_return() {
+    let Some(server) = Server::start().await else { return };
+    let (forwarder, watcher) = (Forwarder::to(server.address).await, Watcher::default());
+    let backend = Nats::new(format!("nats://{}", forwarder.address)).expect("an address");
+    let config = HubConfig::new().observer(watcher.clone());
+    let hub = Hub::with_backend(backend, config).await.expect("a node");
+    for (index, change) in [Forwarder::cut, Forwarder::restore].into_iter().enumerate() {
+        assert_eq!(watcher.0[index].load(Ordering::Relaxed), 0);
+        change(&forwarder);
+        let seen = async {
+            while watcher.0[index].load(Ordering::Relaxed) == 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(LIMIT, seen).await.expect("seen in time");
+    }
+    hub.publish("t", "x").await.expect("published");
 }
 
 #[tokio::test]

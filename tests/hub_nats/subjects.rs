@@ -110,6 +110,28 @@ async fn presence_counts_the_members_of_all_nodes_that_answer() {
 }
 
 #[tokio::test]
+async fn topic_is_unsubscribed_some_time_after_its_last_member_has_left() {
+    let Some(server) = Server::start().await else { return };
+    let config = HubConfig::new().linger(Duration::from_millis(100));
+    let hub = Hub::with_backend(server.backend(), config).await.expect("a node");
+    let seat = Seat::of(&hub, "t").await;
+    let client = async_nats::connect(server.url()).await.expect("a client");
+    // What somebody gets has no answer, and what nobody gets has one of the server.
+    let is_subscribed = async || {
+        let request = async_nats::Request::new().timeout(Some(Duration::from_millis(200)));
+        let answer = client.send_request("websocket-hub.topic.t", request).await;
+        answer.expect_err("no answer").kind() == async_nats::RequestErrorKind::TimedOut
+    };
+    assert!(is_subscribed().await);
+    drop(seat);
+    let unsubscribed = async { while is_subscribed().await {} };
+    tokio::time::timeout(LIMIT, unsubscribed).await.expect("unsubscribed");
+    let mut seat = Seat::of(&hub, "t").await;
+    hub.publish("t", "again").await.expect("published");
+    seat.expect(&["again"]).await;
+}
+
+#[tokio::test]
 async fn backend_ends_with_its_hub() {
     let Some(server) = Server::start().await else { return };
     // The task of this thread for all sockets, which stays for a while.
