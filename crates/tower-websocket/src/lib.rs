@@ -58,7 +58,7 @@ pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
 pub use websocket_driver::{
     Budget, Charge, Client, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config,
     ConnectionObserver, ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit,
-    LimitExceeded, Limits, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
-    ResponseError, ResponseFault, SendError, Server, ServerConfig, Side, Timeout, Timeouts, Traffic, UrlError,
-    UsageError, Utf8Bytes, Version,
+    LimitExceeded, Limits, Message, MessageRef, Observer, OriginalUri, PreparedBatch, PreparedMessage, ProtocolError,
+    ProxyError, ResponseError, ResponseFault, SendError, Server, ServerConfig, Side, Timeout, Timeouts, Traffic,
+    UrlError, UsageError, Utf8Bytes, Version,
 };
