@@ -59,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Plain => Config::server(),
         Mode::Deflate => Config::server()
             .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
-        Mode::Broadcast => Config::server(),
+        // Without pings, which the load generator does not answer while others have their turn.
+        Mode::Broadcast => Config::server().ping_interval(None),
         mode => return mode.refuse(),
     };
     let (mode, borrows, has_hub) = (options.server.mode, options.for_each, options.hub);
