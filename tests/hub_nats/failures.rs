@@ -117,6 +117,25 @@ async fn lost_connection_is_a_gap_for_the_members_of_its_node() {
 }
 
 #[tokio::test]
+async fn gap_is_reported_once_the_server_has_the_subscriptions_again() {
+    let Some(server) = Server::start().await else { return };
+    let forwarder = Forwarder::to(server.address).await;
+    let (near, far) = (server.node().await, behind(&forwarder).await);
+    let mut seat = Seat::of(&far, "t").await;
+    forwarder.cut();
+    sleep(Duration::from_millis(50)).await;
+    // The node connects again, and the server does not get to know of its topics.
+    forwarder.deafen();
+    sleep(Duration::from_millis(500)).await;
+    near.publish("t", "lost").await.expect("published");
+    seat.expect_no_notice().await;
+    forwarder.restore();
+    seat.expect_gap("t").await;
+    near.publish("t", "after").await.expect("published");
+    seat.expect(&["after"]).await;
+}
+
+#[tokio::test]
 async fn topic_that_is_subscribed_while_there_is_no_connection_misses_nothing_later() {
     let Some(server) = Server::start().await else { return };
     let forwarder = Forwarder::to(server.address).await;

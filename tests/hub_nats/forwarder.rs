@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,6 +18,8 @@ enum Mode {
     Open,
     /// Nothing is forwarded.
     Stalled,
+    /// Of what the node sends, only the handshake is forwarded.
+    Deaf,
     /// All connections are cut, and no new ones are made.
     Cut,
 }
@@ -39,6 +41,10 @@ impl Forwarder {
         self.mode.send_replace(Mode::Stalled);
     }
 
+    pub(crate) fn deafen(&self) {
+        self.mode.send_replace(Mode::Deaf);
+    }
+
     pub(crate) fn cut(&self) {
         self.mode.send_replace(Mode::Cut);
     }
@@ -58,12 +64,34 @@ async fn forward(mut near: TcpStream, server: SocketAddr, mut modes: watch::Rece
     let Ok(mut far) = TcpStream::connect(server).await else { return };
     loop {
         let mode = *modes.borrow_and_update();
-        let changed = modes.changed();
+        let forwarding = async {
+            match mode {
+                Mode::Open => copy_bidirectional(&mut near, &mut far).await.map(drop),
+                Mode::Deaf => handshake(&mut near, &mut far).await,
+                Mode::Stalled => std::future::pending().await,
+                Mode::Cut => Ok(()),
+            }
+        };
         tokio::select! {
             biased;
-            changed = changed => if changed.is_err() { return },
-            _ = copy_bidirectional(&mut near, &mut far), if mode == Mode::Open => return,
-            () = std::future::ready(()), if mode == Mode::Cut => return,
+            changed = modes.changed() => if changed.is_err() { return },
+            _ = forwarding => return,
         }
+    }
+}
+
+/// Forwards what the node sends first, and all that the server sends.
+async fn handshake(near: &mut TcpStream, far: &mut TcpStream) -> std::io::Result<()> {
+    let (mut from_near, mut to_near) = near.split();
+    let (mut from_far, mut to_far) = far.split();
+    let hello = async {
+        let mut hello = [0; 4096];
+        let read = from_near.read(&mut hello).await?;
+        to_far.write_all(&hello[..read]).await?;
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = hello => ended,
+        ended = copy(&mut from_far, &mut to_near) => ended.map(drop),
     }
 }
