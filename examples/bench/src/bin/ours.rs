@@ -26,7 +26,7 @@ use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{Config, PreparedMessage, WebSocket, WebSocketLayer, accept};
 use websocket_bench::server::{self, BACKLOG, Mode};
-use websocket_hub::{Hub, HubConfig, Subscribe};
+use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
 
 /// The topic that all connections are subscribed to.
 const ROOM: &str = "room";
@@ -175,7 +175,9 @@ async fn say_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn publish<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>, hub: Hub) {
     let member = hub.join(socket.sender());
-    if member.subscribe(ROOM, Subscribe::new()).await.is_err() {
+    // So that members that read nothing stay.
+    let options = Subscribe::new().overflow(Overflow::DropOldest);
+    if member.subscribe(ROOM, options).await.is_err() {
         return;
     }
     while let Some(Ok(message)) = socket.recv().await {

@@ -21,15 +21,28 @@ pub(crate) fn echo(options: &Options, exchange: &mut Exchange) -> Result<Measure
     }
 }
 
+/// More than a server, the kernel and a connection that reads nothing hold for it, without what the server drops.
+const FULL: usize = 512 * 1024;
+
+/// Broadcasts until connections that read nothing take no more.
+pub(crate) fn fill(options: &Options, exchange: &mut Exchange) -> Result<(), String> {
+    (0..FULL.div_ceil(options.size * options.in_flight)).try_for_each(|_| say_to_all(exchange))
+}
+
+/// The first connection sends a batch, and waits until all have got all of it, itself included.
+fn say_to_all(exchange: &mut Exchange) -> Result<(), String> {
+    for number in 1..exchange.len() {
+        exchange.expect(number);
+    }
+    exchange.send(0)?;
+    exchange.finish()
+}
+
 /// The first connection sends a batch, and the next when all have got all of it, itself included.
 pub(crate) fn broadcast(options: &Options, exchange: &mut Exchange) -> Result<Measurement, String> {
     let mut window = Window::new(options)?;
     loop {
-        for number in 1..exchange.len() {
-            exchange.expect(number);
-        }
-        exchange.send(0)?;
-        exchange.finish()?;
+        say_to_all(exchange)?;
         if let Some(measured) = window.tick(exchange.received)? {
             return Ok(measured);
         }
