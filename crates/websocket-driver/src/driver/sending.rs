@@ -66,10 +66,11 @@ impl Driver {
         }
     }
 
-    /// Sends messages that others send as well, if all of them can leave in one piece: if they are of 64 KiB at most, the connection is
-    /// open, encodes like others, and has room. Otherwise it does nothing and returns `false`: [send](Self::send_prepared) them one by one then.
+    /// Sends messages that others send as well, if all of them can leave in one piece: if they are of 64 KiB at most, the
+    /// connection is open, encodes like others, and has room. Otherwise it does nothing and returns `false`:
+    /// [send](Self::send_prepared) them one by one then.
     pub fn send_joined(&mut self, batch: &PreparedBatch) -> bool {
-        let limit = self.config.settings().max_output;
+        let limit = self.settings.max_output;
         let is_sent = match &mut self.state {
             State::Open(protocol) if !self.close_sent && batch.can_be_joined() => {
                 protocol.send_joined(batch, self.may_compress, limit, &mut self.output)

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{Config, PreparedMessage, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{Config, PreparedMessage, ServerConfig, WebSocket, WebSocketLayer, accept};
 use websocket_bench::server::{self, BACKLOG, Mode};
 use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
 
@@ -87,7 +87,7 @@ enum Task {
     Publish(Hub),
 }
 
-async fn axum(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+async fn axum(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
     let handler = async move |ws: WebSocketUpgrade| -> Response {
         ws.config(config.clone()).on_upgrade(move |socket| serve(socket, task))
     };
@@ -98,7 +98,7 @@ async fn axum(listener: TcpListener, config: Config, task: Task) -> io::Result<(
     axum::serve(listener, app).await
 }
 
-async fn tower(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+async fn tower(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
     let layer = WebSocketLayer::new(move |socket, _request| serve(socket, task.clone())).config(config);
     let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"plain HTTP\n"))))
@@ -111,7 +111,7 @@ async fn tower(listener: TcpListener, config: Config, task: Task) -> io::Result<
     }
 }
 
-async fn tcp(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+async fn tcp(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
     loop {
         let (stream, config, task) = (server::next(&listener).await, config.clone(), task.clone());
         tokio::spawn(async move {

@@ -21,12 +21,13 @@ pub(crate) fn echo(options: &Options, exchange: &mut Exchange) -> Result<Measure
     }
 }
 
-/// More than a server, the kernel and a connection that reads nothing hold for it, without what the server drops.
-const FULL: usize = 512 * 1024;
+/// More than the kernel holds for a connection that reads nothing, and a server before it drops something.
+const FULL: usize = 8 << 20;
 
-/// Broadcasts until connections that read nothing take no more.
-pub(crate) fn fill(options: &Options, exchange: &mut Exchange) -> Result<(), String> {
-    (0..FULL.div_ceil(options.size * options.in_flight)).try_for_each(|_| say_to_all(exchange))
+/// Broadcasts until connections that read nothing take no more, to them and to one that reads.
+pub(crate) fn fill(options: &Options) -> Result<(), String> {
+    let mut exchange = Exchange::open(&Options { connections: 1, ..options.clone() }, true)?;
+    (0..FULL.div_ceil(options.size * options.in_flight)).try_for_each(|_| say_to_all(&mut exchange))
 }
 
 /// The first connection sends a batch, and waits until all have got all of it, itself included.

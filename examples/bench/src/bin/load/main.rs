@@ -27,7 +27,7 @@ use crate::exchange::Exchange;
 use crate::payload::Content;
 
 /// Talks to a WebSocket server, and measures what that costs it.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "load")]
 pub(crate) struct Options {
     /// What to do.
@@ -103,10 +103,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Kind::Broadcast => {
             let stalled = (0..options.stalled).map(|number| connect::open_stalled(options, number));
             let stalled = stalled.collect::<Result<Vec<_>, _>>()?;
-            let mut exchange = Exchange::open(options, true)?;
             if !stalled.is_empty() {
-                echo::fill(options, &mut exchange)?;
+                echo::fill(options)?;
             }
+            let mut exchange = Exchange::open(options, true)?;
             Box::new(move || {
                 // They stay open.
                 let _ = &stalled;
