@@ -25,7 +25,7 @@ use crate::wire::Control;
 /// The number of questions of other nodes that may wait to be answered.
 const MAX_QUESTIONS: usize = 1024;
 
-/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster. See the [crate](crate) for its
+/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster. See the [crate] for its
 /// promises.
 ///
 /// ```no_run

@@ -162,7 +162,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
+    /// Whether [`Config::max_output`](crate::Config::max_output) bytes wait to be written, so that nothing more is taken.
     #[inline]
     #[must_use]
     pub fn is_output_full(&self) -> bool {
