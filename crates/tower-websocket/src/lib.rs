@@ -42,5 +42,5 @@ pub use upgrade::{is_handshake, upgrade};
 pub use websocket_driver as driver;
 pub use websocket_driver::{
     Budget, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, Event, Message, MessageRef,
-    PreparedMessage, SendError, ServerConfig, Utf8Bytes, Version,
+    PreparedBatch, PreparedMessage, SendError, ServerConfig, Utf8Bytes, Version,
 };

@@ -110,6 +110,18 @@ impl Error for BackendError {
     }
 }
 
+/// A topic could not be brought up to date, by [`Node::catch_up`](crate::backend::Node::catch_up).
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatchUpError {
+    /// The history could not be read.
+    #[error(transparent)]
+    History(#[from] BackendError),
+    /// There is no hub any more.
+    #[error(transparent)]
+    HubDropped(#[from] HubDropped),
+}
+
 /// The hub was dropped, so that its backend has nothing left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("hub was dropped")]
@@ -142,6 +154,8 @@ mod tests {
             Box::new(DisconnectError::Backend(backend.clone())),
             Box::new(TooManyConnections { limit: 1 }),
             Box::new(backend),
+            Box::new(CatchUpError::History(BackendError::new("connection refused"))),
+            Box::new(CatchUpError::HubDropped(HubDropped)),
             Box::new(HubDropped),
             Box::new(DecodeError(())),
             Box::new("".parse::<Position>().unwrap_err()),

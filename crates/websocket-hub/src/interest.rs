@@ -259,6 +259,11 @@ impl Interest {
         }
     }
 
+    /// Returns the position up to which a topic's messages have arrived; `None` if nobody needs it, or it has not begun yet.
+    pub(crate) fn position(&self, topic: &str) -> Option<Position> {
+        lock(&self.state).topics.get(topic).and_then(|topic| topic.last)
+    }
+
     /// Returns the subscribed topics, each with the position up to which its messages have arrived.
     pub(crate) fn positions(&self) -> Vec<(Arc<str>, Option<Position>)> {
         let state = lock(&self.state);
