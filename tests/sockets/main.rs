@@ -3,6 +3,7 @@
 
 mod accept_requests;
 mod accepting;
+mod answering;
 mod arrivals;
 mod backpressure;
 mod budget;

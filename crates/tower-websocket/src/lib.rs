@@ -3,6 +3,7 @@
 
 mod accept;
 mod acceptance;
+mod answer;
 mod background;
 #[cfg(feature = "client")]
 mod client;
@@ -25,6 +26,9 @@ mod upgrade;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
 pub use acceptance::Acceptance;
+pub use answer::answer;
+pub use answer::pending::PendingSocket;
+pub use answer::request::{HandshakeRequest, is_handshake};
 #[cfg(feature = "client")]
 pub use client::connect::{Connect, connect};
 #[cfg(feature = "client")]
@@ -54,11 +58,11 @@ pub use socket::split::WebSocketReader;
 pub use trace::TracingObserver;
 pub use transport::upgraded::Upgraded;
 pub use upgrade::error::{UpgradeError, UpgradeRefusal};
-pub use upgrade::{Upgrade, UpgradeRequest, is_handshake, upgrade};
+pub use upgrade::{Upgrade, UpgradeRequest, upgrade};
 pub use websocket_driver::{
     Budget, Charge, Client, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config,
-    ConnectionObserver, ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8, Limit,
-    LimitExceeded, Limits, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError, ProxyError,
-    ResponseError, ResponseFault, SendError, Server, ServerConfig, Side, Timeout, Timeouts, Traffic, UrlError,
-    UsageError, Utf8Bytes, Version,
+    ConnectProtocol, ConnectionObserver, ConnectionOpened, Event, Handshake, HandshakeError, HeadError, InvalidUtf8,
+    Limit, LimitExceeded, Limits, Message, MessageRef, Observer, OriginalUri, PreparedMessage, ProtocolError,
+    ProxyError, ResponseError, ResponseFault, SendError, Server, ServerConfig, Side, Timeout, Timeouts, Traffic,
+    UrlError, UsageError, Utf8Bytes, Version,
 };
