@@ -10,7 +10,8 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use permessage_deflate::WindowBits;
 use tower_websocket::{
-    AcceptError, ConnectError, Error, OriginRefusal, PatternError, PlainHttp, UpgradeError, UpgradeRefusal,
+    AbnormalEnd, AcceptError, CloseCause, ConnectError, Error, OriginRefusal, PatternError, PlainHttp, UpgradeError,
+    UpgradeRefusal,
 };
 use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
@@ -190,6 +191,7 @@ fn sockets() -> Vec<Checked> {
     checked! {
         Error::Io = Error::Io(broken_pipe()), because broken_pipe();
         Error::Protocol = Error::Protocol(ProtocolError::ReservedBits), because ProtocolError::ReservedBits;
+        AbnormalEnd = AbnormalEnd::from(CloseCause::Reset);
         Error::NoPong = Error::NoPong;
         Error::Send = Error::Send(SendError::Closed), because SendError::Closed;
     }
@@ -322,7 +324,6 @@ fn axum_shapes() -> Vec<Checked> {
         WebSocketUpgradeRejection::MethodNotConnect = method, because HandshakeError::Method;
         OtherRejection = no_host, because HandshakeError::Host;
         WebSocketUpgradeRejection::OtherRejection = other, because HandshakeError::Host;
-        AbnormalEnd = abnormal_end();
     }
 }
 
@@ -359,16 +360,5 @@ fn too_many_connections() -> websocket_hub::TooManyConnections {
         let hub = websocket_hub::Hub::new(websocket_hub::HubConfig::new().max_members_per_user(0));
         let (socket, _peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
         hub.join_as(socket.sender(), "user").expect_err("nobody may join")
-    })
-}
-
-fn abnormal_end() -> axum_websocket::ws::AbnormalEnd {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let (socket, peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
-        drop(peer);
-        let error = axum_websocket::ws::WebSocket::from(socket).recv().await.expect("an end").expect_err("no message");
-        let cause = error.source().and_then(|cause| cause.downcast_ref());
-        cause.cloned().unwrap_or_else(|| panic!("{error:?}"))
     })
 }

@@ -51,6 +51,8 @@ pub use origin::pattern::PatternError;
 pub use origin::refusal::OriginRefusal;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
+pub use socket::abnormal_end::AbnormalEnd;
+pub use socket::byte_stream::ByteStream;
 pub use socket::replies::Responder;
 pub use socket::sender::WebSocketSender;
 pub use socket::split::WebSocketReader;

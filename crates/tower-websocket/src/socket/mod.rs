@@ -1,3 +1,5 @@
+pub(crate) mod abnormal_end;
+pub(crate) mod byte_stream;
 mod polling;
 mod raw;
 pub(crate) mod replies;
