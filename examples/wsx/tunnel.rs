@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::{ByteStream, Config, Connect, OriginGuard, WebSocket, accept};
+use tower_websocket::{ByteStream, CloseCode, Config, Connect, OriginGuard, WebSocket, accept};
 
 use crate::error_chain::ErrorChain;
 use crate::options::Options;
@@ -16,7 +16,7 @@ pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
     // What is wrong with the options is told now, and not with the first connection.
     let connect = || options.client.connect().map_err(|error| io::Error::other(error.to_string()));
     if options.tunnel.is_none() {
-        connect()?;
+        let _ = connect()?;
     }
     let listener = TcpListener::bind(address).await?;
     let scheme = if options.tunnel.is_some() { "ws" } else { "tcp" };
@@ -31,7 +31,6 @@ pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
                 continue;
             }
         };
-        stream.set_nodelay(true)?;
         match options.tunnel.clone() {
             Some(target) => spawn(from_websocket(stream, target)),
             None => spawn(into_websocket(stream, connect()?)),
@@ -48,10 +47,15 @@ fn spawn(tunnel: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> 
 }
 
 async fn from_websocket(stream: TcpStream, target: String) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let socket = accept(stream, Config::server()).check_origin(&OriginGuard::new()).await?;
-    let target = TcpStream::connect(target).await?;
-    target.set_nodelay(true)?;
-    copy(socket, target).await
+    stream.set_nodelay(true)?;
+    let mut socket = accept(stream, Config::server()).check_origin(&OriginGuard::new()).await?;
+    match TcpStream::connect(target).await {
+        Ok(tcp) => copy(socket, tcp).await,
+        Err(error) => {
+            socket.close(CloseCode::INTERNAL_ERROR, "no connection to the target").await?;
+            Err(error.into())
+        }
+    }
 }
 
 async fn into_websocket(stream: TcpStream, connect: Connect) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -63,6 +67,7 @@ async fn copy<T>(socket: WebSocket<T>, mut tcp: TcpStream) -> Result<(), Box<dyn
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    tcp.set_nodelay(true)?;
     let copied = copy_bidirectional(&mut ByteStream::new(socket), &mut tcp).await;
     if copied.is_err() {
         // Not an end in order, as something is missing.
