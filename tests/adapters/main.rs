@@ -3,3 +3,4 @@
 mod byte_stream;
 #[path = "../sockets/run.rs"]
 mod run;
+mod typed;

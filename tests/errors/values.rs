@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use permessage_deflate::WindowBits;
 use tower_websocket::{
-    AbnormalEnd, AcceptError, CloseCause, ConnectError, Error, OriginRefusal, PatternError, PlainHttp, UpgradeError,
-    UpgradeRefusal,
+    AbnormalEnd, AcceptError, CloseCause, ConnectError, DecodeError, EncodeError, Error, OriginRefusal, PatternError,
+    PlainHttp, TypedError, UpgradeError, UpgradeRefusal,
 };
 use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
@@ -194,6 +194,11 @@ fn sockets() -> Vec<Checked> {
         AbnormalEnd = AbnormalEnd::from(CloseCause::Reset);
         Error::NoPong = Error::NoPong;
         Error::Send = Error::Send(SendError::Closed), because SendError::Closed;
+        TypedError::Socket = TypedError::from(Error::NoPong);
+        TypedError::Decode = TypedError::from(DecodeError::invalid_data(ResponseFault::Ended)), because ResponseFault::Ended;
+        TypedError::Encode = TypedError::from(EncodeError::new(ResponseFault::Ended)), because ResponseFault::Ended;
+        DecodeError = DecodeError::invalid_data(ResponseFault::Ended), because ResponseFault::Ended;
+        EncodeError = EncodeError::new(ResponseFault::Ended), because ResponseFault::Ended;
     }
 }
 

@@ -22,6 +22,7 @@ pub mod test;
 #[cfg(feature = "tracing")]
 mod trace;
 mod transport;
+mod typed;
 mod upgrade;
 
 pub use accept::{Accept, AcceptError, PlainHttp, accept};
@@ -59,6 +60,12 @@ pub use socket::split::WebSocketReader;
 #[cfg(feature = "tracing")]
 pub use trace::TracingObserver;
 pub use transport::upgraded::Upgraded;
+pub use typed::codec::{Decode, Encode};
+pub use typed::error::{DecodeError, EncodeError, TypedError};
+#[cfg(feature = "json")]
+pub use typed::json::{Json, JsonSocket};
+pub use typed::sender::TypedSender;
+pub use typed::socket::TypedSocket;
 pub use upgrade::error::{UpgradeError, UpgradeRefusal};
 pub use upgrade::{Upgrade, UpgradeRequest, upgrade};
 pub use websocket_driver::{
