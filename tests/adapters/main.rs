@@ -1,6 +1,8 @@
-//! What stands between a socket and code that knows bytes or values.
+//! What stands around a socket: bytes and values instead of messages, and doors in front of it.
 
 mod byte_stream;
+mod limits;
 #[path = "../sockets/run.rs"]
 mod run;
+mod tokens;
 mod typed;

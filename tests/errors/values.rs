@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use permessage_deflate::WindowBits;
 use tower_websocket::{
-    AbnormalEnd, AcceptError, CloseCause, ConnectError, DecodeError, EncodeError, Error, OriginRefusal, PatternError,
-    PlainHttp, TypedError, UpgradeError, UpgradeRefusal,
+    AbnormalEnd, AcceptError, CloseCause, ConnectError, ConnectionLimit, DecodeError, EncodeError, Error,
+    OriginRefusal, PatternError, PlainHttp, TooManyConnections, TypedError, UpgradeError, UpgradeRefusal,
 };
 use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
@@ -257,11 +257,21 @@ fn origins() -> Vec<Checked> {
         OriginRefusal::Host = OriginRefusal::Host;
         OriginRefusal::MalformedHost = OriginRefusal::MalformedHost;
         OriginRejection = rejection::OriginRejection::from(OriginRefusal::Null), because OriginRefusal::Null;
+        TooManyConnections = too_many();
+        LimitRejection = rejection::LimitRejection::from(too_many());
+        TokenRejection::Missing = rejection::TokenRejection::Missing;
+        TokenRejection::Malformed = rejection::TokenRejection::Malformed;
+        TokenRejection::Invalid = rejection::TokenRejection::Invalid;
+        TokenRejection::Forbidden = rejection::TokenRejection::Forbidden;
         PatternError::Origin = PatternError::Origin("x".into());
         PatternError::Null = PatternError::Null;
         PatternError::Wildcard = PatternError::Wildcard("*".into());
         PatternError::Host = PatternError::Host("a b".into());
     }
+}
+
+fn too_many() -> TooManyConnections {
+    ConnectionLimit::new(0).acquire(()).expect_err("none is allowed")
 }
 
 fn refusal(error: HandshakeError) -> UpgradeRefusal {

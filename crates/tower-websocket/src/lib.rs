@@ -10,7 +10,9 @@ mod client;
 mod connection;
 mod error;
 pub mod guide;
+mod held;
 mod layer;
+mod limit;
 #[doc = include_str!("../MIGRATING.md")]
 pub mod migrating {}
 mod origin;
@@ -46,6 +48,8 @@ pub use layer::body::ResponseBody;
 pub use layer::future::ResponseFuture;
 pub use layer::original_uri::{OriginalUriLayer, OriginalUriService};
 pub use layer::service::WebSocketService;
+pub use limit::refusal::TooManyConnections;
+pub use limit::{ConnectionLimit, ConnectionPermit};
 pub use origin::guard::OriginGuard;
 pub use origin::layer::OriginGuardService;
 pub use origin::pattern::PatternError;

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{Driver, Event, Version};
 
 use crate::connection::Connection;
+use crate::held::Held;
 use crate::shutdown::Shutdown;
 use crate::shutdown::members::Membership;
 use crate::socket::WebSocket;
@@ -19,17 +20,25 @@ pub struct PendingSocket {
     driver: Driver,
     is_multiplexed: bool,
     membership: Option<Membership>,
+    held: Held,
 }
 
 impl PendingSocket {
     pub(super) fn new(driver: Driver, is_multiplexed: bool) -> Self {
-        Self { driver, is_multiplexed, membership: None }
+        Self { driver, is_multiplexed, membership: None, held: Held::default() }
     }
 
     /// Adds the socket to those that a shutdown closes, from here on. If that [has begun](Shutdown::has_begun), send
     /// [`UpgradeRefusal::ShuttingDown`](crate::UpgradeRefusal::ShuttingDown) instead of the response.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { membership: Some(shutdown.join()), ..self }
+    }
+
+    /// Keeps a guard, such as a [`ConnectionPermit`](crate::ConnectionPermit), until the socket is dropped and its last bytes are
+    /// written, or until the handshake fails.
+    pub fn hold(mut self, guard: impl Send + 'static) -> Self {
+        self.held.push(guard);
+        self
     }
 
     /// Returns the protocol that will be spoken.
@@ -88,6 +97,7 @@ impl PendingSocket {
         if self.is_multiplexed {
             connection.set_multiplexed();
         }
+        connection.hold(self.held);
         // In hixie-76 the connection opens only when the 8 bytes have been received.
         match poll_fn(|cx| connection.poll_opening(cx)).await {
             Some(Ok(Event::Open)) => {

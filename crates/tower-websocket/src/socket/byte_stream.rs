@@ -63,6 +63,7 @@ pub struct ByteStream<T = Upgraded> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream<T> {
     /// Creates a stream over a socket. It needs a version that has binary messages, as RFC 6455 does.
+    #[must_use]
     pub fn new(socket: WebSocket<T>) -> Self {
         Self { socket, read: Bytes::new() }
     }

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::{FusedStream, Stream};
-use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::codec::{Decode, Encode};
@@ -113,10 +112,8 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
             let decoded = self.codec.decode(message);
             if let Err(error) = &decoded {
                 self.has_failed = true;
-                // A connection that is closing already is what is wanted.
+                // Fails only on a connection that is closing, which is what is wanted. The background writes it.
                 let _ = self.socket.start_close(error.close_code(), &error.to_string());
-                // The caller may do something else next. What cannot be written now is left to the background.
-                let _ = Pin::new(&mut self.socket).poll_flush(cx);
             }
             return Poll::Ready(Some(decoded.map_err(TypedError::Decode)));
         }
