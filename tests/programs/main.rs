@@ -5,6 +5,7 @@
 
 mod program;
 #[path = "../sockets/run.rs"]
+#[allow(dead_code, reason = "the clock of another process does not stand still")]
 mod run;
 mod runtimes;
 mod socks5;
