@@ -46,7 +46,7 @@ async fn main() -> io::Result<()> {
 
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut driver = Driver::server(Config::server());
-    let handshake = driver.config().timeouts().handshake;
+    let handshake = driver.timeouts().handshake;
     let opening = async {
         while driver.ready_state() == ReadyState::Connecting {
             exchange(&mut stream, &mut driver).await?;

@@ -1,4 +1,4 @@
-//! The core on smol: an echo server with all the timeouts of the configuration. The same loop fits any runtime.
+//! The core on smol: an echo server with keepalive pings and a handshake timeout. The same loop fits any runtime.
 //!
 //! ```text
 //! cargo run --release --example smol_server -- --addr 127.0.0.1:9003
@@ -18,7 +18,7 @@ use smol::Timer;
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
-use websocket_driver::{Config, Driver, Event, Keepalive, TimerEvent, Version};
+use websocket_driver::{Config, Driver, Event, Keepalive, ServerConfig, Timeout, TimerEvent};
 
 use self::error_chain::ErrorChain;
 
@@ -54,20 +54,21 @@ fn main() -> io::Result<()> {
     })
 }
 
-async fn serve(mut stream: TcpStream, config: Config) -> io::Result<()> {
-    let mut keepalive = Keepalive::new(&config, Instant::now());
+async fn serve(mut stream: TcpStream, config: ServerConfig) -> io::Result<()> {
+    let timeouts = config.timeouts();
+    let handshake_deadline = Instant::now() + timeouts.handshake;
+    let mut keepalive: Option<Keepalive> = None;
     let mut driver = Driver::server(config);
     let mut buffer = vec![0; 16 * 1024];
     loop {
         while let Some(event) = driver.poll_event() {
             match event {
                 Event::Connect => driver.start().map_err(io::Error::other)?,
-                Event::Open => keepalive.opened(driver.version().unwrap_or(Version::Hybi13), Instant::now()),
-                Event::Message(message) => {
-                    keepalive.used(Instant::now());
-                    driver.send(message).map_err(io::Error::other)?;
+                Event::Open => {
+                    keepalive = driver.version().map(|version| Keepalive::new(version, Instant::now()));
                 }
-                Event::Close(close) => println!("close: {} {}", close.code, close.reason),
+                Event::Message(message) => driver.send(message).map_err(io::Error::other)?,
+                Event::Close(close) => println!("close: {}", close.code),
                 _ => {}
             }
         }
@@ -76,7 +77,13 @@ async fn serve(mut stream: TcpStream, config: Config) -> io::Result<()> {
         if driver.is_closed() && !wants_write {
             return stream.shutdown(std::net::Shutdown::Write);
         }
-        let timer = match keepalive.poll(Instant::now()) {
+        let now = Instant::now();
+        let timer = match &mut keepalive {
+            Some(keepalive) => keepalive.poll(&timeouts, now),
+            None if now < handshake_deadline => TimerEvent::At(handshake_deadline),
+            None => TimerEvent::Expired(Timeout::Handshake),
+        };
+        let timer = match timer {
             TimerEvent::At(instant) => Timer::at(instant),
             TimerEvent::Ping => {
                 driver.send_ping("").map_err(io::Error::other)?;
@@ -84,7 +91,6 @@ async fn serve(mut stream: TcpStream, config: Config) -> io::Result<()> {
             }
             TimerEvent::Expired(timeout) => {
                 driver.expire(timeout);
-                keepalive.closing(Instant::now());
                 continue;
             }
             _ => Timer::never(),
@@ -94,7 +100,9 @@ async fn serve(mut stream: TcpStream, config: Config) -> io::Result<()> {
                 driver.output().advance(written);
             }
         } else if let Some(read) = unless(timer, stream.read(&mut buffer)).await? {
-            keepalive.heard(Instant::now());
+            if let Some(keepalive) = &mut keepalive {
+                keepalive.on_receive(Instant::now());
+            }
             match read {
                 0 => driver.receive_eof(),
                 read => driver.receive(&buffer[..read]),
@@ -105,9 +113,9 @@ async fn serve(mut stream: TcpStream, config: Config) -> io::Result<()> {
 
 /// Returns nothing if the timer is first. On a runtime of readiness, as smol is, the future can be dropped then.
 async fn unless<T>(timer: Timer, future: impl Future<Output = io::Result<T>>) -> io::Result<Option<T>> {
-    let timer = async {
+    or(async { future.await.map(Some) }, async {
         timer.await;
         Ok(None)
-    };
-    or(async { future.await.map(Some) }, timer).await
+    })
+    .await
 }

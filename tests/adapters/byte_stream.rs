@@ -17,11 +17,11 @@ use tokio::io::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tower_websocket::test::{self, Frame, Peer, Transport};
-use tower_websocket::{AbnormalEnd, ByteStream, CloseCause, Config, WebSocket, accept, connect};
+use tower_websocket::{AbnormalEnd, ByteStream, CloseCause, Config, ServerConfig, WebSocket, accept, connect};
 
 use crate::run::{run, run_paused};
 
-async fn server(config: Config) -> (ByteStream, Peer) {
+async fn server(config: ServerConfig) -> (ByteStream, Peer) {
     let (socket, peer) = test::server("/", config).await;
     (ByteStream::new(socket), peer)
 }
@@ -179,7 +179,7 @@ fn write_that_nobody_waits_for_is_written() {
     run(async || {
         // A transport that takes less than one message.
         let (io, other) = duplex(1024);
-        let socket = WebSocket::from_raw(io, "", tower_websocket::CompletedHandshake::server(), Config::server());
+        let socket = WebSocket::from_raw(io, "", tower_websocket::CompletedHandshake::new(), Config::server());
         let mut stream = ByteStream::new(socket);
         stream.write(&[7; 10_000]).now_or_never().expect("room").unwrap();
         let (mut read, _write) = split(other);
@@ -211,7 +211,7 @@ fn writes_beyond_one_turn_are_written() {
 fn writer_waits_for_a_peer_that_does_not_read() {
     run(async || {
         let (io, other) = duplex(1024);
-        let socket = WebSocket::from_raw(io, "", tower_websocket::CompletedHandshake::server(), Config::server());
+        let socket = WebSocket::from_raw(io, "", tower_websocket::CompletedHandshake::new(), Config::server());
         let mut stream = ByteStream::new(socket);
         let mut taken = 0;
         while let Some(written) = stream.write(&[7; 64 * 1024]).now_or_never() {

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tower_websocket::test::{self, Peer};
 use tower_websocket::{
-    CloseCode, Config, Decode, DecodeError, Encode, EncodeError, Error, Json, JsonSocket, Message, TypedError,
-    TypedSender, TypedSocket, connect,
+    CloseCode, Config, Decode, DecodeError, Encode, EncodeError, Error, Json, JsonSocket, Message, ServerConfig,
+    TypedError, TypedSender, TypedSocket, connect,
 };
 
 use crate::run::{run, run_paused};
@@ -31,7 +31,7 @@ struct Joined {
     members: u32,
 }
 
-async fn server(config: Config) -> (JsonSocket<Command, Joined>, Peer) {
+async fn server(config: ServerConfig) -> (JsonSocket<Command, Joined>, Peer) {
     let (socket, peer) = test::server("/", config).await;
     (TypedSocket::new(socket, Json), peer)
 }

@@ -10,8 +10,8 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message as PeerMessage;
 use tower_websocket::test::{self, Peer, Transport};
 use tower_websocket::{
-    Budget, Charge, CloseCode, Config, ConnectProtocol, HandshakeError, HandshakeRequest, Message, Shutdown,
-    UpgradeError, UpgradeRefusal, Version, WebSocket, answer, connect, is_handshake,
+    Budget, Charge, CloseCode, Config, ConnectProtocol, HandshakeError, HandshakeRequest, Message, ServerConfig,
+    Shutdown, UpgradeError, UpgradeRefusal, Version, WebSocket, answer, connect, is_handshake,
 };
 use websocket_tests::wire::{Answer, Frame, HIXIE76_BODY, HIXIE76_DIGEST, Handshake as Head, VERSIONS};
 
@@ -47,7 +47,7 @@ async fn write_response<B: AsRef<[u8]>>(io: &mut Transport, response: &Response<
 }
 
 /// Serves one connection with an echo.
-async fn serve(mut io: Transport, config: Config) -> Result<(), UpgradeError> {
+async fn serve(mut io: Transport, config: ServerConfig) -> Result<(), UpgradeError> {
     let (request, leftover) = read_request(&mut io).await;
     match answer(&request, &config) {
         Ok((response, pending)) => {
@@ -65,7 +65,7 @@ async fn echo(mut socket: WebSocket<Transport>) {
     }
 }
 
-fn served(config: Config) -> (Transport, JoinHandle<Result<(), UpgradeError>>) {
+fn served(config: ServerConfig) -> (Transport, JoinHandle<Result<(), UpgradeError>>) {
     let (io, other) = test::transport();
     (other, tokio::spawn(serve(io, config)))
 }
