@@ -64,9 +64,7 @@ async fn serve(mut stream: TcpStream, config: ServerConfig) -> io::Result<()> {
         while let Some(event) = driver.poll_event() {
             match event {
                 Event::Connect => driver.start().map_err(io::Error::other)?,
-                Event::Open => {
-                    keepalive = driver.version().map(|version| Keepalive::new(version, Instant::now()));
-                }
+                Event::Open => keepalive = driver.version().map(|version| Keepalive::new(version, Instant::now())),
                 Event::Message(message) => driver.send(message).map_err(io::Error::other)?,
                 Event::Close(close) => println!("close: {}", close.code),
                 _ => {}
@@ -113,9 +111,9 @@ async fn serve(mut stream: TcpStream, config: ServerConfig) -> io::Result<()> {
 
 /// Returns nothing if the timer is first. On a runtime of readiness, as smol is, the future can be dropped then.
 async fn unless<T>(timer: Timer, future: impl Future<Output = io::Result<T>>) -> io::Result<Option<T>> {
-    or(async { future.await.map(Some) }, async {
+    let timer = async {
         timer.await;
         Ok(None)
-    })
-    .await
+    };
+    or(async { future.await.map(Some) }, timer).await
 }

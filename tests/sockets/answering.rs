@@ -114,9 +114,10 @@ fn tungstenite_talks_to_a_stack_of_its_own() {
 #[test]
 fn answer_agrees_to_subprotocol_and_extensions() {
     run(async || {
-        let config = |config: Config| config.extension(PermessageDeflate::new()).unwrap().protocols(["chat"]);
-        let (other, _server) = served(config(Config::server()));
-        let client = connect("ws://localhost/").config(config(Config::client())).over(other);
+        let server = Config::server().extension(PermessageDeflate::new()).unwrap().protocols(["chat"]);
+        let (other, _server) = served(server);
+        let client = Config::client().extension(PermessageDeflate::new()).unwrap().protocols(["chat"]);
+        let client = connect("ws://localhost/").config(client).over(other);
         let (mut socket, response) = client.await.unwrap();
         assert_eq!(socket.protocol(), Some("chat"));
         assert!(response.headers()["sec-websocket-extensions"].to_str().unwrap().starts_with("permessage-deflate"));
