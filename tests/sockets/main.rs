@@ -53,6 +53,7 @@ mod stream_sink;
 mod tcp_keepalive;
 mod threats;
 mod tls;
+mod transport_access;
 mod transports;
 mod upgrade;
 mod versions;

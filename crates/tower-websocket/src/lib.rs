@@ -63,6 +63,8 @@ pub use socket::sender::WebSocketSender;
 pub use socket::split::WebSocketReader;
 #[cfg(feature = "tracing")]
 pub use trace::TracingObserver;
+#[cfg(feature = "tls")]
+pub use transport::tls_session::TlsSession;
 pub use transport::upgraded::Upgraded;
 pub use typed::codec::{Decode, Encode};
 pub use typed::error::{DecodeError, EncodeError, TypedError};

@@ -6,6 +6,7 @@ pub(crate) mod replies;
 pub(crate) mod sender;
 pub(crate) mod split;
 mod traits;
+mod transport;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
