@@ -1,5 +1,5 @@
-//! The core on compio, a runtime of completions (io_uring on Linux): an echo server. Reads and writes own their buffers, and
-//! none is dropped halfway.
+//! The core on compio, a runtime of completions (io_uring on Linux): an echo server. Reads and
+//! writes own their buffers, and none is dropped halfway.
 //!
 //! ```text
 //! cargo run --release --example compio_server -- --addr 127.0.0.1:9004

@@ -1,4 +1,5 @@
-//! The core on smol: an echo server with keepalive pings and a handshake timeout. The same loop fits any runtime.
+//! The core on smol: an echo server with keepalive pings and a handshake timeout. The same loop
+//! fits any runtime.
 //!
 //! ```text
 //! cargo run --release --example smol_server -- --addr 127.0.0.1:9003
@@ -29,7 +30,8 @@ struct Options {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:9003")]
     addr: SocketAddr,
-    /// After how many milliseconds of silence a client is pinged, and how long it may take to answer.
+    /// After how many milliseconds of silence a client is pinged, and how long it may take to
+    /// answer.
     #[arg(long, value_name = "MS", default_value = "20000")]
     ping_interval: u64,
 }
@@ -70,7 +72,8 @@ async fn serve(mut stream: TcpStream, config: ServerConfig) -> io::Result<()> {
                 _ => {}
             }
         }
-        // Nothing is read while something waits to be written, so a client that does not read stops being read from.
+        // Nothing is read while something waits to be written, so a client that does not read stops
+        // being read from.
         let wants_write = driver.output().has_remaining();
         if driver.is_closed() && !wants_write {
             return stream.shutdown(std::net::Shutdown::Write);
@@ -109,7 +112,8 @@ async fn serve(mut stream: TcpStream, config: ServerConfig) -> io::Result<()> {
     }
 }
 
-/// Returns nothing if the timer is first. On a runtime of readiness, as smol is, the future can be dropped then.
+/// Returns nothing if the timer is first. On a runtime of readiness, as smol is, the future can be
+/// dropped then.
 async fn unless<T>(timer: Timer, future: impl Future<Output = io::Result<T>>) -> io::Result<Option<T>> {
     let timer = async {
         timer.await;

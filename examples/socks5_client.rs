@@ -1,5 +1,5 @@
-//! A client through a SOCKS5 proxy (RFC 1928), such as Tor or `ssh -D`, by a connector of hyper-util. Any other Tower service that
-//! connects to a URI is used the same way.
+//! A client through a SOCKS5 proxy (RFC 1928), such as Tor or `ssh -D`, by a connector of
+//! hyper-util. Any other Tower service that connects to a URI is used the same way.
 //!
 //! ```text
 //! cargo run --release --example socks5_client -- --proxy socks5://127.0.0.1:1080 ws://example.com/ hello

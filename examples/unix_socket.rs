@@ -1,5 +1,5 @@
-//! WebSockets over a Unix socket, as between a proxy and an application on one machine: a server and a client. Both take any
-//! `AsyncRead + AsyncWrite` in the same way.
+//! WebSockets over a Unix socket, as between a proxy and an application on one machine: a server
+//! and a client. Both take any `AsyncRead + AsyncWrite` in the same way.
 //!
 //! ```text
 //! cargo run --release --example unix_socket -- serve /run/app.sock

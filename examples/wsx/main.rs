@@ -55,8 +55,8 @@
 //!
 //! # Tunnels
 //!
-//! TCP goes through WebSockets, one for each connection, with a `wsx` at either end or another program that does the same, such
-//! as websockify (`--protocols binary`):
+//! TCP goes through WebSockets, one for each connection, with a `wsx` at either end or another
+//! program that does the same, such as websockify (`--protocols binary`):
 //!
 //! ```text
 //! wsx --listen 0.0.0.0:9001 --tunnel 127.0.0.1:22         WebSockets at 9001, which lead to port 22
@@ -64,8 +64,9 @@
 //! ssh -p 2222 127.0.0.1
 //! ```
 //!
-//! The end of either side ends both, as a WebSocket has no half-close. A WebSocket that breaks off resets the TCP connection. Pages
-//! of other origins may not connect. There is one more line of output, `listening on` the address.
+//! The end of either side ends both, as a WebSocket has no half-close. A WebSocket that breaks off
+//! resets the TCP connection. Pages of other origins may not connect. There is one more line of
+//! output, `listening on` the address.
 //!
 //! # Exit status
 //!

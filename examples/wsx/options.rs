@@ -31,7 +31,8 @@ pub(crate) struct Options {
     /// Ask nothing, and print one JSON object a line and event.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Pass each TCP connection to this address through a WebSocket; with --tunnel, serve the other end there.
+    /// Pass each TCP connection to this address through a WebSocket; with --tunnel, serve the other
+    /// end there.
     #[arg(long, value_name = "ADDR", conflicts_with_all = ["sends", "text", "binary_size", "binary", "json"])]
     pub(crate) listen: Option<String>,
     /// Pass what comes through the WebSockets of --listen to this address, by TCP.

@@ -1,7 +1,7 @@
 //! The examples of other runtimes and streams, run as programs against other implementations.
 //!
-//! `cargo test --workspace` builds them. With `-p websocket-tests` alone, build them before, and after each change:
-//! `cargo build --examples`.
+//! `cargo test --workspace` builds them. With `-p websocket-tests` alone, build them before, and
+//! after each change: `cargo build --examples`.
 
 mod program;
 #[path = "../sockets/run.rs"]

@@ -1,4 +1,5 @@
-//! WebSockets over a Unix socket: the server with tungstenite's client, and the client with axum's server.
+//! WebSockets over a Unix socket: the server with tungstenite's client, and the client with axum's
+//! server.
 
 use std::env;
 use std::path::PathBuf;

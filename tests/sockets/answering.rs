@@ -1,4 +1,5 @@
-//! Handshakes that HTTP stacks other than hyper have read: a parser on a stream, and the crate `h2`.
+//! Handshakes that HTTP stacks other than hyper have read: a parser on a stream, and the crate
+//! `h2`.
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
@@ -76,7 +77,8 @@ fn answered_request_of_any_version_becomes_a_socket_with_its_leftover_bytes() {
         for version in VERSIONS {
             let (other, server) = served(Config::server().allow_drafts(true));
             let mut peer = Peer::new(other);
-            // The 8 bytes of hixie-76 and a whole message, behind the head and in one piece with it.
+            // The 8 bytes of hixie-76 and a whole message, behind the head and in one piece with
+            // it.
             let mut bytes = Head::of(version).bytes();
             bytes.extend(match version.is_hixie() {
                 true => b"\x00early\xff".to_vec(),

@@ -208,7 +208,8 @@ impl IntoResponse for OriginRejection {
     }
 }
 
-/// The rejection of a [`ConnectionLimit`](crate::ConnectionLimit): 429, with `Retry-After` (RFC 6585 §4).
+/// The rejection of a [`ConnectionLimit`](crate::ConnectionLimit): 429, with `Retry-After` (RFC
+/// 6585 §4).
 ///
 /// The response has it in its extensions, so that outer layers can count rejections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -223,11 +224,11 @@ impl IntoResponse for LimitRejection {
     }
 }
 
-/// The reason why a request is not authorized: the rejection of a [`Token`](crate::Token), or the answer of the application to a
-/// token that it does not accept.
+/// The reason why a request is not authorized: the rejection of a [`Token`](crate::Token), or the
+/// answer of the application to a token that it does not accept.
 ///
-/// The response has a `WWW-Authenticate` header with the error code of RFC 6750 §3, and the rejection in its extensions, so
-/// that outer layers can count rejections.
+/// The response has a `WWW-Authenticate` header with the error code of RFC 6750 §3, and the
+/// rejection in its extensions, so that outer layers can count rejections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenRejection {

@@ -10,11 +10,12 @@ use http::request::Parts;
 use self::sources::TokenSources;
 use crate::rejection::TokenRejection;
 
-/// Extractor of the token that a request is authorized by. The application verifies it before it accepts the handshake, so that a
-/// client that may not connect is answered by HTTP, with 401 or 403, and gets no socket.
+/// Extractor of the token that a request is authorized by. The application verifies it before it
+/// accepts the handshake, so that a client that may not connect is answered by HTTP, with 401 or
+/// 403, and gets no socket.
 ///
-/// By default it is that of the header `Authorization: Bearer TOKEN` (RFC 6750 §2.1). As JavaScript in browsers cannot set headers
-/// of a WebSocket, [`TokenSources`] has other places.
+/// By default it is that of the header `Authorization: Bearer TOKEN` (RFC 6750 §2.1). As JavaScript
+/// in browsers cannot set headers of a WebSocket, [`TokenSources`] has other places.
 ///
 /// ```
 /// use axum::extract::State;
@@ -42,8 +43,8 @@ use crate::rejection::TokenRejection;
 ///     Router::new().route("/chat", any(chat)).layer(Extension(TokenSources::new().subprotocol("bearer.")));
 /// ```
 ///
-/// Do not compare a token with a secret by `==`, whose time depends on where the two differ: look up its hash, or verify its
-/// signature.
+/// Do not compare a token with a secret by `==`, whose time depends on where the two differ: look
+/// up its hash, or verify its signature.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Box<str>);
 

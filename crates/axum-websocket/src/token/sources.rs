@@ -6,8 +6,8 @@ use http::request::Parts;
 
 use crate::rejection::TokenRejection;
 
-/// The places that a [`Token`](crate::Token) may be at in a request. Put them into the extensions of requests by
-/// `.layer(Extension(sources))`.
+/// The places that a [`Token`](crate::Token) may be at in a request. Put them into the extensions
+/// of requests by `.layer(Extension(sources))`.
 ///
 /// They are looked at in this order, and the first token that is found counts:
 ///
@@ -37,11 +37,13 @@ impl TokenSources {
         Self::default()
     }
 
-    /// Takes the token from the offered subprotocol that begins with this prefix, which is removed, too. Default: none.
+    /// Takes the token from the offered subprotocol that begins with this prefix, which is removed,
+    /// too. Default: none.
     ///
-    /// The client must offer a subprotocol of the application beside it, which the handler agrees to: browsers fail a connection if
-    /// none of those that they offer is agreed to, and the token must not be repeated in the response. A subprotocol cannot
-    /// contain `/` or `=` (RFC 6455 §4.1), so Base64 has to be base64url without padding.
+    /// The client must offer a subprotocol of the application beside it, which the handler agrees
+    /// to: browsers fail a connection if none of those that they offer is agreed to, and the token
+    /// must not be repeated in the response. A subprotocol cannot contain `/` or `=` (RFC 6455
+    /// §4.1), so Base64 has to be base64url without padding.
     pub fn subprotocol(self, prefix: impl Into<Arc<str>>) -> Self {
         Self { subprotocol: Some(prefix.into()), ..self }
     }
@@ -87,7 +89,8 @@ impl TokenSources {
     }
 }
 
-/// Returns the token of the header `Authorization` (RFC 6750 §2.1). Credentials of another scheme are none.
+/// Returns the token of the header `Authorization` (RFC 6750 §2.1). Credentials of another scheme
+/// are none.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, TokenRejection> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };
@@ -114,8 +117,8 @@ fn items(headers: &HeaderMap, name: HeaderName, separator: char) -> impl Iterato
     lines.flat_map(move |line| line.split(separator)).map(str::trim)
 }
 
-/// Returns the only token, if there is one that is not empty. Of several it would be unclear which one another server, such as a
-/// proxy in front of this one, has verified (RFC 6750 §2).
+/// Returns the only token, if there is one that is not empty. Of several it would be unclear which
+/// one another server, such as a proxy in front of this one, has verified (RFC 6750 §2).
 fn single<T: AsRef<str>>(mut tokens: impl Iterator<Item = T>) -> Result<Option<T>, TokenRejection> {
     let token = tokens.next();
     if tokens.next().is_some() {

@@ -1,4 +1,5 @@
-//! Answers to handshakes that any HTTP stack has read: a request in, a response and a pending socket out.
+//! Answers to handshakes that any HTTP stack has read: a request in, a response and a pending
+//! socket out.
 
 pub(crate) mod pending;
 pub(crate) mod request;
@@ -10,11 +11,13 @@ use self::pending::PendingSocket;
 use self::request::HandshakeRequest;
 use crate::upgrade::error::UpgradeRefusal;
 
-/// Answers a handshake that any HTTP stack has read. Returns the response to send, and a socket that waits for the connection. If
-/// the stack is hyper, use [`upgrade`](fn@crate::upgrade), which obtains the connection as well.
+/// Answers a handshake that any HTTP stack has read. Returns the response to send, and a socket
+/// that waits for the connection. If the stack is hyper, use [`upgrade`](fn@crate::upgrade), which
+/// obtains the connection as well.
 ///
-/// The stack sends the response, and then hands over the connection of HTTP/1.1, or the two directions of one stream of HTTP/2
-/// or HTTP/3 as one `AsyncRead + AsyncWrite`, to [`PendingSocket::open`].
+/// The stack sends the response, and then hands over the connection of HTTP/1.1, or the two
+/// directions of one stream of HTTP/2 or HTTP/3 as one `AsyncRead + AsyncWrite`, to
+/// [`PendingSocket::open`].
 ///
 /// ```
 /// use http::{Request, Response};
@@ -41,8 +44,8 @@ use crate::upgrade::error::UpgradeRefusal;
 /// ```
 ///
 /// On HTTP/2 and HTTP/3 the request must have the pseudo-header `:protocol` in its extensions, as a
-/// [`ConnectProtocol`](crate::ConnectProtocol) or as hyper's `Protocol`. A stack that has another type for it is adapted by
-/// one line, here for the crate `h2`:
+/// [`ConnectProtocol`](crate::ConnectProtocol) or as hyper's `Protocol`. A stack that has another
+/// type for it is adapted by one line, here for the crate `h2`:
 ///
 /// ```
 /// # use http::Request;
@@ -57,13 +60,13 @@ use crate::upgrade::error::UpgradeRefusal;
 /// }
 /// ```
 ///
-/// To look at the handshake before it is answered, use [`HandshakeRequest`]. The observer is notified of a request that is refused
-/// here.
+/// To look at the handshake before it is answered, use [`HandshakeRequest`]. The observer is
+/// notified of a request that is refused here.
 ///
 /// # Errors
 ///
-/// If the request cannot be accepted. The refusal is a response to send. One for which [`UpgradeRefusal::is_plain_http`] returns
-/// `true` may be served as plain HTTP instead.
+/// If the request cannot be accepted. The refusal is a response to send. One for which
+/// [`UpgradeRefusal::is_plain_http`] returns `true` may be served as plain HTTP instead.
 pub fn answer<B>(request: &Request<B>, config: &ServerConfig) -> Result<(Response<()>, PendingSocket), UpgradeRefusal> {
     HandshakeRequest::new(request).inspect_err(|refusal| refusal.report_to(config))?.accept(config)
 }

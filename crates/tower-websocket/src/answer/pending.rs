@@ -28,14 +28,16 @@ impl PendingSocket {
         Self { driver, is_multiplexed, membership: None, held: Held::default() }
     }
 
-    /// Adds the socket to those that a shutdown closes, from here on. If that [has begun](Shutdown::has_begun), send
-    /// [`UpgradeRefusal::ShuttingDown`](crate::UpgradeRefusal::ShuttingDown) instead of the response.
+    /// Adds the socket to those that a shutdown closes, from here on. If that [has
+    /// begun](Shutdown::has_begun), send
+    /// [`UpgradeRefusal::ShuttingDown`](crate::UpgradeRefusal::ShuttingDown) instead of the
+    /// response.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { membership: Some(shutdown.join()), ..self }
     }
 
-    /// Keeps a guard, such as a [`ConnectionPermit`](crate::ConnectionPermit), until the socket is dropped and its last bytes are
-    /// written, or until the handshake fails.
+    /// Keeps a guard, such as a [`ConnectionPermit`](crate::ConnectionPermit), until the socket is
+    /// dropped and its last bytes are written, or until the handshake fails.
     pub fn hold(mut self, guard: impl Send + 'static) -> Self {
         self.held.push(guard);
         self
@@ -53,10 +55,11 @@ impl PendingSocket {
         self.driver.protocol()
     }
 
-    /// Opens the socket over the connection that the response was sent on. `leftover` is what the HTTP stack has read behind the
-    /// request, often nothing.
+    /// Opens the socket over the connection that the response was sent on. `leftover` is what the
+    /// HTTP stack has read behind the request, often nothing.
     ///
-    /// A socket of hixie-76 opens when 8 more bytes have been received and answered, all others at once. It takes no longer than
+    /// A socket of hixie-76 opens when 8 more bytes have been received and answered, all others at
+    /// once. It takes no longer than
     /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
     ///
     /// # Errors

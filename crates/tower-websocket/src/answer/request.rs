@@ -7,9 +7,10 @@ use websocket_driver::{ConnectProtocol, Handshake, HandshakeError, ServerConfig,
 use super::pending::PendingSocket;
 use crate::upgrade::error::UpgradeRefusal;
 
-/// Returns whether a request that an HTTP stack has read asks for a WebSocket: on HTTP/1.1 by its headers (RFC 6455 §4.2.1), on
-/// HTTP/2 and HTTP/3 by the method CONNECT and the pseudo-header `:protocol` (RFC 8441 §4, RFC 9220 §3), which hyper's `Protocol`
-/// or a [`ConnectProtocol`] in the extensions holds. A request of HTTP/1.0 never does (RFC 9110 §7.8).
+/// Returns whether a request that an HTTP stack has read asks for a WebSocket: on HTTP/1.1 by its
+/// headers (RFC 6455 §4.2.1), on HTTP/2 and HTTP/3 by the method CONNECT and the pseudo-header
+/// `:protocol` (RFC 8441 §4, RFC 9220 §3), which hyper's `Protocol` or a [`ConnectProtocol`] in the
+/// extensions holds. A request of HTTP/1.0 never does (RFC 9110 §7.8).
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
     if request.version() < http::Version::HTTP_2 {
         websocket_driver::is_handshake(request)
@@ -86,18 +87,20 @@ impl HandshakeRequest {
         &self.handshake
     }
 
-    /// Returns the handshake, to choose the subprotocol or to set the URI that the client asked for.
+    /// Returns the handshake, to choose the subprotocol or to set the URI that the client asked
+    /// for.
     pub fn handshake_mut(&mut self) -> &mut Handshake {
         &mut self.handshake
     }
 
-    /// Accepts the handshake. Returns the response to send, and a socket that waits for the connection.
+    /// Accepts the handshake. Returns the response to send, and a socket that waits for the
+    /// connection.
     ///
     /// # Errors
     ///
-    /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up; and if the 8 bytes
-    /// of a hixie-76 request are declared as its body, which only [`WebSocketLayer`](crate::WebSocketLayer) and
-    /// [`accept`](fn@crate::accept) can read.
+    /// If the configuration does not allow the version, the head exceeds its limits, or its budget
+    /// is used up; and if the 8 bytes of a hixie-76 request are declared as its body, which only
+    /// [`WebSocketLayer`](crate::WebSocketLayer) and [`accept`](fn@crate::accept) can read.
     pub fn accept(self, config: &ServerConfig) -> Result<(Response<()>, PendingSocket), UpgradeRefusal> {
         let has_declared_body = self.has_declared_body;
         let answered = self.accept_with_body(config)?;

@@ -11,11 +11,13 @@ use std::time::Duration;
 use self::refusal::TooManyConnections;
 use crate::sync::{Mutex, lock};
 
-/// A limit of the connections that each key may have at once, such as a user or an IP address. Clones share the same limit.
+/// A limit of the connections that each key may have at once, such as a user or an IP address.
+/// Clones share the same limit.
 ///
-/// A connection counts from [`acquire`](Self::acquire) to the drop of the [`ConnectionPermit`]. A permit that is given to the
-/// handshake by `hold` ([`Upgrade::hold`](crate::Upgrade::hold), `WebSocketUpgrade::hold` of `axum-websocket`) is dropped with the
-/// socket, and also if the handshake fails:
+/// A connection counts from [`acquire`](Self::acquire) to the drop of the [`ConnectionPermit`]. A
+/// permit that is given to the handshake by `hold` ([`Upgrade::hold`](crate::Upgrade::hold),
+/// `WebSocketUpgrade::hold` of `axum-websocket`) is dropped with the socket, and also if the
+/// handshake fails:
 ///
 /// ```
 /// use http::{Request, Response};
@@ -42,8 +44,9 @@ use crate::sync::{Mutex, lock};
 /// }
 /// ```
 ///
-/// It holds an entry for each key that has connections. A limit per address should count the /64 of an IPv6 address, as a
-/// host has all of that, and behind a proxy the address that the proxy reports.
+/// It holds an entry for each key that has connections. A limit per address should count the /64 of
+/// an IPv6 address, as a host has all of that, and behind a proxy the address that the proxy
+/// reports.
 pub struct ConnectionLimit<K>(Arc<Inner<K>>);
 
 struct Inner<K> {
@@ -60,8 +63,8 @@ impl<K: Eq + Hash + Clone> ConnectionLimit<K> {
         Self::with_retry_after(max, Duration::from_secs(10))
     }
 
-    /// Creates a limit of `max` connections for each key, and sets how long refused clients are asked to wait by `Retry-After`, in
-    /// whole seconds.
+    /// Creates a limit of `max` connections for each key, and sets how long refused clients are
+    /// asked to wait by `Retry-After`, in whole seconds.
     #[must_use]
     pub fn with_retry_after(max: usize, retry_after: Duration) -> Self {
         Self(Arc::new(Inner { max, retry_after, counts: Mutex::default() }))

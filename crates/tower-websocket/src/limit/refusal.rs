@@ -14,8 +14,8 @@ impl TooManyConnections {
         self.retry_after
     }
 
-    /// Returns the response: 429 with `Retry-After` (RFC 6585 §4), a line of plain text, and this refusal in its
-    /// [extensions](Response::extensions).
+    /// Returns the response: 429 with `Retry-After` (RFC 6585 §4), a line of plain text, and this
+    /// refusal in its [extensions](Response::extensions).
     ///
     /// ```
     /// use tower_websocket::ConnectionLimit;

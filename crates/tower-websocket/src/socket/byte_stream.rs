@@ -14,13 +14,16 @@ use super::abnormal_end::AbnormalEnd;
 use crate::error::Error;
 use crate::transport::upgraded::Upgraded;
 
-/// The longest message that is sent: 64 KiB. A peer may limit messages to less than what one write holds.
+/// The longest message that is sent: 64 KiB. A peer may limit messages to less than what one write
+/// holds.
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
-/// A socket as a stream of bytes, to tunnel another protocol through it, or for code that expects a TCP stream.
+/// A socket as a stream of bytes, to tunnel another protocol through it, or for code that expects a
+/// TCP stream.
 ///
-/// Reading returns the payloads of the messages that are received, binary or text, one after the other. Each write sends one binary
-/// message of at most 64 KiB, which leaves at once, as on a TCP stream with `TCP_NODELAY`. Pings are answered while it is read from.
+/// Reading returns the payloads of the messages that are received, binary or text, one after the
+/// other. Each write sends one binary message of at most 64 KiB, which leaves at once, as on a TCP
+/// stream with `TCP_NODELAY`. Pings are answered while it is read from.
 ///
 /// ```
 /// use tokio::io::copy_bidirectional;
@@ -36,8 +39,9 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 ///
 /// # End
 ///
-/// A close by the peer with [`CloseCode::NORMAL`], [`CloseCode::GOING_AWAY`] or no code is the end of the stream. Every other end is
-/// an error of each read, as what was received may not be all that was sent. The error holds an [`AbnormalEnd`]:
+/// A close by the peer with [`CloseCode::NORMAL`], [`CloseCode::GOING_AWAY`] or no code is the end
+/// of the stream. Every other end is an error of each read, as what was received may not be all
+/// that was sent. The error holds an [`AbnormalEnd`]:
 ///
 /// | the connection ended | [`io::ErrorKind`] |
 /// |---|---|
@@ -47,14 +51,15 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 /// | by a timeout | `TimedOut` |
 /// | by a protocol violation or an exceeded limit | `InvalidData` |
 ///
-/// Shutting it down closes the connection with [`CloseCode::NORMAL`]. What the peer sends before it answers the close can still be
-/// read, but a WebSocket has no half-close: most peers send nothing more once they have received a close (RFC 6455 §5.5.1). If
-/// it is dropped without that, what was written still leaves, and the peer sees an end without a close.
+/// Shutting it down closes the connection with [`CloseCode::NORMAL`]. What the peer sends before it
+/// answers the close can still be read, but a WebSocket has no half-close: most peers send nothing
+/// more once they have received a close (RFC 6455 §5.5.1). If it is dropped without that, what was
+/// written still leaves, and the peer sees an end without a close.
 ///
 /// # Cancel safety
 ///
-/// No byte is lost or sent twice if a future that reads or writes is dropped, as far as the method that it belongs to promises that
-/// for any stream.
+/// No byte is lost or sent twice if a future that reads or writes is dropped, as far as the method
+/// that it belongs to promises that for any stream.
 pub struct ByteStream<T = Upgraded> {
     socket: WebSocket<T>,
     /// What is left of a message that was received.
@@ -62,7 +67,8 @@ pub struct ByteStream<T = Upgraded> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream<T> {
-    /// Creates a stream over a socket. It needs a version that has binary messages, as RFC 6455 does.
+    /// Creates a stream over a socket. It needs a version that has binary messages, as RFC 6455
+    /// does.
     #[must_use]
     pub fn new(socket: WebSocket<T>) -> Self {
         Self { socket, read: Bytes::new() }

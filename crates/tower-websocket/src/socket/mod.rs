@@ -418,9 +418,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.join(shutdown.join());
     }
 
-    /// Keeps a guard until the connection is dropped: the socket and the senders of its split are dropped then, and its last bytes
-    /// written. Guards are values that do something on drop, such as a [`ConnectionPermit`](crate::ConnectionPermit), a permit of a
-    /// semaphore or a gauge.
+    /// Keeps a guard until the connection is dropped: the socket and the senders of its split are
+    /// dropped then, and its last bytes written. Guards are values that do something on drop, such
+    /// as a [`ConnectionPermit`](crate::ConnectionPermit), a permit of a semaphore or a gauge.
     pub fn hold(&mut self, guard: impl Send + 'static) {
         let mut held = Held::default();
         held.push(guard);

@@ -13,12 +13,15 @@ use crate::transport::tcp;
 #[cfg(feature = "tls")]
 use crate::transport::tls_session::{TlsSession, tls_session};
 
-/// The transport below the socket. It is known if it is a `TcpStream` of tokio, or TLS by `tokio-rustls` over one (feature `tls`): under
-/// hyper and axum, with [`accept`](fn@crate::accept) and with [`connect`](https://docs.rs/tower-websocket/latest/tower_websocket/fn.connect.html).
-/// It is not known on HTTP/2, where it is shared with other streams: take the address from the server that accepts the
-/// connection, as `ConnectInfo` of axum does. Once the connection has ended, there is none.
+/// The transport below the socket. It is known if it is a `TcpStream` of tokio, or TLS by
+/// `tokio-rustls` over one (feature `tls`): under hyper and axum, with [`accept`](fn@crate::accept)
+/// and with [`connect`](https://docs.rs/tower-websocket/latest/tower_websocket/fn.connect.html). It
+/// is not known on HTTP/2, where it is shared with other streams: take the address from the server
+/// that accepts the connection, as `ConnectInfo` of axum does. Once the connection has ended, there
+/// is none.
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
-    /// Returns the address of the peer, or of the last proxy before this side, if the transport is known.
+    /// Returns the address of the peer, or of the last proxy before this side, if the transport is
+    /// known.
     ///
     /// ```
     /// # use tower_websocket::WebSocket;
@@ -33,24 +36,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.with_tcp(|stream| stream.peer_addr()).ok()
     }
 
-    /// Returns the address of this side, if the transport is known, as [`peer_addr`](Self::peer_addr) does.
+    /// Returns the address of this side, if the transport is known, as
+    /// [`peer_addr`](Self::peer_addr) does.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.with_tcp(|stream| stream.local_addr()).ok()
     }
 
-    /// Sets `TCP_NODELAY`, which has a message sent at once although an earlier one is not acknowledged. Default: set, except over
-    /// streams that [`accept`](fn@crate::accept) and [`from_raw`](Self::from_raw) were given.
+    /// Sets `TCP_NODELAY`, which has a message sent at once although an earlier one is not
+    /// acknowledged. Default: set, except over streams that [`accept`](fn@crate::accept) and
+    /// [`from_raw`](Self::from_raw) were given.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`] if the transport is not known, as of [`peer_addr`](Self::peer_addr), and errors of the system.
+    /// [`io::ErrorKind::Unsupported`] if the transport is not known, as of
+    /// [`peer_addr`](Self::peer_addr), and errors of the system.
     pub fn set_tcp_nodelay(&self, is_set: bool) -> io::Result<()> {
         self.with_tcp(|stream| stream.set_nodelay(is_set))
     }
 
-    /// Has TCP itself probe a peer that has been silent for this time, and then as often. `None` ends that. Default: off, as the
-    /// pings of [`Config::ping_interval`](crate::Config::ping_interval) find out more; on for the hixie drafts, which have no pings.
+    /// Has TCP itself probe a peer that has been silent for this time, and then as often. `None`
+    /// ends that. Default: off, as the pings of
+    /// [`Config::ping_interval`](crate::Config::ping_interval) find out more; on for the hixie
+    /// drafts, which have no pings.
     ///
     /// # Errors
     ///
@@ -65,7 +73,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         })
     }
 
-    /// Returns the result of the TLS handshake, if the transport is TLS and known, as of [`peer_addr`](Self::peer_addr).
+    /// Returns the result of the TLS handshake, if the transport is TLS and known, as of
+    /// [`peer_addr`](Self::peer_addr).
     ///
     /// ```
     /// # use tower_websocket::WebSocket;

@@ -9,14 +9,15 @@ use super::tls_stream::ReportingStream;
 use super::upgraded::Upgraded;
 use tokio::net::TcpStream;
 
-/// The result of the TLS handshake below a socket (feature `tls`): see [`WebSocket::tls_session`](crate::WebSocket::tls_session).
+/// The result of the TLS handshake below a socket (feature `tls`): see
+/// [`WebSocket::tls_session`](crate::WebSocket::tls_session).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsSession {
     /// The application protocol that was agreed to by ALPN (RFC 7301), such as `http/1.1`.
     pub alpn_protocol: Option<Vec<u8>>,
-    /// The certificates of the peer, its own first. It has been verified as the configuration of rustls says, and there is none
-    /// of a client that was not asked for one.
+    /// The certificates of the peer, its own first. It has been verified as the configuration of
+    /// rustls says, and there is none of a client that was not asked for one.
     pub peer_certificates: Vec<CertificateDer<'static>>,
     /// The version of TLS.
     pub protocol_version: Option<ProtocolVersion>,

@@ -44,11 +44,12 @@ pub trait Encode<T: ?Sized> {
 
 /// The reverse of [`Encode`]. What is decoded was sent by the peer, and may be anything.
 pub trait Decode<T> {
-    /// Decodes a message. To go on after an invalid message, instead of closing the connection, decode to a type that can hold it,
-    /// such as a `Result`.
+    /// Decodes a message. To go on after an invalid message, instead of closing the connection,
+    /// decode to a type that can hold it, such as a `Result`.
     ///
     /// # Errors
     ///
-    /// If the message is not a valid encoding of a value. The connection is closed with the code of the error.
+    /// If the message is not a valid encoding of a value. The connection is closed with the code of
+    /// the error.
     fn decode(&self, message: Message) -> Result<T, DecodeError>;
 }

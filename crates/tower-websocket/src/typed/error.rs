@@ -28,15 +28,16 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Creates an error that closes the connection with this code: [`CloseCode::UNSUPPORTED_DATA`] for a type of message that is
-    /// not accepted, or one of the application. One that may not be sent is replaced by [`CloseCode::INVALID_PAYLOAD`].
+    /// Creates an error that closes the connection with this code: [`CloseCode::UNSUPPORTED_DATA`]
+    /// for a type of message that is not accepted, or one of the application. One that may not be
+    /// sent is replaced by [`CloseCode::INVALID_PAYLOAD`].
     pub fn new(code: CloseCode, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let code = if code.is_sendable() { code } else { CloseCode::INVALID_PAYLOAD };
         Self { code, source: source.into() }
     }
 
-    /// Creates an error for data that is not consistent with its type: it closes with [`CloseCode::INVALID_PAYLOAD`], 1007
-    /// (RFC 6455 §7.4.1).
+    /// Creates an error for data that is not consistent with its type: it closes with
+    /// [`CloseCode::INVALID_PAYLOAD`], 1007 (RFC 6455 §7.4.1).
     pub fn invalid_data(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(CloseCode::INVALID_PAYLOAD, source)
     }

@@ -9,9 +9,10 @@ use crate::transport::upgraded::Upgraded;
 
 /// Values as JSON, each a text message (feature `json`).
 ///
-/// A text that is not the JSON of a value closes the connection with 1007, a binary message with 1003 (RFC 6455 §7.4.1). The size of
-/// messages is limited by [`Config::max_message_size`](crate::Config::max_message_size), and the depth of the JSON to 128 by
-/// `serde_json`.
+/// A text that is not the JSON of a value closes the connection with 1007, a binary message with
+/// 1003 (RFC 6455 §7.4.1). The size of messages is limited by
+/// [`Config::max_message_size`](crate::Config::max_message_size), and the depth of the JSON to 128
+/// by `serde_json`.
 // Exhaustive: it has no options.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json;

@@ -9,7 +9,8 @@ use super::error::TypedError;
 use crate::socket::sender::WebSocketSender;
 use crate::transport::upgraded::Upgraded;
 
-/// Sends values of the type `Out` on a [`TypedSocket`](crate::TypedSocket) that another task receives from.
+/// Sends values of the type `Out` on a [`TypedSocket`](crate::TypedSocket) that another task
+/// receives from.
 ///
 /// ```
 /// use tower_websocket::{Encode, TypedError, TypedSender};
@@ -25,7 +26,8 @@ pub struct TypedSender<C, Out: ?Sized, T = Upgraded> {
 }
 
 impl<C, Out: ?Sized, T> TypedSender<C, Out, T> {
-    /// Creates a sender of values over a sender of messages, such as one of [`WebSocket::split`](crate::WebSocket::split).
+    /// Creates a sender of values over a sender of messages, such as one of
+    /// [`WebSocket::split`](crate::WebSocket::split).
     pub fn new(sender: WebSocketSender<T>, codec: C) -> Self {
         Self { sender, codec, values: PhantomData }
     }
@@ -41,8 +43,8 @@ impl<C, Out: ?Sized, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSe
     ///
     /// # Errors
     ///
-    /// [`TypedError::Encode`] if the value has no encoding, in which case nothing was sent; [`TypedError::Socket`], as
-    /// [`WebSocketSender::send`].
+    /// [`TypedError::Encode`] if the value has no encoding, in which case nothing was sent;
+    /// [`TypedError::Socket`], as [`WebSocketSender::send`].
     ///
     /// # Cancel safety
     ///

@@ -13,17 +13,20 @@ use super::sender::TypedSender;
 use crate::socket::WebSocket;
 use crate::transport::upgraded::Upgraded;
 
-/// A socket of values, which receives `In` and sends `Out` by the encoding `C`. With the feature `json`, see
+/// A socket of values, which receives `In` and sends `Out` by the encoding `C`. With the feature
+/// `json`, see
 /// [`JsonSocket`](https://docs.rs/tower-websocket/latest/tower_websocket/type.JsonSocket.html).
 ///
-/// Whatever does not depend on the type of the values is done by the socket below, which [`get_mut`](Self::get_mut) returns: closing,
-/// pings, the cause of the end.
+/// Whatever does not depend on the type of the values is done by the socket below, which
+/// [`get_mut`](Self::get_mut) returns: closing, pings, the cause of the end.
 ///
 /// # Invalid messages
 ///
-/// A message that cannot be decoded closes the connection, with the code of the [`DecodeError`](crate::DecodeError), and is returned
-/// by [`recv`](Self::recv) as an error. Messages behind it are dropped. Messages over
-/// [`Config::max_message_size`](crate::Config::max_message_size) close it with 1009, as on every socket.
+/// A message that cannot be decoded closes the connection, with the code of the
+/// [`DecodeError`](crate::DecodeError), and is returned by [`recv`](Self::recv) as an error.
+/// Messages behind it are dropped. Messages over
+/// [`Config::max_message_size`](crate::Config::max_message_size) close it with 1009, as on every
+/// socket.
 pub struct TypedSocket<C, In, Out, T = Upgraded> {
     socket: WebSocket<T>,
     codec: C,
@@ -57,8 +60,8 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
     ///
     /// # Errors
     ///
-    /// [`TypedError::Socket`], as [`WebSocket::recv`]; [`TypedError::Decode`] for an invalid message, which closes the connection.
-    /// After either there is nothing but `None`.
+    /// [`TypedError::Socket`], as [`WebSocket::recv`]; [`TypedError::Decode`] for an invalid
+    /// message, which closes the connection. After either there is nothing but `None`.
     ///
     /// # Cancel safety
     ///
@@ -74,8 +77,8 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
     ///
     /// # Errors
     ///
-    /// [`TypedError::Encode`] if the value has no encoding, in which case nothing was sent; [`TypedError::Socket`], as
-    /// [`WebSocket::send`].
+    /// [`TypedError::Encode`] if the value has no encoding, in which case nothing was sent;
+    /// [`TypedError::Socket`], as [`WebSocket::send`].
     ///
     /// # Cancel safety
     ///
@@ -112,7 +115,8 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
             let decoded = self.codec.decode(message);
             if let Err(error) = &decoded {
                 self.has_failed = true;
-                // Fails only on a connection that is closing, which is what is wanted. The background writes it.
+                // Fails only on a connection that is closing, which is what is wanted. The
+                // background writes it.
                 let _ = self.socket.start_close(error.close_code(), &error.to_string());
             }
             return Poll::Ready(Some(decoded.map_err(TypedError::Decode)));

@@ -169,8 +169,8 @@ impl Upgrade {
         Self { pending: self.pending.shutdown(shutdown), ..self }
     }
 
-    /// Keeps a guard, such as a [`ConnectionPermit`](crate::ConnectionPermit), until the socket is dropped and its last bytes are
-    /// written, or until the handshake fails.
+    /// Keeps a guard, such as a [`ConnectionPermit`](crate::ConnectionPermit), until the socket is
+    /// dropped and its last bytes are written, or until the handshake fails.
     pub fn hold(self, guard: impl Send + 'static) -> Self {
         Self { pending: self.pending.hold(guard), ..self }
     }

@@ -70,8 +70,8 @@ impl Handshake {
     /// Parses the head of a request. The URI is taken from an [`OriginalUri`](crate::OriginalUri)
     /// in the request's extensions, if there is one.
     ///
-    /// On HTTP/2 and later, the pseudo-header `:protocol` is taken from a [`ConnectProtocol`] in the
-    /// extensions. Without one, the caller must have checked it, as it is not part of an
+    /// On HTTP/2 and later, the pseudo-header `:protocol` is taken from a [`ConnectProtocol`] in
+    /// the extensions. Without one, the caller must have checked it, as it is not part of an
     /// [`http::Request`].
     ///
     /// # Errors
