@@ -1,5 +1,5 @@
-#[cfg(feature = "http2")]
 use std::any::Any;
+#[cfg(feature = "http2")]
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice};
