@@ -138,7 +138,8 @@ impl UpgradeRequest {
 
 /// A handshake that is answered, on the way to be a [`WebSocket`]: await it, after the response was returned.
 ///
-/// It takes no longer than [`Config::handshake_timeout`]. Dropping it drops the connection.
+/// It takes no longer than [`Config::handshake_timeout`](crate::Config::handshake_timeout). Dropping
+/// it drops the connection.
 #[must_use = "the connection is dropped where this is not awaited"]
 pub struct Upgrade {
     on_upgrade: OnUpgrade,
