@@ -14,7 +14,8 @@ use tower_websocket::{Config, Message, connect};
 #[derive(Debug, Args)]
 pub(crate) struct ClientOptions {
     /// URL of the server, ws: or wss:.
-    url: String,
+    #[arg(required = true)]
+    url: Option<String>,
     /// Offer permessage-deflate.
     #[arg(long)]
     deflate: bool,
@@ -67,7 +68,8 @@ impl ClientOptions {
         if self.deflate {
             config = config.extension(PermessageDeflate::new())?;
         }
-        let mut request = connect(self.url.as_str()).config(config).protocols(&self.protocols);
+        let url = self.url.as_deref().ok_or("there is no URL")?;
+        let mut request = connect(url).config(config).protocols(&self.protocols);
         if let Some(proxy) = &self.proxy {
             request = request.proxy(proxy.parse()?);
         }

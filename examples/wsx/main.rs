@@ -53,6 +53,21 @@
 //! `error`, and behind it an `eof` if a connection stood by then: to a server that refused, or that TLS failed with, or to
 //! a proxy.
 //!
+//! # Tunnels
+//!
+//! TCP goes through WebSockets, one for each connection, with a `wsx` at either end or another
+//! program that does the same, such as websockify (`--protocols binary`):
+//!
+//! ```text
+//! wsx --listen 0.0.0.0:9001 --tunnel 127.0.0.1:22         WebSockets at 9001, which lead to port 22
+//! wsx ws://example.com:9001 --listen 127.0.0.1:2222       TCP at 2222, which leads there
+//! ssh -p 2222 127.0.0.1
+//! ```
+//!
+//! The end of either side ends both, as a WebSocket has no half-close. A WebSocket that breaks off
+//! resets the TCP connection. Pages of other origins may not connect. There is one more line of
+//! output, `listening on` the address.
+//!
 //! # Exit status
 //!
 //! 1 where no socket was opened or an error was told; 2 for options that are wrong; 0 else, whoever closed.
@@ -75,6 +90,7 @@ mod prompt;
 mod record;
 mod screen;
 mod session;
+mod tunnel;
 mod view;
 mod visible;
 
@@ -114,6 +130,9 @@ async fn main() -> ExitCode {
 
 /// Tells whether all went well.
 async fn run(options: Options) -> io::Result<bool> {
+    if let Some(address) = &options.listen {
+        return tunnel::run(address, &options).await.map(|()| true);
+    }
     let view = View::of(&options);
     let tunnel = Arc::new(AtomicBool::new(false));
     let (socket, response) = match connect(&options, view, tunnel.clone()).await {

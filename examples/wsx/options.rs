@@ -10,7 +10,7 @@ const MAX_REASON: usize = 123;
 
 /// Talks to a WebSocket: what is typed is sent, what comes is printed. /help tells the commands.
 #[derive(Debug, Parser)]
-#[command(name = "wsx")]
+#[command(name = "wsx", mut_arg("url", |url| url.required(false).required_unless_present("tunnel")))]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) client: ClientOptions,
@@ -31,6 +31,13 @@ pub(crate) struct Options {
     /// Ask nothing, and print one JSON object a line and event.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Pass each TCP connection to this address through a WebSocket; with --tunnel, serve the other
+    /// end there.
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["sends", "text", "binary_size", "binary", "json"])]
+    pub(crate) listen: Option<String>,
+    /// Pass what comes through the WebSockets of --listen to this address, by TCP.
+    #[arg(long, value_name = "HOST:PORT", requires = "listen", conflicts_with = "url")]
+    pub(crate) tunnel: Option<String>,
 }
 
 impl Options {

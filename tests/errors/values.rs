@@ -9,10 +9,13 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use permessage_deflate::WindowBits;
-use tower_websocket::Error;
 use tower_websocket::client::ConnectError;
+use tower_websocket::error::AbnormalEnd;
+use tower_websocket::limit::{ConnectionLimit, TooManyConnections};
 use tower_websocket::origin::{OriginRefusal, PatternError};
 use tower_websocket::server::{AcceptError, PlainHttp, UpgradeError, UpgradeRefusal};
+use tower_websocket::typed::{DecodeError, EncodeError, TypedError};
+use tower_websocket::{CloseCause, Error};
 use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
 };
@@ -191,8 +194,14 @@ fn sockets() -> Vec<Checked> {
     checked! {
         Error::Io = Error::Io(broken_pipe()), because broken_pipe();
         Error::Protocol = Error::Protocol(ProtocolError::ReservedBits), because ProtocolError::ReservedBits;
+        AbnormalEnd = AbnormalEnd::from(CloseCause::Reset);
         Error::NoPong = Error::NoPong;
         Error::Send = Error::Send(SendError::Closed), because SendError::Closed;
+        TypedError::Socket = TypedError::from(Error::NoPong);
+        TypedError::Decode = TypedError::from(DecodeError::invalid_data(ResponseFault::Ended)), because ResponseFault::Ended;
+        TypedError::Encode = TypedError::from(EncodeError::new(ResponseFault::Ended)), because ResponseFault::Ended;
+        DecodeError = DecodeError::invalid_data(ResponseFault::Ended), because ResponseFault::Ended;
+        EncodeError = EncodeError::new(ResponseFault::Ended), because ResponseFault::Ended;
     }
 }
 
@@ -251,11 +260,21 @@ fn origins() -> Vec<Checked> {
         OriginRefusal::Host = OriginRefusal::Host;
         OriginRefusal::MalformedHost = OriginRefusal::MalformedHost;
         OriginRejection = rejection::OriginRejection::from(OriginRefusal::Null), because OriginRefusal::Null;
+        TooManyConnections = too_many();
+        LimitRejection = rejection::LimitRejection::from(too_many());
+        TokenRejection::Missing = rejection::TokenRejection::Missing;
+        TokenRejection::Malformed = rejection::TokenRejection::Malformed;
+        TokenRejection::Invalid = rejection::TokenRejection::Invalid;
+        TokenRejection::Forbidden = rejection::TokenRejection::Forbidden;
         PatternError::Origin = PatternError::Origin("x".into());
         PatternError::Null = PatternError::Null;
         PatternError::Wildcard = PatternError::Wildcard("*".into());
         PatternError::Host = PatternError::Host("a b".into());
     }
+}
+
+fn too_many() -> TooManyConnections {
+    ConnectionLimit::new(0).acquire(()).expect_err("none is allowed")
 }
 
 fn refusal(error: HandshakeError) -> UpgradeRefusal {
@@ -323,7 +342,6 @@ fn axum_shapes() -> Vec<Checked> {
         WebSocketUpgradeRejection::MethodNotConnect = method, because HandshakeError::Method;
         OtherRejection = no_host, because HandshakeError::Host;
         WebSocketUpgradeRejection::OtherRejection = other, because HandshakeError::Host;
-        AbnormalEnd = abnormal_end();
     }
 }
 
@@ -403,16 +421,5 @@ fn too_many_connections() -> websocket_hub::TooManyConnections {
         let hub = websocket_hub::Hub::new(websocket_hub::HubConfig::new().max_members_per_user(0));
         let (socket, _peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
         hub.join_as(socket.sender(), "user").expect_err("nobody may join")
-    })
-}
-
-fn abnormal_end() -> axum_websocket::ws::AbnormalEnd {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let (socket, peer) = tower_websocket::test::server("/", tower_websocket::Config::server()).await;
-        drop(peer);
-        let error = axum_websocket::ws::WebSocket::from(socket).recv().await.expect("an end").expect_err("no message");
-        let cause = error.source().and_then(|cause| cause.downcast_ref());
-        cause.cloned().unwrap_or_else(|| panic!("{error:?}"))
     })
 }

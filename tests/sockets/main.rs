@@ -3,6 +3,7 @@
 
 mod accept_requests;
 mod accepting;
+mod answering;
 mod arrivals;
 mod backpressure;
 mod budget;
@@ -52,6 +53,7 @@ mod stream_sink;
 mod tcp_keepalive;
 mod threats;
 mod tls;
+mod transport_access;
 mod transports;
 mod upgrade;
 mod versions;

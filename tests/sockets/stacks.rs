@@ -158,7 +158,7 @@ fn extractor(config: ServerConfig, seen: UnboundedSender<Seen>) -> Router {
     Router::new().fallback(handler).layer(Extension(config))
 }
 
-async fn inner(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(crate) async fn inner(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::new(INNER.into()));
     *response.status_mut() = StatusCode::NOT_FOUND;
     Ok(response)

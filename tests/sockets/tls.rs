@@ -39,12 +39,22 @@ pub(crate) fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Connects with a client that trusts the certificate and offers only this protocol.
-pub(crate) async fn connect(stream: TcpStream, alpn: &str) -> client::TlsStream<TcpStream> {
+/// Returns the certificate.
+pub(crate) fn certificate() -> &'static CertificateDer<'static> {
+    &identity().certificate
+}
+
+/// Returns the configuration of a client that trusts the certificate.
+pub(crate) fn client_config() -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(identity().certificate.clone()).expect("a certificate");
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let mut config = config.expect("versions").with_root_certificates(roots).with_no_client_auth();
+    config.expect("versions").with_root_certificates(roots).with_no_client_auth()
+}
+
+/// Connects with a client that trusts the certificate and offers only this protocol.
+pub(crate) async fn connect(stream: TcpStream, alpn: &str) -> client::TlsStream<TcpStream> {
+    let mut config = client_config();
     config.alpn_protocols = vec![alpn.into()];
     let name = ServerName::try_from(NAME).expect("a name");
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a TLS handshake");

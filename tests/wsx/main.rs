@@ -22,3 +22,4 @@ mod sending;
 mod servers;
 #[cfg(unix)]
 mod terminal;
+mod tunnels;

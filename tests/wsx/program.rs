@@ -26,6 +26,11 @@ enum Input {
 }
 
 impl Wsx {
+    /// Without an option. The input is empty.
+    pub(crate) fn bare() -> Self {
+        Self { command: Command::new(path()), input: Input::None }
+    }
+
     /// For a person. The input is empty.
     pub(crate) fn plain(url: impl Display) -> Self {
         let mut command = Command::new(path());

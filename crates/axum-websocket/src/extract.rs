@@ -57,6 +57,7 @@ pub struct WebSocketUpgrade {
     origin_headers: Vec<(HeaderName, HeaderValue)>,
     on_failed_upgrade: Option<Box<OnFailedUpgrade>>,
     shutdown: Option<Shutdown>,
+    held: Vec<Box<dyn Send>>,
 }
 
 type OnFailedUpgrade = dyn FnOnce(UpgradeError) + Send;
@@ -153,6 +154,33 @@ impl WebSocketUpgrade {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
+    /// Keeps a guard, such as the permit of a [`ConnectionLimit`](crate::limit::ConnectionLimit), until
+    /// the socket is dropped and its last bytes are written, or until the handshake fails.
+    ///
+    /// ```
+    /// use std::net::{IpAddr, SocketAddr};
+    ///
+    /// use axum::extract::{ConnectInfo, State};
+    /// use axum::response::Response;
+    /// use axum_websocket::limit::ConnectionLimit;
+    /// use axum_websocket::{WebSocketUpgrade, rejection::LimitRejection};
+    ///
+    /// async fn handler(
+    ///     ws: WebSocketUpgrade,
+    ///     State(limit): State<ConnectionLimit<IpAddr>>,
+    ///     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    /// ) -> Result<Response, LimitRejection> {
+    ///     let permit = limit.acquire(peer.ip())?;
+    ///     Ok(ws.hold(permit).on_upgrade(|mut socket| async move {
+    ///         let _ = socket.send("hello").await;
+    ///     }))
+    /// }
+    /// ```
+    pub fn hold(mut self, guard: impl Send + 'static) -> Self {
+        self.held.push(Box::new(guard));
+        self
+    }
+
     /// Accepts the handshake. Returns the response, which the handler must return, and runs the
     /// callback with the socket in a new task after the response was sent.
     ///
@@ -175,6 +203,9 @@ impl WebSocketUpgrade {
         };
         if let Some(shutdown) = &self.shutdown {
             upgrade = upgrade.shutdown(shutdown);
+        }
+        for guard in self.held {
+            upgrade = upgrade.hold(guard);
         }
         let on_failed_upgrade = self.on_failed_upgrade;
         tokio::spawn(async move {
@@ -217,6 +248,7 @@ impl WebSocketUpgrade {
             origin_headers,
             on_failed_upgrade: None,
             shutdown: None,
+            held: Vec::new(),
         })
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! Each becomes a response with a line of plain text: 405 for a wrong method, 426 for an
 //! unsupported version, 500 if the server is misconfigured, 503 if it is shutting down or at
-//! capacity, and 400 otherwise. [`OriginRejection`] is separate: 403. The rejection is in the
-//! extensions of the response, for layers that count or log rejections.
+//! capacity, and 400 otherwise. [`OriginRejection`], [`TokenRejection`] and [`LimitRejection`] are
+//! separate. The rejection is in the extensions of the response, for layers that count or log
+//! rejections.
 
 use std::error::Error;
 use std::fmt;
 
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
+use tower_websocket::limit::TooManyConnections;
 use tower_websocket::origin::OriginRefusal;
 use tower_websocket::server::{HandshakeError, UpgradeRefusal};
 
@@ -203,6 +205,75 @@ impl OriginRejection {
 impl IntoResponse for OriginRejection {
     fn into_response(self) -> Response {
         let mut response = self.0.to_response().map(Body::from);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The rejection of a [`ConnectionLimit`](crate::limit::ConnectionLimit): 429, with `Retry-After` (RFC
+/// 6585 §4).
+///
+/// The response has it in its extensions, so that outer layers can count rejections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct LimitRejection(#[from] TooManyConnections);
+
+impl IntoResponse for LimitRejection {
+    fn into_response(self) -> Response {
+        let mut response = self.0.to_response().map(Body::from);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The reason why a request is not authorized: the rejection of a [`Token`](crate::Token), or the
+/// answer of the application to a token that it does not accept.
+///
+/// The response has a `WWW-Authenticate` header with the error code of RFC 6750 §3, and the
+/// rejection in its extensions, so that outer layers can count rejections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenRejection {
+    /// The request has no token in any of the [`TokenSources`](crate::TokenSources): 401.
+    #[error("missing token")]
+    Missing,
+    /// The token is malformed, or a source has more than one: 400.
+    #[error("malformed token")]
+    Malformed,
+    /// The application does not know the token, or it has expired or was revoked: 401.
+    #[error("invalid token")]
+    Invalid,
+    /// The token is valid, and does not permit this: 403.
+    #[error("insufficient permission")]
+    Forbidden,
+}
+
+impl TokenRejection {
+    /// Returns the status of the response (RFC 6750 §3.1).
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Missing | Self::Invalid => StatusCode::UNAUTHORIZED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+impl IntoResponse for TokenRejection {
+    fn into_response(self) -> Response {
+        let challenge = match self {
+            // RFC 6750 §3.1: no error code if the request has no authentication information.
+            Self::Missing => "Bearer",
+            Self::Malformed => "Bearer error=\"invalid_request\"",
+            Self::Invalid => "Bearer error=\"invalid_token\"",
+            Self::Forbidden => "Bearer error=\"insufficient_scope\"",
+        };
+        let mut response = Response::new(Body::from(format!("{self}\n")));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response.extensions_mut().insert(self);
         response
     }

@@ -1,4 +1,4 @@
-//! Guides: deployment, security, performance, testing, legacy clients, recipes for clients, features, frequent questions.
+//! Guides: deployment, security, performance, testing, legacy clients, streams, recipes for clients, features, frequent questions.
 
 #[doc = include_str!("../docs/deployment.md")]
 pub mod deployment {}
@@ -14,6 +14,9 @@ pub mod testing {}
 
 #[doc = include_str!("../docs/legacy.md")]
 pub mod legacy {}
+
+#[doc = include_str!("../docs/streams.md")]
+pub mod streams {}
 
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}

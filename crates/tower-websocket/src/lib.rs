@@ -3,6 +3,7 @@
 
 mod accept;
 mod acceptance;
+mod answer;
 mod background;
 #[cfg(feature = "client")]
 pub mod client;
@@ -10,7 +11,9 @@ pub mod config;
 mod connection;
 pub mod error;
 pub mod guide;
+mod held;
 mod layer;
+pub mod limit;
 #[doc = include_str!("../MIGRATING.md")]
 pub mod migrating {}
 pub mod observe;
@@ -24,9 +27,12 @@ pub mod test;
 #[cfg(feature = "tracing")]
 mod trace;
 mod transport;
+pub mod typed;
 mod upgrade;
 
 pub use accept::accept;
+pub use answer::answer;
+pub use answer::request::is_handshake;
 #[cfg(feature = "client")]
 pub use client::connect::connect;
 pub use error::Error;
@@ -34,11 +40,14 @@ pub use layer::WebSocketLayer;
 pub use origin::guard::OriginGuard;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
+pub use socket::byte_stream::ByteStream;
 pub use socket::replies::Responder;
 pub use socket::sender::WebSocketSender;
 pub use socket::split::WebSocketReader;
+#[cfg(feature = "tls")]
+pub use transport::tls_session::TlsSession;
 pub use transport::upgraded::Upgraded;
-pub use upgrade::{is_handshake, upgrade};
+pub use upgrade::upgrade;
 pub use websocket_driver as driver;
 pub use websocket_driver::{
     Budget, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, Event, Message, MessageRef,

@@ -1,10 +1,12 @@
 //! The types behind [`WebSocketLayer`](crate::WebSocketLayer), [`upgrade`](fn@crate::upgrade) and
 //! [`accept`](fn@crate::accept): handshakes, what becomes of them, and why they are refused.
 
-pub use websocket_driver::{Handshake, HandshakeError, HeadError, OriginalUri};
+pub use websocket_driver::{ConnectProtocol, Handshake, HandshakeError, HeadError, OriginalUri};
 
 pub use crate::accept::{Accept, AcceptError, PlainHttp};
 pub use crate::acceptance::Acceptance;
+pub use crate::answer::pending::PendingSocket;
+pub use crate::answer::request::HandshakeRequest;
 pub use crate::layer::body::ResponseBody;
 pub use crate::layer::future::ResponseFuture;
 pub use crate::layer::original_uri::{OriginalUriLayer, OriginalUriService};

@@ -31,6 +31,7 @@ pub use framing::output::Output;
 pub use framing::reply_buffer::ReplyBuffer;
 pub use handshake::client_error::ClientError;
 pub use handshake::completed::CompletedHandshake;
+pub use handshake::connect_protocol::ConnectProtocol;
 pub use handshake::server_request::{Handshake, is_handshake};
 pub use handshake::target::OriginalUri;
 pub use handshake::url::UrlError;

@@ -50,7 +50,6 @@
 //! | `TryFrom<Bytes>` and `TryFrom<Vec<u8>>` of [`Utf8Bytes`] | fail with `std::str::Utf8Error` | fail with [`InvalidUtf8`](crate::error::InvalidUtf8) |
 //! | a received [`Message`] | has its own buffer | may share the read buffer of up to 128 KiB: copy messages that are stored for long |
 
-mod abnormal_end;
 mod close;
 pub mod close_code;
 mod extract;
@@ -61,10 +60,10 @@ mod socket;
 mod stream_sink;
 mod upgrade;
 
-pub use abnormal_end::AbnormalEnd;
 pub use close::{CloseCode, CloseFrame};
 pub use message::Message;
 pub use on_failed_upgrade::{DefaultOnFailedUpgrade, OnFailedUpgrade};
 pub use socket::WebSocket;
 pub use tower_websocket::Utf8Bytes;
+pub use tower_websocket::error::AbnormalEnd;
 pub use upgrade::WebSocketUpgrade;

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use axum_core::Error;
 use futures_core::Stream;
 use http::HeaderValue;
+use tower_websocket::error::AbnormalEnd;
 use tower_websocket::{CloseCause, CloseCode, Event, SendError, WebSocket as NativeSocket};
 
-use super::abnormal_end::AbnormalEnd;
 use super::close::CloseFrame;
 use super::message::Message;
 
@@ -149,7 +149,7 @@ impl WebSocket {
                 }
                 Some(Ok(Event::Close(_))) => {
                     let cause = self.native.close_cause();
-                    Error::new(AbnormalEnd::new(cause.unwrap_or(CloseCause::Ended)))
+                    Error::new(AbnormalEnd::from(cause.unwrap_or(CloseCause::Ended)))
                 }
                 Some(Ok(Event::Error(error))) => Error::new(tower_websocket::Error::from(error)),
                 Some(Ok(_)) => continue,

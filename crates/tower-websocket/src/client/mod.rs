@@ -23,8 +23,6 @@ mod tcp_connect;
 pub(crate) mod tls;
 #[cfg_attr(not(feature = "tls"), path = "no_tls_error.rs")]
 mod tls_error;
-#[cfg(feature = "tls")]
-mod tls_stream;
 mod tunnel;
 
 pub use websocket_driver::{ProxyError, ResponseError, ResponseFault, UrlError};

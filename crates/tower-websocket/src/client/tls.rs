@@ -7,9 +7,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore};
 
 use super::error::ConnectError;
-use super::tls_error;
-use super::tls_stream::ReportingStream;
-pub(super) use super::tls_stream::TlsFailure;
+pub(super) use crate::transport::tls_stream::TlsFailure;
+use crate::transport::tls_stream::{ReportingStream, cause};
 use crate::transport::upgraded::Upgraded;
 
 /// The TLS configuration of a client. It uses rustls with ring, whatever provider the process has
@@ -90,7 +89,7 @@ pub(super) async fn wrap(
 ) -> Result<(Upgraded, TlsFailure), ConnectError> {
     let failed = |error: io::Error| {
         let refused = rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol);
-        if alpn == Alpn::Http2 && tls_error::cause(&error) == Some(&refused) {
+        if alpn == Alpn::Http2 && cause(&error) == Some(&refused) {
             return ConnectError::NoHttp2 { host: host.to_owned() };
         }
         ConnectError::Tls { host: host.to_owned(), error }

@@ -1,23 +1,10 @@
 //! TLS errors among the errors of a transport.
 
-use std::error::Error;
 use std::io;
 
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
-/// Returns the rustls error wrapped in a transport error.
-pub(super) fn cause(error: &io::Error) -> Option<&rustls::Error> {
-    let mut cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
-    while let Some(inner) = cause {
-        if let Some(error) = inner.downcast_ref() {
-            return Some(error);
-        }
-        // `io::Error::source` skips the error that it wraps.
-        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| inner.source());
-    }
-    None
-}
+use crate::transport::tls_stream::cause;
 
 /// Returns whether a transport error is a TLS error, during the handshake or later.
 pub(super) fn is_failure(error: &io::Error) -> bool {

@@ -39,6 +39,7 @@ pub(crate) use self::sending::{FlushPlan, WakerSlot};
 use self::transport::Transport;
 use self::writing::WriteSide;
 use crate::background::Worker;
+use crate::held::Held;
 use crate::shutdown::members::Membership;
 
 /// The number of frames handled before yielding to other tasks: about 100 µs of echoing short
@@ -95,6 +96,7 @@ struct ColdState {
     /// refer to it.
     home: Option<Arc<Worker>>,
     observer: Option<Arc<ObserverCell>>,
+    held: Held,
     keepalive_pong: KeepalivePong,
 }
 
@@ -293,11 +295,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.membership.replace(Box::new(membership)).map(|membership| *membership)
     }
 
+    /// Keeps guards of the application until the connection is dropped.
+    pub(crate) fn hold(&mut self, held: Held) {
+        if !held.is_empty() {
+            self.cold().held.append(held);
+        }
+    }
+
     /// Drops state that only an open connection needs.
     fn release_cold(&mut self) {
-        let observer = self.cold.take().and_then(|cold| cold.observer);
-        if observer.is_some() {
-            self.cold().observer = observer;
+        let Some(cold) = self.cold.take() else { return };
+        let ColdState { observer, held, .. } = *cold;
+        if observer.is_some() || !held.is_empty() {
+            self.cold = Some(Box::new(ColdState { observer, held, ..ColdState::default() }));
         }
     }
 

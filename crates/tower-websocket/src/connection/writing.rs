@@ -194,7 +194,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Has the background write the output.
     #[inline]
-    pub(super) fn flush_soon(&mut self) {
+    pub(crate) fn flush_soon(&mut self) {
         // An entry that waits for the transport will find it.
         if !self.write.is_blocked || !self.handover.is_queued() {
             self.handover.want();

@@ -5,9 +5,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::guard::OriginGuard;
+use crate::answer::request::is_handshake;
 use crate::layer::body::ResponseBody;
 use crate::layer::future::ResponseFuture;
-use crate::upgrade::is_handshake;
 
 /// The service created by [`OriginGuard`] as a layer.
 #[derive(Debug, Clone)]

@@ -1,9 +1,11 @@
+pub(crate) mod byte_stream;
 mod polling;
 mod raw;
 pub(crate) mod replies;
 pub(crate) mod sender;
 pub(crate) mod split;
 mod traits;
+mod transport;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -22,6 +24,7 @@ use self::polling::Stash;
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
 use crate::error::Error;
+use crate::held::Held;
 use crate::shutdown::Shutdown;
 use crate::shutdown::members::Membership;
 use crate::socket::replies::Responder;
@@ -412,6 +415,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// closed at once.
     pub fn join_shutdown(&mut self, shutdown: &Shutdown) {
         self.join(shutdown.join());
+    }
+
+    /// Keeps a guard until the connection is dropped: the socket and the senders of its split are
+    /// dropped then, and its last bytes written. Guards are values that do something on drop, such
+    /// as a [`ConnectionPermit`](crate::limit::ConnectionPermit), a permit of a semaphore or a gauge.
+    pub fn hold(&mut self, guard: impl Send + 'static) {
+        let mut held = Held::default();
+        held.push(guard);
+        self.0.connection.lock().hold(held);
     }
 
     pub(crate) fn join(&mut self, membership: Membership) {

@@ -76,18 +76,27 @@ pub(crate) fn unsent<T: 'static>(_: &T) -> Option<u32> {
     None
 }
 
-fn tcp_stream<T: 'static>(io: &T) -> Option<&TcpStream> {
-    let io: &dyn Any = io;
-    let upgraded = || io.downcast_ref::<Upgraded>().and_then(Upgraded::tcp_stream);
-    io.downcast_ref::<TcpStream>().or_else(upgraded).or_else(|| tcp_below_tls(io))
+/// Returns the TCP stream below a transport, if the transport is one, or known to be above one.
+pub(crate) fn tcp_stream(io: &dyn Any) -> Option<&TcpStream> {
+    if let Some(upgraded) = io.downcast_ref::<Upgraded>() {
+        return upgraded.tcp_stream().or_else(|| tcp_stream(upgraded.boxed()?));
+    }
+    io.downcast_ref::<TcpStream>().or_else(|| tcp_below_tls(io))
 }
 
 #[cfg(feature = "tls")]
 fn tcp_below_tls(io: &dyn Any) -> Option<&TcpStream> {
-    use tokio_rustls::{client, server};
+    use tokio_rustls::{TlsStream, client, server};
 
-    let server = io.downcast_ref::<server::TlsStream<TcpStream>>().map(|tls| tls.get_ref().0);
-    server.or_else(|| io.downcast_ref::<client::TlsStream<TcpStream>>().map(|tls| tls.get_ref().0))
+    use super::tls_stream::ReportingStream;
+
+    if let Some(stream) = io.downcast_ref::<ReportingStream>() {
+        return tcp_stream(stream.get_ref().get_ref().0);
+    }
+    let client = || io.downcast_ref::<client::TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    let server = || io.downcast_ref::<server::TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    let either = || io.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    client().or_else(server).or_else(either)
 }
 
 #[cfg(not(feature = "tls"))]

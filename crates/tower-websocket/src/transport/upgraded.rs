@@ -1,3 +1,4 @@
+use std::any::Any;
 #[cfg(feature = "http2")]
 use std::error::Error;
 use std::fmt;
@@ -29,9 +30,16 @@ enum Transport {
 }
 
 /// A transport of any type.
-pub(crate) trait Transmit: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Transmit: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Returns the transport, to be downcast to a known type.
+    fn as_any(&self) -> &dyn Any;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transmit for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transmit for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
 
 impl Upgraded {
     /// Unwraps the TCP stream if possible, and returns the data that hyper has read after the
@@ -41,8 +49,12 @@ impl Upgraded {
             Ok(parts) => return Self::tcp(parts.io, parts.read_buf),
             Err(upgraded) => upgraded,
         };
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => Self::tcp(parts.io, parts.read_buf),
+        let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => return Self::tcp(parts.io, parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
+        match Self::tls(upgraded) {
+            Ok(unwrapped) => unwrapped,
             Err(upgraded) => (Self::from_boxed(Box::new(TokioIo::new(upgraded))), BytesMut::new()),
         }
     }
@@ -65,6 +77,32 @@ impl Upgraded {
     /// Creates a transport from any other stream.
     pub(crate) fn from_boxed(io: Box<dyn Transmit>) -> Self {
         Self(Transport::Other(io))
+    }
+
+    /// Returns what it is over, if that is not TCP alone.
+    pub(crate) fn boxed(&self) -> Option<&dyn Any> {
+        match &self.0 {
+            Transport::Tcp(_) => None,
+            Transport::Other(io) => Some((**io).as_any()),
+        }
+    }
+
+    /// Unwraps TLS over TCP, so that the session and the addresses can be asked for.
+    #[cfg(feature = "tls")]
+    fn tls(upgraded: hyper::upgrade::Upgraded) -> Result<(Self, BytesMut), hyper::upgrade::Upgraded> {
+        type Tls = TokioIo<tokio_rustls::server::TlsStream<TcpStream>>;
+
+        let upgraded = match auto::upgrade::downcast::<Tls>(upgraded) {
+            Ok(parts) => return Ok((Self::from_boxed(Box::new(parts.io.into_inner())), parts.read_buf.into())),
+            Err(upgraded) => upgraded,
+        };
+        let parts = upgraded.downcast::<Tls>()?;
+        Ok((Self::from_boxed(Box::new(parts.io.into_inner())), parts.read_buf.into()))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn tls(upgraded: hyper::upgrade::Upgraded) -> Result<(Self, BytesMut), hyper::upgrade::Upgraded> {
+        Err(upgraded)
     }
 
     fn tcp(io: TokioIo<TcpStream>, read: Bytes) -> (Self, BytesMut) {

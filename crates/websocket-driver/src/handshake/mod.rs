@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod client_error;
 pub(crate) mod client_side;
 pub(crate) mod completed;
+pub(crate) mod connect_protocol;
 mod extensions;
 pub(crate) mod head;
 pub(crate) mod hixie;

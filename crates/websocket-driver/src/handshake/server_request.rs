@@ -9,6 +9,7 @@ use crate::config::ServerConfig;
 use crate::config::settings::{DeclineExtensions, Settings};
 use crate::error::HandshakeError;
 use crate::error::head::HeadError;
+use crate::handshake::connect_protocol::ConnectProtocol;
 use crate::handshake::hixie::HixieRequest;
 use crate::handshake::rfc6455::{self, HybiRequest};
 use crate::handshake::{DeclaredBody, Negotiated, extensions, has_token, subprotocol, target};
@@ -69,8 +70,9 @@ impl Handshake {
     /// Parses the head of a request. The URI is taken from an [`OriginalUri`](crate::OriginalUri)
     /// in the request's extensions, if there is one.
     ///
-    /// On HTTP/2 and later, the caller must have checked the pseudo-header `:protocol`, which is
-    /// not part of an [`http::Request`].
+    /// On HTTP/2 and later, the pseudo-header `:protocol` is taken from a [`ConnectProtocol`] in
+    /// the extensions. Without one, the caller must have checked it, as it is not part of an
+    /// [`http::Request`].
     ///
     /// # Errors
     ///
@@ -98,7 +100,7 @@ impl Handshake {
         headers: &HeaderMap,
         request_extensions: &Extensions,
     ) -> Result<Self, HandshakeError> {
-        check_request_line(method, version, headers)?;
+        check_request_line(method, version, headers, request_extensions)?;
         let uri = target::original_uri(uri, request_extensions);
         let (kind, protocols) = if is_multiplexed(version) {
             target::check_authority(uri, headers)?;
@@ -230,16 +232,26 @@ impl std::fmt::Debug for Handshake {
 ///
 /// A handshake is a GET request whose `Connection` contains `upgrade` and whose `Upgrade` contains
 /// `websocket`, or on HTTP/2 and later a CONNECT request with `Sec-WebSocket-Version`. On HTTP/2,
-/// the pseudo-header `:protocol`, which is not part of an [`http::Request`], decides: the caller
-/// must check it as well. An HTTP/1.0 request is always plain HTTP (RFC 9110 §7.8).
+/// the pseudo-header `:protocol`, which is not part of an [`http::Request`], decides: without a
+/// [`ConnectProtocol`] in the extensions, the caller must check it as well. An HTTP/1.0 request is
+/// always plain HTTP (RFC 9110 §7.8).
 pub fn is_handshake<B>(request: &Request<B>) -> bool {
-    check_request_line(request.method(), request.version(), request.headers()).is_ok()
+    check_request_line(request.method(), request.version(), request.headers(), request.extensions()).is_ok()
 }
 
-fn check_request_line(method: &Method, version: HttpVersion, headers: &HeaderMap) -> Result<(), HandshakeError> {
+fn check_request_line(
+    method: &Method,
+    version: HttpVersion,
+    headers: &HeaderMap,
+    request_extensions: &Extensions,
+) -> Result<(), HandshakeError> {
     if is_multiplexed(version) {
         if method != Method::CONNECT {
             return Err(HandshakeError::Method);
+        }
+        // RFC 8441 §4.
+        if request_extensions.get::<ConnectProtocol>().is_some_and(|protocol| !protocol.is_websocket()) {
+            return Err(HandshakeError::Upgrade);
         }
         if !headers.contains_key(header::SEC_WEBSOCKET_VERSION) {
             return Err(HandshakeError::UnsupportedVersion { supported: rfc6455::SUPPORTED });

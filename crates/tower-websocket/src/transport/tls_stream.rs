@@ -1,5 +1,6 @@
 //! A TLS stream that reports why the server has closed it.
 
+use std::error::Error;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -11,24 +12,23 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls;
 use tokio_util::io::poll_read_buf;
 
-use super::tls_error;
-use crate::transport::upgraded::Upgraded;
+use super::upgraded::Upgraded;
 
 /// The maximum number of bytes read while searching for an alert after a failed write.
 const MAX_STASHED: usize = 64 * 1024;
 
 /// The first TLS error of a stream, shared with layers that would convert it to text.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TlsFailure(Arc<OnceLock<rustls::Error>>);
+pub(crate) struct TlsFailure(Arc<OnceLock<rustls::Error>>);
 
 impl TlsFailure {
     /// Returns the error as reported by the stream, if there was one.
-    pub(super) fn get(&self) -> Option<io::Error> {
+    pub(crate) fn get(&self) -> Option<io::Error> {
         self.0.get().map(|error| io::Error::new(io::ErrorKind::InvalidData, error.clone()))
     }
 
     fn record(&self, error: &io::Error) {
-        if let Some(cause) = tls_error::cause(error) {
+        if let Some(cause) = cause(error) {
             let _ = self.0.set(cause.clone());
         }
     }
@@ -38,18 +38,22 @@ impl TlsFailure {
 /// after the handshake whether its certificate is accepted, from an alert that it may have to read
 /// after its writes have failed (RFC 8446 §4.4.2.4). Other data found in the process is stored and
 /// read later.
-pub(super) struct ReportingStream {
+pub(crate) struct ReportingStream {
     io: TlsStream<Upgraded>,
     failure: TlsFailure,
     stash: BytesMut,
 }
 
 impl ReportingStream {
-    pub(super) fn new(io: TlsStream<Upgraded>) -> Self {
+    pub(crate) fn new(io: TlsStream<Upgraded>) -> Self {
         Self { io, failure: TlsFailure::default(), stash: BytesMut::new() }
     }
 
-    pub(super) fn failure(&self) -> TlsFailure {
+    pub(crate) fn get_ref(&self) -> &TlsStream<Upgraded> {
+        &self.io
+    }
+
+    pub(crate) fn failure(&self) -> TlsFailure {
         self.failure.clone()
     }
 
@@ -121,4 +125,18 @@ impl AsyncWrite for ReportingStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
+}
+
+/// Returns the rustls error wrapped in a transport error.
+pub(crate) fn cause(error: &io::Error) -> Option<&rustls::Error> {
+    let mut cause = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    while let Some(inner) = cause {
+        if let Some(error) = inner.downcast_ref() {
+            return Some(error);
+        }
+        // `io::Error::source` skips the error that it wraps.
+        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| inner.source());
+    }
+    None
 }

@@ -1,0 +1,79 @@
+//! TCP through WebSockets, one for each connection.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tower_websocket::client::Connect;
+use tower_websocket::{ByteStream, CloseCode, Config, OriginGuard, WebSocket, accept};
+
+use crate::error_chain::ErrorChain;
+use crate::options::Options;
+
+/// Serves one end of a tunnel, for ever.
+pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
+    // What is wrong with the options is told now, and not with the first connection.
+    let connect = || options.client.connect().map_err(|error| io::Error::other(error.to_string()));
+    if options.tunnel.is_none() {
+        let _ = connect()?;
+    }
+    let listener = TcpListener::bind(address).await?;
+    let scheme = if options.tunnel.is_some() { "ws" } else { "tcp" };
+    println!("listening on {scheme}://{}", listener.local_addr()?);
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                eprintln!("wsx: {}", ErrorChain(&error));
+                // There may be no file descriptor left, for now.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        match options.tunnel.clone() {
+            Some(target) => spawn(from_websocket(stream, target)),
+            None => spawn(into_websocket(stream, connect()?)),
+        }
+    }
+}
+
+fn spawn(tunnel: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static) {
+    tokio::spawn(async {
+        if let Err(error) = tunnel.await {
+            eprintln!("wsx: {}", ErrorChain(&*error));
+        }
+    });
+}
+
+async fn from_websocket(stream: TcpStream, target: String) -> Result<(), Box<dyn Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    let mut socket = accept(stream, Config::server()).check_origin(&OriginGuard::new()).await?;
+    match TcpStream::connect(target).await {
+        Ok(tcp) => copy(socket, tcp).await,
+        Err(error) => {
+            socket.close(CloseCode::INTERNAL_ERROR, "no connection to the target").await?;
+            Err(error.into())
+        }
+    }
+}
+
+async fn into_websocket(stream: TcpStream, connect: Connect) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let (socket, _) = connect.await?;
+    copy(socket, stream).await
+}
+
+async fn copy<T>(socket: WebSocket<T>, mut tcp: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tcp.set_nodelay(true)?;
+    let copied = copy_bidirectional(&mut ByteStream::new(socket), &mut tcp).await;
+    if copied.is_err() {
+        // Not an end in order, as something is missing.
+        tcp.set_zero_linger()?;
+    }
+    copied?;
+    Ok(())
+}

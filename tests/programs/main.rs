@@ -1,0 +1,13 @@
+//! The examples of other runtimes and streams, run as programs against other implementations.
+//!
+//! `cargo test --workspace` builds them. With `-p websocket-tests` alone, build them before, and
+//! after each change: `cargo build --examples`.
+
+mod program;
+#[path = "../sockets/run.rs"]
+#[allow(dead_code, reason = "the clock of another process does not stand still")]
+mod run;
+mod runtimes;
+mod socks5;
+#[cfg(unix)]
+mod unix_socket;
