@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use websocket_hub::{HistoryLimit, Hub, HubConfig, HubObserver};
+use websocket_hub_nats::Nats;
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
 
 /// The engine. Without one, the rooms are those of this process.
@@ -13,6 +14,9 @@ pub(super) struct Engine {
     /// Shares the rooms with other nodes through a Redis server, redis://127.0.0.1/ for example.
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+    /// Shares the rooms with other nodes through a NATS server, nats://127.0.0.1:4222 for example. Nothing is kept for those that return.
+    #[arg(long, value_name = "URL", conflicts_with = "redis")]
+    nats: Option<String>,
 }
 
 /// The messages of each topic that are kept, for how long, and of how many topics.
@@ -25,11 +29,16 @@ pub(super) struct Kept {
 
 impl Engine {
     pub(super) fn is_shared(&self) -> bool {
-        self.redis.is_some()
+        self.redis.is_some() || self.nats.is_some()
     }
 
     /// Makes a hub that is the same on all nodes if it has the same name.
     pub(super) async fn hub(&self, name: &str, kept: Kept, config: HubConfig) -> Result<Hub, Box<dyn Error>> {
+        let log = || Log(name.to_owned());
+        if let Some(url) = &self.nats {
+            let nats = Nats::new(url.as_str())?.prefix(format!("chat.{name}"));
+            return Ok(Hub::with_backend(nats, config.observer(log())).await?);
+        }
         let Some(url) = &self.redis else {
             let history = HistoryLimit::new(kept.messages).age(kept.age).topics(kept.topics);
             return Ok(Hub::new(config.history(history)));
@@ -37,7 +46,7 @@ impl Engine {
         let redis = RedisConfig::new(url.as_str())?
             .prefix(&format!("chat:{name}:"))
             .streams(Streams::new(kept.messages).age(kept.age));
-        Ok(Hub::with_backend(RedisBackend::new(redis)?, config.observer(Log(name.to_owned()))).await?)
+        Ok(Hub::with_backend(RedisBackend::new(redis)?, config.observer(log())).await?)
     }
 }
 

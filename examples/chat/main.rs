@@ -4,7 +4,7 @@
 //! cargo run --release --example chat
 //! ```
 //!
-//! With `--redis URL` it is one of several nodes, which share their rooms: see `examples/cluster`.
+//! With `--redis URL` or `--nats URL` it is one of several nodes, which share their rooms: see `examples/cluster`.
 
 mod engine;
 mod people;
