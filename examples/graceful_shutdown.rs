@@ -93,7 +93,8 @@ mod tests {
 
         interrupt.send(()).unwrap();
         for socket in [&mut first, &mut second] {
-            assert!(socket.recv().await.is_none());
+            let end = tokio::time::timeout(LIMIT, socket.recv()).await;
+            assert!(end.expect("the server closes it").is_none());
             assert_eq!(socket.close_frame().unwrap().code, CloseCode::SERVICE_RESTART);
         }
         server.await.unwrap().unwrap();

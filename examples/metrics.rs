@@ -18,9 +18,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
-use axum_websocket::{
-    CloseCause, Config, ConnectionObserver, ConnectionOpened, Observer, ProtocolError, Traffic, WebSocketUpgrade,
-};
+use axum_websocket::error::ProtocolError;
+use axum_websocket::observe::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
+use axum_websocket::{CloseCause, Config, WebSocketUpgrade};
 use clap::Parser;
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use tower_websocket::{ConnectError, Message, Reconnect, connect};
+use tower_websocket::client::{ConnectError, Reconnect};
+use tower_websocket::{Message, connect};
 
 #[tokio::main]
 async fn main() -> Result<(), ConnectError> {
@@ -67,7 +68,9 @@ mod tests {
         });
         let mut received = Vec::new();
         let handle = |message: Message| received.push(message.as_text().unwrap_or_default().to_owned());
-        follow(&url, Duration::from_millis(10), handle).await.unwrap();
+        let followed =
+            tokio::time::timeout(Duration::from_secs(20), follow(&url, Duration::from_millis(10), handle)).await;
+        followed.expect("it ends").unwrap();
         server.await.unwrap();
         assert_eq!(received, ["session 0", "session 1", "session 2"]);
     }

@@ -97,7 +97,8 @@ async fn echo(ws: WebSocketUpgrade) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use tower_websocket::{TlsConfig, connect};
+    use tower_websocket::client::TlsConfig;
+    use tower_websocket::connect;
 
     use super::*;
 

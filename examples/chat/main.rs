@@ -1,9 +1,13 @@
-//! Chat rooms in one process: open the page it names in two browser tabs. Each path is a room: `/room/tea`.
+//! Chat rooms: open the page it names in two browser tabs. Each path is a room: `/room/tea`.
 //!
 //! ```text
 //! cargo run --release --example chat
 //! ```
+//!
+//! With `--redis URL` it is one of several nodes, which share their rooms: see `examples/cluster`.
 
+mod engine;
+mod people;
 mod protocol;
 mod rooms;
 #[path = "../serve/mod.rs"]
@@ -23,6 +27,7 @@ use axum_websocket::{CloseCode, Config, Shutdown, WebSocketUpgrade};
 use clap::Parser;
 use tokio::net::TcpListener;
 
+use self::engine::Engine;
 use self::rooms::{Entrance, Rooms};
 
 /// The room of the page at `/`.
@@ -35,19 +40,25 @@ struct Options {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:3000")]
     addr: SocketAddr,
+    #[command(flatten)]
+    engine: Engine,
+    /// The name of this node, which the page shows.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let shutdown = Shutdown::new();
+    let rooms = Arc::new(Rooms::new(&options.engine, options.node).await?);
     let page = || async { Html(include_str!("index.html")) };
     let app = Router::new()
         .route("/", get(page))
         .route("/room/{room}", get(page))
         .route("/chat", any(chat))
         .route("/chat/{room}", any(chat))
-        .with_state((Arc::new(Rooms::new()), shutdown.clone()));
+        .with_state((rooms, shutdown.clone()));
 
     // Listened for from the start, so that no signal is missed.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());

@@ -16,17 +16,27 @@ pub(super) enum Request {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Reply<'a> {
-    /// The people in the room. The first list says which of them the client is.
+    /// The people that are in the room by one of the nodes. A list replaces the ones before of the same node.
     People {
+        node: &'a str,
         people: Vec<&'a Person>,
+        /// The time of the node, in milliseconds.
+        at: u64,
+        /// The list counts for this time only, in milliseconds, as a node may die.
         #[serde(skip_serializing_if = "Option::is_none")]
-        you: Option<u64>,
+        valid: Option<u64>,
+    },
+    /// Says which of the people the client is. The lists of all nodes were sent before.
+    Welcome {
+        you: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<&'a str>,
     },
     /// In the history, and so with a position, which is added by [`add_position`].
     Said {
         from: &'a str,
         text: &'a str,
-        at: u128,
+        at: u64,
     },
     /// Follows the messages that a client that resumes has missed.
     Resumed {

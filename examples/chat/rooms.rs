@@ -1,15 +1,14 @@
-//! The rooms. Their people and their messages are topics of a hub.
+//! The rooms. What is said in each is a topic of a hub.
 
-use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::http::Version;
 use axum_websocket::WebSocket;
-use tokio::sync::Mutex;
-use websocket_hub::{HistoryLimit, Hub, HubConfig, Member, Message, Notice, Overflow, Position, Subscribe};
+use websocket_hub::{Hub, HubConfig, Member, Message, Notice, Position, Subscribe};
 
+use super::engine::{Engine, Kept};
+use super::people::{People, now};
 use super::protocol::{self, Person, Reply, Request, Since, encode};
 
 const MAX_NAME: usize = 64;
@@ -19,14 +18,13 @@ const MAX_TEXT: usize = 4000;
 const RECENT: usize = 50;
 
 /// The messages that a client that was away can get.
-const KEPT: usize = 500;
-const KEPT_FOR: Duration = Duration::from_secs(3600);
+const KEPT: Kept = Kept { messages: 500, age: Duration::from_secs(3600), topics: 1000 };
 
 pub(super) struct Rooms {
-    hub: Hub,
-    next_id: AtomicU64,
-    /// Locked while a list is published, so that the last one is the true one.
-    people: Mutex<HashMap<String, BTreeMap<u64, Person>>>,
+    said: Hub,
+    people: People,
+    /// The name of this node, if it has one.
+    node: Option<String>,
 }
 
 /// The way in which a client joined.
@@ -37,10 +35,9 @@ pub(super) struct Entrance {
 }
 
 impl Rooms {
-    pub(super) fn new() -> Self {
-        let config =
-            HubConfig::new().history(HistoryLimit::new(KEPT).age(KEPT_FOR).topics(1000)).frame(protocol::add_position);
-        Self { hub: Hub::new(config), next_id: AtomicU64::new(1), people: Mutex::default() }
+    pub(super) async fn new(engine: &Engine, node: Option<String>) -> Result<Self, Box<dyn Error>> {
+        let said = engine.hub("said", KEPT, HubConfig::new().frame(protocol::add_position)).await?;
+        Ok(Self { said, people: People::new(engine).await?, node })
     }
 
     /// Returns whether this can be the name of a room, which is a part of the URL.
@@ -51,14 +48,15 @@ impl Rooms {
     /// Serves one socket until it ends.
     pub(super) async fn serve(&self, socket: WebSocket, entrance: Entrance) {
         let mut person = Person {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            // Unlike those of other nodes, and exact in JavaScript.
+            id: rand::random_range(1..1 << 53),
             name: String::new(),
             version: socket.version().as_str(),
             http: format!("{:?}", entrance.http),
         };
         // The person leaves, however the conversation ends.
         let _ = self.talk(socket, &entrance, &mut person).await;
-        self.change(&entrance.room, |people| people.remove(&person.id).is_some()).await;
+        self.people.change(&entrance.room, |people| people.remove(&person.id).is_some()).await;
     }
 
     async fn talk(
@@ -68,15 +66,9 @@ impl Rooms {
         person: &mut Person,
     ) -> Result<(), Box<dyn Error>> {
         let room = &entrance.room;
-        let mut member = self.hub.join(socket.sender());
-        {
-            let rooms = self.people.lock().await;
-            let people = rooms.get(room).map(|people| people.values().collect()).unwrap_or_default();
-            socket.send(encode(&Reply::People { people, you: Some(person.id) })).await?;
-            // A list replaces the one before.
-            let latest = Subscribe::new().overflow(Overflow::LatestOnly);
-            let _ = member.subscribe(&people_of(room), latest).await?;
-        }
+        let _people = self.people.follow(room, socket.sender()).await?;
+        socket.send(encode(&Reply::Welcome { you: person.id, node: self.node.as_deref() })).await?;
+        let mut member = self.said.join(socket.sender());
         self.listen(&mut socket, &member, entrance).await?;
         loop {
             tokio::select! {
@@ -104,7 +96,7 @@ impl Rooms {
             Since::Position(position) => Some(position.parse().unwrap_or(Position::UNKNOWN)),
         };
         let options = Subscribe::new().since(position).recent(RECENT);
-        let subscribed = member.subscribe(&said_in(&entrance.room), options).await?;
+        let subscribed = member.subscribe(&entrance.room, options).await?;
         if !matches!(entrance.since, Since::Unasked) {
             let (recovery, missed) = protocol::describe(subscribed.recovery);
             let position = subscribed.position.to_string();
@@ -122,46 +114,22 @@ impl Rooms {
                 }
                 person.name = name.to_owned();
                 let person = person.clone();
-                self.change(room, |people| {
-                    people.insert(person.id, person);
-                    true
-                })
-                .await;
+                self.people
+                    .change(room, |people| {
+                        people.insert(person.id, person);
+                        true
+                    })
+                    .await;
             }
             Request::Say { .. } if person.name.is_empty() => return Err("say who you are first".to_owned()),
             Request::Say { text } if text.chars().count() > MAX_TEXT => {
                 return Err(format!("a text has at most {MAX_TEXT} characters"));
             }
             Request::Say { text } => {
-                let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-                let said = encode(&Reply::Said { from: &person.name, text: &text, at });
-                self.hub.publish(&said_in(room), said).await.map_err(|error| error.to_string())?;
+                let said = encode(&Reply::Said { from: &person.name, text: &text, at: now() });
+                self.said.publish(room, said).await.map_err(|error| error.to_string())?;
             }
         }
         Ok(())
     }
-
-    /// Changes the people in a room, and sends the list to all that are there.
-    async fn change(&self, room: &str, change: impl FnOnce(&mut BTreeMap<u64, Person>) -> bool) {
-        let mut rooms = self.people.lock().await;
-        let people = rooms.entry(room.to_owned()).or_default();
-        if change(people) {
-            let list = encode(&Reply::People { people: people.values().collect(), you: None });
-            // The names of rooms are no longer than those of topics may be.
-            let _ = self.hub.publish_local(&people_of(room), list).await;
-        }
-        if people.is_empty() {
-            rooms.remove(room);
-        }
-    }
-}
-
-/// The topic of what is said in a room.
-fn said_in(room: &str) -> String {
-    format!("said/{room}")
-}
-
-/// The topic of who is in a room. Lists have no history.
-fn people_of(room: &str) -> String {
-    format!("people/{room}")
 }

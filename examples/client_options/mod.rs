@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use permessage_deflate::PermessageDeflate;
-use tower_websocket::{Config, Connect, Message, connect};
+use tower_websocket::client::Connect;
+use tower_websocket::{Config, Message, connect};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]

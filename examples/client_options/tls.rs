@@ -9,7 +9,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature,
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tower_websocket::TlsConfig;
+use tower_websocket::client::TlsConfig;
 
 /// Returns a configuration that trusts the certificates of a PEM file, any certificate, or those of
 /// the platform. The identity of the client is the files of its certificates and key.

@@ -16,7 +16,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{AcceptError, ServerConfig, Shutdown, WebSocket, WebSocketLayer, accept};
+use tower_websocket::server::AcceptError;
+use tower_websocket::{ServerConfig, Shutdown, WebSocket, WebSocketLayer, accept};
 
 use crate::echo::Echo;
 use crate::serve;

@@ -1,6 +1,7 @@
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tower_websocket::{Limit, Version};
+use tower_websocket::Version;
+use tower_websocket::error::Limit;
 
 /// The kinds of peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tower_websocket::{CloseCause, ConnectionObserver, ConnectionOpened, Observer, ProtocolError, Traffic};
+use tower_websocket::CloseCause;
+use tower_websocket::error::ProtocolError;
+use tower_websocket::observe::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
 
 use crate::kind::{Expected, Kind};
 use crate::script::Tally;

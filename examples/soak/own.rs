@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tower_websocket::{
-    CloseCause, CloseCode, Config, Connect, ConnectError, Http2Connection, Message, ProtocolError, WebSocket, connect,
-};
+use tower_websocket::client::{Connect, ConnectError, Http2Connection};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{CloseCause, CloseCode, Config, Message, WebSocket, connect};
 
 use crate::error_chain::ErrorChain;
 use crate::ledger::{End, lock};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
-use tower_websocket::Limit;
+use tower_websocket::error::Limit;
 
 use crate::kind::{Draft, Expected, Kind};
 use crate::ledger::{Account, End, PeerSide, lock};

@@ -25,7 +25,8 @@ use tokio::time::timeout;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{Budget, Config, Observer, ServerConfig, Shutdown, WebSocket, WebSocketLayer, accept};
+use tower_websocket::observe::Observer;
+use tower_websocket::{Budget, Config, ServerConfig, Shutdown, WebSocket, WebSocketLayer, accept};
 
 pub(super) const PING_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(8);

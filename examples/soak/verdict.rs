@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tower_websocket::{CloseCause, CloseCode, Timeout};
+use tower_websocket::error::Timeout;
+use tower_websocket::{CloseCause, CloseCode};
 
 use crate::kind::Expected;
 use crate::ledger::{Account, Closed, End, PeerSide, ServerSide, lock};

@@ -102,7 +102,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::Response;
 use clap::Parser;
-use tower_websocket::{ConnectError, ProtocolError, WebSocket};
+use tower_websocket::WebSocket;
+use tower_websocket::client::ConnectError;
+use tower_websocket::error::ProtocolError;
 
 use self::console::Console;
 use self::error_chain::ErrorChain;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::{ByteStream, CloseCode, Config, Connect, OriginGuard, WebSocket, accept};
+use tower_websocket::client::Connect;
+use tower_websocket::{ByteStream, CloseCode, Config, OriginGuard, WebSocket, accept};
 
 use crate::error_chain::ErrorChain;
 use crate::options::Options;

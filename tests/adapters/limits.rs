@@ -13,10 +13,10 @@ use http::Request;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use tower_websocket::client::{ConnectError, ResponseError};
+use tower_websocket::error::ProtocolError;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{
-    CloseCode, Config, ConnectError, ProtocolError, ResponseError, TooManyConnections, WebSocket, answer, connect,
-};
+use tower_websocket::{CloseCode, Config, TooManyConnections, WebSocket, answer, connect};
 use websocket_tests::wire::Handshake as Head;
 
 use crate::run::{run, run_paused};

@@ -8,7 +8,9 @@ use axum::{Extension, Router};
 use axum_websocket::rejection::TokenRejection;
 use axum_websocket::{Token, TokenSources, WebSocketUpgrade};
 use http::StatusCode;
-use tower_websocket::{Connect, ConnectError, ProtocolError, connect, test};
+use tower_websocket::client::{Connect, ConnectError};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{connect, test};
 
 use crate::run::run_paused;
 

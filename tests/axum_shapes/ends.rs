@@ -9,7 +9,8 @@ use axum::routing::any;
 use axum_websocket::ws::{AbnormalEnd, Message, WebSocket, WebSocketUpgrade, close_code};
 use futures_util::stream::FusedStream;
 use tokio::sync::mpsc::unbounded_channel;
-use tower_websocket::{CloseCause, CloseCode, Config, Error, ProtocolError, Shutdown, Timeout, test};
+use tower_websocket::error::{ProtocolError, Timeout};
+use tower_websocket::{CloseCause, CloseCode, Config, Error, Shutdown, test};
 
 use crate::messages::{close, open, open_with};
 use crate::run::run_paused;

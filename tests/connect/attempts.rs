@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use http::Response;
 use tokio::io::duplex;
 use tokio::time::{Instant, sleep};
-use tower_websocket::{ConnectError, Reconnect, WebSocket, connect};
+use tower_websocket::client::{ConnectError, Reconnect};
+use tower_websocket::{WebSocket, connect};
 use websocket_tests::wire::Frame;
 
 use crate::peer::{Peer, sample_config, upgraded};

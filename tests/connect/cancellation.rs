@@ -5,7 +5,8 @@ use std::future::{Future, poll_fn};
 use std::task::Poll;
 
 use tokio::net::TcpListener;
-use tower_websocket::{Config, Connect, connect, test};
+use tower_websocket::client::Connect;
+use tower_websocket::{Config, connect, test};
 
 use crate::certificates::Authority;
 use crate::peer::{Peer, listen, sample_config, upgraded};

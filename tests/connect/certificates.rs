@@ -10,7 +10,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::server::TlsStream;
-use tower_websocket::{Config, TlsConfig};
+use tower_websocket::Config;
+use tower_websocket::client::TlsConfig;
 
 use crate::peer::{echo, serve};
 

@@ -19,7 +19,8 @@ use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::time::Instant;
 use tower::{Service, service_fn};
-use tower_websocket::{CloseCode, Config, Connect, ConnectError, connect};
+use tower_websocket::client::{Connect, ConnectError};
+use tower_websocket::{CloseCode, Config, connect};
 use websocket_tests::chain::chain;
 
 use crate::certificates::Authority;

@@ -4,15 +4,15 @@
 use std::io::ErrorKind;
 
 use http::{HeaderName, Uri, header};
-use tower_websocket::{
-    ConnectError, ProtocolError, ResponseFault, TlsConfig, UrlError, UsageError, WebSocket, connect,
-};
+use tower_websocket::client::{ConnectError, ResponseFault, TlsConfig, UrlError};
+use tower_websocket::error::{ProtocolError, UsageError};
+use tower_websocket::{WebSocket, connect};
 use websocket_tests::chain::chain;
 
 use crate::peer::{Peer, listen};
 use crate::run::run;
 
-async fn failure(connect: tower_websocket::Connect) -> ConnectError {
+async fn failure(connect: tower_websocket::client::Connect) -> ConnectError {
     connect.await.map(|_: (WebSocket, _)| ()).expect_err("no connection")
 }
 

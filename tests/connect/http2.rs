@@ -235,7 +235,8 @@ fn path_without_a_websocket_is_a_404() {
             let url = server.url().replace("/echo", "/other");
             let connection = server.connect().http2_connection().await.unwrap();
             let error = tower_websocket::connect(url).on(&connection).await.unwrap_err();
-            let told = matches!(&error, tower_websocket::ConnectError::Refused(_)) && chain(&error).contains("404");
+            let told =
+                matches!(&error, tower_websocket::client::ConnectError::Refused(_)) && chain(&error).contains("404");
             assert!(told, "{error:?}");
         }
     });

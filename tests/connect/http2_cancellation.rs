@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use tokio::sync::mpsc::unbounded_channel;
-use tower_websocket::{CloseCode, Config, Event, Http2Connection, Message, WebSocket, connect};
+use tower_websocket::client::Http2Connection;
+use tower_websocket::{CloseCode, Config, Event, Message, WebSocket, connect};
 use websocket_tests::wire::Frame;
 
 use crate::http2_peer::{builder, connection, open, open_on};

@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 
 use h2::Reason;
-use tower_websocket::{CloseCode, Config, ConnectError, Error, Message, WebSocket, connect};
+use tower_websocket::client::ConnectError;
+use tower_websocket::{CloseCode, Config, Error, Message, WebSocket, connect};
 use websocket_tests::wire::Frame;
 
 use crate::http2_peer::{Http2Peer, builder, connection, open, open_on};

@@ -10,7 +10,8 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
-use tower_websocket::{Config, ConnectError, connect};
+use tower_websocket::client::ConnectError;
+use tower_websocket::{Config, connect};
 
 use crate::certificates::{Authority, tls_echo_server};
 use crate::http2_peer::{Http2Peer, builder, connection, open_on, over_memory};

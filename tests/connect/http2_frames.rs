@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tower_websocket::{CloseCode, Config, ConnectError, Message, WebSocket, connect};
+use tower_websocket::client::ConnectError;
+use tower_websocket::{CloseCode, Config, Message, WebSocket, connect};
 use websocket_tests::wire::Frame;
 
 use crate::http2_wire::{

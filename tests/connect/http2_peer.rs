@@ -11,7 +11,8 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response, StatusCode};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tower_websocket::{ClientConfig, Config, Connect, Http2Connection, WebSocket, connect};
+use tower_websocket::client::{Connect, Http2Connection};
+use tower_websocket::{ClientConfig, Config, WebSocket, connect};
 use websocket_tests::wire::Frame;
 
 use crate::peer::Transport;

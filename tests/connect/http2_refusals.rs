@@ -6,9 +6,9 @@ use bytes::Bytes;
 use h2::Reason;
 use http::{Response, StatusCode, Version, header};
 use tokio::time::Instant;
-use tower_websocket::{
-    ClientConfig, CloseCode, Config, ConnectError, ProtocolError, ResponseError, ResponseFault, WebSocket, connect,
-};
+use tower_websocket::client::{ConnectError, ResponseError, ResponseFault};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{ClientConfig, CloseCode, Config, WebSocket, connect};
 use websocket_tests::chain::chain;
 
 use crate::http2_peer::{Asked, Http2Peer, Tunnel, builder, connection, open_on, over_memory};

@@ -18,7 +18,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tower::{Service, ServiceBuilder, service_fn};
-use tower_websocket::{CloseFrame, Connect, Event, ServerConfig, TlsConfig, WebSocket, WebSocketLayer, connect};
+use tower_websocket::client::{Connect, TlsConfig};
+use tower_websocket::{CloseFrame, Event, ServerConfig, WebSocket, WebSocketLayer, connect};
 
 use crate::certificates::Authority;
 use crate::peer::{Transport, listen, serve};

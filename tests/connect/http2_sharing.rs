@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
-use tower_websocket::{CloseCode, Config, ConnectError, Http2Connection, WebSocket, connect};
+use tower_websocket::client::{ConnectError, Http2Connection};
+use tower_websocket::{CloseCode, Config, WebSocket, connect};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::Frame;
 

@@ -1,7 +1,8 @@
 //! HTTP/2 through a proxy, and over an existing stream.
 
 use tokio::net::UnixStream;
-use tower_websocket::{CloseCode, Config, ConnectError, connect};
+use tower_websocket::client::ConnectError;
+use tower_websocket::{CloseCode, Config, connect};
 use websocket_tests::wire::Frame;
 
 use crate::certificates::Authority;

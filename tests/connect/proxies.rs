@@ -1,7 +1,8 @@
 //! Connections through an HTTP proxy.
 
 use http::Uri;
-use tower_websocket::{CloseCode, Config, ConnectError, ProxyError, connect};
+use tower_websocket::client::{ConnectError, ProxyError};
+use tower_websocket::{CloseCode, Config, connect};
 use websocket_tests::chain::chain;
 
 use crate::certificates::{Authority, tls_echo_server};

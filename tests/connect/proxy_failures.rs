@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::{StatusCode, Uri};
-use tower_websocket::{ConnectError, HeadError, ProxyError, TlsConfig, UrlError, connect};
+use tower_websocket::client::{ConnectError, ProxyError, TlsConfig, UrlError};
+use tower_websocket::connect;
+use tower_websocket::server::HeadError;
 use websocket_tests::chain::chain;
 use websocket_tests::wire::Frame;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
-use tower_websocket::{CloseCode, Config, ConnectError, Reconnect, accept, connect};
+use tower_websocket::client::{ConnectError, Reconnect};
+use tower_websocket::{CloseCode, Config, accept, connect};
 
 use crate::attempts::{Act, Attempts, is_about, is_within, session};
 use crate::peer::{echoes, listen};

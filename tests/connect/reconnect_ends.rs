@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use tower_websocket::{CloseCode, ConnectError, Error, ProtocolError};
+use tower_websocket::client::ConnectError;
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{CloseCode, Error};
 use websocket_tests::wire::Frame;
 
 use crate::attempts::{Act, Attempts, is_about, is_within, session};
@@ -153,7 +155,7 @@ fn protocol_violation_by_the_server_ends_it() {
     run(async || {
         let (io, other) = tokio::io::duplex(4096);
         let mut io = Some(io);
-        let mut sessions = tower_websocket::Reconnect::new(move || {
+        let mut sessions = tower_websocket::client::Reconnect::new(move || {
             let io = io.take().expect("one attempt");
             tower_websocket::connect("ws://example.com/").config(sample_config()).over(io)
         });
@@ -174,7 +176,7 @@ fn protocol_violation_by_the_server_ends_it() {
 /// follows, and the codes passed to `reconnect_on`.
 async fn reconnects_after(bytes: Vec<u8>) -> (bool, Vec<CloseCode>) {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let mut sessions = tower_websocket::Reconnect::new(move || {
+    let mut sessions = tower_websocket::client::Reconnect::new(move || {
         let (io, other) = tokio::io::duplex(64 * 1024);
         let (sender, bytes) = (sender.clone(), bytes.clone());
         async move {
@@ -225,7 +227,7 @@ fn reconnect_asks_after_receive_loop_that_ends_with_io_error() {
         let (listener, port) = listen().await;
         let (told, mut tells) = tokio::sync::mpsc::unbounded_channel();
         let connect = move || tower_websocket::connect(format!("ws://127.0.0.1:{port}/")).config(sample_config());
-        let mut sessions = tower_websocket::Reconnect::new(connect);
+        let mut sessions = tower_websocket::client::Reconnect::new(connect);
         sessions = sessions.reconnect_on(move |close| {
             told.send(close.code).unwrap();
             false

@@ -1,9 +1,10 @@
 //! Responses that refuse a WebSocket. The error contains the response.
 
 use http::{StatusCode, header};
-use tower_websocket::{
-    ClientConfig, Config, ConnectError, HeadError, ProtocolError, ResponseError, ResponseFault, connect,
-};
+use tower_websocket::client::{ConnectError, ResponseError, ResponseFault};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::server::HeadError;
+use tower_websocket::{ClientConfig, Config, connect};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::ACCEPT;
 

@@ -9,7 +9,8 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 use tower::service_fn;
-use tower_websocket::{Connect, ConnectError, connect};
+use tower_websocket::client::{Connect, ConnectError};
+use tower_websocket::connect;
 
 use crate::certificates::Authority;
 use crate::peer::{Peer, serve};

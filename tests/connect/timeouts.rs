@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
-use tower_websocket::{Config, Connect, ConnectError, ProtocolError, connect};
+use tower_websocket::client::{Connect, ConnectError};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{Config, connect};
 
 use crate::peer::{Peer, echo_server, echoes, listen};
 use crate::run::{run, run_paused};

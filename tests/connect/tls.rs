@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, CertificateError};
-use tower_websocket::{CloseCode, Connect, ConnectError, TlsConfig, connect};
+use tower_websocket::client::{Connect, ConnectError, TlsConfig};
+use tower_websocket::{CloseCode, connect};
 use websocket_tests::chain::chain;
 
 use crate::certificates::{Authority, tls_echo_server};

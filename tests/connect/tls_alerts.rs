@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, RootCertStore};
-use tower_websocket::{Connect, ConnectError, TlsConfig, connect};
+use tower_websocket::client::{Connect, ConnectError, TlsConfig};
+use tower_websocket::connect;
 use websocket_tests::chain::chain;
 
 use crate::certificates::{Authority, tls_echo_server};

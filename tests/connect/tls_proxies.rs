@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{StatusCode, Uri, header};
-use tower_websocket::{CloseCode, Config, Connect, ConnectError, ProxyError, TlsConfig, connect};
+use tower_websocket::client::{Connect, ConnectError, ProxyError, TlsConfig};
+use tower_websocket::{CloseCode, Config, connect};
 
 use crate::certificates::{Authority, tls_echo_server};
 use crate::forwarder::Forwarder;

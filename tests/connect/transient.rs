@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tower::service_fn;
-use tower_websocket::{
-    ConnectError, HeadError, ProtocolError, ProxyError, ResponseError, ResponseFault, UrlError, UsageError, connect,
-};
+use tower_websocket::client::{ConnectError, ProxyError, ResponseError, ResponseFault, UrlError};
+use tower_websocket::connect;
+use tower_websocket::error::{ProtocolError, UsageError};
+use tower_websocket::server::HeadError;
 
 use crate::certificates::{Authority, tls_echo_server};
 use crate::peer::{Peer, listen, serve};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
-use tower_websocket::TlsConfig;
+use tower_websocket::client::TlsConfig;
 
 use crate::{guide, server};
 

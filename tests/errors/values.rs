@@ -9,9 +9,11 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, Request, StatusCode, Uri};
 use permessage_deflate::WindowBits;
+use tower_websocket::client::ConnectError;
+use tower_websocket::origin::{OriginRefusal, PatternError};
+use tower_websocket::server::{AcceptError, PlainHttp, UpgradeError, UpgradeRefusal};
 use tower_websocket::{
-    AbnormalEnd, AcceptError, CloseCause, ConnectError, ConnectionLimit, DecodeError, EncodeError, Error,
-    OriginRefusal, PatternError, PlainHttp, TooManyConnections, TypedError, UpgradeError, UpgradeRefusal,
+    AbnormalEnd, CloseCause, ConnectionLimit, DecodeError, EncodeError, Error, TooManyConnections, TypedError,
 };
 use websocket_driver::extensions::{
     DuplicateExtension, ExtensionError, ExtensionFault, Extensions, HeaderError, parse_header,
@@ -41,7 +43,7 @@ macro_rules! checked {
 pub(crate) fn all() -> Vec<Checked> {
     let parts =
         [extensions(), driver_peers(), driver_calls(), client_responses(), sockets(), handshakes(), connecting()];
-    let more = [origins(), rejections(), axum_shapes(), hub()];
+    let more = [origins(), rejections(), axum_shapes(), hub(), hub_redis(), hub_nats()];
     parts.into_iter().chain(more).flatten().collect()
 }
 
@@ -345,7 +347,9 @@ fn axum_shapes() -> Vec<Checked> {
 fn hub() -> Vec<Checked> {
     use websocket_hub::HubDropped;
     use websocket_hub::backend::Publication;
-    use websocket_hub::{BackendError, DisconnectError, Position, PublishError, SubscribeError, TopicError};
+    use websocket_hub::{
+        BackendError, CatchUpError, DisconnectError, Position, PublishError, SubscribeError, TopicError,
+    };
 
     let backend = || BackendError::new(broken_pipe());
     let invalid = || std::sync::Arc::new(SendError::ReasonTooLong);
@@ -363,9 +367,50 @@ fn hub() -> Vec<Checked> {
         DisconnectError::Close = DisconnectError::Close(invalid()), because SendError::ReasonTooLong;
         DisconnectError::Backend = DisconnectError::Backend(backend()), because backend();
         TooManyConnections = too_many_connections();
+        CatchUpError::History = CatchUpError::History(backend()), because backend();
+        CatchUpError::HubDropped = CatchUpError::HubDropped(HubDropped);
         HubDropped = HubDropped;
         ParsePositionError = "".parse::<Position>().expect_err("no position");
         DecodeError = Publication::from_bytes(&Bytes::new()).expect_err("no publication");
+    }
+}
+
+fn hub_redis() -> Vec<Checked> {
+    use redis::{IntoConnectionInfo, RedisError};
+    use websocket_hub_redis::{RedisBackendError, RedisConfig};
+
+    let io = || RedisError::from(broken_pipe());
+    checked! {
+        InvalidUrl = RedisConfig::new("http://localhost").expect_err("no URL of Redis"),
+            because "http://localhost".into_connection_info().expect_err("no URL of Redis");
+        RedisBackendError::Connect = RedisBackendError::Connect(io()), because io();
+        RedisBackendError::Command = RedisBackendError::Command(io()), because io();
+        RedisBackendError::Disconnected = RedisBackendError::Disconnected;
+        RedisBackendError::UnexpectedReply = RedisBackendError::UnexpectedReply;
+        RedisBackendError::SilentNodes = RedisBackendError::SilentNodes { answered: 1, nodes: 2 };
+    }
+}
+
+fn hub_nats() -> Vec<Checked> {
+    use async_nats::client::{PublishErrorKind, SubscribeErrorKind};
+    use async_nats::{ConnectErrorKind, PublishError, SubscribeError};
+    use websocket_hub_nats::{ConfigError, NatsBackendError};
+
+    let connect = || async_nats::ConnectError::with_source(ConnectErrorKind::Io, broken_pipe());
+    let publish = || PublishError::new(PublishErrorKind::MaxPayloadExceeded);
+    let subscribe = || SubscribeError::new(SubscribeErrorKind::InvalidSubject);
+    checked! {
+        ConfigError::Address = ConfigError::Address(broken_pipe()), because broken_pipe();
+        ConfigError::NoAddress = ConfigError::NoAddress;
+        NatsBackendError::Connect = NatsBackendError::Connect(connect()), because connect();
+        NatsBackendError::Prefix = NatsBackendError::Prefix;
+        NatsBackendError::AlreadyStarted = NatsBackendError::AlreadyStarted;
+        NatsBackendError::NotRunning = NatsBackendError::NotRunning;
+        NatsBackendError::TopicTooLong = NatsBackendError::TopicTooLong { len: 4000, limit: 3072 };
+        NatsBackendError::Publish = NatsBackendError::Publish(publish()), because publish();
+        NatsBackendError::Subscribe = NatsBackendError::Subscribe(subscribe()), because subscribe();
+        NatsBackendError::Disconnected = NatsBackendError::Disconnected;
+        NatsBackendError::TimedOut = NatsBackendError::TimedOut(std::time::Duration::from_secs(5));
     }
 }
 

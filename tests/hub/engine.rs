@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use websocket_hub::backend::{Backend, Capabilities, History, HistoryQuery, Node, Presence, Publication, Signal};
-use websocket_hub::{BackendError, Position};
+use websocket_hub::{BackendError, CatchUpError, Position};
 
 #[derive(Clone)]
 pub(crate) struct Engine(Arc<Mutex<State>>);
@@ -44,6 +44,8 @@ struct Link {
 enum Packet {
     Message(String, Position, Publication),
     Signal(Signal),
+    /// The position that a topic has reached.
+    Reached(String, Position),
     Cut,
     Restored,
 }
@@ -110,6 +112,13 @@ impl Engine {
         state.topics.clear();
     }
 
+    /// Lets a node check which position a topic has reached.
+    pub(crate) fn check(&self, node: usize, topic: &str) {
+        let state = self.0.lock().unwrap();
+        let last = state.topics.get(topic).map_or(0, |log| log.last);
+        state.nodes[node].send(Packet::Reached(topic.to_owned(), Position::new(state.epoch, last)));
+    }
+
     /// Delivers the last message of a topic to a node again.
     pub(crate) fn repeat(&self, node: usize, topic: &str) {
         let state = self.0.lock().unwrap();
@@ -148,6 +157,10 @@ impl Backend for EngineNode {
                 let handled = match packet {
                     Packet::Message(topic, position, publication) => node.deliver(&topic, position, publication).await,
                     Packet::Signal(signal) => node.signal(signal).await,
+                    Packet::Reached(topic, position) => match node.catch_up(&topic, position).await {
+                        Err(CatchUpError::HubDropped(dropped)) => Err(dropped),
+                        _ => Ok(()),
+                    },
                     Packet::Cut => {
                         node.disconnected();
                         Ok(())

@@ -100,6 +100,48 @@ async fn hole_that_cannot_be_filled_is_a_gap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lost_tail_is_found_by_a_check() {
+    let (engine, first, second, mut seat) = nodes(3).await;
+    engine.check(1, "t");
+    engine.lose(1, 2);
+    publish_numbers(&first, "t", 1..3).await;
+    seat.expect(&["0"]).await;
+    for _ in 0..2 {
+        engine.check(1, "t");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    seat.expect(&["1", "2"]).await;
+    assert_eq!((notice(&mut seat).await, second.stats().gaps), (None, 0));
+    // More than is kept.
+    engine.lose(1, 4);
+    publish_numbers(&first, "t", 3..7).await;
+    engine.check(1, "t");
+    assert_eq!(notice(&mut seat).await, gap());
+    engine.check(1, "t");
+    assert_eq!(notice(&mut seat).await, None);
+    publish_numbers(&first, "t", 7..8).await;
+    seat.expect(&["7"]).await;
+    assert_eq!(second.stats().gaps, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lag_is_the_time_since_the_connection_was_lost() {
+    let (engine, first, second, _seat) = nodes(100).await;
+    assert_eq!(second.stats().backend_lag, Duration::ZERO);
+    engine.cut(1);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Noticed twice.
+    engine.cut(1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let lag = second.stats().backend_lag;
+    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&lag), "{lag:?}");
+    assert_eq!(first.stats().backend_lag, Duration::ZERO);
+    engine.restore(1);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(second.stats().backend_lag, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn repeated_message_is_ignored() {
     let (engine, first, _second, mut seat) = nodes(100).await;
     engine.repeat(1, "t");

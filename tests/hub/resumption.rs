@@ -49,6 +49,29 @@ async fn member_that_missed_nothing_is_told_so() {
     seat.expect(&[]).await;
 }
 
+/// They are in the history already, and the hub's task has not had its turn yet.
+#[tokio::test(start_paused = true)]
+async fn messages_on_their_way_are_not_sent_twice() {
+    let hub = Hub::new(config(10).shards(1));
+    let mut other = Seat::new(&hub).await;
+    let _ = other.subscribe("t", Subscribe::new()).await;
+    let begin = hub.publish("t", "0").await.unwrap();
+    settle().await;
+    let mut returns = Seat::new(&hub).await;
+    let mut is_new = Seat::new(&hub).await;
+    hub.publish("t", "1").await.unwrap();
+    hub.publish("t", "2").await.unwrap();
+    assert_eq!(returns.subscribe("t", since(begin)).await.recovery, Recovery::Recovered(2));
+    let _ = is_new.subscribe("t", Subscribe::new().recent(1)).await;
+    hub.publish_local("t", "local").await.unwrap();
+    hub.publish("t", "3").await.unwrap();
+    settle().await;
+    hub.publish("t", "4").await.unwrap();
+    other.expect(&["0", "1", "2", "local", "3", "4"]).await;
+    returns.expect(&["1", "2", "local", "3", "4"]).await;
+    is_new.expect(&["2", "local", "3", "4"]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn messages_that_were_trimmed_are_lost() {
     let hub = Hub::new(config(3));

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::time::sleep;
+use tower_websocket::error::ProtocolError;
+use tower_websocket::server::{Accept, AcceptError, Acceptance, HandshakeError};
 use tower_websocket::test::{self, Handshake, Peer, Transport};
-use tower_websocket::{
-    Accept, AcceptError, Acceptance, Config, HandshakeError, OriginGuard, ProtocolError, Version, WebSocket, accept,
-};
+use tower_websocket::{Config, OriginGuard, Version, WebSocket, accept};
 use websocket_tests::wire::{Answer, Handshake as Head, VERSIONS};
 
 use crate::run::run_paused;

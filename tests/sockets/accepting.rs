@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tower_websocket::{AcceptError, Version, accept};
+use tower_websocket::server::AcceptError;
+use tower_websocket::{Version, accept};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Handshake, VERSIONS};
 

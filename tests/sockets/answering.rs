@@ -9,10 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message as PeerMessage;
+use tower_websocket::config::Charge;
+use tower_websocket::server::{HandshakeError, UpgradeError, UpgradeRefusal};
 use tower_websocket::test::{self, Peer, Transport};
 use tower_websocket::{
-    Budget, Charge, CloseCode, Config, ConnectProtocol, HandshakeError, HandshakeRequest, Message, ServerConfig,
-    Shutdown, UpgradeError, UpgradeRefusal, Version, WebSocket, answer, connect, is_handshake,
+    Budget, CloseCode, Config, ConnectProtocol, HandshakeRequest, Message, ServerConfig, Shutdown, Version, WebSocket,
+    answer, connect, is_handshake,
 };
 use websocket_tests::wire::{Answer, Frame, HIXIE76_BODY, HIXIE76_DIGEST, Handshake as Head, VERSIONS};
 

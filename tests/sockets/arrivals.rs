@@ -9,10 +9,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, timeout};
-use tower_websocket::{
-    Budget, CloseCause, CloseCode, Config, ConnectionObserver, ConnectionOpened, Observer, SendError, Shutdown,
-    Traffic, Version, WebSocketSender,
-};
+use tower_websocket::observe::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
+use tower_websocket::{Budget, CloseCause, CloseCode, Config, SendError, Shutdown, Version, WebSocketSender};
 use websocket_tests::wire::Frame;
 
 use crate::client::Client;

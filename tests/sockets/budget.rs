@@ -6,8 +6,9 @@ use axum_websocket::WebSocketUpgrade;
 use futures_util::FutureExt;
 use permessage_deflate::PermessageDeflate;
 use tokio::time::sleep;
+use tower_websocket::error::Limit;
 use tower_websocket::test::{self, Handshake};
-use tower_websocket::{Budget, CloseCause, CloseCode, Config, Limit, Message, Version, WebSocket, WebSocketLayer};
+use tower_websocket::{Budget, CloseCause, CloseCode, Config, Message, Version, WebSocket, WebSocketLayer};
 use websocket_tests::wire::{Answer, Frame, Handshake as Head, VERSIONS};
 
 use crate::pair::{over_memory, with_peer};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use permessage_deflate::PermessageDeflate;
 use tokio::time::{Instant, sleep};
+use tower_websocket::error::{Limit, LimitExceeded, ProtocolError, Timeout};
 use tower_websocket::test::{self, Handshake, Peer, Recorder};
 use tower_websocket::{
-    CloseCause, CloseCode, CloseFrame, Config, Error, Limit, LimitExceeded, Message, ProtocolError, ServerConfig,
-    Shutdown, Timeout, Version, WebSocket, accept,
+    CloseCause, CloseCode, CloseFrame, Config, Error, Message, ServerConfig, Shutdown, Version, WebSocket, accept,
 };
 use websocket_tests::wire::{Frame, HYBI, Handshake as Head, VERSIONS, frames};
 

@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use axum::extract::FromRequestParts;
 use axum_websocket::WebSocketUpgrade;
-use tower_websocket::{AcceptError, Config, Reconnect, Version, accept};
+use tower_websocket::client::Reconnect;
+use tower_websocket::server::AcceptError;
+use tower_websocket::{Config, Version, accept};
 use websocket_tests::wire::{Frame, Handshake, frames};
 
 use crate::client::Opening;

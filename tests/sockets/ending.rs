@@ -5,9 +5,8 @@ use std::io::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
-use tower_websocket::{
-    CloseCode, CloseFrame, Config, Error, Event, ProtocolError, SendError, Version, WebSocket, accept,
-};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, SendError, Version, WebSocket, accept};
 use websocket_tests::wire::{Frame, HYBI, Handshake, VERSIONS, frames, server_frames};
 
 use crate::client::{Client, texts_of};

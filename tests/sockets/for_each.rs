@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use permessage_deflate::PermessageDeflate;
-use tower_websocket::{CloseCode, Config, Error, Message, MessageRef, ProtocolError, SendError, Version};
+use tower_websocket::error::ProtocolError;
+use tower_websocket::{CloseCode, Config, Error, Message, MessageRef, SendError, Version};
 use websocket_tests::wire::{Frame, ServerFrame, VERSIONS, frames};
 
 use crate::pair::{counted, over_memory, over_tcp};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use tower_websocket::client::ConnectError;
+use tower_websocket::error::ProtocolError;
+use tower_websocket::server::{Accept, AcceptError, HandshakeError};
 use tower_websocket::test::{self, Handshake, Peer, Transport};
-use tower_websocket::{
-    Accept, AcceptError, CloseCode, Config, ConnectError, HandshakeError, OriginGuard, ProtocolError, Shutdown,
-    Version, WebSocket, accept, connect,
-};
+use tower_websocket::{CloseCode, Config, OriginGuard, Shutdown, Version, WebSocket, accept, connect};
 use websocket_tests::wire::{Answer, Handshake as Head, VERSIONS};
 
 use crate::run::run_paused;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tower_websocket::error::Timeout;
 use tower_websocket::test::{self, Frame as PeerFrame};
-use tower_websocket::{CloseCause, CloseCode, Config, Event, Message, ServerConfig, Timeout, Version};
+use tower_websocket::{CloseCause, CloseCode, Config, Event, Message, ServerConfig, Version};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
 use crate::pair::with_peer;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use permessage_deflate::PermessageDeflate;
 use tokio::time::sleep;
+use tower_websocket::observe::Traffic;
+use tower_websocket::server::AcceptError;
 use tower_websocket::test::{self, Frame as Got, Handshake, Peer, Recorded, Recorder};
-use tower_websocket::{
-    AcceptError, CloseCause, CloseCode, Config, Message, ServerConfig, Traffic, Version, accept, connect,
-};
+use tower_websocket::{CloseCause, CloseCode, Config, Message, ServerConfig, Version, accept, connect};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 

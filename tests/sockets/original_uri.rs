@@ -8,8 +8,9 @@ use axum::routing::any;
 use axum_websocket::{Config, ServerConfig, WebSocketUpgrade};
 use futures_util::FutureExt;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_websocket::server::OriginalUriLayer;
 use tower_websocket::test::Recorder;
-use tower_websocket::{OriginalUriLayer, Version, WebSocket, WebSocketLayer};
+use tower_websocket::{Version, WebSocket, WebSocketLayer};
 use websocket_tests::wire::VERSIONS;
 
 use crate::client::Opening;

@@ -2,7 +2,9 @@
 
 use bytes::Buf;
 use permessage_deflate::PermessageDeflate;
-use tower_websocket::{CloseCode, Config, Message, PreparedMessage, ServerConfig, WebSocket, accept, connect};
+use tower_websocket::{
+    CloseCode, Config, Message, PreparedBatch, PreparedMessage, ServerConfig, WebSocket, accept, connect,
+};
 use websocket_driver::Event;
 use websocket_tests::wire::{Handshake, VERSIONS};
 
@@ -41,6 +43,29 @@ async fn compressing(deflate: PermessageDeflate) -> (WebSocket<tokio::io::Duplex
     let client = connect("ws://localhost/").config(config).over(client).into_future();
     let (server, client) = tokio::join!(server, client);
     (server.ok().unwrap(), client.unwrap().0)
+}
+
+#[test]
+fn connections_that_compress_differently_all_receive_a_joined_batch() {
+    run(async || {
+        let news = (0..5).map(|number| PreparedMessage::new(format!("all the news that fits {number} ").repeat(50)));
+        let news = PreparedBatch::new(news);
+        let fresh = || PermessageDeflate::new().no_context_takeover(true);
+        for deflate in [fresh(), fresh(), fresh().level(1), fresh().threshold(100_000), PermessageDeflate::new()] {
+            for may_compress in [true, false] {
+                let (mut server, mut client) = compressing(deflate.clone()).await;
+                server.set_compression(may_compress);
+                for text in ["first", "second"] {
+                    server.send(text).await.unwrap();
+                    assert_eq!(server.sender().try_send_joined(&news), Ok(5));
+                    assert_eq!(client.recv().await.unwrap().unwrap(), Message::text(text));
+                    for message in news.messages() {
+                        assert_eq!(client.recv().await.unwrap().unwrap(), *message.message(), "{deflate:?}");
+                    }
+                }
+            }
+        }
+    });
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tower_websocket::error::{Limit, LimitExceeded};
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCause, Config, Limit, LimitExceeded, ServerConfig, Version, WebSocket};
+use tower_websocket::{CloseCause, Config, ServerConfig, Version, WebSocket};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS};
 
 use crate::client::texts_of;

@@ -16,8 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message as PeerMessage, Role};
 use tokio_tungstenite::{WebSocketStream, client_async};
+use tower_websocket::error::Timeout;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCause, CloseCode, CompletedHandshake, Config, Error, Message, Timeout, WebSocket};
+use tower_websocket::{CloseCause, CloseCode, CompletedHandshake, Config, Error, Message, WebSocket};
 use websocket_tests::wire::{ACCEPT, Frame, Handshake, KEY};
 
 use crate::run::{run, run_paused};

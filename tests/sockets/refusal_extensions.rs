@@ -8,9 +8,9 @@ use axum_websocket::rejection::{OriginRejection, WebSocketUpgradeRejection};
 use axum_websocket::{OriginGuard, WebSocketUpgrade};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_websocket::{
-    CloseCode, Config, HandshakeError, OriginRefusal, Shutdown, UpgradeRefusal, WebSocket, WebSocketLayer,
-};
+use tower_websocket::origin::OriginRefusal;
+use tower_websocket::server::{HandshakeError, UpgradeRefusal};
+use tower_websocket::{CloseCode, Config, Shutdown, WebSocket, WebSocketLayer};
 use websocket_driver::Version;
 use websocket_tests::wire::Handshake;
 

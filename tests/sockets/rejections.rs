@@ -7,7 +7,7 @@ use axum_websocket::{Budget, Config, ServerConfig, WebSocketUpgrade};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper::ext::Protocol;
-use tower_websocket::UpgradeRefusal;
+use tower_websocket::server::UpgradeRefusal;
 use websocket_driver::Version;
 use websocket_tests::wire::{Handshake, VERSIONS};
 

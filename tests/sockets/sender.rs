@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tower_websocket::{CloseCode, Config, Error, Message, PreparedMessage, SendError, Version};
+use tower_websocket::{CloseCode, Config, Error, Message, PreparedBatch, PreparedMessage, SendError, Version};
 use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
 
 use crate::pair::{counted, over_memory, over_tcp};
@@ -247,6 +247,78 @@ fn batch_reports_the_first_message_that_is_refused() {
         assert!(matches!(sender.try_send_batch(&[&binary, &text]), Err(SendError::NotSupported { .. })));
         assert_eq!(sender.try_send_batch(&[&text]), Ok(1));
         assert_eq!([client.text().await, client.text().await], ["text", "text"]);
+    });
+}
+
+#[test]
+fn joined_batch_is_taken_and_received_like_the_messages_one_by_one() {
+    run_paused(async || {
+        for version in VERSIONS {
+            for (max_output, sizes) in [
+                (1000, [1, 99, 100, 300, 0]),
+                (1000, [700, 1, 1, 1, 1]),
+                (3000, [500, 600, 700, 800, 900]),
+                (100_000, [2000, 2000, 2000, 2000, 2000]),
+                (1 << 20, [30_000, 100, 30_000, 100, 30_000]),
+            ] {
+                let config = || Config::server().max_output(max_output);
+                let (first, mut one_by_one) = over_memory(256, version, config()).await;
+                let (second, mut joined) = over_memory(256, version, config()).await;
+                let texts = sizes.map(|size| "x".repeat(size));
+                let batch = PreparedBatch::new(texts.iter().map(|text| PreparedMessage::new(text.as_str())));
+                let messages: Vec<_> = batch.messages().iter().collect();
+                for _ in 0..4 {
+                    let sent = first.sender().try_send_batch(&messages);
+                    assert_eq!(second.sender().try_send_joined(&batch), sent, "{version}, {max_output}");
+                    for text in &texts[..sent.unwrap()] {
+                        assert!(one_by_one.text().await == *text && joined.text().await == *text, "{version}");
+                    }
+                    // It may be taken again while the last of it waits.
+                    assert_eq!(first.sender().try_send_batch(&messages[..1]), Ok(1));
+                    assert_eq!(second.sender().try_send_batch(&messages[..1]), Ok(1));
+                    let sent = second.sender().try_send_joined(&batch);
+                    assert_eq!(first.sender().try_send_batch(&messages), sent, "{version}, {max_output}");
+                    for text in texts[..1].iter().chain(&texts[..sent.unwrap()]) {
+                        assert!(one_by_one.text().await == *text && joined.text().await == *text, "{version}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn joined_batch_leaves_in_one_write_and_empty_one_in_none() {
+    run(async || {
+        let (socket, mut client, probe) = counted().await;
+        let sender = socket.sender();
+        assert_eq!(sender.try_send_joined(&PreparedBatch::new([])), Ok(0));
+        assert_eq!(probe.take().1, 0);
+        for size in [10, 1000] {
+            let text = "x".repeat(size);
+            let batch = PreparedBatch::new((0..10).map(|_| PreparedMessage::new(text.as_str())));
+            assert_eq!(sender.try_send_joined(&batch), Ok(10));
+            assert_eq!(probe.take().1, 1);
+            for _ in 0..10 {
+                assert_eq!(client.text().await, text);
+            }
+        }
+    });
+}
+
+#[test]
+fn joined_batch_reports_the_first_message_that_is_refused() {
+    run(async || {
+        let (socket, mut client) = over_tcp(Version::Hixie76, Config::server()).await;
+        let sender = socket.sender();
+        let (text, binary) = (PreparedMessage::new("text"), PreparedMessage::new(vec![1]));
+        assert_eq!(sender.try_send_joined(&PreparedBatch::new([text.clone(), binary.clone()])), Ok(1));
+        let refused = sender.try_send_joined(&PreparedBatch::new([binary, text]));
+        assert!(matches!(refused, Err(SendError::NotSupported { .. })));
+        assert_eq!(client.text().await, "text");
+        sender.start_close(CloseCode::NORMAL, "").unwrap();
+        let late = PreparedBatch::new([PreparedMessage::new("late"), PreparedMessage::new("later")]);
+        assert_eq!(sender.try_send_joined(&late), Err(SendError::Closed));
     });
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
-use tower_websocket::{CloseCause, Config, Timeout, Version};
+use tower_websocket::error::Timeout;
+use tower_websocket::{CloseCause, Config, Version};
 use websocket_tests::wire::{Frame, server_frame};
 
 use crate::pair::over_memory;

@@ -7,8 +7,9 @@ use http_body_util::Empty;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Instant, sleep, timeout};
+use tower_websocket::error::Timeout;
 use tower_websocket::test::Recorder;
-use tower_websocket::{CloseCause, Config, Timeout, Version};
+use tower_websocket::{CloseCause, Config, Version};
 use websocket_tests::wire::{Frame, ServerFrame};
 
 use crate::client::Client;

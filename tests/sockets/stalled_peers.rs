@@ -11,9 +11,10 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tower::{ServiceBuilder, service_fn};
+use tower_websocket::error::Timeout;
 use tower_websocket::test::Recorder;
 use tower_websocket::{
-    CloseCause, CloseCode, Config, Message, ServerConfig, Shutdown, Timeout, Version, WebSocket, WebSocketLayer, accept,
+    CloseCause, CloseCode, Config, Message, ServerConfig, Shutdown, Version, WebSocket, WebSocketLayer, accept,
 };
 use websocket_tests::wire::Frame;
 

@@ -14,9 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::ProtocolVersion;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{
-    CloseCode, Config, Http2Connection, TlsConfig, WebSocket, WebSocketLayer, accept, connect, test,
-};
+use tower_websocket::client::{Http2Connection, TlsConfig};
+use tower_websocket::{CloseCode, Config, WebSocket, WebSocketLayer, accept, connect, test};
 
 use crate::run::{run, run_paused};
 use crate::serve::{How, serve};

@@ -17,9 +17,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::BufStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_websocket::{
-    Config, HandshakeError, UpgradeError, UpgradeRefusal, Version, WebSocket, WebSocketLayer, is_handshake, upgrade,
-};
+use tower_websocket::server::{HandshakeError, UpgradeError, UpgradeRefusal};
+use tower_websocket::{Config, Version, WebSocket, WebSocketLayer, is_handshake, upgrade};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Handshake, VERSIONS};
 

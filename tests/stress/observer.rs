@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use tower_websocket::{CloseCause, ConnectionObserver, ConnectionOpened, Observer, Traffic};
+use tower_websocket::CloseCause;
+use tower_websocket::observe::{ConnectionObserver, ConnectionOpened, Observer, Traffic};
 
 use crate::random::Random;
 

@@ -13,7 +13,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::{ByteStream, CloseCause, ConnectError, connect};
+use tower_websocket::client::ConnectError;
+use tower_websocket::{ByteStream, CloseCause, connect};
 
 use crate::peer::listen;
 use crate::program::{Running, Wsx};

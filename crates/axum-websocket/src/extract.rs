@@ -7,9 +7,8 @@ use axum_core::response::{IntoResponse, Response};
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Uri, Version, header};
-use tower_websocket::{
-    Config, OriginGuard, OriginalUri, ServerConfig, Shutdown, UpgradeError, UpgradeRefusal, UpgradeRequest, WebSocket,
-};
+use tower_websocket::server::{OriginalUri, UpgradeError, UpgradeRefusal, UpgradeRequest};
+use tower_websocket::{Config, OriginGuard, ServerConfig, Shutdown, WebSocket};
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 

@@ -11,18 +11,14 @@ pub mod ws;
 pub use extract::WebSocketUpgrade;
 pub use token::Token;
 pub use token::sources::TokenSources;
-pub use tower_websocket::InvalidUtf8;
-#[cfg(feature = "tracing")]
-pub use tower_websocket::TracingObserver;
+pub use tower_websocket;
 #[cfg(feature = "test-util")]
 pub use tower_websocket::test;
 pub use tower_websocket::{
-    AbnormalEnd, Budget, ByteStream, CloseCause, CloseCode, CloseFrame, Config, ConnectionLimit, ConnectionObserver,
-    ConnectionOpened, ConnectionPermit, Decode, DecodeError, Encode, EncodeError, Error, Event, Limit, LimitExceeded,
-    Message, MessageRef, Observer, OriginGuard, OriginRefusal, OriginalUri, OriginalUriLayer, PatternError,
-    PreparedMessage, ProtocolError, Responder, SendError, ServerConfig, Shutdown, Timeout, TooManyConnections, Traffic,
-    TypedError, TypedSender, TypedSocket, UpgradeError, Utf8Bytes, Version, WebSocket, WebSocketReader,
-    WebSocketSender,
+    AbnormalEnd, Budget, ByteStream, CloseCause, CloseCode, CloseFrame, Config, ConnectionLimit, ConnectionPermit,
+    Decode, DecodeError, Encode, EncodeError, Error, Event, Message, MessageRef, OriginGuard, PreparedMessage,
+    Responder, SendError, ServerConfig, Shutdown, TooManyConnections, TypedError, TypedSender, TypedSocket, Utf8Bytes,
+    Version, WebSocket, WebSocketReader, WebSocketSender, config, error, observe, origin, server,
 };
 #[cfg(feature = "json")]
 pub use tower_websocket::{Json, JsonSocket};

@@ -12,7 +12,9 @@ use std::fmt;
 use axum_core::body::Body;
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use tower_websocket::{HandshakeError, OriginRefusal, TooManyConnections, UpgradeRefusal};
+use tower_websocket::TooManyConnections;
+use tower_websocket::origin::OriginRefusal;
+use tower_websocket::server::{HandshakeError, UpgradeRefusal};
 
 macro_rules! rejections {
     ($($(#[$doc:meta])* $name:ident,)*) => {

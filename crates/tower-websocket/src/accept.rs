@@ -90,12 +90,13 @@ where
     ///
     /// The callback is not called for a request that cannot be accepted, nor for one that the
     /// shutdown or the guard has refused. Its duration counts towards
-    /// [`Config::handshake_timeout`].
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
     ///
     /// ```no_run
     /// use http::{Request, Response, StatusCode};
     /// use tokio::net::TcpStream;
-    /// use tower_websocket::{Acceptance, Config, WebSocket, accept};
+    /// use tower_websocket::server::Acceptance;
+    /// use tower_websocket::{Config, WebSocket, accept};
     ///
     /// async fn check(request: Request<()>) -> Result<Acceptance, Response<String>> {
     ///     if is_known(request.headers().get("authorization")).await {
@@ -242,7 +243,8 @@ pub enum AcceptError<T> {
     /// The handshake was refused, and the response was sent.
     #[error(transparent)]
     Refused(ProtocolError),
-    /// The handshake was not completed within [`Config::handshake_timeout`].
+    /// The handshake was not completed within
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout).
     #[error("handshake timed out")]
     TimedOut,
     /// The transport failed or ended.

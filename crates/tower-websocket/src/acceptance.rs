@@ -6,12 +6,12 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use websocket_driver::Driver;
 
-/// The result of the callback of [`Accept::on_request`](crate::Accept::on_request) that accepts the
+/// The result of the callback of [`Accept::on_request`](crate::server::Accept::on_request) that accepts the
 /// handshake, with additional headers and a subprotocol.
 ///
 /// ```
 /// use http::{HeaderValue, header};
-/// use tower_websocket::Acceptance;
+/// use tower_websocket::server::Acceptance;
 ///
 /// let acceptance = Acceptance::new()
 ///     .header(header::SET_COOKIE, HeaderValue::from_static("seen=1"))

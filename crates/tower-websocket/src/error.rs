@@ -1,6 +1,10 @@
+//! The errors of open sockets, and their parts. Those of other operations are in the modules of
+//! these.
+
 use std::io;
 
-use websocket_driver::{ProtocolError, SendError};
+use websocket_driver::SendError;
+pub use websocket_driver::{InvalidUtf8, Limit, LimitExceeded, ProtocolError, Timeout, UsageError};
 
 /// An error on an open socket. The end of a connection, even without a close frame, is not an
 /// error: see [`WebSocket::close_cause`](crate::WebSocket::close_cause).

@@ -7,7 +7,8 @@ use websocket_driver::{CloseCause, ConnectionObserver, ConnectionOpened, Observe
 /// An [observer](crate::Config::observer) that emits [`tracing`] spans and events for connections.
 ///
 /// ```
-/// use tower_websocket::{Config, TracingObserver};
+/// use tower_websocket::observe::TracingObserver;
+/// use tower_websocket::Config;
 ///
 /// let config = Config::server().observer(TracingObserver);
 /// ```

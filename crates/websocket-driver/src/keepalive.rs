@@ -6,11 +6,11 @@ use crate::config::values::Timeouts;
 use crate::error::cause::Timeout;
 use crate::version::Version;
 
-/// The idle timeout and the keepalive pings of an open connection, as a state machine without a clock: the
-/// caller passes every [`Instant`], and sends the pings.
+/// The idle timeout and the keepalive pings of an open connection, as a state machine without a
+/// clock: the caller passes every [`Instant`], and sends the pings.
 ///
-/// The timeouts of the handshake and of the close are left to the caller, since each is one deadline
-/// ([`Timeouts::handshake`], [`Timeouts::close`]).
+/// The timeouts of the handshake and of the close are left to the caller, since each is one
+/// deadline ([`Timeouts::handshake`], [`Timeouts::close`]).
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -33,15 +33,15 @@ use crate::version::Version;
 #[derive(Debug, Clone)]
 pub struct Keepalive {
     pings: Pings,
-    /// When something was received last, or the peer was pinged.
+    /// When something was last received, or the peer was pinged.
     since: Instant,
-    /// The last message, in either direction.
+    /// When the last message was sent or received.
     last_message: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Pings {
-    /// The protocol has none.
+    /// The protocol has no pings.
     Unsupported,
     Answered,
     Unanswered,
@@ -51,7 +51,7 @@ enum Pings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerEvent {
-    /// No timer is running. This changes only with a call to a method of [`Keepalive`].
+    /// No timer is running. This changes only with a call of another method of [`Keepalive`].
     Never,
     /// Nothing is due before this instant: poll again then.
     At(Instant),
@@ -62,15 +62,15 @@ pub enum TimerEvent {
 }
 
 impl Keepalive {
-    /// Creates the timers of a connection that opens now. The hixie drafts have no pings, so only the idle
-    /// timeout applies to them.
+    /// Creates the timers of a connection that opens now. The hixie drafts have no pings, so only
+    /// the idle timeout applies to them.
     #[must_use]
     pub fn new(version: Version, now: Instant) -> Self {
         let pings = if version.is_hixie() { Pings::Unsupported } else { Pings::Answered };
         Self { pings, since: now, last_message: now }
     }
 
-    /// Records that something was received, of whatever kind.
+    /// Records that something of any kind was received.
     pub fn on_receive(&mut self, now: Instant) {
         self.since = now;
         if let Pings::Unanswered = self.pings {

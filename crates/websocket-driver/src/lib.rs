@@ -38,6 +38,7 @@ pub use handshake::url::UrlError;
 pub use keepalive::{Keepalive, TimerEvent};
 pub use message::close::{CloseCode, CloseFrame};
 pub use message::prepared::PreparedMessage;
+pub use message::prepared_batch::PreparedBatch;
 pub use message::utf8::{InvalidUtf8, Utf8Bytes};
 pub use message::{Message, MessageRef};
 pub use proxy::{Proxy, ProxyError};

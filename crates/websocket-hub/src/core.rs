@@ -10,7 +10,7 @@ use crate::backend::{Backend, HistoryQuery, InProcess};
 use crate::config::{HubConfig, Settings};
 use crate::delivery::queue::Rule;
 use crate::delivery::router::Router;
-use crate::delivery::subscriber::{Joined, Subscriber};
+use crate::delivery::subscriber::{Joined, Reached, Subscriber};
 use crate::error::{BackendError, PublishError, SubscribeError, TopicError};
 use crate::interest::{Interest, Lease, Work};
 use crate::position::Position;
@@ -91,7 +91,7 @@ impl Core {
     }
 
     /// Subscribes in three steps: live messages are queued, then the history is read, then both are
-    /// sent in order.
+    /// sent in order. Messages of the history that are delivered later are not sent again.
     pub(crate) async fn subscribe(
         &self,
         subscriber: &Arc<Subscriber>,
@@ -119,7 +119,9 @@ impl Core {
                 Some(_) if missed.is_empty() => Recovery::NothingMissed,
                 Some(_) => Recovery::Recovered(missed.len()),
             };
-            match subscriber.go_live(shared, id, &missed, history.reached, &mut lease, is_last) {
+            let is_sent = options.since.is_some() || options.recent > 0;
+            let reached = Reached { position: history.reached, is_sent };
+            match subscriber.go_live(shared, id, &missed, reached, &mut lease, is_last) {
                 Joined::Live => return Ok(Subscribed::new(history.reached, recovery)),
                 Joined::LiveWithLoss => return Ok(Subscribed::new(history.reached, Recovery::Lost)),
                 Joined::Again => {}

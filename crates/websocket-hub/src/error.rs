@@ -53,7 +53,7 @@ pub enum SubscribeError {
     #[error("too many topics in the hub: limit {0}")]
     HubFull(usize),
     /// The member's connection is closed, possibly because it was too slow.
-    #[error("the connection is closed")]
+    #[error("connection is closed")]
     Closed,
     /// The backend could not subscribe, or could not read the history.
     #[error(transparent)]
@@ -110,9 +110,21 @@ impl Error for BackendError {
     }
 }
 
+/// A topic could not be brought up to date, by [`Node::catch_up`](crate::backend::Node::catch_up).
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatchUpError {
+    /// The history could not be read.
+    #[error(transparent)]
+    History(#[from] BackendError),
+    /// There is no hub any more.
+    #[error(transparent)]
+    HubDropped(#[from] HubDropped),
+}
+
 /// The hub was dropped, so that its backend has nothing left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the hub was dropped")]
+#[error("hub was dropped")]
 // Exhaustive: a unit struct that tests of backends construct.
 pub struct HubDropped;
 
@@ -142,6 +154,8 @@ mod tests {
             Box::new(DisconnectError::Backend(backend.clone())),
             Box::new(TooManyConnections { limit: 1 }),
             Box::new(backend),
+            Box::new(CatchUpError::History(BackendError::new("connection refused"))),
+            Box::new(CatchUpError::HubDropped(HubDropped)),
             Box::new(HubDropped),
             Box::new(DecodeError(())),
             Box::new("".parse::<Position>().unwrap_err()),

@@ -1,4 +1,5 @@
-//! Guides: the promises of a hub, choosing a policy, resuming from JavaScript, sizing and deployment.
+//! Guides: the promises of a hub, choosing a policy, resuming from JavaScript, sizing, several nodes and
+//! deployment.
 
 #[doc = include_str!("guide/promises.md")]
 pub mod promises {}
@@ -11,6 +12,9 @@ pub mod javascript {}
 
 #[doc = include_str!("guide/sizing.md")]
 pub mod sizing {}
+
+#[doc = include_str!("guide/nodes.md")]
+pub mod nodes {}
 
 #[doc = include_str!("guide/deploying.md")]
 pub mod deploying {}

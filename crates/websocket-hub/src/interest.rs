@@ -126,7 +126,7 @@ impl Interest {
         let lease = Lease { interest: self.clone(), topic: topic.clone() };
         if let Some(subscribed) = subscribed {
             self.changed.notify_one();
-            subscribed.await.unwrap_or_else(|_| Err(BackendError::new("the hub was dropped")))?;
+            subscribed.await.unwrap_or_else(|_| Err(BackendError::new("hub was dropped")))?;
         }
         Ok(lease)
     }
@@ -257,6 +257,11 @@ impl Interest {
         {
             topic.last.get_or_insert(position);
         }
+    }
+
+    /// Returns the position up to which a topic's messages have arrived; `None` if nobody needs it, or it has not begun yet.
+    pub(crate) fn position(&self, topic: &str) -> Option<Position> {
+        lock(&self.state).topics.get(topic).and_then(|topic| topic.last)
     }
 
     /// Returns the subscribed topics, each with the position up to which its messages have arrived.

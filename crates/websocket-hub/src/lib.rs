@@ -22,7 +22,8 @@ pub mod test;
 
 pub use config::{HistoryLimit, HubConfig, ToFrame};
 pub use error::{
-    BackendError, DisconnectError, HubDropped, PublishError, SubscribeError, TooManyConnections, TopicError,
+    BackendError, CatchUpError, DisconnectError, HubDropped, PublishError, SubscribeError, TooManyConnections,
+    TopicError,
 };
 pub use hub::Hub;
 pub use member::Member;

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use tower_websocket::{Budget, Charge, Message, PreparedMessage, Utf8Bytes};
+use tower_websocket::config::Charge;
+use tower_websocket::{Budget, Message, PreparedMessage, Utf8Bytes};
 
 use crate::config::{Frame, ToFrame};
 use crate::position::Position;

@@ -1,6 +1,12 @@
 //! The statistics of a hub.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::sync::lock;
 
 /// The statistics of a hub on this node, returned by [`Hub::stats`](crate::Hub::stats). Counters
 /// start at 0 when the hub is created.
@@ -36,6 +42,9 @@ pub struct HubStats {
     pub gaps: u64,
     /// The number of panics in [`HubConfig::frame`](crate::HubConfig::frame) and in the observer.
     pub panics: u64,
+    /// The time by which this node is behind its backend: how long the message that is delivered now has waited on this node, or,
+    /// while the connection to the engine is lost, the time since then. Zero in process.
+    pub backend_lag: Duration,
 }
 
 /// The counters behind [`HubStats`].
@@ -53,6 +62,38 @@ pub(crate) struct Counters {
     pub(crate) undeliverable: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) panics: AtomicU64,
+    pub(crate) backend: BackendLag,
+}
+
+/// The time by which a node is behind its backend.
+#[derive(Debug, Default)]
+pub(crate) struct BackendLag {
+    micros: AtomicU64,
+    /// The time since when there is no connection to the engine.
+    lost: Mutex<Option<Instant>>,
+}
+
+impl BackendLag {
+    pub(crate) fn set(&self, lag: Duration) {
+        self.micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Notes that the connection was lost. Returns whether it was there before.
+    pub(crate) fn disconnected(&self) -> bool {
+        let mut lost = lock(&self.lost);
+        let was_connected = lost.is_none();
+        lost.get_or_insert_with(Instant::now);
+        was_connected
+    }
+
+    pub(crate) fn reconnected(&self) {
+        *lock(&self.lost) = None;
+    }
+
+    fn get(&self) -> Duration {
+        let lost = lock(&self.lost).map(|since| since.elapsed());
+        lost.unwrap_or_else(|| Duration::from_micros(self.micros.load(Ordering::Relaxed)))
+    }
 }
 
 impl Counters {
@@ -71,6 +112,7 @@ impl Counters {
             undeliverable: self.undeliverable.load(Ordering::Relaxed),
             gaps: self.gaps.load(Ordering::Relaxed),
             panics: self.panics.load(Ordering::Relaxed),
+            backend_lag: self.backend.get(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Accepted and refused handshakes on HTTP/1.1, for every version.
 
-use tower_websocket::{OriginRefusal, Version};
+use tower_websocket::Version;
+use tower_websocket::origin::OriginRefusal;
 use websocket_tests::wire::{Handshake, VERSIONS};
 
 use super::gates::{GATES, confirm_refusal, foreign, guard, localhost, opening, response};

@@ -1,6 +1,7 @@
 //! The response of a refusal, and what it leaves unchanged.
 
-use tower_websocket::{OriginRefusal, Version};
+use tower_websocket::Version;
+use tower_websocket::origin::OriginRefusal;
 use websocket_tests::wire::{Frame, Handshake};
 
 use super::gates::{GATES, LAYERS, confirm_inner, confirm_refusal, foreign, guard, localhost, opening, response};

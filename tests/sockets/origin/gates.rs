@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{OriginGuard, OriginRefusal, Version, WebSocket, WebSocketLayer};
+use tower_websocket::origin::OriginRefusal;
+use tower_websocket::{OriginGuard, Version, WebSocket, WebSocketLayer};
 use websocket_tests::wire::{Answer, Handshake};
 
 use crate::client::Opening;

@@ -6,7 +6,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tower_websocket::{OriginRefusal, Version};
+use tower_websocket::Version;
+use tower_websocket::origin::OriginRefusal;
 
 use super::gates::{Gate, HTTP2, guard, localhost};
 use crate::client::Client;

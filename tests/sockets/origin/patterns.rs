@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tower_websocket::OriginRefusal::*;
-use tower_websocket::PatternError;
+use tower_websocket::origin::OriginRefusal::*;
+use tower_websocket::origin::PatternError;
 
 use super::verdicts::{LET_IN, allowing, confirm, guard, localhost, request, without_origin};
 

@@ -4,7 +4,7 @@ use http::{HeaderValue, Request, Version};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tower_websocket::OriginRefusal::*;
+use tower_websocket::origin::OriginRefusal::*;
 use websocket_tests::wire::Handshake;
 
 use super::verdicts::{LET_IN, allowing, confirm, guard, localhost, request, without_origin};

@@ -9,7 +9,8 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_websocket::{OriginGuardService, Version};
+use tower_websocket::Version;
+use tower_websocket::origin::OriginGuardService;
 use websocket_tests::wire::Handshake;
 
 use super::gates::{LAYERS, confirm_inner, foreign, guard, localhost, response};

@@ -1,7 +1,8 @@
 //! Decisions about requests.
 
 use http::Request;
-use tower_websocket::{OriginGuard, OriginRefusal};
+use tower_websocket::OriginGuard;
+use tower_websocket::origin::OriginRefusal;
 use websocket_tests::wire::Handshake;
 
 pub(super) type Verdict = Result<(), OriginRefusal>;

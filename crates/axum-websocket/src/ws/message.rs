@@ -48,7 +48,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// A [`tower_websocket::InvalidUtf8`] if the payload is not UTF-8.
+    /// A [`tower_websocket::error::InvalidUtf8`] if the payload is not UTF-8.
     pub fn into_text(self) -> Result<Utf8Bytes, Error> {
         match self {
             Self::Text(text) => Ok(text),

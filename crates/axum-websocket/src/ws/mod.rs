@@ -45,9 +45,9 @@
 //! | [`accept_unmasked_frames`](WebSocketUpgrade::accept_unmasked_frames) | accepts them | does nothing, and is deprecated so that the compiler warns |
 //! | [`read_buffer_size`](WebSocketUpgrade::read_buffer_size), [`write_buffer_size`](WebSocketUpgrade::write_buffer_size) | set sizes | do nothing |
 //! | a pong sent by the application | replaces a queued one | is sent in addition |
-//! | errors | can be downcast to those of tungstenite | can be downcast to [`tower_websocket::Error`], [`AbnormalEnd`] or [`tower_websocket::UpgradeError`] |
+//! | errors | can be downcast to those of tungstenite | can be downcast to [`tower_websocket::Error`], [`AbnormalEnd`] or [`tower_websocket::server::UpgradeError`] |
 //! | [rejections](rejection) | 400 for a wrong version, 426 for HTTP/1.0 or a server without upgrades | 426 for a wrong version, 400 for HTTP/1.0, 500 for a server without upgrades; more is checked |
-//! | `TryFrom<Bytes>` and `TryFrom<Vec<u8>>` of [`Utf8Bytes`] | fail with `std::str::Utf8Error` | fail with [`InvalidUtf8`](crate::InvalidUtf8) |
+//! | `TryFrom<Bytes>` and `TryFrom<Vec<u8>>` of [`Utf8Bytes`] | fail with `std::str::Utf8Error` | fail with [`InvalidUtf8`](crate::error::InvalidUtf8) |
 //! | a received [`Message`] | has its own buffer | may share the read buffer of up to 128 KiB: copy messages that are stored for long |
 
 mod close;

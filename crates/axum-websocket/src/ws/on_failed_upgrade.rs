@@ -3,7 +3,7 @@ use axum_core::Error;
 /// A callback for accepted handshakes that do not result in a socket: see
 /// [`WebSocketUpgrade::on_failed_upgrade`](super::WebSocketUpgrade::on_failed_upgrade).
 pub trait OnFailedUpgrade: Send + 'static {
-    /// Handles the error, whose source is a [`tower_websocket::UpgradeError`].
+    /// Handles the error, whose source is a [`tower_websocket::server::UpgradeError`].
     fn call(self, error: Error);
 }
 

@@ -13,10 +13,11 @@ use crate::extract::WebSocketUpgrade as NativeUpgrade;
 
 /// Extractor of a WebSocket handshake with the interface of axum's.
 ///
-/// Use `any` for routes that serve HTTP/2 as well, since the method is CONNECT there. A [`Config`]
-/// in the request's extensions, from `.layer(Extension(config))`, sets limits, timeouts and
-/// extensions; the setters here modify it for one handler. Origin checks and shutdown, which axum's
-/// extractor does not have, are available after [`into_native`](Self::into_native).
+/// Use `any` for routes that serve HTTP/2 as well, since the method is CONNECT there. A
+/// [`Config`](tower_websocket::Config) in the request's extensions, from
+/// `.layer(Extension(config))`, sets limits, timeouts and extensions; the setters here modify it
+/// for one handler. Origin checks and shutdown, which axum's extractor does not have, are available
+/// after [`into_native`](Self::into_native).
 ///
 /// ```
 /// use axum::{Router, response::Response, routing::any};
@@ -60,21 +61,22 @@ impl<F> WebSocketUpgrade<F> {
 
     /// Sets the number of bytes that may be waiting to be written. Default: 256 KiB. Above it,
     /// sending waits instead of failing like axum's. A single message may exceed it. Same as
-    /// [`Config::max_output`].
+    /// [`Config::max_output`](tower_websocket::Config::max_output).
     pub fn max_write_buffer_size(self, bytes: usize) -> Self {
         // With 0 there would never be room for a ping.
         self.map_config(|config| config.max_output(bytes.max(1)))
     }
 
     /// Sets the maximum size of a message in bytes. Default: 64 MiB less one byte. A longer message
-    /// closes the connection with 1009. Same as [`Config::max_message_size`].
+    /// closes the connection with 1009. Same as
+    /// [`Config::max_message_size`](tower_websocket::Config::max_message_size).
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.map_config(|config| config.max_message_size(bytes))
     }
 
     /// Sets the maximum payload size of a frame in bytes. Default: 64 MiB less one byte, compared
     /// to 16 MiB in axum. A longer frame closes the connection with 1009. Same as
-    /// [`Config::max_frame_size`].
+    /// [`Config::max_frame_size`](tower_websocket::Config::max_frame_size).
     pub fn max_frame_size(self, bytes: usize) -> Self {
         self.map_config(|config| config.max_frame_size(bytes))
     }

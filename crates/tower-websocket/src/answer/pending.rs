@@ -30,7 +30,7 @@ impl PendingSocket {
 
     /// Adds the socket to those that a shutdown closes, from here on. If that [has
     /// begun](Shutdown::has_begun), send
-    /// [`UpgradeRefusal::ShuttingDown`](crate::UpgradeRefusal::ShuttingDown) instead of the
+    /// [`UpgradeRefusal::ShuttingDown`](crate::server::UpgradeRefusal::ShuttingDown) instead of the
     /// response.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { membership: Some(shutdown.join()), ..self }

@@ -23,7 +23,8 @@ pub fn is_handshake<B>(request: &Request<B>) -> bool {
 ///
 /// ```
 /// use http::{Request, Response};
-/// use tower_websocket::{Config, HandshakeRequest, PendingSocket, UpgradeRefusal};
+/// use tower_websocket::{Config, HandshakeRequest, PendingSocket};
+/// use tower_websocket::server::UpgradeRefusal;
 ///
 /// fn respond(request: &Request<()>) -> Result<(Response<()>, PendingSocket), UpgradeRefusal> {
 ///     let mut request = HandshakeRequest::new(request)?;

@@ -92,7 +92,8 @@ impl Connect {
         Self { config, ..self }
     }
 
-    /// Sets the subprotocols to offer, best first, instead of those of the [`config`](Self::config).
+    /// Sets the subprotocols to offer, best first, instead of those of the
+    /// [`config`](Self::config).
     pub fn protocols<I>(self, protocols: I) -> Self
     where
         I: IntoIterator,
@@ -168,11 +169,13 @@ impl Connect {
         self
     }
 
-    /// Sets the connector that opens the stream to the server or the proxy. Default: TCP, trying
-    /// the addresses of both families alternately, each 250 ms after the previous one or as soon as
-    /// that has failed (RFC 8305). Any connector of hyper's clients can be used. It is called with
-    /// an `http:` URL that contains only host and port; TLS and the proxy's tunnel are layered on
-    /// the stream that it returns. The zone of an IPv6 address is written as in `[fe80::1%eth0]`.
+    /// Sets the connector that opens the stream to the server or the proxy.
+    ///
+    /// By default, connects by TCP, trying the addresses of both families alternately, each 250 ms
+    /// after the previous one or as soon as that has failed (RFC 8305). Any connector of hyper's
+    /// clients can be used. It is called with an `http:` URL that contains only host and port; TLS
+    /// and the proxy's tunnel are layered on the stream that it returns. The zone of an IPv6
+    /// address is written as in `[fe80::1%eth0]`.
     ///
     /// ```
     /// use hyper_util::client::legacy::connect::HttpConnector;

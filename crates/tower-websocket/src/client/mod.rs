@@ -1,4 +1,4 @@
-//! Outgoing connections.
+//! Outgoing connections: the types behind [`connect`](fn@crate::connect).
 
 mod address;
 pub(crate) mod connect;
@@ -24,3 +24,12 @@ pub(crate) mod tls;
 #[cfg_attr(not(feature = "tls"), path = "no_tls_error.rs")]
 mod tls_error;
 mod tunnel;
+
+pub use websocket_driver::{ProxyError, ResponseError, ResponseFault, UrlError};
+
+pub use self::connect::Connect;
+pub use self::error::ConnectError;
+#[cfg(feature = "http2")]
+pub use self::http2::Http2Connection;
+pub use self::reconnect::Reconnect;
+pub use self::tls::TlsConfig;

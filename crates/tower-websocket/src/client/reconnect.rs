@@ -22,7 +22,8 @@ const AFTER_RESTART: Range<Duration> = Duration::from_secs(5)..Duration::from_se
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use tower_websocket::{Reconnect, connect};
+/// use tower_websocket::client::Reconnect;
+/// use tower_websocket::connect;
 ///
 /// let mut sessions = Reconnect::new(|| connect("wss://example.com/feed").protocols(["feed"]));
 /// while let Some(session) = sessions.next().await {
@@ -71,7 +72,7 @@ where
     C: IntoFuture<Output = Result<(WebSocket, Response<()>), ConnectError>>,
 {
     /// Creates a client from a function that makes one connection: it returns a
-    /// [`Connect`](crate::Connect), or a future that does more, such as fetching a token first.
+    /// [`Connect`](crate::client::Connect), or a future that does more, such as fetching a token first.
     pub fn new(connect: F) -> Self {
         Self {
             connect,

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::oneshot;
-use websocket_driver::{CloseCode, Driver, Message, PreparedMessage, ReadyState, ReplyBuffer, SendError};
+use websocket_driver::{
+    CloseCode, Driver, Message, PreparedBatch, PreparedMessage, ReadyState, ReplyBuffer, SendError,
+};
 
 use super::{Connection, buffers};
 use crate::error::Error;
@@ -283,6 +285,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             self.write_now();
         }
         Ok(sent)
+    }
+
+    /// As [`try_send_batch`](Self::try_send_batch), for messages that are joined.
+    pub(crate) fn try_send_joined(&mut self, batch: &PreparedBatch) -> Result<usize, SendError> {
+        if !self.has_room() || !self.writable()?.send_joined(batch) {
+            let messages: Vec<_> = batch.messages().iter().collect();
+            return self.try_send_batch(&messages);
+        }
+        self.on_message();
+        self.write_now();
+        Ok(batch.messages().len())
     }
 
     /// Returns the position of the end of the output.

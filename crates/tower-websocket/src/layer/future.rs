@@ -8,8 +8,8 @@ use pin_project_lite::pin_project;
 use super::body::ResponseBody;
 
 pin_project! {
-    /// The response future of [`WebSocketService`](crate::WebSocketService) and
-    /// [`OriginGuardService`](crate::OriginGuardService).
+    /// The response future of [`WebSocketService`](crate::server::WebSocketService) and
+    /// [`OriginGuardService`](crate::origin::OriginGuardService).
     #[derive(Debug)]
     pub struct ResponseFuture<F, B> {
         #[pin]

@@ -23,14 +23,14 @@ use crate::upgrade::error::UpgradeError;
 /// request is passed to the inner service.
 ///
 /// A handshake that cannot be accepted is refused with the status and text of an
-/// [`UpgradeRefusal`](crate::UpgradeRefusal), which is also in the extensions of the response, so
+/// [`UpgradeRefusal`](crate::server::UpgradeRefusal), which is also in the extensions of the response, so
 /// that outer layers can count or log refusals.
 ///
 /// It works with any body type, and with any hyper server that serves connections with upgrades:
 /// `axum::serve`, `hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`, over
 /// TLS, on HTTP/1.1, and on HTTP/2 if the server sets `enable_connect_protocol()`. On axum, use
 /// `Router::layer`, not `route_layer`, and with `Router::nest` also an
-/// [`OriginalUriLayer`](crate::OriginalUriLayer).
+/// [`OriginalUriLayer`](crate::server::OriginalUriLayer).
 ///
 /// # Configuring hyper
 ///

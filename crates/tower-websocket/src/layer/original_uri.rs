@@ -16,7 +16,8 @@ use websocket_driver::OriginalUri;
 /// ```
 /// use http::Request;
 /// use tower::ServiceBuilder;
-/// use tower_websocket::{OriginalUriLayer, WebSocket, WebSocketLayer};
+/// use tower_websocket::server::OriginalUriLayer;
+/// use tower_websocket::{WebSocket, WebSocketLayer};
 ///
 /// async fn chat(mut socket: WebSocket, request: Request<()>) {
 ///     let _ = socket.send(format!("this is {}", request.uri())).await;

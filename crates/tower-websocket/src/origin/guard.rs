@@ -28,7 +28,8 @@ const SEC_WEBSOCKET_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-
 /// ```
 /// use http::Request;
 /// use tower::ServiceBuilder;
-/// use tower_websocket::{OriginGuard, PatternError, WebSocket, WebSocketLayer};
+/// use tower_websocket::origin::PatternError;
+/// use tower_websocket::{OriginGuard, WebSocket, WebSocketLayer};
 ///
 /// async fn chat(mut socket: WebSocket, _request: Request<()>) {
 ///     let _ = socket.send("hello").await;

@@ -47,7 +47,7 @@ impl OriginRefusal {
     /// [extensions](Response::extensions).
     ///
     /// ```
-    /// use tower_websocket::OriginRefusal;
+    /// use tower_websocket::origin::OriginRefusal;
     ///
     /// let response = OriginRefusal::CrossOrigin.to_response();
     /// assert_eq!(response.extensions().get(), Some(&OriginRefusal::CrossOrigin));

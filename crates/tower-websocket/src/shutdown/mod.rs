@@ -16,8 +16,8 @@ use self::members::{Members, Membership};
 /// share the same sockets.
 ///
 /// Pass it to [`WebSocketLayer::shutdown`](crate::WebSocketLayer::shutdown), the extractor of
-/// `axum-websocket`, [`Accept::shutdown`](crate::Accept::shutdown) or
-/// [`Connect::shutdown`](crate::Connect::shutdown), or add an open socket with
+/// `axum-websocket`, [`Accept::shutdown`](crate::server::Accept::shutdown) or
+/// [`Connect::shutdown`](crate::client::Connect::shutdown), or add an open socket with
 /// [`WebSocket::join_shutdown`](crate::WebSocket::join_shutdown).
 ///
 /// ```no_run

@@ -14,7 +14,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// If hyper has read the request, use [`upgrade`](fn@crate::upgrade), and for a stream that
     /// nothing was read from [`accept`](fn@crate::accept) or
-    /// [`Connect::over`](crate::Connect::over), as these verify the handshake.
+    /// [`Connect::over`](crate::client::Connect::over), as these verify the handshake.
     ///
     /// ```
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};

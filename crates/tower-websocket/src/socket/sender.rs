@@ -10,7 +10,7 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use websocket_driver::{CloseCode, Message, PreparedMessage, SendError};
+use websocket_driver::{CloseCode, Message, PreparedBatch, PreparedMessage, SendError};
 
 use crate::connection::shared::{Owner, Shared, WeakShared};
 use crate::connection::{Connection, WakerSlot};
@@ -130,10 +130,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     }
 
     /// Sends as many prepared messages as there is room for, and writes them immediately, in one
-    /// write if the transport accepts them all. Returns the number of messages sent; if it is less
-    /// than `messages.len()`, [`Config::max_output`](crate::Config::max_output) bytes are waiting
-    /// to be written. Does not wait: output that the transport does not accept is written in the
-    /// background.
+    /// write if the transport accepts them all.
+    ///
+    /// Returns the number of messages sent; if it is less than `messages.len()`,
+    /// [`Config::max_output`](crate::Config::max_output) bytes are waiting to be written. Does not
+    /// wait: output that the transport does not accept is written in the background.
     ///
     /// ```
     /// # use tower_websocket::{PreparedMessage, WebSocketSender};
@@ -149,6 +150,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     pub fn try_send_batch(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
         let connection = self.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send_batch(messages)
+    }
+
+    /// Sends messages as [`try_send_batch`](Self::try_send_batch) does, after they were joined once
+    /// for all sockets: a burst costs each socket what one message does.
+    ///
+    /// ```
+    /// # use tower_websocket::{PreparedBatch, WebSocketSender};
+    /// fn broadcast(senders: &mut Vec<WebSocketSender>, news: &PreparedBatch) {
+    ///     senders.retain(|sender| sender.try_send_joined(news).is_ok_and(|sent| sent == news.messages().len()));
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`try_send_batch`](Self::try_send_batch).
+    pub fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError> {
+        let connection = self.connection().ok_or(SendError::Closed)?;
+        connection.lock().try_send_joined(batch)
     }
 
     /// Waits until there is room for a message, after [`try_send`](Self::try_send) returned

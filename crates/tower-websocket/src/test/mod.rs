@@ -44,9 +44,9 @@
 //! |---|---|
 //! | a service: an axum `Router`, a layer, a `service_fn` | [`open`](open()), or [`serve`](serve()) with [`connect`](crate::connect()) to test it with the client |
 //! | a service with `tower::ServiceExt::oneshot` | [`request`](request()) |
-//! | an `async fn(WebSocket)` | [`server`], or [`pair`](pair()) with the client of this crate |
+//! | an `async fn(WebSocket)` | [`server`](server()), or [`pair`](pair()) with the client of this crate |
 //! | a client with an open socket | [`client`] |
-//! | a client including its request | [`transport`](transport()), [`Connect::over`](crate::Connect::over) and [`Peer::accept`] |
+//! | a client including its request | [`transport`](transport()), [`Connect::over`](crate::client::Connect::over) and [`Peer::accept`] |
 //!
 //! [`Handshake::version`] selects one of the drafts.
 //!

@@ -23,7 +23,7 @@ use super::transport::Transport;
 /// and the location in the test.
 ///
 /// A peer is a client once it has [opened](Self::open) a connection, and a server once it has
-/// [accepted](Self::accept) one. [`server`](super::server), [`client`](super::client) and
+/// [accepted](Self::accept) one. [`server`](super::server()), [`client`](super::client) and
 /// [`open`](super::open()) return open peers.
 ///
 /// ```

@@ -67,7 +67,7 @@ impl UpgradeRefusal {
     ///
     /// ```
     /// use http::Response;
-    /// use tower_websocket::UpgradeRefusal;
+    /// use tower_websocket::server::UpgradeRefusal;
     ///
     /// let response = UpgradeRefusal::ShuttingDown.to_response();
     /// assert_eq!(response.extensions().get(), Some(&UpgradeRefusal::ShuttingDown));

@@ -61,7 +61,8 @@ pub fn upgrade<B>(request: &mut Request<B>, config: &ServerConfig) -> Result<(Re
 ///
 /// ```
 /// use http::{Request, Response};
-/// use tower_websocket::{Config, Upgrade, UpgradeRefusal, UpgradeRequest};
+/// use tower_websocket::server::{Upgrade, UpgradeRefusal, UpgradeRequest};
+/// use tower_websocket::Config;
 ///
 /// fn answer<B>(request: &mut Request<B>) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
 ///     let mut request = UpgradeRequest::new(request)?;

@@ -1,4 +1,5 @@
-//! What a client sends, read message by message off a batch, in each of its ways: it is the same as read event by event.
+//! Frames of a client that are read in batches, in each possible way. The results must be the same
+//! as when reading event by event.
 
 #![no_main]
 

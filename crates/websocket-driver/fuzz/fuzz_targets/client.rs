@@ -1,4 +1,4 @@
-//! What a server answers a client, through a proxy or not, and sends behind it.
+//! Responses and frames of a server to a client, with or without a proxy.
 
 #![no_main]
 
@@ -38,7 +38,7 @@ const ANSWERS: [&str; 9] = [
     "HTTP/1.0 200 OK\r\n\r\n<html>",
 ];
 
-/// The first for no proxy at all.
+/// The first one stands for no proxy.
 const PROXY_ANSWERS: [&str; 5] = [
     "",
     "HTTP/1.1 200 Connection established\r\n\r\n",
@@ -57,7 +57,8 @@ fn client(input: &Input, app: &mut App) -> (Driver, Uri) {
     (Driver::client(&url, config).expect("a URL"), url)
 }
 
-/// Opens a tunnel, and tells how long the proxy's answer was, and how much has come with it.
+/// Opens a tunnel. Returns the length of the proxy's response, and the number of bytes received
+/// after it.
 fn tunnel((driver, url): (Driver, Uri), bytes: &[u8], cut: &Cut) -> Result<(Driver, usize, usize), ProxyError> {
     let mut proxy = Proxy::new(driver, &url, &Uri::from_static("http://user:secret@proxy:3128")).expect("URLs");
     proxy.start();
@@ -106,7 +107,7 @@ fuzz_target!(|input: Input| {
             assert_eq!(len, whole_len);
             assert_same(&in_pieces, &whole);
             whole.check_frames(check_request(&whole.written), Some(MASK), input.offers_deflate);
-            // The edits may have brought a frame of their own.
+            // The edits may have inserted a frame.
             if input.proxy_edits.is_empty() && input.edits.is_empty() && whole.events[0] == Event::Open {
                 assert!(whole.events[1..].starts_with(&input.frames.messages(options)));
             }

@@ -1,4 +1,5 @@
-//! A connection of any kind whose bytes come in two ways: cut, read and watched otherwise, it is the same.
+//! A connection of any kind whose bytes are received twice, split, read and observed in different
+//! ways. The results must be the same.
 
 #![no_main]
 
@@ -11,9 +12,9 @@ use websocket_driver::{Config, Driver};
 
 #[derive(Debug, arbitrary::Arbitrary)]
 struct Input {
-    /// A client, or a server of which version.
+    /// Selects a client, or the version of a server.
     version: u8,
-    /// Whether somebody else reads the request.
+    /// Whether an HTTP stack reads the request.
     is_given: bool,
     has_deflate: bool,
     no_context_takeover: bool,

@@ -1,4 +1,4 @@
-//! Bytes as the lines of a `Sec-WebSocket-Extensions` header.
+//! Input as the lines of a `Sec-WebSocket-Extensions` header.
 
 #![no_main]
 
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     extensions.register(PermessageDeflate::new()).expect("the first of its name");
     let (pipeline, answer) = extensions.accept(&entries);
     assert_eq!(pipeline.is_empty(), answer.is_none());
-    // What a server answers is well formed, and a client that offers everything takes it.
+    // The server's response is well-formed, and a client that offers everything accepts it.
     if let Some(answer) = answer {
         let answer = parse_header([answer.as_bytes()]).expect("an answer is well formed");
         extensions.offer().activate(&answer).expect("an answer is acceptable");

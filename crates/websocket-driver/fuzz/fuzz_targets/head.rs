@@ -1,4 +1,4 @@
-//! Bytes as the head of a request: one of a handshake, with changes.
+//! Input as the head of a request: a handshake with edits.
 
 #![no_main]
 
@@ -39,7 +39,7 @@ const HEADS: [&str; 7] = [
     "POST http://example.com/ HTTP/1.0\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\n\r\n",
 ];
 
-/// A server on an HTTP stack that reads the same request answers it the same.
+/// A server on an HTTP stack responds to the same request with the same status.
 fn check_request(driver: &Driver, config: &ServerConfig, status: u16) {
     let request = driver.request().expect("a request");
     let answer = match Handshake::parse(request).and_then(|handshake| handshake.accept(config)) {
@@ -50,7 +50,7 @@ fn check_request(driver: &Driver, config: &ServerConfig, status: u16) {
         Err(error) => error.status(),
     };
     assert!(is_handshake(request) || answer != 101);
-    // Of a body in chunks this one knows nothing, since somebody else has taken it apart.
+    // It does not know about chunked bodies, which the HTTP stack has decoded.
     assert!(answer == status || request.headers().contains_key("Transfer-Encoding"), "{answer}, not {status}");
 }
 
@@ -58,7 +58,7 @@ fuzz_target!(|input: Input| {
     let Input { options, cut, .. } = &input;
     let mut bytes = edited(HEADS[usize::from(input.head) % HEADS.len()].as_bytes(), &input.edits);
     input.frames.write(true, &mut bytes);
-    // Less than an empty line is no head at all.
+    // No head is shorter than an empty line.
     let max_head_size = usize::from(input.max_head_size.clamp(2, 16 * 1024));
     let config = |app: &mut App| {
         let config = app.config(Config::server()).allow_drafts(input.allow_drafts).protocols(["a", "b"]);
@@ -73,7 +73,8 @@ fuzz_target!(|input: Input| {
     let whole = alone(|| serve(&Cut::NONE));
     assert_same(&alone(|| serve(cut)), &whole);
 
-    // Who takes it for plain HTTP finds what is behind the head, and no head is longer than the limit.
+    // As a plain HTTP request, it is followed by the rest of the input, and its head is within the
+    // limit.
     let config = config(&mut App::new(options, &Cut::NONE));
     let mut driver = Driver::server(config.clone());
     driver.receive(&bytes[..]);
@@ -87,7 +88,7 @@ fuzz_target!(|input: Input| {
     }
 
     if whole.written.is_empty() {
-        // Nothing was answered, as the head had no end.
+        // The head is incomplete, so there is no response.
         assert!(!whole.events.contains(&Event::Connect) && whole.events.len() == 1);
         return;
     }

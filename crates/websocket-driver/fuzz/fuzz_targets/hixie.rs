@@ -1,4 +1,4 @@
-//! What a client of a draft sends: its request, read by the driver or by somebody else, and its frames.
+//! A client of a hixie draft: its request, read by the driver or an HTTP stack, and its frames.
 
 #![no_main]
 
@@ -10,9 +10,9 @@ use websocket_driver::{Config, Driver, Version};
 #[derive(Debug, arbitrary::Arbitrary)]
 struct Input {
     version: u8,
-    /// Whether a text is sent before there is a connection.
+    /// Whether a text is sent before the connection is open.
     is_early: bool,
-    /// How much comes of the 8 bytes that the client of hixie-76 sends behind its head.
+    /// How many of the 8 bytes after the head of hixie-76 are received.
     body: u8,
     options: Options,
     cut: Cut,
@@ -32,7 +32,7 @@ fuzz_target!(|input: Input| {
 
     let serve = |cut: &Cut, is_given: bool| {
         let mut app = App::new(options, cut);
-        // The queue is bounded as well, and here it must hold a text.
+        // The queue is limited by this, too, and must hold a text.
         let config = app.config(Config::server()).max_output(usize::MAX).allow_drafts(true).protocols(["a"]);
         let mut driver =
             if is_given { accepted(head.as_bytes(), &config).expect("a handshake").1 } else { Driver::server(config) };
@@ -52,13 +52,13 @@ fuzz_target!(|input: Input| {
     match version {
         Version::Hixie75 => {
             check_hixie_frames(written, &given.messages, false);
-            // A close ends it, as the draft has no closing handshake.
-            messages.truncate(options.close_behind().map_or(usize::MAX, |events| events - 1));
+            // A close ends the connection, as the draft has no closing handshake.
+            messages.truncate(options.close_after().map_or(usize::MAX, |events| events - 1));
         }
         Version::Hixie76 if behind.starts_with(HIXIE_BODY) => {
             check_hixie_frames(written.strip_prefix(HIXIE_DIGEST).expect("the digest"), &given.messages, true);
         }
-        // The body is what came in its place, if that was long enough.
+        // The bytes in its place are the body, if there are enough.
         Version::Hixie76 => return assert_eq!(given.is_open(), written.len() >= 16),
         _ => {
             given.check_frames(written, None, false);

@@ -1,4 +1,4 @@
-//! Bytes as compressed messages, one after the other.
+//! Input as successive compressed messages.
 
 #![no_main]
 
@@ -23,7 +23,7 @@ fuzz_target!(|input: Input| {
     let offer = parse_header([b"permessage-deflate; client_max_window_bits".as_slice()]).expect("a header");
     let mut pipeline = extensions.accept(&offer).0;
     let limit = usize::from(input.limit);
-    // One session for all, also behind an error.
+    // The same session for all messages, also after an error.
     for (is_text, data) in input.messages {
         let mut message = Message::new(is_text, data);
         message.rsv = Rsv::RSV1;

@@ -1,4 +1,5 @@
-//! What an application sends, and a peer's pings, with writes of any size in between: what is written is what was sent.
+//! Messages of an application and pings of a peer, with writes of any size in between. The written
+//! frames must be those that were sent.
 
 #![no_main]
 
@@ -29,7 +30,7 @@ enum Step {
     },
     Ping(u8),
     Pong(u8),
-    /// From the peer.
+    /// Received from the peer.
     Pinged(u8),
     Write(u8),
     WriteVectored(u8, u8),
@@ -47,35 +48,36 @@ enum End {
     Transport,
 }
 
-/// No more is sent than this, so that a run takes no longer than it must.
+/// The limit of sent bytes, so that a run stays short.
 const MAX_SENT: usize = 512 * 1024;
 const MAX_STEPS: usize = 200;
 
-/// More than there can be after so many steps.
+/// More slices than this number of steps can produce.
 const MAX_SLICES: usize = 1024;
 
-/// When this much waits, control frames go ahead of it.
+/// From this size of the output, control frames precede it.
 const LONG: usize = 16 * 1024;
 
-/// A connection, and what is to come out of it.
+/// A connection and its expected output.
 struct Wire<'a> {
     input: &'a Input,
     watch: Watch,
     driver: Driver,
     written: Vec<u8>,
-    /// How long the handshake before the frames is, and where a frame begins that is behind all that were seen written.
+    /// The length of the handshake before the frames, and the start of a frame that follows all
+    /// those seen in the output.
     head: usize,
     place: usize,
     messages: Vec<Message>,
-    /// First bytes and payloads of the controls that were sent, and what the peer sent.
+    /// First bytes and payloads of sent control frames, and pings of the peer.
     controls: Vec<(u8, Vec<u8>)>,
     pings: Vec<Vec<u8>>,
     sent: usize,
     number: u8,
-    /// Whether an answer was put ahead of what waits, and nothing was written since.
+    /// Whether a pong was put before the waiting output, and nothing was written since.
     is_answered: bool,
     is_closing: bool,
-    /// The most that waited, and the largest buffer that was lent.
+    /// The maximum size of the output, and the largest buffer provided for reading.
     max_waiting: usize,
     max_lent: usize,
 }
@@ -154,7 +156,7 @@ impl<'a> Wire<'a> {
             0 => self.driver.send(message.clone()),
             1 => self.driver.send_borrowed(message.borrowed()),
             2 => self.driver.send_prepared(&PreparedMessage::new(message.clone())),
-            // One that nobody else holds is masked where it is.
+            // A message without other owners is masked in place.
             _ => self.driver.send(message.borrowed()),
         };
         if self.is_taken(taken) {
@@ -177,7 +179,7 @@ impl<'a> Wire<'a> {
         self.controls.push((first, payload));
     }
 
-    /// It goes ahead of all messages of which nothing is written yet.
+    /// The frame precedes all messages that are not partially written.
     fn check_ahead(&mut self, first: u8, payload: &[u8]) {
         let (output, mut slices) = (self.driver.output(), [IoSlice::new(&[]); MAX_SLICES]);
         let count = output.chunks_vectored(&mut slices);
@@ -210,7 +212,7 @@ impl<'a> Wire<'a> {
             return assert_eq!(before, after);
         }
         self.pings.push(payload);
-        // Who pings and does not read makes nothing grow.
+        // A peer that pings without reading does not make the output grow.
         assert!(before < LONG || !self.is_answered || before == after);
         self.is_answered |= before >= LONG && after > before;
     }
@@ -279,7 +281,7 @@ impl<'a> Wire<'a> {
             let at = controls.iter().position(|frame| (frame.first, &frame.payload) == (*first, payload));
             controls.remove(at.expect("each control"));
         }
-        // The rest are answers, and the latest ping has one.
+        // The rest are pongs, one of them to the latest ping.
         if let Some(ping) = self.pings.last().filter(|_| !was_closing && matches!(self.input.end, End::Transport)) {
             assert!(controls.iter().any(|frame| frame.payload == *ping));
         }
@@ -315,7 +317,7 @@ impl<'a> Wire<'a> {
         self.driver.receive(&[&[first, masked | payload.len() as u8], mask, payload].concat()[..]);
     }
 
-    /// A payload like no other, unless it is empty.
+    /// A unique payload, unless it is empty.
     fn payload(&mut self, len: u8) -> Vec<u8> {
         self.number += 1;
         vec![self.number; usize::from(len % 126)]

@@ -1,4 +1,4 @@
-//! What a client sends behind a handshake with compression, in pieces of any size.
+//! Frames of a client after a handshake with compression, in pieces of any size.
 
 #![no_main]
 

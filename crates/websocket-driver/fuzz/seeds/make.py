@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the seeds beside it: conversations of the tests, as the targets take them in (`arbitrary` reads fields in order)."""
+"""Generates the seeds in this folder: conversations of the tests, encoded as inputs of the targets.
+
+`arbitrary` reads the fields of an input in order.
+"""
 
 import struct
 from pathlib import Path
@@ -47,7 +50,7 @@ def hixie_skipped(kind, zeros, data):
 
 
 def options(message=255, frame=255, fragments=255, output=255, frames=0, controls=0, close=0, write=0, end=0):
-    """Sizes are in bytes, from 128 on in KiB above 127; rates are one more than the limit."""
+    """Encodes sizes in bytes, from 128 in KiB above 127; and rates as the limit plus one."""
     return bytes([message, frame, fragments, output, frames, controls, close, write, end])
 
 
@@ -64,17 +67,17 @@ def edit(at, cut, times, insert):
 
 
 def tagged(index, count):
-    """Which of so many variants of an enum."""
+    """Encodes the variant of an enum."""
     return struct.pack("<I", -(-(index << 32) // count))
 
 
 def sent(*steps):
-    """Steps of `output`, each a variant and its fields."""
+    """Encodes the steps of `output`, each a variant and its fields."""
     return b"".join(b"\x01" + tagged(step[0], 10) + bytes(step[1:]) for step in steps)
 
 
 def either(version, *, given=0, deflate=0, fresh=0, early=0, options=options(), cuts, edits=NO_EDITS, frames):
-    """An input of `differential`; each of the two cuts with `None` or a way to read a batch."""
+    """Encodes an input of `differential`; each of the two cuts has `None` or a way to read a batch."""
     steps = bytes([255, 0, 1, 1, 2, 6, 1, 8])
     ways = b"".join(cut + (b"\x00" if way is None else b"\x01" + tagged(way, 3)) for cut, way in cuts)
     return bytes([version, given, deflate, fresh, early]) + options + steps + ways + edits + frames
@@ -82,7 +85,7 @@ def either(version, *, given=0, deflate=0, fresh=0, early=0, options=options(), 
 
 HELLO = frame(0x81, b"Hello")
 EURO = "€".encode()
-# RFC 6455 §5.7, and what Autobahn's cases 1, 2, 5, 6 and 7 are about.
+# RFC 6455 §5.7, and the topics of Autobahn's cases 1, 2, 5, 6 and 7.
 TALK = frames(HELLO, frame(0x82, bytes(range(60))), frame(0x81), large(0x81, 180, EURO), frame(0x88, b"\x03\xe8bye"))
 FRAGMENTS = frames(frame(0x01, EURO[:2]), frame(0x89, b"1"), frame(0x00, EURO[2:]), frame(0x8A, b"2"), frame(0x80), HELLO)
 LARGE = frames(large(0x82, 0x10000, b"\xff\x00"), HELLO, large(0x81, 0xFFFF, b"abc"), *[frame(0x89, b"ping")] * 3, HELLO)

@@ -12,6 +12,7 @@ use crate::framing::output::Output;
 use crate::handshake::queue::Command;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::prepared::PreparedMessage;
+use crate::message::prepared_batch::PreparedBatch;
 use crate::message::utf8::Utf8Bytes;
 use crate::message::{Message, MessageRef};
 use crate::ready_state::ReadyState;
@@ -63,6 +64,23 @@ impl Driver {
             }
             _ => self.send(prepared.message().clone()),
         }
+    }
+
+    /// Sends messages that others send as well, if all of them can leave in one piece: if they are of 64 KiB at most, the
+    /// connection is open, encodes like others, and has room. Otherwise it does nothing and returns `false`:
+    /// [send](Self::send_prepared) them one by one then.
+    pub fn send_joined(&mut self, batch: &PreparedBatch) -> bool {
+        let limit = self.settings.max_output;
+        let is_sent = match &mut self.state {
+            State::Open(protocol) if !self.close_sent && batch.can_be_joined() => {
+                protocol.send_joined(batch, self.may_compress, limit, &mut self.output)
+            }
+            _ => false,
+        };
+        if is_sent {
+            self.count_sent(batch.messages().len() as u64, batch.len());
+        }
+        is_sent
     }
 
     /// Sends a message that is only borrowed, which copies it, as [`send`](Self::send) does with short ones in any case.
@@ -144,7 +162,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Whether [`Config::max_output`] bytes wait to be written, so that nothing more is taken.
+    /// Returns whether [`Config::max_output`](crate::Config::max_output) bytes are waiting to be
+    /// written, so that no message is accepted.
     #[inline]
     #[must_use]
     pub fn is_output_full(&self) -> bool {

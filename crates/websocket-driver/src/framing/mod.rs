@@ -26,6 +26,7 @@ use crate::framing::rate::Rates;
 use crate::message::Message;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::prepared::PreparedMessage;
+use crate::message::prepared_batch::PreparedBatch;
 use crate::version::Version;
 
 /// The framing of an open connection. An enum, so that nothing above needs to be generic.
@@ -131,6 +132,20 @@ impl Protocol {
         match self {
             Self::Hybi(hybi) => hybi.send_prepared(prepared, may_compress, settings, output),
             Self::Hixie(_) => self.send(prepared.message().clone(), may_compress, settings, output),
+        }
+    }
+
+    /// Writes messages in one piece, if that can be done and the last one begins before `limit` bytes.
+    pub(crate) fn send_joined(
+        &mut self,
+        batch: &PreparedBatch,
+        may_compress: bool,
+        limit: usize,
+        output: &mut Output,
+    ) -> bool {
+        match self {
+            Self::Hybi(hybi) => hybi.send_joined(batch, may_compress, limit, output),
+            Self::Hixie(_) => false,
         }
     }
 

@@ -19,6 +19,10 @@ const LONG: usize = 16 * 1024;
 /// A frame that others send as well is a segment of its own from this size on: who reads slowly then holds no copy.
 const SHARED_SEGMENT: usize = 512;
 
+/// Frames that are joined for many are copied up to this size if nothing waits, since they are written at once then, and a segment
+/// takes two allocations.
+const JOINED_COPY: usize = 4 * 1024;
+
 /// Less than this is copied to become a segment, which else would keep all of the buffer that it is in.
 const SMALL_PIECE: usize = 4 * 1024;
 
@@ -304,6 +308,15 @@ impl Output {
             return;
         }
         self.put_segment(frame);
+    }
+
+    /// Puts frames that others send as well, and that are joined.
+    pub(crate) fn put_joined(&mut self, frames: Bytes) {
+        if frames.len() <= JOINED_COPY && !self.has_remaining() {
+            self.put_slice(&frames);
+        } else {
+            self.put_segment(frames);
+        }
     }
 
     /// Puts a message's payload behind the header of its frame.

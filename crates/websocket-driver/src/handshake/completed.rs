@@ -1,7 +1,7 @@
-/// The result of a handshake that was done elsewhere, by another HTTP library for instance: what
-/// [`Driver::after_handshake`](crate::Driver::after_handshake) needs to know of it.
+/// The result of a handshake that was performed elsewhere, for example by another HTTP library: the
+/// argument of [`Driver::after_handshake`](crate::Driver::after_handshake).
 ///
-/// It is a handshake of RFC 6455 that agreed to no extension.
+/// The handshake must be one of RFC 6455 without extensions.
 ///
 /// ```
 /// use websocket_driver::CompletedHandshake;
@@ -16,17 +16,17 @@ pub struct CompletedHandshake {
 }
 
 impl CompletedHandshake {
-    /// Creates the result of a handshake that agreed to no subprotocol.
+    /// Creates the result of a handshake without a subprotocol.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the subprotocol that was agreed to. Default: none.
+    /// Sets the negotiated subprotocol. Default: none.
     pub fn protocol(self, name: impl Into<Box<str>>) -> Self {
         Self { protocol: Some(name.into()), ..self }
     }
 
-    /// Sets the path of the request, which an observer is told. Default: the empty path.
+    /// Sets the path of the request, which is reported to the observer. Default: the empty path.
     pub fn path(self, path: impl Into<Box<str>>) -> Self {
         Self { path: path.into(), ..self }
     }

@@ -1,6 +1,7 @@
 pub(crate) mod close;
 pub(crate) mod inline_text;
 pub(crate) mod prepared;
+pub(crate) mod prepared_batch;
 pub(crate) mod utf8;
 
 use bytes::Bytes;

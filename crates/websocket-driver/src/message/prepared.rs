@@ -8,7 +8,7 @@ use crate::message::Message;
 
 /// The maximum number of cached encodings. There is one per combination of extension parameters
 /// that connections negotiated.
-const MAX_ENCODINGS: usize = 16;
+pub(crate) const MAX_ENCODINGS: usize = 16;
 
 /// A message that is encoded once and sent on many connections: each connection that sends it
 /// shares one buffer, and it is compressed once for all connections with the same compression

@@ -16,8 +16,9 @@
 //! 4. **Resumption**: once [`Backend::subscribe`] has returned, every later message is delivered. Then the hub reads the history,
 //!    merges both by position, and makes the subscription live. In the other order, messages published in between would be lost.
 //! 5. **Lost connections**: when the connection to the engine is lost, the backend reports [`Node::disconnected`]; when it is back
-//!    and has subscribed again, it calls [`Node::resynchronise`]. The hub delivers what was missed from the history, and a
-//!    [`Gap`](crate::Notice::Gap) where that is impossible.
+//!    and has subscribed again, it calls [`Node::resynchronise`], or [`Node::catch_up`] for each topic and then
+//!    [`Node::reconnected`]. The hub delivers what was missed from the history, and a [`Gap`](crate::Notice::Gap) where that is
+//!    impossible.
 //! 6. **Signals** reach every node, the sender's among them.
 //! 7. A backend ends its tasks when [`Node`] reports [`HubDropped`](crate::HubDropped), or when it is dropped.
 

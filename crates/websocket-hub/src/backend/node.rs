@@ -1,9 +1,10 @@
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::history::{HistoryQuery, ReadHistory};
 use super::signal::Signal;
 use crate::delivery::router::Router;
-use crate::error::HubDropped;
+use crate::error::{BackendError, CatchUpError, HubDropped};
 use crate::interest::{Arrival, Interest};
 use crate::position::Position;
 use crate::publication::Publication;
@@ -53,7 +54,7 @@ impl Node {
             Arrival::Ignored => return Ok(()),
             Arrival::Next => {}
             Arrival::Hole(last) => {
-                if self.fill(&router, topic, last).await != Filled::Whole {
+                if !matches!(self.fill(&router, topic, last).await, Ok(Filled::Whole)) {
                     router.reserve().await.gap(topic);
                 }
                 // It may have been in the history as well.
@@ -85,10 +86,13 @@ impl Node {
         Ok(())
     }
 
-    /// Notes that the connection to the engine was lost, for the observer. Members are notified by
-    /// [`resynchronise`](Self::resynchronise) once it is known what they have missed.
+    /// Notes that the connection to the engine was lost, for the observer and the statistics. Once more before it is back, it does
+    /// nothing. Members are notified by
+    /// [`resynchronise`](Self::resynchronise) or [`catch_up`](Self::catch_up) once it is known what they have missed.
     pub fn disconnected(&self) {
-        if let Ok(router) = self.router() {
+        if let Ok(router) = self.router()
+            && router.shared.counters.backend.disconnected()
+        {
             router.shared.observe(|observer| observer.backend_lost());
         }
     }
@@ -108,18 +112,62 @@ impl Node {
         let router = self.router()?;
         for (topic, last) in self.interest.positions() {
             let filled = match last {
-                Some(last) => self.fill(&router, &topic, last).await,
-                None => Filled::Not,
+                Some(last) => self.fill(&router, &topic, last).await.ok(),
+                None => None,
             };
-            if let Filled::Beyond(reached) = filled {
+            if let Some(Filled::Beyond(reached)) = filled {
                 self.interest.reach(&topic, reached);
             }
-            if filled != Filled::Whole {
+            if filled != Some(Filled::Whole) {
                 router.reserve().await.gap(&topic);
             }
         }
-        router.shared.observe(|observer| observer.backend_resynchronised());
+        self.reconnected();
         Ok(())
+    }
+
+    /// Brings one topic up to date, if the position that it has reached at the engine is not that of the last message delivered
+    /// here: what is missing is read from the history and delivered. Its members get a [`Gap`](crate::Notice::Gap) if that is not
+    /// kept any more. [`Position::UNKNOWN`] always reads the history.
+    ///
+    /// Backends with [contiguous](super::Capabilities::contiguous) offsets use it instead of [`resynchronise`](Self::resynchronise)
+    /// if they can ask for the positions of many topics at once, and from time to time to find the last messages of a topic that
+    /// were lost silently.
+    ///
+    /// # Errors
+    ///
+    /// [`CatchUpError::History`] if the history could not be read: nothing is reported to the members, so call it again.
+    /// [`CatchUpError::HubDropped`] if there is no hub any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: call it again.
+    pub async fn catch_up(&self, topic: &str, reached: Position) -> Result<(), CatchUpError> {
+        let router = self.router()?;
+        // Without a position, its members are still reading the history, or there are none.
+        let Some(last) = self.interest.position(topic).filter(|&last| last != reached) else { return Ok(()) };
+        if let Filled::Beyond(reached) = self.fill(&router, topic, last).await? {
+            self.interest.reach(topic, reached);
+            router.reserve().await.gap(topic);
+        }
+        Ok(())
+    }
+
+    /// Notes that the connection to the engine is available again and that every topic is up to date, for the observer and the
+    /// statistics. [`resynchronise`](Self::resynchronise) includes it.
+    pub fn reconnected(&self) {
+        if let Ok(router) = self.router() {
+            router.shared.counters.backend.reconnected();
+            router.shared.observe(|observer| observer.backend_resynchronised());
+        }
+    }
+
+    /// Notes how long the message that is delivered now has waited on this node, for [`HubStats::backend_lag`](crate::HubStats).
+    /// Zero if none waits.
+    pub fn set_lag(&self, lag: Duration) {
+        if let Ok(router) = self.router() {
+            router.shared.counters.backend.set(lag);
+        }
     }
 
     /// Handles a signal that has arrived from the engine, or from this node itself.
@@ -155,13 +203,11 @@ impl Node {
     }
 
     /// Delivers what the history has behind a position.
-    async fn fill(&self, router: &Router, topic: &str, last: Position) -> Filled {
-        let Some(history) = self.history.upgrade() else { return Filled::Not };
-        let Ok(history) = history.read_history(topic, HistoryQuery::new(Some(last), 0)).await else {
-            return Filled::Not;
-        };
+    async fn fill(&self, router: &Router, topic: &str, last: Position) -> Result<Filled, BackendError> {
+        let history = self.history.upgrade().ok_or_else(|| BackendError::new(HubDropped))?;
+        let history = history.read_history(topic, HistoryQuery::new(Some(last), 0)).await?;
         if !history.is_complete {
-            return Filled::Beyond(history.reached);
+            return Ok(Filled::Beyond(history.reached));
         }
         for (position, publication) in history.messages {
             let slots = router.reserve().await;
@@ -169,7 +215,7 @@ impl Node {
                 slots.deliver(topic, position, publication);
             }
         }
-        Filled::Whole
+        Ok(Filled::Whole)
     }
 }
 
@@ -180,6 +226,4 @@ enum Filled {
     Whole,
     /// Some are not kept any more; the topic has reached this position.
     Beyond(Position),
-    /// The history could not be read.
-    Not,
 }

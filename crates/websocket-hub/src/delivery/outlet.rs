@@ -2,12 +2,15 @@ use std::future::Future;
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tower_websocket::{CloseCode, PreparedMessage, SendError, WebSocketSender};
+use tower_websocket::{CloseCode, PreparedBatch, PreparedMessage, SendError, WebSocketSender};
 
 /// The connection of a member, independent of the transport's type.
 pub(crate) trait Outlet: Send + Sync + 'static {
     /// Writes as many messages as there is room for. Returns their number.
     fn try_send(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError>;
+
+    /// As [`try_send`](Self::try_send), for messages that many members get.
+    fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError>;
 
     /// Waits until there is room. Returns `false` if the connection is gone.
     fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>>;
@@ -19,6 +22,10 @@ pub(crate) trait Outlet: Send + Sync + 'static {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for WebSocketSender<T> {
     fn try_send(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
         self.try_send_batch(messages)
+    }
+
+    fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError> {
+        Self::try_send_joined(self, batch)
     }
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::task::{coop, yield_now};
+use tower_websocket::PreparedBatch;
 
 use super::subscriber::{Direct, Offer, Same, Shared, Subscriber};
 use crate::publication::Delivery;
@@ -44,6 +45,8 @@ async fn deliver(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) {
     let (mut direct, mut served) = (Direct::default(), 0);
     let deliveries = batch.deliveries_to_all();
     let messages: Vec<_> = deliveries.iter().filter_map(|delivery| shared.prepared(delivery)).collect();
+    let is_worth_joining = messages.len() > 1 && members.left.len() > 1;
+    let joined = is_worth_joining.then(|| PreparedBatch::new(messages.iter().map(|&message| message.clone())));
     while let Some(subscriber) = members.next(&batch) {
         // Transports are code of the application.
         let offered = catch_unwind(AssertUnwindSafe(|| {
@@ -51,7 +54,10 @@ async fn deliver(shared: &Arc<Shared>, shard: usize, items: &mut Vec<Item>) {
                 let offers = members.current.iter().map(|&index| &batch.offers[index as usize]);
                 subscriber.offer(shared, offers, &mut direct);
             } else {
-                subscriber.offer_same(shared, &Same { messages: &messages, deliveries: &deliveries });
+                subscriber.offer_same(
+                    shared,
+                    &Same { messages: &messages, joined: joined.as_ref(), deliveries: &deliveries },
+                );
             }
         }));
         if offered.is_err() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tower_websocket::{CloseCode, Message, PreparedMessage, SendError};
+use tower_websocket::{CloseCode, Message, PreparedBatch, PreparedMessage, SendError};
 
 use crate::delivery::outlet::Outlet;
 use crate::hub::Hub;
@@ -48,6 +48,10 @@ impl Outlet for Recorder {
         lock(&self.0.writes).push(messages.len());
         self.0.changed.notify_waiters();
         Ok(messages.len())
+    }
+
+    fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError> {
+        self.try_send(&batch.messages().iter().collect::<Vec<_>>())
     }
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {

@@ -33,7 +33,7 @@ const MANY: &[Mode] = &[Mode::Plain, Mode::Small];
 /// Those where several messages come at a time.
 const PIPELINED: &[Mode] = &[Mode::Plain, Mode::Batched];
 
-pub(crate) const ALL: [Scenario; 15] = [
+pub(crate) const ALL: [Scenario; 16] = [
     Scenario {
         name: "S1",
         title: "ping-pong, 64 B text, 100 connections",
@@ -152,6 +152,14 @@ pub(crate) const ALL: [Scenario; 15] = [
         title: "broadcast in bursts of 10, 128 B text to 9,000 connections; a message is one delivered to one of them",
         unit: Unit::Message,
         load: "broadcast --size 128 --connections 9000 --in-flight 10",
+        modes: &[Mode::Broadcast],
+        rounds: None,
+    },
+    Scenario {
+        name: "S16",
+        title: "S13 with 10 further connections that read nothing, which do not count",
+        unit: Unit::Message,
+        load: "broadcast --size 128 --connections 1000 --in-flight 16 --stalled 10",
         modes: &[Mode::Broadcast],
         rounds: None,
     },

@@ -81,7 +81,7 @@ pub(crate) fn all() -> Vec<Server> {
     all
 }
 
-fn peers() -> [Server; 13] {
+fn peers() -> [Server; 14] {
     let tungstenite = env!("CARGO_BIN_EXE_peer-tokio-tungstenite");
     let fastwebsockets = env!("CARGO_BIN_EXE_peer-fastwebsockets");
     let websockets = env!("CARGO_BIN_EXE_peer-tokio-websockets");
@@ -99,6 +99,7 @@ fn peers() -> [Server; 13] {
         Server::new("axum's own, batched", axum, BATCHED),
         Server::new("axum's own, 4 KiB buffer", axum, SMALL),
         Server::new("sockudo-ws", sockudo, PLAIN_AND_DEFLATE).package("sockudo-ws"),
+        Server::new("sockudo-ws, pub/sub", sockudo, BROADCAST),
         Server::new("sockudo-ws, batched", sockudo, BATCHED),
         Server::new("yawc", yawc, PLAIN_AND_DEFLATE).package("yawc"),
         Server::new("yawc, batched", yawc, BATCHED),

@@ -24,9 +24,9 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{Config, PreparedMessage, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{Config, PreparedMessage, ServerConfig, WebSocket, WebSocketLayer, accept};
 use websocket_bench::server::{self, BACKLOG, Mode};
-use websocket_hub::{Hub, HubConfig, Subscribe};
+use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
 
 /// The topic that all connections are subscribed to.
 const ROOM: &str = "room";
@@ -59,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Plain => Config::server(),
         Mode::Deflate => Config::server()
             .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
-        Mode::Broadcast => Config::server(),
+        // Without pings, which the load generator does not answer while others have their turn.
+        Mode::Broadcast => Config::server().ping_interval(None),
         mode => return mode.refuse(),
     };
     let (mode, borrows, has_hub) = (options.server.mode, options.for_each, options.hub);
@@ -86,7 +87,7 @@ enum Task {
     Publish(Hub),
 }
 
-async fn axum(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+async fn axum(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
     let handler = async move |ws: WebSocketUpgrade| -> Response {
         ws.config(config.clone()).on_upgrade(move |socket| serve(socket, task))
     };
@@ -97,7 +98,7 @@ async fn axum(listener: TcpListener, config: Config, task: Task) -> io::Result<(
     axum::serve(listener, app).await
 }
 
-async fn tower(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+async fn tower(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
     let layer = WebSocketLayer::new(move |socket, _request| serve(socket, task.clone())).config(config);
     let service = ServiceBuilder::new().layer(layer).service(service_fn(|_: Request<Incoming>| async {
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"plain HTTP\n"))))
@@ -110,7 +111,7 @@ async fn tower(listener: TcpListener, config: Config, task: Task) -> io::Result<
     }
 }
 
-async fn tcp(listener: TcpListener, config: Config, task: Task) -> io::Result<()> {
+async fn tcp(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
     loop {
         let (stream, config, task) = (server::next(&listener).await, config.clone(), task.clone());
         tokio::spawn(async move {
@@ -174,7 +175,9 @@ async fn say_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn publish<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>, hub: Hub) {
     let member = hub.join(socket.sender());
-    if member.subscribe(ROOM, Subscribe::new()).await.is_err() {
+    // So that members that read nothing stay.
+    let options = Subscribe::new().overflow(Overflow::DropOldest);
+    if member.subscribe(ROOM, options).await.is_err() {
         return;
     }
     while let Some(Ok(message)) = socket.recv().await {

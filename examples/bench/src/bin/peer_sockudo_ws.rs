@@ -1,21 +1,28 @@
-//! sockudo-ws: its stream, as in its example `simple_echo`, with the handshake by its own functions.
+//! sockudo-ws: its stream, as in its example `simple_echo`, with the handshake by its own functions; for broadcasts its topics, as in
+//! its example `pubsub_echo`.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use sockudo_ws::deflate::{DeflateConfig, negotiate_server_deflate};
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
 use sockudo_ws::protocol::{Message, Role};
+use sockudo_ws::pubsub::PubSub;
 use sockudo_ws::{CompressedWebSocketStream, Config, WebSocketStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use websocket_bench::echo;
 use websocket_bench::server::{self, MAX_MESSAGE, Mode, Options};
+
+/// The topic that all connections are subscribed to.
+const ROOM: &str = "room";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read();
     let mode = options.mode;
-    if !matches!(mode, Mode::Plain | Mode::Batched | Mode::Deflate) {
+    if !matches!(mode, Mode::Plain | Mode::Batched | Mode::Deflate | Mode::Broadcast) {
         return mode.refuse();
     }
     let config = Config::builder()
@@ -23,17 +30,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .max_frame_size(MAX_MESSAGE)
         .max_backpressure(MAX_MESSAGE)
         .build();
+    let room = Arc::new(PubSub::new());
     server::run(&options, |listener| {
         server::connections(listener, move |stream| {
-            let config = config.clone();
+            let (config, room) = (config.clone(), room.clone());
             async move {
-                let _ = serve(stream, config, mode).await;
+                let _ = serve(stream, config, mode, room).await;
             }
         })
     })
 }
 
-async fn serve(mut stream: TcpStream, config: Config, mode: Mode) -> sockudo_ws::Result<()> {
+async fn serve(mut stream: TcpStream, config: Config, mode: Mode, room: Arc<PubSub>) -> sockudo_ws::Result<()> {
     let mut head = BytesMut::with_capacity(4096);
     let (used, deflate) = loop {
         if stream.read_buf(&mut head).await? == 0 {
@@ -59,10 +67,30 @@ async fn serve(mut stream: TcpStream, config: Config, mode: Mode) -> sockudo_ws:
             let socket = WebSocketStream::from_raw_with_leftover(stream, Role::Server, config, rest);
             match mode {
                 Mode::Batched => echo::batched(socket, is_data).await,
+                Mode::Broadcast => say_to_all(socket, &room).await?,
                 _ => echo::plain(socket, is_data).await,
             }
         }
     }
+    Ok(())
+}
+
+async fn say_to_all(socket: WebSocketStream<TcpStream>, room: &PubSub) -> sockudo_ws::Result<()> {
+    let (mut reader, mut writer) = socket.split();
+    let (sender, mut said) = mpsc::unbounded_channel();
+    let subscriber = room.create_subscriber(sender);
+    room.subscribe(subscriber, ROOM);
+    loop {
+        tokio::select! {
+            message = reader.next() => match message {
+                Some(Ok(message)) if is_data(&message) => drop(room.publish(ROOM, message)),
+                Some(Ok(_)) => {}
+                _ => break,
+            },
+            Some(message) = said.recv() => writer.send(message).await?,
+        }
+    }
+    room.remove_subscriber(subscriber);
     Ok(())
 }
 

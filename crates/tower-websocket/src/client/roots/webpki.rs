@@ -6,7 +6,7 @@ use super::super::tls::TlsConfig;
 
 impl TlsConfig {
     /// Creates a configuration that trusts Mozilla's root certificates, which are compiled in. Pass
-    /// it to [`Connect::tls`](crate::Connect::tls).
+    /// it to [`Connect::tls`](crate::client::Connect::tls).
     ///
     /// # Errors
     ///

@@ -10,32 +10,33 @@ use crate::outcome::Outcome;
 use crate::watch::Watch;
 use crate::wire::Cut;
 
-/// The longest head, the default of [`Config::max_head_size`].
+/// The maximum size of a head, the default of [`Config::max_head_size`].
 const MAX_HEAD: usize = 16 * 1024;
 
-/// What both codecs of a connection hold, at most.
+/// The maximum memory of both codecs of a connection.
 const CODECS: usize = 448 * 1024;
 
-/// What the answer to a handshake takes, at most, and a control frame.
+/// The maximum size of a handshake response, and of a control frame.
 const RESPONSE: usize = 1024;
 const CONTROL: usize = 131;
 
-/// An application that echoes what it is told, and keeps it. It watches over its connection, too.
+/// An application that echoes and stores all messages, and checks the invariants of its connection.
 pub struct App<'a> {
     options: &'a Options,
     cut: &'a Cut,
     watch: Watch,
     start: Instant,
     events: Vec<Event>,
-    /// What was taken to be sent.
+    /// Messages that were accepted for sending.
     messages: Vec<Message>,
     pings: Vec<Bytes>,
     written: Vec<u8>,
-    /// Without the one that a request has come, so that it does the same where someone else has read that.
+    /// The number of events except `Connect`, so that it does not matter who has read the request.
     count: usize,
     has_closed: bool,
     codecs: usize,
-    /// The most that waited to be parsed, and to be written, and what the latter is now.
+    /// The maximum sizes of the unparsed input and of the output, and the current size of the
+    /// output.
     max_input: usize,
     max_queued: usize,
     queued: usize,
@@ -61,7 +62,7 @@ impl<'a> App<'a> {
         }
     }
 
-    /// Goes by the options.
+    /// Applies the options.
     pub fn config<S>(&self, config: Config<S>) -> Config<S> {
         self.watch.config(self.options.limit(config))
     }
@@ -71,7 +72,7 @@ impl<'a> App<'a> {
         config.extension(deflate).expect("the first of its name")
     }
 
-    /// Sends a message, whatever becomes of it: the connection may be closing, or the output full.
+    /// Sends a message. It may be refused if the connection is closing or the output is full.
     pub fn send<'m>(&mut self, driver: &mut Driver, message: impl Into<MessageRef<'m>>) {
         let message = message.into();
         let sent = match self.count % 3 {
@@ -81,7 +82,7 @@ impl<'a> App<'a> {
         };
         if sent.is_ok() {
             let message = Message::from(message);
-            // What cannot be compressed becomes a little longer.
+            // Incompressible data becomes slightly longer.
             self.queue(message.len() + message.len() / 8 + 64);
             self.messages.push(message);
         }
@@ -114,9 +115,9 @@ impl<'a> App<'a> {
         self.keep(driver, Event::Message(message.into()));
     }
 
-    /// Gives a driver bytes and their end, and tells what came of it.
+    /// Passes the bytes and their end to a driver, and returns the outcome.
     pub fn run(mut self, mut driver: Driver, bytes: &[u8], mut read: impl FnMut(&mut Driver, &mut App)) -> Outcome {
-        // Some may have come with what was before.
+        // The driver may have received some bytes before.
         let mut come = driver.input().len();
         read(&mut driver, &mut self);
         for piece in self.cut.pieces(bytes) {
@@ -167,7 +168,7 @@ impl<'a> App<'a> {
             MessageRef::Text(text) => text.len(),
             MessageRef::Binary(bytes) => bytes.len(),
         };
-        // In the hixie drafts each wrong byte becomes a character of three.
+        // In the hixie drafts, each invalid byte is replaced by a character of three bytes.
         let growth = if driver.version().is_some_and(|version| version.is_hixie()) { 3 } else { 1 };
         assert!(len <= growth * self.options.max_message_size());
         self.send(driver, message);
@@ -176,11 +177,11 @@ impl<'a> App<'a> {
     fn keep(&mut self, driver: &mut Driver, event: Event) {
         self.events.push(event);
         self.count += 1;
-        if Some(self.count) == self.options.close_behind() {
+        if Some(self.count) == self.options.close_after() {
             self.has_closed = !driver.is_closed();
             driver.start_close(CloseCode::NORMAL, "bye").expect("a code and a reason");
         }
-        if self.options.writes_behind(self.count) {
+        if self.options.writes_after(self.count) {
             self.write(driver);
         }
         driver.tick(self.start + Duration::from_millis(50) * self.count as u32);
@@ -189,7 +190,7 @@ impl<'a> App<'a> {
     fn write(&mut self, driver: &mut Driver) {
         let output = driver.output();
         self.written.extend(output.copy_to_bytes(output.remaining()));
-        // An answer to a ping may have been held back, and a close comes at the end.
+        // A pong may have been deferred, and a close frame follows at the end.
         self.queued = 2 * CONTROL;
     }
 
@@ -198,7 +199,8 @@ impl<'a> App<'a> {
         self.max_queued = self.max_queued.max(self.queued);
     }
 
-    /// What a connection holds is bounded by what has come and what was sent; between two reads a part of one frame is left.
+    /// The memory of a connection is bounded by the received and sent bytes. Between two reads, the
+    /// input contains at most a part of one frame.
     fn check_held(&self, driver: &mut Driver, come: usize) {
         let held = match driver.ready_state() {
             ReadyState::Connecting => MAX_HEAD,
@@ -208,9 +210,9 @@ impl<'a> App<'a> {
         assert!(driver.input().len() <= held, "{} bytes held", driver.input().len());
         self.watch.check_charge(driver);
 
-        // Room for sixteen fragments like the first, and twice as much when it grows.
+        // Room for sixteen fragments like the first, which doubles when it grows.
         let message = (16 * come).min(64 * 1024).max(2 * come.min(self.options.max_message_size()));
-        // Buffers double, and those that the targets make are twice as large as what comes.
+        // Buffers double, and the targets allocate twice the size of a piece.
         let bound = size_of::<Driver>()
             + 4 * self.max_input
             + message
@@ -219,7 +221,8 @@ impl<'a> App<'a> {
         assert!(driver.memory() <= bound, "{} bytes of memory, not {bound}", driver.memory());
     }
 
-    /// What was told of the end, and why it came, go together. Tells whether there was a connection, and the error.
+    /// Checks that the reported end and its cause are consistent. Returns whether there was a
+    /// connection, and the error.
     fn check_end(&self, close: &CloseFrame, cause: &CloseCause, is_told: bool) -> (bool, Option<ProtocolError>) {
         let before = &self.events[..self.events.len() - 1];
         assert!(before.iter().all(|event| !matches!(event, Event::Close(_))));
@@ -236,7 +239,7 @@ impl<'a> App<'a> {
             assert_eq!(close.code, error.close_code());
             error.clone().into()
         } else if is_told || (end == TransportEnd::Ended && close.code == CloseCode::NO_STATUS) {
-            // Draft 75 has no other close than an end between two frames.
+            // In hixie-75, an end between two frames is the only kind of close.
             CloseCause::Remote(close.clone())
         } else {
             assert_eq!(close.code, CloseCode::ABNORMAL);

@@ -3,10 +3,11 @@ use websocket_driver::{Batch, Driver, Event};
 
 use crate::app::App;
 
-/// What a reader does next, over and over.
+/// What a reader does next, repeated.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub struct Step {
-    /// How many messages are read before the batch is taken back: one at least, or else the reading might never end.
+    /// The number of messages to read before the batch is returned, at least one so that reading
+    /// ends.
     messages: u8,
     how: u8,
 }
@@ -25,7 +26,8 @@ pub enum Way {
     Both,
 }
 
-/// Reads as `tower_websocket::WebSocket` does, and now and then takes the batch back with messages still in it.
+/// Reads like `tower_websocket::WebSocket`, and sometimes returns a batch that still contains
+/// messages.
 pub fn by_batch(steps: &[Step; 4], way: Way) -> impl FnMut(&mut Driver, &mut App) {
     let (mut batch, mut steps) = (Batch::default(), steps.iter().cycle());
     move |driver, app| {
@@ -40,7 +42,7 @@ pub fn by_batch(steps: &[Step; 4], way: Way) -> impl FnMut(&mut Driver, &mut App
                     break;
                 }
             }
-            // Asked while the batch is lent, to know whether it is better to write later.
+            // Called while the batch is in use, to find out whether to defer writing.
             if step.is(0) {
                 driver.has_frame();
             }
@@ -64,7 +66,7 @@ pub fn by_batch(steps: &[Step; 4], way: Way) -> impl FnMut(&mut Driver, &mut App
     }
 }
 
-/// Takes the next message off the batch.
+/// Takes the next message from the batch.
 fn next(driver: &mut Driver, app: &mut App, batch: &mut Batch, is_borrowed: bool) -> bool {
     let has_next = batch.has_next();
     let mut had = false;

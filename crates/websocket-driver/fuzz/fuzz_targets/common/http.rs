@@ -7,18 +7,19 @@ use crate::wire::bytes;
 pub const VERSIONS: [Version; 5] =
     [Version::Hixie75, Version::Hixie76, Version::Hybi7, Version::Hybi8, Version::Hybi13];
 
-/// The randomness of a client, of which come the key that RFC 6455 §1.3 has, and the mask of every frame.
+/// The randomness of a client: the source of the key, which is the one of RFC 6455 §1.3, and of all
+/// masks.
 pub const RANDOM: &[u8; 16] = b"the sample nonce";
 
-/// What a server answers to that key.
+/// The response of a server to this key.
 pub const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
-/// What a client of hixie-76 sends behind its head, and what it is answered.
+/// The bytes after the head of hixie-76, and the response to them.
 pub const HIXIE_BODY: &[u8; 8] = b"^n:ds[4U";
 pub const HIXIE_DIGEST: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 
-/// The head of a handshake, with these lines beside what it must have.
+/// The head of a handshake with additional lines.
 pub fn request_head(version: Version, more: &str) -> String {
     let number = match version {
         Version::Hybi7 => 7,
@@ -44,7 +45,7 @@ pub fn accepted(head: &[u8], config: &ServerConfig) -> Result<(Response<()>, Dri
     Handshake::parse(reader.request().expect("a request"))?.accept(config)
 }
 
-/// What is changed in a head: up to three times something is cut out and something put in its place.
+/// The edits of a head: up to three replacements.
 #[derive(Debug)]
 pub struct Edits(Vec<Edit>);
 
@@ -72,7 +73,7 @@ impl Edits {
     }
 }
 
-/// A head with its edits.
+/// Applies edits to a head.
 pub fn edited(head: &[u8], edits: &Edits) -> Vec<u8> {
     let mut head = head.to_vec();
     for Edit { at, cut, times, insert } in &edits.0 {
@@ -83,14 +84,14 @@ pub fn edited(head: &[u8], edits: &Edits) -> Vec<u8> {
     head
 }
 
-/// Takes the head of a request off, which must be well formed.
+/// Checks that the output starts with a well-formed request head. Returns the rest.
 pub fn check_request(written: &[u8]) -> &[u8] {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let head = httparse::Request::new(&mut fields).parse(written).expect("a request");
     &written[head.unwrap()..]
 }
 
-/// Takes a response off, which must be well formed, and tells its status.
+/// Checks that the output starts with a well-formed response. Returns its status and the rest.
 pub fn check_response(written: &[u8]) -> (u16, &[u8]) {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut fields);

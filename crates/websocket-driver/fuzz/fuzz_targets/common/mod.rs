@@ -1,4 +1,5 @@
-//! What the targets share: what a peer sends and how it comes, an application that takes it, and what may be written.
+//! The parts shared by the targets: the frames of a peer and how they are received, an application,
+//! and the checks of the output.
 
 mod app;
 mod batch;

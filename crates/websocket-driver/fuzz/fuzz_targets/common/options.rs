@@ -3,7 +3,7 @@ use websocket_driver::{Config, Timeout, TransportEnd};
 
 use crate::size::size;
 
-/// The limits, what the application does beside echoing, and how the transport ends.
+/// The limits, the actions of the application besides echoing, and the end of the transport.
 #[derive(Debug, Arbitrary)]
 pub struct Options {
     max_message_size: u8,
@@ -12,10 +12,10 @@ pub struct Options {
     max_output: u8,
     max_frame_rate: u8,
     max_control_rate: u8,
-    /// Behind which event it closes.
-    close_behind: u8,
-    /// Behind how many events it writes its output.
-    write_behind: u8,
+    /// The number of events after which the application closes.
+    close_after: u8,
+    /// The number of events after which the output is written.
+    write_after: u8,
     end: u8,
 }
 
@@ -30,7 +30,7 @@ impl Options {
             .max_control_rate(rate(self.max_control_rate))
     }
 
-    /// The longest message in one frame.
+    /// Returns the maximum size of a message in one frame.
     pub fn max_size(&self) -> usize {
         self.max_message_size().min(self.max_frame_size())
     }
@@ -43,19 +43,19 @@ impl Options {
         size(self.max_frame_size)
     }
 
-    /// How many frames may come at once, and are sure to be taken.
+    /// Returns a number of frames that are accepted in a burst.
     pub fn max_frame_rate(&self) -> Option<u32> {
         rate(self.max_frame_rate)
     }
 
-    /// How many events come before the application closes.
-    pub fn close_behind(&self) -> Option<usize> {
-        (self.close_behind > 0).then_some(self.close_behind.into())
+    /// Returns the number of events after which the application closes.
+    pub fn close_after(&self) -> Option<usize> {
+        (self.close_after > 0).then_some(self.close_after.into())
     }
 
-    /// Whether it is time to write.
-    pub(crate) fn writes_behind(&self, count: usize) -> bool {
-        count.checked_rem(self.write_behind.into()) == Some(0)
+    /// Returns whether the output must be written now.
+    pub(crate) fn writes_after(&self, count: usize) -> bool {
+        count.checked_rem(self.write_after.into()) == Some(0)
     }
 
     pub(crate) fn end(&self) -> TransportEnd {

@@ -6,13 +6,14 @@ use websocket_driver::{CloseCause, CloseCode, Event, Message, ProtocolError, Res
 use crate::wire::Mask;
 use crate::written::{Frame, read_frames};
 
-/// What came of a connection.
+/// The result of a connection.
 #[derive(Debug)]
 pub struct Outcome {
     pub events: Vec<Event>,
     pub written: Vec<u8>,
     pub cause: CloseCause,
-    /// What a server that speaks something else has sent until that was clear, which depends on how it came.
+    /// The bytes that a server of another protocol had sent when this was detected, which depends
+    /// on the pieces.
     pub(crate) body: Bytes,
     pub messages: Vec<Message>,
     pub pings: Vec<Bytes>,
@@ -20,13 +21,13 @@ pub struct Outcome {
     pub(crate) has_closed: bool,
 }
 
-/// Runs a connection on a thread of its own, whose codecs are new: what a used one writes is always right, but may be a byte
-/// longer or shorter, since zlib-rs compares with what is left in its window.
+/// Runs a connection in a separate thread with new codecs. The output of a used codec is valid, but
+/// may differ by a byte in length, since zlib-rs compares with the remains in its window.
 pub fn alone<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(run).join().expect("nobody panicked"))
 }
 
-/// The same came of the same bytes, however they came.
+/// Checks that the same bytes had the same result, however they were received.
 #[track_caller]
 pub fn assert_same(one: &Outcome, other: &Outcome) {
     assert_eq!(one.events, other.events);
@@ -40,8 +41,8 @@ impl Outcome {
         self.events.contains(&Event::Open)
     }
 
-    /// What was written behind the handshake is what was sent: messages in order, each ping, answers to pings that came, and a
-    /// close if there was one.
+    /// Checks that the output after the handshake is what was sent: all messages in order, each
+    /// ping, pongs to received pings, and a close frame if there was one.
     pub fn check_frames(&self, written: &[u8], key: Option<Mask>, may_compress: bool) {
         let frames = read_frames(written, key, may_compress);
         let payloads = |opcode: u8| {
@@ -53,7 +54,7 @@ impl Outcome {
             assert_eq!(first & 0x0f, if message.as_text().is_some() { 1 } else { 2 });
             assert!(first & 0x40 != 0 || payload == message.as_bytes());
         }
-        // Those that go ahead of messages may go ahead of each other, too.
+        // Frames that may precede messages may also precede each other.
         let (mut pings, mut sent) =
             (Vec::from_iter(payloads(0x9)), Vec::from_iter(self.pings.iter().map(|data| &data[..])));
         pings.sort_unstable();

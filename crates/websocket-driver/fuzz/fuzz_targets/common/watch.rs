@@ -4,7 +4,8 @@ use websocket_driver::{
     Budget, CloseCause, Config, ConnectionObserver, ConnectionOpened, Driver, Observer, ProtocolError, Traffic,
 };
 
-/// Watches one connection: what its budget is charged with, and, if it is observed, what its observer is told.
+/// Checks the charges to the budget and, if observed, the reports to the observer of one
+/// connection.
 #[derive(Debug)]
 pub struct Watch {
     budget: Budget,
@@ -36,14 +37,14 @@ impl Watch {
         }
     }
 
-    /// After the driver has asked for more input.
+    /// To be called after the driver has asked for more input.
     pub fn check_charge(&self, driver: &Driver) {
         assert!(driver.is_closed() || self.budget.used() == driver.memory());
         assert_eq!(driver.is_observed(), self.log.is_some());
     }
 
-    /// After the driver was dropped: what was told is no more and no less than what happened. Of the traffic, the bytes that
-    /// came are at most those.
+    /// To be called after the driver was dropped. Checks that the reports match the events. The
+    /// reported received bytes are at most those of `traffic`.
     pub fn check(self, is_open: bool, error: Option<&ProtocolError>, cause: &CloseCause, traffic: &Traffic) {
         assert_eq!(self.budget.used(), 0);
         let Some(log) = self.log else { return };
@@ -58,7 +59,7 @@ impl Watch {
         }
     }
 
-    /// What was told of the opening.
+    /// Returns the report of the opening.
     pub fn opened(&self) -> Option<(bool, String)> {
         self.log.as_ref()?.told().opened.first().cloned()
     }

@@ -6,44 +6,44 @@ use websocket_wire::put_frame;
 use crate::options::Options;
 use crate::size::size;
 
-/// When this much has been sent, no further frame is, so that a run takes no longer than it must.
+/// No frame is sent after this many bytes, so that a run stays short.
 const MAX_SENT: usize = 64 * 1024;
 
-/// Behind so many pieces the rest comes at once, for the same reason.
+/// The rest is received at once after this many pieces, for the same reason.
 const MAX_PIECES: usize = 1000;
 
-/// What a peer sends.
+/// The bytes that a peer sends.
 #[derive(Debug)]
 pub struct Frames(Vec<Frame>);
 
-/// A key for frames: the one that a client's `Config::random` gives here.
+/// A masking key.
 pub type Mask = [u8; 4];
 
-/// The one that comes of [`RANDOM`](crate::RANDOM).
+/// The masking key that a client with [`RANDOM`](crate::RANDOM) uses.
 pub const MASK: Mask = *b"the ";
 
-/// A frame that is well formed on the outside, or bytes.
+/// A frame with a well-formed header, or arbitrary bytes.
 #[derive(Debug)]
 enum Frame {
     Raw(Vec<u8>),
-    /// Of the hybi drafts and RFC 6455, masked as this side should.
+    /// A frame of the hybi drafts and RFC 6455, with correct masking.
     Hybi {
         first: u8,
         mask: Mask,
         payload: Vec<u8>,
     },
-    /// One that is masked where it should not be, or the other way round.
+    /// A frame that is masked on the wrong side.
     WronglyMasked {
         first: u8,
         mask: Mask,
         payload: Vec<u8>,
     },
-    /// What a hixie client ends with FF.
+    /// A hixie frame that ends with FF.
     HixieText {
         kind: u8,
         text: Vec<u8>,
     },
-    /// A hixie frame with a length, and with more bytes of it than it needs.
+    /// A hixie frame with a length, whose encoding has redundant bytes.
     HixieSkipped {
         kind: u8,
         zeros: u8,
@@ -51,7 +51,8 @@ enum Frame {
     },
 }
 
-/// One byte for the kind, and few for what is in it, so that a seed is easily written: see `seeds/make.py`.
+/// One byte for the kind and few for the content, so that seeds are easy to write: see
+/// `seeds/make.py`.
 impl<'a> Arbitrary<'a> for Frame {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         Ok(match u.arbitrary::<u8>()? % 7 {
@@ -71,13 +72,13 @@ pub(crate) fn bytes(u: &mut Unstructured) -> Result<Vec<u8>> {
     Ok(u.bytes(len)?.to_vec())
 }
 
-/// Some bytes over and over, a little more than 64 KiB at most.
+/// Repeated bytes, slightly more than 64 KiB at most.
 fn long(u: &mut Unstructured) -> Result<Vec<u8>> {
     let (more, piece) = (usize::from(u.arbitrary::<u16>()?), bytes(u)?);
     Ok(piece.iter().copied().cycle().take(piece.len() + more).collect())
 }
 
-/// A block of deflate that is only copied (RFC 1951 §3.2.4), as a message (RFC 7692 §7.2.1).
+/// A stored block of deflate (RFC 1951 §3.2.4) as a message (RFC 7692 §7.2.1).
 fn stored(payload: &[u8]) -> Vec<u8> {
     let len = payload.len() as u16;
     [&[0][..], &len.to_le_bytes(), &(!len).to_le_bytes(), payload, &[0]].concat()
@@ -125,7 +126,8 @@ impl Frames {
         self.0.iter().for_each(|frame| frame.write(by_client, out));
     }
 
-    /// The messages in the first frames, up to one that is anything else, or beyond a limit.
+    /// Returns the messages of the first frames, up to one that is anything else or exceeds a
+    /// limit.
     pub fn messages(&self, options: &Options) -> Vec<Event> {
         let limit = options.max_size();
         let message = |frame: &Frame| match frame {
@@ -138,7 +140,7 @@ impl Frames {
         self.0.iter().map_while(message).map(Event::Message).take(most).collect()
     }
 
-    /// The same of the hixie drafts.
+    /// Same as [`messages`](Self::messages) for the hixie drafts.
     pub fn hixie_messages(&self, options: &Options) -> Vec<Event> {
         let limit = options.max_size();
         let message = |frame: &Frame| match frame {
@@ -152,8 +154,8 @@ impl Frames {
     }
 }
 
-/// How bytes come: in pieces of these sizes, over and over, but for the zeros; in a buffer of the driver's or of the caller's;
-/// on a connection that is observed or not.
+/// How bytes are received: in pieces of these sizes, repeated and without zeros; in a buffer of the
+/// driver or of the caller; and whether the connection is observed.
 #[derive(Debug, Arbitrary)]
 pub struct Cut {
     sizes: [u8; 4],
@@ -161,7 +163,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// All at once.
+    /// All bytes at once.
     pub const NONE: Self = Self { sizes: [0; 4], buffer: 0 };
 
     pub fn pieces<'a>(&self, mut rest: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {

@@ -3,7 +3,7 @@ use websocket_wire::read_frame as read_frame_on_wire;
 
 use crate::wire::Mask;
 
-/// A frame that was written.
+/// A written frame.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
     pub first: u8,
@@ -20,7 +20,8 @@ impl Frame {
     }
 }
 
-/// Whole frames, and nothing behind a close.
+/// Checks that the output consists of complete frames, without any after a close frame. Returns
+/// them.
 pub fn read_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) -> Vec<Frame> {
     let mut frames = Vec::new();
     while !written.is_empty() {
@@ -32,8 +33,8 @@ pub fn read_frames(mut written: &[u8], key: Option<Mask>, may_compress: bool) ->
     frames
 }
 
-/// A whole frame in its shortest form, masked with this key or not at all, RSV1 on data only where it may be, text in UTF-8;
-/// and what is behind it.
+/// Checks that the output starts with a complete frame with the shortest length encoding, the
+/// correct mask, RSV1 only where allowed, and valid UTF-8. Returns the frame and the rest.
 pub fn read_frame(written: &[u8], key: Option<Mask>, may_compress: bool) -> (Frame, &[u8]) {
     let (header, payload, rest) = read_frame_on_wire(written).expect("a whole frame");
     let (first, length) = (header.first, header.length);
@@ -43,7 +44,7 @@ pub fn read_frame(written: &[u8], key: Option<Mask>, may_compress: bool) -> (Fra
     assert!(header.is_minimal() && (first & 8 == 0 || length <= 125), "{first:#x} of {length}");
     let mut payload = payload.to_vec();
     if let Some(key) = key {
-        // All at a time, as this is where targets would be slow.
+        // In chunks, as this determines the speed of the targets.
         let (chunks, end) = payload.as_chunks_mut::<4>();
         chunks
             .iter_mut()
@@ -67,7 +68,7 @@ fn check_close(body: &[u8]) {
     }
 }
 
-/// Texts, those that were sent, and one closing frame where the draft has one.
+/// Checks that the output consists of the sent texts, and a closing frame if the draft has one.
 pub fn check_hixie_frames(mut written: &[u8], sent: &[Message], may_close: bool) {
     for message in sent {
         let text = message.as_text().expect("a text");

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
-use websocket_driver_extensions::{self as extensions, ExtensionFault, Pipeline, Rsv};
+use websocket_driver_extensions::{self as extensions, Encoding, ExtensionFault, Pipeline, Rsv};
 
 use self::assembler::Assembler;
 pub(crate) use self::frame::MAX_CONTROL;
@@ -26,6 +26,7 @@ use crate::framing::rate::Rates;
 use crate::message::Message;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::prepared::PreparedMessage;
+use crate::message::prepared_batch::PreparedBatch;
 use crate::message::utf8::{Utf8Bytes, Validator};
 
 /// The longest reason beside a close code (RFC 6455 §5.5.1).
@@ -181,25 +182,59 @@ impl Hybi {
         settings: &Settings,
         output: &mut Output,
     ) -> Result<(), SendError> {
-        let encoding = match &self.pipeline {
+        let Some(encoding) = self.shared_encoding(may_compress) else {
+            return self.send(prepared.message().clone(), may_compress, settings, output);
+        };
+        output.put_frame(self.prepared_frame(prepared, encoding, may_compress)?);
+        Ok(())
+    }
+
+    /// Writes messages in one piece as other connections do, if that can be done and the last one begins before `limit` bytes.
+    pub(crate) fn send_joined(
+        &mut self,
+        batch: &PreparedBatch,
+        may_compress: bool,
+        limit: usize,
+        output: &mut Output,
+    ) -> bool {
+        let Some(encoding) = self.shared_encoding(may_compress) else { return false };
+        let joined = batch.joined(&encoding, |prepared| self.prepared_frame(prepared, encoding.clone(), may_compress));
+        match joined {
+            Ok(joined) if output.remaining() + joined.before_last < limit => {
+                output.put_joined(joined.frames);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the encoding of messages, or that there is none, if other connections write the same bytes.
+    fn shared_encoding(&self, may_compress: bool) -> Option<Option<Encoding>> {
+        if self.role != Role::Server {
+            return None;
+        }
+        match &self.pipeline {
             Some(pipeline) if may_compress => pipeline.encoding().map(Some),
             Some(pipeline) => pipeline.encoding().map(|_| None),
             None => Some(None),
-        };
-        let (Role::Server, Some(encoding)) = (self.role, encoding) else {
-            return self.send(prepared.message().clone(), may_compress, settings, output);
-        };
+        }
+    }
+
+    fn prepared_frame(
+        &mut self,
+        prepared: &PreparedMessage,
+        encoding: Option<Encoding>,
+        may_compress: bool,
+    ) -> Result<Bytes, SendError> {
         let pipeline = self.pipeline.as_deref_mut().filter(|_| encoding.is_some());
-        let frame = prepared.frame(encoding, |message| {
+        prepared.frame(encoding, |message| {
             let opcode = opcode(&message);
             let (rsv, message) = match pipeline {
                 Some(pipeline) => encode(pipeline, message, may_compress)?,
                 None => (Rsv::NONE, message),
             };
-            Ok::<_, SendError>(frame_of(rsv, opcode, &message))
-        })?;
-        output.put_frame(frame);
-        Ok(())
+            Ok(frame_of(rsv, opcode, &message))
+        })
     }
 
     /// Returns whether messages are sent as they are, by [`put_plain`] for example.

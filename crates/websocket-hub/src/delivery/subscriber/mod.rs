@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tower_websocket::{CloseCode, PreparedMessage, SendError};
+use tower_websocket::{CloseCode, PreparedBatch, PreparedMessage, SendError};
 
 use self::pending::Pending;
-pub(crate) use self::subscriptions::Joined;
 use self::subscriptions::Subscription;
+pub(crate) use self::subscriptions::{Joined, Reached};
 use super::outlet::Outlet;
 use super::queue::{Dropped, Rule, SubscriptionId, TooSlow};
 use super::shared::SharedState;
@@ -70,6 +70,8 @@ pub(crate) struct Direct<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Same<'a> {
     pub(crate) messages: &'a [&'a PreparedMessage],
+    /// The same messages, if there are several of them and of members.
+    pub(crate) joined: Option<&'a PreparedBatch>,
     /// In the order of `messages`.
     pub(crate) deliveries: &'a [Arc<Delivery>],
 }
@@ -150,7 +152,7 @@ impl Subscriber {
         }
         drop(state);
         if !direct.messages.is_empty() {
-            self.send_directly(shared, &direct.messages, |index| direct.deliveries[index], &mut outcome);
+            self.send_directly(shared, &direct.messages, None, |index| direct.deliveries[index], &mut outcome);
         }
         self.conclude(shared, outcome);
     }
@@ -163,7 +165,14 @@ impl Subscriber {
         // All messages have the same topic.
         let Some(subscription) = same.deliveries.first().and_then(|first| state.subscription(first)) else { return };
         let (id, is_joining) = (subscription.id, subscription.joining().is_some());
-        if is_joining || state.pending.is_some() {
+        if subscription.may_repeat() && !is_joining && state.pending.is_none() {
+            let new: Vec<_> = (0..same.deliveries.len())
+                .filter(|&index| state.live_subscription(&same.deliveries[index]).is_some())
+                .collect();
+            drop(state);
+            let messages: Vec<_> = new.iter().map(|&index| same.messages[index]).collect();
+            self.send_directly(shared, &messages, None, |index| (id, &same.deliveries[new[index]]), &mut outcome);
+        } else if is_joining || state.pending.is_some() {
             for delivery in same.deliveries {
                 if state.is_closed {
                     break;
@@ -175,7 +184,8 @@ impl Subscriber {
             drop(state);
         } else {
             drop(state);
-            self.send_directly(shared, same.messages, |index| (id, &same.deliveries[index]), &mut outcome);
+            let delivery_of = |index: usize| (id, &same.deliveries[index]);
+            self.send_directly(shared, same.messages, same.joined, delivery_of, &mut outcome);
         }
         self.conclude(shared, outcome);
     }
@@ -185,10 +195,11 @@ impl Subscriber {
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         messages: &[&PreparedMessage],
+        joined: Option<&PreparedBatch>,
         delivery_of: impl Fn(usize) -> (SubscriptionId, &'a Arc<Delivery>),
         outcome: &mut Outcome,
     ) {
-        let Some(sent) = self.send_all(shared, messages) else {
+        let Some(sent) = self.send_all(shared, messages, joined) else {
             return self.leave_all(shared);
         };
         if sent == messages.len() {
@@ -210,10 +221,19 @@ impl Subscriber {
     }
 
     /// Sends as many messages as fit. Returns their number, or `None` if the connection is gone.
-    fn send_all(&self, shared: &Shared, messages: &[&PreparedMessage]) -> Option<usize> {
+    fn send_all(
+        &self,
+        shared: &Shared,
+        messages: &[&PreparedMessage],
+        joined: Option<&PreparedBatch>,
+    ) -> Option<usize> {
         let (mut done, mut refused) = (0, 0);
         while done < messages.len() {
-            match self.outlet.try_send(&messages[done..]) {
+            let sent = match joined {
+                Some(joined) if done == 0 => self.outlet.try_send_joined(joined),
+                _ => self.outlet.try_send(&messages[done..]),
+            };
+            match sent {
                 Ok(0) => break,
                 Ok(sent) => done += sent,
                 Err(SendError::Closed) => return None,
@@ -294,13 +314,11 @@ impl State {
         }
         let subscription = self.subscription(delivery)?;
         let (id, limit) = (subscription.id, subscription.rule.limit);
-        match subscription.joining() {
-            Some(joining) => {
-                joining.keep(delivery, limit);
-                None
-            }
-            None => Some(id),
+        if let Some(joining) = subscription.joining() {
+            joining.keep(delivery, limit);
+            return None;
         }
+        (!subscription.repeats(delivery.position)).then_some(id)
     }
 
     fn rule(&self, subscription: SubscriptionId, settings: &Settings) -> Option<Rule> {

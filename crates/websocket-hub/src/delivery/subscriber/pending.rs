@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::task::AbortHandle;
-use tower_websocket::Charge;
+use tower_websocket::config::Charge;
 
 use super::super::queue::{AllDropped, Dropped, Entry, Queue, Rule, SubscriptionId, TooSlow};
 use super::Shared;

@@ -70,7 +70,7 @@ impl Subscriber {
             drop(state);
             let messages: Vec<&PreparedMessage> =
                 entries.iter().filter_map(|entry| shared.prepared(&entry.message)).collect();
-            let Some(sent) = self.send_all(shared, &messages) else {
+            let Some(sent) = self.send_all(shared, &messages, None) else {
                 self.leave_all(shared);
                 return Pumped::Gone;
             };

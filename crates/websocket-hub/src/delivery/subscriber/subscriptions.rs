@@ -29,8 +29,11 @@ pub(super) struct Subscription {
 struct Extra {
     /// `Some` until the subscription is live.
     joining: Option<Joining>,
+    /// The end of the messages sent from the history, until a later message arrives. Earlier ones may
+    /// still be waiting for delivery.
+    reached: Option<Position>,
     /// Keeps the backend subscribed to the topic, if there is one.
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 /// The messages that were published before a subscription was live.
@@ -40,6 +43,14 @@ pub(super) struct Joining {
     bytes: usize,
     /// More messages were published than can be stored, so the history must be read again.
     has_overflowed: bool,
+}
+
+/// The end of the history that was read for a subscription.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reached {
+    pub(crate) position: Position,
+    /// The client has the messages up to here, or gets them from the history.
+    pub(crate) is_sent: bool,
 }
 
 /// The result of going live.
@@ -63,6 +74,24 @@ impl Subscription {
     /// Returns the stored messages, unless the subscription is live.
     pub(super) fn joining(&mut self) -> Option<&mut Joining> {
         self.extra.as_mut()?.joining.as_mut()
+    }
+
+    /// Returns whether messages may arrive that were sent from the history.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.reached.is_some())
+    }
+
+    /// Returns whether a message was sent from the history.
+    pub(super) fn repeats(&mut self, position: Position) -> bool {
+        let Some(extra) = &mut self.extra else { return false };
+        let Some(reached) = extra.reached else { return false };
+        if position.is_known() && !position.is_covered_by(reached) {
+            extra.reached = None;
+            if extra.lease.is_none() {
+                self.extra = None;
+            }
+        }
+        position.is_covered_by(reached)
     }
 
     fn is_joining(&self) -> bool {
@@ -116,7 +145,7 @@ impl Subscriber {
         // 0 is the subscription for messages to the user.
         let id = state.last_subscription.checked_add(1).unwrap_or(1);
         state.last_subscription = id;
-        let extra = Some(Box::new(Extra { joining: Some(Joining::default()), _lease: None }));
+        let extra = Some(Box::new(Extra { joining: Some(Joining::default()), ..Extra::default() }));
         let mut subscriptions = mem::take(&mut state.subscriptions).into_vec();
         subscriptions.reserve_exact(1);
         subscriptions.push(Subscription { topic: name.clone(), rule, slot: slot as u32, id, extra });
@@ -124,13 +153,14 @@ impl Subscriber {
         Ok((id, name))
     }
 
-    /// Sends the missed messages, then the stored ones, and makes the subscription live.
+    /// Sends the missed messages, then the stored ones, and makes the subscription live. A resuming
+    /// client gets no message up to `reached` again.
     pub(crate) fn go_live(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         id: SubscriptionId,
         missed: &[Arc<Delivery>],
-        reached: Position,
+        reached: Reached,
         lease: &mut Option<Lease>,
         is_last: bool,
     ) -> Joined {
@@ -150,10 +180,15 @@ impl Subscriber {
             *joining = Joining::default();
             return Joined::Again;
         }
-        let kept = joining.kept.iter().filter(|kept| !kept.position.is_covered_by(reached));
+        let kept = joining.kept.iter().filter(|kept| !kept.position.is_covered_by(reached.position));
+        let has_later =
+            joining.kept.iter().any(|kept| kept.position.is_known() && !kept.position.is_covered_by(reached.position));
         let me = self.id(shared);
         let all: Vec<_> = missed.iter().chain(kept).filter(|delivery| delivery.is_for(me)).cloned().collect();
-        subscription.extra = lease.take().map(|lease| Box::new(Extra { joining: None, _lease: Some(lease) }));
+        let lease = lease.take();
+        let reached = (reached.is_sent && !has_later).then_some(reached.position);
+        let extra = (lease.is_some() || reached.is_some()).then(|| Extra { joining: None, reached, lease });
+        subscription.extra = extra.map(Box::new);
         let joined = if has_overflowed { Joined::LiveWithLoss } else { Joined::Live };
         if all.is_empty() {
             return joined;

@@ -16,10 +16,20 @@ const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// More than any server needs to answer.
 const MAX_HEAD: usize = 4096;
 
+/// The bytes that a connection that reads nothing takes nevertheless, roughly.
+const STALLED_BUFFER: usize = 4096;
+
 /// A connection that blocks. Dropped, it is reset, so that neither side keeps it for a minute; and on loopback each comes
 /// from one of some addresses, since one has too few ports for many in short time.
 pub(crate) fn connect(addr: SocketAddr, number: usize) -> io::Result<std::net::TcpStream> {
+    connect_with(addr, number, None)
+}
+
+fn connect_with(addr: SocketAddr, number: usize, receive_buffer: Option<usize>) -> io::Result<std::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
     socket.set_tcp_nodelay(true)?;
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_read_timeout(Some(PATIENCE))?;
@@ -70,8 +80,17 @@ pub(crate) fn check_answer(options: &Options, head: &[u8]) -> Result<bool, Strin
 
 /// A connection after its handshake, for a poll.
 pub(crate) fn open(options: &Options, number: usize) -> Result<TcpStream, String> {
+    open_with(options, number, None)
+}
+
+/// A connection after its handshake that nobody reads from.
+pub(crate) fn open_stalled(options: &Options, number: usize) -> Result<TcpStream, String> {
+    open_with(options, number, Some(STALLED_BUFFER))
+}
+
+fn open_with(options: &Options, number: usize, receive_buffer: Option<usize>) -> Result<TcpStream, String> {
     let io = |error: io::Error| format!("connection {number}: {error}");
-    let mut stream = connect(options.addr, number).map_err(io)?;
+    let mut stream = connect_with(options.addr, number, receive_buffer).map_err(io)?;
     stream.write_all(&request(options)).map_err(io)?;
     let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !check_answer(options, &head)? {

@@ -21,15 +21,29 @@ pub(crate) fn echo(options: &Options, exchange: &mut Exchange) -> Result<Measure
     }
 }
 
+/// More than the kernel holds for a connection that reads nothing, and a server before it drops something.
+const FULL: usize = 8 << 20;
+
+/// Broadcasts until connections that read nothing take no more, to them and to one that reads.
+pub(crate) fn fill(options: &Options) -> Result<(), String> {
+    let mut exchange = Exchange::open(&Options { connections: 1, ..options.clone() }, true)?;
+    (0..FULL.div_ceil(options.size * options.in_flight)).try_for_each(|_| say_to_all(&mut exchange))
+}
+
+/// The first connection sends a batch, and waits until all have got all of it, itself included.
+fn say_to_all(exchange: &mut Exchange) -> Result<(), String> {
+    for number in 1..exchange.len() {
+        exchange.expect(number);
+    }
+    exchange.send(0)?;
+    exchange.finish()
+}
+
 /// The first connection sends a batch, and the next when all have got all of it, itself included.
 pub(crate) fn broadcast(options: &Options, exchange: &mut Exchange) -> Result<Measurement, String> {
     let mut window = Window::new(options)?;
     loop {
-        for number in 1..exchange.len() {
-            exchange.expect(number);
-        }
-        exchange.send(0)?;
-        exchange.finish()?;
+        say_to_all(exchange)?;
         if let Some(measured) = window.tick(exchange.received)? {
             return Ok(measured);
         }

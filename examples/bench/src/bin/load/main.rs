@@ -27,7 +27,7 @@ use crate::exchange::Exchange;
 use crate::payload::Content;
 
 /// Talks to a WebSocket server, and measures what that costs it.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "load")]
 pub(crate) struct Options {
     /// What to do.
@@ -48,6 +48,9 @@ pub(crate) struct Options {
     /// How many messages each connection sends in one write; the next follow when all are back.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     in_flight: usize,
+    /// Broadcast: as many more connections that read nothing.
+    #[arg(long, default_value_t = 0)]
+    stalled: usize,
     /// The bytes of a message.
     #[arg(long, default_value_t = 64)]
     size: usize,
@@ -98,8 +101,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             Box::new(move || echo::echo(options, &mut exchange))
         }
         Kind::Broadcast => {
+            let stalled = (0..options.stalled).map(|number| connect::open_stalled(options, number));
+            let stalled = stalled.collect::<Result<Vec<_>, _>>()?;
+            if !stalled.is_empty() {
+                echo::fill(options)?;
+            }
             let mut exchange = Exchange::open(options, true)?;
-            Box::new(move || echo::broadcast(options, &mut exchange))
+            Box::new(move || {
+                // They stay open.
+                let _ = &stalled;
+                echo::broadcast(options, &mut exchange)
+            })
         }
         Kind::Handshake => Box::new(move || handshake::handshakes(options)),
         Kind::Idle => Box::new(move || idle::idle(options)),

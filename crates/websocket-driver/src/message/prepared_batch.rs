@@ -1,0 +1,86 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use websocket_driver_extensions::Encoding;
+
+use crate::message::prepared::{MAX_ENCODINGS, PreparedMessage};
+
+/// More bytes are not joined: a segment for each message costs less than copying them.
+const MAX_JOINED: usize = 64 * 1024;
+
+/// Messages that are encoded and joined once, and sent to many together: each connection copies or references one piece, however many
+/// messages it is. Cheap to clone.
+///
+/// It is of use where [`PreparedMessage`] is, for messages of 64 KiB in all. Otherwise they are sent one by one.
+#[derive(Clone)]
+pub struct PreparedBatch(Arc<Inner>);
+
+struct Inner {
+    messages: Box<[PreparedMessage]>,
+    /// The bytes of the messages, without headers.
+    len: usize,
+    /// By what they are encoded with.
+    joined: Mutex<Vec<(Option<Encoding>, Joined)>>,
+}
+
+/// The frames of all messages, with their headers.
+#[derive(Debug, Clone)]
+pub(crate) struct Joined {
+    pub(crate) frames: Bytes,
+    /// The bytes before the last frame.
+    pub(crate) before_last: usize,
+}
+
+impl PreparedBatch {
+    /// Prepares messages, which are encoded when they are first sent.
+    pub fn new(messages: impl IntoIterator<Item = PreparedMessage>) -> Self {
+        let messages: Box<[PreparedMessage]> = messages.into_iter().collect();
+        let len = messages.iter().map(|prepared| prepared.message().len()).sum();
+        Self(Arc::new(Inner { messages, len, joined: Mutex::new(Vec::new()) }))
+    }
+
+    /// Returns the messages.
+    #[must_use]
+    pub fn messages(&self) -> &[PreparedMessage] {
+        &self.0.messages
+    }
+
+    /// Returns the bytes of all messages, without headers.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len
+    }
+
+    pub(crate) fn can_be_joined(&self) -> bool {
+        !self.0.messages.is_empty() && self.0.len <= MAX_JOINED
+    }
+
+    /// Returns the frames, for connections that encode so, or not at all.
+    pub(crate) fn joined<E>(
+        &self,
+        encoding: &Option<Encoding>,
+        mut frame: impl FnMut(&PreparedMessage) -> Result<Bytes, E>,
+    ) -> Result<Joined, E> {
+        let mut known = self.0.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, joined)) = known.iter().find(|(of, _)| of == encoding) {
+            return Ok(joined.clone());
+        }
+        let (mut frames, mut before_last) = (BytesMut::new(), 0);
+        for message in &self.0.messages {
+            before_last = frames.len();
+            frames.extend_from_slice(&frame(message)?);
+        }
+        let joined = Joined { frames: frames.freeze(), before_last };
+        if known.len() < MAX_ENCODINGS {
+            known.push((encoding.clone(), joined.clone()));
+        }
+        Ok(joined)
+    }
+}
+
+impl fmt::Debug for PreparedBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (messages, len) = (self.0.messages.len(), self.0.len);
+        f.debug_struct("PreparedBatch").field("messages", &messages).field("len", &len).finish_non_exhaustive()
+    }
+}

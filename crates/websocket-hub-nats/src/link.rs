@@ -1,0 +1,140 @@
+//! What the tasks of a backend share: the connection to the server, and the node that messages are delivered to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, Subject};
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use websocket_hub::HubDropped;
+use websocket_hub::Position;
+use websocket_hub::backend::{Node, Publication, Signal};
+
+use crate::confirmations::Confirmations;
+use crate::error::NatsBackendError;
+use crate::events::Events;
+use crate::gathering::Gathering;
+use crate::inbox::{Inbox, Item};
+use crate::subject::Subjects;
+use crate::wire::Control;
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) node: Node,
+    /// The number of the node.
+    pub(crate) id: u64,
+    pub(crate) subjects: Subjects,
+    pub(crate) timeout: Duration,
+    pub(crate) events: watch::Receiver<Events>,
+    pub(crate) inbox: Inbox,
+    pub(crate) confirmations: Confirmations,
+    pub(crate) gathering: Gathering,
+    /// The number of connections that there had been when the members were last notified of what they may have missed.
+    pub(crate) synchronised: watch::Sender<u64>,
+}
+
+/// Another node's question, to be answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) from: u64,
+    pub(crate) number: u64,
+    pub(crate) topic: String,
+}
+
+impl Link {
+    /// Publishes something, and waits until the server has it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: it is published or not.
+    pub(crate) async fn publish(&self, subject: Subject, payload: Bytes) -> Result<(), NatsBackendError> {
+        let before = Events::connections(&self.client);
+        let published = async {
+            self.client.publish(subject, payload).await.map_err(NatsBackendError::Publish)?;
+            match self.confirmations.confirmed().await {
+                Some(connections) if connections == before => Ok(()),
+                _ => Err(NatsBackendError::Disconnected),
+            }
+        };
+        timeout(self.timeout, published).await.unwrap_or(Err(NatsBackendError::TimedOut(self.timeout)))
+    }
+
+    /// Waits until the server has the subscriptions that were sent to it, and all members know of what they have missed before.
+    pub(crate) async fn subscribed(&self) -> Result<(), NatsBackendError> {
+        let subscribed = async {
+            let connections = self.confirmations.confirmed().await.ok_or(NatsBackendError::Disconnected)?;
+            let mut synchronised = self.synchronised.subscribe();
+            // The sender is here.
+            let _ = synchronised.wait_for(|&known| known >= connections).await;
+            Ok(())
+        };
+        timeout(self.timeout, subscribed).await.unwrap_or(Err(NatsBackendError::TimedOut(self.timeout)))
+    }
+
+    /// Asks which nodes there are.
+    pub(crate) async fn ask_for_nodes(&self) {
+        let question = Control::Question { from: self.id, number: 0, topic: String::new() };
+        // If it is lost, the next question takes a little longer.
+        let _ = self.client.publish(self.subjects.nodes(), question.to_bytes()).await;
+    }
+
+    /// Answers other nodes, and this one.
+    pub(crate) async fn answer(&self, mut questions: mpsc::Receiver<Asked>) {
+        while let Some(Asked { from, number, topic }) = questions.recv().await {
+            let answer = Control::Answer { from: self.id, number, members: self.node.members(&topic) as u64 };
+            if self.client.publish(self.subjects.node(from), answer.to_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Delivers what arrives, until the hub is dropped.
+    pub(crate) async fn deliver(self: Arc<Self>) -> Result<(), HubDropped> {
+        loop {
+            match self.inbox.pop().await {
+                // Whatever is malformed is not from a node.
+                Item::Message(topic, bytes) => {
+                    if let Ok(publication) = Publication::from_bytes(&bytes) {
+                        self.node.deliver(&topic, Position::UNKNOWN, publication).await?;
+                    }
+                }
+                Item::Signal(bytes) => {
+                    if let Ok(signal) = Signal::from_bytes(&bytes) {
+                        self.node.signal(signal).await?;
+                    }
+                }
+                Item::Gap(topic) => self.node.gap(&topic).await?,
+                Item::Resynchronise(connections) => {
+                    self.node.resynchronise().await?;
+                    self.synchronised.send_modify(|known| *known = connections.max(*known));
+                }
+            }
+        }
+    }
+
+    /// Watches the connection, and sees to it that members are notified of what they may have missed.
+    pub(crate) async fn watch(&self) {
+        let (mut events, mut seen) = (self.events.clone(), Events::default());
+        let mut synchronised = *self.synchronised.borrow();
+        while events.changed().await.is_ok() {
+            let now = *events.borrow_and_update();
+            if now.losses > seen.losses {
+                self.node.disconnected();
+            }
+            if now.overflows > seen.overflows {
+                // Which topics are concerned cannot be known.
+                self.inbox.push_resynchronise(0);
+            }
+            seen = now;
+            if Events::connections(&self.client) > synchronised {
+                // The client subscribes to everything before it sends anything else.
+                let Some(connections) = self.confirmations.confirmed().await else { return };
+                synchronised = connections;
+                self.inbox.push_resynchronise(connections);
+                self.ask_for_nodes().await;
+            }
+        }
+    }
+}

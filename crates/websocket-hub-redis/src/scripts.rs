@@ -1,0 +1,154 @@
+//! What is done in one step inside of Redis: the scripts, their arguments and their replies.
+//!
+//! A topic has two keys. The hash `meta` has its epoch, the offset of its last message and the Redis process that has begun the epoch.
+//! The stream has its last messages, with the offset as the first part of the id, so that a range of offsets is a range of ids.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{RedisResult, Script};
+use websocket_hub::Position;
+use websocket_hub::backend::{History, HistoryQuery, Publication};
+
+use crate::config::Streams;
+use crate::error::RedisBackendError;
+use crate::keys::Keys;
+use crate::server::Connection;
+
+const TOPIC: &str = include_str!("scripts/topic.lua");
+const PUBLISH: &str = include_str!("scripts/publish.lua");
+const HISTORY: &str = include_str!("scripts/history.lua");
+
+/// Topics with a stream.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    keys: Keys,
+    streams: Streams,
+    publish: Script,
+    history: Script,
+}
+
+impl Topics {
+    pub(crate) fn new(keys: Keys, streams: Streams) -> Self {
+        let script = |code| Script::new(&format!("{TOPIC}{code}"));
+        Self { keys, streams, publish: script(PUBLISH), history: script(HISTORY) }
+    }
+
+    pub(crate) async fn publish(&self, mut connection: Connection, topic: &str, payload: &[u8]) -> RedisResult<String> {
+        self.publish
+            .key(self.keys.meta(topic))
+            .key(self.keys.stream(topic))
+            .arg(self.process(&connection))
+            .arg(new_epoch())
+            .arg(self.memory())
+            .arg(self.streams.messages)
+            .arg(millis(self.streams.age))
+            .arg(self.keys.channel(topic))
+            .arg(payload)
+            .invoke_async(&mut connection.redis)
+            .await
+    }
+
+    /// Reads the messages behind a position, or if there is none, the last ones.
+    pub(crate) async fn history(
+        &self,
+        mut connection: Connection,
+        topic: &str,
+        query: HistoryQuery,
+    ) -> RedisResult<Vec<Bytes>> {
+        let since = query.since.map(|since| (format!("{:x}", since.epoch()), since.offset().saturating_add(1)));
+        let (epoch, from) = since.unwrap_or_default();
+        self.history
+            .key(self.keys.meta(topic))
+            .key(self.keys.stream(topic))
+            .arg(self.process(&connection))
+            .arg(new_epoch())
+            .arg(self.memory())
+            .arg(epoch)
+            .arg(format!("{from}-0"))
+            .arg(query.recent)
+            .invoke_async(&mut connection.redis)
+            .await
+    }
+
+    /// Asks for the positions of topics, in one round trip. They are remembered for longer. A topic of which nothing certain is known
+    /// has none.
+    pub(crate) async fn positions<T: AsRef<str>>(
+        &self,
+        mut connection: Connection,
+        topics: &[T],
+    ) -> RedisResult<Vec<Position>> {
+        let mut pipeline = redis::pipe();
+        for topic in topics {
+            let meta = self.keys.meta(topic.as_ref());
+            pipeline.cmd("HMGET").arg(&meta).arg("epoch").arg("process").arg("offset");
+            pipeline.cmd("PEXPIRE").arg(&meta).arg(self.memory()).ignore();
+        }
+        let known: Vec<[Option<String>; 3]> = pipeline.query_async(&mut connection.redis).await?;
+        let process = self.process(&connection);
+        let position = |[epoch, by, offset]: [Option<String>; 3]| {
+            let epoch = u64::from_str_radix(&epoch?, 16).ok()?;
+            (by? == process).then_some(Position::new(epoch, offset?.parse().ok()?))
+        };
+        Ok(known.into_iter().map(|known| position(known).unwrap_or(Position::UNKNOWN)).collect())
+    }
+
+    /// Returns the name of the process whose state is trusted.
+    fn process<'a>(&self, connection: &'a Connection) -> &'a str {
+        if self.streams.is_durable { "any" } else { &connection.process }
+    }
+
+    fn memory(&self) -> u64 {
+        millis(self.streams.memory.max(self.streams.age))
+    }
+}
+
+/// Understands the reply of [`Topics::history`].
+pub(crate) fn parse_history(query: HistoryQuery, reply: Vec<Bytes>) -> Result<History, RedisBackendError> {
+    let mut items = reply.into_iter();
+    let reached = items.next().and_then(|text| parse_position(&text)).ok_or(RedisBackendError::UnexpectedReply)?;
+    let mut messages = Vec::with_capacity(items.len() / 2);
+    while let (Some(id), Some(payload)) = (items.next(), items.next()) {
+        let message = parse_offset(&id).zip(Publication::from_bytes(&payload).ok());
+        let (offset, publication) = message.ok_or(RedisBackendError::UnexpectedReply)?;
+        messages.push((Position::new(reached.epoch(), offset), publication));
+    }
+    let is_complete = match query.since {
+        None => {
+            messages.reverse();
+            true
+        }
+        Some(since) => {
+            let follows = |(position, _): &(Position, _)| position.offset() == since.offset() + 1;
+            since == reached || (since.epoch() == reached.epoch() && messages.first().is_some_and(follows))
+        }
+    };
+    Ok(History::new(reached, messages, is_complete))
+}
+
+/// Separates what [`Topics::publish`] publishes into its parts.
+pub(crate) fn parse_message(payload: &Bytes) -> Option<(Position, Publication)> {
+    let space = payload.iter().position(|&byte| byte == b' ')?;
+    let position = parse_position(&payload[..space])?;
+    Some((position, Publication::from_bytes(&payload.slice(space + 1..)).ok()?))
+}
+
+pub(crate) fn parse_position(text: &[u8]) -> Option<Position> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The id of an entry is the offset, and `-0`.
+fn parse_offset(id: &[u8]) -> Option<u64> {
+    std::str::from_utf8(id).ok()?.strip_suffix("-0")?.parse().ok()
+}
+
+/// An epoch for a topic that needs a new one.
+fn new_epoch() -> String {
+    // 0 is the epoch of an unknown position.
+    format!("{:x}", rand::random_range(1..=u64::MAX))
+}
+
+/// Redis refuses 0 and more than fits into 64 bits with the time of day.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 52)
+}

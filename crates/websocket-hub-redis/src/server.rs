@@ -1,0 +1,78 @@
+//! Connections to the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redis::aio::{MultiplexedConnection, SendError};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
+
+use crate::config::RedisConfig;
+use crate::error::{InvalidUrl, RedisBackendError};
+
+/// The server that connections are made to.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    client: Client,
+    config: AsyncConnectionConfig,
+}
+
+/// A connection, which all clones share.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection {
+    pub(crate) redis: MultiplexedConnection,
+    /// The name of the Redis process that it leads to: another one after each restart, so that lost data can be told from kept data.
+    pub(crate) process: Arc<str>,
+    is_closed: Arc<AtomicBool>,
+}
+
+impl Server {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, InvalidUrl> {
+        #[cfg(feature = "tls")]
+        if tokio_rustls::rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Otherwise rustls panics if it was compiled with several. If another one was installed meanwhile, it is used.
+            let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        }
+        let timeout = Some(config.timeout);
+        Ok(Self {
+            client: Client::open(config.info.clone()).map_err(InvalidUrl)?,
+            config: AsyncConnectionConfig::new().set_connection_timeout(timeout).set_response_timeout(timeout),
+        })
+    }
+
+    /// Makes a connection that hands what Redis pushes to a callback, and at last that it is closed.
+    pub(crate) async fn connect(
+        &self,
+        pushed: impl Fn(PushInfo) -> Result<(), SendError> + Send + Sync + 'static,
+    ) -> Result<Connection, RedisBackendError> {
+        let is_closed = Arc::new(AtomicBool::new(false));
+        let config = self.config.clone().set_push_sender({
+            let is_closed = is_closed.clone();
+            move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    is_closed.store(true, Ordering::Release);
+                }
+                pushed(push)
+            }
+        });
+        let connect = async {
+            let mut redis = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            let info: String = redis::cmd("INFO").arg("server").query_async(&mut redis).await?;
+            RedisResult::Ok((redis, info))
+        };
+        let (redis, info) = connect.await.map_err(RedisBackendError::Connect)?;
+        let process = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+        Ok(Connection { redis, process: process.ok_or(RedisBackendError::UnexpectedReply)?.into(), is_closed })
+    }
+}
+
+impl Connection {
+    /// Returns whether this is a clone of another one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.is_closed, &other.is_closed)
+    }
+
+    /// Returns whether it is known to be closed, so that nothing needs to be tried with it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,105 @@
+//! The topics that this node is subscribed to at Redis, on whatever connection.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use redis::RedisResult;
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use crate::error::RedisBackendError;
+use crate::keys::Keys;
+use crate::server::Connection;
+use crate::sync::lock;
+
+/// The number of channels in one command, so that neither Redis nor the connection is busy with it for long.
+const CHUNK: usize = 500;
+
+#[derive(Debug)]
+pub(crate) struct Subscriptions {
+    keys: Keys,
+    timeout: Duration,
+    topics: Mutex<HashSet<Arc<str>>>,
+    /// The connection that is subscribed to all topics.
+    connection: watch::Sender<Option<Connection>>,
+}
+
+impl Subscriptions {
+    pub(crate) fn new(keys: Keys, timeout: Duration) -> Self {
+        Self { keys, timeout, topics: Mutex::default(), connection: watch::Sender::new(None) }
+    }
+
+    pub(crate) fn topics(&self) -> Vec<Arc<str>> {
+        lock(&self.topics).iter().cloned().collect()
+    }
+
+    /// Subscribes a new connection to all topics and to other channels, and makes it the current one.
+    pub(crate) async fn connected(&self, mut connection: Connection, others: &[String]) -> RedisResult<()> {
+        connection.redis.subscribe(others).await?;
+        subscribe(&self.keys, &mut connection, &self.topics()).await?;
+        // Topics that were added meanwhile are subscribed by those that wait for the connection.
+        self.connection.send_replace(Some(connection));
+        Ok(())
+    }
+
+    pub(crate) fn disconnected(&self) {
+        self.connection.send_replace(None);
+    }
+
+    /// Subscribes to topics, on the next connection if this one is lost.
+    pub(crate) async fn add(&self, topics: &[Arc<str>]) -> Result<(), RedisBackendError> {
+        let deadline = Instant::now() + self.timeout;
+        // Before they are subscribed, so that a new connection does it as well.
+        lock(&self.topics).extend(topics.iter().cloned());
+        let mut connections = self.connection.subscribe();
+        loop {
+            let Ok(Ok(Some(mut connection))) = timeout_at(deadline, connections.wait_for(Option::is_some))
+                .await
+                .map(|found| found.map(|found| found.clone()))
+            else {
+                break;
+            };
+            match subscribe(&self.keys, &mut connection, topics).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_io_error() => {
+                    // The connection is noticed to be lost soon, or is replaced when it is checked.
+                    if !matches!(timeout_at(deadline, connections.changed()).await, Ok(Ok(()))) {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    self.forget(topics);
+                    return Err(RedisBackendError::Command(error));
+                }
+            }
+        }
+        self.forget(topics);
+        Err(RedisBackendError::Disconnected)
+    }
+
+    /// Ends subscriptions. A connection that is lost needs nothing.
+    pub(crate) async fn remove(&self, topics: &[Arc<str>]) -> Result<(), RedisBackendError> {
+        self.forget(topics);
+        let Some(mut connection) = self.connection.borrow().clone() else { return Ok(()) };
+        for topics in topics.chunks(CHUNK) {
+            let channels: Vec<_> = topics.iter().map(|topic| self.keys.channel(topic)).collect();
+            connection.redis.unsubscribe(channels).await.map_err(RedisBackendError::Command)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&self, topics: &[Arc<str>]) {
+        let mut known = lock(&self.topics);
+        for topic in topics {
+            known.remove(topic);
+        }
+    }
+}
+
+async fn subscribe(keys: &Keys, connection: &mut Connection, topics: &[Arc<str>]) -> RedisResult<()> {
+    for topics in topics.chunks(CHUNK) {
+        let channels: Vec<_> = topics.iter().map(|topic| keys.channel(topic)).collect();
+        connection.redis.subscribe(channels).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Hubs that are nodes of one over a real nats-server, which is stopped, killed and restarted.
+
+mod conformance;
+mod failures;
+mod forwarder;
+mod members;
+mod overload;
+mod server;
+mod subjects;

@@ -1,0 +1,119 @@
+//! A nats-server of a test's own.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use websocket_hub::backend::Backend;
+use websocket_hub::{Hub, HubConfig, Message};
+use websocket_hub_nats::Nats;
+
+/// A server on a free port, which ends with the test.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    process: Child,
+}
+
+impl Server {
+    /// Starts a server; `None` if none is installed.
+    pub(crate) async fn start() -> Option<Self> {
+        // The port is free again when this is dropped.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("bound").port();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        match spawn(address) {
+            Ok(process) => {
+                let server = Self { address, process };
+                server.accepts().await;
+                Some(server)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                println!("skipped: nats-server is not installed (apt-get install nats-server)");
+                assert!(std::env::var_os("REQUIRE_SERVERS").is_none(), "nats-server is not installed");
+                None
+            }
+            Err(error) => panic!("nats-server does not start: {error}"),
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Returns a backend on this server.
+    pub(crate) fn backend(&self) -> Nats {
+        Nats::new(self.url()).expect("an address")
+    }
+
+    /// Returns a hub that is a node on this server.
+    pub(crate) async fn node(&self) -> Hub {
+        node(self.backend()).await
+    }
+
+    /// Kills it, without a word to its clients.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("killed");
+        self.process.wait().expect("ended");
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.process = spawn(self.address).expect("nats-server");
+        self.accepts().await;
+    }
+
+    /// Stops it, and waits until it has.
+    pub(crate) async fn pause(&self) {
+        self.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", self.process.id());
+        let is_stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        let stopped = async {
+            while !is_stopped() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), stopped).await.expect("the server does not stop");
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("a running server");
+    }
+
+    async fn accepts(&self) {
+        let connected = async {
+            while TcpStream::connect(self.address).await.is_err() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), connected).await.expect("the server does not listen");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Also if it is paused.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Returns a hub that frames nothing.
+pub(crate) async fn node(backend: impl Backend) -> Hub {
+    let config = HubConfig::new().frame(|publication| Message::clone(publication.message));
+    Hub::with_backend(backend, config).await.expect("a node")
+}
+
+fn spawn(address: SocketAddr) -> std::io::Result<Child> {
+    // The conformance suite publishes 1 MiB, which is more than the default allows with an envelope around it.
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/hub_nats/nats.conf");
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let mut command = Command::new("nats-server");
+    command.args(["--config", config, "--addr", &host, "--port", &port]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}

@@ -1,0 +1,41 @@
+//! The backend passes the suite for backends, in both modes.
+
+use websocket_hub::test::conformance::{check, check_nodes};
+
+use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
+
+use crate::server::Redis;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pub_sub_conforms() {
+    let Some(redis) = Redis::start().await else { return };
+    check(async || redis.pub_sub()).await;
+    check_nodes(async || redis.pub_sub()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_conform() {
+    let Some(redis) = Redis::start().await else { return };
+    check(async || redis.streams()).await;
+    check_nodes(async || redis.streams()).await;
+}
+
+/// As the README says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn user_with_the_documented_permissions_conforms() {
+    let Some(redis) = Redis::start().await else { return };
+    let readme = include_str!("../../crates/websocket-hub-redis/README.md");
+    let (_, commands) = readme.split_once("and the commands `").expect("the commands");
+    let (commands, _) = commands.split_once('`').expect("their end");
+    let commands: Vec<_> = commands.split_whitespace().map(|command| format!("+{command}")).collect();
+    let rules = format!("ACL SETUSER node on >secret -@all ~websocket-hub:* &websocket-hub:* {}", commands.join(" "));
+    redis.command(&rules).await;
+    let url = redis.url().replace("127.0.0.1", "node:secret@127.0.0.1");
+    for streams in [None, Some(Streams::new(1000))] {
+        let make = async || {
+            let config = RedisConfig::new(url.as_str()).expect("a URL");
+            RedisBackend::new(streams.map_or(config.clone(), |streams| config.streams(streams))).expect("a backend")
+        };
+        check_nodes(make).await;
+    }
+}
