@@ -25,8 +25,8 @@ use crate::wire::Control;
 /// The number of questions of other nodes that may wait to be answered.
 const MAX_QUESTIONS: usize = 1024;
 
-/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster. See the [crate] for its
-/// promises.
+/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster.
+/// See the [crate] for its promises.
 ///
 /// ```no_run
 /// use websocket_hub::{Hub, HubConfig};
@@ -59,8 +59,8 @@ struct Running {
 }
 
 impl Nats {
-    /// Creates a backend for a server, or for the servers of a cluster, any of which will be connected to. It connects when the hub
-    /// starts it.
+    /// Creates a backend for a server, or for the servers of a cluster, any of which will be
+    /// connected to. It connects when the hub starts it.
     ///
     /// # Errors
     ///
@@ -81,43 +81,47 @@ impl Nats {
         })
     }
 
-    /// Sets the options of the connection: credentials, TLS, intervals. The default is that of the client with pings every 5
-    /// seconds instead of 60, so that a server that is gone without a trace is noticed after 15.
+    /// Sets the options of the connection: credentials, TLS, intervals. The default is that of the
+    /// client with pings every 5 seconds instead of 60, so that a server that is gone without a
+    /// trace is noticed after 15.
     ///
-    /// Two of them are set by the backend: the event callback, and the number of attempts to reconnect, which is unlimited.
+    /// Two of them are set by the backend: the event callback, and the number of attempts to
+    /// reconnect, which is unlimited.
     #[must_use]
     pub fn options(mut self, options: ConnectOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Sets the first tokens of all subjects, `websocket-hub` by default. Hubs with the same prefix are the nodes of one hub. The
-    /// hub does not start with one that NATS does not allow, or that is longer than 255 bytes.
+    /// Sets the first tokens of all subjects, `websocket-hub` by default. Hubs with the same prefix
+    /// are the nodes of one hub. The hub does not start with one that NATS does not allow, or that
+    /// is longer than 255 bytes.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets the time within which the server has to confirm what it was sent, 5 seconds by default. Publishing and subscribing fail
-    /// with [`NatsBackendError::TimedOut`] if it is exceeded.
+    /// Sets the time within which the server has to confirm what it was sent, 5 seconds by default.
+    /// Publishing and subscribing fail with [`NatsBackendError::TimedOut`] if it is exceeded.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the time within which all nodes have to report their members, 500 milliseconds by default. Only a node that has ended
-    /// makes [`Hub::presence`](websocket_hub::Hub::presence) wait that long, and only once; it is left out.
+    /// Sets the time within which all nodes have to report their members, 500 milliseconds by
+    /// default. Only a node that has ended makes [`Hub::presence`](websocket_hub::Hub::presence)
+    /// wait that long, and only once; it is left out.
     #[must_use]
     pub fn presence_timeout(mut self, timeout: Duration) -> Self {
         self.presence_timeout = timeout;
         self
     }
 
-    /// Sets the limit of messages that have arrived and were not delivered yet, 16,384 messages and 64 MiB by default. Messages
-    /// beyond it are dropped, and the members of their topics get a [`Gap`](websocket_hub::Notice::Gap). Messages to users may take
-    /// as much again.
+    /// Sets the limit of messages that have arrived and were not delivered yet, 16,384 messages and
+    /// 64 MiB by default. Messages beyond it are dropped, and the members of their topics get a
+    /// [`Gap`](websocket_hub::Notice::Gap). Messages to users may take as much again.
     #[must_use]
     pub fn inbox(mut self, limit: QueueLimit) -> Self {
         self.inbox = limit;
@@ -182,12 +186,14 @@ impl Running {
         let mut subscribers = Vec::with_capacity(topics.len());
         for topic in topics {
             let subject = self.link.subjects.topic(topic)?;
-            // If the client takes nothing, it has lost the connection, and the queue of what it will send is full.
+            // If the client takes nothing, it has lost the connection, and the queue of what it
+            // will send is full.
             let subscribing = timeout(self.link.timeout, self.link.client.subscribe(subject)).await;
             let subscribing = subscribing.map_err(|_| NatsBackendError::TimedOut(self.link.timeout))?;
             subscribers.push((topic, subscribing.map_err(NatsBackendError::Subscribe)?));
         }
-        // What arrives meanwhile waits at the subscribers. They unsubscribe if this fails or is dropped.
+        // What arrives meanwhile waits at the subscribers. They unsubscribe if this fails or is
+        // dropped.
         self.link.subscribed().await?;
         let mut known = lock(&self.topics);
         for (topic, subscriber) in subscribers {

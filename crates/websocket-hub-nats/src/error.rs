@@ -16,14 +16,16 @@ pub enum ConfigError {
     NoAddress,
 }
 
-/// The backend could not do what the hub has asked for: the source of a [`BackendError`](websocket_hub::BackendError).
+/// The backend could not do what the hub has asked for: the source of a
+/// [`BackendError`](websocket_hub::BackendError).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatsBackendError {
     /// There is no connection at the start.
     #[error("connection to the NATS server failed")]
     Connect(#[source] async_nats::ConnectError),
-    /// The prefix of the subjects is empty, longer than 255 bytes, or not made of tokens that NATS allows in a subject.
+    /// The prefix of the subjects is empty, longer than 255 bytes, or not made of tokens that NATS
+    /// allows in a subject.
     #[error("invalid prefix for NATS subjects")]
     Prefix,
     /// The backend was given to another hub before.
@@ -35,19 +37,21 @@ pub enum NatsBackendError {
     /// The topic does not fit into a subject.
     #[error("topic too long for a NATS subject: {len} bytes encoded, limit {limit}")]
     TopicTooLong {
-        /// The length of the topic as a part of the subject, in which most characters other than ASCII letters and digits take
-        /// three bytes for each byte.
+        /// The length of the topic as a part of the subject, in which most characters other than
+        /// ASCII letters and digits take three bytes for each byte.
         len: usize,
         /// The limit.
         limit: usize,
     },
-    /// The client has refused the message: it is larger than `max_payload` of the server, for example.
+    /// The client has refused the message: it is larger than `max_payload` of the server, for
+    /// example.
     #[error("the NATS client refused the message")]
     Publish(#[source] async_nats::PublishError),
     /// The client has refused the subscription.
     #[error("the NATS client refused the subscription")]
     Subscribe(#[source] async_nats::SubscribeError),
-    /// The connection was lost before the server has confirmed. The server may have the message nevertheless.
+    /// The connection was lost before the server has confirmed. The server may have the message
+    /// nevertheless.
     #[error("the connection to the NATS server was lost")]
     Disconnected,
     /// The server has not confirmed in time. It may have the message nevertheless.

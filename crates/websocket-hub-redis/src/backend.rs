@@ -16,7 +16,8 @@ use crate::scripts::{self, Topics};
 use crate::server::Server;
 use crate::subscriptions::Subscriptions;
 
-/// Redis as the engine of a hub. One of these makes its hub a node; it has two connections and one task, which end with the hub.
+/// Redis as the engine of a hub. One of these makes its hub a node; it has two connections and one
+/// task, which end with the hub.
 pub struct RedisBackend {
     config: RedisConfig,
     keys: Keys,

@@ -5,7 +5,8 @@ use redis::RedisError;
 #[error("invalid Redis URL")]
 pub struct InvalidUrl(#[source] pub(crate) RedisError);
 
-/// An operation has failed. It is the [`source`](std::error::Error::source) of a [`BackendError`](websocket_hub::BackendError).
+/// An operation has failed. It is the [`source`](std::error::Error::source) of a
+/// [`BackendError`](websocket_hub::BackendError).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisBackendError {
