@@ -1,4 +1,5 @@
-//! The server or the connection fails: those members that may have lost something get a gap, and nobody else.
+//! The server or the connection fails: those members that may have lost something get a gap, and
+//! nobody else.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -98,7 +99,8 @@ async fn lost_connection_is_a_gap_for_the_members_of_its_node() {
     cut.expect(&["1"]).await;
     forwarder.cut();
     near.publish("t", "2").await.expect("published");
-    // The topic is subscribed, so this returns although there is no connection; and this member misses the next message.
+    // The topic is subscribed, so this returns although there is no connection; and this member
+    // misses the next message.
     let mut late = Seat::of(&far, "t").await;
     near.publish("t", "3").await.expect("published");
     forwarder.restore();
@@ -217,7 +219,8 @@ async fn server_that_is_paused_for_long_is_a_lost_connection() {
 async fn publishing_is_confirmed_only_if_the_server_has_the_message() {
     let Some(mut server) = Server::start().await else { return };
     let hub = node(server.backend().timeout(LIMIT)).await;
-    // Whatever the server has read is gone with it, and whatever it has not read is lost with the connection.
+    // Whatever the server has read is gone with it, and whatever it has not read is lost with the
+    // connection.
     server.pause().await;
     let killing = async {
         sleep(Duration::from_millis(200)).await;

@@ -1,4 +1,5 @@
-//! A connection between a node and its server that a test can cut or stall, without those of other nodes.
+//! A connection between a node and its server that a test can cut or stall, without those of other
+//! nodes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

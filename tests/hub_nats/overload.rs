@@ -1,4 +1,5 @@
-//! Messages arrive faster than they can be taken: by the node, by the client library, by the connection.
+//! Messages arrive faster than they can be taken: by the node, by the client library, by the
+//! connection.
 
 use std::collections::BTreeSet;
 use std::thread;

@@ -110,7 +110,8 @@ pub(crate) async fn node(backend: impl Backend) -> Hub {
 }
 
 fn spawn(address: SocketAddr) -> std::io::Result<Child> {
-    // The conformance suite publishes 1 MiB, which is more than the default allows with an envelope around it.
+    // The conformance suite publishes 1 MiB, which is more than the default allows with an envelope
+    // around it.
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/hub_nats/nats.conf");
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let mut command = Command::new("nats-server");

@@ -47,7 +47,8 @@ async fn streams_notify_members_of_topics_that_were_trimmed() {
     let mut seats =
         [Seat::of(&second, "busy").await, Seat::of(&second, "quiet").await, Seat::of(&second, "idle").await];
     let before = publish(&first, "quiet", "before").await;
-    // While it is paused, the second node cannot subscribe again: nothing but its new connection waits.
+    // While it is paused, the second node cannot subscribe again: nothing but its new connection
+    // waits.
     let mut other = Seat::of(&first, "busy").await;
     kill_subscriber_of(&redis, 3).await;
     // More than a node of the stream, before the second one is back.

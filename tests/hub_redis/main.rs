@@ -1,5 +1,5 @@
-//! The hub over Redis, with real servers that the tests start and kill. Without the program `redis-server` they print that they were
-//! skipped.
+//! The hub over Redis, with real servers that the tests start and kill. Without the program
+//! `redis-server` they print that they were skipped.
 
 mod conformance;
 mod gaps;

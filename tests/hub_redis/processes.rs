@@ -26,7 +26,8 @@ const SOCKETS: usize = 1000;
 /// The URL of Redis for a node's process.
 const NODE: &str = "HUB_REDIS_NODE";
 
-/// The number of messages that are published. `HUB_MESSAGES=100000` in a release build takes as long as 10,000 do without.
+/// The number of messages that are published. `HUB_MESSAGES=100000` in a release build takes as
+/// long as 10,000 do without.
 fn messages() -> u64 {
     std::env::var("HUB_MESSAGES").map_or(10_000, |messages| messages.parse().expect("a number"))
 }
@@ -219,7 +220,8 @@ impl Node {
     }
 }
 
-/// A node's process: serves sockets, and publishes as many messages as each line of its input says, until the input ends.
+/// A node's process: serves sockets, and publishes as many messages as each line of its input says,
+/// until the input ends.
 #[test]
 #[ignore = "started by another test"]
 fn node() {

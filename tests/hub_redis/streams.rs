@@ -25,7 +25,8 @@ fn publisher(hub: &Hub, messages: usize) -> JoinHandle<Position> {
     })
 }
 
-/// Members on two nodes follow what both publish, while something happens to Redis. Returns after all have got all of it.
+/// Members on two nodes follow what both publish, while something happens to Redis. Returns after
+/// all have got all of it.
 async fn nothing_is_lost_while(
     redis: Redis,
     backend: impl Fn(&Redis) -> RedisBackend,

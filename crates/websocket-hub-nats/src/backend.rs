@@ -25,8 +25,8 @@ use crate::wire::Control;
 /// The number of questions of other nodes that may wait to be answered.
 const MAX_QUESTIONS: usize = 1024;
 
-/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster. See the [crate] for its
-/// promises.
+/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster.
+/// See the [crate] for its promises.
 ///
 /// ```no_run
 /// use websocket_hub::{Hub, HubConfig};
@@ -48,10 +48,10 @@ pub struct Nats {
     running: OnceLock<Running>,
 }
 
-/// The backend of a hub, once it is connected. Its tasks end when it is dropped.
+/// The state of a connected backend. Its tasks end when this is dropped.
 struct Running {
     link: Arc<Link>,
-    /// Received at once, and filled by one call of the hub after the other.
+    /// Unbounded, as the hub sends one feed at a time, which is received immediately.
     feeds: mpsc::UnboundedSender<Feed>,
     topics: Mutex<HashMap<Arc<str>, oneshot::Sender<Infallible>>>,
     _between_nodes: [oneshot::Sender<Infallible>; 2],
@@ -59,8 +59,8 @@ struct Running {
 }
 
 impl Nats {
-    /// Creates a backend for a server, or for the servers of a cluster, any of which will be connected to. It connects when the hub
-    /// starts it.
+    /// Creates a backend for a server, or for the servers of a cluster, of which any may be used.
+    /// It connects when the hub starts it.
     ///
     /// # Errors
     ///
@@ -81,43 +81,48 @@ impl Nats {
         })
     }
 
-    /// Sets the options of the connection: credentials, TLS, intervals. The default is that of the client with pings every 5
-    /// seconds instead of 60, so that a server that is gone without a trace is noticed after 15.
+    /// Sets the options of the connection: credentials, TLS, intervals. Default: the client's
+    /// defaults, but with pings every 5 s instead of 60 s, so that an unreachable server is
+    /// detected after 15 s.
     ///
-    /// Two of them are set by the backend: the event callback, and the number of attempts to reconnect, which is unlimited.
+    /// The backend overrides two options: the event callback, and the number of attempts to
+    /// reconnect, which is unlimited.
     #[must_use]
     pub fn options(mut self, options: ConnectOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Sets the first tokens of all subjects, `websocket-hub` by default. Hubs with the same prefix are the nodes of one hub. The
-    /// hub does not start with one that NATS does not allow, or that is longer than 255 bytes.
+    /// Sets the first tokens of all subjects. Default: `websocket-hub`. Hubs with the same prefix
+    /// are the nodes of one hub. The hub does not start if NATS does not allow the prefix, or it is
+    /// longer than 255 bytes.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets the time within which the server has to confirm what it was sent, 5 seconds by default. Publishing and subscribing fail
-    /// with [`NatsBackendError::TimedOut`] if it is exceeded.
+    /// Sets the timeout for confirmations of the server. Default: 5 s. When it expires, publishing
+    /// and subscribing fail with [`NatsBackendError::TimedOut`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the time within which all nodes have to report their members, 500 milliseconds by default. Only a node that has ended
-    /// makes [`Hub::presence`](websocket_hub::Hub::presence) wait that long, and only once; it is left out.
+    /// Sets the timeout for nodes to report their members. Default: 500 ms.
+    /// [`Hub::presence`](websocket_hub::Hub::presence) waits that long only for a node that has
+    /// ended, and only once; this node is not counted.
     #[must_use]
     pub fn presence_timeout(mut self, timeout: Duration) -> Self {
         self.presence_timeout = timeout;
         self
     }
 
-    /// Sets the limit of messages that have arrived and were not delivered yet, 16,384 messages and 64 MiB by default. Messages
-    /// beyond it are dropped, and the members of their topics get a [`Gap`](websocket_hub::Notice::Gap). Messages to users may take
-    /// as much again.
+    /// Sets the maximum number of messages, and of their bytes, that wait for delivery. Default:
+    /// 16,384 messages and 64 MiB. Messages above it are dropped, and the members of their topics
+    /// receive a [`Gap`](websocket_hub::Notice::Gap). The same limits apply separately to messages
+    /// to users.
     #[must_use]
     pub fn inbox(mut self, limit: QueueLimit) -> Self {
         self.inbox = limit;
@@ -147,7 +152,7 @@ impl Nats {
         let ((feeds, added), (questions, asked)) = (mpsc::unbounded_channel(), mpsc::channel(MAX_QUESTIONS));
         let between_nodes = between_nodes.map(|subscriber| {
             let (feed, end) = Feed::new(None, subscriber);
-            // The receiver is here.
+            // Cannot fail: the receiver is in scope.
             let _ = feeds.send(feed);
             end
         });
@@ -155,7 +160,7 @@ impl Nats {
         tasks.spawn(reader::run(link.clone(), added, questions));
         tasks.spawn({
             let link = link.clone();
-            // It ends with the hub, of which there is nobody to report to.
+            // The task ends with the hub, so there is nothing to report the error to.
             async move { _ = link.deliver().await }
         });
         tasks.spawn({
@@ -182,12 +187,13 @@ impl Running {
         let mut subscribers = Vec::with_capacity(topics.len());
         for topic in topics {
             let subject = self.link.subjects.topic(topic)?;
-            // If the client takes nothing, it has lost the connection, and the queue of what it will send is full.
+            // If the client accepts no command, the connection is lost and its queue is full.
             let subscribing = timeout(self.link.timeout, self.link.client.subscribe(subject)).await;
             let subscribing = subscribing.map_err(|_| NatsBackendError::TimedOut(self.link.timeout))?;
             subscribers.push((topic, subscribing.map_err(NatsBackendError::Subscribe)?));
         }
-        // What arrives meanwhile waits at the subscribers. They unsubscribe if this fails or is dropped.
+        // Messages that are received meanwhile are stored by the subscribers, which unsubscribe if
+        // this fails or is dropped.
         self.link.subscribed().await?;
         let mut known = lock(&self.topics);
         for (topic, subscriber) in subscribers {
@@ -207,7 +213,7 @@ impl Running {
             question.complete().await;
             Ok(())
         };
-        // Without the answers of nodes that are too slow.
+        // Without the responses of nodes that are too slow.
         timeout(limit, answered).await.unwrap_or(Ok(()))?;
         let figures = question.close(link.id).ok_or(NatsBackendError::TimedOut(limit))?;
         Ok(Presence::new(figures.members as usize, figures.nodes, begin.elapsed()))
@@ -239,7 +245,7 @@ impl Backend for Nats {
     async fn unsubscribe(&self, topics: &[Arc<str>]) -> Result<(), BackendError> {
         let mut known = lock(&self.running().map_err(BackendError::new)?.topics);
         for topic in topics {
-            // Its feed ends.
+            // This ends its feed.
             known.remove(topic);
         }
         Ok(())
@@ -261,7 +267,7 @@ impl Backend for Nats {
     }
 }
 
-/// Without the addresses, which may have passwords.
+/// Without the addresses, which may contain passwords.
 impl fmt::Debug for Nats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Nats").field("prefix", &self.prefix).finish_non_exhaustive()

@@ -1,5 +1,6 @@
-//! Proof that the server has what was sent to it. NATS confirms nothing, but handles what arrives on a connection in order: once a
-//! node's message to itself is back, the server has everything that was sent before. One such echo serves all that wait.
+//! Proof that the server has what was sent to it. NATS confirms nothing, but handles what arrives
+//! on a connection in order: once a node's message to itself is back, the server has everything
+//! that was sent before. One such echo serves all that wait.
 
 use std::mem;
 use std::sync::Mutex;
@@ -25,8 +26,9 @@ pub(crate) struct Confirmations {
 }
 
 impl Confirmations {
-    /// Waits until the server has what was sent before. Returns the number of connections that there have been when this was known:
-    /// if that has grown, what was sent may have been lost with an earlier one. `None` if the client has ended.
+    /// Waits until the server has what was sent before. Returns the number of connections that
+    /// there have been when this was known: if that has grown, what was sent may have been lost
+    /// with an earlier one. `None` if the client has ended.
     ///
     /// # Cancel safety
     ///

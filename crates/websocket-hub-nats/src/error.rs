@@ -1,10 +1,10 @@
-//! One error for starting, one for what is asked of the server later. Both are causes of a
+//! Errors of creating a backend, and of its operations. Both are sources of a
 //! [`BackendError`](websocket_hub::BackendError).
 
 use std::io;
 use std::time::Duration;
 
-/// A [`Nats`](crate::Nats) backend could not be created.
+/// The reason why a [`Nats`](crate::Nats) backend could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -16,41 +16,44 @@ pub enum ConfigError {
     NoAddress,
 }
 
-/// The backend could not do what the hub has asked for: the source of a [`BackendError`](websocket_hub::BackendError).
+/// A failed operation: the source of a [`BackendError`](websocket_hub::BackendError).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NatsBackendError {
-    /// There is no connection at the start.
+    /// The initial connection failed.
     #[error("connection to the NATS server failed")]
     Connect(#[source] async_nats::ConnectError),
-    /// The prefix of the subjects is empty, longer than 255 bytes, or not made of tokens that NATS allows in a subject.
+    /// The prefix of the subjects is empty, longer than 255 bytes, or contains tokens that NATS
+    /// does not allow in subjects.
     #[error("invalid prefix for NATS subjects")]
     Prefix,
-    /// The backend was given to another hub before.
-    #[error("the backend belongs to another hub")]
+    /// The backend was already passed to another hub.
+    #[error("backend belongs to another hub")]
     AlreadyStarted,
     /// The hub has not started the backend, or was dropped.
-    #[error("the backend is not running")]
+    #[error("backend is not running")]
     NotRunning,
-    /// The topic does not fit into a subject.
+    /// The topic is too long for a subject.
     #[error("topic too long for a NATS subject: {len} bytes encoded, limit {limit}")]
     TopicTooLong {
-        /// The length of the topic as a part of the subject, in which most characters other than ASCII letters and digits take
-        /// three bytes for each byte.
+        /// The length in bytes of the encoded topic, in which most characters other than ASCII
+        /// letters and digits take three bytes per byte.
         len: usize,
-        /// The limit.
+        /// The maximum length in bytes.
         limit: usize,
     },
-    /// The client has refused the message: it is larger than `max_payload` of the server, for example.
-    #[error("the NATS client refused the message")]
+    /// The client rejected the message, for example because it is larger than `max_payload` of the
+    /// server.
+    #[error("NATS client refused the message")]
     Publish(#[source] async_nats::PublishError),
-    /// The client has refused the subscription.
-    #[error("the NATS client refused the subscription")]
+    /// The client rejected the subscription.
+    #[error("NATS client refused the subscription")]
     Subscribe(#[source] async_nats::SubscribeError),
-    /// The connection was lost before the server has confirmed. The server may have the message nevertheless.
-    #[error("the connection to the NATS server was lost")]
+    /// The connection was lost before the server confirmed. The server may have the message
+    /// nevertheless.
+    #[error("connection to the NATS server was lost")]
     Disconnected,
-    /// The server has not confirmed in time. It may have the message nevertheless.
+    /// The server did not confirm in time. It may have the message nevertheless.
     #[error("no confirmation from the NATS server within {0:?}")]
     TimedOut(Duration),
 }

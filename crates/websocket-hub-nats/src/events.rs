@@ -1,5 +1,5 @@
-//! The events of the connection. The client library drops events while 128 of them wait, so what is lost is counted here, and never
-//! derived from a single event.
+//! The events of the connection. The client library drops events while 128 of them wait, so what is
+//! lost is counted here, and never derived from a single event.
 
 use std::future::ready;
 use std::sync::atomic::Ordering;

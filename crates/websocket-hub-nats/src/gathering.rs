@@ -1,5 +1,5 @@
-//! Questions to all nodes, and their answers. Every answer and every question shows that there is a node, so that the next question
-//! is complete as soon as all known nodes have answered.
+//! Questions to all nodes, and their answers. Every answer and every question shows that there is a
+//! node, so that the next question is complete as soon as all known nodes have answered.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -17,7 +17,8 @@ pub(crate) struct Gathering(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     nodes: HashSet<u64>,
-    /// The number of the last question. 0 is that of questions whose answers only show who is there.
+    /// The number of the last question. 0 is that of questions whose answers only show who is
+    /// there.
     last: u64,
     open: HashMap<u64, Open>,
 }
@@ -97,7 +98,8 @@ impl Question<'_> {
         let _ = (&mut self.complete).await;
     }
 
-    /// Returns the figures. Nodes that have not answered are forgotten. `None` if `node` is one of them.
+    /// Returns the figures. Nodes that have not answered are forgotten. `None` if `node` is one of
+    /// them.
     pub(crate) fn close(self, node: u64) -> Option<Figures> {
         let state = &mut *lock(&self.gathering.0);
         let open = state.open.remove(&self.number)?;

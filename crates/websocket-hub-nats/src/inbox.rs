@@ -1,5 +1,6 @@
-//! The messages that have arrived from the server and were not delivered yet. Whoever fills it never waits, so that the client
-//! library does not drop messages: those for which there is no room are dropped here, where their topic is known.
+//! The messages that have arrived from the server and were not delivered yet. Whoever fills it
+//! never waits, so that the client library does not drop messages: those for which there is no room
+//! are dropped here, where their topic is known.
 
 use std::collections::{HashSet, VecDeque};
 use std::mem;
@@ -17,7 +18,8 @@ pub(crate) enum Item {
     Signal(Bytes),
     /// Messages of this topic were dropped.
     Gap(Arc<str>),
-    /// Messages of all topics may have been lost before this connection, the nth, on which all are subscribed again.
+    /// Messages of all topics may have been lost before this connection, the nth, on which all are
+    /// subscribed again.
     Resynchronise(u64),
 }
 
@@ -33,8 +35,8 @@ struct State {
     items: VecDeque<Item>,
     messages: usize,
     bytes: usize,
-    /// The topics that have a gap among the items, which also stands for messages that are dropped later: members are notified
-    /// after they were.
+    /// The topics that have a gap among the items, which also stands for messages that are dropped
+    /// later: members are notified after they were.
     gaps: HashSet<Arc<str>>,
     /// The connection of the item [`Item::Resynchronise`], if there is one.
     connection: Option<u64>,

@@ -1,4 +1,5 @@
-//! What the tasks of a backend share: the connection to the server, and the node that messages are delivered to.
+//! What the tasks of a backend share: the connection to the server, and the node that messages are
+//! delivered to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub(crate) struct Link {
     pub(crate) inbox: Inbox,
     pub(crate) confirmations: Confirmations,
     pub(crate) gathering: Gathering,
-    /// The number of connections that there had been when the members were last notified of what they may have missed.
+    /// The number of connections that there had been when the members were last notified of what
+    /// they may have missed.
     pub(crate) synchronised: watch::Sender<u64>,
 }
 
@@ -61,7 +63,8 @@ impl Link {
         timeout(self.timeout, published).await.unwrap_or(Err(NatsBackendError::TimedOut(self.timeout)))
     }
 
-    /// Waits until the server has the subscriptions that were sent to it, and all members know of what they have missed before.
+    /// Waits until the server has the subscriptions that were sent to it, and all members know of
+    /// what they have missed before.
     pub(crate) async fn subscribed(&self) -> Result<(), NatsBackendError> {
         let subscribed = async {
             let connections = self.confirmations.confirmed().await.ok_or(NatsBackendError::Disconnected)?;
@@ -114,7 +117,8 @@ impl Link {
         }
     }
 
-    /// Watches the connection, and sees to it that members are notified of what they may have missed.
+    /// Watches the connection, and sees to it that members are notified of what they may have
+    /// missed.
     pub(crate) async fn watch(&self) {
         let (mut events, mut seen) = (self.events.clone(), Events::default());
         let mut synchronised = *self.synchronised.borrow();

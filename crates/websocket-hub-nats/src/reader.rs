@@ -15,8 +15,8 @@ use tokio::task::coop::unconstrained;
 use crate::link::{Asked, Link};
 use crate::wire::Control;
 
-/// Messages up to this length are copied, since they are a part of the 64 KiB that the client has read at once, and would hold
-/// all of it for as long as they wait.
+/// Messages up to this length are copied, since they are a part of the 64 KiB that the client has
+/// read at once, and would hold all of it for as long as they wait.
 const COPIED: usize = 16 * 1024;
 
 /// A subscription at the server.
@@ -41,7 +41,8 @@ impl Stream for Feed {
     type Item = (Option<Arc<str>>, Message);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // Looked at first, so that nothing is delivered twice if the topic is subscribed again at once.
+        // Looked at first, so that nothing is delivered twice if the topic is subscribed again at
+        // once.
         if self.end.poll_unpin(cx).is_ready() {
             return Poll::Ready(None);
         }
@@ -53,7 +54,8 @@ impl Stream for Feed {
 /// Runs until the sender of the feeds is dropped and all feeds have ended.
 pub(crate) async fn run(link: Arc<Link>, mut added: mpsc::UnboundedReceiver<Feed>, questions: mpsc::Sender<Asked>) {
     let mut feeds = SelectAll::new();
-    // It takes everything that is there, and only then lets others run: the client library drops what it has no room for.
+    // It takes everything that is there, and only then lets others run: the client library drops
+    // what it has no room for.
     let reading = async {
         loop {
             tokio::select! {

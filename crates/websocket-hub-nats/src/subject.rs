@@ -7,12 +7,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::NatsBackendError;
 
-/// The bytes that a topic may take in a subject. A server refuses commands over 4 KiB, and a command has two subjects at most.
+/// The bytes that a topic may take in a subject. A server refuses commands over 4 KiB, and a
+/// command has two subjects at most.
 const MAX_TOPIC: usize = 3072;
 
 const MAX_PREFIX: usize = 255;
 
-/// All but what is certain to be allowed in a token. Dots are encoded, too, so that a topic is one token.
+/// All but what is certain to be allowed in a token. Dots are encoded, too, so that a topic is one
+/// token.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 #[derive(Debug, Clone)]
@@ -30,7 +32,8 @@ impl Subjects {
         Ok(Self(prefix.to_owned()))
     }
 
-    /// Returns the subject of a topic. Different topics have different subjects, whatever characters they have.
+    /// Returns the subject of a topic. Different topics have different subjects, whatever
+    /// characters they have.
     pub(crate) fn topic(&self, topic: &str) -> Result<Subject, NatsBackendError> {
         let mut subject = format!("{}.topic.", self.0);
         let before = subject.len();

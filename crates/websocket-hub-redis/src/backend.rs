@@ -16,13 +16,14 @@ use crate::scripts::{self, Topics};
 use crate::server::Server;
 use crate::subscriptions::Subscriptions;
 
-/// Redis as the engine of a hub. One of these makes its hub a node; it has two connections and one task, which end with the hub.
+/// A hub backend for Redis. Each backend makes its hub a node. It uses two connections and one
+/// task, which end with the hub.
 pub struct RedisBackend {
     config: RedisConfig,
     keys: Keys,
     server: Server,
     commands: Commands,
-    /// None for pub/sub.
+    /// `None` for pub/sub.
     streams: Option<Arc<Topics>>,
     subscriptions: Arc<Subscriptions>,
     questions: Arc<Questions>,
@@ -63,7 +64,7 @@ impl RedisBackend {
         scripts::parse_history(query, reply)
     }
 
-    /// Returns the number of nodes, or of connections in general, that have got a message.
+    /// Publishes a message. Returns the number of nodes, or of other connections, that received it.
     async fn publish_to(&self, channel: &str, payload: &[u8]) -> Result<usize, RedisBackendError> {
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(channel).arg(payload);
@@ -106,7 +107,7 @@ impl Backend for RedisBackend {
             let published = self.publish_to(&self.keys.channel(topic), &payload).await;
             return published.map(|_| Position::UNKNOWN).map_err(BackendError::new);
         };
-        // Once only: it is not known whether a message whose connection was lost was published.
+        // Only once: if the connection is lost, it is unknown whether the message was published.
         let position = self.commands.run(|connection| streams.publish(connection, topic, &payload)).await;
         let position = position.map_err(BackendError::new)?;
         position.parse().map_err(|_| BackendError::new(RedisBackendError::UnexpectedReply))
@@ -136,7 +137,7 @@ impl Backend for RedisBackend {
     async fn signal(&self, signal: Signal) -> Result<(), BackendError> {
         let control = Control::Signal(signal).to_bytes();
         match self.publish_to(&self.keys.control(), &control).await {
-            // Not even this node.
+            // Not received by any node, including this one.
             Ok(0) => Err(BackendError::new(RedisBackendError::Disconnected)),
             Ok(_) => Ok(()),
             Err(error) => Err(BackendError::new(error)),

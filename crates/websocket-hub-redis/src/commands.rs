@@ -1,6 +1,7 @@
 //! The connection for commands, which is replaced when it fails.
 //!
-//! `redis::aio::ConnectionManager` does so as well, but does not say which Redis process a connection leads to.
+//! `redis::aio::ConnectionManager` does so as well, but does not say which Redis process a
+//! connection leads to.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -43,7 +44,8 @@ impl Commands {
         })
     }
 
-    /// Runs a command that does no harm if it is run twice, again until the timeout while there is no connection.
+    /// Runs a command that does no harm if it is run twice, again until the timeout while there is
+    /// no connection.
     pub(crate) async fn run_repeatedly<T, F: Future<Output = RedisResult<T>>>(
         &self,
         command: impl Fn(Connection) -> F,
@@ -103,8 +105,8 @@ impl Commands {
     }
 }
 
-/// Returns whether an error may go away with another connection: this one is lost, hangs, or leads to a replica or to a server that
-/// is starting.
+/// Returns whether an error may go away with another connection: this one is lost, hangs, or leads
+/// to a replica or to a server that is starting.
 fn needs_another_connection(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, MasterDown, ReadOnly};
     matches!(error.retry_method(), RetryMethod::Reconnect)

@@ -6,8 +6,8 @@ use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use crate::error::InvalidUrl;
 
-/// The configuration of a [`RedisBackend`](crate::RedisBackend): pub/sub without a history, or [streams](Self::streams) with one. The
-/// order of the calls does not matter.
+/// The configuration of a [`RedisBackend`](crate::RedisBackend): pub/sub without a history, or
+/// [streams](Self::streams) with one. The order of the calls does not matter.
 ///
 /// | setting | default |
 /// |---|---|
@@ -43,8 +43,10 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// Creates a configuration for a server, by a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path`, or by what
-    /// else the crate `redis` takes. `rediss:` needs the feature `tls`. Redis 6 or later is needed, since it is spoken to in RESP3.
+    /// Creates a configuration for a server. The URL is, for example,
+    /// `redis://user:password@host:6379/0` or `redis+unix:///path`, or any other that the crate
+    /// `redis` accepts. `rediss:` requires the feature `tls`. Redis 6 or later is required, as the
+    /// protocol is RESP3.
     ///
     /// # Errors
     ///
@@ -63,45 +65,48 @@ impl RedisConfig {
         })
     }
 
-    /// Keeps the messages of each topic in a stream, so that members can resume, and so that nothing is lost when a connection to
-    /// Redis is. All nodes must have the same setting. By default there is pub/sub alone.
+    /// Stores the messages of each topic in a stream, so that members can resume, and no message is
+    /// lost with a connection to Redis. All nodes must have the same setting. Default: pub/sub
+    /// without storage.
     pub fn streams(mut self, streams: Streams) -> Self {
         self.streams = Some(streams);
         self
     }
 
-    /// Sets what the names of all keys and channels begin with. The default is `websocket-hub:`. Hubs with the same prefix are nodes
-    /// of one another, whatever the number of their database: Redis does not separate channels by database.
+    /// Sets the prefix of the names of all keys and channels. Default: `websocket-hub:`. Hubs with
+    /// the same prefix are nodes of one another, even with different databases: Redis does not
+    /// separate channels by database.
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
         self
     }
 
-    /// Sets the time limit for making a connection and for each reply. The default is 5 s. Beyond it, an operation fails, and the
-    /// connection is replaced.
+    /// Sets the timeout for connecting and for each reply. Default: 5 s. When it expires, the
+    /// operation fails and the connection is replaced.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how often the connection that receives messages is checked, and with [streams](Self::streams) whether the last messages
-    /// of any topic were lost silently. The default is 20 s; each interval is up to a quarter shorter, at random, so that nodes do not
-    /// check at the same time.
+    /// Sets the interval of checks of the receiving connection and, with [streams](Self::streams),
+    /// of checks whether the last messages of a topic were lost. Default: 20 s. Each interval is
+    /// randomly reduced by up to a quarter, so that nodes do not check at the same time.
     pub fn check_interval(mut self, interval: Duration) -> Self {
         self.check_interval = interval;
         self
     }
 
-    /// Sets the number of messages from Redis, and of their bytes, that may wait until they are delivered. The default is 16,384
-    /// messages and 64 MiB. Beyond it, the connection is treated as lost: with [streams](Self::streams) the rest is read from there,
-    /// otherwise all members get a [`Gap`](websocket_hub::Notice::Gap).
+    /// Sets the maximum number of messages from Redis, and of their bytes, that wait for delivery.
+    /// Default: 16,384 messages and 64 MiB. Above it, the connection is treated as lost: with
+    /// [streams](Self::streams), the rest is read from them, otherwise all members receive a
+    /// [`Gap`](websocket_hub::Notice::Gap).
     pub fn inbox(mut self, messages: usize, bytes: usize) -> Self {
         (self.inbox_messages, self.inbox_bytes) = (messages, bytes);
         self
     }
 }
 
-/// The messages of each topic that Redis keeps in a stream.
+/// The messages of each topic that Redis stores in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Streams {
@@ -112,28 +117,32 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Keeps the last messages of each topic, at least this number: Redis trims a stream a node of about 100 messages at a time.
+    /// Stores at least this number of recent messages per topic. Redis trims streams in units of
+    /// about 100 messages.
     pub fn new(messages: usize) -> Self {
         Self { messages, age: Duration::from_secs(600), memory: Duration::from_secs(24 * 3600), is_durable: false }
     }
 
-    /// Sets how long the messages of a topic are kept after its last one. The default is 10 minutes.
+    /// Sets how long the messages of a topic are stored after its last message. Default: 10
+    /// minutes.
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;
         self
     }
 
-    /// Sets how long the position of a topic is kept after its last message, and after it was last needed by a member. The default is
-    /// a day, the least is [`age`](Self::age). Later, the topic begins a new epoch, so that resuming from before reports
+    /// Sets how long the position of a topic is stored after its last message or its last use by a
+    /// member. Default: 1 day. Minimum: [`age`](Self::age). After that, the topic starts a new
+    /// epoch, so that resuming from an earlier position reports
     /// [`Lost`](websocket_hub::Recovery::Lost).
     pub fn memory(mut self, memory: Duration) -> Self {
         self.memory = memory;
         self
     }
 
-    /// Sets whether Redis has everything that it has confirmed after a restart or a failover, as it has with `appendonly yes` and
-    /// `appendfsync always`. The default is `false`: topics begin a new epoch when another Redis process answers, since an older state
-    /// would give the same offsets to other messages.
+    /// Sets whether Redis preserves all confirmed writes across restarts and failovers, as with
+    /// `appendonly yes` and `appendfsync always`. Default: `false`: topics start a new epoch when
+    /// another Redis process responds, since an older state would assign the same offsets to other
+    /// messages.
     pub fn durable(mut self, is_durable: bool) -> Self {
         self.is_durable = is_durable;
         self

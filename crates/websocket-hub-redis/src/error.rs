@@ -5,26 +5,27 @@ use redis::RedisError;
 #[error("invalid Redis URL")]
 pub struct InvalidUrl(#[source] pub(crate) RedisError);
 
-/// An operation has failed. It is the [`source`](std::error::Error::source) of a [`BackendError`](websocket_hub::BackendError).
+/// A failed operation: the [`source`](std::error::Error::source) of a
+/// [`BackendError`](websocket_hub::BackendError).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisBackendError {
-    /// There is no connection, and no new one can be made.
+    /// The connection was lost, and reconnecting failed.
     #[error("cannot connect to Redis")]
     Connect(#[source] RedisError),
-    /// Redis refused a command, or the connection was lost before the reply arrived.
+    /// Redis rejected a command, or the connection was lost before the reply was received.
     #[error("command to Redis failed")]
     Command(#[source] RedisError),
-    /// The connection that receives messages was lost, and was not available again in time.
+    /// The connection that receives messages was lost, and was not restored in time.
     #[error("not connected to Redis")]
     Disconnected,
-    /// Redis sent a reply that this crate does not understand.
+    /// Redis sent an invalid reply.
     #[error("unexpected reply from Redis")]
     UnexpectedReply,
-    /// Not all nodes have reported their members in time.
+    /// Some nodes did not report their members in time.
     #[error("nodes did not report their members: {answered} of {nodes} did")]
     SilentNodes {
-        /// The number of nodes that did.
+        /// The number of nodes that did report.
         answered: usize,
         /// The number of nodes.
         nodes: usize,

@@ -1,5 +1,6 @@
-//! The pushes of one connection, on their way from the driver of the crate `redis` to the task that delivers. The driver does not wait,
-//! so that what does not fit ends the inbox: the messages behind it are lost to this connection.
+//! The pushes of one connection, on their way from the driver of the crate `redis` to the task that
+//! delivers. The driver does not wait, so that what does not fit ends the inbox: the messages
+//! behind it are lost to this connection.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,7 +22,8 @@ pub(crate) struct Packet {
     pub(crate) arrived: Instant,
 }
 
-/// What the task that delivers holds. It ends when the connection has, or when it was full; what had arrived before is received first.
+/// What the task that delivers holds. It ends when the connection has, or when it was full; what
+/// had arrived before is received first.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     packets: mpsc::Receiver<Packet>,

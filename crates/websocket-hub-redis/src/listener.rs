@@ -1,8 +1,9 @@
-//! The task that hands to the hub what Redis publishes, and that replaces the connection when it is lost.
+//! The task that hands to the hub what Redis publishes, and that replaces the connection when it is
+//! lost.
 //!
-//! It is a connection of its own, as Redis closes those whose subscriptions it cannot write fast enough, and it is not a
-//! `redis::aio::ConnectionManager`: that one passes pushes through an unbounded channel, ignores that subscribing again has failed, and
-//! cannot be made to reconnect.
+//! It is a connection of its own, as Redis closes those whose subscriptions it cannot write fast
+//! enough, and it is not a `redis::aio::ConnectionManager`: that one passes pushes through an
+//! unbounded channel, ignores that subscribing again has failed, and cannot be made to reconnect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,10 +136,11 @@ impl Listener {
         }
     }
 
-    /// Compares the positions of all topics with those that were delivered, and reads what is missing from the streams.
+    /// Compares the positions of all topics with those that were delivered, and reads what is
+    /// missing from the streams.
     ///
-    /// Positions are asked for on the connection that receives the messages: those published before the reply have arrived with it,
-    /// so that what is missing is lost and not on its way.
+    /// Positions are asked for on the connection that receives the messages: those published before
+    /// the reply have arrived with it, so that what is missing is lost and not on its way.
     async fn catch_up(&self, link: &mut Link, streams: &Topics) -> Result<(), End> {
         let topics = self.subscriptions.topics();
         if topics.is_empty() {
@@ -163,7 +165,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Waits for a reply, and delivers meanwhile. A connection without one is lost, whatever TCP says.
+    /// Waits for a reply, and delivers meanwhile. A connection without one is lost, whatever TCP
+    /// says.
     async fn reply<T>(&self, link: &mut Link, reply: impl Future<Output = RedisResult<T>>) -> Result<T, End> {
         tokio::pin!(reply);
         loop {

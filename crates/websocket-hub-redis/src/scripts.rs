@@ -1,7 +1,8 @@
 //! What is done in one step inside of Redis: the scripts, their arguments and their replies.
 //!
-//! A topic has two keys. The hash `meta` has its epoch, the offset of its last message and the Redis process that has begun the epoch.
-//! The stream has its last messages, with the offset as the first part of the id, so that a range of offsets is a range of ids.
+//! A topic has two keys. The hash `meta` has its epoch, the offset of its last message and the
+//! Redis process that has begun the epoch. The stream has its last messages, with the offset as the
+//! first part of the id, so that a range of offsets is a range of ids.
 
 use std::time::Duration;
 
@@ -71,8 +72,8 @@ impl Topics {
             .await
     }
 
-    /// Asks for the positions of topics, in one round trip. They are remembered for longer. A topic of which nothing certain is known
-    /// has none.
+    /// Asks for the positions of topics, in one round trip. They are remembered for longer. A topic
+    /// of which nothing certain is known has none.
     pub(crate) async fn positions<T: AsRef<str>>(
         &self,
         mut connection: Connection,

@@ -20,7 +20,8 @@ pub(crate) struct Server {
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) redis: MultiplexedConnection,
-    /// The name of the Redis process that it leads to: another one after each restart, so that lost data can be told from kept data.
+    /// The name of the Redis process that it leads to: another one after each restart, so that lost
+    /// data can be told from kept data.
     pub(crate) process: Arc<str>,
     is_closed: Arc<AtomicBool>,
 }
@@ -29,7 +30,8 @@ impl Server {
     pub(crate) fn new(config: &RedisConfig) -> Result<Self, InvalidUrl> {
         #[cfg(feature = "tls")]
         if tokio_rustls::rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Otherwise rustls panics if it was compiled with several. If another one was installed meanwhile, it is used.
+            // Otherwise rustls panics if it was compiled with several. If another one was installed
+            // meanwhile, it is used.
             let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         }
         let timeout = Some(config.timeout);
@@ -39,7 +41,8 @@ impl Server {
         })
     }
 
-    /// Makes a connection that hands what Redis pushes to a callback, and at last that it is closed.
+    /// Makes a connection that hands what Redis pushes to a callback, and at last that it is
+    /// closed.
     pub(crate) async fn connect(
         &self,
         pushed: impl Fn(PushInfo) -> Result<(), SendError> + Send + Sync + 'static,

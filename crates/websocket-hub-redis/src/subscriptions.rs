@@ -12,7 +12,8 @@ use crate::keys::Keys;
 use crate::server::Connection;
 use crate::sync::lock;
 
-/// The number of channels in one command, so that neither Redis nor the connection is busy with it for long.
+/// The number of channels in one command, so that neither Redis nor the connection is busy with it
+/// for long.
 const CHUNK: usize = 500;
 
 #[derive(Debug)]
@@ -33,7 +34,8 @@ impl Subscriptions {
         lock(&self.topics).iter().cloned().collect()
     }
 
-    /// Subscribes a new connection to all topics and to other channels, and makes it the current one.
+    /// Subscribes a new connection to all topics and to other channels, and makes it the current
+    /// one.
     pub(crate) async fn connected(&self, mut connection: Connection, others: &[String]) -> RedisResult<()> {
         connection.redis.subscribe(others).await?;
         subscribe(&self.keys, &mut connection, &self.topics()).await?;

@@ -1,5 +1,5 @@
-//! Guides: the promises of a hub, choosing a policy, resuming from JavaScript, sizing, several nodes and
-//! deployment.
+//! Guides: the promises of a hub, choosing a policy, resuming from JavaScript, sizing, several
+//! nodes and deployment.
 
 #[doc = include_str!("guide/promises.md")]
 pub mod promises {}

@@ -259,7 +259,8 @@ impl Interest {
         }
     }
 
-    /// Returns the position up to which a topic's messages have arrived; `None` if nobody needs it, or it has not begun yet.
+    /// Returns the position up to which a topic's messages have arrived; `None` if nobody needs it,
+    /// or it has not begun yet.
     pub(crate) fn position(&self, topic: &str) -> Option<Position> {
         lock(&self.state).topics.get(topic).and_then(|topic| topic.last)
     }

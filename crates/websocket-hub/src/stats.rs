@@ -42,8 +42,9 @@ pub struct HubStats {
     pub gaps: u64,
     /// The number of panics in [`HubConfig::frame`](crate::HubConfig::frame) and in the observer.
     pub panics: u64,
-    /// The time by which this node is behind its backend: how long the message that is delivered now has waited on this node, or,
-    /// while the connection to the engine is lost, the time since then. Zero in process.
+    /// The time by which this node is behind its backend: how long the message that is delivered
+    /// now has waited on this node, or, while the connection to the engine is lost, the time since
+    /// then. Zero in process.
     pub backend_lag: Duration,
 }
 

@@ -9,10 +9,12 @@ use crate::interest::{Arrival, Interest};
 use crate::position::Position;
 use crate::publication::Publication;
 
-/// The hub of this node, as its backend sees it: where messages from the engine are handed over. Cheap to clone.
+/// The hub of this node as seen by its backend, to which messages from the engine are delivered.
+/// Cheap to clone.
 ///
-/// A backend calls its methods from one task, one after the other, in the order in which the engine delivers. Each waits while the
-/// members of this node do not keep up, so what a client library buffers meanwhile must be bounded.
+/// A backend must call the methods from one task, in the order in which the engine delivers. Each
+/// method waits while the members of this node do not keep up, so messages that a client library
+/// buffers meanwhile must be bounded.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub(super) router: Weak<Router>,
@@ -28,22 +30,25 @@ impl std::fmt::Debug for dyn ReadHistory {
 }
 
 impl Node {
-    /// Returns the number of this node, which is random.
+    /// Returns the random number of this node.
     ///
     /// # Errors
     ///
-    /// [`HubDropped`] if there is no hub any more.
+    /// [`HubDropped`] if the hub has been dropped.
     pub fn id(&self) -> Result<u64, HubDropped> {
         Ok(self.router()?.shared.node)
     }
 
-    /// Delivers a message that has arrived from the engine. Messages without a position are delivered as they arrive. Of the others,
-    /// those that have arrived before are ignored. If offsets are [contiguous](super::Capabilities::contiguous) and some are
-    /// missing, these are read from the history first; members get a [`Gap`](crate::Notice::Gap) for those that are not there.
+    /// Delivers a message that was received from the engine.
+    ///
+    /// Messages without a position are delivered immediately. Of the others, those that were
+    /// already received are ignored. If offsets are [contiguous](super::Capabilities::contiguous)
+    /// and some are missing, these are read from the history first; members receive a
+    /// [`Gap`](crate::Notice::Gap) for those that are not in the history.
     ///
     /// # Errors
     ///
-    /// [`HubDropped`] if there is no hub any more, so that the backend can end.
+    /// [`HubDropped`] if the hub has been dropped, so that the backend can end.
     ///
     /// # Cancel safety
     ///
@@ -57,7 +62,7 @@ impl Node {
                 if !matches!(self.fill(&router, topic, last).await, Ok(Filled::Whole)) {
                     router.reserve().await.gap(topic);
                 }
-                // It may have been in the history as well.
+                // The message may also have been in the history.
                 if self.interest.arrive(topic, position, false) == Arrival::Ignored {
                     return Ok(());
                 }
@@ -72,23 +77,24 @@ impl Node {
         Ok(())
     }
 
-    /// Reports that messages of a topic may have been lost, to its members on this node.
+    /// Notifies the members of a topic on this node that messages may have been lost.
     ///
     /// # Errors
     ///
-    /// [`HubDropped`] if there is no hub any more.
+    /// [`HubDropped`] if the hub has been dropped.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: nothing is reported, or all.
+    /// Cancel safe: all members are notified, or none.
     pub async fn gap(&self, topic: &str) -> Result<(), HubDropped> {
         self.router()?.reserve().await.gap(topic);
         Ok(())
     }
 
-    /// Notes that the connection to the engine was lost, for the observer and the statistics. Once more before it is back, it does
-    /// nothing. Members are notified by
-    /// [`resynchronise`](Self::resynchronise) or [`catch_up`](Self::catch_up) once it is known what they have missed.
+    /// Reports to the observer and the statistics that the connection to the engine was lost. Has
+    /// no effect if it was already lost. Members are notified by
+    /// [`resynchronise`](Self::resynchronise) or [`catch_up`](Self::catch_up) once it is known
+    /// which messages they missed.
     pub fn disconnected(&self) {
         if let Ok(router) = self.router()
             && router.shared.counters.backend.disconnected()
@@ -97,13 +103,13 @@ impl Node {
         }
     }
 
-    /// Brings every topic up to date after the connection to the engine was lost, and all topics were subscribed again: what was
-    /// published meanwhile is read from the history and delivered. Members of topics for which that is impossible get a
-    /// [`Gap`](crate::Notice::Gap).
+    /// Synchronises every topic after the connection to the engine was lost and all topics were
+    /// subscribed again: reads the messages published meanwhile from the history, and delivers
+    /// them. Members of topics for which that is impossible receive a [`Gap`](crate::Notice::Gap).
     ///
     /// # Errors
     ///
-    /// [`HubDropped`] if there is no hub any more.
+    /// [`HubDropped`] if the hub has been dropped.
     ///
     /// # Cancel safety
     ///
@@ -126,18 +132,19 @@ impl Node {
         Ok(())
     }
 
-    /// Brings one topic up to date, if the position that it has reached at the engine is not that of the last message delivered
-    /// here: what is missing is read from the history and delivered. Its members get a [`Gap`](crate::Notice::Gap) if that is not
-    /// kept any more. [`Position::UNKNOWN`] always reads the history.
+    /// Synchronises one topic, if the position that it has reached at the engine is not that of the
+    /// last message delivered here: reads the missing messages from the history, and delivers them.
+    /// Its members receive a [`Gap`](crate::Notice::Gap) if the messages are no longer stored.
+    /// [`Position::UNKNOWN`] always reads the history.
     ///
-    /// Backends with [contiguous](super::Capabilities::contiguous) offsets use it instead of [`resynchronise`](Self::resynchronise)
-    /// if they can ask for the positions of many topics at once, and from time to time to find the last messages of a topic that
-    /// were lost silently.
+    /// Backends with [contiguous](super::Capabilities::contiguous) offsets use this instead of
+    /// [`resynchronise`](Self::resynchronise) if they can request the positions of many topics at
+    /// once. They also use it periodically, to detect that the last messages of a topic were lost.
     ///
     /// # Errors
     ///
-    /// [`CatchUpError::History`] if the history could not be read: nothing is reported to the members, so call it again.
-    /// [`CatchUpError::HubDropped`] if there is no hub any more.
+    /// [`CatchUpError::History`] if the history could not be read: nothing is reported to the
+    /// members, so call it again. [`CatchUpError::HubDropped`] if the hub has been dropped.
     ///
     /// # Cancel safety
     ///
@@ -153,8 +160,8 @@ impl Node {
         Ok(())
     }
 
-    /// Notes that the connection to the engine is available again and that every topic is up to date, for the observer and the
-    /// statistics. [`resynchronise`](Self::resynchronise) includes it.
+    /// Reports to the observer and the statistics that the connection to the engine is available
+    /// again, and every topic is synchronised. Included in [`resynchronise`](Self::resynchronise).
     pub fn reconnected(&self) {
         if let Ok(router) = self.router() {
             router.shared.counters.backend.reconnected();
@@ -162,23 +169,23 @@ impl Node {
         }
     }
 
-    /// Notes how long the message that is delivered now has waited on this node, for [`HubStats::backend_lag`](crate::HubStats).
-    /// Zero if none waits.
+    /// Sets how long the message that is currently delivered has waited on this node, for
+    /// [`HubStats::backend_lag`](crate::HubStats). Zero if none is waiting.
     pub fn set_lag(&self, lag: Duration) {
         if let Ok(router) = self.router() {
             router.shared.counters.backend.set(lag);
         }
     }
 
-    /// Handles a signal that has arrived from the engine, or from this node itself.
+    /// Handles a signal that was received from the engine, or sent by this node itself.
     ///
     /// # Errors
     ///
-    /// [`HubDropped`] if there is no hub any more.
+    /// [`HubDropped`] if the hub has been dropped.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: it is handled whole or not at all.
+    /// Cancel safe: the signal is handled completely or not at all.
     pub async fn signal(&self, signal: Signal) -> Result<(), HubDropped> {
         let router = self.router()?;
         match signal {
@@ -202,7 +209,7 @@ impl Node {
         self.router.upgrade().ok_or(HubDropped)
     }
 
-    /// Delivers what the history has behind a position.
+    /// Delivers the messages of the history after a position.
     async fn fill(&self, router: &Router, topic: &str, last: Position) -> Result<Filled, BackendError> {
         let history = self.history.upgrade().ok_or_else(|| BackendError::new(HubDropped))?;
         let history = history.read_history(topic, HistoryQuery::new(Some(last), 0)).await?;
@@ -219,11 +226,11 @@ impl Node {
     }
 }
 
-/// The outcome of [`Node::fill`].
+/// The result of [`Node::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
-    /// All were delivered.
+    /// All messages were delivered.
     Whole,
-    /// Some are not kept any more; the topic has reached this position.
+    /// Some messages are no longer stored; the topic has reached this position.
     Beyond(Position),
 }

@@ -29,8 +29,8 @@ pub(super) struct Subscription {
 struct Extra {
     /// `Some` until the subscription is live.
     joining: Option<Joining>,
-    /// The end of the messages sent from the history, until a later message arrives. Earlier ones may
-    /// still be waiting for delivery.
+    /// The end of the messages sent from the history, until a later message arrives. Earlier ones
+    /// may still be waiting for delivery.
     reached: Option<Position>,
     /// Keeps the backend subscribed to the topic, if there is one.
     lease: Option<Lease>,
