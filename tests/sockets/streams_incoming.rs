@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use tower_websocket::error::ProtocolError;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCause, Config, Error, MessageKind, ProtocolError, SendError, Version, WebSocket};
+use tower_websocket::{CloseCause, Config, Error, MessageKind, SendError, Version, WebSocket};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS, frames};
 
 use crate::pair::{over_memory, with_peer};
