@@ -6,6 +6,8 @@ use tower_websocket::WebSocket;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Echo {
     pub(super) for_each: bool,
+    /// While they arrive, of up to this many bytes.
+    pub(super) stream: Option<u64>,
 }
 
 impl Echo {
@@ -14,7 +16,11 @@ impl Echo {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        if self.for_each { Either::Left(echo_borrowed(socket)) } else { Either::Right(echo(socket)) }
+        match self.stream {
+            Some(limit) => Either::Left(echo_streams(socket, limit)),
+            None if self.for_each => Either::Right(Either::Left(echo_borrowed(socket))),
+            None => Either::Right(Either::Right(echo(socket))),
+        }
     }
 }
 
@@ -23,6 +29,29 @@ async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: We
     while let Some(Ok(message)) = socket.recv().await {
         if socket.send(message).await.is_err() {
             break;
+        }
+    }
+}
+
+/// Messages of any size, of which no more than a piece is in memory.
+async fn echo_streams<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>, limit: u64) {
+    let sender = socket.sender();
+    while let Some(Ok(mut message)) = socket.recv_stream(limit).await {
+        let mut echo = sender.send_stream(message.kind());
+        loop {
+            match message.chunk().await {
+                Ok(Some(chunk)) => {
+                    if echo.write_chunk(chunk).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                // Dropped unfinished, the echo tells that it is not complete.
+                Err(_) => return,
+            }
+        }
+        if echo.finish().await.is_err() {
+            return;
         }
     }
 }

@@ -45,6 +45,9 @@ struct Options {
     /// Echo with `for_each_borrowed`, which lends the messages, instead of `recv` and `send`.
     #[arg(long)]
     for_each: bool,
+    /// Echo messages while they arrive, which takes no memory for the whole of them.
+    #[arg(long, conflicts_with_all = ["for_each", "allow_drafts"])]
+    stream: bool,
     #[command(flatten)]
     deflate: Deflate,
 }
@@ -112,7 +115,8 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(options.addr).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
     let shutdown = Shutdown::new();
-    let echo = Echo { for_each: options.for_each };
+    let limit = config.limits().max_message_size as u64;
+    let echo = Echo { for_each: options.for_each, stream: options.stream.then_some(limit) };
     let served = async {
         match options.stack {
             Stack::Axum => stacks::axum(listener, config, echo, shutdown.clone()).await,

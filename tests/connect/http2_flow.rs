@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use h2::server::Builder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use tower_websocket::{Config, Message};
+use tower_websocket::{Config, Message, MessageKind};
 use websocket_tests::wire::Frame;
 
 use crate::http2_peer::{Tunnel, builder, connection, open, open_on};
@@ -204,6 +205,33 @@ fn socket_that_is_not_read_blocks_no_other_on_a_real_server() {
                 }
                 echoes(socket, "and on").await;
             }
+        }
+    });
+}
+
+#[test]
+fn messages_are_streamed_both_ways() {
+    run(async || {
+        for stack in Stack::TWO {
+            let server = stack.serve(Config::server()).await;
+            let (mut socket, _) = server.connect().await.expect("a server");
+            let sender = socket.sender();
+            let bytes: Vec<u8> = (0..3_000_000).map(|i: u32| (i % 251) as u8).collect();
+            socket.send("stream").await.unwrap();
+            let sending = async {
+                let mut message = sender.send_stream(MessageKind::Binary);
+                message.write_all(&bytes).await.unwrap();
+                message.finish().await.unwrap();
+            };
+            let receiving = async {
+                let mut message = socket.recv_stream(1 << 30).await.expect("an echo").unwrap();
+                let mut all = Vec::new();
+                message.read_to_end(&mut all).await.unwrap();
+                all
+            };
+            let ((), received) = tokio::join!(sending, receiving);
+            assert!(received == bytes);
+            socket.close(1000.into(), "").await.unwrap();
         }
     });
 }

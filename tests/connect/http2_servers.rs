@@ -143,7 +143,7 @@ fn extractor(config: ServerConfig, ends: UnboundedSender<Option<CloseFrame>>) ->
 }
 
 /// Echoes messages. On "close", closes with 4000 and "bye"; on "drop", drops the socket; on "ping"
-/// and "flood", sends a ping or many messages.
+/// and "flood", sends a ping or many messages; on "stream", echoes the next message while it arrives.
 async fn echo(mut socket: WebSocket, ends: UnboundedSender<Option<CloseFrame>>) {
     while let Some(Ok(event)) = socket.next_event().await {
         let Event::Message(message) = event else { continue };
@@ -152,6 +152,7 @@ async fn echo(mut socket: WebSocket, ends: UnboundedSender<Option<CloseFrame>>) 
             Some("drop") => return,
             Some("ping") => socket.send_ping("are you there?").await,
             Some("flood") => flood(&mut socket).await,
+            Some("stream") => stream(&mut socket).await,
             _ => socket.send(message).await,
         };
         if done.is_err() {
@@ -166,6 +167,16 @@ async fn flood(socket: &mut WebSocket) -> Result<(), tower_websocket::Error> {
         socket.send(vec![7; FLOOD_MESSAGE]).await?;
     }
     Ok(())
+}
+
+async fn stream(socket: &mut WebSocket) -> Result<(), tower_websocket::Error> {
+    let sender = socket.sender();
+    let mut message = socket.recv_stream(1 << 30).await.expect("a message")?;
+    let mut echo = sender.send_stream(message.kind());
+    while let Some(chunk) = message.chunk().await? {
+        echo.write_chunk(chunk).await?;
+    }
+    echo.finish().await
 }
 
 impl Server {

@@ -96,7 +96,7 @@ fn queued_message_that_hixie_does_not_support_ends_the_connection() {
             let events = session.feed([Handshake::of(version).bytes(), hixie_text("discarded")].concat());
             assert_eq!(events[..2], [Event::Connect, Event::Open]);
             // It is a mistake of this side, so no error of the peer is reported.
-            let reason = format!("{version} supports only text messages");
+            let reason = format!("{version} supports only text messages in one frame");
             let close = CloseFrame { code: CloseCode::UNSUPPORTED_DATA, reason: reason.as_str().into() };
             assert_eq!(events[2..], [Event::Close(close.clone())]);
             assert_eq!(session.driver.close_cause(), Some(&CloseCause::Local(close)));

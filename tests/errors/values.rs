@@ -151,6 +151,10 @@ fn driver_calls() -> Vec<Checked> {
         SendError::Closed = SendError::Closed;
         SendError::OutputFull = SendError::OutputFull;
         SendError::NotSupported = SendError::NotSupported { version: "hixie-75" };
+        SendError::MessageUnfinished = SendError::MessageUnfinished;
+        SendError::MessageNotStarted = SendError::MessageNotStarted;
+        SendError::NotOpen = SendError::NotOpen;
+        SendError::InvalidUtf8 = SendError::InvalidUtf8;
         SendError::ControlTooLong = SendError::ControlTooLong;
         SendError::InvalidCloseCode = SendError::InvalidCloseCode(CloseCode::ABNORMAL);
         SendError::Extension = SendError::from(extension_error()), because extension_error();
@@ -195,6 +199,7 @@ fn sockets() -> Vec<Checked> {
         Error::Io = Error::Io(broken_pipe()), because broken_pipe();
         Error::Protocol = Error::Protocol(ProtocolError::ReservedBits), because ProtocolError::ReservedBits;
         AbnormalEnd = AbnormalEnd::from(CloseCause::Reset);
+        Error::Interrupted = Error::Interrupted;
         Error::NoPong = Error::NoPong;
         Error::Send = Error::Send(SendError::Closed), because SendError::Closed;
         TypedError::Socket = TypedError::from(Error::NoPong);

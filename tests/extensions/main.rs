@@ -17,4 +17,5 @@ mod options;
 mod peer;
 mod properties;
 mod puff;
+mod streaming;
 mod two_drivers;

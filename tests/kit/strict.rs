@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tower_websocket::Version;
 use tower_websocket::test::{self, Handshake, Peer};
-use websocket_tests::wire::{Frame, LengthForm};
+use websocket_tests::wire::{Frame, LengthForm, frames};
 
 /// Returns a peer whose other end sends only these bytes.
 fn sent(bytes: impl AsRef<[u8]>) -> (Peer, Peer) {
@@ -122,8 +122,8 @@ async fn invalid_server_frames_fail() {
     for (frame, fault) in [
         (Frame::text("a"), "a masked frame of a server"),
         (Frame::text("a").unmasked().rsv(0x40), "reserved bits"),
-        (Frame::text("a").unmasked().more(), "unexpected fragment"),
-        (Frame::continuation("a").unmasked(), "unexpected fragment"),
+        (Frame::continuation("a").unmasked(), "a continuation of no message"),
+        (Frame::ping("a").unmasked().more(), "a fragmented control frame"),
         (Frame::new(3, "a").unmasked(), "the opcode 3"),
         (Frame::new(11, "a").unmasked(), "the opcode 11"),
         (Frame::text("a").unmasked().length_form(LengthForm::Bits16), "more than it takes"),
@@ -135,6 +135,27 @@ async fn invalid_server_frames_fail() {
         (Frame::close(1000, b"\xff").unmasked(), "utf-8"),
     ] {
         let waiting = tokio::spawn(async move { sent(frame.bytes()).0.next_frame().await });
+        let panic = waiting.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.contains(fault), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn fragments_are_joined_and_their_order_is_checked() {
+    let fragments = [Frame::text(b"a\xc3"), Frame::ping("p"), Frame::continuation(""), Frame::continuation(b"\xbc")];
+    let [first, ping, second, last] = fragments.map(Frame::unmasked);
+    let (mut peer, _other) = sent(frames([first.more(), ping, second.more(), last, Frame::text("b").unmasked()]));
+    peer.expect_ping("p").await;
+    peer.expect_text("aü").await;
+    peer.expect_text("b").await;
+    let within = [Frame::text("a").unmasked().more(), Frame::text("b").unmasked()];
+    let begun_twice = within.clone().map(Frame::more);
+    let wrong_text = [Frame::text(b"\xc3").unmasked().more(), Frame::continuation("").unmasked()];
+    for (sequence, fault) in
+        [(within, "within another message"), (begun_twice, "within another one"), (wrong_text, "utf-8")]
+    {
+        let waiting = tokio::spawn(async move { sent(frames(sequence)).0.next_frame().await });
         let panic = waiting.await.unwrap_err().into_panic();
         let message = panic.downcast_ref::<String>().unwrap();
         assert!(message.contains(fault), "{message}");

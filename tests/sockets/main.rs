@@ -50,6 +50,8 @@ mod stacks;
 mod stalled_http2;
 mod stalled_peers;
 mod stream_sink;
+mod streams_incoming;
+mod streams_outgoing;
 mod tcp_keepalive;
 mod threats;
 mod tls;

@@ -15,7 +15,8 @@ pub use tower_websocket;
 #[cfg(feature = "test-util")]
 pub use tower_websocket::test;
 pub use tower_websocket::{
-    Budget, ByteStream, CloseCause, CloseCode, CloseFrame, Config, Error, Event, Message, MessageRef, OriginGuard,
-    PreparedMessage, Responder, SendError, ServerConfig, Shutdown, Utf8Bytes, Version, WebSocket, WebSocketReader,
-    WebSocketSender, config, error, limit, observe, origin, server, typed,
+    Budget, ByteStream, CloseCause, CloseCode, CloseFrame, Config, Error, Event, IncomingMessage, Message,
+    MessageChunk, MessageKind, MessageRef, OriginGuard, OutgoingMessage, PreparedMessage, Responder, SendError,
+    ServerConfig, Shutdown, Utf8Bytes, Version, WebSocket, WebSocketReader, WebSocketSender, config, error, limit,
+    observe, origin, server, typed,
 };

@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
-use websocket_driver_extensions::{BoundedBuffer, ExtensionFault};
+use bytes::{Buf, Bytes, BytesMut};
+use websocket_driver_extensions::{BoundedBuffer, ExtensionFault, PieceFlush, Progress};
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Status};
 
 /// Number of output bytes per call of a codec.
@@ -92,23 +92,32 @@ impl Compressor {
         self.deflate.reset();
     }
 
+    /// Passes data to the codec, and appends its output.
+    fn append(
+        &mut self,
+        data: &[u8],
+        flush: DeflateFlush,
+        step: &mut [u8],
+        out: &mut BytesMut,
+    ) -> Result<(), ExtensionFault> {
+        let mut rest = data;
+        loop {
+            let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
+            self.deflate.compress(rest, step, flush).map_err(|error| ExtensionFault::Encode(error.as_str()))?;
+            rest = &rest[(self.deflate.total_in() - read) as usize..];
+            let written = (self.deflate.total_out() - written) as usize;
+            out.extend_from_slice(&step[..written]);
+            if rest.is_empty() && written < step.len() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Compresses a message (RFC 7692 §7.2.1).
     pub(crate) fn compress(&mut self, message: &[u8]) -> Result<Bytes, ExtensionFault> {
         SCRATCH.with_borrow_mut(|Scratch { step, out }| {
             out.clear();
-            let mut rest = message;
-            loop {
-                let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
-                self.deflate
-                    .compress(rest, step, DeflateFlush::SyncFlush)
-                    .map_err(|error| ExtensionFault::Encode(error.as_str()))?;
-                rest = &rest[(self.deflate.total_in() - read) as usize..];
-                let written = (self.deflate.total_out() - written) as usize;
-                out.extend_from_slice(&step[..written]);
-                if rest.is_empty() && written < step.len() {
-                    break;
-                }
-            }
+            self.append(message, DeflateFlush::SyncFlush, step, out)?;
             // An empty message produces no output after a flush.
             match out.len().checked_sub(TAIL.len()) {
                 Some(0) | None => Ok(Bytes::from_static(&EMPTY)),
@@ -122,15 +131,74 @@ impl Compressor {
     }
 }
 
+/// A message that is compressed in pieces. It holds back the last bytes of the output, which are the tail that is removed if the
+/// message ends there.
+#[derive(Debug, Default)]
+pub(crate) struct PieceEncoder {
+    held: BytesMut,
+    /// Some of the message was output.
+    has_output: bool,
+}
+
+impl PieceEncoder {
+    /// Compresses a piece, and appends what can be sent to `output`.
+    pub(crate) fn encode(
+        &mut self,
+        compressor: &mut Compressor,
+        piece: &[u8],
+        flush: PieceFlush,
+        output: &mut BytesMut,
+    ) -> Result<(), ExtensionFault> {
+        let start = output.len();
+        output.extend_from_slice(&self.held);
+        self.held.clear();
+        let deflate = if flush == PieceFlush::None { DeflateFlush::NoFlush } else { DeflateFlush::SyncFlush };
+        if flush != PieceFlush::None || !piece.is_empty() {
+            SCRATCH.with_borrow_mut(|Scratch { step, .. }| compressor.append(piece, deflate, step, output))?;
+        }
+        let end = output.len().saturating_sub(TAIL.len()).max(start);
+        if flush == PieceFlush::Finish {
+            output.truncate(end);
+            if end == start && !self.has_output {
+                output.extend_from_slice(&EMPTY);
+            }
+            *self = Self::default();
+        } else {
+            self.held.extend_from_slice(&output[end..]);
+            output.truncate(end);
+            self.has_output |= end > start;
+        }
+        Ok(())
+    }
+
+    /// Returns the number of bytes held.
+    pub(crate) fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+}
+
 pub(crate) struct Decompressor {
     window: u8,
     inflate: Inflate,
+    pieces: PieceState,
+}
+
+/// The state of a message that is inflated in pieces.
+#[derive(Debug, Default)]
+struct PieceState {
+    /// Some of the message was received.
+    has_input: bool,
+    /// The codec may have more output for the input that it has.
+    has_output: bool,
+    /// The last block was final.
+    is_final: bool,
+    final_blocks: usize,
 }
 
 impl Decompressor {
     pub(crate) fn new(window: u8) -> Self {
         // A peer that negotiated 8 may use 9, as zlib does.
-        Self { window, inflate: Inflate::new(false, window.max(9)) }
+        Self { window, inflate: Inflate::new(false, window.max(9)), pieces: PieceState::default() }
     }
 
     pub(crate) fn window(&self) -> u8 {
@@ -173,22 +241,81 @@ impl Decompressor {
                 }
                 rest = &rest[read..];
             }
-            if is_final {
-                self.reset();
-                return Ok(());
-            }
-            // The input has one byte more than the tail, and the codec stops at the end of a block. If it consumes that byte as
-            // well, or produces output, it took the tail for data: the message is truncated.
-            let mut tail = [0; TAIL.len() + 1];
-            tail[..TAIL.len()].copy_from_slice(&TAIL);
-            let written = self.inflate.total_out();
-            let (read, status) = self.drain(&tail, InflateFlush::Block, step, room)?;
-            let is_whole = read == TAIL.len() && self.inflate.total_out() == written;
-            if status == Status::StreamEnd {
-                self.reset();
-            }
-            if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("truncated deflate stream")) }
+            self.finish(is_final, step)
         })
+    }
+
+    /// Inflates a piece of a message, up to a number of bytes: see
+    /// [`StreamingSession::decode_piece`](websocket_driver_extensions::StreamingSession::decode_piece).
+    pub(crate) fn decompress_piece(
+        &mut self,
+        input: &mut Bytes,
+        is_last: bool,
+        output: &mut BytesMut,
+        limit: usize,
+    ) -> Result<Progress, ExtensionFault> {
+        SCRATCH.with_borrow_mut(|Scratch { step, .. }| {
+            while !input.is_empty() || self.pieces.has_output {
+                let room = limit.saturating_sub(output.len());
+                if room == 0 {
+                    return Ok(Progress::OutputFull);
+                }
+                if std::mem::take(&mut self.pieces.is_final) {
+                    self.pieces.final_blocks += 1;
+                    if self.pieces.final_blocks > MAX_FINAL_BLOCKS {
+                        return Err(ExtensionFault::InvalidData("too many final blocks"));
+                    }
+                    self.reset();
+                }
+                let room = room.min(step.len());
+                let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
+                let status = self
+                    .inflate
+                    .decompress(input, &mut step[..room], InflateFlush::SyncFlush)
+                    .map_err(|_| ExtensionFault::InvalidData("invalid deflate data"))?;
+                let read = (self.inflate.total_in() - read) as usize;
+                let written = (self.inflate.total_out() - written) as usize;
+                input.advance(read);
+                output.extend_from_slice(&step[..written]);
+                let pieces = &mut self.pieces;
+                pieces.is_final = status == Status::StreamEnd;
+                pieces.has_output = written == room && !pieces.is_final;
+                pieces.has_input = true;
+                if read == 0 && written == 0 && !pieces.is_final && !input.is_empty() {
+                    return Err(ExtensionFault::InvalidData("truncated deflate stream"));
+                }
+            }
+            if is_last {
+                let pieces = std::mem::take(&mut self.pieces);
+                if pieces.has_input {
+                    self.finish(pieces.is_final, step)?;
+                }
+            }
+            Ok(Progress::Done)
+        })
+    }
+
+    /// Ends a message whose last block was final, or else has to be followed by the tail.
+    fn finish(&mut self, is_final: bool, step: &mut [u8]) -> Result<(), ExtensionFault> {
+        if is_final {
+            self.reset();
+            return Ok(());
+        }
+        // The input has one byte more than the tail, and the codec stops at the end of a block. If it consumes that byte as
+        // well, or produces output, it took the tail for data: the message is truncated.
+        let mut tail = [0; TAIL.len() + 1];
+        tail[..TAIL.len()].copy_from_slice(&TAIL);
+        let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self
+            .inflate
+            .decompress(&tail, step, InflateFlush::Block)
+            .map_err(|_| ExtensionFault::InvalidData("invalid deflate data"))?;
+        let read = (self.inflate.total_in() - read) as usize;
+        let is_whole = read == TAIL.len() && self.inflate.total_out() == written;
+        if status == Status::StreamEnd {
+            self.reset();
+        }
+        if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("truncated deflate stream")) }
     }
 
     /// Passes input to the codec until it accepts no more, and takes all output. Returns the number of bytes consumed.

@@ -1,8 +1,11 @@
 use std::cell::RefCell;
 
-use websocket_driver_extensions::{BoundedBuffer, ExtensionFault, Message, Rsv, Session};
+use bytes::{Bytes, BytesMut};
+use websocket_driver_extensions::{
+    BoundedBuffer, ExtensionFault, Message, PieceFlush, Progress, Rsv, Session, StreamingSession,
+};
 
-use crate::codec::{Compressor, CompressorSettings, Decompressor};
+use crate::codec::{Compressor, CompressorSettings, Decompressor, PieceEncoder};
 use crate::config::PermessageDeflate;
 use crate::negotiate::{Agreement, Direction};
 use crate::window::WindowBits;
@@ -25,6 +28,7 @@ pub(crate) struct DeflateSession {
     threshold: usize,
     compressor: Option<Compressor>,
     decompressor: Option<Decompressor>,
+    encoder: PieceEncoder,
 }
 
 impl DeflateSession {
@@ -37,6 +41,7 @@ impl DeflateSession {
             threshold: config.threshold,
             compressor: None,
             decompressor: None,
+            encoder: PieceEncoder::default(),
         }
     }
 
@@ -83,6 +88,10 @@ impl Session for DeflateSession {
         if worth_it && self.own.window.can_compress() { self.compress(message) } else { Ok(()) }
     }
 
+    fn streaming(&mut self) -> Option<&mut dyn StreamingSession> {
+        Some(self)
+    }
+
     fn encoding(&self) -> Option<u64> {
         let CompressorSettings { level, mem_level, window } = self.settings;
         // The threshold decides whether the compressor is used at all.
@@ -93,7 +102,44 @@ impl Session for DeflateSession {
 
     fn memory(&self) -> usize {
         let compressor = self.compressor.as_ref().map_or(0, Compressor::memory);
-        size_of::<Self>() + compressor + self.decompressor.as_ref().map_or(0, Decompressor::memory)
+        let decompressor = self.decompressor.as_ref().map_or(0, Decompressor::memory);
+        size_of::<Self>() + compressor + decompressor + self.encoder.memory()
+    }
+}
+
+/// In either direction the session holds a codec from the first piece of a message to the last.
+impl StreamingSession for DeflateSession {
+    fn decode_piece(
+        &mut self,
+        input: &mut Bytes,
+        is_last: bool,
+        output: &mut BytesMut,
+        limit: usize,
+    ) -> Result<Progress, ExtensionFault> {
+        let mut decompressor = self.decompressor.take().unwrap_or_else(|| borrow_decompressor(self.peer.window));
+        let progress = decompressor.decompress_piece(input, is_last, output, limit)?;
+        if is_last && progress == Progress::Done && !self.peer.takeover {
+            give_back(&DECOMPRESSORS, decompressor, Decompressor::reset);
+        } else {
+            self.decompressor = Some(decompressor);
+        }
+        Ok(progress)
+    }
+
+    /// The length is not known, so the threshold does not apply.
+    fn begin_encoding(&mut self, _is_text: bool, may_compress: bool) -> Option<Rsv> {
+        if may_compress && self.own.window.can_compress() { Some(Rsv::RSV1) } else { None }
+    }
+
+    fn encode_piece(&mut self, piece: &[u8], flush: PieceFlush, output: &mut BytesMut) -> Result<(), ExtensionFault> {
+        let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(self.settings));
+        self.encoder.encode(&mut compressor, piece, flush, output)?;
+        if flush == PieceFlush::Finish && !self.own.takeover {
+            give_back(&COMPRESSORS, compressor, Compressor::reset);
+        } else {
+            self.compressor = Some(compressor);
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Guides: deployment, security, performance, testing, legacy clients, streams, recipes for clients, features, frequent questions.
+//! Guides: deployment, security, performance, testing, legacy clients, streams, large messages,
+//! recipes for clients, features, frequent questions.
 
 #[doc = include_str!("../docs/deployment.md")]
 pub mod deployment {}
@@ -20,6 +21,9 @@ pub mod streams {}
 
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
+
+#[doc = include_str!("../docs/streaming.md")]
+pub mod streaming {}
 
 #[doc = include_str!("../docs/features.md")]
 pub mod features {}

@@ -41,6 +41,8 @@ pub use origin::guard::OriginGuard;
 pub use shutdown::Shutdown;
 pub use socket::WebSocket;
 pub use socket::byte_stream::ByteStream;
+pub use socket::incoming::IncomingMessage;
+pub use socket::outgoing::OutgoingMessage;
 pub use socket::replies::Responder;
 pub use socket::sender::WebSocketSender;
 pub use socket::split::WebSocketReader;
@@ -50,6 +52,6 @@ pub use transport::upgraded::Upgraded;
 pub use upgrade::upgrade;
 pub use websocket_driver as driver;
 pub use websocket_driver::{
-    Budget, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, Event, Message, MessageRef,
-    PreparedBatch, PreparedMessage, SendError, ServerConfig, Utf8Bytes, Version,
+    Budget, ClientConfig, CloseCause, CloseCode, CloseFrame, CompletedHandshake, Config, Event, Message, MessageChunk,
+    MessageKind, MessageRef, PreparedBatch, PreparedMessage, SendError, ServerConfig, Utf8Bytes, Version,
 };

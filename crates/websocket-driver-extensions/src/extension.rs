@@ -6,6 +6,7 @@ use crate::bounded_buffer::BoundedBuffer;
 use crate::error::ExtensionFault;
 use crate::message::{Message, Rsv};
 use crate::params::Params;
+use crate::streaming::StreamingSession;
 
 /// An extension of the protocol (RFC 6455 §9). Applications register it once for all connections.
 pub trait Extension: Debug + Send + Sync {
@@ -52,6 +53,12 @@ pub trait Session: Debug + Send {
     ///
     /// The reason why the message cannot be encoded. It is not sent.
     fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault>;
+
+    /// Returns the part of the session that transforms messages piece by piece, if there is one. Default: `None`, so that
+    /// messages which are sent or received in pieces are gathered first.
+    fn streaming(&mut self) -> Option<&mut dyn StreamingSession> {
+        None
+    }
 
     /// Returns an id of the encoder's settings if its output depends on nothing but the message. Sessions with equal ids share
     /// encoded frames of a `PreparedMessage`. Returns `None` (the default) if the encoder keeps state between messages.

@@ -9,6 +9,7 @@ mod message;
 mod params;
 mod pipeline;
 mod registry;
+mod streaming;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod token;
@@ -21,4 +22,5 @@ pub use message::{Message, Rsv};
 pub use params::Params;
 pub use pipeline::{Encoding, Pipeline};
 pub use registry::{DuplicateExtension, Extensions, Offered};
+pub use streaming::{PieceFlush, Progress, StreamingSession, StreamingStage};
 pub use token::is_token;

@@ -4,6 +4,7 @@ use crate::bounded_buffer::BoundedBuffer;
 use crate::error::{ExtensionError, ExtensionFault};
 use crate::extension::{Extension, Session};
 use crate::message::{Message, Rsv};
+use crate::streaming::StreamingStage;
 
 /// The sessions of a connection, in the order of the negotiation. Outgoing messages pass through them in this order, incoming
 /// messages in reverse (RFC 6455 §9.1).
@@ -79,6 +80,16 @@ impl Pipeline {
     /// The first error of a session.
     pub fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionError> {
         self.stages.iter_mut().try_for_each(|stage| stage.run(|session| session.encode(message)))
+    }
+
+    /// Returns what transforms messages piece by piece, if only one extension is active and its session can do so. Otherwise
+    /// messages have to be gathered.
+    pub fn streaming(&mut self) -> Option<StreamingStage<'_>> {
+        let [stage] = &mut *self.stages else {
+            return None;
+        };
+        let session = stage.session.streaming()?;
+        Some(StreamingStage { extension: stage.extension.name(), session })
     }
 
     /// Returns the number of bytes held by the sessions.

@@ -1,27 +1,29 @@
 use bytes::Bytes;
 
 use crate::error::ProtocolError;
-use crate::message::Message;
 use crate::message::close::CloseFrame;
+use crate::message::{Message, MessageChunk};
 
-/// What [`Driver::poll_event`](crate::Driver::poll_event) tells.
+/// The events that [`Driver::poll_event`](crate::Driver::poll_event) returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// [`Driver::server`](crate::Driver::server) has read the head of a request: look at
     /// [`request`](crate::Driver::request), then [`start`](crate::Driver::start), or answer plain HTTP.
     Connect,
-    /// The handshake is done; messages come and go from here on.
+    /// The handshake is complete. Messages can be sent and received.
     Open,
     /// A whole message.
     Message(Message),
-    /// A ping came. It has been answered.
+    /// A piece of a message, if messages are received [in pieces](crate::Driver::stream_messages).
+    Chunk(MessageChunk),
+    /// A ping was received. It has been answered.
     Ping(Bytes),
-    /// A pong came, asked for or not.
+    /// A pong was received, solicited or not.
     Pong(Bytes),
-    /// The peer broke a rule or a limit. [`Close`](Self::Close) follows.
+    /// The peer violated the protocol or exceeded a limit. [`Close`](Self::Close) follows.
     Error(ProtocolError),
-    /// The last event. The code and reason are the peer's where it sent a close frame; of the error, if one
-    /// was the cause; else [`NO_STATUS`](crate::CloseCode::NO_STATUS) or [`ABNORMAL`](crate::CloseCode::ABNORMAL).
+    /// The last event. The code and reason are those of the peer if it sent a close frame, or those of the error if one was the
+    /// cause. Otherwise the code is [`NO_STATUS`](crate::CloseCode::NO_STATUS) or [`ABNORMAL`](crate::CloseCode::ABNORMAL).
     Close(CloseFrame),
 }

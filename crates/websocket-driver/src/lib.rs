@@ -40,7 +40,7 @@ pub use message::close::{CloseCode, CloseFrame};
 pub use message::prepared::PreparedMessage;
 pub use message::prepared_batch::PreparedBatch;
 pub use message::utf8::{InvalidUtf8, Utf8Bytes};
-pub use message::{Message, MessageRef};
+pub use message::{Message, MessageChunk, MessageKind, MessageRef};
 pub use proxy::{Proxy, ProxyError};
 pub use ready_state::ReadyState;
 pub use version::Version;

@@ -85,6 +85,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             is_shut_down: false,
             received: now,
         }));
+        // A message that others wait for will not be finished.
+        if self.cold.as_mut().is_some_and(|cold| mem::take(&mut cold.awaits_message)) {
+            self.wake_senders();
+        }
         self.handover.want();
     }
 

@@ -98,6 +98,8 @@ struct ColdState {
     observer: Option<Arc<ObserverCell>>,
     held: Held,
     keepalive_pong: KeepalivePong,
+    /// A sender waits for the end of a message that is sent in fragments.
+    awaits_message: bool,
 }
 
 /// The number of pong timeouts until a connection is dropped. Two if its transport shares a flow
@@ -201,7 +203,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             }
             if let Some(event) = self.driver.poll_event() {
                 match &event {
-                    Event::Message(_) => self.on_message(),
+                    Event::Message(_) | Event::Chunk(_) => self.on_message(),
                     Event::Pong(data) if !self.on_pong(data) => continue,
                     _ => {}
                 }

@@ -34,7 +34,38 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Waits until there is room for a message.
     #[inline]
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_flush(cx) }
+        if self.has_room() {
+            Poll::Ready(Ok(()))
+        } else if self.driver.has_unfinished_message() {
+            self.poll_held(cx)
+        } else {
+            self.poll_flush(cx)
+        }
+    }
+
+    /// Waits until replies can be taken, which the driver keeps while others send a message in fragments: so pings are received
+    /// meanwhile.
+    #[inline]
+    pub(crate) fn poll_reply_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.driver.has_unfinished_message() { self.poll_reply_room_held(cx) } else { self.poll_ready(cx) }
+    }
+
+    #[cold]
+    fn poll_reply_room_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.driver.is_output_full() {
+            ready!(self.poll_flush(cx))?;
+        }
+        if self.driver.has_room_for_replies() { Poll::Ready(Ok(())) } else { self.poll_held(cx) }
+    }
+
+    /// Waits until a message that others send in fragments is finished.
+    #[cold]
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Pongs and fragments that nobody flushes do not wait for this.
+        ready!(self.poll_flush(cx))?;
+        self.cold().awaits_message = true;
+        self.wait_to_send(cx);
+        Poll::Pending
     }
 
     /// Accepts the message once there is room, if it is still there.
@@ -76,8 +107,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         data: &mut Option<Bytes>,
         send: impl FnOnce(&mut Driver, Bytes) -> Result<(), SendError>,
     ) -> Poll<Result<(), Error>> {
-        if data.is_some() {
-            ready!(self.poll_ready(cx))?;
+        if data.is_some() && !self.has_output_room() {
+            ready!(self.poll_flush(cx))?;
         }
         if let Some(data) = data.take() {
             self.start_control(data, send)?;
@@ -167,6 +198,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Returns whether a message can be accepted, or refused, without waiting.
     #[inline]
     fn has_room(&self) -> bool {
+        (!self.driver.is_output_full() && !self.driver.has_unfinished_message())
+            || self.driver.ready_state() != ReadyState::Open
+    }
+
+    /// Returns whether a fragment of the unfinished message or a control frame can be taken, or refused at once.
+    fn has_output_room(&self) -> bool {
         !self.driver.is_output_full() || self.driver.ready_state() != ReadyState::Open
     }
 }
@@ -176,21 +213,40 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Waits until there is room for a message.
     pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
+        self.poll_room_for(cx, waker, Self::has_room)
+    }
+
+    /// Waits until a fragment of the unfinished message or a control frame can be taken.
+    pub(crate) fn poll_output_room(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
+        self.poll_room_for(cx, waker, Self::has_output_room)
+    }
+
+    fn poll_room_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        waker: &mut WakerSlot,
+        has_room: impl Fn(&Self) -> bool,
+    ) -> Poll<Result<(), Error>> {
         loop {
             if self.owners == 0 {
                 return Poll::Ready(Err(SendError::Closed.into()));
             }
-            if self.has_room() {
+            if has_room(self) {
                 return Poll::Ready(Ok(()));
             }
             if !self.may_write() {
                 return Poll::Ready(self.write_outcome().map_err(Error::Io));
             }
             match self.poll_write(cx) {
-                Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail_writing(error).into())),
-                Poll::Pending if self.has_room() => {}
-                Poll::Pending => ready!(self.poll_progress(cx, waker)),
+                _ if has_room(self) => {}
+                _ => {
+                    // All may be written, and another message unfinished.
+                    if self.driver.has_unfinished_message() {
+                        self.cold().awaits_message = true;
+                    }
+                    ready!(self.poll_progress(cx, waker));
+                }
             }
         }
     }
@@ -235,13 +291,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         waker: &mut WakerSlot,
     ) -> Poll<Result<(), Error>> {
         if answered.is_some() {
-            ready!(self.poll_room(cx, waker))?;
+            ready!(self.poll_output_room(cx, waker))?;
             // Checked before the ping gets a number, so that none is left behind if it is refused.
             self.writable()?;
             let data = self.start_ping(answered.take());
             self.writable()?.send_ping(data)?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Finishes a message that was sent in fragments, for which others have waited.
+    pub(crate) fn finish_message(&mut self) -> Result<(), SendError> {
+        self.send_piece(|driver| driver.finish_message(""))?;
+        self.wake_senders();
+        Ok(())
+    }
+
+    /// Takes a piece of a message, or what was kept of it. An extension that fails, and a reply that was kept until then, may
+    /// begin to close the connection.
+    pub(crate) fn send_piece(
+        &mut self,
+        send: impl FnOnce(&mut Driver) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        let sent = self.send(send);
+        self.detect_closing();
+        sent
     }
 
     /// Accepts a message, ping or pong.

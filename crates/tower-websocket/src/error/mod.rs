@@ -22,10 +22,33 @@ pub enum Error {
     /// connection is closed.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// The connection ended before the end of a message that was [received while it arrived](crate::WebSocket::recv_stream).
+    #[error("connection ended within a message")]
+    Interrupted,
     /// No pong was received in time.
     #[error("no pong received in time")]
     NoPong,
     /// The message was not accepted for sending.
     #[error(transparent)]
     Send(#[from] SendError),
+}
+
+/// For [`IncomingMessage`](crate::IncomingMessage) and [`OutgoingMessage`](crate::OutgoingMessage) as streams of bytes. An
+/// [`Error::Io`] is returned unchanged, and the others are the source of the new error.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(_) => io::ErrorKind::Other,
+            Error::Interrupted => io::ErrorKind::UnexpectedEof,
+            Error::NoPong => io::ErrorKind::TimedOut,
+            Error::Protocol(_) | Error::Send(SendError::InvalidUtf8) => io::ErrorKind::InvalidData,
+            Error::Send(SendError::Closed) => io::ErrorKind::BrokenPipe,
+            Error::Send(SendError::NotSupported { .. }) => io::ErrorKind::Unsupported,
+            Error::Send(_) => io::ErrorKind::Other,
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
+        }
+    }
 }

@@ -1,4 +1,7 @@
 pub(crate) mod byte_stream;
+pub(crate) mod incoming;
+mod link;
+pub(crate) mod outgoing;
 mod polling;
 mod raw;
 pub(crate) mod replies;
@@ -17,9 +20,13 @@ use bytes::Bytes;
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_driver::{
-    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageRef, PreparedMessage, SendError, Version,
+    Batch, CloseCause, CloseCode, CloseFrame, Event, Message, MessageKind, MessageRef, PreparedMessage, SendError,
+    Version,
 };
 
+use self::incoming::IncomingMessage;
+use self::link::Link;
+use self::outgoing::OutgoingMessage;
 use self::polling::Stash;
 use crate::connection::Connection;
 use crate::connection::shared::Owner;
@@ -126,6 +133,64 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Cancel safe: no message is lost.
     pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
         poll_fn(|cx| self.0.poll_recv(cx))
+    }
+
+    /// Receives the next message while it arrives, in memory that does not depend on its size, or `None` when the connection has
+    /// ended. It returns when the message has begun.
+    ///
+    /// The message may have up to `limit` bytes, also after decompression, and any number of fragments; a longer one closes the
+    /// connection with 1009. [`Config::max_message_size`](crate::Config::max_message_size) does not apply, except to compressed
+    /// messages of extensions that cannot decompress in pieces, which permessage-deflate can. In the hixie drafts, whose frames do not
+    /// tell their size, messages are received whole, within both limits.
+    ///
+    /// ```
+    /// # use tower_websocket::{Error, WebSocket};
+    /// use tokio::io::{AsyncWrite, AsyncWriteExt};
+    ///
+    /// async fn store(socket: &mut WebSocket, file: &mut (impl AsyncWrite + Unpin)) -> Result<(), Error> {
+    ///     while let Some(message) = socket.recv_stream(8 << 30).await {
+    ///         let mut message = message?;
+    ///         while let Some(chunk) = message.chunk().await? {
+    ///             file.write_all(&chunk).await?;
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no message is lost, and the next one can be received in either way. Once an [`IncomingMessage`] was returned,
+    /// dropping it discards the rest of the message.
+    pub async fn recv_stream(&mut self, limit: u64) -> Option<Result<IncomingMessage<'_, T>, Error>> {
+        match poll_fn(|cx| self.0.poll_recv_stream(cx, limit)).await? {
+            Ok(first) => Some(Ok(IncomingMessage::new(self, first))),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It begins with the first write,
+    /// and must be ended by [`finish`](OutgoingMessage::finish).
+    ///
+    /// To receive meanwhile, use [`WebSocketSender::send_stream`].
+    ///
+    /// ```
+    /// # use tower_websocket::{MessageKind, WebSocket};
+    /// use tokio::io::{AsyncRead, copy};
+    ///
+    /// async fn send_file(socket: &mut WebSocket, file: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
+    ///     let mut message = socket.send_stream(MessageKind::Binary);
+    ///     copy(file, &mut message).await?;
+    ///     Ok(message.finish().await?)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn send_stream(&mut self, kind: MessageKind) -> OutgoingMessage<'_, T> {
+        OutgoingMessage::new(Link::Weak(self.0.connection.downgrade()), kind)
     }
 
     /// Passes each received message to `handle`, together with a [`Responder`], until the

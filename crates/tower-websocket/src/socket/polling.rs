@@ -5,7 +5,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_driver::{Batch, Driver, Event, Message, MessageRef, PreparedMessage, ReplyBuffer, SendError};
+use websocket_driver::{
+    Batch, Driver, Event, Message, MessageChunk, MessageRef, PreparedMessage, ProtocolError, ReplyBuffer, SendError,
+};
 
 use super::Inner;
 use crate::connection::shared::Owner;
@@ -96,6 +98,51 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
                 return Poll::Ready(None);
             }
         }
+    }
+
+    /// The first chunk of the next message. What was received whole is one chunk.
+    pub(super) fn poll_recv_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: u64,
+    ) -> Poll<Option<Result<MessageChunk, Error>>> {
+        loop {
+            let stashed = if self.stash.is_some() { pop_stashed(&mut self.stash) } else { None };
+            let event = match stashed {
+                Some(event) => Some(event.map(Some)),
+                None => {
+                    let mut connection = self.connection.lock();
+                    connection.driver_mut().take_back(&mut self.batch);
+                    // Only as long as this is polled, so that the next message may be received in another way.
+                    connection.driver_mut().stream_messages(Some(limit));
+                    let next = connection.poll_next(cx, &mut self.batch);
+                    connection.driver_mut().stream_messages(None);
+                    drop(connection);
+                    self.record_end(ready!(next))
+                }
+            };
+            match event {
+                Some(Ok(Some(Event::Chunk(chunk)))) => return Poll::Ready(Some(Ok(chunk))),
+                Some(Ok(Some(Event::Message(message)))) if message.len() as u64 <= limit => {
+                    return Poll::Ready(Some(Ok(MessageChunk::whole(message))));
+                }
+                Some(Ok(Some(Event::Message(message)))) => {
+                    let (size, limit) = (message.len() as u64, usize::try_from(limit).unwrap_or(usize::MAX));
+                    let error = ProtocolError::MessageTooBig { size, limit };
+                    // A connection that is closing already needs no other close.
+                    let _ = self.connection.lock().start_close(error.close_code(), &error.to_string());
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+                Some(Ok(Some(Event::Error(error)))) => return Poll::Ready(Some(Err(error.into()))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    pub(super) fn skip_message(&mut self) {
+        self.connection.lock().driver_mut().skip_message();
     }
 
     #[inline]
@@ -230,7 +277,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Replying<'_, T> {
             let mut connection = self.connection.lock();
             connection.commit(&mut self.replies);
             // The next event may also be a message, whose reply needs room.
-            if let Err(error) = ready!(connection.poll_ready(cx)) {
+            if let Err(error) = ready!(connection.poll_reply_room(cx)) {
                 return Poll::Ready(Next::Failed(error));
             }
             // The previous call had no room for the replies to the messages that are left. Now

@@ -10,11 +10,13 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use websocket_driver::{CloseCode, Message, PreparedBatch, PreparedMessage, SendError};
+use websocket_driver::{CloseCode, Message, MessageKind, PreparedBatch, PreparedMessage, SendError};
 
-use crate::connection::shared::{Owner, Shared, WeakShared};
+use crate::connection::shared::Owner;
 use crate::connection::{Connection, WakerSlot};
 use crate::error::Error;
+use crate::socket::link::Link;
+use crate::socket::outgoing::OutgoingMessage;
 use crate::transport::upgraded::Upgraded;
 
 /// A sender for a [`WebSocket`](crate::WebSocket) that can be cloned and used from several tasks
@@ -48,10 +50,13 @@ pub struct WebSocketSender<T = Upgraded> {
     has_room: bool,
 }
 
-enum Link<T> {
-    /// Keeps the connection open.
-    Owner(Owner<T, false>),
-    Weak(WeakShared<T>),
+/// What a sender waits for before it sends.
+#[derive(Debug, Clone, Copy)]
+enum Room {
+    /// Room in the output, and the end of a message that is sent in fragments.
+    Message,
+    /// Room in the output.
+    Control,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
@@ -78,7 +83,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the message is sent completely or not at all.
     pub fn send(&self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_with(message.into(), |connection, message| connection.send(|driver| driver.send(message)))
+        self.send_with(message.into(), Room::Message, |connection, message| {
+            connection.send(|driver| driver.send(message))
+        })
     }
 
     /// Sends a prepared message, which can be shared by many sockets.
@@ -91,7 +98,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the message is sent completely or not at all.
     pub fn send_prepared<'a>(&'a self, prepared: &'a PreparedMessage) -> impl Future<Output = Result<(), Error>> + 'a {
-        self.send_with(prepared, |connection, prepared| connection.send(|driver| driver.send_prepared(prepared)))
+        self.send_with(prepared, Room::Message, |connection, prepared| {
+            connection.send(|driver| driver.send_prepared(prepared))
+        })
     }
 
     /// Sends a message if there is room for it, without waiting; it is written in the background.
@@ -103,9 +112,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// # Errors
     ///
     /// [`SendError::OutputFull`] if [`Config::max_output`](crate::Config::max_output) bytes are
-    /// waiting to be written, and the errors of [`send`](Self::send) that are a [`SendError`].
+    /// waiting to be written, [`SendError::MessageUnfinished`] while another message is
+    /// [sent in fragments](Self::send_stream), and the errors of [`send`](Self::send) that are a
+    /// [`SendError`].
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let connection = self.connection().ok_or(SendError::Closed)?;
+        let connection = self.link.connection().ok_or(SendError::Closed)?;
         // Converted without the lock, as this calls the caller's code.
         let message = message.into();
         connection.lock().try_send(|driver| driver.send(message))
@@ -125,7 +136,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Same as [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, prepared: &PreparedMessage) -> Result<(), SendError> {
-        let connection = self.connection().ok_or(SendError::Closed)?;
+        let connection = self.link.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send(|driver| driver.send_prepared(prepared))
     }
 
@@ -148,7 +159,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// The errors of [`try_send`](Self::try_send) except [`SendError::OutputFull`], if the first
     /// message is refused. If a later one is, the number of messages before it is returned.
     pub fn try_send_batch(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError> {
-        let connection = self.connection().ok_or(SendError::Closed)?;
+        let connection = self.link.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send_batch(messages)
     }
 
@@ -166,7 +177,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Those of [`try_send_batch`](Self::try_send_batch).
     pub fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError> {
-        let connection = self.connection().ok_or(SendError::Closed)?;
+        let connection = self.link.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send_joined(batch)
     }
 
@@ -182,7 +193,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// Cancel safe.
     pub fn ready(&self) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut waker = WakerSlot::default();
-        poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_room(cx, &mut waker)))
+        poll_fn(move |cx| self.link.poll_with(|connection| connection.lock().poll_room(cx, &mut waker)))
     }
 
     /// Pings the peer, and waits for the pong to this ping or to a later one. Returns the
@@ -209,7 +220,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         let mut answered = Some(answered);
         let (mut waker, mut position) = (WakerSlot::default(), None);
         let limit = poll_fn(|cx| {
-            self.poll_with(|connection| {
+            self.link.poll_with(|connection| {
                 let mut connection = connection.lock();
                 ready!(connection.poll_timed_ping(cx, &mut answered, &mut waker))?;
                 let position = *position.get_or_insert_with(|| connection.position());
@@ -219,6 +230,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         })
         .await?;
         timeout(limit, pong).await.ok().and_then(Result::ok).ok_or(Error::NoPong)
+    }
+
+    /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It begins with the first write,
+    /// which waits until no other such message is unfinished, and must be ended by [`finish`](OutgoingMessage::finish).
+    ///
+    /// Other messages wait until it is finished, also those that the same task sends: finish it first. It is a sender like this
+    /// one, which keeps the connection open if this one does.
+    ///
+    /// ```
+    /// # use tower_websocket::WebSocket;
+    /// # async fn example(mut socket: WebSocket) -> std::io::Result<()> {
+    /// // Echoes messages of any size while they arrive.
+    /// let sender = socket.sender();
+    /// while let Some(message) = socket.recv_stream(u64::MAX).await {
+    ///     let mut message = message?;
+    ///     let mut echo = sender.send_stream(message.kind());
+    ///     tokio::io::copy(&mut message, &mut echo).await?;
+    ///     echo.finish().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn send_stream(&self, kind: MessageKind) -> OutgoingMessage<'static, T> {
+        OutgoingMessage::new(self.link.clone(), kind)
     }
 
     /// Sends a ping of at most 125 bytes, without waiting for the pong. The receiver gets the pong
@@ -232,7 +268,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the ping is sent completely or not at all.
     pub fn send_ping(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_with(data.into(), |connection, data| {
+        self.send_with(data.into(), Room::Control, |connection, data| {
             connection.start_control(data, |driver, data| driver.send_ping(data))
         })
     }
@@ -248,7 +284,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the pong is sent completely or not at all.
     pub fn send_pong(&self, data: impl Into<Bytes>) -> impl Future<Output = Result<(), Error>> + '_ {
-        self.send_with(data.into(), |connection, data| {
+        self.send_with(data.into(), Room::Control, |connection, data| {
             connection.start_control(data, |driver, data| driver.send_pong(data))
         })
     }
@@ -279,7 +315,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         let mut message = Some(message.into());
         let mut waker = WakerSlot::default();
         poll_fn(move |cx| {
-            self.poll_with(|connection| {
+            self.link.poll_with(|connection| {
                 let mut connection = connection.lock();
                 ready!(connection.poll_room(cx, &mut waker))?;
                 if let Some(message) = message.take() {
@@ -302,14 +338,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// Cancel safe: the next flush continues.
     pub fn flush(&self) -> impl Future<Output = Result<(), Error>> + '_ {
         let mut waker = WakerSlot::default();
-        poll_fn(move |cx| self.poll_with(|connection| connection.lock().poll_written(cx, u64::MAX, &mut waker)))
+        poll_fn(move |cx| self.link.poll_with(|connection| connection.lock().poll_written(cx, u64::MAX, &mut waker)))
     }
 
     /// Returns whether no message can be sent any more: the connection is closing or has ended, or
     /// nothing keeps it open.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.connection().is_none_or(|connection| connection.lock().is_closed())
+        self.link.connection().is_none_or(|connection| connection.lock().is_closed())
     }
 
     /// Closes the connection: sends a close frame, and waits until the peer has answered it, for at
@@ -341,13 +377,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// [`SendError::InvalidCloseCode`], [`SendError::ReasonTooLong`], and [`SendError::Closed`] if
     /// the connection is gone.
     pub fn start_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        let connection = self.connection().ok_or(SendError::Closed)?;
+        let connection = self.link.connection().ok_or(SendError::Closed)?;
         connection.lock().start_close(code, reason)
     }
 
     /// Queues a close frame. Returns the output position after it.
     fn queue_close(&self, code: CloseCode, reason: &str) -> Result<u64, Error> {
-        let connection = self.connection().ok_or(SendError::Closed)?;
+        let connection = self.link.connection().ok_or(SendError::Closed)?;
         let mut connection = connection.lock();
         connection.start_close(code, reason)?;
         Ok(connection.position())
@@ -357,15 +393,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     fn send_with<'a, M: 'a>(
         &'a self,
         message: M,
+        room: Room,
         send: impl Fn(&mut Connection<T>, M) -> Result<(), SendError> + 'a,
     ) -> impl Future<Output = Result<(), Error>> + 'a {
         let mut message = Some(message);
         let (mut waker, mut position) = (WakerSlot::default(), 0);
         poll_fn(move |cx| {
-            self.poll_with(|connection| {
+            self.link.poll_with(|connection| {
                 let mut connection = connection.lock();
                 if message.is_some() {
-                    ready!(connection.poll_room(cx, &mut waker))?;
+                    ready!(match room {
+                        Room::Message => connection.poll_room(cx, &mut waker),
+                        Room::Control => connection.poll_output_room(cx, &mut waker),
+                    })?;
                 }
                 if let Some(message) = message.take() {
                     send(&mut connection, message)?;
@@ -379,25 +419,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// Waits until the close frame before this output position is written, and the close is
     /// complete.
     fn poll_close_from(&self, cx: &mut Context<'_>, position: u64, waker: &mut WakerSlot) -> Poll<Result<(), Error>> {
-        self.poll_with(|connection| {
+        self.link.poll_with(|connection| {
             let mut connection = connection.lock();
             ready!(connection.poll_written(cx, position, waker))?;
             connection.poll_closed(cx, waker).map(Ok)
         })
-    }
-
-    fn poll_with<R>(&self, poll: impl FnOnce(&Shared<T>) -> Poll<Result<R, Error>>) -> Poll<Result<R, Error>> {
-        match self.connection() {
-            Some(connection) => poll(&connection),
-            None => Poll::Ready(Err(SendError::Closed.into())),
-        }
-    }
-
-    fn connection(&self) -> Option<Shared<T>> {
-        match &self.link {
-            Link::Owner(connection) => Some(connection.shared()),
-            Link::Weak(connection) => connection.upgrade(),
-        }
     }
 }
 
@@ -407,7 +433,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        let connection = this.connection().ok_or(SendError::Closed)?;
+        let connection = this.link.connection().ok_or(SendError::Closed)?;
         ready!(connection.lock().poll_room(cx, &mut this.waker))?;
         this.has_room = true;
         Poll::Ready(Ok(()))
@@ -416,13 +442,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
         let this = self.get_mut();
         let has_room = mem::take(&mut this.has_room);
-        let connection = this.connection().ok_or(SendError::Closed)?;
+        let connection = this.link.connection().ok_or(SendError::Closed)?;
         Ok(connection.lock().start_send(message, has_room)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
-        let connection = this.connection().ok_or(SendError::Closed)?;
+        let connection = this.link.connection().ok_or(SendError::Closed)?;
         connection.lock().poll_written(cx, u64::MAX, &mut this.waker)
     }
 
@@ -438,11 +464,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Sink<Message> for WebSo
 
 impl<T> Clone for WebSocketSender<T> {
     fn clone(&self) -> Self {
-        let link = match &self.link {
-            Link::Owner(connection) => Link::Owner(connection.clone()),
-            Link::Weak(connection) => Link::Weak(connection.clone()),
-        };
-        Self { link, waker: WakerSlot::default(), has_room: false }
+        Self { link: self.link.clone(), waker: WakerSlot::default(), has_room: false }
     }
 }
 

@@ -8,6 +8,7 @@ use websocket_driver::{CloseCause, CloseFrame, Event, Message, MessageRef, Versi
 
 use crate::error::Error;
 use crate::socket::WebSocket;
+use crate::socket::incoming::IncomingMessage;
 use crate::socket::replies::Responder;
 use crate::socket::sender::WebSocketSender;
 use crate::transport::upgraded::Upgraded;
@@ -42,6 +43,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
     /// Same as [`WebSocket::recv`], including its errors and cancel safety.
     pub fn recv(&mut self) -> impl Future<Output = Option<Result<Message, Error>>> + '_ {
         self.0.recv()
+    }
+
+    /// As [`WebSocket::recv_stream`], in its errors and cancel safety as well.
+    pub async fn recv_stream(&mut self, limit: u64) -> Option<Result<IncomingMessage<'_, T>, Error>> {
+        self.0.recv_stream(limit).await
     }
 
     /// Same as [`WebSocket::for_each_borrowed`], including its errors and cancel safety.

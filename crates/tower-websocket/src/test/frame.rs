@@ -14,8 +14,8 @@ pub(super) const HIXIE_CLOSE: [u8; 2] = [0xff, 0x00];
 /// The number of bytes displayed of a long payload.
 const SHOWN: usize = 200;
 
-/// A frame read by a [`Peer`](super::Peer): a complete message or a control frame, since the stack
-/// under test never sends fragments.
+/// A frame read by a [`Peer`](super::Peer): a complete message, whose fragments were joined, or a
+/// control frame.
 ///
 /// ```
 /// use tower_websocket::{CloseCode, CloseFrame, test::Frame};
@@ -100,25 +100,66 @@ pub(super) fn close_payload(code: CloseCode, reason: &str) -> Vec<u8> {
     }
 }
 
+/// A frame as it is on the wire.
+pub(super) enum Part {
+    /// A whole message, or a control frame.
+    Frame(Frame),
+    /// A fragment of a message, of which the last is final (RFC 6455 §5.4).
+    Fragment { opcode: u8, payload: Vec<u8>, is_final: bool },
+}
+
+/// The fragments of a message whose end has not been read.
+#[derive(Debug, Default)]
+pub(super) struct Fragments(Option<(u8, Vec<u8>)>);
+
+impl Fragments {
+    /// Takes the next frame. Returns it if it is none of a message that is not complete.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) fn join(&mut self, part: Part) -> Result<Option<Frame>, String> {
+        match (part, &mut self.0) {
+            (Part::Frame(message @ (Frame::Text(_) | Frame::Binary(_))), Some(_)) => {
+                Err(format!("{message}, within another message"))
+            }
+            (Part::Frame(frame), _) => Ok(Some(frame)),
+            (Part::Fragment { opcode: 0, .. }, None) => Err("a continuation of no message".into()),
+            (Part::Fragment { opcode: 0, payload, is_final }, Some((_, message))) => {
+                message.extend(payload);
+                match self.0.take_if(|_| is_final) {
+                    Some((opcode, message)) => frame(opcode, message).map(Some),
+                    None => Ok(None),
+                }
+            }
+            (Part::Fragment { .. }, Some(_)) => Err("the first fragment of a message, within another one".into()),
+            (Part::Fragment { opcode, payload, .. }, message) => {
+                *message = Some((opcode, payload));
+                Ok(None)
+            }
+        }
+    }
+}
+
 /// Decodes the first frame and returns it with its length, or `None` if it is incomplete.
 ///
 /// # Errors
 ///
 /// A description of the violation.
-pub(super) fn decode(bytes: &[u8], version: Version, from_client: bool) -> Result<Option<(Frame, usize)>, String> {
-    if version.is_hixie() { decode_hixie(bytes, version) } else { decode_hybi(bytes, from_client) }
+pub(super) fn decode(bytes: &[u8], version: Version, from_client: bool) -> Result<Option<(Part, usize)>, String> {
+    if !version.is_hixie() {
+        return decode_hybi(bytes, from_client);
+    }
+    Ok(decode_hixie(bytes, version)?.map(|(frame, length)| (Part::Frame(frame), length)))
 }
 
-fn decode_hybi(bytes: &[u8], from_client: bool) -> Result<Option<(Frame, usize)>, String> {
+fn decode_hybi(bytes: &[u8], from_client: bool) -> Result<Option<(Part, usize)>, String> {
     let &[first, second, ..] = bytes else {
         return Ok(None);
     };
     // §5.2. No extension was negotiated that would use the reserved bits.
     if first & 0x70 != 0 {
         return Err(format!("a frame with reserved bits: {first:#04x}"));
-    }
-    if first & 0x80 == 0 || first & 0x0f == 0 {
-        return Err(format!("an unexpected fragment: {first:#04x}"));
     }
     // §5.1.
     if (second & 0x80 != 0) != from_client {
@@ -131,6 +172,10 @@ fn decode_hybi(bytes: &[u8], from_client: bool) -> Result<Option<(Frame, usize)>
     if first & 0x08 != 0 && length > 125 {
         return Err(format!("a control frame of {length} bytes"));
     }
+    let (opcode, is_final) = (first & 0x0f, first & 0x80 != 0);
+    if first & 0x08 != 0 && !is_final {
+        return Err(format!("a fragmented control frame: {first:#04x}"));
+    }
     let key_length = if from_client { 4 } else { 0 };
     let (start, end) = (2 + start + key_length, (2 + start + key_length).saturating_add(length));
     let Some(payload) = bytes.get(start..end) else {
@@ -141,7 +186,12 @@ fn decode_hybi(bytes: &[u8], from_client: bool) -> Result<Option<(Frame, usize)>
         let key = &bytes[start - 4..start];
         payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
     }
-    Ok(Some((frame(first & 0x0f, payload)?, end)))
+    let part = match opcode {
+        0 => Part::Fragment { opcode, payload, is_final },
+        1 | 2 if !is_final => Part::Fragment { opcode, payload, is_final },
+        _ => Part::Frame(frame(opcode, payload)?),
+    };
+    Ok(Some((part, end)))
 }
 
 /// Returns the length of the payload, and the number of bytes of the extended length, which must be

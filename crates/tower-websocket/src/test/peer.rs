@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use websocket_driver::{CloseCode, Version};
 
-use super::frame::{self, Frame, HIXIE_CLOSE, Shown};
+use super::frame::{self, Fragments, Frame, HIXIE_CLOSE, Part, Shown};
 use super::handshake::{self, HIXIE76_DIGEST, Handshake};
 use super::head;
 use super::patience::wait_for;
@@ -49,6 +49,7 @@ pub struct Peer {
     pub(super) io: Transport,
     /// Received data that was not decoded yet.
     read: Vec<u8>,
+    fragments: Fragments,
     version: Version,
     is_client: bool,
 }
@@ -57,7 +58,7 @@ impl Peer {
     /// Creates a peer on an unused transport.
     #[must_use]
     pub fn new(io: Transport) -> Self {
-        Self { io, read: Vec::new(), version: Version::Hybi13, is_client: true }
+        Self { io, read: Vec::new(), fragments: Fragments::default(), version: Version::Hybi13, is_client: true }
     }
 
     /// Opens the connection as a client, and returns the response.
@@ -347,9 +348,13 @@ impl Peer {
     async fn frame(&mut self, expected: &(dyn Display + Sync), at: At) -> Frame {
         loop {
             match frame::decode(&self.read, self.version, !self.is_client) {
-                Ok(Some((frame, length))) => {
+                Ok(Some((part, length))) => {
                     self.read.drain(..length);
-                    return frame;
+                    match self.fragments.join(part) {
+                        Ok(Some(frame)) => return frame,
+                        Ok(None) => {}
+                        Err(fault) => fail(at, format_args!("expected {expected}, got {fault}")),
+                    }
                 }
                 Ok(None) => self.more_of(expected, at).await,
                 Err(fault) => fail(at, format_args!("expected {expected}, got {fault}")),
@@ -402,7 +407,7 @@ impl Peer {
     /// Describes the data that was not consumed.
     fn unread(&self) -> String {
         match frame::decode(&self.read, self.version, !self.is_client) {
-            Ok(Some((frame, _))) => frame.to_string(),
+            Ok(Some((Part::Frame(frame), _))) => frame.to_string(),
             _ => Shown(&self.read).to_string(),
         }
     }

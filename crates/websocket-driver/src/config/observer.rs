@@ -181,7 +181,12 @@ impl Observed {
 
     /// Counts a received message.
     pub(crate) fn received(&mut self, bytes: usize) {
-        self.traffic.messages_received += 1;
+        self.received_chunk(bytes, true);
+    }
+
+    /// A piece of a message was received.
+    pub(crate) fn received_chunk(&mut self, bytes: usize, is_final: bool) {
+        self.traffic.messages_received += u64::from(is_final);
         self.traffic.payload_received += bytes as u64;
     }
 

@@ -24,7 +24,7 @@ impl Driver {
         };
         // An empty buffer is lent by somebody, and may be taken away.
         let input = if self.input.is_empty() { 0 } else { self.input.capacity() };
-        size_of::<Self>() + input + held + self.output.memory()
+        size_of::<Self>() + input + held + self.output.memory() + self.extras.memory()
     }
 
     /// Returns whether the configuration limits the frames or control frames a second, so that the driver

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use websocket_driver_extensions::Pipeline;
 
+use super::unfinished::SendState;
 use super::{Driver, State};
 use crate::driver::pending::PendingEvents;
 use crate::error::cause::CloseCause;
@@ -121,7 +122,7 @@ impl Driver {
     }
 
     /// Closes because of a message that was queued before the version was known and cannot be sent.
-    fn close_undeliverable(&mut self, error: SendError) {
+    pub(super) fn close_undeliverable(&mut self, error: SendError) {
         let code = match &error {
             SendError::Extension(error) => error.close_code().into(),
             _ => CloseCode::UNSUPPORTED_DATA,
@@ -134,7 +135,7 @@ impl Driver {
     }
 
     pub(super) fn answer_ping(&mut self, data: &[u8]) {
-        if self.close_sent {
+        if self.send_state == SendState::Closed {
             return;
         }
         // If much output is waiting, only the latest ping is answered, once the previous pong has
@@ -164,7 +165,7 @@ impl Driver {
     /// Answers a close frame with the same code, unless it is itself the answer (RFC 6455 §5.5.1).
     pub(super) fn answer_close(&mut self, close: CloseFrame) {
         if let State::Open(protocol) = &self.state
-            && !self.close_sent
+            && self.send_state != SendState::Closed
         {
             protocol.close(&close.code.into(), &self.settings, &mut self.output);
         }
@@ -179,11 +180,11 @@ impl Driver {
     pub(super) fn begin_to_close(&mut self, close: CloseFrame, cause: CloseCause) {
         match &self.state {
             State::ServerHandshake(_) | State::ClientHandshake(_) => self.end(close, cause),
-            State::Open(protocol) if !self.close_sent => {
+            State::Open(protocol) if self.send_state != SendState::Closed => {
                 protocol.close(&close, &self.settings, &mut self.output);
                 let has_closing_handshake = protocol.has_closing_handshake();
                 self.end.get_or_insert_default().set_cause(cause.clone());
-                self.close_sent = true;
+                self.stop_sending();
                 self.extras.take_pong();
                 if !has_closing_handshake {
                     self.end(close, cause);
@@ -196,7 +197,7 @@ impl Driver {
     /// Fails the connection (RFC 6455 §7.1.7): tells the peer why, and stops reading.
     pub(super) fn fail(&mut self, error: ProtocolError) {
         if let State::Open(protocol) = &self.state
-            && !self.close_sent
+            && self.send_state != SendState::Closed
         {
             let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
             let without_reason = CloseFrame::from(close.code);
@@ -231,10 +232,17 @@ impl Driver {
     /// Ends the connection; every end goes through here. An earlier cause takes precedence.
     pub(super) fn end(&mut self, close: CloseFrame, cause: CloseCause) {
         self.state = State::Closed;
+        self.stop_sending();
         self.extras.take_pong();
         let end = self.end.get_or_insert_default();
         end.set_frame(close);
         end.set_cause(cause);
         self.news.add(PendingEvents::CLOSE);
+    }
+
+    /// Takes nothing more for sending, and drops what waits behind an unfinished message.
+    pub(super) fn stop_sending(&mut self) {
+        self.send_state = SendState::Closed;
+        self.extras.take_unfinished();
     }
 }

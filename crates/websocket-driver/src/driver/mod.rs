@@ -5,6 +5,7 @@ use bytes::{Buf, BytesMut};
 use http::{Request, Response, Uri};
 
 use self::optional::OptionalState;
+use self::unfinished::SendState;
 use crate::config::settings::Settings;
 use crate::config::values::{Limits, Timeouts};
 use crate::config::{ClientConfig, ServerConfig};
@@ -43,7 +44,8 @@ use crate::version::Version;
 /// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`start`](Self::start), [`refuse`](Self::refuse) or a
 ///    client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send), [`text`](Self::text),
 ///    [`binary`](Self::binary), [`send_ping`](Self::send_ping), [`send_pong`](Self::send_pong) and
-///    [`start_close`](Self::start_close).
+///    [`start_close`](Self::start_close). Messages in pieces: [`stream_messages`](Self::stream_messages) to receive,
+///    [`start_message`](Self::start_message) to send them.
 /// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
 ///
 /// Input is parsed only while events are polled, so nothing piles up inside: a caller that stops polling stops the peer.
@@ -89,7 +91,7 @@ pub struct Driver {
     state: State,
     input: BytesMut,
     output: Output,
-    close_sent: bool,
+    send_state: SendState,
     may_compress: bool,
     news: PendingEvents,
     version: Option<Version>,
@@ -184,7 +186,7 @@ impl Driver {
             // Without the rest of a handshake there is nothing to receive.
             end.set_transport(cause);
         }
-        self.close_sent = true;
+        self.stop_sending();
         self.discard_output();
     }
 
@@ -296,8 +298,12 @@ impl Driver {
                 }
                 Ok(Some(Event::Close(close))) => self.answer_close(close),
                 Ok(Some(event)) => {
-                    if let (Some(observed), Event::Message(message)) = (self.extras.observed(), &event) {
-                        observed.received(message.len());
+                    if let Some(observed) = self.extras.observed() {
+                        match &event {
+                            Event::Message(message) => observed.received(message.len()),
+                            Event::Chunk(chunk) => observed.received_chunk(chunk.data.len(), chunk.is_final),
+                            _ => {}
+                        }
                     }
                     return Some(event);
                 }
@@ -338,7 +344,7 @@ impl Driver {
     pub fn ready_state(&self) -> ReadyState {
         match &self.state {
             State::ServerHandshake(_) | State::ClientHandshake(_) => ReadyState::Connecting,
-            State::Open(_) if self.close_sent => ReadyState::Closing,
+            State::Open(_) if self.send_state == SendState::Closed => ReadyState::Closing,
             State::Open(_) => ReadyState::Open,
             State::Closed => ReadyState::Closed,
         }
@@ -392,7 +398,7 @@ impl Driver {
             state,
             input: BytesMut::new(),
             output: Output::default(),
-            close_sent: false,
+            send_state: SendState::Open,
             may_compress: true,
             news: PendingEvents::default(),
             version: None,
@@ -406,6 +412,7 @@ impl Driver {
 
 // After the constructors, inputs and outputs, so that the documentation begins with these; what only
 // runtimes need is last.
+mod fragments;
 mod handshaking;
 mod sending;
 
@@ -420,6 +427,7 @@ mod close_info;
 mod lifecycle;
 mod optional;
 mod pending;
+mod unfinished;
 
 /// Omits payloads, headers and subprotocols, which may be secret.
 impl fmt::Debug for Driver {

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::unfinished::Unfinished;
 use crate::config::budget::Charge;
 use crate::config::observer::Observed;
 use crate::config::settings::Settings;
@@ -14,6 +15,7 @@ struct Inner {
     observed: Option<Observed>,
     /// The payload of the latest ping, if it could not be answered yet.
     held_pong: Option<Bytes>,
+    unfinished: Option<Unfinished>,
 }
 
 impl OptionalState {
@@ -21,7 +23,7 @@ impl OptionalState {
         let charge = settings.budget.as_ref().map(Charge::new);
         let observed = settings.observer.as_ref().map(|_| Observed::new(""));
         let has_some = charge.is_some() || observed.is_some();
-        Self(has_some.then(|| Box::new(Inner { charge, observed, held_pong: None })))
+        Self(has_some.then(|| Box::new(Inner { charge, observed, ..Inner::default() })))
     }
 
     #[inline]
@@ -59,7 +61,40 @@ impl OptionalState {
 
     pub(super) fn take_pong(&mut self) -> Option<Bytes> {
         let pong = self.0.as_mut()?.held_pong.take();
-        self.0.take_if(|inner| inner.charge.is_none() && inner.observed.is_none());
+        self.release();
         pong
+    }
+
+    pub(super) fn set_unfinished(&mut self, message: Unfinished) {
+        self.0.get_or_insert_default().unfinished = Some(message);
+    }
+
+    pub(super) fn unfinished(&mut self) -> Option<&mut Unfinished> {
+        self.0.as_mut()?.unfinished.as_mut()
+    }
+
+    pub(super) fn take_unfinished(&mut self) -> Option<Unfinished> {
+        let message = self.0.as_mut()?.unfinished.take();
+        self.release();
+        message
+    }
+
+    /// The bytes that wait until a message is finished.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.as_ref().and_then(|inner| inner.unfinished.as_ref()).map_or(0, |message| message.waiting)
+    }
+
+    /// The bytes held for a message that is not finished.
+    pub(super) fn memory(&self) -> usize {
+        self.0.as_ref().and_then(|inner| inner.unfinished.as_ref()).map_or(0, Unfinished::memory)
+    }
+
+    fn release(&mut self) {
+        self.0.take_if(|inner| {
+            inner.charge.is_none()
+                && inner.observed.is_none()
+                && inner.held_pong.is_none()
+                && inner.unfinished.is_none()
+        });
     }
 }

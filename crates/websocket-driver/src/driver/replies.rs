@@ -2,6 +2,7 @@
 
 use bytes::Buf;
 
+use super::unfinished::SendState;
 use super::{Driver, State};
 use crate::error::SendError;
 use crate::error::cause::CloseCause;
@@ -19,7 +20,7 @@ impl Driver {
         let room = self.settings.max_output.saturating_sub(self.output.remaining());
         if let State::Open(Protocol::Hybi(hybi)) = &self.state
             && hybi.sends_plain()
-            && !self.close_sent
+            && self.send_state == SendState::Open
             && replies.deferred.is_empty()
             && replies.close.is_none()
         {
@@ -31,7 +32,9 @@ impl Driver {
 
     #[cold]
     fn begin_deferred_replies(&self, replies: &mut ReplyBuffer, room: usize) {
-        let is_closed = self.close_sent || matches!(self.state, State::Closed) || replies.close.is_some();
+        let is_closed =
+            self.send_state == SendState::Closed || matches!(self.state, State::Closed) || replies.close.is_some();
+        let room = room.saturating_sub(self.extras.waiting());
         replies.set_target(if is_closed { Target::Closed } else { Target::Driver }, room);
         replies.set_text_only(self.version.filter(|version| version.is_hixie()));
     }
@@ -50,9 +53,12 @@ impl Driver {
         if replies.is_empty() {
             return Ok(());
         }
-        let is_open = matches!(self.state, State::Open(_)) && !self.close_sent;
+        let is_open = matches!(self.state, State::Open(_)) && self.send_state == SendState::Open;
         if is_open {
             self.output.append(&mut replies.frames);
+        } else if self.has_unfinished_message() {
+            self.hold_replies(replies);
+            return Ok(());
         }
         let is_dropped = replies.frames.discard();
         let (deferred, close) = replies.finish();
@@ -80,10 +86,10 @@ impl Driver {
         committed
     }
 
-    fn commit_reply(&mut self, reply: Reply) -> Result<(), SendError> {
+    pub(super) fn commit_reply(&mut self, reply: Reply) -> Result<(), SendError> {
         let may_compress = self.may_compress;
         match (&mut self.state, reply) {
-            (State::Open(protocol), reply) if !self.close_sent => {
+            (State::Open(protocol), reply) if self.send_state == SendState::Open => {
                 let settings = &self.settings;
                 let len = match reply {
                     Reply::Message(message) => {

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
+use super::unfinished::SendState;
 use super::{Driver, State};
 use crate::config::settings::Settings;
 use crate::error::SendError;
@@ -25,13 +26,14 @@ impl Driver {
     /// See [`SendError`]; nothing of the message was taken.
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        if self.is_output_full() && self.ready_state() == ReadyState::Open {
-            return Err(SendError::OutputFull);
+        if self.is_output_full() || self.send_state != SendState::Open {
+            self.check_room()?;
         }
         self.send_over_limit(message)
     }
 
-    /// Sends a message even if the output is full, for callers that have promised room for it.
+    /// Sends a message even if the output is full, for callers that have promised room for it. While another message is
+    /// [unfinished](Self::start_message), it is kept until that is finished.
     ///
     /// # Errors
     ///
@@ -40,14 +42,34 @@ impl Driver {
     pub fn send_over_limit(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let (message, may_compress) = (message.into(), self.may_compress);
         match &mut self.state {
-            State::Open(protocol) if !self.close_sent => {
+            State::Open(protocol) if self.send_state == SendState::Open => {
                 let len = message.len();
                 protocol.send(message, may_compress, &self.settings, &mut self.output)?;
                 self.count_sent(1, len);
                 Ok(())
             }
-            _ => self.command(Command::Message { message, may_compress }),
+            _ => self.queue_message(message, may_compress),
         }
+    }
+
+    /// Returns an error if a message cannot be sent now.
+    #[cold]
+    fn check_room(&self) -> Result<(), SendError> {
+        match self.send_state {
+            SendState::Unfinished => Err(SendError::MessageUnfinished),
+            SendState::Open if self.ready_state() == ReadyState::Open => Err(SendError::OutputFull),
+            SendState::Open | SendState::Closed => Ok(()),
+        }
+    }
+
+    /// Queues a message for the end of the handshake, or that of an unfinished message.
+    #[cold]
+    fn queue_message(&mut self, message: Message, may_compress: bool) -> Result<(), SendError> {
+        if self.has_unfinished_message() {
+            self.hold_message(message);
+            return Ok(());
+        }
+        self.command(Command::Message { message, may_compress })
     }
 
     /// Sends a message that others send as well, as [`send`](Self::send) does.
@@ -57,7 +79,7 @@ impl Driver {
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         match &mut self.state {
-            State::Open(protocol) if !self.close_sent && !is_full(&self.output, &self.settings) => {
+            State::Open(protocol) if self.send_state == SendState::Open && !is_full(&self.output, &self.settings) => {
                 protocol.send_prepared(prepared, self.may_compress, &self.settings, &mut self.output)?;
                 self.count_sent(1, prepared.message().len());
                 Ok(())
@@ -72,7 +94,7 @@ impl Driver {
     pub fn send_joined(&mut self, batch: &PreparedBatch) -> bool {
         let limit = self.settings.max_output;
         let is_sent = match &mut self.state {
-            State::Open(protocol) if !self.close_sent && batch.can_be_joined() => {
+            State::Open(protocol) if self.send_state == SendState::Open && batch.can_be_joined() => {
                 protocol.send_joined(batch, self.may_compress, limit, &mut self.output)
             }
             _ => false,
@@ -174,7 +196,9 @@ impl Driver {
     #[inline]
     fn open_hybi(&mut self) -> Option<(&Hybi, &mut Output)> {
         match &self.state {
-            State::Open(Protocol::Hybi(hybi)) if !self.close_sent && !is_full(&self.output, &self.settings) => {
+            State::Open(Protocol::Hybi(hybi))
+                if self.send_state == SendState::Open && !is_full(&self.output, &self.settings) =>
+            {
                 Some((hybi, &mut self.output))
             }
             _ => None,
@@ -183,7 +207,7 @@ impl Driver {
 
     pub(super) fn command(&mut self, command: Command) -> Result<(), SendError> {
         match &mut self.state {
-            State::Open(_) if self.close_sent => Err(SendError::Closed),
+            State::Open(_) if self.send_state == SendState::Closed => Err(SendError::Closed),
             State::Open(protocol) => {
                 if is_full(&self.output, &self.settings) {
                     return Err(SendError::OutputFull);

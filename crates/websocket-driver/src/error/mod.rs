@@ -341,12 +341,25 @@ pub enum SendError {
     #[error("output buffer is full")]
     OutputFull,
     /// The version of this connection does not support the frame: the hixie drafts only have text
-    /// messages.
-    #[error("{version} supports only text messages")]
+    /// messages, each in one frame.
+    #[error("{version} supports only text messages in one frame")]
     NotSupported {
         /// The name of the version, as displayed by [`Version`](crate::Version).
         version: &'static str,
     },
+    /// A message that is sent [in fragments](crate::Driver::start_message) is not finished, and another one cannot be sent before
+    /// it is (RFC 6455 §5.4).
+    #[error("another message is unfinished")]
+    MessageUnfinished,
+    /// No message was [started](crate::Driver::start_message) that the fragment could belong to.
+    #[error("no message was started")]
+    MessageNotStarted,
+    /// The opening handshake is not complete, so no message can be sent in fragments yet.
+    #[error("connection is not open yet")]
+    NotOpen,
+    /// The fragments of a text message are not UTF-8 (RFC 6455 §5.6).
+    #[error("invalid UTF-8 in text message")]
+    InvalidUtf8,
     /// A ping or pong is longer than 125 bytes (RFC 6455 §5.5).
     #[error("ping or pong payload exceeds 125 bytes")]
     ControlTooLong,

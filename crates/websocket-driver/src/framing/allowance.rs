@@ -22,6 +22,13 @@ impl Allowance {
         self.0 -= u32::from(self.0 != u32::MAX);
     }
 
+    /// Takes this many frames off what is left, or all that are left.
+    pub(crate) fn spend(&mut self, frames: u32) {
+        if self.0 != u32::MAX {
+            self.0 = self.0.saturating_sub(frames);
+        }
+    }
+
     /// Deducts a number of frames and returns `true`, or returns `false` if fewer are left.
     #[inline]
     pub(crate) fn try_spend(&mut self, frames: u32) -> bool {

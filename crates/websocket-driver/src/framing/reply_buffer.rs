@@ -55,6 +55,7 @@ pub struct ReplyBuffer {
 }
 
 /// A message that the driver will encode.
+#[derive(Debug)]
 pub(crate) enum Reply {
     Message(Message),
     Prepared(PreparedMessage),
@@ -71,7 +72,7 @@ pub(crate) enum Target {
 }
 
 impl Reply {
-    fn message(&self) -> &Message {
+    pub(crate) fn message(&self) -> &Message {
         match self {
             Self::Message(message) => message,
             Self::Prepared(prepared) => prepared.message(),

@@ -22,6 +22,29 @@ pub enum Message {
     Binary(Bytes),
 }
 
+/// The kind of a message: the opcode of its first frame (RFC 6455 §5.6).
+// Exhaustive, like `Message`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// UTF-8 text.
+    Text,
+    /// Bytes.
+    Binary,
+}
+
+/// A piece of an incoming message that is received [in pieces](crate::Driver::stream_messages).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MessageChunk {
+    /// The kind of the message.
+    pub kind: MessageKind,
+    /// The next bytes of the payload. A text may be cut inside a character; its bytes so far are the beginning of UTF-8. The first
+    /// chunk and the last may be empty.
+    pub data: Bytes,
+    /// Whether the message ends with this chunk.
+    pub is_final: bool,
+}
+
 /// A message borrowed from a buffer.
 // Exhaustive, like `Message`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +53,14 @@ pub enum MessageRef<'a> {
     Text(&'a str),
     /// Bytes.
     Binary(&'a [u8]),
+}
+
+impl MessageChunk {
+    /// Creates the only chunk of a message that was received whole.
+    #[must_use]
+    pub fn whole(message: Message) -> Self {
+        Self { kind: message.kind(), data: message.into_bytes(), is_final: true }
+    }
 }
 
 impl Message {
@@ -41,6 +72,15 @@ impl Message {
     /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
+    }
+
+    /// Returns the kind of the message.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
     }
 
     /// Returns the length in bytes.

@@ -328,6 +328,25 @@ impl Validator {
     }
 }
 
+/// Replaces what is not UTF-8 in a text that arrives in pieces, as [`Utf8Bytes::replacing_invalid`] does for a whole one.
+#[derive(Debug, Default)]
+pub(crate) struct Replacer {
+    /// The beginning of a character whose rest has not arrived.
+    cut: Vec<u8>,
+}
+
+impl Replacer {
+    /// Returns the next piece of the text, without a character that is cut at its end.
+    pub(crate) fn feed(&mut self, piece: &[u8], is_last: bool) -> Bytes {
+        let mut bytes = std::mem::take(&mut self.cut);
+        bytes.extend_from_slice(piece);
+        if !is_last {
+            self.cut = bytes.split_off(bytes.len() - cut_character(&bytes));
+        }
+        String::from_utf8_lossy(&bytes).into_owned().into()
+    }
+}
+
 /// Returns whether the bytes, the beginning of one character, are a complete character.
 fn is_whole(character: &[u8]) -> Result<bool, InvalidUtf8> {
     match str::from_utf8(character) {
@@ -391,6 +410,18 @@ mod tests {
             let cut = bytes.slice(..len.saturating_sub(1));
             assert_eq!(Utf8Bytes::try_from(cut.clone()).is_ok(), str::from_utf8(&cut).is_ok());
             assert!(Utf8Bytes::try_from(Bytes::from([&bytes[..], b"\xff"].concat())).is_err());
+        }
+    }
+
+    #[test]
+    fn replacement_in_pieces_is_that_of_the_whole() {
+        for bytes in sequences(4) {
+            let whole = String::from_utf8_lossy(&bytes);
+            for cut in 0..=bytes.len() {
+                let mut replacer = Replacer::default();
+                let pieces = [replacer.feed(&bytes[..cut], false), replacer.feed(&bytes[cut..], true)].concat();
+                assert_eq!(pieces, whole.as_bytes(), "{bytes:x?} cut at {cut}");
+            }
         }
     }
 

@@ -1,28 +1,48 @@
 use bytes::BytesMut;
 use websocket_driver_extensions::Rsv;
 
+use super::frame::{Header, Opcode};
+use super::stream::Stream;
 use crate::framing::copy::append;
 
-/// A fragmented message whose end is still to come: one buffer, however many fragments (RFC 6455 §5.4).
+/// A message that is received in more than one piece (RFC 6455 §5.4).
 #[derive(Debug)]
 pub(crate) struct Assembler {
+    /// Whether its first frame has begun. If it has not, the next message is to be received in pieces.
+    pub(crate) is_begun: bool,
     pub(crate) is_text: bool,
-    /// Of the first fragment.
+    /// The bits of the first frame.
     pub(crate) rsv: Rsv,
-    data: BytesMut,
+    /// The message so far, in one buffer, however many fragments. Empty if the message is handed out in pieces, unless an
+    /// extension needs all of it.
+    pub(crate) data: BytesMut,
     fragments: usize,
+    /// Set if the message is handed out in pieces.
+    pub(crate) stream: Option<Stream>,
 }
 
 impl Assembler {
-    /// Begins a message whose first fragment has this length: with room for more of that size, as messages are mostly cut
-    /// into equal parts.
-    pub(crate) fn new(is_text: bool, rsv: Rsv, len: usize) -> Self {
-        let room = len.saturating_mul(16).min(64 * 1024).max(len);
-        Self { is_text, rsv, data: BytesMut::with_capacity(room), fragments: 0 }
+    /// Begins a message with its first frame, with room for more of that size, as most messages are cut into equal parts.
+    pub(crate) fn new(first: Header) -> Self {
+        let room = first.len.saturating_mul(16).min(64 * 1024).max(first.len);
+        let mut message = Self { data: BytesMut::with_capacity(room), ..Self::awaited(None) };
+        message.begin(first);
+        message
     }
 
-    /// Adds a fragment, and gives it where it is now: a copy, since the read buffer that it stands in is soon needed for the
-    /// next ones.
+    /// Waits for a message to be handed out in pieces.
+    pub(crate) fn awaited(stream: Option<Stream>) -> Self {
+        Self { is_begun: false, is_text: false, rsv: Rsv::NONE, data: BytesMut::new(), fragments: 0, stream }
+    }
+
+    pub(crate) fn begin(&mut self, first: Header) {
+        self.is_begun = true;
+        self.is_text = first.opcode == Opcode::Text;
+        self.rsv = first.rsv;
+    }
+
+    /// Appends a fragment, and returns its copy. It is copied because the read buffer that it is in is soon needed for the next
+    /// ones.
     pub(crate) fn push(&mut self, fragment: &[u8]) -> &mut [u8] {
         self.fragments += 1;
         let start = self.data.len();
@@ -30,17 +50,19 @@ impl Assembler {
         &mut self.data[start..]
     }
 
+    /// The number of fragments that are assembled.
     pub(crate) fn fragments(&self) -> usize {
         self.fragments
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.data.len()
+    /// The number of bytes received.
+    pub(crate) fn len(&self) -> u64 {
+        self.stream.as_ref().map_or(self.data.len() as u64, |stream| stream.received)
     }
 
-    /// The bytes it holds, room that is not used yet among them.
+    /// The bytes that it holds, including room that is not used yet.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.data.capacity()
+        size_of::<Self>() + self.data.capacity() + self.stream.as_ref().map_or(0, |stream| stream.piece.len())
     }
 
     pub(crate) fn finish(self) -> BytesMut {

@@ -61,10 +61,10 @@ pub(crate) struct Expect {
     pub(crate) is_opaque: bool,
     /// Whether frames are masked, as a client's are.
     pub(crate) masked: bool,
-    pub(crate) max_frame_size: usize,
+    pub(crate) max_frame_size: u64,
     /// The bytes of the message so far.
-    pub(crate) message_size: usize,
-    pub(crate) max_message_size: usize,
+    pub(crate) message_size: u64,
+    pub(crate) max_message_size: u64,
 }
 
 impl Header {
@@ -151,18 +151,23 @@ fn judge_first(first: u8, expect: Expect) -> Result<Opcode, ProtocolError> {
 #[inline]
 fn judge_length(len: u64, opcode: Opcode, is_opaque: bool, expect: Expect) -> Result<usize, ProtocolError> {
     if !opcode.is_control() {
-        if len > expect.max_frame_size as u64 {
-            return Err(ProtocolError::FrameTooBig { size: len, limit: expect.max_frame_size });
+        if len > expect.max_frame_size {
+            return Err(ProtocolError::FrameTooBig { size: len, limit: reported(expect.max_frame_size) });
         }
-        let size = len.saturating_add(expect.message_size as u64);
+        let size = len.saturating_add(expect.message_size);
         // What cannot be compressed grows a little. How much comes out of it is held against the limit exactly.
         let slack = if is_opaque { expect.max_message_size / 8 + 1024 } else { 0 };
-        if size > expect.max_message_size.saturating_add(slack) as u64 {
-            return Err(ProtocolError::MessageTooBig { size, limit: expect.max_message_size });
+        if size > expect.max_message_size.saturating_add(slack) {
+            return Err(ProtocolError::MessageTooBig { size, limit: reported(expect.max_message_size) });
         }
     }
-    // Within a limit that is a usize.
-    Ok(len as usize)
+    // The limit of a message that is received in pieces may be larger than a usize on 32-bit targets.
+    usize::try_from(len).map_err(|_| ProtocolError::FrameTooBig { size: len, limit: usize::MAX })
+}
+
+/// A limit as it is reported.
+pub(crate) fn reported(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Writes the header of a frame, the only one of its message, into `buf`, and gives what was written.
@@ -189,6 +194,22 @@ pub(crate) fn encode(opcode: Opcode, rsv: Rsv, len: usize, mask: Option<[u8; 4]>
         buf[1] |= 0x80;
         buf[end..end + 4].copy_from_slice(&mask);
         end += 4;
+    }
+    &buf[..end]
+}
+
+/// As [`encode`], of a frame that is not the only one of its message.
+pub(crate) fn encode_fragment(
+    is_final: bool,
+    opcode: Opcode,
+    rsv: Rsv,
+    len: usize,
+    mask: Option<[u8; 4]>,
+    buf: &mut [u8; MAX_HEADER],
+) -> &[u8] {
+    let end = encode(opcode, rsv, len, mask, buf).len();
+    if !is_final {
+        buf[0] &= 0x7f;
     }
     &buf[..end]
 }

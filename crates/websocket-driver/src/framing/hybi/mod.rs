@@ -2,6 +2,9 @@
 
 mod assembler;
 mod frame;
+pub(crate) mod outgoing;
+mod stream;
+mod streaming;
 
 use std::convert::Infallible;
 use std::num::NonZeroU16;
@@ -40,7 +43,8 @@ const MAX_CONTROL_FRAME: usize = MAX_CONTROL + 6;
 pub(crate) struct Hybi {
     /// The frame whose header was taken off the input and whose payload is still coming.
     current: Option<Current>,
-    /// Boxed, since few messages are fragmented and every connection has a place for one.
+    /// A message that is received in more than one piece, or is to be handed out in pieces. Boxed, since few messages are, and
+    /// every connection has a place for one.
     message: Option<Box<Assembler>>,
     /// Of the text message that is coming in more than one piece.
     utf8: Validator,
@@ -87,6 +91,9 @@ impl Hybi {
         settings: &Settings,
         allowance: &mut Allowance,
     ) -> Result<Option<Event>, ProtocolError> {
+        if self.is_streaming() {
+            return self.poll_stream(input, settings, allowance);
+        }
         while !allowance.is_exhausted() {
             let Some(Current { header, seen }) = self.next_header(input, settings)? else {
                 return Ok(None);
@@ -118,9 +125,10 @@ impl Hybi {
             Ok(None) => return false,
             Err(_) => return true,
         };
+        let is_piece = self.is_streaming() && !current.header.opcode.is_control() && !input.is_empty();
         let is_whole = input.len() >= current.header.len;
         self.current = Some(current);
-        is_whole
+        is_whole || is_piece
     }
 
     /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
@@ -137,7 +145,10 @@ impl Hybi {
 
     /// How many bytes are missing of the frame that is coming, as far as that is known.
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
-        self.current.as_ref().map_or(0, |current| current.header.len.saturating_sub(input.len()))
+        // What is handed out in pieces needs no room for more than one.
+        let current =
+            self.current.as_ref().filter(|current| !self.is_streaming() || current.header.opcode.is_control());
+        current.map_or(0, |current| current.header.len.saturating_sub(input.len()))
     }
 
     /// The bytes held by what is under way, and by the extensions.
@@ -342,17 +353,27 @@ impl Hybi {
     }
 
     fn expect(&self, settings: &Settings) -> Expect {
-        Expect {
-            continuation: self.message.is_some(),
-            is_opaque: self.pipeline.as_ref().is_some_and(|pipeline| {
-                pipeline.transforms(self.message.as_ref().map_or(Rsv::NONE, |message| message.rsv))
-            }),
+        let message = self.message.as_deref();
+        let mut expect = Expect {
+            continuation: false,
+            is_opaque: self
+                .pipeline
+                .as_ref()
+                .is_some_and(|pipeline| pipeline.transforms(message.map_or(Rsv::NONE, |message| message.rsv))),
             masked: self.role == Role::Server,
             rsv: self.pipeline.as_ref().map_or(Rsv::NONE, |pipeline| pipeline.rsv()),
-            max_frame_size: settings.max_frame_size,
-            message_size: self.message.as_ref().map_or(0, |message| message.len()),
-            max_message_size: settings.max_message_size,
+            max_frame_size: settings.max_frame_size as u64,
+            message_size: 0,
+            max_message_size: settings.max_message_size as u64,
+        };
+        if let Some(message) = message {
+            expect.continuation = message.is_begun;
+            expect.message_size = message.len();
+            if let Some(stream) = &message.stream {
+                (expect.max_frame_size, expect.max_message_size) = (stream.limit, stream.limit);
+            }
         }
+        expect
     }
 
     /// Unmasks and checks what has come of a text that is not whole yet, so that it fails at its first wrong byte
@@ -410,9 +431,7 @@ impl Hybi {
         settings: &Settings,
     ) -> Result<Option<Event>, ProtocolError> {
         let is_text = self.is_text(header);
-        let message = self
-            .message
-            .get_or_insert_with(|| Box::new(Assembler::new(header.opcode == Opcode::Text, header.rsv, header.len)));
+        let message = self.message.get_or_insert_with(|| Box::new(Assembler::new(header)));
         // Copied first, so that the read buffer, which is soon read into again, is not written to.
         let fragment = message.push(&input[..header.len]);
         apply_mask(&mut fragment[seen..], header.mask, seen);
@@ -462,7 +481,7 @@ impl Hybi {
         if let Some(pipeline) = &mut self.pipeline
             && pipeline.transforms(rsv)
         {
-            payload = decode(pipeline, is_text, rsv, payload, settings)?;
+            payload = decode(pipeline, is_text, rsv, payload, settings.max_message_size, settings)?;
         } else if !self.utf8.is_complete() {
             // A text may not end inside a character.
             replaced(&mut self.utf8, settings)?;
@@ -477,6 +496,7 @@ fn decode(
     is_text: bool,
     rsv: Rsv,
     data: Bytes,
+    limit: usize,
     settings: &Settings,
 ) -> Result<Bytes, ProtocolError> {
     let mut utf8 = Validator::default();
@@ -486,7 +506,7 @@ fn decode(
     };
     let mut message = extensions::Message::new(is_text, data);
     message.rsv = rsv;
-    pipeline.decode(&mut message, settings.max_message_size, &mut inspect)?;
+    pipeline.decode(&mut message, limit, &mut inspect)?;
     Ok(message.data)
 }
 

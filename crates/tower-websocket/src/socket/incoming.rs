@@ -1,0 +1,123 @@
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use websocket_driver::{Event, MessageChunk, MessageKind};
+
+use crate::error::Error;
+use crate::socket::WebSocket;
+use crate::transport::upgraded::Upgraded;
+
+/// A message that is received while it arrives, from [`WebSocket::recv_stream`]. It is read by [`chunk`](Self::chunk) or as an
+/// [`AsyncRead`] and [`AsyncBufRead`], whose end is the end of the message.
+///
+/// It holds no more of the message than one chunk, and reads no more from the transport before that is consumed. While a chunk is
+/// waited for, pings are answered.
+///
+/// An end of the connection within the message is an error, [`Error::Interrupted`], so that a message that was cut off is not
+/// taken for a complete one. As an `AsyncRead` it reports errors of the protocol as [`io::ErrorKind::InvalidData`], and that one as
+/// [`io::ErrorKind::UnexpectedEof`].
+///
+/// If it is dropped before its end, the socket reads and discards the rest before the next message, up to the limit of the
+/// message. To avoid that, close the connection.
+pub struct IncomingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
+    socket: &'a mut WebSocket<T>,
+    kind: MessageKind,
+    chunk: Bytes,
+    is_complete: bool,
+}
+
+impl<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> IncomingMessage<'a, T> {
+    pub(super) fn new(socket: &'a mut WebSocket<T>, first: MessageChunk) -> Self {
+        Self { socket, kind: first.kind, chunk: first.data, is_complete: first.is_final }
+    }
+
+    /// Returns the kind of the message.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Receives the next bytes of the message, at least one, or `None` at its end. A chunk is as long as what was received at
+    /// once, usually up to 128 KiB, or up to 64 KiB if it was decompressed.
+    ///
+    /// A text may be cut inside a character. All of it is UTF-8, or the connection fails: see
+    /// [`read_to_string`](tokio::io::AsyncReadExt::read_to_string) and [`lines`](tokio::io::AsyncBufReadExt::lines).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Interrupted`] if the connection ends before the message does, [`Error::Io`], and [`Error::Protocol`]: the message
+    /// is longer than its limit, for example, or not UTF-8. The chunks before the error have been returned.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no chunk is lost.
+    pub fn chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>, Error>> + '_ {
+        poll_fn(|cx| {
+            ready!(self.poll_chunk(cx))?;
+            let chunk = std::mem::take(&mut self.chunk);
+            Poll::Ready(Ok(Some(chunk).filter(|chunk| !chunk.is_empty())))
+        })
+    }
+
+    /// Waits for a chunk, which is empty only at the end of the message.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while self.chunk.is_empty() && !self.is_complete {
+            match ready!(self.socket.0.poll_next_event(cx)) {
+                Some(Ok(Event::Chunk(chunk))) => {
+                    self.chunk = chunk.data;
+                    self.is_complete = chunk.is_final;
+                }
+                Some(Ok(Event::Error(error))) => return Poll::Ready(Err(error.into())),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Err(Error::Interrupted)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for IncomingMessage<'_, T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let available = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let read = available.len().min(buf.remaining());
+        buf.put_slice(&available[..read]);
+        self.consume(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncBufRead for IncomingMessage<'_, T> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_chunk(cx))?;
+        Poll::Ready(Ok(&this.chunk))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        self.chunk.advance(amount);
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for IncomingMessage<'_, T> {
+    fn drop(&mut self) {
+        if !self.is_complete {
+            self.socket.0.skip_message();
+        }
+    }
+}
+
+/// Without the message, which may be confidential.
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> fmt::Debug for IncomingMessage<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingMessage")
+            .field("kind", &self.kind)
+            .field("is_complete", &self.is_complete)
+            .finish_non_exhaustive()
+    }
+}
