@@ -44,10 +44,10 @@ pub enum NatsBackendError {
     },
     /// The client rejected the message, for example because it is larger than `max_payload` of the
     /// server.
-    #[error("NATS client refused the message")]
+    #[error("message refused by the NATS client")]
     Publish(#[source] async_nats::PublishError),
     /// The client rejected the subscription.
-    #[error("NATS client refused the subscription")]
+    #[error("subscription refused by the NATS client")]
     Subscribe(#[source] async_nats::SubscribeError),
     /// The connection was lost before the server confirmed. The server may have the message
     /// nevertheless.
