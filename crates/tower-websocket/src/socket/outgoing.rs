@@ -17,7 +17,7 @@ use crate::transport::upgraded::Upgraded;
 /// The bytes of one write that become a fragment. More fragments leave more places for pings and a close.
 const FRAGMENT: usize = 64 * 1024;
 
-/// A message that is sent in fragments while it is made, from [`WebSocket::send_stream`] or
+/// A message that is sent in fragments while it is made, from [`WebSocket::send_stream`](crate::WebSocket::send_stream) or
 /// [`WebSocketSender::send_stream`](crate::WebSocketSender::send_stream). It is written to by [`write_chunk`](Self::write_chunk) or
 /// as an [`AsyncWrite`], and must be ended by [`finish`](Self::finish), or `shutdown`, which is the same.
 ///
