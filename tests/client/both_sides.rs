@@ -128,8 +128,8 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn perform(driver: &mut Driver, act: &Act) {
     match act {
-        Act::Text(text) => driver.text(text.clone()).unwrap(),
-        Act::Binary(bytes) => driver.binary(bytes.clone()).unwrap(),
+        Act::Text(text) => driver.send(text.clone()).unwrap(),
+        Act::Binary(bytes) => driver.send(bytes.clone()).unwrap(),
         Act::Ping(data) => driver.send_ping(data.clone()).unwrap(),
     }
 }

@@ -165,8 +165,8 @@ fn server_cannot_inflate_beyond_the_limit_of_the_client() {
         with(Config::server(), PermessageDeflate::new()),
         usize::MAX,
     );
-    server.binary(vec![0; 10_000]).unwrap();
-    server.binary(vec![0; 10_001]).unwrap();
+    server.send(vec![0; 10_000]).unwrap();
+    server.send(vec![0; 10_001]).unwrap();
     let (at_client, at_server) = pump_in(&mut client, &mut server, &[usize::MAX]);
     assert_eq!(at_client[0], Event::Message(Message::binary(vec![0; 10_000])));
     assert!(matches!(&at_client[1..], [Event::Error(_), Event::Close(close)] if close.code == 1009));

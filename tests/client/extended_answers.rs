@@ -26,12 +26,12 @@ fn with(mut response: Response<Bytes>, headers: &[(&'static str, &str)]) -> Resp
 fn refused(config: ClientConfig, response: Response<Bytes>) -> (ResponseError, u16) {
     let name = format!("{response:?}");
     let mut client = asked(config);
-    client.driver.text("never").unwrap();
+    client.driver.send("never").unwrap();
     client.driver.receive_response(response).expect("an answer is waited for");
     let refusal = refusal(&name, &client.events());
     assert!(client.driver.is_closed() && !client.driver.expects_eof(), "{name}");
     assert_eq!(client.written(), b"", "{name}");
-    assert_eq!(client.driver.text("late"), Err(SendError::Closed), "{name}");
+    assert_eq!(client.driver.send("late"), Err(SendError::Closed), "{name}");
     refusal
 }
 
@@ -149,7 +149,7 @@ fn extension_must_have_been_offered() {
 fn negotiated_extension_is_used() {
     for agrees in [true, false] {
         let mut client = asked(config().extension(PermessageDeflate::new()).unwrap());
-        client.driver.text("a".repeat(1000)).unwrap();
+        client.driver.send("a".repeat(1000)).unwrap();
         let headers = [("sec-websocket-extensions", "permessage-deflate")];
         client.driver.receive_response(with(status(200), if agrees { &headers } else { &[] })).unwrap();
         assert_eq!(client.events(), [Event::Open]);
@@ -162,13 +162,13 @@ fn negotiated_extension_is_used() {
 #[test]
 fn messages_sent_before_the_open_follow_it_masked_and_in_order() {
     let mut client = Client::new(config());
-    client.driver.text("before the request").unwrap();
+    client.driver.send("before the request").unwrap();
     client.driver.extended_connect().unwrap();
     client.driver.send_ping("a ping").unwrap();
-    client.driver.binary(vec![7; 20_000]).unwrap();
+    client.driver.send(vec![7; 20_000]).unwrap();
     assert_eq!((client.events(), client.written()), (vec![], vec![]), "nothing goes out before the answer");
     client.driver.receive_response(status(200)).unwrap();
-    client.driver.text("last").unwrap();
+    client.driver.send("last").unwrap();
     assert_eq!(client.events(), [Event::Open]);
     let frames = client.frames();
     assert!(frames.iter().map(|frame| frame.key).eq((0..4).map(mask)));
@@ -191,7 +191,7 @@ fn frames_before_the_response_are_returned_after_it() {
 #[test]
 fn stream_that_ends_before_the_response_is_a_refusal() {
     let mut client = asked(config());
-    client.driver.text("never").unwrap();
+    client.driver.send("never").unwrap();
     let (error, code) = refusal("ended", &client.eof());
     assert_eq!((error.fault, error.status, code), (ResponseFault::Ended, None, 1006));
     assert!(client.driver.receive_response(status(200)).is_err());

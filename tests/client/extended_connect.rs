@@ -169,7 +169,7 @@ fn response_is_accepted_once_and_only_when_expected() {
     *refusal.status_mut() = StatusCode::FORBIDDEN;
     assert_eq!(client.driver.receive_response(refusal), Err(UsageError::NotRequested));
     assert_eq!(client.events(), [], "and still open");
-    client.driver.text("hello").unwrap();
+    client.driver.send("hello").unwrap();
 }
 
 #[test]

@@ -19,20 +19,20 @@ fn masked_text_matches_the_specification() {
         _ => bytes.copy_from_slice(&NONCE),
     });
     let mut client = Client::open_with(config);
-    client.driver.text("Hello").unwrap();
+    client.driver.send("Hello").unwrap();
     assert_eq!(client.written(), [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
 }
 
 #[test]
 fn every_frame_is_masked_with_the_next_key_of_the_configuration() {
     let mut client = Client::open();
-    client.driver.text("text").unwrap();
+    client.driver.send("text").unwrap();
     client.driver.send_ping("ping").unwrap();
     client.driver.send_pong("pong").unwrap();
-    client.driver.text("").unwrap();
+    client.driver.send("").unwrap();
     assert_eq!(client.feed(Frame::ping("asked").unmasked().bytes()), [Event::Ping("asked".into())]);
-    client.driver.binary(vec![0; 300]).unwrap();
-    client.driver.binary(vec![1; 70_000]).unwrap();
+    client.driver.send(vec![0; 300]).unwrap();
+    client.driver.send(vec![1; 70_000]).unwrap();
     client.driver.start_close(CloseCode::NORMAL, "bye").unwrap();
     let expected: [(u8, &[u8]); 8] = [
         (0x81, b"text"),
@@ -75,13 +75,13 @@ fn frames_take_four_random_bytes_and_connections_sixteen() {
     });
     let mut client = Client::new(config);
     assert_eq!(*taken.lock().unwrap(), [16]);
-    client.driver.text("early").unwrap();
+    client.driver.send("early").unwrap();
     client.driver.start().unwrap();
     assert_eq!(*taken.lock().unwrap(), [16], "the key of a frame is taken when it is written");
     drop(client);
     let mut client = Client::open();
-    client.driver.text("x").unwrap();
-    client.driver.binary(vec![0; 100_000]).unwrap();
+    client.driver.send("x").unwrap();
+    client.driver.send(vec![0; 100_000]).unwrap();
     assert_eq!(client.frames().iter().map(|frame| frame.key).collect::<Vec<_>>(), [mask(0), mask(1)]);
 }
 
@@ -93,7 +93,7 @@ fn default_keys_are_unpredictable() {
         let (driver, _) = open(Config::client(), Config::server(), usize::MAX);
         let mut client = Client { driver };
         for _ in 0..250 {
-            client.driver.text("Hello").unwrap();
+            client.driver.send("Hello").unwrap();
         }
         all.extend(client.frames().into_iter().map(|frame| frame.key));
     }
@@ -109,7 +109,7 @@ fn default_keys_are_unpredictable() {
 fn lengths_are_in_their_shortest_form() {
     for (length, header) in [(0, 6), (125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
         let mut client = Client::open();
-        client.driver.binary(vec![b'x'; length]).unwrap();
+        client.driver.send(vec![b'x'; length]).unwrap();
         let written = client.written();
         assert_eq!(written.len(), header + length);
         assert_eq!(client_frames(&written)[0].payload, vec![b'x'; length]);

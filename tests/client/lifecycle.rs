@@ -9,17 +9,17 @@ use crate::session::{Client, Reply, closed, config, failed, mask, refusal, text}
 #[test]
 fn messages_sent_before_the_open_follow_it_in_order() {
     let mut client = Client::new(config());
-    client.driver.text("before the start").unwrap();
+    client.driver.send("before the start").unwrap();
     client.driver.send_ping("a ping").unwrap();
     assert_eq!(client.written(), b"", "nothing goes out before the request");
     client.driver.start().unwrap();
-    client.driver.binary(vec![7; 10_000]).unwrap();
+    client.driver.send(vec![7; 10_000]).unwrap();
     client.driver.send_pong("a pong").unwrap();
     let request = client.written();
     assert!(request.starts_with(b"GET ") && request.ends_with(b"\r\n\r\n"), "nor with it");
     client.feed(&Reply::right().bytes()[..20]);
     assert_eq!(client.written(), b"", "nor before the answer");
-    client.driver.text("last").unwrap();
+    client.driver.send("last").unwrap();
     assert_eq!(client.feed(&Reply::right().bytes()[20..]), [Event::Open]);
     let frames = client.frames();
     assert!(frames.iter().map(|frame| frame.key).eq((0..5).map(mask)));
@@ -35,8 +35,8 @@ fn messages_sent_before_the_open_follow_it_in_order() {
 fn messages_waiting_for_the_open_are_bounded_and_checked() {
     let mut client = Client::new(config().max_output(1000));
     assert_eq!(client.driver.send_ping(vec![0; 126]), Err(SendError::ControlTooLong));
-    client.driver.binary(vec![0; 1000]).unwrap();
-    assert_eq!(client.driver.text("more"), Err(SendError::OutputFull));
+    client.driver.send(vec![0; 1000]).unwrap();
+    assert_eq!(client.driver.send("more"), Err(SendError::OutputFull));
     client.driver.start().unwrap();
     client.written();
     assert_eq!(client.feed(Reply::right().bytes()), [Event::Open]);
@@ -47,14 +47,14 @@ fn messages_waiting_for_the_open_are_bounded_and_checked() {
 fn close_before_the_open_ends_it_at_once() {
     for started in [false, true] {
         let mut client = if started { Client::started(config()) } else { Client::new(config()) };
-        client.driver.text("never").unwrap();
+        client.driver.send("never").unwrap();
         client.driver.start_close(CloseCode::GOING_AWAY, "changed my mind").unwrap();
         assert_eq!(client.events(), [closed(1001, "changed my mind")]);
         assert!(client.driver.is_closed() && !client.driver.expects_eof());
         assert_eq!(client.written(), b"");
         assert_eq!(client.feed(Reply::right().then(b"\x81\x01x")), []);
         assert_eq!(client.eof(), []);
-        assert_eq!(client.driver.text("late"), Err(SendError::Closed));
+        assert_eq!(client.driver.send("late"), Err(SendError::Closed));
         assert!(client.driver.start().is_err());
         assert_eq!(client.written(), b"");
     }
@@ -80,7 +80,7 @@ fn client_closes_and_waits_for_the_end_of_the_transport() {
         client.driver.start_close(CloseCode::ABNORMAL, ""),
         Err(SendError::InvalidCloseCode(CloseCode::ABNORMAL))
     );
-    assert_eq!(client.driver.text("late"), Err(SendError::Closed));
+    assert_eq!(client.driver.send("late"), Err(SendError::Closed));
     assert_eq!(client.driver.send_ping("late"), Err(SendError::Closed));
     // Messages in flight are still received, but pings are not answered any more.
     let under_way = [Frame::text("under way").unmasked().bytes(), Frame::ping("x").unmasked().bytes()].concat();
@@ -109,7 +109,7 @@ fn server_closes_and_the_client_answers_with_the_same_code_and_waits() {
         assert_eq!(client.sent(), [(8, answer.to_vec())]);
         assert!(client.driver.is_closed() && client.driver.expects_eof());
         client.driver.start_close(CloseCode::NORMAL, "").unwrap();
-        assert_eq!(client.driver.text("late"), Err(SendError::Closed));
+        assert_eq!(client.driver.send("late"), Err(SendError::Closed));
         assert_eq!(client.written(), b"");
         assert_eq!(client.eof(), []);
         assert!(!client.driver.expects_eof());
@@ -184,7 +184,7 @@ fn messages_that_arrived_with_the_end_are_returned_first() {
 fn transport_that_ends_before_the_response_is_a_refusal() {
     for started in [false, true] {
         let mut client = if started { Client::started(config()) } else { Client::new(config()) };
-        client.driver.text("never").unwrap();
+        client.driver.send("never").unwrap();
         let (error, code) = refusal("ended", &client.eof());
         assert_eq!((error.fault, code), (ResponseFault::Ended, 1006));
         assert_eq!(client.written(), b"");
@@ -195,7 +195,7 @@ fn transport_that_ends_before_the_response_is_a_refusal() {
 #[test]
 fn messages_queued_for_a_refused_connection_are_dropped() {
     let mut client = Client::started(config());
-    client.driver.text("secret").unwrap();
+    client.driver.send("secret").unwrap();
     client.feed(Reply::status("403 Forbidden").with("Content-Length", "0").bytes());
     assert_eq!(client.written(), b"");
 }

@@ -170,7 +170,7 @@ fn acceptable_responses_open_the_connection_and_it_inflates() {
 fn server_without_extensions_receives_nothing_compressed() {
     let (mut client, events) = answered(with(PermessageDeflate::new().threshold(0)), &[]);
     assert_eq!(events, [Event::Open]);
-    client.driver.text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
+    client.driver.send("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
     assert_eq!(client.frames()[0].first, 0x81);
     let events = client.feed(Frame::text(HELLO).rsv(0x40).unmasked().bytes());
     assert!(matches!(events[..], [Event::Error(websocket_driver::ProtocolError::ReservedBits), _]), "{events:?}");

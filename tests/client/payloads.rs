@@ -132,11 +132,11 @@ fn large_payloads_are_separate_segments_and_keep_their_order() {
     let mut client = Client::open_with(config().max_output(usize::MAX));
     let large = BytesMut::from(&pattern(OWN_SEGMENT)[..]).freeze();
     let (address, length) = (large.as_ptr(), large.len());
-    client.driver.text("before").unwrap();
-    client.driver.binary(large).unwrap();
-    client.driver.text("behind").unwrap();
-    client.driver.binary(pattern(OWN_SEGMENT - 1)).unwrap();
-    client.driver.binary(pattern(40_000)).unwrap();
+    client.driver.send("before").unwrap();
+    client.driver.send(large).unwrap();
+    client.driver.send("behind").unwrap();
+    client.driver.send(pattern(OWN_SEGMENT - 1)).unwrap();
+    client.driver.send(pattern(40_000)).unwrap();
     let output = client.driver.output();
     let mut slices = [IoSlice::new(&[]); 8];
     let count = output.chunks_vectored(&mut slices);
@@ -160,11 +160,11 @@ fn large_payloads_are_separate_segments_and_keep_their_order() {
 #[test]
 fn output_is_bounded_for_a_client() {
     let mut client = Client::open_with(config().max_output(1000));
-    client.driver.binary(vec![0; 2000]).unwrap();
+    client.driver.send(vec![0; 2000]).unwrap();
     assert!(client.driver.is_output_full());
-    assert_eq!(client.driver.text("more"), Err(SendError::OutputFull));
+    assert_eq!(client.driver.send("more"), Err(SendError::OutputFull));
     assert_eq!(client.driver.send_ping("more"), Err(SendError::OutputFull));
     assert_eq!(client.frames().len(), 1);
-    client.driver.text("more").unwrap();
+    client.driver.send("more").unwrap();
     assert_eq!(client.frames()[0].key, mask(1), "what was refused took no key");
 }

@@ -195,7 +195,7 @@ fn driver_keeps_its_state() {
     let url = uri("ws://user:secret@example.com/chat");
     let mut driver = Driver::client(&url, config().protocols(["a"])).unwrap();
     driver.set_header(header::ORIGIN, HeaderValue::from_static("x")).unwrap();
-    driver.text("early").unwrap();
+    driver.send("early").unwrap();
     let mut proxy = Proxy::new(driver, &url, &uri("http://proxy.example")).unwrap();
     proxy.start();
     let head = written(&mut proxy);

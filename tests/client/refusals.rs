@@ -183,7 +183,7 @@ fn refusal_is_reported_with_all_details() {
         assert_eq!(client.driver.close_frame().map(|close| close.code.into()), Some(told), "{name}");
         assert!(client.driver.response().is_none(), "{name}");
         assert_eq!((client.driver.version(), client.driver.protocol()), (None, None), "{name}");
-        assert_eq!(client.driver.text("late"), Err(SendError::Closed), "{name}");
+        assert_eq!(client.driver.send("late"), Err(SendError::Closed), "{name}");
         assert_eq!(client.feed(Reply::right().bytes()), [], "{name}: once refused it stays refused");
     }
 }

@@ -90,8 +90,8 @@ fn lent_empty_buffer_is_not_charged() {
 fn output_is_charged_until_it_is_written() {
     for version in VERSIONS {
         let (mut session, budget, idle) = open(version, Config::server());
-        session.driver.text("x".repeat(100 * KIB)).unwrap();
-        session.driver.text("short").unwrap();
+        session.driver.send("x".repeat(100 * KIB)).unwrap();
+        session.driver.send("short").unwrap();
         session.driver.charge();
         assert!(budget.used() >= idle + 100 * KIB, "{version}: {}", budget.used());
         let output = session.driver.output();
@@ -109,12 +109,12 @@ fn output_is_charged_until_it_is_written() {
 fn messages_sent_before_the_handshake_are_charged() {
     let budget = Budget::new(1 << 30);
     let mut session = Session::reading(Config::server().budget(&budget));
-    session.driver.text("x".repeat(100 * KIB)).unwrap();
+    session.driver.send("x".repeat(100 * KIB)).unwrap();
     session.events();
     assert!(budget.used() >= 100 * KIB, "{}", budget.used());
     let mut client = Driver::client(&"ws://example.com/".parse().unwrap(), Config::client().budget(&budget)).unwrap();
     let before = budget.used();
-    client.text("x".repeat(100 * KIB)).unwrap();
+    client.send("x".repeat(100 * KIB)).unwrap();
     client.poll_event();
     assert!(budget.used() >= before + 100 * KIB, "{}", budget.used());
     drop((session, client));
@@ -126,7 +126,7 @@ fn deflate_memory_is_charged() {
     let budget = Budget::new(1 << 30);
     let mut session = compressed(&budget);
     let idle = budget.used();
-    session.driver.text("hello ".repeat(100)).unwrap();
+    session.driver.send("hello ".repeat(100)).unwrap();
     session.written();
     session.driver.charge();
     let deflating = budget.used();
@@ -172,7 +172,7 @@ fn spent_budget_refuses_handshakes_with_503_and_keeps_open_connections() {
         let config = || Config::server().allow_drafts(true).budget(&budget);
         let mut session = Session::open_with(version, config());
         assert!(!budget.is_spent());
-        session.driver.text("x".repeat(64 * KIB)).unwrap();
+        session.driver.send("x".repeat(64 * KIB)).unwrap();
         session.events();
         session.driver.charge();
         assert!(budget.is_spent());
@@ -188,7 +188,7 @@ fn spent_budget_refuses_handshakes_with_503_and_keeps_open_connections() {
         assert_eq!((answer.status, answer.all("retry-after")), (503, vec!["7"]));
         drop(reading);
         // An open connection is not affected.
-        session.driver.text("more").unwrap();
+        session.driver.send("more").unwrap();
         session.written();
         let sent = if version.is_hixie() { hixie_text("hi") } else { Frame::text("hi").bytes() };
         assert_eq!(session.feed(sent).len(), 1);
@@ -215,7 +215,7 @@ fn memory_is_bounded_for_a_single_connection() {
     session.feed(Frame::binary(vec![0; 90 * KIB]).more().bytes());
     assert!(!session.driver.is_closed());
     // Queued output counts as well.
-    session.driver.binary(vec![0; 150 * KIB]).unwrap();
+    session.driver.send(vec![0; 150 * KIB]).unwrap();
     let events = session.events();
     let Some(Event::Error(ProtocolError::TooMuchMemory { size, limit: 204_800 })) = events.first() else {
         panic!("{events:?}")

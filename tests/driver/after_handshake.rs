@@ -25,7 +25,7 @@ fn server_after_handshake_opens_at_once() {
     driver.receive(&Frame::text("hello").bytes()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Open));
     assert_eq!(driver.poll_event(), Some(Event::Message(Message::text("hello"))));
-    driver.text("hi").unwrap();
+    driver.send("hi").unwrap();
     driver.receive(&[Frame::ping("?").bytes(), Frame::close(1000, "").bytes()].concat()[..]);
     assert_eq!(driver.poll_event(), Some(Event::Ping("?".into())));
     assert!(matches!(driver.poll_event(), Some(Event::Close(close)) if close.code == CloseCode::NORMAL));
@@ -48,7 +48,7 @@ fn client_after_handshake_masks_and_waits_for_the_server_to_end() {
     let config = Config::client().random(|bytes| bytes.fill(7));
     let mut driver = Driver::after_handshake(CompletedHandshake::new(), config);
     assert_eq!((driver.poll_event(), driver.protocol()), (Some(Event::Open), None));
-    driver.text("hi").unwrap();
+    driver.send("hi").unwrap();
     assert_eq!(written(&mut driver), Frame::text("hi").mask([7; 4]).bytes());
     driver.receive(&Frame::close(1000, "").unmasked().bytes()[..]);
     assert!(matches!(driver.poll_event(), Some(Event::Close(_))));

@@ -40,7 +40,7 @@ fn server_shows_no_payload_and_no_credentials() {
         assert_eq!(driver.poll_event(), None);
         driver.receive(&handshake.bytes()[handshake.bytes().len() - 10..]);
         assert_eq!(driver.poll_event(), Some(Event::Connect));
-        driver.text("s3cret").unwrap();
+        driver.send("s3cret").unwrap();
         confirm(&driver);
         // Headers read by the library itself are marked as sensitive.
         let headers = driver.request().unwrap().headers();
@@ -48,7 +48,7 @@ fn server_shows_no_payload_and_no_credentials() {
         assert!(!headers["upgrade"].is_sensitive());
         driver.start().unwrap();
         assert_eq!(driver.poll_event(), Some(Event::Open));
-        driver.text("s3cret").unwrap();
+        driver.send("s3cret").unwrap();
         driver.receive(&Frame::text("s3cret").unmasked().bytes()[..5]);
         confirm(&driver);
     }

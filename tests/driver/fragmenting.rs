@@ -44,7 +44,7 @@ fn fragments_are_frames_of_one_message() {
         driver.flush_message().unwrap();
         driver.finish_message("end").unwrap();
         assert!(!driver.has_unfinished_message());
-        driver.text("next").unwrap();
+        driver.send("next").unwrap();
         assert_eq!(
             sent(&mut session),
             [
@@ -101,7 +101,7 @@ fn other_messages_are_refused_or_kept_until_the_message_is_finished() {
     session.driver.start_message(MessageKind::Text).unwrap();
     session.driver.send_fragment("first").unwrap();
     let driver = &mut session.driver;
-    assert_eq!(driver.text("x"), Err(SendError::MessageUnfinished));
+    assert_eq!(driver.send("x"), Err(SendError::MessageUnfinished));
     assert_eq!(driver.send_prepared(&"x".into()), Err(SendError::MessageUnfinished));
     assert_eq!(driver.send_borrowed("x"), Err(SendError::MessageUnfinished));
     assert!(!driver.send_short(&"x".into()));

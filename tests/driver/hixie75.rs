@@ -29,7 +29,7 @@ fn text_is_delimited_by_00_and_ff() {
         let mut session = Session::open(version);
         for message in ["Hello", "", "\0\u{7f}", "κόσμε", "\u{10ffff}", &"long €".repeat(10_000)] {
             assert_eq!(session.feed(hixie_text(message)), [text(message)]);
-            session.driver.text(message).unwrap();
+            session.driver.send(message).unwrap();
             assert_eq!(session.written(), hixie_text(message));
         }
         let glued = [hixie_text("a"), hixie_text(""), hixie_text("b")].concat();
@@ -92,7 +92,7 @@ fn only_text_messages_are_supported() {
     for version in HIXIE {
         let mut session = Session::open(version);
         let expected = Err(SendError::NotSupported { version: version.as_str() });
-        assert_eq!(session.driver.binary("x"), expected);
+        assert_eq!(session.driver.send(&b"x"[..]), expected);
         assert_eq!(session.driver.send_ping("x"), expected);
         assert_eq!(session.driver.send_pong("x"), expected);
         assert!(!session.driver.output().has_remaining());
@@ -103,13 +103,13 @@ fn only_text_messages_are_supported() {
 #[test]
 fn draft_75_closes_by_closing_the_transport() {
     let mut session = Session::open(Version::Hixie75);
-    session.driver.text("last").unwrap();
+    session.driver.send("last").unwrap();
     session.driver.start_close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
     assert_eq!(session.events(), [closed(1001, "not transmitted")]);
     assert!(session.driver.is_closed());
     assert_eq!(session.written(), hixie_text("last"));
     assert_eq!((session.feed(hixie_text("late")), session.eof()), (vec![], vec![]));
-    assert_eq!(session.driver.text("late"), Err(SendError::Closed));
+    assert_eq!(session.driver.send("late"), Err(SendError::Closed));
 }
 
 #[test]

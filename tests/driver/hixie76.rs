@@ -140,9 +140,9 @@ fn end_before_the_body_is_1006() {
 #[test]
 fn messages_sent_before_the_body_follow_the_digest() {
     let mut session = waiting();
-    session.driver.text("early").unwrap();
-    session.driver.text("bird").unwrap();
-    assert_eq!(session.driver.binary("no"), Err(SendError::NotSupported { version: "hixie-76" }));
+    session.driver.send("early").unwrap();
+    session.driver.send("bird").unwrap();
+    assert_eq!(session.driver.send(&b"no"[..]), Err(SendError::NotSupported { version: "hixie-76" }));
     assert_eq!(session.written(), []);
     assert_eq!(session.feed(HIXIE76_BODY), [Event::Open]);
     assert_eq!(session.written(), [&HIXIE76_DIGEST[..], &hixie_text("early"), &hixie_text("bird")].concat());
@@ -229,7 +229,7 @@ fn local_closing_frame_waits_for_its_answer() {
     session.driver.start_close(CloseCode::GOING_AWAY, "not transmitted").unwrap();
     assert_eq!(session.written(), HIXIE76_CLOSE);
     assert_eq!((session.events(), session.driver.ready_state()), (vec![], ReadyState::Closing));
-    assert_eq!(session.driver.text("late"), Err(SendError::Closed));
+    assert_eq!(session.driver.send("late"), Err(SendError::Closed));
     assert_eq!(session.driver.start_close(CloseCode::NORMAL, ""), Ok(()));
     assert_eq!(session.feed(hixie_text("under way")), [text("under way")]);
     assert_eq!(session.feed(HIXIE76_CLOSE), [closed(1005, "")]);

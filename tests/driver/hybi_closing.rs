@@ -99,7 +99,7 @@ fn input_after_a_close_is_discarded() {
     assert_eq!(session.eof(), []);
     assert!(session.driver.input().is_empty());
     assert_eq!(session.frames(), [ServerFrame::close(1001, "")]);
-    assert_eq!(session.driver.text("five"), Err(SendError::Closed));
+    assert_eq!(session.driver.send("five"), Err(SendError::Closed));
     assert_eq!(session.driver.send_ping("six"), Err(SendError::Closed));
     assert_eq!(session.driver.start_close(CloseCode::NORMAL, ""), Ok(()));
     assert_eq!(session.written(), []);
@@ -132,10 +132,10 @@ fn local_close_waits_for_its_answer_and_receives_messages_in_flight() {
 #[test]
 fn no_data_is_sent_after_a_local_close() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.text("before").unwrap();
+    session.driver.send("before").unwrap();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
-    assert_eq!(session.driver.text("behind"), Err(SendError::Closed));
-    assert_eq!(session.driver.binary("behind"), Err(SendError::Closed));
+    assert_eq!(session.driver.send(&b"behind"[..]), Err(SendError::Closed));
+    assert_eq!(session.driver.send("behind"), Err(SendError::Closed));
     assert_eq!(session.driver.send_ping("behind"), Err(SendError::Closed));
     assert_eq!(session.driver.send_pong("behind"), Err(SendError::Closed));
     assert_eq!(session.driver.start_close(CloseCode::GOING_AWAY, "second"), Ok(()));
@@ -154,7 +154,7 @@ fn ping_during_a_local_close_is_reported_and_not_answered() {
 fn pong_waiting_for_room_is_not_written_after_a_close() {
     for ours in [true, false] {
         let mut session = Session::open(Version::Hybi13);
-        session.driver.binary(vec![0; 100_000]).unwrap();
+        session.driver.send(vec![0; 100_000]).unwrap();
         session.feed(Frame::ping("held").bytes());
         if ours {
             session.driver.start_close(CloseCode::NORMAL, "").unwrap();

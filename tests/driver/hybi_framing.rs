@@ -91,13 +91,13 @@ fn examples_of_section_5_7_are_read_and_written() {
         let masked = [&[0x89, 0x85, 0x37, 0xfa, 0x21, 0x3d], &hello[..]].concat();
         assert_eq!(session.feed(masked), [ping("Hello")]);
         assert_eq!(session.written(), b"\x8a\x05Hello");
-        session.driver.text("Hello").unwrap();
+        session.driver.send("Hello").unwrap();
         assert_eq!(session.written(), b"\x81\x05Hello");
         session.driver.send_ping("Hello").unwrap();
         assert_eq!(session.written(), b"\x89\x05Hello");
-        session.driver.binary(vec![7; 256]).unwrap();
+        session.driver.send(vec![7; 256]).unwrap();
         assert_eq!(session.written(), [&[0x82, 0x7e, 0x01, 0x00], &[7; 256][..]].concat());
-        session.driver.binary(vec![7; 65_536]).unwrap();
+        session.driver.send(vec![7; 65_536]).unwrap();
         assert_eq!(session.written(), [&[0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0], &vec![7; 65_536][..]].concat());
     }
 }
@@ -112,8 +112,8 @@ fn every_length_is_read_and_written_in_its_shortest_form() {
             let sent = frames([Frame::binary(&bytes).mask(key), Frame::text(&string).mask(key)]);
             assert_eq!(session.feed(sent), [binary(&bytes), text(&string)], "{length} under {key:x?}");
         }
-        session.driver.binary(bytes.clone()).unwrap();
-        session.driver.text(string.clone()).unwrap();
+        session.driver.send(bytes.clone()).unwrap();
+        session.driver.send(string.clone()).unwrap();
         assert_eq!(session.frames(), [ServerFrame::new(2, &bytes), ServerFrame::text(&string)], "{length}");
     }
 }

@@ -208,30 +208,30 @@ fn output_over_limit_is_refused_until_there_is_room() {
     for version in VERSIONS {
         let mut session = Session::open_with(version, Config::server().max_output(1000));
         // A single message may exceed the limit, otherwise a large one could never be sent.
-        session.driver.text("x".repeat(5000)).unwrap();
+        session.driver.send("x".repeat(5000)).unwrap();
         assert!(session.driver.is_output_full());
-        assert_eq!(session.driver.text(""), Err(SendError::OutputFull));
+        assert_eq!(session.driver.send(""), Err(SendError::OutputFull));
         if !version.is_hixie() {
             assert_eq!(session.driver.send_ping(""), Err(SendError::OutputFull));
-            assert_eq!(session.driver.binary("x"), Err(SendError::OutputFull));
+            assert_eq!(session.driver.send(&b"x"[..]), Err(SendError::OutputFull));
         }
         let waiting = session.driver.output().remaining();
         session.driver.output().advance(waiting - 1000);
-        assert_eq!(session.driver.text("x"), Err(SendError::OutputFull));
+        assert_eq!(session.driver.send("x"), Err(SendError::OutputFull));
         session.driver.output().advance(1);
         assert!(!session.driver.is_output_full());
-        session.driver.text("y").unwrap();
-        assert_eq!(session.driver.text("z"), Err(SendError::OutputFull));
+        session.driver.send("y").unwrap();
+        assert_eq!(session.driver.send("z"), Err(SendError::OutputFull));
         let written = session.written();
         assert!(written.ends_with(b"y") || written.ends_with(b"y\xff"));
-        assert_eq!(session.driver.text("z"), Ok(()));
+        assert_eq!(session.driver.send("z"), Ok(()));
     }
 }
 
 #[test]
 fn close_is_sent_if_the_output_is_full() {
     let mut session = with(|config| config.max_output(10));
-    session.driver.text("more than ten bytes").unwrap();
+    session.driver.send("more than ten bytes").unwrap();
     session.driver.start_close(1001.into(), "").unwrap();
     assert_eq!(session.frames().len(), 2);
 }
@@ -241,14 +241,14 @@ fn empty_messages_sent_early_are_limited() {
     for version in VERSIONS {
         let config = Config::server().allow_drafts(true).max_output(10_000);
         let mut session = Session::reading(config);
-        let count = (0..20_000).take_while(|_| session.driver.text("").is_ok()).count();
+        let count = (0..20_000).take_while(|_| session.driver.send("").is_ok()).count();
         assert!((10..1000).contains(&count), "{count}");
-        assert_eq!(session.driver.text("x"), Err(SendError::OutputFull));
+        assert_eq!(session.driver.send("x"), Err(SendError::OutputFull));
         assert_eq!(session.driver.send_ping("x"), Err(SendError::OutputFull));
         // Messages are accepted again once it is open and the output was written.
         session.feed(Handshake::of(version).bytes());
         session.written();
-        session.driver.text("x").unwrap();
+        session.driver.send("x").unwrap();
     }
 }
 
@@ -264,7 +264,7 @@ fn limits_of_usize_max_mean_none() {
                 .max_head_size(max)
                 .max_output(max);
             let mut session = Session::reading(config);
-            session.driver.text("early").unwrap();
+            session.driver.send("early").unwrap();
             assert_eq!(session.feed(Handshake::of(version).bytes()), [Event::Connect, Event::Open]);
             if version.is_hixie() {
                 assert_eq!(session.feed(hixie_text("x")), [text("x")]);

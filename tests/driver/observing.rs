@@ -121,8 +121,8 @@ fn every_byte_and_every_message_is_counted() {
             wire += frame.bytes().len() as u64;
             session.feed(frame.bytes());
         }
-        session.driver.text("short").unwrap();
-        session.driver.binary(vec![7; 40_000]).unwrap();
+        session.driver.send("short").unwrap();
+        session.driver.send(vec![7; 40_000]).unwrap();
         session.driver.send_ping("ours").unwrap();
         let mut output = session.written().len() as u64;
         session.events();
@@ -141,7 +141,7 @@ fn every_byte_and_every_message_is_counted() {
         // Includes a frame that is skipped.
         let sent = [&hixie_text("hello")[..], b"\x80\x02xx", &hixie_text("Grüße")].concat();
         session.feed(&sent);
-        session.driver.text("short").unwrap();
+        session.driver.send("short").unwrap();
         session.written();
         drop(session);
         let told = notes.take();
@@ -155,7 +155,7 @@ fn every_byte_and_every_message_is_counted() {
 fn unwritten_output_is_not_reported_and_nothing_twice() {
     let notes = Notes::default();
     let mut session = Session::open_with(Version::Hybi13, notes.config());
-    session.driver.text("0123456789").unwrap();
+    session.driver.send("0123456789").unwrap();
     session.driver.report();
     assert_eq!(counts(&notes.0.lock().unwrap().traffic), [0, 0, 0, 1, 10, 0]);
     session.driver.output().advance(5);
@@ -173,24 +173,24 @@ fn unwritten_output_is_not_reported_and_nothing_twice() {
 fn refused_messages_are_not_counted_and_queued_ones_are() {
     let notes = Notes::default();
     let mut session = Session::reading(notes.config().max_output(1000));
-    session.driver.text("early").unwrap();
+    session.driver.send("early").unwrap();
     session.driver.send_ping("no message").unwrap();
     session.feed(Handshake::of(Version::Hybi13).bytes());
-    session.driver.binary(vec![0; 2000]).unwrap();
-    session.driver.binary(vec![0; 2000]).unwrap_err();
+    session.driver.send(vec![0; 2000]).unwrap();
+    session.driver.send(vec![0; 2000]).unwrap_err();
     session.driver.send_prepared(&websocket_driver::PreparedMessage::new("no")).unwrap_err();
     session.written();
     session.driver.send_prepared(&websocket_driver::PreparedMessage::new("prepared")).unwrap();
     session.driver.send_borrowed("borrowed").unwrap();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
-    session.driver.text("too late").unwrap_err();
+    session.driver.send("too late").unwrap_err();
     session.written();
     drop(session);
     let told = notes.take();
     assert_eq!((told.traffic.messages_sent, told.traffic.payload_sent), (4, 5 + 2000 + 8 + 8));
     // A hixie connection does not accept binary messages.
     let mut session = Session::open_with(Version::Hixie76, notes.config());
-    session.driver.binary("no").unwrap_err();
+    session.driver.send(&b"no"[..]).unwrap_err();
     session.events();
     assert_eq!(notes.take().traffic.messages_sent, 0);
 }
@@ -204,7 +204,7 @@ fn compressed_messages_are_counted_before_and_after_compression() {
     let mut session = Session { driver };
     session.events();
     let text = "again and ".repeat(1000);
-    session.driver.text(text).unwrap();
+    session.driver.send(text).unwrap();
     let written = session.written();
     assert!(written.len() < 200);
     let (frame, _) = compressed(&written);
@@ -327,7 +327,7 @@ fn client_is_observed_as_client() {
         "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n\x01"
     );
     session.feed([answer.trim_end_matches('\x01').as_bytes(), &Frame::text("hi").unmasked().bytes()].concat());
-    session.driver.text("hello").unwrap();
+    session.driver.send("hello").unwrap();
     session.written();
     session.events();
     let told = notes.take();

@@ -42,12 +42,12 @@ fn large_message_of_the_application_is_sent_without_a_copy() {
         let mut session = Session::open(version);
         let string = "x".repeat(MIB);
         let start = string.as_ptr();
-        session.driver.text(string).unwrap();
+        session.driver.send(string).unwrap();
         assert!(chunks(&mut session.driver).contains(&(start, MIB)), "{version}");
         if !version.is_hixie() {
             let bytes = Bytes::from(vec![7; MIB]);
             session.written();
-            session.driver.binary(bytes.clone()).unwrap();
+            session.driver.send(bytes.clone()).unwrap();
             assert!(chunks(&mut session.driver).contains(&(bytes.as_ptr(), MIB)), "{version}");
         }
     }
@@ -81,7 +81,7 @@ fn small_frames_are_joined_into_one_chunk() {
         let mut session = Session::open(version);
         let mut expected = 0;
         for i in 0..200 {
-            session.driver.text("x".repeat(i)).unwrap();
+            session.driver.send("x".repeat(i)).unwrap();
             expected += i + 2 + usize::from(!version.is_hixie() && i > 125) * 2;
         }
         let chunks = chunks(&mut session.driver);
@@ -96,7 +96,7 @@ fn mixed() -> (Session, Vec<ServerFrame>) {
     let mut expected = Vec::new();
     for size in [5, 40_000, 0, 33_000, 33_000, 200, 16_000] {
         let payload: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
-        session.driver.binary(payload.clone()).unwrap();
+        session.driver.send(payload.clone()).unwrap();
         session.driver.send_ping(format!("{size}")).unwrap();
         expected.extend([ServerFrame::new(2, payload), ServerFrame::new(9, format!("{size}"))]);
     }
@@ -141,9 +141,9 @@ fn remaining_length_matches_the_chunks_whatever_is_written() {
 fn partial_write_leaves_the_rest_unchanged() {
     let build = || {
         let mut session = Session::open(Version::Hybi13);
-        session.driver.text("small").unwrap();
-        session.driver.binary(vec![9; 40_000]).unwrap();
-        session.driver.text("behind").unwrap();
+        session.driver.send("small").unwrap();
+        session.driver.send(vec![9; 40_000]).unwrap();
+        session.driver.send("behind").unwrap();
         session
     };
     let whole = build().written();
@@ -152,7 +152,7 @@ fn partial_write_leaves_the_rest_unchanged() {
         let mut session = build();
         session.driver.output().advance(cut);
         // Later messages are queued after it.
-        session.driver.text("later").unwrap();
+        session.driver.send("later").unwrap();
         assert_eq!(session.written(), [&whole[cut..], b"\x81\x05later"].concat(), "{cut}");
     }
 }
@@ -177,11 +177,11 @@ fn lent_buffer_is_used_and_returned_when_everything_is_written() {
     let start = buffer.as_ptr();
     session.driver.output().lend(buffer);
     // A second buffer is not needed, and must not replace queued output.
-    session.driver.text("first").unwrap();
+    session.driver.send("first").unwrap();
     session.driver.output().lend(BytesMut::with_capacity(64));
     assert_eq!(session.frames(), [ServerFrame::text("first")]);
     for _ in 0..10 {
-        session.driver.text("hello").unwrap();
+        session.driver.send("hello").unwrap();
         assert_eq!(session.driver.output().chunk().as_ptr(), start);
         assert_eq!(session.driver.output().reclaim().capacity(), 0, "bytes wait in it");
         session.written();
@@ -189,7 +189,7 @@ fn lent_buffer_is_used_and_returned_when_everything_is_written() {
     assert!(session.driver.output().has_buffer());
     assert_eq!(session.driver.output().reclaim().capacity(), 8192);
     assert!(!session.driver.output().has_buffer());
-    session.driver.text("without one").unwrap();
+    session.driver.send("without one").unwrap();
     assert_eq!(session.frames(), [ServerFrame::text("without one")]);
 }
 
@@ -207,7 +207,7 @@ fn few_bytes_in_a_large_buffer_are_moved_to_a_small_one() {
         assert!(buffer.is_empty() && buffer.try_reclaim(128 * 1024), "{sent:?}");
         assert!(session.driver.memory() < size_of::<Driver>() + rest.len() + 64 * 1024, "{}", session.driver.memory());
         assert_eq!(session.driver.output().shrink().capacity(), 0, "it is small already");
-        session.driver.text("behind").unwrap();
+        session.driver.send("behind").unwrap();
         assert_eq!(session.written(), [&rest[..], b"\x81\x06behind"].concat(), "{sent:?}");
     }
 }
@@ -217,7 +217,7 @@ fn many_bytes_in_a_large_buffer_stay_there() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     session.driver.output().lend(BytesMut::with_capacity(4096));
-    session.driver.binary(vec![7; 1000]).unwrap();
+    session.driver.send(vec![7; 1000]).unwrap();
     assert_eq!(session.driver.output().shrink().capacity(), 0);
     assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 1000])]);
     assert_eq!(session.driver.output().shrink().capacity(), 4096, "nothing waits in it");
@@ -228,7 +228,7 @@ fn header_of_a_large_message_does_not_keep_its_buffer_alive() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     session.driver.output().lend(BytesMut::with_capacity(128 * 1024));
-    session.driver.binary(vec![7; 100_000]).unwrap();
+    session.driver.send(vec![7; 100_000]).unwrap();
     let mut buffer = session.driver.output().shrink();
     assert!(buffer.try_reclaim(128 * 1024), "nothing else is in it");
     assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 100_000])]);
@@ -238,9 +238,9 @@ fn header_of_a_large_message_does_not_keep_its_buffer_alive() {
 fn discarded_output_counts_as_flushed_and_not_as_written() {
     let mut session = Session::open(Version::Hybi13);
     assert!(!session.driver.discard_output());
-    session.driver.binary(vec![7; 100_000]).unwrap();
+    session.driver.send(vec![7; 100_000]).unwrap();
     session.driver.output().advance(20);
-    session.driver.text("behind").unwrap();
+    session.driver.send("behind").unwrap();
     session.feed(Frame::ping("ahead").bytes());
     session.feed(Frame::ping("later").bytes());
     let end = session.driver.output().end_position();
@@ -251,7 +251,7 @@ fn discarded_output_counts_as_flushed_and_not_as_written() {
         assert!(session.driver.output().flushed_position() >= end);
         session.driver.output().reclaim();
     }
-    session.driver.text("again").unwrap();
+    session.driver.send("again").unwrap();
     assert!(session.driver.output().end_position() >= end + 7);
     assert_eq!(session.written(), b"\x81\x05again");
 }
@@ -309,7 +309,7 @@ proptest! {
         for step in steps {
             let driver = &mut session.driver;
             match step {
-                Step::Send(len) => driver.binary(vec![7; len]).unwrap(),
+                Step::Send(len) => driver.send(vec![7; len]).unwrap(),
                 Step::SendPrepared(len) => driver.send_prepared(&PreparedMessage::new(vec![7; len])).unwrap(),
                 Step::Ping(number) => driver.send_ping(vec![number]).unwrap(),
                 Step::Write(len) => {

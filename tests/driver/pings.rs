@@ -38,9 +38,9 @@ fn ping_and_pong_payloads_are_limited_to_125_bytes() {
 #[test]
 fn pongs_are_ordered_between_the_messages_around_them() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.text("before").unwrap();
+    session.driver.send("before").unwrap();
     session.feed(Frame::ping("1").bytes());
-    session.driver.text("behind").unwrap();
+    session.driver.send("behind").unwrap();
     let order = [ServerFrame::text("before"), ServerFrame::pong("1"), ServerFrame::text("behind")];
     assert_eq!(session.frames(), order);
 }
@@ -61,7 +61,7 @@ fn pings_and_pongs_overtake_much_queued_output() {
     let sent = lens.map(|len| ServerFrame::new(2, vec![7; len]));
     for written in [0, 1, 2, 50, 101, 102, 103, 105, 106, 20_000, 40_106, 40_107, 60_000, 140_000, 140_309] {
         let mut session = Session::open(Version::Hybi13);
-        sent.iter().for_each(|frame| session.driver.binary(frame.payload.clone()).unwrap());
+        sent.iter().for_each(|frame| session.driver.send(frame.payload.clone()).unwrap());
         let mut bytes = session.driver.output().copy_to_bytes(written).to_vec();
         session.feed(Frame::ping("theirs").bytes());
         assert!(session.driver.output().has_remaining());
@@ -82,7 +82,7 @@ fn pings_and_pongs_overtake_much_queued_output() {
 #[test]
 fn close_follows_everything_sent_before_it() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.binary(vec![7; 100_000]).unwrap();
+    session.driver.send(vec![7; 100_000]).unwrap();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();
     assert_eq!(session.frames(), [ServerFrame::new(2, vec![7; 100_000]), ServerFrame::close(1000, "")]);
 }
@@ -111,7 +111,7 @@ fn ping_flood_in_one_read_is_reported_completely_and_answered_sparingly() {
 #[test]
 fn waiting_ping_is_not_answered_after_a_later_one() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.binary(vec![0; 100_000]).unwrap();
+    session.driver.send(vec![0; 100_000]).unwrap();
     session.feed(Frame::ping("1").bytes());
     // Everything is written in one go, without querying the output again.
     let output = session.driver.output();
@@ -127,7 +127,7 @@ fn pong_is_not_starved_by_constant_output() {
     let mut written = Vec::new();
     let mut pinged = false;
     for _ in 0..100 {
-        while session.driver.binary(vec![0; 8 * 1024]).is_ok() {}
+        while session.driver.send(vec![0; 8 * 1024]).is_ok() {}
         if !pinged {
             session.feed(Frame::ping("alive?").bytes());
             pinged = true;

@@ -33,15 +33,15 @@ fn messages_sent_early_are_written_in_order() {
     ];
     for version in HYBI {
         let mut session = reading();
-        session.driver.text("1").unwrap();
+        session.driver.send("1").unwrap();
         session.driver.send_ping("2").unwrap();
         session.driver.receive(&Handshake::of(version).head()[..]);
         assert_eq!(session.driver.poll_event(), Some(Event::Connect));
-        session.driver.binary("3").unwrap();
+        session.driver.send(&b"3"[..]).unwrap();
         session.driver.send_pong("4").unwrap();
         assert!(!session.driver.output().has_remaining(), "nothing before the answer");
         session.driver.start().unwrap();
-        session.driver.text("5").unwrap();
+        session.driver.send("5").unwrap();
         assert_eq!(session.events(), [Event::Open]);
         assert_eq!(server_frames(&behind_the_head(&mut session)), expected);
     }
@@ -52,8 +52,8 @@ fn messages_sent_early_are_written_in_order_for_accepted_requests() {
     for version in VERSIONS {
         let handshake = Handshake::of(version);
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
-        driver.text("1").unwrap();
-        driver.text("2").unwrap();
+        driver.send("1").unwrap();
+        driver.send("2").unwrap();
         let mut session = Session { driver };
         assert_eq!(session.feed(&handshake.body), [Event::Open]);
         let written = session.written();
@@ -72,14 +72,14 @@ fn messages_that_hixie_does_not_support_are_refused_once_the_version_is_known() 
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
         let error = Err(SendError::NotSupported { version: version.as_str() });
         assert_eq!(
-            (driver.binary("x"), driver.send_ping("x"), driver.send_pong("x")),
+            (driver.send(&b"x"[..]), driver.send_ping("x"), driver.send_pong("x")),
             (error.clone(), error.clone(), error.clone())
         );
 
         let mut session = reading();
         session.driver.receive(&handshake.head()[..]);
         assert_eq!(session.driver.poll_event(), Some(Event::Connect));
-        assert_eq!(session.driver.binary("x"), error);
+        assert_eq!(session.driver.send(&b"x"[..]), error);
     }
 }
 
@@ -87,12 +87,12 @@ fn messages_that_hixie_does_not_support_are_refused_once_the_version_is_known() 
 fn queued_message_that_hixie_does_not_support_ends_the_connection() {
     for version in [Version::Hixie76, Version::Hixie75] {
         let queue: [Send; 3] =
-            [|driver| driver.binary("x"), |driver| driver.send_ping("x"), |driver| driver.send_pong("x")];
+            [|driver| driver.send(&b"x"[..]), |driver| driver.send_ping("x"), |driver| driver.send_pong("x")];
         for send in queue {
             let mut session = reading();
-            session.driver.text("first").unwrap();
+            session.driver.send("first").unwrap();
             send(&mut session.driver).unwrap();
-            session.driver.text("never").unwrap();
+            session.driver.send("never").unwrap();
             let events = session.feed([Handshake::of(version).bytes(), hixie_text("discarded")].concat());
             assert_eq!(events[..2], [Event::Connect, Event::Open]);
             // It is a mistake of this side, so no error of the peer is reported.
@@ -121,11 +121,11 @@ fn early_control_frames_are_checked_at_once() {
 #[test]
 fn refused_handshake_drops_queued_messages() {
     let mut session = reading();
-    session.driver.text("secret").unwrap();
+    session.driver.send("secret").unwrap();
     assert_eq!(session.feed(Handshake::hybi("99").bytes()).len(), 3);
     let written = session.written();
     assert!(written.starts_with(b"HTTP/1.1 426 ") && !written.windows(6).any(|bytes| bytes == b"secret"));
-    assert_eq!(session.driver.text("late"), Err(SendError::Closed));
+    assert_eq!(session.driver.send("late"), Err(SendError::Closed));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn close_before_the_handshake_ends_it_with_nothing_written() {
         for stage in 0..3 {
             let handshake = Handshake::of(version);
             let mut session = reading();
-            session.driver.text("queued").unwrap();
+            session.driver.send("queued").unwrap();
             if stage > 0 {
                 session.driver.receive(&handshake.head()[..20]);
                 assert_eq!(session.driver.poll_event(), None);
@@ -146,7 +146,7 @@ fn close_before_the_handshake_ends_it_with_nothing_written() {
             session.driver.start_close(CloseCode::GOING_AWAY, "restart").unwrap();
             assert_eq!(session.events(), [closed(1001, "restart")]);
             assert!(session.driver.is_closed() && session.driver.start().is_err());
-            assert_eq!(session.driver.text("late"), Err(SendError::Closed));
+            assert_eq!(session.driver.send("late"), Err(SendError::Closed));
             assert_eq!((session.feed(handshake.bytes()), session.eof(), session.written()), (vec![], vec![], vec![]));
         }
     }
@@ -157,7 +157,7 @@ fn close_right_after_the_response_follows_messages_sent_early() {
     for version in HYBI {
         let handshake = Handshake::of(version);
         let (_, mut driver) = accept(&handshake.request(), Config::server().allow_drafts(true)).unwrap();
-        driver.text("early").unwrap();
+        driver.send("early").unwrap();
         driver.start_close(CloseCode::NORMAL, "").unwrap();
         let mut session = Session { driver };
         let answer = [Frame::text("hi").bytes(), Frame::close(1000, "").bytes()].concat();

@@ -50,11 +50,11 @@ fn refusal_is_written_as_given_and_closes_the_connection() {
 #[test]
 fn refusal_is_followed_by_nothing() {
     let mut session = requested(&Handshake::of(websocket_driver::Version::Hybi13));
-    session.driver.text("too early").unwrap();
+    session.driver.send("too early").unwrap();
     session.driver.refuse(forbidden()).unwrap();
     session.driver.receive(&Frame::text("hello").bytes()[..]);
     assert!(!session.events().iter().any(|event| matches!(event, Event::Open | Event::Message(_))));
-    assert_eq!(session.driver.text("too late"), Err(SendError::Closed));
+    assert_eq!(session.driver.send("too late"), Err(SendError::Closed));
     assert!(session.written().ends_with(b"\r\n\r\nnot you\n"));
 }
 

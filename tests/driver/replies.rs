@@ -19,17 +19,17 @@ fn begun(session: &Session) -> ReplyBuffer {
 #[test]
 fn replies_are_written_in_order_after_earlier_messages() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.text("before").unwrap();
+    session.driver.send("before").unwrap();
     let mut replies = begun(&session);
     replies.send("1").unwrap();
     replies.send_borrowed(&[2; 300][..]).unwrap();
     replies.send(vec![3; 100_000]).unwrap();
     replies.send_prepared(&PreparedMessage::new("4")).unwrap();
     assert!(!replies.is_empty());
-    session.driver.text("meanwhile").unwrap();
+    session.driver.send("meanwhile").unwrap();
     session.driver.commit(&mut replies).unwrap();
     assert!(replies.is_empty());
-    session.driver.text("behind").unwrap();
+    session.driver.send("behind").unwrap();
     let expected = [
         ServerFrame::text("before"),
         ServerFrame::text("meanwhile"),
@@ -68,7 +68,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
 #[test]
 fn many_small_replies_after_others_are_not_copied() {
     let mut session = Session::open(Version::Hybi13);
-    session.driver.text("before").unwrap();
+    session.driver.send("before").unwrap();
     let mut replies = begun(&session);
     (0..1000).for_each(|_| replies.send("x".repeat(50)).unwrap());
     session.driver.commit(&mut replies).unwrap();
@@ -82,7 +82,7 @@ fn full_reply_buffer_accepts_one_message_over_the_limit() {
         let config = Config::server().max_output(1000);
         let config = if observed { config.observer(quiet_observer()) } else { config };
         let mut session = Session::open_with(Version::Hybi13, config);
-        session.driver.text("x".repeat(98)).unwrap();
+        session.driver.send("x".repeat(98)).unwrap();
         let mut replies = begun(&session);
         let taken = (0..100).take_while(|_| replies.send_borrowed(&[7; 100][..]).is_ok()).count();
         // A deferred message counts more than its frame.
@@ -91,7 +91,7 @@ fn full_reply_buffer_accepts_one_message_over_the_limit() {
         assert_eq!(replies.send("x"), Err(SendError::OutputFull));
         assert_eq!(replies.send_prepared(&"x".into()), Err(SendError::OutputFull));
         // Others may fill the output in the meantime.
-        while session.driver.binary(vec![7; 100]).is_ok() {}
+        while session.driver.send(vec![7; 100]).is_ok() {}
         session.driver.commit(&mut replies).unwrap();
         session.driver.begin_replies(&mut replies);
         assert_eq!(replies.send("x"), Err(SendError::OutputFull));

@@ -181,7 +181,7 @@ fn rustsec_2020_0043_peer_that_reads_nothing_does_not_grow_the_output() {
     let mut refused = 0;
     for _ in 0..10_000 {
         session.feed(&echo);
-        refused += usize::from(session.driver.binary(vec![7; 1000]) == Err(SendError::OutputFull));
+        refused += usize::from(session.driver.send(vec![7; 1000]) == Err(SendError::OutputFull));
         session.feed(Frame::ping("").bytes());
     }
     assert!(refused > 5000);

@@ -120,7 +120,7 @@ fn drafts_negotiate_no_extensions() {
         let written = output.copy_to_bytes(output.remaining());
         let agreed = Answer::read(&written).unwrap().0.all(EXTENSIONS).len();
         assert_eq!(agreed, usize::from(version == Version::Hybi13), "{version}");
-        driver.text("x".repeat(1000)).unwrap();
+        driver.send("x".repeat(1000)).unwrap();
         let is_short = driver.output().remaining() < 100;
         assert_eq!(is_short, version == Version::Hybi13, "{version}");
     }

@@ -152,7 +152,7 @@ fn connection_without_extensions_allocates_nothing_for_compression() {
                 let (_, change, _) = cost(|| {
                     for sent in [&small, &large] {
                         server.feed(sent);
-                        server.driver.text(reply.clone()).unwrap();
+                        server.driver.send(reply.clone()).unwrap();
                         server.bytes();
                     }
                 });

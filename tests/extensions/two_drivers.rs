@@ -98,7 +98,7 @@ fn messages_pass_both_extensions_in_both_directions() {
 #[test]
 fn client_message_has_both_bits_and_is_masked() {
     let mut pair = Pair::open(with(Config::client(), &["", "checksum"]), with(Config::server(), &["", "checksum"]));
-    pair.client.text(prose(90)).unwrap();
+    pair.client.send(prose(90)).unwrap();
     let frame = take(&mut pair.client);
     assert_eq!(frame[0], 0x81 | 0x40 | 0x20);
     assert!(frame[1] > 0x80 && frame[1] < 0x80 | 126);
@@ -191,7 +191,7 @@ fn bomb_from_a_server_is_1009_for_the_client() {
         with(Config::client(), &[""]).max_message_size(100_000),
         with(Config::server(), &[""]).max_output(usize::MAX),
     );
-    pair.server.binary(vec![0; 8 << 20]).unwrap();
+    pair.server.send(vec![0; 8 << 20]).unwrap();
     let bomb = take(&mut pair.server);
     assert!(bomb.len() < 10_000);
     pair.client.receive(&bomb[..]);

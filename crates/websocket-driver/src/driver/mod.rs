@@ -42,9 +42,8 @@ use crate::version::Version;
 /// 2. Inputs: [`receive`](Self::receive) (or [`input`](Self::input), to read into its buffer without a copy) and
 ///    [`receive_eof`](Self::receive_eof).
 /// 3. Commands: for the handshake [`set_header`](Self::set_header), then [`start`](Self::start), [`refuse`](Self::refuse) or a
-///    client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send), [`text`](Self::text),
-///    [`binary`](Self::binary), [`send_ping`](Self::send_ping), [`send_pong`](Self::send_pong) and
-///    [`start_close`](Self::start_close). Messages in pieces: [`stream_messages`](Self::stream_messages) to receive,
+///    client's [`extended_connect`](Self::extended_connect); for messages [`send`](Self::send),
+///    [`send_ping`](Self::send_ping), [`send_pong`](Self::send_pong) and [`start_close`](Self::start_close). Messages in pieces: [`stream_messages`](Self::stream_messages) to receive,
 ///    [`start_message`](Self::start_message) to send them.
 /// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
 ///
@@ -78,7 +77,7 @@ use crate::version::Version;
 /// assert_eq!(driver.request().unwrap().uri(), "/chat");
 /// driver.start()?;
 /// assert_eq!(driver.poll_event(), Some(Event::Open));
-/// driver.text("hello")?;
+/// driver.send("hello")?;
 ///
 /// let output = driver.output();
 /// let written = output.copy_to_bytes(output.remaining());

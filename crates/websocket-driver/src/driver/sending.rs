@@ -14,7 +14,6 @@ use crate::handshake::queue::Command;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::prepared::PreparedMessage;
 use crate::message::prepared_batch::PreparedBatch;
-use crate::message::utf8::Utf8Bytes;
 use crate::message::{Message, MessageRef};
 use crate::ready_state::ReadyState;
 
@@ -126,24 +125,6 @@ impl Driver {
     #[inline(always)]
     pub fn send_short(&mut self, message: &Message) -> bool {
         self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
-    }
-
-    /// Sends a text message, as [`send`](Self::send) does.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    pub fn text(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), SendError> {
-        self.send(Message::text(text))
-    }
-
-    /// Sends a binary message, as [`send`](Self::send) does.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    pub fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
-        self.send(Message::binary(bytes))
     }
 
     /// Whether the messages sent from here on may be compressed, where an extension does that: they may, by default. A
