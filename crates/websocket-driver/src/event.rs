@@ -8,8 +8,9 @@ use crate::message::{Message, MessageChunk};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// [`Driver::server`](crate::Driver::server) has read the head of a request: look at
-    /// [`request`](crate::Driver::request), then [`start`](crate::Driver::start), or answer plain HTTP.
+    /// [`Driver::server`](crate::Driver::server) has read the head of a request. Inspect it with
+    /// [`request`](crate::Driver::request), then call [`start`](crate::Driver::start), or answer it
+    /// as plain HTTP.
     Connect,
     /// The handshake is complete. Messages can be sent and received.
     Open,
@@ -17,13 +18,15 @@ pub enum Event {
     Message(Message),
     /// A piece of a message, if messages are received [in pieces](crate::Driver::stream_messages).
     Chunk(MessageChunk),
-    /// A ping was received. It has been answered.
+    /// A ping was received, and has been answered.
     Ping(Bytes),
     /// A pong was received, solicited or not.
     Pong(Bytes),
     /// The peer violated the protocol or exceeded a limit. [`Close`](Self::Close) follows.
     Error(ProtocolError),
-    /// The last event. The code and reason are those of the peer if it sent a close frame, or those of the error if one was the
-    /// cause. Otherwise the code is [`NO_STATUS`](crate::CloseCode::NO_STATUS) or [`ABNORMAL`](crate::CloseCode::ABNORMAL).
+    /// The connection has ended. This is the last event. The code and reason are those of the
+    /// peer's close frame, if it sent one, or those of the error that was the cause. Otherwise the
+    /// code is [`NO_STATUS`](crate::CloseCode::NO_STATUS) or
+    /// [`ABNORMAL`](crate::CloseCode::ABNORMAL).
     Close(CloseFrame),
 }

@@ -1,4 +1,4 @@
-//! What the driver keeps account of: the memory it holds, the time it is told, and what its observer is.
+//! Accounting of the driver: its memory, the time, and its observer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -12,8 +12,9 @@ use crate::error::cause::CloseCause;
 use crate::framing::Protocol;
 
 impl Driver {
-    /// How many bytes the connection holds: itself, what came and was not taken yet, fragments, what the extensions keep, and
-    /// what waits to be written. What was handed out in events is the caller's.
+    /// Returns the memory of the connection in bytes: the driver itself, unparsed input, fragments,
+    /// the state of extensions, and unwritten output. Events that were returned belong to the
+    /// caller.
     #[must_use]
     pub fn memory(&self) -> usize {
         let held = match &self.state {
@@ -22,20 +23,21 @@ impl Driver {
             State::ClientHandshake(connecting) => connecting.memory(),
             State::Closed => 0,
         };
-        // An empty buffer is lent by somebody, and may be taken away.
+        // An empty buffer may have been lent by the caller, who can take it back.
         let input = if self.input.is_empty() { 0 } else { self.input.capacity() };
         size_of::<Self>() + input + held + self.output.memory() + self.extras.memory()
     }
 
-    /// Returns whether the configuration limits the frames or control frames a second, so that the driver
-    /// must be [told the time](Self::tick).
+    /// Returns whether the configuration limits the rate of frames or control frames, so that
+    /// [`tick`](Self::tick) must be called.
     #[must_use]
     pub fn is_rate_limited(&self) -> bool {
         self.settings.is_rate_limited()
     }
 
-    /// Charges the [`Budget`](crate::Budget), if there is one, with what the connection holds now.
-    /// [`poll_event`](Self::poll_event) does so before it asks for more input; this is for who changes the buffers after that.
+    /// Charges the [`Budget`](crate::Budget), if there is one, with the current memory of the
+    /// connection. [`poll_event`](Self::poll_event) does so before it requests more input; call
+    /// this if the buffers change after that.
     #[inline]
     pub fn charge(&mut self) {
         if self.extras.has_charge() {
@@ -43,15 +45,16 @@ impl Driver {
         }
     }
 
-    /// Tells the time, by which the limits on frames a second go: before events are polled of what has come.
+    /// Sets the time for the rate limits of frames. Call this before polling the events of new
+    /// input.
     pub fn tick(&mut self, now: Instant) {
         if let State::Open(protocol) = &mut self.state {
             protocol.tick(now);
         }
     }
 
-    /// Tells the observer, if there is one, what has passed. [`poll_event`](Self::poll_event) does so before it asks for more
-    /// input; this is for who has written something since.
+    /// Reports the traffic to the observer, if there is one. [`poll_event`](Self::poll_event) does
+    /// so before it requests more input; call this if output is written after that.
     #[inline]
     pub fn report(&mut self) {
         if let Some(observed) = self.extras.observed() {
@@ -59,15 +62,17 @@ impl Driver {
         }
     }
 
-    /// Tells the observer, if there is one, how long a ping took to be answered, which who has the clock knows.
+    /// Reports the round-trip time of a ping to the observer, if there is one. It is measured by
+    /// the caller, as the driver has no clock.
     pub fn report_round_trip(&mut self, time: Duration) {
         if let Some(observed) = self.extras.observed() {
             observed.answered(time);
         }
     }
 
-    /// Tells the observer, if there is one, that the connection has ended, and why. It is told when the driver is dropped, at
-    /// the latest; this is for who keeps it though the transport is gone.
+    /// Reports the end of the connection and its cause to the observer, if there is one. This
+    /// happens when the driver is dropped, at the latest; call it if the driver outlives the
+    /// transport.
     pub fn conclude(&mut self) {
         if let Some(mut observed) = self.extras.take_observed() {
             observed.report(self.output.written());
@@ -75,27 +80,29 @@ impl Driver {
         }
     }
 
-    /// Whether there is an observer.
+    /// Returns whether there is an observer.
     #[must_use]
     pub fn is_observed(&self) -> bool {
         self.extras.has_observed()
     }
 
-    /// Replaces the observer of an open connection, by one that calls it elsewhere for instance. Does nothing if there is none.
+    /// Replaces the observer of an open connection, for example by one that calls it in another
+    /// task. Does nothing without an observer.
     pub fn wrap_observer(&mut self, wrap: impl FnOnce(Box<dyn ConnectionObserver>) -> Box<dyn ConnectionObserver>) {
         if let Some(observed) = self.extras.observed() {
             observed.wrap(wrap);
         }
     }
 
-    /// Whether there is nothing to [settle](Self::settle): an empty input, no message that is under way, no extension and no
-    /// observer are for the caller to know.
+    /// Returns whether there is nothing to [settle](Self::settle). The caller ensures that the
+    /// input is empty, no message is incomplete, and there are no extensions and no observer.
     #[inline]
     pub(super) fn holds_nothing(&self) -> bool {
         !self.extras.has_charge() && !self.output.has_remaining()
     }
 
-    /// Before more input is asked for: what the connection holds is charged, held against the limit, and told.
+    /// Charges the memory of the connection, checks its limit, and reports the traffic. Called
+    /// before more input is requested.
     pub(super) fn settle(&mut self) -> Result<(), ProtocolError> {
         let size = self.memory();
         self.charge_with(size);
@@ -142,11 +149,11 @@ impl Driver {
     }
 }
 
-/// The observer is told of every end, also if nobody polls for it.
+/// Notifies the observer of the end of the connection even if events are no longer polled.
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.is_observed() {
-            // A panic of the observer would abort the process if another one is unwinding.
+            // If a panic is unwinding already, another one in the observer would abort the process.
             let _ = catch_unwind(AssertUnwindSafe(|| self.conclude()));
         }
     }

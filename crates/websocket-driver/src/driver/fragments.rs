@@ -13,19 +13,22 @@ use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::{Message, MessageKind};
 
 impl Driver {
-    /// Sets whether messages are received in pieces, from the next message on, and that which is being received unless a part of it
-    /// was returned already. Default: `None`, so that messages are received whole. Has no effect before
-    /// [`Event::Open`](crate::Event::Open).
+    /// Sets whether messages are received in pieces. Applies to the message that is being received,
+    /// unless a part of it was already returned, and to all later ones. Default: `None`, to receive
+    /// messages whole. Has no effect before [`Event::Open`](crate::Event::Open).
     ///
-    /// With `Some(limit)`, a message of up to `limit` bytes is returned as [`Event::Chunk`](crate::Event::Chunk)s while it
-    /// arrives. It needs no more memory than the input and one chunk, which is as long as what was received at once, or at most
-    /// 64 KiB if it is decompressed. Neither [`Config::max_message_size`](crate::Config::max_message_size) nor `max_frame_size`
-    /// nor `max_fragments` applies. A longer message closes the connection with 1009 as soon as that is known, and text that is
-    /// not UTF-8 with 1007 at its first invalid byte.
+    /// With `Some(limit)`, a message of up to `limit` bytes is returned as
+    /// [`Event::Chunk`](crate::Event::Chunk)s while it arrives. Only the input and one chunk are
+    /// held in memory. A chunk contains the bytes that were received at once, or up to 64 KiB of
+    /// decompressed data. [`Config::max_message_size`](crate::Config::max_message_size),
+    /// `max_frame_size` and `max_fragments` do not apply. A longer message closes the connection
+    /// with 1009 as soon as its length is known to exceed the limit, and text that is not UTF-8
+    /// closes it with 1007 at the first invalid byte.
     ///
     /// If several extensions are active, or one that does not implement
-    /// [`StreamingSession`](crate::extensions::StreamingSession), messages that they have encoded are gathered, and limited by
-    /// `max_message_size` as well. The hixie drafts have only whole messages, which are returned as
+    /// [`StreamingSession`](crate::extensions::StreamingSession), the messages that they encode are
+    /// buffered until they are complete, and `max_message_size` applies to them as well. With the
+    /// hixie drafts, messages are always whole, and returned as
     /// [`Event::Message`](crate::Event::Message).
     ///
     /// ```
@@ -44,16 +47,19 @@ impl Driver {
         }
     }
 
-    /// Drops the rest of the message whose chunks are being received, so that the event after them is about something else. Its
-    /// rest is still read and checked as it arrives, up to its limit. Does nothing between messages.
+    /// Skips the rest of the message whose chunks are being received: no more of its chunks are
+    /// returned. The rest is still read and checked as it arrives, up to the limit. Does nothing
+    /// between messages.
     pub fn skip_message(&mut self) {
         if let State::Open(Protocol::Hybi(hybi)) = &mut self.state {
             hybi.skip_message();
         }
     }
 
-    /// Starts a message that is sent in fragments (RFC 6455 §5.4), by [`send_fragment`](Self::send_fragment), and ended by
-    /// [`finish_message`](Self::finish_message). Until then no other message can be sent, but pings, pongs and a close can.
+    /// Starts a message that is sent in fragments (RFC 6455 §5.4) with
+    /// [`send_fragment`](Self::send_fragment), and completed with
+    /// [`finish_message`](Self::finish_message). Until then, no other message can be sent, but
+    /// pings, pongs and a close can.
     ///
     /// ```
     /// use bytes::Buf;
@@ -90,16 +96,18 @@ impl Driver {
         }
     }
 
-    /// Sends the next fragment of the message that was started. It is one frame, unless it is empty, or an extension keeps it to
-    /// compress it together with what follows. A text may be cut inside a character.
+    /// Sends the next fragment of the message. It becomes one frame, unless it is empty, or an
+    /// extension buffers it to compress it together with later fragments. Text may be split within
+    /// a character.
     ///
     /// # Errors
     ///
     /// [`Closed`](SendError::Closed), [`OutputFull`](SendError::OutputFull),
-    /// [`MessageNotStarted`](SendError::MessageNotStarted) and [`InvalidUtf8`](SendError::InvalidUtf8); nothing of the fragment was
-    /// taken. [`Extension`](SendError::Extension) if the message exceeds
-    /// [`Config::max_message_size`](crate::Config::max_message_size) and has to be gathered for an extension, and if an extension
-    /// fails, which begins to close the connection with 1011.
+    /// [`MessageNotStarted`](SendError::MessageNotStarted) and
+    /// [`InvalidUtf8`](SendError::InvalidUtf8); no part of the fragment is sent.
+    /// [`Extension`](SendError::Extension) if the message has to be buffered for an extension and
+    /// exceeds [`Config::max_message_size`](crate::Config::max_message_size), or if an extension
+    /// fails, which starts closing the connection with 1011.
     pub fn send_fragment(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         if self.is_output_full() && self.send_state == SendState::Unfinished {
             return Err(SendError::OutputFull);
@@ -107,21 +115,23 @@ impl Driver {
         self.send_piece(data.into(), PieceFlush::None)
     }
 
-    /// Sends what an extension keeps of the message so far. Does nothing if there is none.
+    /// Sends the data that an extension has buffered of the message so far. Does nothing if there
+    /// is no extension.
     ///
     /// # Errors
     ///
-    /// Those of [`send_fragment`](Self::send_fragment) other than `OutputFull`.
+    /// The errors of [`send_fragment`](Self::send_fragment) except `OutputFull`.
     pub fn flush_message(&mut self) -> Result<(), SendError> {
         self.send_piece(Bytes::new(), PieceFlush::Sync)
     }
 
-    /// Sends the last fragment, which may be empty, even if the output is full. If it is the only one, the message is sent as by
-    /// [`send`](Self::send).
+    /// Sends the last fragment, which may be empty, even if the output is full. If it is the only
+    /// one, the message is sent like those of [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// Those of [`send_fragment`](Self::send_fragment) other than `OutputFull`. The message is still unfinished then.
+    /// The errors of [`send_fragment`](Self::send_fragment) except `OutputFull`. The message is
+    /// then still unfinished.
     pub fn finish_message(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.send_piece(data.into(), PieceFlush::Finish)?;
         self.send_state = SendState::Open;
@@ -142,15 +152,17 @@ impl Driver {
         Ok(())
     }
 
-    /// Returns whether a message was [started](Self::start_message) and is not finished, so that no other can be sent.
+    /// Returns whether a message was [started](Self::start_message) and is not finished, so that no
+    /// other message can be sent.
     #[inline]
     #[must_use]
     pub fn has_unfinished_message(&self) -> bool {
         self.send_state == SendState::Unfinished
     }
 
-    /// Returns whether replies are taken: fewer than [`Config::max_output`](crate::Config::max_output) bytes wait to be written,
-    /// and as few until the unfinished message is finished, if there is one.
+    /// Returns whether replies are accepted: fewer than
+    /// [`Config::max_output`](crate::Config::max_output) bytes are waiting to be written, and fewer
+    /// than that are waiting for an unfinished message to be finished.
     #[must_use]
     pub fn has_room_for_replies(&self) -> bool {
         !self.is_output_full() && self.extras.waiting() < self.settings.max_output
@@ -178,7 +190,7 @@ impl Driver {
         sent
     }
 
-    /// Takes replies that were made while a message was unfinished, to be sent after it.
+    /// Holds replies that were created while a message was unfinished, to be sent after it.
     #[cold]
     pub(super) fn hold_replies(&mut self, replies: &mut ReplyBuffer) {
         if let Some(unfinished) = self.extras.unfinished() {
@@ -190,7 +202,8 @@ impl Driver {
         }
     }
 
-    /// Takes a message that was promised room before another one was started, to be sent after that.
+    /// Holds a message for which room was reserved before another one was started, to be sent after
+    /// that one.
     #[cold]
     pub(super) fn hold_message(&mut self, message: Message) {
         if let Some(unfinished) = self.extras.unfinished() {

@@ -1,4 +1,4 @@
-//! What the application sends.
+//! Sending messages, pings, pongs and closes.
 
 use bytes::{Buf, Bytes};
 
@@ -18,11 +18,11 @@ use crate::message::{Message, MessageRef};
 use crate::ready_state::ReadyState;
 
 impl Driver {
-    /// Sends a message. Before the handshake is done, it is queued, to go out then.
+    /// Sends a message. If the handshake is not complete, the message is queued until then.
     ///
     /// # Errors
     ///
-    /// See [`SendError`]; nothing of the message was taken.
+    /// See [`SendError`]. No part of the message is sent.
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         if self.is_output_full() || self.send_state != SendState::Open {
@@ -31,12 +31,12 @@ impl Driver {
         self.send_over_limit(message)
     }
 
-    /// Sends a message even if the output is full, for callers that have promised room for it. While another message is
-    /// [unfinished](Self::start_message), it is kept until that is finished.
+    /// Sends a message even if the output is full, for callers that have reserved room for it. If
+    /// another message is [unfinished](Self::start_message), it is sent after that one.
     ///
     /// # Errors
     ///
-    /// Those of [`send`](Self::send) other than [`OutputFull`](SendError::OutputFull).
+    /// The errors of [`send`](Self::send) except [`OutputFull`](SendError::OutputFull).
     #[inline]
     pub fn send_over_limit(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         let (message, may_compress) = (message.into(), self.may_compress);
@@ -61,7 +61,7 @@ impl Driver {
         }
     }
 
-    /// Queues a message for the end of the handshake, or that of an unfinished message.
+    /// Queues a message until the handshake is complete, or the unfinished message is finished.
     #[cold]
     fn queue_message(&mut self, message: Message, may_compress: bool) -> Result<(), SendError> {
         if self.has_unfinished_message() {
@@ -71,11 +71,11 @@ impl Driver {
         self.command(Command::Message { message, may_compress })
     }
 
-    /// Sends a message that others send as well, as [`send`](Self::send) does.
+    /// Sends a prepared message, which many connections can share, like [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         match &mut self.state {
             State::Open(protocol) if self.send_state == SendState::Open && !is_full(&self.output, &self.settings) => {
@@ -87,9 +87,10 @@ impl Driver {
         }
     }
 
-    /// Sends messages that others send as well, if all of them can leave in one piece: if they are of 64 KiB at most, the
-    /// connection is open, encodes like others, and has room. Otherwise it does nothing and returns `false`:
-    /// [send](Self::send_prepared) them one by one then.
+    /// Sends a batch of prepared messages at once, if they have at most 64 KiB in all, and the
+    /// connection is open, has room for them, and can share their encoding with other connections.
+    /// Otherwise does nothing and returns `false`: [send](Self::send_prepared) the messages
+    /// individually.
     pub fn send_joined(&mut self, batch: &PreparedBatch) -> bool {
         let limit = self.settings.max_output;
         let is_sent = match &mut self.state {
@@ -104,11 +105,12 @@ impl Driver {
         is_sent
     }
 
-    /// Sends a message that is only borrowed, which copies it, as [`send`](Self::send) does with short ones in any case.
+    /// Sends a copy of a borrowed message, like [`send`](Self::send), which also copies short
+    /// messages.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send).
     #[inline(always)]
     pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
         let message = message.into();
@@ -120,44 +122,52 @@ impl Driver {
         if is_sent { Ok(()) } else { self.send(message) }
     }
 
-    /// Sends a message, if it is a short one that is copied to the output in any case, and nothing is in its way. Else it
-    /// does nothing and tells `false`: [`send`](Self::send) it then. It saves moving the message.
+    /// Sends a short message by copying it to the output, if the fast path applies. Otherwise does
+    /// nothing and returns `false`: call [`send`](Self::send) instead. This avoids moving the
+    /// message.
     #[inline(always)]
     pub fn send_short(&mut self, message: &Message) -> bool {
         self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
     }
 
-    /// Whether the messages sent from here on may be compressed, where an extension does that: they may, by default. A
-    /// message that holds a secret beside text that somebody else chose should not be (RFC 7692 §8).
+    /// Sets whether messages sent from now on may be compressed, if compression was negotiated.
+    /// Default: `true`. Disable it for messages that contain both a secret and text that an
+    /// attacker can choose (RFC 7692 §8).
     pub fn set_compression(&mut self, may_compress: bool) {
         self.may_compress = may_compress;
     }
 
-    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer is received as [`Event::Pong`](crate::Event::Pong).
+    /// Sends a ping of at most 125 bytes (RFC 6455 §5.5.2). The answer is received as
+    /// [`Event::Pong`](crate::Event::Pong).
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send`](Self::send), except [`MessageUnfinished`](SendError::MessageUnfinished),
+    /// and [`ControlTooLong`](SendError::ControlTooLong).
     pub fn send_ping(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.command(Command::Ping(data.into()))
     }
 
-    /// Sends an unsolicited pong of at most 125 bytes (RFC 6455 §5.5.3). Pings are answered without it.
+    /// Sends an unsolicited pong of at most 125 bytes (RFC 6455 §5.5.3). Pings are answered
+    /// automatically.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// Same as [`send_ping`](Self::send_ping).
     pub fn send_pong(&mut self, data: impl Into<Bytes>) -> Result<(), SendError> {
         self.command(Command::Pong(data.into()))
     }
 
-    /// Starts the closing handshake (RFC 6455 §7.1.2). [`Event::Close`](crate::Event::Close) follows when the peer has answered, or
-    /// at once if its protocol has no answer or the opening handshake is not complete. [`CloseCode::NO_STATUS`] sends a close
-    /// frame without a body. The hixie drafts transmit neither code nor reason. A second call does nothing.
+    /// Starts the closing handshake (RFC 6455 §7.1.2). A second call does nothing.
+    ///
+    /// [`Event::Close`](crate::Event::Close) follows when the peer has answered, or at once if its
+    /// protocol has no answer or the opening handshake is not complete. [`CloseCode::NO_STATUS`]
+    /// sends a close frame without a body. The hixie drafts transmit neither code nor reason.
     ///
     /// # Errors
     ///
-    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and [`ReasonTooLong`](SendError::ReasonTooLong).
+    /// [`InvalidCloseCode`](SendError::InvalidCloseCode) and
+    /// [`ReasonTooLong`](SendError::ReasonTooLong).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
         hybi::check_close(&close)?;
@@ -173,7 +183,7 @@ impl Driver {
         is_full(&self.output, &self.settings)
     }
 
-    /// What sends a message, if nothing is in its way.
+    /// Returns the protocol and the output, if messages can be sent immediately.
     #[inline]
     fn open_hybi(&mut self) -> Option<(&Hybi, &mut Output)> {
         match &self.state {

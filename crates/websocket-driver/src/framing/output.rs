@@ -9,55 +9,61 @@ use crate::framing::mask::apply_mask;
 use crate::message::Message;
 use crate::message::inline_text::InlineText;
 
-/// A payload from this size on is a segment of its own: below, copying it next to its header costs less than a second
-/// segment in the system call.
+/// The minimum size of a payload that becomes a separate segment. Copying a shorter one next to its
+/// header costs less than a second segment in the system call.
 pub(crate) const OWN_SEGMENT: usize = 16 * 1024;
 
-/// Control frames do not wait behind more than this.
+/// The size of the output from which control frames precede the queued messages.
 const LONG: usize = 16 * 1024;
 
-/// A frame that others send as well is a segment of its own from this size on: who reads slowly then holds no copy.
+/// The minimum size of a prepared frame that becomes a separate segment, so that connections with
+/// slow peers share it instead of holding copies.
 const SHARED_SEGMENT: usize = 512;
 
-/// Frames that are joined for many are copied up to this size if nothing waits, since they are written at once then, and a segment
-/// takes two allocations.
+/// The maximum size of joined frames that are copied if the output is empty: they are then written
+/// at once, and a segment would need two allocations.
 const JOINED_COPY: usize = 4 * 1024;
 
-/// Less than this is copied to become a segment, which else would keep all of the buffer that it is in.
+/// The size below which the start of a buffer is copied to become a segment. Otherwise the segment
+/// would keep the whole buffer alive.
 const SMALL_PIECE: usize = 4 * 1024;
 
-/// The boundary among bytes that are no frames of RFC 6455.
+/// The boundary for bytes that are not frames of RFC 6455.
 const NO_FRAMES: u64 = u64::MAX;
 
-/// The bytes that wait to be written to the transport, as a [`Buf`].
+/// The bytes that are waiting to be written to the transport, as a [`Buf`].
 ///
-/// Small frames stand one behind the other in one buffer, which holds its memory for the next ones until it is
-/// taken; large payloads are segments of their own and never copied, so write with
-/// [`chunks_vectored`](Buf::chunks_vectored) where the transport can.
+/// Small frames are collected in one buffer, whose memory is reused until it is taken. Large
+/// payloads are separate segments, so use [`chunks_vectored`](Buf::chunks_vectored) if the
+/// transport supports vectored writes.
 pub struct Output {
-    /// What comes before `tail`. Boxed, as every connection has a place for it, and few send what is large.
+    /// The bytes before `tail`. Boxed, as it is part of every connection, but few send large
+    /// messages.
     backlog: Option<Box<Backlog>>,
     /// The number of bytes written so far.
     written: u64,
-    /// The position, in the terms of `written`, of the first frame behind the frame that is partly written and the control
-    /// frames that were put ahead. `NO_FRAMES` rather than an `Option`, which would cost each connection another word.
+    /// The position, comparable to `written`, of the first frame after the partially written frame
+    /// and the prioritized control frames. `NO_FRAMES` instead of an `Option`, which would need
+    /// another word per connection.
     boundary: u64,
     tail: BytesMut,
 }
 
-/// The bytes before [`Output::tail`], in the order of the fields. No header of a frame is spread over two segments.
+/// The bytes before [`Output::tail`], in the order of the fields. The header of a frame is never
+/// split over two segments.
 #[derive(Default)]
 struct Backlog {
-    /// The rest of the frame that is partly written, and the control frames queued right behind it: what the control frames
-    /// that go ahead must wait for. Empty unless there are such frames.
+    /// The rest of the partially written frame, and the control frames queued directly after it.
+    /// The prioritized control frames follow these bytes. Empty unless there are such frames.
     begun: VecDeque<Bytes>,
-    /// The control frames that go ahead of the messages.
+    /// The prioritized control frames, which precede the queued messages.
     ahead: BytesMut,
     segments: VecDeque<Bytes>,
-    /// The bytes in all of them.
+    /// The size of all of these in bytes.
     len: usize,
-    /// How far `written` is ahead of the flushed position: by the control frames that went ahead, less the bytes that were
-    /// discarded. Here, since it may begin at 0 whenever nothing is queued.
+    /// The difference between `written` and the flushed position: the size of the prioritized
+    /// control frames that were written, minus that of the discarded bytes. Stored here because it
+    /// may restart at 0 whenever nothing is queued.
     shift: i64,
 }
 
@@ -67,7 +73,7 @@ impl Backlog {
         self.segments.push_back(segment);
     }
 
-    /// Takes off what was written, which is no more than there is.
+    /// Removes the first `written` bytes. There must be at least as many.
     fn advance(&mut self, mut written: usize) {
         self.len -= written;
         if !self.ahead.is_empty() {
@@ -88,7 +94,7 @@ impl Backlog {
         begun.chain([&self.ahead[..]]).chain(self.segments.iter().map(|segment| &segment[..]))
     }
 
-    /// Moves the next bytes of the messages to those that are begun.
+    /// Moves the next bytes of the messages to `begun`.
     fn begin(&mut self, mut len: usize) {
         while len > 0
             && let Some(mut front) = self.segments.pop_front()
@@ -104,7 +110,7 @@ impl Backlog {
     }
 }
 
-/// Takes the first bytes off a buffer.
+/// Removes the first bytes of a buffer.
 fn take_front(buffer: &mut BytesMut, len: usize) -> Bytes {
     if len >= SMALL_PIECE {
         return buffer.split_to(len).freeze();
@@ -116,14 +122,14 @@ fn take_front(buffer: &mut BytesMut, len: usize) -> Bytes {
 
 fn drop_front(buffer: &mut BytesMut, len: usize) {
     if len == buffer.len() {
-        // `clear` keeps the whole buffer, `advance` would leave only what is behind.
+        // `clear` keeps the whole buffer, while `advance` would keep only the rest.
         buffer.clear();
     } else {
         buffer.advance(len);
     }
 }
 
-/// Takes off what was written, and returns how much of that is behind these segments.
+/// Removes written bytes from segments. Returns the number of written bytes after them.
 fn advance_segments(segments: &mut VecDeque<Bytes>, mut written: usize) -> usize {
     while let Some(front) = segments.front_mut() {
         if written < front.len() {
@@ -143,30 +149,33 @@ impl Default for Output {
 }
 
 impl Output {
-    /// Gives it a buffer to gather small frames in, from a pool for instance. It is used only while there is none.
+    /// Provides a buffer for small frames, for example from a pool. It is used only if there is
+    /// none.
     pub fn lend(&mut self, buffer: BytesMut) {
         if self.tail.capacity() == 0 {
             self.tail = buffer;
         }
     }
 
-    /// Takes the buffer back, or the one it made itself. Empty while bytes wait in it.
+    /// Takes the buffer for small frames, whether it was lent or allocated. Returns an empty one
+    /// while any bytes are unwritten.
     pub fn reclaim(&mut self) -> BytesMut {
         if self.has_remaining() {
             return BytesMut::new();
         }
-        // The flushed position never goes back.
+        // The flushed position must not decrease.
         self.backlog.take_if(|backlog| backlog.shift >= 0);
         std::mem::take(&mut self.tail)
     }
 
-    /// Moves the bytes that wait to a buffer of their size, and returns the large one that they were in. The result is empty
-    /// if they fill a fifth of it or more.
+    /// Moves the unwritten bytes to a buffer of their size, and returns the previous large one.
+    /// Returns an empty buffer if the bytes fill at least a fifth of it.
     ///
-    /// A connection whose peer does not read then holds little more memory than its bytes.
+    /// This way, the memory of a connection whose peer does not read is hardly larger than its
+    /// unwritten bytes.
     pub fn shrink(&mut self) -> BytesMut {
         let len = self.tail.len();
-        // Including the room of what was written before.
+        // Includes the room of bytes that were already written.
         if self.tail.capacity() == 0 || !self.tail.try_reclaim(4 * len) {
             return BytesMut::new();
         }
@@ -176,10 +185,10 @@ impl Output {
         large
     }
 
-    /// Drops all bytes that wait, because the transport takes no more, and returns whether there were any. They count as
-    /// flushed, not as written.
+    /// Drops all unwritten bytes when the transport accepts no more, and returns whether there were
+    /// any. They count as flushed, but not as written.
     ///
-    /// [`Driver::discard_output`](crate::Driver::discard_output) also drops an answer that waits for room.
+    /// [`Driver::discard_output`](crate::Driver::discard_output) also drops a deferred pong.
     pub fn discard(&mut self) -> bool {
         if !self.has_remaining() {
             return false;
@@ -194,33 +203,34 @@ impl Output {
         true
     }
 
-    /// Returns the position behind the messages that are queued.
+    /// Returns the position after the queued messages.
     ///
-    /// A message that was just put has been written as soon as [`flushed_position`](Self::flushed_position) is no less than
-    /// this, even if control frames go ahead of it in the meantime.
+    /// The message that was queued last is written once
+    /// [`flushed_position`](Self::flushed_position) is at least this, even if control frames
+    /// precede it in the meantime.
     #[must_use]
     pub fn end_position(&self) -> u64 {
         let ahead = self.backlog.as_ref().map_or(0, |backlog| backlog.ahead.len());
         self.flushed_position() + (self.remaining() - ahead) as u64
     }
 
-    /// Returns how far the messages were written, as a position that only grows. It is no less than any earlier
-    /// [`end_position`](Self::end_position) when nothing waits to be written.
+    /// Returns the position up to which messages are written. It never decreases. If nothing is
+    /// waiting to be written, it is at least every earlier [`end_position`](Self::end_position).
     #[must_use]
     pub fn flushed_position(&self) -> u64 {
         let shift = self.backlog.as_ref().map_or(0, |backlog| backlog.shift);
         self.written.wrapping_sub(shift as u64)
     }
 
-    /// How many bytes were written in all.
+    /// Returns the total number of written bytes.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// The bytes it holds, room that is not used yet among them.
+    /// Returns the memory in bytes, including unused capacity.
     pub(crate) fn memory(&self) -> usize {
-        // An empty buffer is lent by somebody, and may be taken away.
+        // An empty buffer may have been lent by the caller, who can take it back.
         let tail = if self.has_remaining() { self.tail.capacity() } else { 0 };
         let backlog = self.backlog.as_ref().map_or(0, |backlog| {
             let segments = backlog.begun.capacity() + backlog.segments.capacity();
@@ -230,29 +240,31 @@ impl Output {
         backlog + tail
     }
 
-    /// Whether it has a buffer to gather small frames in.
+    /// Returns whether there is a buffer for small frames.
     #[must_use]
     pub fn has_buffer(&self) -> bool {
         self.tail.capacity() > 0
     }
 
-    /// From here on there are only frames of RFC 6455.
+    /// Sets the boundary to the end of the output. From then on, only frames of RFC 6455 are
+    /// queued.
     pub(crate) fn begin_frames(&mut self) {
         self.boundary = self.written + self.remaining() as u64;
     }
 
-    /// Whether so much waits to be written that control frames do not wait behind it.
+    /// Returns whether the output is so long that control frames must precede it.
     pub(crate) fn is_long(&self) -> bool {
         self.remaining() >= LONG
     }
 
-    /// Whether a control frame was put ahead of others, and was not written yet.
+    /// Returns whether a prioritized control frame is unwritten.
     pub(crate) fn has_ahead(&self) -> bool {
         self.backlog.as_ref().is_some_and(|backlog| !backlog.ahead.is_empty())
     }
 
-    /// Puts a ping or pong: ahead of the queued messages if those are long, so that a peer that reads slowly is not taken for
-    /// dead. It may be sent between any two frames (RFC 6455 §5.4).
+    /// Queues a ping or pong, ahead of the queued messages if those are long, so that a peer that
+    /// reads slowly is not considered dead. A control frame may be sent between any two frames (RFC
+    /// 6455 §5.4).
     pub(crate) fn put_control(&mut self, frame: &[u8]) {
         if self.is_long() && self.boundary != NO_FRAMES { self.put_ahead(frame) } else { self.put_slice(frame) }
     }
@@ -262,8 +274,8 @@ impl Output {
         append(&mut self.tail, bytes);
     }
 
-    /// Puts a message's payload, masked, behind the header of its frame. Large ones, too, are segments of their own, but
-    /// copied, unless nobody else holds them.
+    /// Appends a frame with a masked payload. Large payloads become separate segments, which are
+    /// copies unless the message has no other owners.
     pub(crate) fn put_masked(&mut self, header: &[u8], message: Message, mask: [u8; 4]) {
         let start = self.tail.len() + header.len();
         self.put_slice(header);
@@ -277,7 +289,8 @@ impl Output {
         self.put_segment(payload.freeze());
     }
 
-    /// Puts a copy of a message as a frame that is not masked, if it is of at most 65,535 bytes.
+    /// Appends an unmasked frame with a copy of a message, if that has at most 65,535 bytes.
+    /// Otherwise returns `false`.
     #[inline]
     pub(crate) fn put_copy(&mut self, opcode: u8, payload: &[u8]) -> bool {
         match payload.len() {
@@ -292,7 +305,8 @@ impl Output {
         true
     }
 
-    /// Puts a short text as a frame that is not masked. It is copied with what is behind it, since that takes no call.
+    /// Appends a short text as an unmasked frame. Copies the whole inline buffer and truncates, as
+    /// a copy of constant size needs no function call.
     #[inline]
     pub(crate) fn put_text(&mut self, opcode: u8, text: &InlineText, len: usize) {
         self.put_slice(&[0x80 | opcode, len as u8]);
@@ -301,7 +315,7 @@ impl Output {
         self.tail.truncate(end);
     }
 
-    /// Puts a frame that others send as well.
+    /// Appends a prepared frame.
     pub(crate) fn put_frame(&mut self, frame: Bytes) {
         if frame.len() < SHARED_SEGMENT {
             self.put_slice(&frame);
@@ -310,7 +324,7 @@ impl Output {
         self.put_segment(frame);
     }
 
-    /// Puts frames that others send as well, and that are joined.
+    /// Appends the joined frames of prepared messages.
     pub(crate) fn put_joined(&mut self, frames: Bytes) {
         if frames.len() <= JOINED_COPY && !self.has_remaining() {
             self.put_slice(&frames);
@@ -319,7 +333,7 @@ impl Output {
         }
     }
 
-    /// Puts a message's payload behind the header of its frame.
+    /// Appends a frame with an unmasked payload.
     #[inline]
     pub(crate) fn put_message(&mut self, header: &[u8], message: Message) {
         self.put_slice(header);
@@ -330,8 +344,8 @@ impl Output {
         }
     }
 
-    /// Moves the bytes that wait in another output behind all that there are. That one is used for nothing but to gather
-    /// frames, so that nothing goes ahead there. If nothing waits here, the buffers change places.
+    /// Appends the bytes of another output. That one must only be used to collect frames, so that
+    /// it has no prioritized ones. If this output is empty, the buffers are swapped.
     #[inline]
     pub(crate) fn append(&mut self, other: &mut Self) {
         if other.backlog.is_some() || !self.tail.is_empty() {
@@ -362,7 +376,7 @@ impl Output {
         }
     }
 
-    /// Puts bytes of their own behind all that there are.
+    /// Appends a separate segment.
     fn put_segment(&mut self, segment: Bytes) {
         let backlog = self.backlog.get_or_insert_default();
         let len = self.tail.len();
@@ -378,10 +392,11 @@ impl Output {
     }
 }
 
-/// The boundaries between frames. They are found by reading headers, and only if a transport has not taken all bytes at once.
-/// Each header is read a fixed number of times, however much is queued.
+/// The boundaries between frames. They are found by parsing headers, and only if a transport has
+/// not accepted all bytes at once. Each header is parsed a constant number of times, regardless of
+/// the size of the queue.
 impl Output {
-    /// Moves the boundary behind the frames that are about to be written, also in part.
+    /// Moves the boundary past the frames that are about to be written, completely or partially.
     #[inline]
     fn pass_frames(&mut self, written: usize) {
         let end = self.written + written as u64;
@@ -390,19 +405,20 @@ impl Output {
         }
     }
 
-    /// The first place at or behind `end` where a frame begins.
+    /// Returns the position of the first frame at or after `end`.
     #[cold]
     fn boundary_from(&self, end: u64) -> u64 {
         let mut frames = self.frames();
-        while frames.place < end && frames.next().is_some() {}
-        frames.place
+        while frames.position < end && frames.next().is_some() {}
+        frames.position
     }
 
-    /// Puts a control frame behind those that were put ahead before it or follow what is partly written.
+    /// Inserts a control frame ahead of the messages, after the control frames that already precede
+    /// them.
     #[cold]
     fn put_ahead(&mut self, frame: &[u8]) {
         if !self.has_ahead() {
-            self.boundary = self.behind_controls();
+            self.boundary = self.position_after_controls();
         }
         let begun = (self.boundary - self.written) as usize;
         let backlog = self.backlog.get_or_insert_default();
@@ -418,46 +434,47 @@ impl Output {
         self.boundary += frame.len() as u64;
     }
 
-    /// The position of the first frame from the boundary on that is no control frame.
-    fn behind_controls(&self) -> u64 {
+    /// Returns the position of the first frame at or after the boundary that is not a control
+    /// frame.
+    fn position_after_controls(&self) -> u64 {
         let mut frames = self.frames();
         let message = frames.find(|(first, _)| first & 0x08 == 0);
-        message.map_or(frames.place, |(_, place)| place)
+        message.map_or(frames.position, |(_, position)| position)
     }
 
-    /// The frames from the boundary on.
+    /// Returns the frames that start at the boundary.
     fn frames(&self) -> Frames<'_, impl Iterator<Item = &[u8]>> {
-        Frames { chunks: self.chunks(), chunk: &[], start: self.written, place: self.boundary }
+        Frames { chunks: self.chunks(), chunk: &[], start: self.written, position: self.boundary }
     }
 }
 
-/// Walks over frames by their headers.
+/// Iterates over frames by parsing their headers.
 struct Frames<'a, C: Iterator<Item = &'a [u8]>> {
     chunks: C,
-    /// The chunk that was looked at last, and its position.
+    /// The current chunk and its position.
     chunk: &'a [u8],
     start: u64,
     /// The position of the next frame.
-    place: u64,
+    position: u64,
 }
 
 impl<'a, C: Iterator<Item = &'a [u8]>> Iterator for Frames<'a, C> {
     type Item = (u8, u64);
 
-    /// The first byte of the next frame, and its position.
+    /// Returns the first byte of the next frame, and its position.
     fn next(&mut self) -> Option<(u8, u64)> {
-        while self.place >= self.start + self.chunk.len() as u64 {
+        while self.position >= self.start + self.chunk.len() as u64 {
             self.start += self.chunk.len() as u64;
             self.chunk = self.chunks.next()?;
         }
-        let place = self.place;
-        let header = &self.chunk[(place - self.start) as usize..];
-        self.place += frame_size(header);
-        Some((header[0], place))
+        let position = self.position;
+        let header = &self.chunk[(position - self.start) as usize..];
+        self.position += frame_size(header);
+        Some((header[0], position))
     }
 }
 
-/// The size of a frame, by its header, which is in one piece.
+/// Returns the size of a frame from its header, which must be contiguous.
 fn frame_size(header: &[u8]) -> u64 {
     let (first_two, len) = header.split_at(header.len().min(2));
     let second = first_two.get(1).copied().unwrap_or_default();
@@ -499,7 +516,7 @@ impl Buf for Output {
     }
 }
 
-/// Without the bytes, which may hold what is nobody else's business.
+/// Omits the bytes, which may be confidential.
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output")
