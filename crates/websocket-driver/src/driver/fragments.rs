@@ -116,7 +116,7 @@ impl Driver {
     }
 
     /// Sends the data that an extension has buffered of the message so far. Does nothing if there
-    /// is no extension.
+    /// is no such data, or the extension needs the whole message.
     ///
     /// # Errors
     ///

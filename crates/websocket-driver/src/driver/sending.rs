@@ -31,8 +31,9 @@ impl Driver {
         self.send_over_limit(message)
     }
 
-    /// Sends a message even if the output is full, for callers that have reserved room for it. If
-    /// another message is [unfinished](Self::start_message), it is sent after that one.
+    /// Sends a message even if the output is full, for callers that have reserved room for it.
+    /// While another message is [unfinished](Self::start_message), this one is held until that one
+    /// is finished.
     ///
     /// # Errors
     ///

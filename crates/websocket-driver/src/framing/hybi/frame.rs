@@ -2,16 +2,16 @@ use websocket_driver_extensions::Rsv;
 
 use crate::error::ProtocolError;
 
-/// The longest payload of a control frame (RFC 6455 §5.5).
+/// The maximum length of a control frame's payload in bytes (RFC 6455 §5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
 
-/// The longest header.
+/// The maximum length of a header in bytes.
 pub(crate) const MAX_HEADER: usize = 14;
 
-/// The mask that changes nothing.
+/// The mask that leaves a payload unchanged.
 pub(crate) const NO_MASK: [u8; 4] = [0; 4];
 
-/// RFC 6455 §5.2.
+/// The opcode of a frame (RFC 6455 §5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation = 0,
@@ -40,7 +40,7 @@ impl Opcode {
     }
 }
 
-/// What stands before a payload.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) fin: bool,
@@ -50,33 +50,33 @@ pub(crate) struct Header {
     pub(crate) len: usize,
 }
 
-/// What a header is held against.
+/// The state and limits that a header is checked against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Expect {
-    /// Whether a message has begun, so that its continuation must come.
+    /// Whether a message has started, so that a continuation must follow.
     pub(crate) continuation: bool,
-    /// The bits that extensions own.
+    /// The reserved bits that extensions have claimed.
     pub(crate) rsv: Rsv,
-    /// Whether the message that has begun, or any, is one that an extension has yet to decode.
+    /// Whether an extension has to decode the message that has started, or every message.
     pub(crate) is_opaque: bool,
-    /// Whether frames are masked, as a client's are.
+    /// Whether frames must be masked, as those of a client are.
     pub(crate) masked: bool,
     pub(crate) max_frame_size: u64,
-    /// The bytes of the message so far.
+    /// The size of the message so far in bytes.
     pub(crate) message_size: u64,
     pub(crate) max_message_size: u64,
 }
 
 impl Header {
-    /// Reads a header and tells how long it is. Each byte is judged as soon as it is there, but nothing is taken before
-    /// all of it is.
+    /// Parses a header. Returns it and its length, or `None` if it is incomplete. Each byte is
+    /// checked as soon as it is available, so that an invalid header fails early.
     pub(crate) fn decode(bytes: &[u8], expect: Expect) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = bytes.first() else {
             return Ok(None);
         };
         let fin = first & 0x80 != 0;
         let rsv = Rsv::from_first_byte(first);
-        let opcode = judge_first(first, expect)?;
+        let opcode = check_first_byte(first, expect)?;
         let Some(&second) = bytes.get(1) else {
             return Ok(None);
         };
@@ -109,7 +109,7 @@ impl Header {
         if (at == 4 && len < 126) || (at == 10 && len <= u64::from(u16::MAX)) {
             return Err(ProtocolError::LengthNotMinimal);
         }
-        let len = judge_length(len, opcode, expect.is_opaque || !rsv.is_empty(), expect)?;
+        let len = check_length(len, opcode, expect.is_opaque || !rsv.is_empty(), expect)?;
         if !expect.masked {
             return Ok(Some((Self { fin, rsv, opcode, mask: NO_MASK, len }, at)));
         }
@@ -121,14 +121,14 @@ impl Header {
 }
 
 #[inline]
-fn judge_first(first: u8, expect: Expect) -> Result<Opcode, ProtocolError> {
+fn check_first_byte(first: u8, expect: Expect) -> Result<Opcode, ProtocolError> {
     let rsv = Rsv::from_first_byte(first);
     // RFC 6455 §5.2: a bit must be 0 unless an extension gives it a meaning.
     if !expect.rsv.contains(rsv) {
         return Err(ProtocolError::ReservedBits);
     }
     let opcode = Opcode::new(first & 0x0f).ok_or(ProtocolError::UnknownOpcode(first & 0x0f))?;
-    // RFC 7692 §6.1: the bits of a message stand on its first frame.
+    // RFC 7692 §6.1: the bits of a message are set on its first frame.
     if !rsv.is_empty() && !matches!(opcode, Opcode::Text | Opcode::Binary) {
         return Err(ProtocolError::ReservedBits);
     }
@@ -147,30 +147,31 @@ fn judge_first(first: u8, expect: Expect) -> Result<Opcode, ProtocolError> {
     Ok(opcode)
 }
 
-/// Holds an announced length against the limits, before anything is reserved for it.
+/// Checks a declared length against the limits before any memory is reserved for it.
 #[inline]
-fn judge_length(len: u64, opcode: Opcode, is_opaque: bool, expect: Expect) -> Result<usize, ProtocolError> {
+fn check_length(len: u64, opcode: Opcode, is_opaque: bool, expect: Expect) -> Result<usize, ProtocolError> {
     if !opcode.is_control() {
         if len > expect.max_frame_size {
             return Err(ProtocolError::FrameTooBig { size: len, limit: reported(expect.max_frame_size) });
         }
         let size = len.saturating_add(expect.message_size);
-        // What cannot be compressed grows a little. How much comes out of it is held against the limit exactly.
+        // Incompressible data grows slightly when encoded. The decoded size is checked exactly.
         let slack = if is_opaque { expect.max_message_size / 8 + 1024 } else { 0 };
         if size > expect.max_message_size.saturating_add(slack) {
             return Err(ProtocolError::MessageTooBig { size, limit: reported(expect.max_message_size) });
         }
     }
-    // The limit of a message that is received in pieces may be larger than a usize on 32-bit targets.
+    // The limit of a message that is received in pieces may be larger than a usize on 32-bit
+    // targets.
     usize::try_from(len).map_err(|_| ProtocolError::FrameTooBig { size: len, limit: usize::MAX })
 }
 
-/// A limit as it is reported.
+/// Converts a limit for an error.
 pub(crate) fn reported(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// Writes the header of a frame, the only one of its message, into `buf`, and gives what was written.
+/// Writes the header of the only frame of a message to `buf`, and returns the written part.
 #[inline]
 pub(crate) fn encode(opcode: Opcode, rsv: Rsv, len: usize, mask: Option<[u8; 4]>, buf: &mut [u8; MAX_HEADER]) -> &[u8] {
     buf[0] = 0x80 | rsv.to_first_byte() | opcode as u8;
@@ -198,7 +199,7 @@ pub(crate) fn encode(opcode: Opcode, rsv: Rsv, len: usize, mask: Option<[u8; 4]>
     &buf[..end]
 }
 
-/// As [`encode`], of a frame that is not the only one of its message.
+/// Like [`encode`], for a frame of a fragmented message.
 pub(crate) fn encode_fragment(
     is_final: bool,
     opcode: Opcode,

@@ -32,32 +32,32 @@ use crate::message::prepared::PreparedMessage;
 use crate::message::prepared_batch::PreparedBatch;
 use crate::message::utf8::{Utf8Bytes, Validator};
 
-/// The longest reason beside a close code (RFC 6455 §5.5.1).
+/// The maximum length of a close reason in bytes (RFC 6455 §5.5.1).
 const MAX_REASON: usize = MAX_CONTROL - 2;
 
-/// The longest control frame: two bytes of header, and a mask.
+/// The maximum length of a control frame in bytes: two bytes of header, the mask and the payload.
 const MAX_CONTROL_FRAME: usize = MAX_CONTROL + 6;
 
 /// One side of the framing.
 #[derive(Debug)]
 pub(crate) struct Hybi {
-    /// The frame whose header was taken off the input and whose payload is still coming.
+    /// The frame whose header was taken off the input and whose payload is incomplete.
     current: Option<Current>,
-    /// A message that is received in more than one piece, or is to be handed out in pieces. Boxed, since few messages are, and
-    /// every connection has a place for one.
+    /// A message that is received in several fragments, or is to be returned in pieces. Boxed, as
+    /// it is part of every connection, but rarely used.
     message: Option<Box<Assembler>>,
-    /// Of the text message that is coming in more than one piece.
+    /// Validates a text message that is received in several parts.
     utf8: Validator,
-    /// The extensions, where some were agreed to.
+    /// The negotiated extensions, if any.
     pipeline: Option<Box<Pipeline>>,
     rates: Option<Box<Rates>>,
     role: Role,
-    /// Where a message in one frame may be taken and written as it stands, and no other is under way: how long it may be, if it
-    /// may have any bytes.
+    /// The maximum length of a message that the fast path may receive, if messages are sent and
+    /// received unchanged. `None` if the fast path does not apply, or a message must be empty.
     plain: Option<NonZeroU16>,
 }
 
-/// Whose side it is. A client masks what it sends, a server does not (RFC 6455 §5.1).
+/// The side of the connection. A client masks its frames, a server does not (RFC 6455 §5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Server,
@@ -67,7 +67,7 @@ pub(crate) enum Role {
 #[derive(Debug)]
 struct Current {
     header: Header,
-    /// How much of the payload, still in the input, is unmasked and checked.
+    /// The number of payload bytes in the input that were unmasked and checked.
     seen: usize,
 }
 
@@ -84,7 +84,8 @@ impl Hybi {
         Self { current: None, message: None, utf8: Validator::default(), pipeline, rates, role, plain }
     }
 
-    /// See [`Protocol::poll`](crate::framing::Protocol::poll). A close is returned as [`Event::Close`].
+    /// See [`Protocol::poll`](crate::framing::Protocol::poll). A close is returned as
+    /// [`Event::Close`].
     pub(crate) fn poll(
         &mut self,
         input: &mut BytesMut,
@@ -111,7 +112,8 @@ impl Hybi {
         Ok(None)
     }
 
-    /// Whether a whole frame has come, or one that is wrong, which is left for `poll` to tell.
+    /// Returns whether a complete frame was received, or an invalid one, whose error `poll`
+    /// returns.
     #[inline]
     pub(crate) fn has_frame(&mut self, input: &mut BytesMut, settings: &Settings) -> bool {
         self.fast_limit()
@@ -131,7 +133,7 @@ impl Hybi {
         is_whole || is_piece
     }
 
-    /// How long a message in one frame may be that can be taken as it stands: where nothing speaks against that.
+    /// Returns the maximum length of a message that the fast path may receive, if it applies now.
     #[inline]
     pub(crate) fn fast_limit(&self) -> Option<u16> {
         self.plain.filter(|_| self.current.is_none() && self.message.is_none()).map(NonZeroU16::get)
@@ -143,15 +145,16 @@ impl Hybi {
         self.current.is_some()
     }
 
-    /// How many bytes are missing of the frame that is coming, as far as that is known.
+    /// Returns the number of bytes that are missing from the current frame, or 0 if that is not
+    /// known.
     pub(crate) fn missing(&self, input: &BytesMut) -> usize {
-        // What is handed out in pieces needs no room for more than one.
+        // A message that is returned in pieces needs no room for a complete frame.
         let current =
             self.current.as_ref().filter(|current| !self.is_streaming() || current.header.opcode.is_control());
         current.map_or(0, |current| current.header.len.saturating_sub(input.len()))
     }
 
-    /// The bytes held by what is under way, and by the extensions.
+    /// Returns the memory of the incomplete message and the extensions in bytes.
     pub(crate) fn memory(&self) -> usize {
         let message = self.message.as_ref().map_or(0, |message| message.memory());
         message + self.pipeline.as_ref().map_or(0, |pipeline| pipeline.memory())
@@ -185,7 +188,7 @@ impl Hybi {
         Ok(())
     }
 
-    /// Writes a message as other connections do, where it can be.
+    /// Writes a prepared message, sharing the encoded frame with other connections if possible.
     pub(crate) fn send_prepared(
         &mut self,
         prepared: &PreparedMessage,
@@ -200,7 +203,8 @@ impl Hybi {
         Ok(())
     }
 
-    /// Writes messages in one piece as other connections do, if that can be done and the last one begins before `limit` bytes.
+    /// Writes the joined frames that other connections share, if that is possible and the last one
+    /// starts before the output has `limit` bytes. Returns whether it did.
     pub(crate) fn send_joined(
         &mut self,
         batch: &PreparedBatch,
@@ -219,7 +223,8 @@ impl Hybi {
         }
     }
 
-    /// Returns the encoding of messages, or that there is none, if other connections write the same bytes.
+    /// Returns the encoding of messages, which is `Some(None)` if they are not encoded. Returns
+    /// `None` if other connections do not write the same bytes.
     fn shared_encoding(&self, may_compress: bool) -> Option<Option<Encoding>> {
         if self.role != Role::Server {
             return None;
@@ -248,13 +253,13 @@ impl Hybi {
         })
     }
 
-    /// Returns whether messages are sent as they are, by [`put_plain`] for example.
+    /// Returns whether messages are sent unchanged, for example by [`put_plain`].
     #[inline]
     pub(crate) fn sends_plain(&self) -> bool {
         self.plain.is_some()
     }
 
-    /// Writes a message that is copied in any case, if there is nothing else to be done to it.
+    /// Writes a short message, which is always copied, if it is sent unchanged.
     #[inline(always)]
     pub(crate) fn send_short(&self, message: &Message, output: &mut Output) -> bool {
         if let Message::Text(text) = message
@@ -267,7 +272,7 @@ impl Hybi {
         message.len() < OWN_SEGMENT && self.send_copy(opcode(message), message.as_bytes(), output)
     }
 
-    /// Writes a copy of a message, if it is not too long, and there is nothing else to be done to it.
+    /// Writes a copy of a message, if it is not too long and sent unchanged.
     #[inline]
     pub(crate) fn send_copy(&self, opcode: Opcode, payload: &[u8], output: &mut Output) -> bool {
         self.plain.is_some() && output.put_copy(opcode as u8, payload)
@@ -285,7 +290,7 @@ impl Hybi {
         Ok(())
     }
 
-    /// Writes a close frame, one without a body for [`CloseCode::NO_STATUS`].
+    /// Writes a close frame, without a body for [`CloseCode::NO_STATUS`].
     pub(crate) fn close(&self, close: &CloseFrame, settings: &Settings, output: &mut Output) {
         let mut body = [0; MAX_CONTROL];
         let mut len = 0;
@@ -294,7 +299,7 @@ impl Hybi {
             body[..2].copy_from_slice(&u16::from(close.code).to_be_bytes());
             body[2..len].copy_from_slice(&close.reason.as_bytes()[..len - 2]);
         }
-        // Behind all that was sent before it (RFC 6455 §5.5.1).
+        // After everything that was sent before (RFC 6455 §5.5.1).
         output.put_slice(self.control(Opcode::Close, &body[..len], settings, &mut [0; MAX_CONTROL_FRAME]));
     }
 
@@ -302,7 +307,7 @@ impl Hybi {
         self.role == Role::Client
     }
 
-    /// A control frame.
+    /// Encodes a control frame.
     fn control<'a>(
         &self,
         opcode: Opcode,
@@ -320,7 +325,7 @@ impl Hybi {
         &buf[..len]
     }
 
-    /// A new mask for a frame, where this side masks (RFC 6455 §5.3).
+    /// Returns a new mask for a frame, if this side masks its frames (RFC 6455 §5.3).
     #[inline]
     fn mask(&self, settings: &Settings) -> Option<[u8; 4]> {
         match self.role {
@@ -333,7 +338,7 @@ impl Hybi {
         }
     }
 
-    /// The header of the frame that is coming, taken off the input if it was not yet.
+    /// Returns the current frame, after taking its header off the input if necessary.
     fn next_header(&mut self, input: &mut BytesMut, settings: &Settings) -> Result<Option<Current>, ProtocolError> {
         if self.current.is_some() {
             return Ok(self.current.take());
@@ -376,8 +381,8 @@ impl Hybi {
         expect
     }
 
-    /// Unmasks and checks what has come of a text that is not whole yet, so that it fails at its first wrong byte
-    /// (RFC 6455 §8.1). Other payloads are unmasked in one go when they are whole.
+    /// Unmasks and checks the available part of an incomplete text frame, so that it fails at its
+    /// first invalid byte (RFC 6455 §8.1). Other payloads are unmasked when they are complete.
     fn look_ahead(
         &mut self,
         header: Header,
@@ -414,7 +419,7 @@ impl Hybi {
             Opcode::Text if !is_opaque && seen == 0 => text_event(payload.freeze(), settings).map(Some),
             opcode => {
                 let is_text = opcode == Opcode::Text;
-                // A text that came in several pieces.
+                // The text was received in several parts.
                 if is_text && !is_opaque {
                     check_text(&mut self.utf8, &payload[seen..], settings)?;
                 }
@@ -432,7 +437,7 @@ impl Hybi {
     ) -> Result<Option<Event>, ProtocolError> {
         let is_text = self.is_text(header);
         let message = self.message.get_or_insert_with(|| Box::new(Assembler::new(header)));
-        // Copied first, so that the read buffer, which is soon read into again, is not written to.
+        // Copied first, so that the payload is unmasked in the copy and not in the read buffer.
         let fragment = message.push(&input[..header.len]);
         apply_mask(&mut fragment[seen..], header.mask, seen);
         if is_text {
@@ -448,7 +453,7 @@ impl Hybi {
         }
     }
 
-    /// Whether the frame is text as it stands, or goes on with one.
+    /// Returns whether the frame contains text that no extension has to decode.
     fn is_text(&self, header: Header) -> bool {
         let is_text = match header.opcode {
             Opcode::Text => true,
@@ -458,7 +463,7 @@ impl Hybi {
         is_text && !self.is_opaque(header)
     }
 
-    /// Whether the frame belongs to a message that an extension has yet to decode.
+    /// Returns whether the frame belongs to a message that an extension has to decode.
     #[inline]
     fn is_opaque(&self, header: Header) -> bool {
         let Some(pipeline) = &self.pipeline else {
@@ -483,14 +488,15 @@ impl Hybi {
         {
             payload = decode(pipeline, is_text, rsv, payload, settings.max_message_size, settings)?;
         } else if !self.utf8.is_complete() {
-            // A text may not end inside a character.
+            // A text must not end within a character.
             replaced(&mut self.utf8, settings)?;
         }
         if is_text { text_event(payload, settings) } else { Ok(Event::Message(Message::Binary(payload))) }
     }
 }
 
-/// Takes a message through the extensions. A long text is checked while it comes out, as one that came as it is.
+/// Decodes a message with the extensions. A long text is checked while it is decoded, so that it
+/// fails early like unencoded text.
 fn decode(
     pipeline: &mut Pipeline,
     is_text: bool,
@@ -535,7 +541,7 @@ fn opcode(message: &Message) -> Opcode {
     }
 }
 
-/// Takes a message through the extensions. What comes back is a payload, whatever it was before.
+/// Encodes a message with the extensions. The result is binary whatever the kind of the message.
 fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Result<(Rsv, Message), SendError> {
     let is_text = matches!(message, Message::Text(_));
     let mut message = extensions::Message::new(is_text, message.into_bytes());
@@ -544,7 +550,7 @@ fn encode(pipeline: &mut Pipeline, message: Message, may_compress: bool) -> Resu
     Ok((message.rsv, Message::Binary(message.data)))
 }
 
-/// Checks a piece of a text (RFC 6455 §8.1), unless what is wrong with it is to be replaced later.
+/// Checks a piece of a text (RFC 6455 §8.1), unless invalid bytes are to be replaced later.
 fn check_text(utf8: &mut Validator, piece: &[u8], settings: &Settings) -> Result<(), ProtocolError> {
     match utf8.feed(piece) {
         Ok(()) => Ok(()),
@@ -552,7 +558,7 @@ fn check_text(utf8: &mut Validator, piece: &[u8], settings: &Settings) -> Result
     }
 }
 
-/// Begins anew behind a byte that is not UTF-8, if such bytes are to be replaced.
+/// Restarts the validation after invalid UTF-8, or returns an error if it is not to be replaced.
 #[cold]
 fn replaced(utf8: &mut Validator, settings: &Settings) -> Result<(), ProtocolError> {
     *utf8 = Validator::default();
@@ -575,7 +581,7 @@ fn text_event(payload: Bytes, settings: &Settings) -> Result<Event, ProtocolErro
     Ok(Event::Message(Message::Text(text)))
 }
 
-/// RFC 6455 §5.5.1, §7.4.
+/// Parses the body of a close frame (RFC 6455 §5.5.1, §7.4).
 fn close_event(body: &[u8]) -> Result<Event, ProtocolError> {
     let close = match *body {
         [] => CloseFrame::from(CloseCode::NO_STATUS),
@@ -592,7 +598,8 @@ fn close_event(body: &[u8]) -> Result<Event, ProtocolError> {
     Ok(Event::Close(close))
 }
 
-/// Whether a close can be sent (RFC 6455 §5.5.1, §7.4): [`CloseCode::NO_STATUS`] can, without a reason.
+/// Checks whether a close can be sent (RFC 6455 §5.5.1, §7.4). [`CloseCode::NO_STATUS`] is allowed
+/// without a reason.
 ///
 /// # Errors
 ///
@@ -607,7 +614,7 @@ pub fn check_close(close: &CloseFrame) -> Result<(), SendError> {
     if close.reason.len() > MAX_REASON { Err(SendError::ReasonTooLong) } else { Ok(()) }
 }
 
-/// RFC 6455 §5.5.
+/// Checks the length of a control frame's payload (RFC 6455 §5.5).
 fn check_control(data: &[u8]) -> Result<(), SendError> {
     if data.len() > MAX_CONTROL { Err(SendError::ControlTooLong) } else { Ok(()) }
 }

@@ -17,10 +17,11 @@ pub(crate) struct Outgoing {
     kind: MessageKind,
     may_compress: bool,
     utf8: Validator,
-    /// Decided when the first piece is sent, as a message of only one is sent like any other.
+    /// Chosen when the first piece is sent. `None` also for a message of a single piece, which is
+    /// sent like any other.
     coding: Option<Coding>,
     has_frame: bool,
-    /// The bytes taken.
+    /// The number of bytes accepted.
     len: usize,
 }
 
@@ -28,7 +29,7 @@ pub(crate) struct Outgoing {
 enum Coding {
     /// Each piece is the payload of a frame.
     Plain,
-    /// An extension encodes pieces, and has these bits in the first frame.
+    /// An extension encodes each piece, and sets these bits on the first frame.
     Pieces(Rsv),
     /// An extension encodes only whole messages.
     Gathered(BytesMut),
@@ -43,7 +44,7 @@ impl Outgoing {
         self.len
     }
 
-    /// The bytes that it holds.
+    /// Returns the memory of buffered data in bytes.
     pub(crate) fn memory(&self) -> usize {
         match &self.coding {
             Some(Coding::Gathered(data)) => data.capacity(),
@@ -60,7 +61,8 @@ impl Outgoing {
 }
 
 impl Hybi {
-    /// Sends a piece of a message. If it is refused, nothing of it was taken, unless the extension has failed.
+    /// Sends a piece of a message. After an error, no part of the piece was sent, unless an
+    /// extension has failed.
     pub(crate) fn send_piece(
         &mut self,
         outgoing: &mut Outgoing,

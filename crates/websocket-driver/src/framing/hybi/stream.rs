@@ -2,28 +2,28 @@ use bytes::Bytes;
 
 use crate::message::utf8::Replacer;
 
-/// How a message is handed out in pieces.
+/// The state of a message that is returned in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     /// The maximum size of the message in bytes.
     pub(super) limit: u64,
-    /// The maximum size of the next message, if that is to be handed out in pieces as well.
+    /// The maximum size of the next message, if that is to be returned in pieces as well.
     pub(super) next: Option<u64>,
-    /// The payload that was taken off the input and not handed out. It is empty between two calls, unless it is still to be
-    /// decoded.
+    /// The payload that was taken off the input and has not been returned. It is empty between two
+    /// calls, unless it has yet to be decoded.
     pub(super) piece: Bytes,
-    /// The bytes taken off the input.
+    /// The number of bytes taken off the input.
     pub(super) received: u64,
-    /// The bytes decoded or replaced.
+    /// The number of bytes after decoding and the replacement of invalid UTF-8.
     pub(super) produced: u64,
     pub(super) replacer: Replacer,
-    /// The first chunk was handed out.
+    /// Whether the first chunk was returned.
     pub(super) is_announced: bool,
-    /// The last piece was taken off the input.
+    /// Whether the last piece was taken off the input.
     pub(super) is_complete: bool,
-    /// The decoder may have more output without more input.
+    /// Whether the decoder may have more output without more input.
     pub(super) has_more: bool,
-    /// Nothing more of the message is handed out.
+    /// Whether the rest of the message is skipped.
     pub(super) is_skipped: bool,
 }
 
@@ -32,12 +32,12 @@ impl Stream {
         Self { limit, next: Some(limit), ..Self::default() }
     }
 
-    /// Whether there may be a chunk without more input.
+    /// Returns whether there may be a chunk without more input.
     pub(super) fn is_due(&self) -> bool {
         !self.is_announced || self.is_complete || self.has_more || !self.piece.is_empty()
     }
 
-    /// Whether the message ends with what was taken off the input.
+    /// Returns whether the message ends with the bytes that were taken off the input.
     pub(super) fn is_final(&self) -> bool {
         self.is_complete && !self.has_more
     }

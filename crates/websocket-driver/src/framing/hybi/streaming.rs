@@ -1,8 +1,9 @@
-//! Messages that are handed out in pieces, as they arrive.
+//! Messages that are returned in pieces as they arrive.
 //!
-//! A piece of the payload is taken off the input, and unmasked. It is the next chunk, unless an extension has to decode it: then
-//! it yields any number of chunks of at most 64 KiB, before more of the input is taken. Extensions that cannot decode pieces get
-//! the message when it is complete, within the limit of whole messages.
+//! A piece of the payload is taken off the input, and unmasked. It becomes the next chunk, unless
+//! an extension has to decode it. In that case it yields any number of chunks of at most 64 KiB
+//! before more input is taken. Extensions that cannot decode pieces receive the message when it is
+//! complete, within the limit for whole messages.
 
 use std::ops::ControlFlow;
 
@@ -21,14 +22,15 @@ use crate::framing::mask::apply_mask;
 use crate::message::utf8::Validator;
 use crate::message::{MessageChunk, MessageKind};
 
-/// The longest chunk that is decoded at once, in bytes.
+/// The maximum size of a decoded chunk in bytes.
 const DECODED: usize = 64 * 1024;
 
-/// The decoded bytes that count as one frame, so that a peer cannot buy long work with few bytes.
+/// The number of decoded bytes that count as one frame, so that a peer cannot cause much work with
+/// few bytes.
 const DECODED_PER_FRAME: usize = 4 * 1024;
 
 impl Hybi {
-    /// Sets how messages are received from here on, and that which is being received unless a part of it was handed out.
+    /// Sets how messages are received, including the current one unless a part of it was returned.
     pub(crate) fn stream_messages(&mut self, limit: Option<u64>, settings: &Settings) {
         match (&mut self.message, limit) {
             (Some(message), limit) => {
@@ -36,7 +38,7 @@ impl Hybi {
                 match (&mut message.stream, limit) {
                     (Some(stream), _) if stream.is_announced => stream.next = limit,
                     (Some(stream), Some(limit)) => (stream.limit, stream.next) = (limit, Some(limit)),
-                    // A header that was read already may be beyond the limits of whole messages.
+                    // A header that was already read may exceed the limits of whole messages.
                     (Some(stream), None)
                         if self.current.as_ref().is_some_and(|current| {
                             let len = current.header.len as u64;
@@ -63,7 +65,7 @@ impl Hybi {
         }
     }
 
-    /// Drops the rest of a message that is handed out in pieces.
+    /// Skips the rest of a message that is returned in pieces.
     pub(crate) fn skip_message(&mut self) {
         if let Some(stream) = self.stream_mut()
             && stream.is_announced
@@ -81,8 +83,8 @@ impl Hybi {
         self.message.as_mut()?.stream.as_mut()
     }
 
-    // `client-receive-1k` goes through `poll`, which calls this.
-    /// See [`poll`](Self::poll), while messages are received in pieces.
+    /// Same as [`poll`](Self::poll), while messages are received in pieces.
+    // Cold, so that it is not inlined into `poll`, which `client-receive-1k` measures.
     #[cold]
     pub(super) fn poll_stream(
         &mut self,
@@ -101,7 +103,8 @@ impl Hybi {
         self.poll(input, settings, allowance)
     }
 
-    /// Takes one step in receiving a message in pieces. Breaks with an event, or with none if there is not enough input.
+    /// Performs one step of receiving a message in pieces. Breaks with an event, or with `None` if
+    /// there is not enough input.
     fn poll_piece(
         &mut self,
         input: &mut BytesMut,
@@ -155,16 +158,17 @@ impl Hybi {
             stream.received = stream.received.saturating_add(len as u64);
             stream.piece = piece.freeze();
             stream.is_complete = is_complete;
-            // Known from the header, unless that was read for a larger limit.
+            // Already checked with the header, unless that was read under a larger limit.
             if !is_opaque && stream.received > stream.limit {
                 return Err(ProtocolError::MessageTooBig { size: stream.received, limit: reported(stream.limit) });
             }
         }
-        // In the same step, so that what was taken off the input can no longer be asked for as a whole.
+        // In the same step, so that `stream_messages` cannot make the message whole again in
+        // between.
         self.next_chunk(settings, allowance)
     }
 
-    /// Hands out what was received, and ends the message if that is all.
+    /// Returns the received bytes as a chunk, and ends the message if they are the last.
     fn next_chunk(
         &mut self,
         settings: &Settings,
@@ -228,7 +232,7 @@ impl Hybi {
     }
 }
 
-/// Checks a piece of a text, which may not end inside a character (RFC 6455 §8.1).
+/// Checks a piece of a text, which must not end within a character (RFC 6455 §8.1).
 fn check_piece(utf8: &mut Validator, piece: &[u8], is_last: bool) -> Result<(), ProtocolError> {
     utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
     if is_last && !utf8.is_complete() { Err(ProtocolError::InvalidUtf8) } else { Ok(()) }
