@@ -12,18 +12,18 @@ use crate::error::Error;
 use crate::socket::WebSocket;
 use crate::transport::upgraded::Upgraded;
 
-/// A message that is received while it arrives, from [`WebSocket::recv_stream`]. It is read by [`chunk`](Self::chunk) or as an
-/// [`AsyncRead`] and [`AsyncBufRead`], whose end is the end of the message.
+/// A message that is read while it arrives, returned by [`WebSocket::recv_stream`]. Read it with
+/// [`chunk`](Self::chunk), or as an [`AsyncRead`] and [`AsyncBufRead`] that ends with the message.
 ///
-/// It holds no more of the message than one chunk, and reads no more from the transport before that is consumed. While a chunk is
-/// waited for, pings are answered.
+/// It holds no more of the message than one chunk, and reads no more from the transport until that
+/// is consumed. Pings are answered while it waits for a chunk.
 ///
-/// An end of the connection within the message is an error, [`Error::Interrupted`], so that a message that was cut off is not
-/// taken for a complete one. As an `AsyncRead` it reports errors of the protocol as [`io::ErrorKind::InvalidData`], and that one as
-/// [`io::ErrorKind::UnexpectedEof`].
+/// If the connection ends before the message does, the error is [`Error::Interrupted`], so that a
+/// truncated message is not mistaken for a complete one. `AsyncRead` returns it as
+/// [`io::ErrorKind::UnexpectedEof`], and protocol errors as [`io::ErrorKind::InvalidData`].
 ///
-/// If it is dropped before its end, the socket reads and discards the rest before the next message, up to the limit of the
-/// message. To avoid that, close the connection.
+/// If it is dropped before its end, the socket reads and discards the rest, up to the limit, before
+/// the next message. To avoid that, close the connection.
 pub struct IncomingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
     socket: &'a mut WebSocket<T>,
     kind: MessageKind,
@@ -42,16 +42,19 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> IncomingMessage<'a,
         self.kind
     }
 
-    /// Receives the next bytes of the message, at least one, or `None` at its end. A chunk is as long as what was received at
-    /// once, usually up to 128 KiB, or up to 64 KiB if it was decompressed.
+    /// Receives the next chunk of the message, or `None` at its end. A chunk is not empty. It
+    /// contains the bytes that were received at once, usually up to 128 KiB, or up to 64 KiB of
+    /// decompressed data.
     ///
-    /// A text may be cut inside a character. All of it is UTF-8, or the connection fails: see
-    /// [`read_to_string`](tokio::io::AsyncReadExt::read_to_string) and [`lines`](tokio::io::AsyncBufReadExt::lines).
+    /// A text may be split within a character. The connection fails if the text is not UTF-8. To
+    /// read strings, see [`read_to_string`](tokio::io::AsyncReadExt::read_to_string) and
+    /// [`lines`](tokio::io::AsyncBufReadExt::lines).
     ///
     /// # Errors
     ///
-    /// [`Error::Interrupted`] if the connection ends before the message does, [`Error::Io`], and [`Error::Protocol`]: the message
-    /// is longer than its limit, for example, or not UTF-8. The chunks before the error have been returned.
+    /// [`Error::Interrupted`] if the connection ends before the message does, [`Error::Io`], and
+    /// [`Error::Protocol`], for example if the message exceeds its limit or is not UTF-8. The
+    /// chunks before the error have been returned.
     ///
     /// # Cancel safety
     ///
@@ -112,7 +115,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for IncomingMessag
     }
 }
 
-/// Without the message, which may be confidential.
+/// Omits the message, which may be confidential.
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> fmt::Debug for IncomingMessage<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IncomingMessage")

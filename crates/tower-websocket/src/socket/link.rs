@@ -6,7 +6,7 @@ use websocket_driver::SendError;
 use crate::connection::shared::{Owner, Shared, WeakShared};
 use crate::error::Error;
 
-/// The way from a sender to its connection.
+/// The reference from a sender to its connection.
 pub(super) enum Link<T> {
     /// Keeps the connection open.
     Owner(Owner<T, false>),
@@ -14,7 +14,7 @@ pub(super) enum Link<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Link<T> {
-    /// Polls something of the connection, unless that is gone.
+    /// Calls `poll` with the connection. Fails with [`SendError::Closed`] if that has been dropped.
     pub(super) fn poll_with<R>(
         &self,
         poll: impl FnOnce(&Shared<T>) -> Poll<Result<R, Error>>,

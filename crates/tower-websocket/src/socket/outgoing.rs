@@ -14,31 +14,38 @@ use crate::error::Error;
 use crate::socket::link::Link;
 use crate::transport::upgraded::Upgraded;
 
-/// The bytes of one write that become a fragment. More fragments leave more places for pings and a close.
+/// The maximum number of bytes of a write that become one fragment. Pings and a close can be sent
+/// between fragments, so these should not be too long.
 const FRAGMENT: usize = 64 * 1024;
 
-/// A message that is sent in fragments while it is made, from [`WebSocket::send_stream`](crate::WebSocket::send_stream) or
-/// [`WebSocketSender::send_stream`](crate::WebSocketSender::send_stream). It is written to by [`write_chunk`](Self::write_chunk) or
-/// as an [`AsyncWrite`], and must be ended by [`finish`](Self::finish), or `shutdown`, which is the same.
+/// A message that is sent in fragments while it is produced, returned by
+/// [`WebSocket::send_stream`](crate::WebSocket::send_stream) or
+/// [`WebSocketSender::send_stream`](crate::WebSocketSender::send_stream). Write it with
+/// [`write_chunk`](Self::write_chunk) or as an [`AsyncWrite`], and complete it with
+/// [`finish`](Self::finish) or `shutdown`, which are equivalent.
 ///
-/// Each write is a fragment, of at most 64 KiB if it is one of `AsyncWrite`: gather many small ones with a
-/// [`BufWriter`](tokio::io::BufWriter). With permessage-deflate, it is compressed unless
-/// [`set_compression`](crate::WebSocket::set_compression) forbids it, whatever its length. Writes wait while
-/// [`Config::max_output`](crate::Config::max_output) bytes are queued; `flush` writes all of them.
+/// Each write becomes a fragment, of at most 64 KiB if it is a write of `AsyncWrite`: combine small
+/// writes with a [`BufWriter`](tokio::io::BufWriter). With permessage-deflate, the message is
+/// compressed regardless of its length, unless
+/// [`set_compression`](crate::WebSocket::set_compression) disables it. Writes wait while
+/// [`Config::max_output`](crate::Config::max_output) bytes are queued; `flush` waits until all of
+/// them are written.
 ///
-/// The message begins with the first write, which waits for the end of another message that is sent like this. From then until
-/// `finish`, other messages of the socket wait, and pings, pongs and a close do not. **If it is dropped in between, the connection is
-/// closed** with [`CloseCode::INTERNAL_ERROR`], as nothing else tells the peer that the message is incomplete. If nothing was
-/// written yet, nothing happens.
+/// The message starts with the first write, which waits until no other streamed message is
+/// unfinished. From then until `finish`, other messages of the socket wait, but pings, pongs and a
+/// close do not. **Dropping an unfinished message closes the connection** with
+/// [`CloseCode::INTERNAL_ERROR`], as the peer cannot be notified in another way that the message is
+/// incomplete. Dropping it before the first write has no effect.
 ///
-/// A write of text that is not UTF-8 is refused, with [`SendError::InvalidUtf8`]. A text may be cut inside a character. As an
-/// `AsyncWrite` it reports a [`SendError`] as the source of an [`io::Error`].
+/// Writing text that is not UTF-8 fails with [`SendError::InvalidUtf8`]. Text may be split within a
+/// character. `AsyncWrite` returns a [`SendError`] as the source of an [`io::Error`].
 pub struct OutgoingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
     link: Link<T>,
     kind: MessageKind,
     state: State,
     waker: WakerSlot,
-    /// The socket that it was made by, which would wait for its end.
+    /// Borrows the socket that created it, if any, whose other messages would wait for the end of
+    /// this one.
     socket: PhantomData<&'a mut ()>,
 }
 
@@ -46,7 +53,7 @@ pub struct OutgoingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'stati
 enum State {
     Idle,
     Begun,
-    /// The last fragment was taken, and ends at this position of the output.
+    /// The last fragment is queued, and ends at this position of the output.
     Finished(u64),
 }
 
@@ -61,7 +68,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> OutgoingMessage<'_, T> 
         self.kind
     }
 
-    /// Sends bytes as one fragment, without copying them if they are 16 KiB or more. Empty ones send nothing.
+    /// Sends bytes as one fragment, without copying them if they are 16 KiB or more. An empty chunk
+    /// sends nothing.
     ///
     /// ```
     /// # use tower_websocket::{Error, WebSocket, WebSocketSender};
@@ -79,8 +87,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> OutgoingMessage<'_, T> 
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] with [`SendError::Closed`], [`SendError::InvalidUtf8`], with [`SendError::NotSupported`] in the hixie
-    /// drafts, and with [`SendError::MessageNotStarted`] after [`finish`](Self::finish); [`Error::Io`].
+    /// [`Error::Send`] with [`SendError::Closed`], [`SendError::InvalidUtf8`], with
+    /// [`SendError::NotSupported`] in the hixie drafts, and with [`SendError::MessageNotStarted`]
+    /// after [`finish`](Self::finish); [`Error::Io`].
     ///
     /// # Cancel safety
     ///
@@ -94,17 +103,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> OutgoingMessage<'_, T> 
         })
     }
 
-    /// Ends the message, and waits until it is written.
+    /// Completes the message, and waits until it is written.
     ///
     /// # Errors
     ///
-    /// Those of [`write_chunk`](Self::write_chunk); [`SendError::InvalidUtf8`] if a text ends inside a character. The message is
-    /// not finished then, unless the error is [`Error::Io`].
+    /// The errors of [`write_chunk`](Self::write_chunk), and [`SendError::InvalidUtf8`] if a text
+    /// ends within a character. The message is then not finished, unless the error is
+    /// [`Error::Io`].
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the next call continues. If it is not called again, the message is unfinished, and ends the connection when it
-    /// is dropped, or it is finished and will be written.
+    /// Cancel safe: the next call continues. Without another call, the message is either finished
+    /// and will be written, or unfinished, so that dropping it closes the connection.
     pub fn finish(&mut self) -> impl Future<Output = Result<(), Error>> + '_ {
         poll_fn(|cx| self.poll_finish(cx))
     }
@@ -125,7 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> OutgoingMessage<'_, T> 
         self.link.poll_with(|connection| connection.lock().poll_written(cx, position, waker))
     }
 
-    /// Waits until the message has begun and there is room for a fragment, and then does something.
+    /// Starts the message if necessary, waits for room for a fragment, and then calls `act`.
     fn poll_begun<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -173,7 +183,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Outgoing
         Poll::Ready(Ok(()))
     }
 
-    /// As [`finish`](OutgoingMessage::finish).
+    /// Same as [`finish`](OutgoingMessage::finish).
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.get_mut().poll_finish(cx))?;
         Poll::Ready(Ok(()))
@@ -185,7 +195,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for OutgoingMessag
         if self.state == State::Begun
             && let Some(connection) = self.link.connection()
         {
-            // One that is closing needs no other close.
+            // An error means that the connection is already closing.
             let _ = connection.lock().start_close(CloseCode::INTERNAL_ERROR, "message was not finished");
         }
     }

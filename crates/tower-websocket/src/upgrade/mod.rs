@@ -21,11 +21,11 @@ use crate::socket::WebSocket;
 use crate::transport::upgraded::Upgraded;
 use crate::upgrade::error::{UpgradeError, UpgradeRefusal};
 
-/// The 8 bytes behind the head of a hixie-76 request (draft-hixie-76 §5.2).
+/// The number of bytes after the head of a hixie-76 request (draft-hixie-76 §5.2).
 const HIXIE_BODY: usize = 8;
 
-/// Answers a handshake that hyper has read. Returns the response to send, and a future that resolves to the socket after the
-/// response was sent. Nothing is spawned.
+/// Answers a handshake that hyper has read. Returns the response to send, and a future that
+/// resolves to the socket after the response has been sent. Spawns no task.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -46,18 +46,18 @@ const HIXIE_BODY: usize = 8;
 /// }
 /// ```
 ///
-/// Do not await the upgrade before the response is returned: it completes only after hyper has sent the response. To look at the
-/// handshake before it is answered, use [`UpgradeRequest`].
+/// Do not await the upgrade before returning the response: it completes only after hyper has sent
+/// the response. To inspect the handshake before answering it, use [`UpgradeRequest`].
 ///
 /// # Errors
 ///
-/// If the request cannot be accepted. The refusal is a response to send.
+/// If the request cannot be accepted. The refusal is to be sent as a response.
 pub fn upgrade<B>(request: &mut Request<B>, config: &ServerConfig) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
     let request = UpgradeRequest::new(request).inspect_err(|refusal| refusal.report_to(config))?;
     request.accept(config)
 }
 
-/// A handshake that hyper has read, to look at before it is answered.
+/// A handshake that hyper has read, to be inspected before it is answered.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -80,27 +80,27 @@ pub struct UpgradeRequest {
 }
 
 impl UpgradeRequest {
-    /// Parses the head of a request, and takes hyper's means to upgrade the connection out of its extensions.
+    /// Parses the head of a request, and takes hyper's `OnUpgrade` out of its extensions.
     ///
     /// # Errors
     ///
-    /// If the request is not a valid handshake of any version, or hyper's `OnUpgrade` is missing from it.
+    /// If the request is not a valid handshake of any version, or has no `OnUpgrade`.
     pub fn new<B>(request: &mut Request<B>) -> Result<Self, UpgradeRefusal> {
         Self::with(HandshakeRequest::new(request)?, request.extensions_mut())
     }
 
-    /// Does the same as [`new`](Self::new) for a request that was taken apart.
+    /// Same as [`new`](Self::new), for a request that was split into parts.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// Same as [`new`](Self::new).
     pub fn from_parts(parts: &mut Parts) -> Result<Self, UpgradeRefusal> {
         Self::with(HandshakeRequest::from_parts(parts)?, &mut parts.extensions)
     }
 
     fn with(request: HandshakeRequest, extensions: &mut Extensions) -> Result<Self, UpgradeRefusal> {
         let on_upgrade = extensions.remove::<OnUpgrade>();
-        // A version that is not spoken is refused as such.
+        // An unsupported version is refused as such.
         if on_upgrade.is_none() && request.handshake().version().is_some() {
             return Err(UpgradeRefusal::NotUpgradable);
         }
@@ -112,35 +112,37 @@ impl UpgradeRequest {
         self.request.handshake()
     }
 
-    /// Returns the handshake, to choose the subprotocol or to set the URI that the client asked for.
+    /// Returns the handshake, to select the subprotocol or set the URI that the client requested.
     pub fn handshake_mut(&mut self) -> &mut Handshake {
         self.request.handshake_mut()
     }
 
-    /// Accepts the handshake. Returns the response to send, and a future that resolves to the socket after the response was
-    /// sent.
+    /// Accepts the handshake. Returns the response to send, and a future that resolves to the
+    /// socket after the response has been sent.
     ///
     /// # Errors
     ///
-    /// If the configuration does not allow the version, the head exceeds its limits, or its budget is used up; and if the 8 bytes
-    /// of a hixie-76 request are declared as its body, which only [`WebSocketLayer`](crate::WebSocketLayer) and
-    /// [`accept`](fn@crate::accept) can read.
+    /// If the configuration does not allow the version, the head exceeds its limits, or its budget
+    /// is used up. Also if the 8 bytes of a hixie-76 request are declared as its body, which only
+    /// [`WebSocketLayer`](crate::WebSocketLayer) and [`accept`](fn@crate::accept) can read.
     pub fn accept(self, config: &ServerConfig) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
         let (response, pending) = self.request.accept(config)?;
         Upgrade::new(response, pending, self.on_upgrade)
     }
 
-    /// As [`accept`](Self::accept), for callers that read the body if [`Upgrade::needs_body`] returns `true`.
+    /// Like [`accept`](Self::accept), for callers that read the body if [`Upgrade::needs_body`]
+    /// returns `true`.
     pub(crate) fn accept_with_body(self, config: &ServerConfig) -> Result<(Response<()>, Upgrade), UpgradeRefusal> {
         let (response, pending) = self.request.accept_with_body(config)?;
         Upgrade::new(response, pending, self.on_upgrade)
     }
 }
 
-/// A handshake that is answered, on the way to be a [`WebSocket`]: await it, after the response was returned.
+/// An answered handshake that resolves to a [`WebSocket`]. Await it after the response has been
+/// returned.
 ///
-/// It takes no longer than [`Config::handshake_timeout`](crate::Config::handshake_timeout). Dropping
-/// it drops the connection.
+/// It completes or fails within [`Config::handshake_timeout`](crate::Config::handshake_timeout).
+/// Dropping it drops the connection.
 #[must_use = "the connection is dropped where this is not awaited"]
 pub struct Upgrade {
     on_upgrade: OnUpgrade,
@@ -155,7 +157,7 @@ impl Upgrade {
     ) -> Result<(Response<()>, Self), UpgradeRefusal> {
         let on_upgrade = on_upgrade.ok_or(UpgradeRefusal::NotUpgradable)?;
         let version = pending.version();
-        // The response on HTTP/2 is a 200, with names in lower case (RFC 9113 §8.2.1).
+        // The response on HTTP/2 is a 200 with names in lower case (RFC 9113 §8.2.1).
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             *response.extensions_mut() = header_case::extensions(version);
         }
@@ -165,37 +167,37 @@ impl Upgrade {
         Ok((response, Self { on_upgrade, pending }))
     }
 
-    /// Puts the socket among those that a shutdown closes, from here on. Where that [has begun](Shutdown::has_begun), send
-    /// [`UpgradeRefusal::ShuttingDown`] instead of the response.
+    /// Adds the socket to those that a shutdown closes, from now on. If the shutdown [has
+    /// begun](Shutdown::has_begun), send [`UpgradeRefusal::ShuttingDown`] instead of the response.
     pub fn shutdown(self, shutdown: &Shutdown) -> Self {
         Self { pending: self.pending.shutdown(shutdown), ..self }
     }
 
-    /// Keeps a guard, such as a [`ConnectionPermit`](crate::limit::ConnectionPermit), until the socket is
-    /// dropped and its last bytes are written, or until the handshake fails.
+    /// Keeps a guard, such as a [`ConnectionPermit`](crate::limit::ConnectionPermit), until the
+    /// socket is dropped and its last bytes are written, or until the handshake fails.
     pub fn hold(self, guard: impl Send + 'static) -> Self {
         Self { pending: self.pending.hold(guard), ..self }
     }
 
-    /// The protocol that will be spoken.
+    /// Returns the negotiated protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.pending.version()
     }
 
-    /// The subprotocol that was agreed to.
+    /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.pending.protocol()
     }
 
-    /// Whether 8 bytes are still to come that may stand in the request's body.
+    /// Returns whether 8 more bytes follow that may be in the body of the request.
     pub(crate) fn needs_body(&self) -> bool {
         self.version() == Version::Hixie76
     }
 
-    /// Completes the upgrade after the body of the request was read: hyper upgrades only then, and a body that is dropped
-    /// instead takes the bytes with it.
+    /// Completes the upgrade after reading the body of the request. hyper upgrades only after the
+    /// body has been read, and dropping it would discard the bytes.
     pub(crate) async fn with_body<B: Body>(self, body: B) -> Result<WebSocket, UpgradeError> {
         let limit = self.pending.timeout();
         let complete = async {

@@ -86,8 +86,8 @@ impl Driver {
         self.extras.has_observed()
     }
 
-    /// Replaces the observer of an open connection, for example by one that calls it in another
-    /// task. Does nothing without an observer.
+    /// Replaces the observer of an open connection, for example by one that defers the calls until
+    /// a lock is released. Does nothing without an observer.
     pub fn wrap_observer(&mut self, wrap: impl FnOnce(Box<dyn ConnectionObserver>) -> Box<dyn ConnectionObserver>) {
         if let Some(observed) = self.extras.observed() {
             observed.wrap(wrap);
