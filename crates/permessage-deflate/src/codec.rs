@@ -1,7 +1,8 @@
-//! Compression and decompression of single messages by zlib-rs: raw deflate with the flush of RFC 7692 §7.2.
+//! Compression and decompression of single messages by zlib-rs: raw deflate with the flush of RFC
+//! 7692 §7.2.
 //!
-//! zlib-rs is used directly instead of through flate2, since its interface has the memory level and stops at the end of a block,
-//! which distinguishes truncated messages from complete ones.
+//! zlib-rs is used directly instead of through flate2, since its interface has the memory level and
+//! stops at the end of a block, which distinguishes truncated messages from complete ones.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -13,12 +14,14 @@ use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Statu
 /// Number of output bytes per call of a codec.
 const STEP: usize = 32 * 1024;
 
-/// Length of the longest compressed message whose memory is reused. A thread holds about this amount at most.
+/// Length of the longest compressed message whose memory is reused. A thread holds about this
+/// amount at most.
 const KEPT: usize = 256 * 1024;
 
-/// Maximum number of final blocks before the last one of a message. Compressors that end a message with a final block produce
-/// one, and a message concatenated from separately compressed pieces has one per piece. Each needs a reset of the codec, which
-/// takes longer than inflating the two bytes of an empty block, so a message of only such blocks would be expensive.
+/// Maximum number of final blocks before the last one of a message. Compressors that end a message
+/// with a final block produce one, and a message concatenated from separately compressed pieces has
+/// one per piece. Each needs a reset of the codec, which takes longer than inflating the two bytes
+/// of an empty block, so a message of only such blocks would be expensive.
 const MAX_FINAL_BLOCKS: usize = 16;
 
 /// The end of a sync flush, which is removed from messages (RFC 7692 §7.2.1).
@@ -47,13 +50,14 @@ pub(crate) struct CompressorSettings {
     pub(crate) window: u8,
 }
 
-/// The memory level for short messages, which have no more bytes than a block has symbols, and their maximum length.
+/// The memory level for short messages, which have no more bytes than a block has symbols, and
+/// their maximum length.
 const SHORT_MEM_LEVEL: u8 = 5;
 const SHORT: usize = (1 << (SHORT_MEM_LEVEL + 6)) - 2;
 
 impl CompressorSettings {
-    /// Returns the settings for a message that is compressed independently. The output of short messages is the same with less
-    /// memory, all of which zlib-rs zeroes twice per message.
+    /// Returns the settings for a message that is compressed independently. The output of short
+    /// messages is the same with less memory, all of which zlib-rs zeroes twice per message.
     pub(crate) fn for_one_of(self, len: usize) -> Self {
         if len > SHORT { self } else { Self { mem_level: self.mem_level.min(SHORT_MEM_LEVEL), ..self } }
     }
@@ -80,8 +84,8 @@ impl Compressor {
         self.settings
     }
 
-    /// Returns the number of bytes held: the state of zlib-rs, mostly its hash table, four times the window for the data and its
-    /// chains, and 7 bytes for each symbol of a block.
+    /// Returns the number of bytes held: the state of zlib-rs, mostly its hash table, four times
+    /// the window for the data and its chains, and 7 bytes for each symbol of a block.
     pub(crate) fn memory(&self) -> usize {
         let CompressorSettings { mem_level, window, .. } = self.settings;
         134_272 + (4 << window) + (7 << (mem_level + 6))
@@ -131,17 +135,17 @@ impl Compressor {
     }
 }
 
-/// A message that is compressed in pieces. It holds back the last bytes of the output, which are the tail that is removed if the
-/// message ends there.
+/// The encoder of a message that is compressed in pieces. It holds back the last four bytes of the
+/// output, as they are the tail that is removed if the message ends there.
 #[derive(Debug, Default)]
 pub(crate) struct PieceEncoder {
     held: BytesMut,
-    /// Some of the message was output.
+    /// Whether a part of the message was output.
     has_output: bool,
 }
 
 impl PieceEncoder {
-    /// Compresses a piece, and appends what can be sent to `output`.
+    /// Compresses a piece, and appends the bytes that can be sent to `output`.
     pub(crate) fn encode(
         &mut self,
         compressor: &mut Compressor,
@@ -186,11 +190,11 @@ pub(crate) struct Decompressor {
 /// The state of a message that is inflated in pieces.
 #[derive(Debug, Default)]
 struct PieceState {
-    /// Some of the message was received.
+    /// Whether a part of the message was received.
     has_input: bool,
-    /// The codec may have more output for the input that it has.
+    /// Whether the codec may have more output for the consumed input.
     has_output: bool,
-    /// The last block was final.
+    /// Whether the last block was final.
     is_final: bool,
     final_blocks: usize,
 }
@@ -245,7 +249,7 @@ impl Decompressor {
         })
     }
 
-    /// Inflates a piece of a message, up to a number of bytes: see
+    /// Inflates a piece of a message until `output` has `limit` bytes, see
     /// [`StreamingSession::decode_piece`](websocket_driver_extensions::StreamingSession::decode_piece).
     pub(crate) fn decompress_piece(
         &mut self,
@@ -295,14 +299,15 @@ impl Decompressor {
         })
     }
 
-    /// Ends a message whose last block was final, or else has to be followed by the tail.
+    /// Ends a message. Unless its last block was final, the tail must follow.
     fn finish(&mut self, is_final: bool, step: &mut [u8]) -> Result<(), ExtensionFault> {
         if is_final {
             self.reset();
             return Ok(());
         }
-        // The input has one byte more than the tail, and the codec stops at the end of a block. If it consumes that byte as
-        // well, or produces output, it took the tail for data: the message is truncated.
+        // The input has one byte more than the tail, and the codec stops at the end of a block. If
+        // it consumes that byte as well, or produces output, it took the tail for data: the message
+        // is truncated.
         let mut tail = [0; TAIL.len() + 1];
         tail[..TAIL.len()].copy_from_slice(&TAIL);
         let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
@@ -318,7 +323,8 @@ impl Decompressor {
         if is_whole { Ok(()) } else { Err(ExtensionFault::InvalidData("truncated deflate stream")) }
     }
 
-    /// Passes input to the codec until it accepts no more, and takes all output. Returns the number of bytes consumed.
+    /// Passes input to the codec until it accepts no more, and takes all output. Returns the number
+    /// of bytes consumed.
     fn drain(
         &mut self,
         input: &[u8],

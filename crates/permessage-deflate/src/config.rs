@@ -1,6 +1,7 @@
 use crate::window::WindowBits;
 
-/// The permessage-deflate extension and its options. Register it with `websocket_driver::Config::extension`.
+/// The permessage-deflate extension and its options. Register it with
+/// `websocket_driver::Config::extension`.
 ///
 /// "Own" refers to the direction that this side compresses, "the peer's" to the other direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub struct PermessageDeflate {
 }
 
 impl PermessageDeflate {
-    /// Creates the extension with the defaults: level 6, memory level 8, windows of 32 KiB, context takeover in both directions,
-    /// a threshold of 64 bytes.
+    /// Creates the extension with the defaults: level 6, memory level 8, windows of 32 KiB, context
+    /// takeover in both directions, a threshold of 64 bytes.
     pub fn new() -> Self {
         Self {
             level: 6,
@@ -30,7 +31,8 @@ impl PermessageDeflate {
         }
     }
 
-    /// Sets the compression level, from 0 (none) and 1 (fast) to 9 (best). Default: 6. Larger values are clamped.
+    /// Sets the compression level, from 0 (none) and 1 (fast) to 9 (best). Default: 6. Larger
+    /// values are clamped.
     pub fn level(self, level: u8) -> Self {
         Self { level: level.min(9), ..self }
     }
@@ -40,26 +42,28 @@ impl PermessageDeflate {
         Self { mem_level: level.clamp(1, 9), ..self }
     }
 
-    /// Sets the maximum size of the own window. Default: 15 bits. It is negotiated, so that the peer needs no larger window to
-    /// inflate. With 8 bits nothing is compressed, since zlib does not support it; the peer's messages are still inflated.
+    /// Sets the maximum size of the own window. Default: 15 bits. It is negotiated, so that the
+    /// peer needs no larger window to inflate. With 8 bits nothing is compressed, since zlib does
+    /// not support it; the peer's messages are still inflated.
     pub fn max_window_bits(self, bits: WindowBits) -> Self {
         Self { max_window_bits: bits, ..self }
     }
 
-    /// Requests a maximum window size from the peer. Default: 15 bits, no request. If a server does not agree to a client's
-    /// request, there is no compression. A server can request it only from clients whose offer allows it.
+    /// Requests a maximum window size from the peer. Default: 15 bits, no request. If a server does
+    /// not agree to a client's request, there is no compression. A server can request it only from
+    /// clients whose offer allows it.
     pub fn request_max_window_bits(self, bits: WindowBits) -> Self {
         Self { request_max_window_bits: bits, ..self }
     }
 
-    /// Sets whether every own message is compressed independently. Default: `false`. Messages become larger, small ones in
-    /// particular, but the connection holds no compressor.
+    /// Sets whether every own message is compressed independently. Default: `false`. Messages
+    /// become larger, small ones in particular, but the connection holds no compressor.
     pub fn no_context_takeover(self, yes: bool) -> Self {
         Self { no_context_takeover: yes, ..self }
     }
 
-    /// Sets whether to request that the peer compresses every message independently, so that the connection holds no decompressor.
-    /// Default: `false`.
+    /// Sets whether to request that the peer compresses every message independently, so that the
+    /// connection holds no decompressor. Default: `false`.
     pub fn request_no_context_takeover(self, yes: bool) -> Self {
         Self { request_no_context_takeover: yes, ..self }
     }

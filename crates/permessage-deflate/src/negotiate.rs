@@ -71,7 +71,8 @@ pub(crate) fn accept(config: &PermessageDeflate, offer: &Params) -> Option<(Para
     if own_fresh {
         response = response.flag(SERVER_NO_CONTEXT_TAKEOVER);
     }
-    // A client that announces no context takeover is held to it, so that no decompressor is kept here.
+    // A client that announces no context takeover is held to it, so that no decompressor is kept
+    // here.
     let peer_fresh = offer.client_no_context_takeover || config.request_no_context_takeover;
     if peer_fresh {
         response = response.flag(CLIENT_NO_CONTEXT_TAKEOVER);
@@ -129,7 +130,8 @@ pub(crate) fn activate(config: &PermessageDeflate, response: &Params) -> Result<
     }
     let own_window = match parsed.client_max_window_bits {
         None => config.max_window_bits,
-        // In a response the value is required and must not exceed the offered one (RFC 7692 §7.1.2.2).
+        // In a response the value is required and must not exceed the offered one (RFC 7692
+        // §7.1.2.2).
         Some(Some(bits)) if bits <= config.max_window_bits => bits,
         Some(bits) => return Err(refuse_bits(CLIENT_MAX_WINDOW_BITS, bits)),
     };

@@ -18,8 +18,8 @@ thread_local! {
     static DECOMPRESSORS: RefCell<Vec<Decompressor>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The session of one connection. A direction with context takeover owns a codec, created at its first compressed message;
-/// otherwise each message borrows one of the thread's codecs.
+/// The session of one connection. A direction with context takeover owns a codec, created at its
+/// first compressed message; otherwise each message borrows one of the thread's codecs.
 #[derive(Debug)]
 pub(crate) struct DeflateSession {
     own: Direction,
@@ -53,7 +53,8 @@ impl DeflateSession {
             self.compressor = Some(compressor);
         } else {
             give_back(&COMPRESSORS, compressor, Compressor::reset);
-            // The peer keeps no context, so the message can be sent uncompressed without affecting later ones.
+            // The peer keeps no context, so the message can be sent uncompressed without affecting
+            // later ones.
             if compressed.len() >= message.data.len() {
                 return Ok(());
             }
@@ -107,7 +108,7 @@ impl Session for DeflateSession {
     }
 }
 
-/// In either direction the session holds a codec from the first piece of a message to the last.
+/// In each direction, the session holds a codec from the first piece of a message to the last.
 impl StreamingSession for DeflateSession {
     fn decode_piece(
         &mut self,

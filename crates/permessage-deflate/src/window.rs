@@ -1,12 +1,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The size of an LZ77 window as a power of two: 8, for 256 bytes, to 15, for 32 KiB (RFC 7692 §7.1.2).
+/// The size of an LZ77 window as a power of two: 8, for 256 bytes, to 15, for 32 KiB (RFC 7692
+/// §7.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// The smallest size, 8. zlib cannot compress with it and uses 9 instead, so this crate does not compress with it.
+    /// The smallest size, 8. zlib cannot compress with it and uses 9 instead, so this crate does
+    /// not compress with it.
     pub const MIN: Self = Self(8);
     /// The largest size, 15, which applies if none is negotiated.
     pub const MAX: Self = Self(15);

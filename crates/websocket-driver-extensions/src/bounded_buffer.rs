@@ -10,7 +10,8 @@ const STEP: usize = 64 * 1024;
 
 /// A bounded buffer for a decoded message.
 ///
-/// It is inspected while it grows, so that neither a decompression bomb nor invalid UTF-8 costs more than the limit.
+/// It is inspected while it grows, so that neither a decompression bomb nor invalid UTF-8 costs
+/// more than the limit.
 pub struct BoundedBuffer<'a> {
     data: Vec<u8>,
     limit: usize,
@@ -22,8 +23,8 @@ pub struct BoundedBuffer<'a> {
 impl<'a> BoundedBuffer<'a> {
     /// Creates a buffer for messages of up to `limit` bytes.
     ///
-    /// The pieces of a long message are passed to `inspect` in order as they are decoded, except the remainder when the message
-    /// is complete.
+    /// The pieces of a long message are passed to `inspect` in order as they are decoded, except
+    /// the remainder when the message is complete.
     pub fn new(limit: usize, inspect: &'a mut dyn FnMut(&[u8]) -> Result<(), ExtensionFault>) -> Self {
         Self { data: Vec::new(), limit, inspected: 0, inspect }
     }
@@ -38,7 +39,8 @@ impl<'a> BoundedBuffer<'a> {
     ///
     /// # Errors
     ///
-    /// [`ExtensionFault::MessageTooBig`] beyond the limit, and the error of the inspection. The message is lost then.
+    /// [`ExtensionFault::MessageTooBig`] beyond the limit, and the error of the inspection. The
+    /// message is lost then.
     pub fn extend(&mut self, decoded: &[u8]) -> Result<(), ExtensionFault> {
         if decoded.len() > self.limit - self.data.len() {
             return Err(ExtensionFault::MessageTooBig { limit: self.limit });

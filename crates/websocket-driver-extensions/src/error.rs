@@ -57,8 +57,9 @@ impl ExtensionError {
         Self { extension: extension.into(), reason }
     }
 
-    /// Returns the code that the connection is closed with (RFC 6455 §7.4.1): 1010 if the negotiation failed on a client, 1009,
-    /// 1007 or 1002 for an incoming message, 1011 if encoding failed.
+    /// Returns the code that the connection is closed with (RFC 6455 §7.4.1): 1010 if the
+    /// negotiation failed on a client, 1009, 1007 or 1002 for an incoming message, 1011 if encoding
+    /// failed.
     #[must_use]
     pub fn close_code(&self) -> u16 {
         match self.reason {

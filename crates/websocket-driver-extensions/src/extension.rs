@@ -13,15 +13,16 @@ pub trait Extension: Debug + Send + Sync {
     /// Returns the name in the header, a token.
     fn name(&self) -> &str;
 
-    /// Returns the reserved bits that the extension claims. Two extensions that claim the same bit cannot both be active on a
-    /// connection.
+    /// Returns the reserved bits that the extension claims. Two extensions that claim the same bit
+    /// cannot both be active on a connection.
     fn rsv(&self) -> Rsv;
 
     /// Returns a client's offer for a new connection, or `None` to offer nothing.
     fn offer(&self) -> Option<Box<dyn Offer>>;
 
-    /// Returns a server's response to the offers of a client, which are in order of preference: the response parameters and the
-    /// session, or `None` to decline. Skip offers that cannot be met (RFC 6455 §9.1).
+    /// Returns a server's response to the offers of a client, which are in order of preference: the
+    /// response parameters and the session, or `None` to decline. Skip offers that cannot be met
+    /// (RFC 6455 §9.1).
     fn accept(&self, offers: &[Params]) -> Option<(Params, Box<dyn Session>)>;
 }
 
@@ -40,7 +41,8 @@ pub trait Offer: Debug + Send {
 
 /// An active extension on one connection. Dropping it releases its memory.
 pub trait Session: Debug + Send {
-    /// Transforms an incoming message. A message without the extension's bits stays unchanged, unless the extension claims none.
+    /// Transforms an incoming message. A message without the extension's bits stays unchanged,
+    /// unless the extension claims none.
     ///
     /// # Errors
     ///
@@ -54,19 +56,21 @@ pub trait Session: Debug + Send {
     /// The reason why the message cannot be encoded. It is not sent.
     fn encode(&mut self, message: &mut Message) -> Result<(), ExtensionFault>;
 
-    /// Returns the part of the session that transforms messages piece by piece, if there is one. Default: `None`, so that
-    /// messages which are sent or received in pieces are gathered first.
+    /// Returns the part of the session that transforms messages piece by piece, if there is one.
+    /// Default: `None`, so that messages which are sent or received in pieces are buffered first.
     fn streaming(&mut self) -> Option<&mut dyn StreamingSession> {
         None
     }
 
-    /// Returns an id of the encoder's settings if its output depends on nothing but the message. Sessions with equal ids share
-    /// encoded frames of a `PreparedMessage`. Returns `None` (the default) if the encoder keeps state between messages.
+    /// Returns an id of the encoder's settings if its output depends on nothing but the message.
+    /// Sessions with equal ids share encoded frames of a `PreparedMessage`. Returns `None` (the
+    /// default) if the encoder keeps state between messages.
     fn encoding(&self) -> Option<u64> {
         None
     }
 
-    /// Returns the number of bytes held for the connection, which count against `Config::max_memory`. Default: 0.
+    /// Returns the number of bytes held for the connection, which count against
+    /// `Config::max_memory`. Default: 0.
     fn memory(&self) -> usize {
         0
     }

@@ -3,7 +3,8 @@
 use crate::params::Params;
 use crate::token::is_token_byte;
 
-/// One extension in a header: its name and parameters. An offer can have several entries of the same name.
+/// One extension in a header: its name and parameters. An offer can have several entries of the
+/// same name.
 pub type HeaderEntry = (String, Params);
 
 /// A `Sec-WebSocket-Extensions` header that violates the grammar.
@@ -15,8 +16,8 @@ pub struct HeaderError {
     pub at: usize,
 }
 
-/// Parses the lines of a `Sec-WebSocket-Extensions` header as one list (RFC 6455 §9.1). Empty list elements are skipped (RFC 9110
-/// §5.6.1).
+/// Parses the lines of a `Sec-WebSocket-Extensions` header as one list (RFC 6455 §9.1). Empty list
+/// elements are skipped (RFC 9110 §5.6.1).
 ///
 /// ```
 /// use websocket_driver_extensions::parse_header;
@@ -38,7 +39,8 @@ pub fn parse_header<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec
     Ok(entries)
 }
 
-/// Returns the value of the header, or `None` if there are no entries, since the header must not be empty.
+/// Returns the value of the header, or `None` if there are no entries, since the header must not be
+/// empty.
 pub fn write_header<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Params)>) -> Option<String> {
     let entries: Vec<String> = entries.into_iter().map(|(name, params)| format!("{name}{params}")).collect();
     if entries.is_empty() { None } else { Some(entries.join(", ")) }

@@ -71,17 +71,19 @@ impl fmt::Debug for Rsv {
     }
 }
 
-/// A message on its way through the extensions: always complete, regardless of the number of frames on the wire.
+/// A message on its way through the extensions: always complete, regardless of the number of frames
+/// on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The reserved bits of the first frame. A session clears its own bits on an incoming message, and sets them on an outgoing
-    /// message that it transforms.
+    /// The reserved bits of the first frame. A session clears its own bits on an incoming message,
+    /// and sets them on an outgoing message that it transforms.
     pub rsv: Rsv,
     /// Whether the message is text; otherwise it is binary.
     pub is_text: bool,
-    /// Whether the application allows an outgoing message to be compressed. It should not if the message mixes a secret with
-    /// text an attacker can choose (RFC 7692 §8). Meaningless for incoming messages.
+    /// Whether the application allows an outgoing message to be compressed. It should not if the
+    /// message mixes a secret with text an attacker can choose (RFC 7692 §8). Meaningless for
+    /// incoming messages.
     pub may_compress: bool,
     /// The payload.
     pub data: Bytes,

@@ -6,13 +6,13 @@ use crate::extension::{Extension, Session};
 use crate::message::{Message, Rsv};
 use crate::streaming::StreamingStage;
 
-/// The sessions of a connection, in the order of the negotiation. Outgoing messages pass through them in this order, incoming
-/// messages in reverse (RFC 6455 §9.1).
+/// The sessions of a connection, in the order of the negotiation. Outgoing messages pass through
+/// them in this order, incoming messages in reverse (RFC 6455 §9.1).
 #[derive(Debug, Default)]
 pub struct Pipeline {
     stages: Vec<Stage>,
     rsv: Rsv,
-    /// A session claims no bit, and so may transform any message.
+    /// Whether a session claims no bit, so that it may transform any message.
     sees_all: bool,
 }
 
@@ -53,8 +53,9 @@ impl Pipeline {
         self.sees_all || !rsv.is_empty()
     }
 
-    /// Decodes an incoming message. No session produces more than `limit` bytes. The pieces of a long message are passed to
-    /// `inspect` as the last session decodes them, see [`BoundedBuffer::new`].
+    /// Decodes an incoming message. No session produces more than `limit` bytes. The pieces of a
+    /// long message are passed to `inspect` as the last session decodes them, see
+    /// [`BoundedBuffer::new`].
     ///
     /// # Errors
     ///
@@ -82,8 +83,8 @@ impl Pipeline {
         self.stages.iter_mut().try_for_each(|stage| stage.run(|session| session.encode(message)))
     }
 
-    /// Returns what transforms messages piece by piece, if only one extension is active and its session can do so. Otherwise
-    /// messages have to be gathered.
+    /// Returns the session that transforms messages piece by piece, if only one extension is active
+    /// and its session supports it. Otherwise messages have to be buffered.
     pub fn streaming(&mut self) -> Option<StreamingStage<'_>> {
         let [stage] = &mut *self.stages else {
             return None;
@@ -99,7 +100,8 @@ impl Pipeline {
         size_of::<Self>() + self.stages.capacity() * size_of::<Stage>() + sessions
     }
 
-    /// Returns the encoder settings if the encoding of a message depends on nothing else: see [`Session::encoding`].
+    /// Returns the encoder settings if the encoding of a message depends on nothing else: see
+    /// [`Session::encoding`].
     #[must_use]
     pub fn encoding(&self) -> Option<Encoding> {
         match &*self.stages {

@@ -44,9 +44,10 @@ impl Extensions {
         self.0.is_empty()
     }
 
-    /// Negotiates as a server (RFC 6455 §9.1): accepts the registered extensions that accept one of the client's offers, in the
-    /// order of registration. Of two that claim the same reserved bit, the first is accepted. Returns the active extensions,
-    /// and the response header if there are any.
+    /// Negotiates as a server (RFC 6455 §9.1): accepts the registered extensions that accept one of
+    /// the client's offers, in the order of registration. Of two that claim the same reserved bit,
+    /// the first is accepted. Returns the active extensions, and the response header if there are
+    /// any.
     #[must_use]
     pub fn accept(&self, offered: &[HeaderEntry]) -> (Pipeline, Option<String>) {
         let mut pipeline = Pipeline::default();
@@ -122,8 +123,9 @@ impl Offered {
     ///
     /// # Errors
     ///
-    /// [`ExtensionError`] if the response names an extension that is unknown or was not offered, two that claim the same
-    /// reserved bit, or an unacceptable parameter (RFC 6455 §4.1). The connection must fail then.
+    /// [`ExtensionError`] if the response names an extension that is unknown or was not offered,
+    /// two that claim the same reserved bit, or an unacceptable parameter (RFC 6455 §4.1). The
+    /// connection must fail then.
     pub fn activate(mut self, response: &[HeaderEntry]) -> Result<Pipeline, ExtensionError> {
         let mut pipeline = Pipeline::default();
         for (name, params) in response {

@@ -1,20 +1,22 @@
-//! Messages that are transformed piece by piece, so that no side holds all of one.
+//! Transformation of messages in pieces, so that neither side holds a whole message.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::error::{ExtensionError, ExtensionFault};
 use crate::message::Rsv;
 
-/// The part of a [`Session`](crate::Session) that transforms messages piece by piece. It is optional: without it, messages that
-/// are sent or received in pieces are gathered, up to the limit of whole messages.
+/// The part of a [`Session`](crate::Session) that transforms messages piece by piece. It is
+/// optional: without it, messages that are sent or received in pieces are buffered, up to the limit
+/// of whole messages.
 ///
 /// The session transforms one message at a time in each direction, in pieces or whole.
 pub trait StreamingSession {
-    /// Decodes a piece of an incoming message that the extension has encoded. It advances `input` by what it has used, and
-    /// appends to `output`, which it fills to no more than `limit` bytes, whatever the input.
+    /// Decodes a piece of an incoming message that the extension of the peer has encoded. Advances
+    /// `input` past the consumed bytes, and appends the decoded bytes to `output`, which must not
+    /// exceed `limit` bytes regardless of the input.
     ///
-    /// `is_last` is set if `input` ends the message. After [`Progress::OutputFull`] it is called again with what is left of
-    /// `input`.
+    /// `is_last` is set if the message ends with `input`. After [`Progress::OutputFull`], this is
+    /// called again with the rest of `input`.
     ///
     /// # Errors
     ///
@@ -27,41 +29,45 @@ pub trait StreamingSession {
         limit: usize,
     ) -> Result<Progress, ExtensionFault>;
 
-    /// Begins an outgoing message. Returns the bits of its first frame, or `None` to leave the message unchanged.
-    /// `may_compress` is that of [`Message`](crate::Message::may_compress).
+    /// Starts an outgoing message. Returns the reserved bits of its first frame, or `None` to leave
+    /// the message unchanged. For `may_compress`, see
+    /// [`Message::may_compress`](crate::Message::may_compress).
     fn begin_encoding(&mut self, is_text: bool, may_compress: bool) -> Option<Rsv>;
 
-    /// Encodes a piece of the message that was begun, and appends to `output` what can be sent by now.
+    /// Encodes a piece of the message that was started, and appends the bytes that can be sent to
+    /// `output`.
     ///
     /// # Errors
     ///
-    /// The reason why the message cannot be encoded. The connection is closed, as the message cannot be completed.
+    /// The reason why the message cannot be encoded. The connection is closed, as the message
+    /// cannot be completed.
     fn encode_piece(&mut self, piece: &[u8], flush: PieceFlush, output: &mut BytesMut) -> Result<(), ExtensionFault>;
 }
 
-/// The outcome of [`StreamingSession::decode_piece`].
+/// The result of [`StreamingSession::decode_piece`].
 // Exhaustive: either there may be more output, or there is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The input is used up, and everything that could be decoded is in the output.
+    /// The input is consumed, and everything that could be decoded is in the output.
     Done,
     /// The output is full, and there may be more to decode.
     OutputFull,
 }
 
-/// What an encoder does with the output that it has.
+/// The handling of the output that an encoder has produced.
 // Exhaustive, as an encoder has to handle all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceFlush {
-    /// It may keep the output for later.
+    /// The encoder may buffer output.
     None,
-    /// It outputs as much as the peer needs to decode all of the message so far.
+    /// The encoder outputs everything that the peer needs to decode the message so far.
     Sync,
     /// The message ends with this piece.
     Finish,
 }
 
-/// The only session of a [`Pipeline`](crate::Pipeline), which transforms messages piece by piece.
+/// The session of a [`Pipeline`](crate::Pipeline) with a single extension, which transforms
+/// messages piece by piece.
 #[expect(missing_debug_implementations, reason = "it is a borrow of a session for one call")]
 pub struct StreamingStage<'a> {
     pub(crate) extension: &'a str,
@@ -69,11 +75,11 @@ pub struct StreamingStage<'a> {
 }
 
 impl StreamingStage<'_> {
-    /// Decodes a piece, as [`StreamingSession::decode_piece`] does.
+    /// Decodes a piece, see [`StreamingSession::decode_piece`].
     ///
     /// # Errors
     ///
-    /// That of the session.
+    /// The error of the session.
     pub fn decode_piece(
         &mut self,
         input: &mut Bytes,
@@ -85,16 +91,16 @@ impl StreamingStage<'_> {
         decoded.map_err(|reason| ExtensionError::new(self.extension, reason))
     }
 
-    /// Begins an outgoing message, as [`StreamingSession::begin_encoding`] does.
+    /// Starts an outgoing message, see [`StreamingSession::begin_encoding`].
     pub fn begin_encoding(&mut self, is_text: bool, may_compress: bool) -> Option<Rsv> {
         self.session.begin_encoding(is_text, may_compress)
     }
 
-    /// Encodes a piece, as [`StreamingSession::encode_piece`] does.
+    /// Encodes a piece, see [`StreamingSession::encode_piece`].
     ///
     /// # Errors
     ///
-    /// That of the session.
+    /// The error of the session.
     pub fn encode_piece(
         &mut self,
         piece: &[u8],

@@ -1,18 +1,20 @@
-//! A conformance harness: the requirements of RFC 6455 and of this crate's traits on an extension, as a function that its author
-//! calls from a test. Requires the feature `test-util`.
+//! A conformance harness: the requirements of RFC 6455 and of this crate's traits on an extension,
+//! as a function that its author calls from a test. Requires the feature `test-util`.
 //!
 //! It checks:
 //!
-//! - **Negotiation**: server and client agree through the text of the header; the client accepts every alternative of its offer
-//!   that the server accepts; an unknown parameter makes the server skip an offer, and makes the client reject a response by
-//!   naming the parameter.
-//! - **Reserved bits**: a session sets and clears its own bits and no others, leaves a message without its bits unchanged, and
-//!   never turns binary into text.
-//! - **Messages**: empty ones first and between others, of many sizes, some of them not to be compressed, are decoded unchanged, in
-//!   order, in both directions and over two connections side by side.
-//! - **Limits**: no more is decoded than the limit of the buffer; one byte beyond is [`ExtensionFault::MessageTooBig`].
-//! - **Bad data**: random bytes and truncated or altered messages end in `Ok` within the limit or in an error about the message,
-//!   never in a panic, also after an error.
+//! - **Negotiation**: server and client agree through the text of the header; the client accepts
+//!   every alternative of its offer that the server accepts; an unknown parameter makes the server
+//!   skip an offer, and makes the client reject a response by naming the parameter.
+//! - **Reserved bits**: a session sets and clears its own bits and no others, leaves a message
+//!   without its bits unchanged, and never turns binary into text.
+//! - **Messages**: empty ones first and between others, of many sizes, some of them not to be
+//!   compressed, are decoded unchanged, in order, in both directions and over two connections side
+//!   by side.
+//! - **Limits**: no more is decoded than the limit of the buffer; one byte beyond is
+//!   [`ExtensionFault::MessageTooBig`].
+//! - **Bad data**: random bytes and truncated or altered messages end in `Ok` within the limit or
+//!   in an error about the message, never in a panic, also after an error.
 //!
 //! Extensions do not see fragments, only complete messages.
 //!
