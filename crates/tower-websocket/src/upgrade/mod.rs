@@ -143,7 +143,7 @@ impl UpgradeRequest {
 ///
 /// It completes or fails within [`Config::handshake_timeout`](crate::Config::handshake_timeout).
 /// Dropping it drops the connection.
-#[must_use = "the connection is dropped where this is not awaited"]
+#[must_use = "the connection is dropped unless this is awaited"]
 pub struct Upgrade {
     on_upgrade: OnUpgrade,
     pending: PendingSocket,

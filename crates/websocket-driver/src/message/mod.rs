@@ -38,8 +38,8 @@ pub enum MessageKind {
 pub struct MessageChunk {
     /// The kind of the message.
     pub kind: MessageKind,
-    /// The next bytes of the payload. A text may be cut inside a character; its bytes so far are the beginning of UTF-8. The first
-    /// chunk and the last may be empty.
+    /// The next bytes of the payload. A text may be split within a character, but its bytes so far
+    /// are always a prefix of valid UTF-8. The first and the last chunk may be empty.
     pub data: Bytes,
     /// Whether the message ends with this chunk.
     pub is_final: bool,

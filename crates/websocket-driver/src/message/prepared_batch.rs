@@ -9,10 +9,11 @@ use crate::message::prepared::{MAX_ENCODINGS, PreparedMessage};
 /// More bytes are not joined: a segment for each message costs less than copying them.
 const MAX_JOINED: usize = 64 * 1024;
 
-/// Messages that are encoded and joined once, and sent to many together: each connection copies or references one piece, however many
-/// messages it is. Cheap to clone.
+/// A batch of messages that is encoded and joined once, and sent to many connections. Each copies
+/// or references a single buffer, regardless of the number of messages. Cheap to clone.
 ///
-/// It is of use where [`PreparedMessage`] is, for messages of 64 KiB in all. Otherwise they are sent one by one.
+/// Useful in the same cases as [`PreparedMessage`], for batches of up to 64 KiB. The messages of
+/// larger batches are sent individually.
 #[derive(Clone)]
 pub struct PreparedBatch(Arc<Inner>);
 
@@ -55,7 +56,7 @@ impl PreparedBatch {
         !self.0.messages.is_empty() && self.0.len <= MAX_JOINED
     }
 
-    /// Returns the frames, for connections that encode so, or not at all.
+    /// Returns the joined frames for connections with this encoding, or without one.
     pub(crate) fn joined<E>(
         &self,
         encoding: &Option<Encoding>,
