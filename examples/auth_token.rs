@@ -11,11 +11,11 @@
 //! cargo run --example wsx -- ws://127.0.0.1:3000/ws --protocols chat,token.secret
 //! ```
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
-use axum_websocket::WebSocketUpgrade;
+use axum::{Extension, Router};
+use axum_websocket::rejection::TokenRejection;
+use axum_websocket::{Token, TokenSources, WebSocketUpgrade};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -25,27 +25,27 @@ async fn main() -> std::io::Result<()> {
 }
 
 fn app() -> Router {
-    Router::new().route("/ws", any(handler))
+    let sources = TokenSources::new().subprotocol("token.");
+    Router::new().route("/ws", any(handler)).layer(Extension(sources))
 }
 
-async fn handler(ws: WebSocketUpgrade) -> Response {
-    let offered = ws.requested_protocols().filter_map(|name| name.to_str().ok());
-    // A real server looks it up, or checks its signature. It must consist of characters of a token (RFC 9110 §5.6.2), as
-    // base64url and JWT do.
-    if !offered.filter_map(|name| name.strip_prefix("token.")).any(|token| token == "secret") {
-        return (StatusCode::UNAUTHORIZED, "unknown token\n").into_response();
+async fn handler(ws: WebSocketUpgrade, token: Token) -> Result<Response, TokenRejection> {
+    // A real server looks up its hash, or verifies its signature.
+    if token.as_str() != "secret" {
+        return Err(TokenRejection::Invalid);
     }
-    ws.protocols(["chat"]).on_upgrade(async |mut socket| {
+    Ok(ws.protocols(["chat"]).on_upgrade(async |mut socket| {
         let _ = socket.send("hello").await;
         while let Some(Ok(message)) = socket.recv().await {
             println!("{message:?}");
         }
-    })
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use axum::http::StatusCode;
     use axum_websocket::test::{self, Handshake};
     use tower::ServiceExt;
 

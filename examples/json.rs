@@ -1,4 +1,4 @@
-//! Messages as JSON, by serde. What cannot be parsed closes the connection with 1007.
+//! Messages as JSON, through serde. Invalid JSON closes the connection with 1007.
 //!
 //! ```text
 //! cargo run --example json
@@ -8,7 +8,8 @@
 use axum::Router;
 use axum::response::Response;
 use axum::routing::any;
-use axum_websocket::{CloseCode, Error, WebSocket, WebSocketUpgrade};
+use axum_websocket::typed::{Json, JsonSocket, TypedError, TypedSocket};
+use axum_websocket::{WebSocket, WebSocketUpgrade};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -42,20 +43,14 @@ async fn handler(ws: WebSocketUpgrade) -> Response {
     })
 }
 
-async fn serve(mut socket: WebSocket) -> Result<(), Error> {
-    while let Some(message) = socket.recv().await {
-        // Text and binary messages alike.
-        let result = match serde_json::from_slice(message?.as_bytes()) {
-            Ok(Request::Add(numbers)) => numbers.iter().sum(),
-            Ok(Request::Length(text)) => text.chars().count() as i64,
-            Err(error) => {
-                // A reason may have 123 bytes, and must not repeat what the peer has sent.
-                let reason = format!("not a request: line {}, column {}", error.line(), error.column());
-                return socket.close(CloseCode::INVALID_PAYLOAD, &reason).await;
-            }
+async fn serve(socket: WebSocket) -> Result<(), TypedError> {
+    let mut socket: JsonSocket<Request, Reply> = TypedSocket::new(socket, Json);
+    while let Some(request) = socket.recv().await {
+        let result = match request? {
+            Request::Add(numbers) => numbers.iter().fold(0, |sum, number| sum.saturating_add(*number)),
+            Request::Length(text) => text.chars().count() as i64,
         };
-        let reply = serde_json::to_string(&Reply { result }).expect("a struct of numbers");
-        socket.send(reply).await?;
+        socket.send(&Reply { result }).await?;
     }
     Ok(())
 }
@@ -71,14 +66,21 @@ mod tests {
         let mut peer = test::open(app(), "/ws").await;
         peer.send_text(r#"{"add": [1, 2, 39]}"#);
         peer.expect_text(r#"{"result":42}"#).await;
-        peer.send_binary(r#"{"length": "Grüße"}"#);
+        peer.send_text(r#"{"length": "Grüße"}"#);
         peer.expect_text(r#"{"result":5}"#).await;
     }
 
     #[tokio::test]
-    async fn anything_else_closes_with_1007() {
+    async fn invalid_json_closes_with_1007() {
         let mut peer = test::open(app(), "/ws").await;
         peer.send_text(r#"{"subtract": []}"#);
-        assert_eq!(peer.expect_close(1007).await, "not a request: line 1, column 11");
+        peer.expect_close(1007).await;
+    }
+
+    #[tokio::test]
+    async fn binary_message_closes_with_1003() {
+        let mut peer = test::open(app(), "/ws").await;
+        peer.send_binary("{}");
+        peer.expect_close(1003).await;
     }
 }
