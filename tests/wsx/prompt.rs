@@ -150,7 +150,7 @@ fn commands_ping_close_and_help() {
         terminal.press("//help\r");
         assert_eq!(peer.text().await, "/help");
         for (wrong, told) in [
-            ("/hlep", "/hlep is no command: /help tells them, and //hlep sends it as a text"),
+            ("/hlep", "unknown command /hlep: see /help, or send it as text with //hlep"),
             ("/close 999", "close code 999 may not be sent"),
             ("/close bye", "a close code is a number up to 65535"),
             (&*format!("/ping {}", "x".repeat(126)), "a ping holds at most 125 bytes"),
