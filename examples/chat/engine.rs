@@ -1,4 +1,4 @@
-//! The engine that several nodes share, if there is one. Another kind of engine is another option here.
+//! The engine that several nodes share, if any. Further engines would be further options here.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,18 +8,19 @@ use websocket_hub::{HistoryLimit, Hub, HubConfig, HubObserver};
 use websocket_hub_nats::Nats;
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
 
-/// The engine. Without one, the rooms are those of this process.
+/// The options of the engine. Without one, rooms are local to this process.
 #[derive(Debug, Args)]
 pub(super) struct Engine {
-    /// Shares the rooms with other nodes through a Redis server, redis://127.0.0.1/ for example.
+    /// Shares the rooms with other nodes through a Redis server, for example redis://127.0.0.1/.
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
-    /// Shares the rooms with other nodes through a NATS server, nats://127.0.0.1:4222 for example. Nothing is kept for those that return.
+    /// Shares the rooms with other nodes through a NATS server, for example nats://127.0.0.1:4222.
+    /// Clients cannot resume with it.
     #[arg(long, value_name = "URL", conflicts_with = "redis")]
     nats: Option<String>,
 }
 
-/// The messages of each topic that are kept, for how long, and of how many topics.
+/// The number of messages stored per topic, for how long, and for how many topics.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kept {
     pub(super) messages: usize,
@@ -32,7 +33,7 @@ impl Engine {
         self.redis.is_some() || self.nats.is_some()
     }
 
-    /// Makes a hub that is the same on all nodes if it has the same name.
+    /// Creates a hub. Nodes with the same hub name share it.
     pub(super) async fn hub(&self, name: &str, kept: Kept, config: HubConfig) -> Result<Hub, Box<dyn Error>> {
         let log = || Log(name.to_owned());
         if let Some(url) = &self.nats {
@@ -50,7 +51,7 @@ impl Engine {
     }
 }
 
-/// Writes to stderr what an operator should know.
+/// Writes events to stderr that an operator should know about.
 struct Log(String);
 
 impl HubObserver for Log {

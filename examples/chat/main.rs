@@ -1,12 +1,15 @@
-//! Chat rooms: open the page it names in two browser tabs. Each path is a room: `/room/tea`.
+//! Chat rooms: open the printed URL in two browser tabs. Each path is a room, such as `/room/tea`.
 //!
 //! ```text
 //! cargo run --release --example chat
 //! ```
 //!
-//! With `--redis URL` or `--nats URL` it is one of several nodes, which share their rooms: see `examples/cluster`.
+//! With `--redis URL` or `--nats URL`, the process is one of several nodes that share their rooms:
+//! see `examples/cluster`.
 
 mod engine;
+#[path = "../error_chain/mod.rs"]
+mod error_chain;
 mod people;
 mod protocol;
 mod rooms;
@@ -15,6 +18,7 @@ mod serve;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +32,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 
 use self::engine::Engine;
+use self::error_chain::ErrorChain;
 use self::rooms::{Entrance, Rooms};
 
 /// The room of the page at `/`.
@@ -37,7 +42,7 @@ const DEFAULT_ROOM: &str = "lobby";
 #[derive(Debug, Parser)]
 #[command(name = "chat")]
 struct Options {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:3000")]
     addr: SocketAddr,
     #[command(flatten)]
@@ -48,8 +53,17 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chat: {}", ErrorChain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::new();
     let rooms = Arc::new(Rooms::new(&options.engine, options.node).await?);
     let page = || async { Html(include_str!("index.html")) };
@@ -60,19 +74,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/chat/{room}", any(chat))
         .with_state((rooms, shutdown.clone()));
 
-    // Listened for from the start, so that no signal is missed.
+    // Installed at the start, so that no signal is missed.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let listener = tokio::select! {
         result = &mut interrupted => return Ok(result?),
         listener = TcpListener::bind(options.addr) => listener?,
     };
     println!("http://{}/", listener.local_addr()?);
-    println!("Open it in two tabs to chat. Ctrl-C ends it.");
+    println!("Open it in two tabs to chat. Press Ctrl-C to stop.");
     tokio::select! {
         () = serve::serve(listener, app) => {}
         result = interrupted => result?,
     }
-    shutdown.begin(CloseCode::GOING_AWAY, "the server is going down")?;
+    shutdown.begin(CloseCode::GOING_AWAY, "server is shutting down")?;
     shutdown.wait(Duration::from_secs(3)).await;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The people in the rooms. Each node publishes a list of those that are there by it; pages put the lists together.
+//! The people in the rooms. Each node publishes a list of those that are connected to it; pages
+//! merge the lists.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -11,10 +12,11 @@ use websocket_hub::{Hub, HubConfig, Member, Overflow, Subscribe};
 use super::engine::{Engine, Kept};
 use super::protocol::{Person, Reply, encode};
 
-/// Lists of different nodes, of which a newcomer needs the last of each.
+/// A topic for lists of different nodes, of which a newcomer needs the last of each.
 const RECENT: usize = 32;
 
-/// How often a node that is one of several publishes its lists, and how long they count.
+/// The interval at which each of several nodes publishes its lists, and the time for which they are
+/// valid.
 const REFRESH: Duration = Duration::from_secs(2);
 const VALID: Duration = Duration::from_secs(5);
 
@@ -29,7 +31,7 @@ pub(super) struct People {
 #[derive(Default)]
 struct Room {
     people: BTreeMap<u64, Person>,
-    /// The time of the last list, so that the next is later.
+    /// The time of the last list, so that the next one is later.
     at: u64,
 }
 
@@ -48,7 +50,7 @@ impl People {
         Ok(people)
     }
 
-    /// Sends the lists of a room, until the member is dropped.
+    /// Subscribes to the lists of a room, until the member is dropped.
     pub(super) async fn follow(&self, room: &str, sender: WebSocketSender) -> Result<Member, Box<dyn Error>> {
         let member = self.hub.join(sender);
         let options = Subscribe::new().recent(RECENT).overflow(Overflow::DropOldest);
@@ -56,7 +58,7 @@ impl People {
         Ok(member)
     }
 
-    /// Changes the people in a room. Returns after all that are there were sent the list.
+    /// Changes the people in a room. Returns after the list has been sent to all of them.
     pub(super) async fn change(&self, room: &str, change: impl FnOnce(&mut BTreeMap<u64, Person>) -> bool) {
         let list = {
             let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +70,7 @@ impl People {
             list
         };
         if let Some(list) = list {
-            // If the engine cannot be reached, the next list will do.
+            // If the engine is unreachable, the next list is sufficient.
             let _ = self.hub.publish(room, list).await;
         }
     }
@@ -83,7 +85,7 @@ impl People {
         })
     }
 
-    /// Publishes all lists from time to time.
+    /// Publishes all lists periodically.
     async fn refresh(self) {
         loop {
             tokio::time::sleep(REFRESH).await;
@@ -98,7 +100,7 @@ impl People {
     }
 }
 
-/// The time in milliseconds.
+/// Returns the time in milliseconds.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }

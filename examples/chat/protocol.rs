@@ -16,29 +16,30 @@ pub(super) enum Request {
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Reply<'a> {
-    /// The people that are in the room by one of the nodes. A list replaces the ones before of the same node.
+    /// The people who are in the room through one of the nodes. A list replaces earlier ones of the
+    /// same node.
     People {
         node: &'a str,
         people: Vec<&'a Person>,
         /// The time of the node, in milliseconds.
         at: u64,
-        /// The list counts for this time only, in milliseconds, as a node may die.
+        /// The time in milliseconds for which the list is valid, as a node may die.
         #[serde(skip_serializing_if = "Option::is_none")]
         valid: Option<u64>,
     },
-    /// Says which of the people the client is. The lists of all nodes were sent before.
+    /// Identifies the client among the people. The lists of all nodes are sent before.
     Welcome {
         you: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         node: Option<&'a str>,
     },
-    /// In the history, and so with a position, which is added by [`add_position`].
+    /// A message of the history, whose position is added by [`add_position`].
     Said {
         from: &'a str,
         text: &'a str,
         at: u64,
     },
-    /// Follows the messages that a client that resumes has missed.
+    /// Sent after the messages that a resuming client has missed.
     Resumed {
         recovery: &'static str,
         missed: usize,
@@ -62,9 +63,9 @@ pub(super) struct Person {
 /// The position from which a client continues.
 #[derive(Debug, Clone)]
 pub(super) enum Since {
-    /// It does not know of positions: browsers of 2010, for example.
+    /// The client does not support positions, like browsers of 2010.
     Unasked,
-    /// It has seen nothing yet.
+    /// The client has received nothing yet.
     Beginning,
     Position(String),
 }
@@ -80,11 +81,11 @@ pub(super) fn since(uri: &Uri) -> Since {
 }
 
 pub(super) fn encode(reply: &Reply<'_>) -> String {
-    // Strings and numbers always encode.
+    // Strings and numbers can always be encoded.
     serde_json::to_string(reply).unwrap_or_default()
 }
 
-/// Adds the position to what was said, so that the page can resume behind it.
+/// Adds the position to a message, so that the page can resume after it.
 pub(super) fn add_position(publication: &ToFrame<'_>) -> Message {
     match publication.message.as_text().and_then(|text| text.strip_suffix('}')) {
         Some(text) if publication.position.is_known() => {
@@ -94,13 +95,13 @@ pub(super) fn add_position(publication: &ToFrame<'_>) -> Message {
     }
 }
 
-/// Returns the outcome of a resumption for the page, and the number of messages that it has missed.
+/// Returns the outcome of resuming for the page, and the number of messages that were missed.
 pub(super) fn describe(recovery: Recovery) -> (&'static str, usize) {
     match recovery {
         Recovery::NotRequested => ("fresh", 0),
         Recovery::NothingMissed => ("complete", 0),
         Recovery::Recovered(missed) => ("complete", missed),
-        // More was lost than is known.
+        // An unknown number of messages was lost.
         _ => ("lost", 0),
     }
 }

@@ -1,4 +1,4 @@
-//! The rooms. What is said in each is a topic of a hub.
+//! The rooms. The messages of each are a topic of a hub.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::protocol::{self, Person, Reply, Request, Since, encode};
 const MAX_NAME: usize = 64;
 const MAX_TEXT: usize = 4000;
 
-/// The number of earlier messages that a newcomer gets.
+/// The number of earlier messages that a newcomer receives.
 const RECENT: usize = 50;
 
-/// The messages that a client that was away can get.
+/// The maximum number of messages that a returning client receives.
 const KEPT: Kept = Kept { messages: 500, age: Duration::from_secs(3600), topics: 1000 };
 
 pub(super) struct Rooms {
@@ -40,7 +40,7 @@ impl Rooms {
         Ok(Self { said, people: People::new(engine).await?, node })
     }
 
-    /// Returns whether this can be the name of a room, which is a part of the URL.
+    /// Returns whether this is a valid name of a room, which is a part of the URL.
     pub(super) fn is_name(room: &str) -> bool {
         (1..=32).contains(&room.len()) && room.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     }
@@ -48,13 +48,13 @@ impl Rooms {
     /// Serves one socket until it ends.
     pub(super) async fn serve(&self, socket: WebSocket, entrance: Entrance) {
         let mut person = Person {
-            // Unlike those of other nodes, and exact in JavaScript.
+            // Distinct from the IDs of other nodes, and exactly representable in JavaScript.
             id: rand::random_range(1..1 << 53),
             name: String::new(),
             version: socket.version().as_str(),
             http: format!("{:?}", entrance.http),
         };
-        // The person leaves, however the conversation ends.
+        // The person leaves in any case, however the conversation ends.
         let _ = self.talk(socket, &entrance, &mut person).await;
         self.people.change(&entrance.room, |people| people.remove(&person.id).is_some()).await;
     }
@@ -80,7 +80,7 @@ impl Rooms {
                         }
                     }
                 },
-                // Nothing else is dropped without an end of the connection.
+                // No other messages are dropped without closing the connection.
                 notice = member.notice() => if let Notice::Gap { .. } = notice {
                     socket.send(encode(&Reply::Gap)).await?;
                 },
@@ -88,11 +88,12 @@ impl Rooms {
         }
     }
 
-    /// Subscribes to what is said. A client that does not read is closed with 1013, the default, and returns with its position.
+    /// Subscribes to the messages. A client that reads too slowly is closed with 1013, the default,
+    /// and resumes from its position.
     async fn listen(&self, socket: &mut WebSocket, member: &Member, entrance: &Entrance) -> Result<(), Box<dyn Error>> {
         let position = match &entrance.since {
             Since::Unasked | Since::Beginning => None,
-            // An invalid position is treated like one that is not known any more.
+            // An invalid position is treated like an unknown one.
             Since::Position(position) => Some(position.parse().unwrap_or(Position::UNKNOWN)),
         };
         let options = Subscribe::new().since(position).recent(RECENT);
@@ -106,11 +107,11 @@ impl Rooms {
     }
 
     async fn hear(&self, message: &Message, room: &str, person: &mut Person) -> Result<(), String> {
-        match serde_json::from_slice(message.as_bytes()).map_err(|error| format!("not understood: {error}"))? {
+        match serde_json::from_slice(message.as_bytes()).map_err(|error| format!("invalid message: {error}"))? {
             Request::Name { name } => {
                 let name = name.trim();
                 if name.is_empty() || name.chars().count() > MAX_NAME {
-                    return Err(format!("a name has 1 to {MAX_NAME} characters"));
+                    return Err(format!("a name must have 1 to {MAX_NAME} characters"));
                 }
                 person.name = name.to_owned();
                 let person = person.clone();
@@ -121,9 +122,9 @@ impl Rooms {
                     })
                     .await;
             }
-            Request::Say { .. } if person.name.is_empty() => return Err("say who you are first".to_owned()),
+            Request::Say { .. } if person.name.is_empty() => return Err("enter a name first".to_owned()),
             Request::Say { text } if text.chars().count() > MAX_TEXT => {
-                return Err(format!("a text has at most {MAX_TEXT} characters"));
+                return Err(format!("a message may have at most {MAX_TEXT} characters"));
             }
             Request::Say { text } => {
                 let said = encode(&Reply::Said { from: &person.name, text: &text, at: now() });

@@ -5,12 +5,15 @@
 //! ```
 
 mod echo;
+#[path = "../error_chain/mod.rs"]
+mod error_chain;
 #[path = "../serve/mod.rs"]
 mod serve;
 mod stacks;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -19,6 +22,7 @@ use tokio::net::TcpListener;
 use tower_websocket::{CloseCode, Config, Shutdown};
 
 use crate::echo::Echo;
+use crate::error_chain::ErrorChain;
 
 /// Echoes every WebSocket message on every path.
 #[derive(Debug, Parser)]
@@ -82,8 +86,17 @@ enum Stack {
     Tcp,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("echo_server: {}", ErrorChain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let mut runtime = match options.threads {
         Some(1) => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),

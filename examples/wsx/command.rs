@@ -2,29 +2,29 @@ use tower_websocket::{CloseFrame, Message};
 
 use crate::options::close_frame;
 
-/// What `/help` prints.
+/// The text that `/help` prints.
 pub(crate) const HELP: &str = "\
-/ping [TEXT]            sends a ping; the pong is printed when it comes
+/ping [TEXT]            sends a ping; the pong is printed when it arrives
 /close [CODE [REASON]]  closes and leaves, as Ctrl-C and Ctrl-D do
 /help                   prints this
 //TEXT                  sends a text that begins with one slash
-Any other line is sent as it is. Behind a space it is not kept in the history.";
+Any other line is sent unchanged. A line that begins with a space is not stored in the history.";
 
 /// The longest payload of a ping (RFC 6455 §5.5).
 const MAX_PING: usize = 125;
 
-/// What a typed line asks for.
+/// The action that a typed line requests.
 #[derive(Debug)]
 pub(crate) enum Command {
     Send(Message),
     Ping(String),
-    /// With the code and reason of the options, or others.
+    /// With another code and reason than those of the options, if any.
     Close(Option<CloseFrame>),
     Help,
 }
 
 impl Command {
-    /// Understands a line; where it cannot, says why.
+    /// Parses a line. The error is for the user.
     pub(crate) fn parse(line: &str, is_binary: bool) -> Result<Self, String> {
         let Some(command) = line.strip_prefix('/') else {
             return Ok(Self::Send(message(line, is_binary)));
@@ -42,7 +42,7 @@ impl Command {
                 Ok(Self::Close(Some(close_frame(code, reason.trim_start())?)))
             }
             "help" => Ok(Self::Help),
-            _ => Err(format!("/{name} is no command: /help tells them, and //{command} sends it as a text")),
+            _ => Err(format!("unknown command /{name}: see /help, or send it as text with //{command}")),
         }
     }
 }

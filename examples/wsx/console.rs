@@ -8,28 +8,28 @@ use crate::options::Options;
 use crate::prompt::Prompt;
 use crate::view::View;
 
-/// Where lines come from, and where what happens is printed.
+/// The source of lines, and the output for events.
 pub(crate) struct Console {
     source: Source,
-    /// Ctrl-C where the terminal makes a signal of it, and the signal from elsewhere.
+    /// Ctrl-C if the terminal turns it into a signal, or a signal from another process.
     interrupt: Pin<Box<dyn Future<Output = ()>>>,
     is_typed: bool,
 }
 
 enum Source {
-    /// There is no input, or no more.
+    /// There is no input, or it has ended.
     None,
     Lines(Lines),
     Prompt(Box<Prompt>),
 }
 
-/// What the user wants.
+/// The user's input.
 #[derive(Debug)]
 pub(crate) enum Input {
     Line(Vec<u8>),
-    /// No line comes any more.
+    /// The input has ended.
     End,
-    /// To close, now.
+    /// Close now.
     Leave,
 }
 
@@ -45,19 +45,19 @@ impl Console {
         Ok(Self { source, interrupt: interrupt(), is_typed: is_typed && !options.json })
     }
 
-    /// Whether somebody types the lines, so that they may be commands.
+    /// Returns whether the lines are typed, so that they may be commands.
     pub(crate) fn is_typed(&self) -> bool {
         self.is_typed
     }
 
-    /// Whether lines may come.
+    /// Returns whether lines may still be received.
     pub(crate) fn has_input(&self) -> bool {
         !matches!(self.source, Source::None)
     }
 
-    /// The next line, its end, or the wish to leave, which can come at any time.
+    /// Returns the next line, the end of the input, or an interrupt, which can happen at any time.
     ///
-    /// It may be dropped at any time: no line is lost.
+    /// Cancel safe: no line is lost.
     pub(crate) async fn next(&mut self) -> io::Result<Input> {
         let Self { source, interrupt, .. } = self;
         let next = async {
@@ -82,7 +82,7 @@ impl Console {
         Ok(input)
     }
 
-    /// Waits for the wish to leave alone.
+    /// Waits for an interrupt only.
     pub(crate) async fn interrupted(&mut self) -> io::Result<()> {
         let Self { source, interrupt, .. } = self;
         match source {
@@ -96,7 +96,7 @@ impl Console {
         Ok(())
     }
 
-    /// Prints lines, above the one that is being typed.
+    /// Prints lines above the one that is being typed.
     pub(crate) fn print(&mut self, lines: &str) -> io::Result<()> {
         match &mut self.source {
             Source::Prompt(prompt) => prompt.print(lines),
@@ -104,7 +104,7 @@ impl Console {
         }
     }
 
-    /// Reads no more, and leaves the terminal as it was.
+    /// Stops reading, and restores the terminal.
     pub(crate) fn release(&mut self) -> io::Result<()> {
         match std::mem::replace(&mut self.source, Source::None) {
             Source::Prompt(prompt) => prompt.close(),
@@ -117,7 +117,7 @@ impl Console {
     }
 }
 
-/// Prints lines where there is no prompt.
+/// Prints lines if there is no prompt.
 pub(crate) fn print_plain(lines: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "{lines}")?;
@@ -126,7 +126,7 @@ pub(crate) fn print_plain(lines: &str) -> io::Result<()> {
 
 fn interrupt() -> Pin<Box<dyn Future<Output = ()>>> {
     Box::pin(async {
-        // Where the signal cannot be had, it ends the program as ever.
+        // If the handler cannot be installed, the signal ends the program as usual.
         if tokio::signal::ctrl_c().await.is_err() {
             pending().await
         }

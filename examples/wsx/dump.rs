@@ -1,13 +1,13 @@
 use std::fmt::Write;
 
-/// How many bytes stand in a line.
+/// The number of bytes per line.
 const WIDTH: usize = 16;
 
-/// Appends lines of bytes in hex with their offset and, where they are ASCII, as text.
+/// Appends a hex dump: lines with the offset, the bytes, and the bytes as text if they are ASCII.
 pub(crate) fn push_dump(out: &mut String, bytes: &[u8], indent: usize) {
     for (at, line) in bytes.chunks(WIDTH).enumerate() {
         out.push('\n');
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = write!(out, "{:indent$}{:08x} ", "", at * WIDTH);
         for column in 0..WIDTH {
             if column % 8 == 0 {

@@ -1,27 +1,27 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The line that is being typed, and those that were before.
+/// The line that is being typed, and the history.
 #[derive(Debug, Default)]
 pub(crate) struct Editor {
     text: String,
     /// In bytes.
     cursor: usize,
-    /// What was cut last.
+    /// The text that was cut last.
     cut: String,
     history: Vec<String>,
-    /// Which line of the history is shown, where one is.
+    /// The index of the line of the history that is shown, if any.
     shown: Option<usize>,
-    /// What was typed before the history was looked at.
+    /// The text that was typed before the history was opened.
     draft: String,
 }
 
-/// What a key brought about, beside a change of the line.
+/// The effect of a key, other than a change of the line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     Line(String),
     Leave,
-    /// To begin with an empty screen.
+    /// Clear the screen.
     Clear,
 }
 
@@ -30,7 +30,7 @@ impl Editor {
         Self { history, ..Self::default() }
     }
 
-    /// Takes a key, by the bindings that Emacs and readline have.
+    /// Handles a key, with the bindings of Emacs and readline.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Option<Done> {
         if key.kind == KeyEventKind::Release {
             return None;
@@ -66,7 +66,7 @@ impl Editor {
             (KeyCode::Char('k'), true, false) => self.cut = self.remove(self.cursor, self.text.len()),
             (KeyCode::Char('y'), true, false) => self.insert(&self.cut.clone()),
 
-            // Both together make characters on some keyboards.
+            // AltGr is reported as Ctrl and Alt; it types characters.
             (KeyCode::Char(c), false, false) | (KeyCode::Char(c), true, true) => {
                 self.insert(c.encode_utf8(&mut [0; 4]));
             }
@@ -75,14 +75,14 @@ impl Editor {
         None
     }
 
-    /// Takes text as it is, also of several lines. The end of the last one is left to who pastes.
+    /// Inserts pasted text, which may have several lines. The user confirms it with Enter.
     pub(crate) fn paste(&mut self, text: &str) {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text: String = text.chars().filter(|&c| matches!(c, '\n' | '\t') || !c.is_control()).collect();
         self.insert(text.strip_suffix('\n').unwrap_or(&text));
     }
 
-    /// Puts a line behind those that the arrows go through; tells whether it was not the last one of them already.
+    /// Appends a line to the history. Returns `false` if it repeats the last one.
     pub(crate) fn remember(&mut self, line: &str) -> bool {
         let is_new = self.history.last().is_none_or(|last| last != line);
         if is_new {
@@ -95,7 +95,7 @@ impl Editor {
         &self.text
     }
 
-    /// Before which byte of the text the cursor is.
+    /// Returns the position of the cursor, as a byte offset.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
     }
@@ -116,7 +116,7 @@ impl Editor {
         self.text.drain(from..to).collect()
     }
 
-    /// Where the character before the cursor begins: what a reader takes for one, of however many code points.
+    /// Returns the start of the grapheme cluster before the cursor.
     fn left(&self) -> usize {
         self.text[..self.cursor].grapheme_indices(true).next_back().map_or(0, |(at, _)| at)
     }

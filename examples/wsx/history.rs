@@ -3,45 +3,46 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// How many lines are kept.
+/// The number of lines that are stored.
 const KEPT: usize = 1000;
 
-/// The lines that were typed, in a file of the user's. Where there can be none, lines are not kept, and that is all.
+/// The lines that were typed, stored in a file in the user's home directory. If that is not
+/// possible, they are not stored.
 #[derive(Debug)]
 pub(crate) struct History {
     path: Option<PathBuf>,
 }
 
 impl History {
-    /// The lines so far, the oldest first.
+    /// Returns the stored lines, the oldest first.
     pub(crate) fn open() -> (Self, Vec<String>) {
         let path = path();
         let text = path.as_ref().and_then(|path| fs::read(path).ok()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        // The prompt prints a line as it is.
+        // The prompt prints lines unescaped.
         let lines: Vec<_> = text.lines().filter(|line| !line.contains(char::is_control)).map(str::to_owned).collect();
         let first = lines.len().saturating_sub(KEPT);
         let history = Self { path };
         if lines.len() > 2 * KEPT {
-            // Failing that, the file is only longer than it need be.
+            // On failure, the file is merely longer than necessary.
             let _ = history.shorten(&lines[first..]);
         }
         (history, lines[first..].to_vec())
     }
 
-    /// Whether a line is one to keep, as shells have it.
+    /// Returns whether a line is stored, by the rules of shells.
     pub(crate) fn keeps(line: &str) -> bool {
         !line.is_empty() && !line.starts_with(' ')
     }
 
-    /// Keeps a line, for later sessions. One that was pasted from several lines is only for this one.
+    /// Stores a line for later sessions. Pasted text with several lines is not stored.
     pub(crate) fn add(&self, line: &str) {
         if !line.contains(char::is_control) {
             let _ = self.append(line);
         }
     }
 
-    /// In one write, so that sessions at the same time do not mix their lines.
+    /// In one write, so that concurrent sessions do not mix their lines.
     fn append(&self, line: &str) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Ok(());
@@ -64,14 +65,14 @@ impl History {
     }
 }
 
-/// Where the XDG Base Directory Specification has it.
+/// Returns the path that the XDG Base Directory Specification defines.
 fn path() -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(env::home_dir()?.join(".local").join("state")))?;
     Some(state.join("wsx").join("history"))
 }
 
-/// For nobody else to read: what is typed may be secret.
+/// Readable by the user only, as the lines may be secret.
 #[cfg(unix)]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,7 +1,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// A text in rows that fit the terminal, so that it is known without asking where on it the cursor is.
+/// A text in rows that fit the terminal, so that the position of the cursor is known without a
+/// query.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) rows: Vec<String>,
@@ -10,8 +11,9 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Lays out a prompt and a text, with the cursor before this byte of the text, in so many columns and at most so many
-    /// rows: of more, those around the cursor.
+    /// Lays out a prompt and a text, with the cursor before the given byte of the text, in a number
+    /// of columns and a maximum number of rows. If there are more rows, those around the cursor are
+    /// shown.
     pub(crate) fn new(prompt: &str, text: &str, cursor: usize, columns: usize, rows: usize) -> Self {
         let mut layout = Self { rows: vec![prompt.to_owned()], cursor_row: 0, cursor_column: 0 };
         let mut column = prompt.width();
@@ -38,7 +40,7 @@ impl Layout {
             }
         }
         if cursor >= text.len() {
-            // Behind the last column is the next row.
+            // After the last column the cursor is in the next row.
             if column >= columns {
                 layout.rows.push(String::new());
                 column = 0;

@@ -3,17 +3,17 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// How many lines are read in advance.
+/// The number of lines that are read in advance.
 const AHEAD: usize = 16;
 
-/// The lines of the standard input, where there is no prompt.
+/// The lines of the standard input, used if there is no prompt.
 #[derive(Debug)]
 pub(crate) struct Lines {
     lines: mpsc::Receiver<io::Result<Vec<u8>>>,
 }
 
 impl Lines {
-    /// Reads on a thread, as such a read cannot be given up: the end of the program ends it.
+    /// Reads on a thread, as the read cannot be cancelled. The thread ends with the program.
     pub(crate) fn start() -> Self {
         let (sender, lines) = mpsc::channel(AHEAD);
         thread::spawn(move || {
@@ -35,7 +35,7 @@ impl Lines {
         Self { lines }
     }
 
-    /// The next line, without its end; `None` behind the last one, and behind an error.
+    /// Returns the next line without its line ending, or `None` after the last one or an error.
     pub(crate) async fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
         self.lines.recv().await
     }

@@ -1,4 +1,4 @@
-//! A client to look at a WebSocket with, by hand or from a script.
+//! A command-line client for inspecting WebSockets, by hand or from a script.
 //!
 //! ```text
 //! cargo run --release --example wsx -- ws://127.0.0.1:9001
@@ -6,71 +6,77 @@
 //! cargo run --release --example wsx -- ws://127.0.0.1:9001 --json --send hello --close 1000:bye
 //! ```
 //!
-//! # At a terminal
+//! # In a terminal
 //!
-//! Lines typed are sent, as text, or with `--binary` as bytes. What comes is printed above the line being typed, with the
-//! local time: JSON over several lines, bytes as a dump, and whatever could steer the terminal as an escape. There is
-//! colour, unless `NO_COLOR` is set. Ctrl-C and Ctrl-D close, with the code of `--close` or 1000, and leave. A line that
-//! begins with a slash is a command; `//text` sends a text with one slash.
+//! Each line that is typed is sent as a text message, or with `--binary` as a binary one. Received
+//! messages are printed above the input line, with the local time: JSON is indented, binary
+//! messages are shown as a hex dump, and control characters are escaped. Output is coloured unless
+//! `NO_COLOR` is set. Ctrl-C and Ctrl-D close the connection, with the code of `--close` or 1000,
+//! and exit. A line that begins with a slash is a command; `//text` sends a text with one slash.
 //!
 //! ```text
 //! /ping [TEXT]             /close [CODE [REASON]]             /help
 //! ```
 //!
-//! The keys are those of other prompts. What is pasted is one message, even of several lines, where the terminal tells that
-//! it is pasted. The arrows go through what was typed before, in earlier sessions too: lines are kept in
-//! `$XDG_STATE_HOME/wsx/history`, by default `~/.local/state/wsx/history`, but for those that begin with a space.
+//! The key bindings are those of readline. Pasted text is sent as one message, even if it has
+//! several lines, provided that the terminal supports bracketed paste. The arrow keys browse the
+//! history, which includes earlier sessions: it is stored in `$XDG_STATE_HOME/wsx/history`, by
+//! default `~/.local/state/wsx/history`. Lines that begin with a space are not stored.
 //!
 //! # With a pipe
 //!
-//! Where the input is no terminal, each of its lines is a message, whatever it begins with. Behind its end, once nothing
-//! has come for `--wait` seconds, the connection is closed. Where the output is none, or `TERM` is `dumb`, there is no
-//! prompt and no editing, and all else is as above.
+//! If the input is not a terminal, each of its lines is a message, whatever it begins with. After
+//! the end of the input, the connection is closed once nothing has been received for `--wait`
+//! seconds. If the output is not a terminal, or `TERM` is `dumb`, there is no prompt and no line
+//! editing; everything else is unchanged.
 //!
 //! # With `--json`
 //!
-//! Nothing is asked, and a terminal is not read. Each event is one line:
+//! There is no prompt, and a terminal is not read. Each event is one line:
 //!
 //! ```text
-//! {"event":"connect"}                                 the proxy's tunnel stands
+//! {"event":"connect"}                                 the proxy has opened the tunnel
 //! {"event":"open","protocol":null,"status":101}       the subprotocol, or null; the status is 200 on HTTP/2
 //! {"event":"message","text":"hello"}
 //! {"event":"message","hex":"00ff"}
 //! {"event":"ping","size":4}                           it has been answered
 //! {"event":"pong","text":"hello"}
-//! {"event":"error","message":"opcode 3 is unknown (RFC 6455 §5.2)"}
-//! {"event":"close","code":1000,"reason":"bye"}        1005: no code was given; 1006: no close came
+//! {"event":"error","message":"unknown opcode 3 (RFC 6455 §5.2)"}
+//! {"event":"close","code":1000,"reason":"bye"}        1005: without a code; 1006: no close frame was received
 //! {"event":"eof"}                                     the transport has ended
 //! ```
 //!
-//! Of texts and binaries over 300 bytes there are the first 20 characters or bytes, `... `, and the size in bytes.
+//! Text and binary messages over 300 bytes are shortened to the first 20 characters or bytes,
+//! `... `, and the size in bytes.
 //!
-//! First `--send` and `--text` or `--binary-size` are sent, then the lines of the input where that is a pipe. Once nothing
-//! has come and nothing was sent for `--wait` seconds, the connection is closed. An input that has given a line is waited
-//! for to its end; one that stays open and gives nothing is not, so that it does not matter what a script leaves there.
+//! The messages of `--send`, and of `--text` or `--binary-size`, are sent first, then the lines of
+//! the input if it is a pipe. The connection is closed once nothing has been received or sent for
+//! `--wait` seconds. If the input has provided a line, it is read to its end first. An input that
+//! stays open without providing one is not waited for, so a script may leave anything there.
 //!
-//! A socket that was open ends with `close` and `eof`, after an `error` if there was one. Where there is none, there is an
-//! `error`, and behind it an `eof` if a connection stood by then: to a server that refused, or that TLS failed with, or to
-//! a proxy.
+//! A connection that was open ends with `close` and `eof`, after an `error` if there was one. If
+//! the handshake fails, there is an `error`, followed by `eof` if a TCP connection had been
+//! established: the server or the proxy refused, or TLS failed.
 //!
 //! # Tunnels
 //!
-//! TCP goes through WebSockets, one for each connection, with a `wsx` at either end or another
-//! program that does the same, such as websockify (`--protocols binary`):
+//! TCP connections are tunneled through WebSockets, one for each connection. The other end is
+//! another `wsx`, or a program that does the same, such as websockify (`--protocols binary`):
 //!
 //! ```text
-//! wsx --listen 0.0.0.0:9001 --tunnel 127.0.0.1:22         WebSockets at 9001, which lead to port 22
-//! wsx ws://example.com:9001 --listen 127.0.0.1:2222       TCP at 2222, which leads there
+//! wsx --listen 0.0.0.0:9001 --tunnel 127.0.0.1:22         accepts WebSockets, forwards to port 22
+//! wsx ws://example.com:9001 --listen 127.0.0.1:2222       accepts TCP, forwards to the WebSocket
 //! ssh -p 2222 127.0.0.1
 //! ```
 //!
-//! The end of either side ends both, as a WebSocket has no half-close. A WebSocket that breaks off
-//! resets the TCP connection. Pages of other origins may not connect. There is one more line of
-//! output, `listening on` the address.
+//! The end of either side ends both, as WebSockets cannot be half-closed. A WebSocket that ends
+//! without a close frame resets the TCP connection. Pages of other origins are refused. The only
+//! additional output is the line `listening on` and the address.
 //!
 //! # Exit status
 //!
-//! 1 where no socket was opened or an error was told; 2 for options that are wrong; 0 else, whoever closed.
+//! 1 if the handshake failed or an error was reported, 2 if the options are invalid, 0 otherwise,
+//! whichever side closed the connection.
 
 #[path = "../client_options/mod.rs"]
 mod client_options;
@@ -119,7 +125,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // Whoever read the output has gone, as `head` does.
+            // The reader of the output has exited, as `head` does.
             if error.kind() != io::ErrorKind::BrokenPipe {
                 eprintln!("wsx: {}", ErrorChain(&error));
             }
@@ -128,7 +134,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Tells whether all went well.
+/// Returns whether there was no error.
 async fn run(options: Options) -> io::Result<bool> {
     if let Some(address) = &options.listen {
         return tunnel::run(address, &options).await.map(|()| true);
@@ -154,15 +160,15 @@ async fn connect(
     view: View,
     tunnel: Arc<AtomicBool>,
 ) -> Result<(WebSocket, Response<()>), Box<dyn Error>> {
-    let told = move |_: &Response<()>| {
+    let on_tunnel = move |_: &Response<()>| {
         tunnel.store(true, Ordering::Relaxed);
-        // An output that is gone is noticed by the next who writes.
+        // A closed output is noticed by the next write.
         let _ = console::print_plain(&view.record(&Record::Connect));
     };
-    Ok(options.client.connect()?.on_tunnel(told).await?)
+    Ok(options.client.connect()?.on_tunnel(on_tunnel).await?)
 }
 
-/// Tells why there is no socket.
+/// Reports why the connection failed.
 fn fail(view: View, error: &(dyn Error + 'static), tunnel: bool) -> io::Result<()> {
     let message = ErrorChain(error).to_string();
     let connect_error = error.downcast_ref::<ConnectError>();

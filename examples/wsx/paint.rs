@@ -1,10 +1,10 @@
-/// Colour, where there is any.
+/// Colours the output, if enabled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint {
     is_on: bool,
 }
 
-/// What is coloured.
+/// The styles of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Plain,
@@ -13,7 +13,7 @@ pub(crate) enum Style {
     Sent,
     Notice,
     Error,
-    /// Something that stands for what must not be printed.
+    /// An escape for a character that must not be printed.
     Escape,
     Key,
     String,
@@ -25,7 +25,8 @@ impl Paint {
         Self { is_on }
     }
 
-    /// Appends text in a style. It must be fit for a terminal: see [`push_visible`](crate::visible::push_visible).
+    /// Appends text in a style. The text must be safe to print: see
+    /// [`push_visible`](crate::visible::push_visible).
     pub(crate) fn push(self, out: &mut String, style: Style, text: &str) {
         let code = match style {
             Style::Plain => "",

@@ -5,13 +5,13 @@ use crate::visible::push_visible;
 
 const STEP: usize = 2;
 
-/// Who nests deeper wants no more than to fill the screen with indentation.
+/// Deeper nesting would only fill the screen with indentation.
 const MAX_DEPTH: usize = 64;
 
-/// An object or array of JSON over several lines, each but the first indented; `None` where the text is none.
+/// Returns a JSON object or array formatted over several lines, all but the first indented, or
+/// `None` if the text is neither.
 ///
-/// The text is set anew, not the values in it, so that numbers, the order of keys and keys that are there twice stay as
-/// they were sent.
+/// Only whitespace changes: numbers, the order of keys and duplicate keys stay as they were sent.
 pub(crate) fn pretty(paint: Paint, text: &str, indent: usize) -> Option<String> {
     let text = text.trim_ascii();
     if !text.starts_with(['{', '[']) || serde_json::from_str::<IgnoredAny>(text).is_err() {
@@ -69,7 +69,7 @@ pub(crate) fn pretty(paint: Paint, text: &str, indent: usize) -> Option<String> 
     Some(lines)
 }
 
-/// Behind the quotation mark that ends the string at the beginning of the text.
+/// Returns the position after the quotation mark that ends the string at the start of the text.
 fn string_end(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {

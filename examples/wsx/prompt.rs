@@ -18,17 +18,17 @@ use crate::layout::Layout;
 
 const PROMPT: &str = "> ";
 
-/// The terminal, with the line that is being typed at its end; all else is printed above it.
+/// The terminal, with the input line at the bottom; everything else is printed above it.
 pub(crate) struct Prompt {
     output: Stdout,
     keys: EventStream,
     editor: Editor,
     history: History,
-    /// Lines that were typed while nobody asked for one.
+    /// Lines that were typed while none was awaited.
     typed: VecDeque<String>,
     /// Columns and rows.
     size: (usize, usize),
-    /// In which row of the line, where it is on the screen, the cursor is.
+    /// The row of the cursor within the line, if the line is on the screen.
     drawn: Option<usize>,
 }
 
@@ -48,13 +48,13 @@ impl Prompt {
         if let Ok((columns, rows)) = terminal::size() {
             prompt.resize(columns, rows);
         }
-        // So that what is pasted is one message, whatever it holds.
+        // Makes pasted text one message, whatever it contains.
         execute!(prompt.output, EnableBracketedPaste)?;
         Ok(prompt)
     }
 
-    /// A line that was typed, or the wish to leave. The line that is being typed is drawn while this or
-    /// [`interrupted`](Self::interrupted) is waited for.
+    /// Returns a line that was typed, or an interrupt. The line that is being typed is drawn while
+    /// this or [`interrupted`](Self::interrupted) is awaited.
     pub(crate) async fn next(&mut self) -> io::Result<Input> {
         let line = match self.typed.pop_front() {
             Some(line) => Some(line),
@@ -63,7 +63,7 @@ impl Prompt {
         Ok(line.map_or(Input::Leave, |line| Input::Line(line.into_bytes())))
     }
 
-    /// Waits for the wish to leave; lines that are typed meanwhile wait.
+    /// Waits for an interrupt. Lines that are typed meanwhile are queued.
     pub(crate) async fn interrupted(&mut self) -> io::Result<()> {
         while let Some(line) = self.read().await? {
             self.typed.push_back(line);
@@ -80,13 +80,13 @@ impl Prompt {
         self.output.flush()
     }
 
-    /// Leaves the terminal as it was.
+    /// Restores the terminal.
     pub(crate) fn close(mut self) -> io::Result<()> {
         self.erase()?;
         self.output.flush()
     }
 
-    /// A line, or `None` for the wish to leave.
+    /// Returns a line, or `None` for an interrupt.
     async fn read(&mut self) -> io::Result<Option<String>> {
         loop {
             let done = match self.event().await? {
@@ -116,8 +116,8 @@ impl Prompt {
         }
     }
 
-    /// What happens next at the terminal. The line is drawn once nothing more has happened, so that much at once, from a
-    /// terminal that cannot tell what is pasted, costs no more than little.
+    /// Returns the next event of the terminal. The line is drawn once no more events are pending,
+    /// so that a large paste is cheap in a terminal without bracketed paste.
     async fn event(&mut self) -> io::Result<Event> {
         let event = poll_fn(|cx| {
             let event = Pin::new(&mut self.keys).poll_next(cx);
@@ -137,7 +137,7 @@ impl Prompt {
         let layout = Layout::new(PROMPT, self.editor.text(), self.editor.cursor(), columns, rows);
         queue!(self.output, Print(layout.rows.join("\r\n")), Print('\r'))?;
         let up = layout.rows.len() - 1 - layout.cursor_row;
-        // To a terminal, 0 of either would be 1.
+        // Terminals treat 0 as 1.
         if up > 0 {
             queue!(self.output, MoveUp(u16::try_from(up).unwrap_or(u16::MAX)))?;
         }
@@ -148,7 +148,7 @@ impl Prompt {
         self.output.flush()
     }
 
-    /// Takes the line off the screen, with the cursor where it began.
+    /// Erases the line, and leaves the cursor at its start.
     fn erase(&mut self) -> io::Result<()> {
         let Some(row) = self.drawn.take() else {
             return Ok(());
@@ -161,7 +161,7 @@ impl Prompt {
     }
 
     fn resize(&mut self, columns: u16, rows: u16) {
-        // A terminal without a size is one for programs.
+        // A terminal without a size is used by a program.
         if columns > 0 && rows > 0 {
             self.size = (usize::from(columns), usize::from(rows));
         }
@@ -170,7 +170,7 @@ impl Prompt {
 
 impl Drop for Prompt {
     fn drop(&mut self) {
-        // There is nobody to be told of a terminal that is gone.
+        // Errors of a closed terminal cannot be reported.
         let _ = execute!(self.output, DisableBracketedPaste);
         let _ = terminal::disable_raw_mode();
     }

@@ -4,13 +4,13 @@ use std::fmt::Write;
 use serde::{Serialize, Serializer};
 use tower_websocket::{CloseFrame, Event, Message};
 
-/// A text or binary over so many bytes is not told as a whole.
+/// The size in bytes above which a message is shortened.
 const WHOLE: usize = 300;
 
-/// Of such a one, so many characters or bytes are.
+/// The number of characters or bytes that are shown of a shortened message.
 const BEGINNING: usize = 20;
 
-/// What happened, as `--json` tells it.
+/// An event, as `--json` reports it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum Record<'a> {
@@ -48,7 +48,7 @@ pub(crate) enum Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// What there is to tell of an event. An error's text is not in it: see [`Self::Error`].
+    /// Returns the record of an event. Errors are separate: see [`Self::Error`].
     pub(crate) fn of(event: &'a Event) -> Option<Self> {
         Some(match event {
             Event::Message(Message::Text(text)) => Self::Text { text },
@@ -64,7 +64,8 @@ impl<'a> Record<'a> {
         Self::Close { code: close.code.into(), reason: &close.reason }
     }
 
-    /// One line. What a terminal might take for a command is escaped even where JSON does not demand it.
+    /// Returns one line. Characters that a terminal might interpret are escaped even if JSON does
+    /// not require it.
     pub(crate) fn to_json(&self) -> String {
         let json = serde_json::to_string(self)
             .unwrap_or_else(|error| format!("{{\"event\":\"error\",\"message\":\"{error}\"}}"));
@@ -75,7 +76,7 @@ impl<'a> Record<'a> {
         for c in json.chars() {
             match c {
                 '\u{7f}'..='\u{9f}' => {
-                    // Writing to a string does not fail.
+                    // Writing to a string never fails.
                     let _ = write!(escaped, "\\u{:04x}", u32::from(c));
                 }
                 c => escaped.push(c),

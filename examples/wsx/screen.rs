@@ -7,16 +7,16 @@ use crate::pretty::pretty;
 use crate::record::Record;
 use crate::visible::{push_visible, visible_line};
 
-/// How much of a text is shown, in bytes.
+/// The number of bytes of a text that are shown.
 const SHOWN_TEXT: usize = 16 * 1024;
 
-/// How much of a binary message is.
+/// The number of bytes of a binary message that are shown.
 const SHOWN_BINARY: usize = 256;
 
-/// The columns of the time and the mark before each first line.
+/// The width of the time and the mark before each first line.
 const INDENT: usize = 15;
 
-/// How what happens is shown to a person.
+/// The format of events for a person.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Screen {
     paint: Paint,
@@ -29,7 +29,7 @@ impl Screen {
 
     pub(crate) fn record(self, record: &Record<'_>) -> String {
         match *record {
-            Record::Connect => self.notice("the proxy's tunnel stands"),
+            Record::Connect => self.notice("tunnel through the proxy is open"),
             Record::Open { protocol, status, extensions } => self.notice(&format!(
                 "connected: status {status}, subprotocol {}, extensions {}",
                 protocol.unwrap_or("none"),
@@ -44,12 +44,12 @@ impl Screen {
             Record::Close { code, reason } => {
                 let meaning = match CloseCode::from(code) {
                     CloseCode::NO_STATUS => "without a code",
-                    CloseCode::ABNORMAL => "the connection ended without a close",
+                    CloseCode::ABNORMAL => "connection ended without a close frame",
                     _ => reason,
                 };
                 self.notice(format!("closed: {code} {meaning}").trim_end())
             }
-            Record::Eof => self.notice("the connection has ended"),
+            Record::Eof => self.notice("connection ended"),
         }
     }
 
@@ -76,8 +76,8 @@ impl Screen {
         self.line(Style::Error, "!", Style::Error, text)
     }
 
-    /// Why there is no connection, with what the server says in the body of a refusal. It goes where colour was not asked
-    /// for.
+    /// Returns the reason why the connection failed, with the body of a refusal. It is not
+    /// coloured, as it goes to the standard error.
     pub(crate) fn failure(self, error: &str, body: &[u8]) -> String {
         let mut out = format!("wsx: {}", visible_line(error));
         let body = String::from_utf8_lossy(body).replace("\r\n", "\n");

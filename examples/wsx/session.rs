@@ -17,23 +17,23 @@ use crate::record::Record;
 use crate::screen::Screen;
 use crate::view::View;
 
-/// How long a silent input is waited for at least where nobody may be behind it: enough for a program to begin writing.
+/// The minimum wait for an input that provides nothing: enough for a program to start writing.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 type Ahead = Peekable<Box<dyn Iterator<Item = Message>>>;
 
-/// An open socket, from the first message to the end.
+/// An open socket, from the first message to its end.
 pub(crate) struct Session {
     socket: WebSocket,
     console: Console,
     view: View,
-    /// What the options want sent, still.
+    /// The messages of the options that are not sent yet.
     ahead: Ahead,
     is_binary: bool,
     close: CloseFrame,
     wait: Duration,
     patient_since: Instant,
-    /// When something was heard or said last.
+    /// The time of the last message or event in either direction.
     last: Instant,
     has_read: bool,
     is_closing: bool,
@@ -63,7 +63,7 @@ impl Session {
         }
     }
 
-    /// Tells whether there was no error.
+    /// Returns whether there was no error.
     pub(crate) async fn run(mut self) -> io::Result<bool> {
         while !self.is_over {
             let quiet = self.quiet();
@@ -74,7 +74,7 @@ impl Session {
                     Ok(Wanted::Input(Input::Line(line))) => self.line(line).await?,
                     Ok(Wanted::Input(Input::End)) => self.last = Instant::now(),
                     Ok(Wanted::Input(Input::Leave)) if self.is_closing => {
-                        // Who cannot wait for the peer to answer the close.
+                        // The user does not want to wait for the peer's close frame.
                         self.console.release()?;
                         return Ok(false);
                     }
@@ -85,7 +85,7 @@ impl Session {
                     }
                 },
                 () = until(quiet) => {
-                    // What came at the same moment goes before, and it was not quiet.
+                    // Events that arrived at the same moment come first, and reset the timeout.
                     let heard = self.last;
                     self.hear_all().await?;
                     if self.last == heard {
@@ -97,19 +97,19 @@ impl Session {
         Ok(self.is_clean)
     }
 
-    /// When to close for want of anything to do; `None` while there is something to wait for.
+    /// Returns when to close due to inactivity, or `None` while input is pending.
     fn quiet(&mut self) -> Option<Instant> {
         let may_be_nobody = matches!(self.view, View::Json) && !self.has_read;
         let waits_for_input = self.console.has_input() && !may_be_nobody;
         if self.is_closing || waits_for_input || self.ahead.peek().is_some() {
             return None;
         }
-        // Who waits for longer than there is time waits for ever.
+        // A wait that overflows never ends.
         let quiet = self.last.checked_add(self.wait)?;
         Some(if self.console.has_input() { quiet.max(self.patient_since + PATIENCE) } else { quiet })
     }
 
-    /// Tells of all that has come already.
+    /// Reports all events that have arrived.
     async fn hear_all(&mut self) -> io::Result<()> {
         while !self.is_over {
             match at_once(self.socket.next_event()).await {
@@ -120,7 +120,7 @@ impl Session {
         Ok(())
     }
 
-    /// Tells of an event, or of the end.
+    /// Reports an event, or the end.
     fn heard(&mut self, event: Option<Result<Event, Error>>) -> io::Result<()> {
         self.last = Instant::now();
         match event {
@@ -171,7 +171,7 @@ impl Session {
             return Ok(());
         }
         let echo = message.clone();
-        // It leaves when the next event is waited for.
+        // It is written while the next event is awaited.
         let sent = self.socket.feed(message).await;
         if self.said(sent)? { self.echo(|screen| screen.sent(&echo)) } else { Ok(()) }
     }
@@ -182,14 +182,14 @@ impl Session {
         }
         let sent = match at_once(self.socket.send_ping(data.clone())).await {
             Some(sent) => sent,
-            // Taken, and on its way.
+            // Accepted for sending.
             None => Ok(()),
         };
         if self.said(sent)? { self.echo(|screen| screen.sent_ping(&data)) } else { Ok(()) }
     }
 
-    /// Waits until the socket can take a message, and tells what comes meanwhile. Tells whether there is one to be sent
-    /// still.
+    /// Waits until the socket can accept a message, and reports events meanwhile. Returns whether
+    /// there is still a message to send.
     async fn room(&mut self) -> io::Result<bool> {
         loop {
             let (socket, console) = (&mut self.socket, &mut self.console);
@@ -204,7 +204,7 @@ impl Session {
                     return Ok(false);
                 }
                 Some(Room::Event(event)) => self.heard(event)?,
-                // The peer takes nothing, and somebody has seen enough of that.
+                // The peer reads nothing, and the user interrupts.
                 None => {
                     self.begin_close(self.close.clone())?;
                     return Ok(false);
@@ -216,19 +216,20 @@ impl Session {
         }
     }
 
-    /// Takes what came of saying something; tells whether it was said.
+    /// Handles the result of sending. Returns whether it succeeded.
     fn said(&mut self, sent: Result<(), Error>) -> io::Result<bool> {
         self.last = Instant::now();
         match sent {
             Ok(()) => return Ok(true),
-            // The peer was faster, which the events tell.
+            // The peer closed first, which the events report.
             Err(Error::Send(SendError::Closed)) => self.ahead = boxed(iter::empty()),
             Err(error) => self.error(&ErrorChain(&error).to_string())?,
         }
         Ok(false)
     }
 
-    /// Begins to close, and goes on listening: what the peer still sends is told, up to its answer.
+    /// Starts the closing handshake. Events are still reported until the peer's close frame
+    /// arrives.
     fn begin_close(&mut self, close: CloseFrame) -> io::Result<()> {
         self.is_closing = true;
         self.ahead = boxed(iter::empty());
@@ -249,7 +250,7 @@ impl Session {
         self.tell(&Record::Error { message })
     }
 
-    /// Answers to what was typed, which the prompt does not leave on the screen.
+    /// Prints a typed line that was carried out, as the prompt erases it.
     fn echo(&mut self, lines: impl FnOnce(Screen) -> String) -> io::Result<()> {
         match self.view {
             View::Screen(screen) if self.console.is_typed() => self.console.print(&lines(screen)),
@@ -263,13 +264,13 @@ fn boxed(messages: impl Iterator<Item = Message> + 'static) -> Ahead {
     messages.peekable()
 }
 
-/// What comes first: room for a message, or an event.
+/// The first of two: room for a message, or an event.
 enum Room {
     Ready(Result<(), Error>),
     Event(Option<Result<Event, Error>>),
 }
 
-/// What is to be done next.
+/// The next thing to do.
 enum Wanted {
     Send(Message),
     Input(Input),
@@ -282,7 +283,7 @@ async fn wanted(ahead: &mut Ahead, console: &mut Console) -> io::Result<Wanted> 
     }
 }
 
-/// What comes of a future, or `None` where the user wants to leave before.
+/// Returns the output of a future, or `None` if the user interrupts first.
 async fn or_leave<T>(future: impl Future<Output = T>, console: &mut Console) -> io::Result<Option<T>> {
     tokio::select! {
         biased;
@@ -291,7 +292,7 @@ async fn or_leave<T>(future: impl Future<Output = T>, console: &mut Console) -> 
     }
 }
 
-/// What a future gives without being waited for.
+/// Returns the output of a future if it is ready.
 async fn at_once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {

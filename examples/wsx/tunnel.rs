@@ -1,4 +1,4 @@
-//! TCP through WebSockets, one for each connection.
+//! Tunnels TCP through WebSockets, one for each connection.
 
 use std::error::Error;
 use std::io;
@@ -12,9 +12,9 @@ use tower_websocket::{ByteStream, CloseCode, Config, OriginGuard, WebSocket, acc
 use crate::error_chain::ErrorChain;
 use crate::options::Options;
 
-/// Serves one end of a tunnel, for ever.
+/// Serves one end of a tunnel until the program is stopped.
 pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
-    // What is wrong with the options is told now, and not with the first connection.
+    // Reports invalid options now, not with the first connection.
     let connect = || options.client.connect().map_err(|error| io::Error::other(error.to_string()));
     if options.tunnel.is_none() {
         let _ = connect()?;
@@ -27,7 +27,7 @@ pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
             Ok((stream, _)) => stream,
             Err(error) => {
                 eprintln!("wsx: {}", ErrorChain(&error));
-                // There may be no file descriptor left, for now.
+                // File descriptors may have run out temporarily.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -71,7 +71,7 @@ where
     tcp.set_nodelay(true)?;
     let copied = copy_bidirectional(&mut ByteStream::new(socket), &mut tcp).await;
     if copied.is_err() {
-        // Not an end in order, as something is missing.
+        // Reset instead of a regular end, as data is missing.
         tcp.set_zero_linger()?;
     }
     copied?;

@@ -6,7 +6,7 @@ use crate::paint::Paint;
 use crate::record::Record;
 use crate::screen::Screen;
 
-/// For whom what happens is told.
+/// The reader of the output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum View {
     /// A program.
@@ -25,7 +25,7 @@ impl View {
         Self::Screen(Screen::new(Paint::new(io::stdout().is_terminal() && !no_colour)))
     }
 
-    /// One or more lines, without the last line's end.
+    /// Returns one or more lines, without a final line ending.
     pub(crate) fn record(self, record: &Record<'_>) -> String {
         match self {
             Self::Json => record.to_json(),

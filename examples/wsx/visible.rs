@@ -1,10 +1,10 @@
-//! What a peer sends may hold escape sequences, which move the cursor, rename the window, or worse. None of them goes to
-//! the terminal.
+//! Data from a peer may contain escape sequences, which move the cursor, rename the window, or do
+//! worse. None of them is written to the terminal.
 
 use crate::paint::{Paint, Style};
 
-/// Appends text with everything escaped that a terminal would not simply show. Ends of lines and tabs are kept; each line
-/// but the first is indented.
+/// Appends text, and escapes everything that a terminal would not simply print. Line endings and
+/// tabs are kept; each line but the first is indented.
 pub(crate) fn push_visible(out: &mut String, paint: Paint, style: Style, text: &str, indent: usize) {
     let mut rest = text;
     while let Some(at) = rest.find(is_special) {
@@ -24,7 +24,7 @@ pub(crate) fn push_visible(out: &mut String, paint: Paint, style: Style, text: &
     paint.push(out, style, rest);
 }
 
-/// As [`push_visible`], in one line and without colour.
+/// Like [`push_visible`], but returns one line without colour.
 pub(crate) fn visible_line(text: &str) -> String {
     let mut out = String::new();
     for (at, line) in text.split('\n').enumerate() {
@@ -39,7 +39,7 @@ pub(crate) fn visible_line(text: &str) -> String {
 fn is_special(c: char) -> bool {
     match c {
         '\t' => false,
-        // What orders a line from right to left, or breaks it, makes it look like another one.
+        // Bidirectional controls and line separators can make a line look like another one.
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => true,
         c => c.is_control(),
     }

@@ -1,4 +1,4 @@
-//! A socket as a stream of bytes.
+//! Sockets as streams of bytes.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -27,7 +27,7 @@ async fn server(config: ServerConfig) -> (ByteStream, Peer) {
     (ByteStream::new(socket), peer)
 }
 
-/// Two ends of one tunnel.
+/// Returns both ends of a tunnel.
 async fn tunnel() -> (ByteStream, ByteStream<Transport>) {
     let (io, other) = test::transport();
     let accepting = tokio::spawn(async move { accept(io, Config::server()).await.unwrap() });
@@ -44,7 +44,7 @@ fn each_write_is_a_binary_message_that_leaves_at_once() {
             peer.expect_binary(data).await;
         }
         assert_eq!(stream.write(b"").await.unwrap(), 0);
-        // Not longer than peers may accept.
+        // Messages are not longer than peers accept by default.
         let long = vec![7; 100_000];
         assert_eq!(stream.write(&long).await.unwrap(), 64 * 1024);
         peer.expect_binary(&long[..64 * 1024]).await;
@@ -91,7 +91,7 @@ fn close_of_the_peer_is_the_end() {
     });
 }
 
-/// Reads to the end, which has to be an error, and still be one after that.
+/// Reads to the end, which must be an error, and must be repeated by later reads.
 async fn broken(stream: &mut ByteStream) -> (Vec<u8>, io::Error) {
     let mut read = Vec::new();
     let error = stream.read_to_end(&mut read).await.unwrap_err();
@@ -178,7 +178,7 @@ fn dropped_stream_writes_what_it_has_taken() {
 #[test]
 fn write_that_nobody_waits_for_is_written() {
     run(async || {
-        // A transport that takes less than one message.
+        // A transport whose buffer is smaller than one message.
         let (io, other) = duplex(1024);
         let socket = WebSocket::from_raw(io, "", tower_websocket::CompletedHandshake::new(), Config::server());
         let mut stream = ByteStream::new(socket);
@@ -195,7 +195,7 @@ fn write_that_nobody_waits_for_is_written() {
 fn writes_beyond_one_turn_are_written() {
     run_paused(async || {
         let (mut stream, mut peer) = server(Config::server()).await;
-        // Each of them leaves before the next, up to the one that ends the turn.
+        // Each is written before the next, up to the one that uses up the budget.
         for _ in 0..100 {
             stream.write(&[7; 64 * 1024]).now_or_never().expect("room").unwrap();
             let received = peer.next_frame().now_or_never();
@@ -238,7 +238,7 @@ fn writer_waits_for_a_peer_that_does_not_read() {
     });
 }
 
-/// Sends and receives the same at once.
+/// Sends and receives the same data concurrently.
 async fn exchange(stream: impl AsyncRead + AsyncWrite, sent: Bytes) {
     let (mut read, mut write) = split(stream);
     let writing = async {

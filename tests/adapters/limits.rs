@@ -1,4 +1,4 @@
-//! The limit of connections per key, and what else a socket holds.
+//! The limit of connections per key, and other guards that a socket holds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn refused(url: &str) -> ResponseError {
     }
 }
 
-/// Waits until a key has so many connections.
+/// Waits until a key has this number of connections.
 async fn expect(limit: &Limit, key: &str, count: usize) {
     let key = key.to_owned();
     for _ in 0..500 {
@@ -70,12 +70,12 @@ fn connection_over_the_limit_is_refused_with_429_until_another_ends() {
         let refusal = refused(&format!("{url}/ann")).await;
         assert_eq!((refusal.status.unwrap().as_u16(), &refusal.headers["retry-after"]), (429, &"7".parse().unwrap()));
         assert_eq!(refusal.body, "too many connections\n");
-        // Others have connections of their own.
+        // Other keys are counted separately.
         let _other = open("bob").await;
         first.close(CloseCode::NORMAL, "").await.unwrap();
         expect(&limit, "ann", 1).await;
         let third = open("ann").await;
-        // Without a close.
+        // Without a close frame.
         drop((second, third));
         expect(&limit, "ann", 0).await;
         assert_eq!(format!("{limit:?}"), "ConnectionLimit { max: 2, keys: 1, .. }");
@@ -115,7 +115,7 @@ fn permit_is_held_for_as_long_as_anything_of_the_socket() {
             (socket, peer)
         };
         let (socket, _peer) = open().await;
-        // A sender that does not keep the connection open does not keep the permit.
+        // A sender that does not keep the connection open does not hold the permit.
         let weak = socket.sender();
         drop(socket);
         expect_static(&limit, 0).await;
@@ -127,7 +127,7 @@ fn permit_is_held_for_as_long_as_anything_of_the_socket() {
         assert_eq!(limit.connections(&"ann"), 1);
         drop(sender);
         expect_static(&limit, 0).await;
-        // One that has ended, by a timeout, counts as long as its handler runs.
+        // A connection that has timed out counts until its handler returns.
         let (mut socket, peer) = open().await;
         drop(peer);
         assert!(socket.recv().await.is_none());

@@ -1,4 +1,4 @@
-//! What stands around a socket: bytes and values instead of messages, and doors in front of it.
+//! Adapters around a socket: bytes and values instead of messages, and admission checks.
 
 mod byte_stream;
 mod limits;

@@ -14,7 +14,7 @@ use tower_websocket::{connect, test};
 
 use crate::run::run_paused;
 
-/// Knows one token, which may chat, and another, which may not.
+/// Accepts one token, and knows another that is not allowed to chat.
 async fn handler(ws: WebSocketUpgrade, token: Token) -> Result<Response, TokenRejection> {
     match token.as_str() {
         "a-b._~+/9==" | "secret" | "séc ret" => Ok(ws.protocols(["chat"]).on_upgrade(|mut socket| async move {
@@ -25,7 +25,7 @@ async fn handler(ws: WebSocketUpgrade, token: Token) -> Result<Response, TokenRe
     }
 }
 
-/// The token that got through, or the status and challenge.
+/// Returns the accepted token, or the status and challenge of the rejection.
 async fn ask(
     sources: Option<TokenSources>,
     path: &str,
@@ -51,7 +51,7 @@ async fn ask(
     }
 }
 
-/// Takes the token from a request with these lines.
+/// Extracts the token from a request with these header lines.
 async fn extract(sources: TokenSources, lines: &[(&str, &str)]) -> Result<Token, TokenRejection> {
     let mut request = http::Request::builder();
     for (name, value) in lines {

@@ -67,7 +67,7 @@ fn message_that_is_not_json_of_the_type_closes_with_1007() {
             let TypedError::Decode(error) = error else { panic!("{error:?}") };
             assert_eq!(error.close_code(), CloseCode::INVALID_PAYLOAD, "{text}");
             assert!(error.source().unwrap().is::<serde_json::Error>());
-            // It has left although nothing is received, and repeats nothing of the message.
+            // The close frame is sent without another receive, and repeats nothing of the message.
             assert_eq!(peer.expect_close(1007).await, "invalid message");
             assert!(socket.recv().now_or_never().is_none(), "what follows is dropped");
             peer.send_close(1007, "");
@@ -138,7 +138,7 @@ fn values_need_not_be_sync() {
     });
 }
 
-/// Numbers in decimal; whatever else is received is a value as well.
+/// Numbers in decimal; everything else is received as a value as well.
 struct Lenient;
 
 impl Encode<u32> for Lenient {
@@ -151,7 +151,7 @@ impl Decode<Option<u32>> for Lenient {
     fn decode(&self, message: Message) -> Result<Option<u32>, DecodeError> {
         match message.to_text() {
             Ok("stop") => Err(DecodeError::new(CloseCode::from(4000), "stopped")),
-            // Not a code to send.
+            // A code that must not be sent.
             Ok("fail") => Err(DecodeError::new(CloseCode::ABNORMAL, "failed")),
             text => Ok(text.ok().and_then(|text| text.parse().ok())),
         }

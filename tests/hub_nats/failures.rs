@@ -1,5 +1,5 @@
-//! The server or the connection fails: those members that may have lost something get a gap, and
-//! nobody else.
+//! Failures of the server or the connection: only members that may have lost messages receive a
+//! gap.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn assert_unconfirmed(published: Result<websocket_hub::Position, PublishError>) 
     assert!(matches!(cause, Some(NatsBackendError::Disconnected | NatsBackendError::TimedOut(_))), "{error:?}");
 }
 
-/// Counts what it is told of the connection.
+/// Counts the events of the connection.
 #[derive(Clone, Default)]
 struct Watcher(Arc<[AtomicUsize; 2]>);
 
@@ -81,7 +81,7 @@ async fn restarted_server_is_a_gap_for_all_members_once() {
     other.expect_gap("u").await;
     publish_eventually(&far, "t", "after").await;
     for seat in &mut seats {
-        // What was sent while there was no server may have been kept by the client.
+        // The client may have buffered messages while there was no server.
         while seat.next().await != "after" {}
         seat.expect_no_notice().await;
     }
@@ -99,15 +99,15 @@ async fn lost_connection_is_a_gap_for_the_members_of_its_node() {
     cut.expect(&["1"]).await;
     forwarder.cut();
     near.publish("t", "2").await.expect("published");
-    // The topic is subscribed, so this returns although there is no connection; and this member
-    // misses the next message.
+    // The topic is already subscribed, so this returns without a connection; this member misses the
+    // next message.
     let mut late = Seat::of(&far, "t").await;
     near.publish("t", "3").await.expect("published");
     forwarder.restore();
     for seat in [&mut cut, &mut late] {
         seat.expect_gap("t").await;
     }
-    // What is published once there was a gap is not lost.
+    // Messages published after the gap are not lost.
     near.publish("t", "4").await.expect("published");
     for seat in [&mut cut, &mut late] {
         seat.expect(&["4"]).await;
@@ -126,7 +126,7 @@ async fn gap_is_reported_once_the_server_has_the_subscriptions_again() {
     let mut seat = Seat::of(&far, "t").await;
     forwarder.cut();
     sleep(Duration::from_millis(50)).await;
-    // The node connects again, and the server does not get to know of its topics.
+    // The node reconnects, but the server does not receive its subscriptions.
     forwarder.deafen();
     sleep(Duration::from_millis(500)).await;
     near.publish("t", "lost").await.expect("published");
@@ -219,8 +219,8 @@ async fn server_that_is_paused_for_long_is_a_lost_connection() {
 async fn publishing_is_confirmed_only_if_the_server_has_the_message() {
     let Some(mut server) = Server::start().await else { return };
     let hub = node(server.backend().timeout(LIMIT)).await;
-    // Whatever the server has read is gone with it, and whatever it has not read is lost with the
-    // connection.
+    // Data that the server has read is lost with the server, and data that it has not read is lost
+    // with the connection.
     server.pause().await;
     let killing = async {
         sleep(Duration::from_millis(200)).await;

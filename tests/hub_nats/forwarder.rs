@@ -1,4 +1,4 @@
-//! A connection between a node and its server that a test can cut or stall, without those of other
+//! A proxy between a node and its server that a test can cut or stall without affecting other
 //! nodes.
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Hubs that are nodes of one over a real nats-server, which is stopped, killed and restarted.
+//! Hubs that are connected through a real nats-server, which is stopped, killed and restarted.
 
 mod conformance;
 mod failures;

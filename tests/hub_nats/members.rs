@@ -7,10 +7,10 @@ use tower_websocket::Config;
 use tower_websocket::test::{self, Frame, Peer};
 use websocket_hub::{Hub, Member, Notice, Subscribe};
 
-/// The time limit for what should happen, on a busy machine.
+/// The timeout for expected events, on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// The time without an event after which none is expected any more.
+/// The time after which no further event is expected.
 const SILENCE: Duration = Duration::from_millis(300);
 
 pub(crate) struct Seat {
@@ -64,7 +64,7 @@ impl Seat {
     }
 }
 
-/// Publishes, and tries again while there is no connection.
+/// Publishes, and retries while there is no connection.
 pub(crate) async fn publish_eventually(hub: &Hub, topic: &str, text: &str) {
     let published = async {
         while hub.publish(topic, text.to_owned()).await.is_err() {

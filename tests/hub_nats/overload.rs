@@ -1,5 +1,4 @@
-//! Messages arrive faster than they can be taken: by the node, by the client library, by the
-//! connection.
+//! Messages that arrive faster than the node, the client library or the connection can handle them.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -44,7 +43,7 @@ async fn full_inbox_is_a_gap_for_its_topic() {
     assert!(received < 500, "nothing was lost");
 }
 
-/// Expects the numbers, in the order in which they were published, which is any.
+/// Expects the numbers in any order.
 async fn expect_all(seat: &mut Seat, count: usize) {
     let mut numbers = BTreeSet::new();
     for _ in 0..count {
@@ -55,7 +54,7 @@ async fn expect_all(seat: &mut Seat, count: usize) {
 
 async fn calm_messages(hub: &Hub, numbers: std::ops::Range<usize>) {
     for number in numbers {
-        // While the node is busy, there may be no room.
+        // The inbox may be full while the node is busy.
         tokio::time::sleep(Duration::from_millis(200)).await;
         hub.publish("calm", number.to_string()).await.expect("published");
     }
@@ -86,7 +85,7 @@ async fn connection_that_the_server_drops_for_being_slow_is_a_gap() {
     let (near, far) = (server.node().await, node(backend).await);
     let (mut slow, mut healthy) = (Seat::of(&far, "t").await, Seat::of(&near, "t").await);
     forwarder.stall();
-    // More than the server and the sockets in between hold.
+    // More than the buffers of the server and of the sockets.
     for _ in 0..40 {
         near.publish("t", "x".repeat(1 << 20)).await.expect("published");
         assert_eq!(healthy.next().await.len(), 1 << 20);

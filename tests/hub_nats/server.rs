@@ -1,4 +1,4 @@
-//! A nats-server of a test's own.
+//! A nats-server for one test.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server; `None` if none is installed.
+    /// Starts a server, or returns `None` if nats-server is not installed.
     pub(crate) async fn start() -> Option<Self> {
         // The port is free again when this is dropped.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("bound").port();
@@ -53,7 +53,7 @@ impl Server {
         node(self.backend()).await
     }
 
-    /// Kills it, without a word to its clients.
+    /// Kills the server without notice to its clients.
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("killed");
         self.process.wait().expect("ended");
@@ -64,7 +64,7 @@ impl Server {
         self.accepts().await;
     }
 
-    /// Stops it, and waits until it has.
+    /// Stops the server, and waits for its end.
     pub(crate) async fn pause(&self) {
         self.signal(Signal::STOP);
         let stat = format!("/proc/{}/stat", self.process.id());
@@ -103,7 +103,7 @@ impl Drop for Server {
     }
 }
 
-/// Returns a hub that frames nothing.
+/// Returns a hub without a frame function.
 pub(crate) async fn node(backend: impl Backend) -> Hub {
     let config = HubConfig::new().frame(|publication| Message::clone(publication.message));
     Hub::with_backend(backend, config).await.expect("a node")

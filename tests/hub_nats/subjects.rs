@@ -1,4 +1,4 @@
-//! Topics as subjects, what is refused, and figures of all nodes.
+//! Subjects of topics, errors, and presence across nodes.
 
 use std::error::Error;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn topics_of_any_characters_are_separate() {
     for (seat, topic) in seats.iter_mut().zip(topics) {
         assert_eq!(seat.next().await, topic);
     }
-    // Nothing else has arrived, for any of them.
+    // No topic has received another message.
     near.publish("a", "end").await.expect("published");
     seats[0].expect(&["end"]).await;
     for (seat, topic) in seats.iter_mut().zip(topics).skip(1) {
@@ -97,7 +97,7 @@ async fn presence_counts_the_members_of_all_nodes_that_answer() {
     let presence = third.presence("t").await.expect("figures");
     assert_eq!((presence.members, presence.nodes), (3, 2));
     assert!(presence.age < limit, "all nodes have answered: {presence:?}");
-    // One that has gone does not answer, which is waited for once.
+    // A node that has ended does not respond; it is awaited once.
     let limit = Duration::from_millis(200);
     let fourth = node(server.backend().presence_timeout(limit)).await;
     drop((second, _seats));
@@ -116,7 +116,7 @@ async fn topic_is_unsubscribed_some_time_after_its_last_member_has_left() {
     let hub = Hub::with_backend(server.backend(), config).await.expect("a node");
     let seat = Seat::of(&hub, "t").await;
     let client = async_nats::connect(server.url()).await.expect("a client");
-    // What somebody gets has no answer, and what nobody gets has one of the server.
+    // A subject with subscribers has no reply; for one without, the server replies.
     let is_subscribed = async || {
         let request = async_nats::Request::new().timeout(Some(Duration::from_millis(200)));
         let answer = client.send_request("websocket-hub.topic.t", request).await;
@@ -134,7 +134,7 @@ async fn topic_is_unsubscribed_some_time_after_its_last_member_has_left() {
 #[tokio::test]
 async fn backend_ends_with_its_hub() {
     let Some(server) = Server::start().await else { return };
-    // The task of this thread for all sockets, which stays for a while.
+    // The background task of this thread for all sockets, which ends later.
     drop(Seat::of(&Hub::new(HubConfig::new()), "t").await);
     tokio::time::sleep(Duration::from_millis(100)).await;
     let metrics = tokio::runtime::Handle::current().metrics();

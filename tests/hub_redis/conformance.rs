@@ -20,7 +20,7 @@ async fn streams_conform() {
     check_nodes(async || redis.streams()).await;
 }
 
-/// As the README says.
+/// With the permissions that the README documents.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn user_with_the_documented_permissions_conforms() {
     let Some(redis) = Redis::start().await else { return };

@@ -1,4 +1,4 @@
-//! Exactly those members that may have lost something are notified.
+//! Only members that may have lost messages are notified.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::server::Redis;
 /// Kills the connection of the node that is subscribed to this number of topics.
 async fn kill_subscriber_of(redis: &Redis, topics: usize) {
     let list: String = redis::from_redis_value(redis.command("CLIENT LIST TYPE pubsub").await).unwrap();
-    // And to two channels of its own.
+    // Plus two channels of the node itself.
     let line = list.lines().find(|line| line.contains(&format!(" sub={} ", topics + 2))).expect("a subscriber");
     let id = line.split(' ').find_map(|field| field.strip_prefix("id=")).expect("an id");
     redis.command(&format!("CLIENT KILL ID {id}")).await;
@@ -47,11 +47,10 @@ async fn streams_notify_members_of_topics_that_were_trimmed() {
     let mut seats =
         [Seat::of(&second, "busy").await, Seat::of(&second, "quiet").await, Seat::of(&second, "idle").await];
     let before = publish(&first, "quiet", "before").await;
-    // While it is paused, the second node cannot subscribe again: nothing but its new connection
-    // waits.
+    // While Redis is paused, the second node cannot subscribe again: only its new connection waits.
     let mut other = Seat::of(&first, "busy").await;
     kill_subscriber_of(&redis, 3).await;
-    // More than a node of the stream, before the second one is back.
+    // More than one internal node of the stream, before the second hub is back.
     let mut burst = redis::pipe();
     let payload = websocket_hub::backend::Publication::new("x").to_bytes();
     for offset in 1..=500 {
@@ -65,7 +64,7 @@ async fn streams_notify_members_of_topics_that_were_trimmed() {
     seats[1].expect_up_to(Position::new(before.epoch(), 0), Position::new(before.epoch(), 2)).await;
     assert_eq!((seats[1].notice().await, seats[2].notice().await), (None, None));
     assert_eq!(second.stats().gaps, 1);
-    // That node finds the hole with the next message.
+    // That node detects the gap with the next message.
     assert_eq!(other.notice().await, None);
     let position = publish(&first, "busy", "next").await;
     other.expect_gap().await;
@@ -87,7 +86,7 @@ async fn flushed_server_is_a_gap_and_a_loss() {
     assert_ne!(before.epoch(), after.epoch());
     assert_eq!(seat.next().await.0, after);
     seat.expect_gap().await;
-    // Found by the check.
+    // Detected by the periodic check.
     idle.expect_gap().await;
     assert_eq!((seat.notice().await, idle.notice().await), (None, None));
     let back = Seat::new(&hub).await;
@@ -116,7 +115,7 @@ async fn server_without_persistence_that_restarts_is_a_gap_and_a_loss() {
     assert_eq!(back.subscribe("t", Subscribe::new().since(before)).await.recovery, Recovery::Lost);
 }
 
-/// Its offsets would name other messages than those that clients have seen.
+/// The same offsets would refer to other messages than those that clients have seen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_that_restarts_with_an_older_state_begins_a_new_epoch() {
     let Some(mut redis) = Redis::start().await else { return };
@@ -135,7 +134,7 @@ async fn server_that_restarts_with_an_older_state_begins_a_new_epoch() {
     assert_eq!(back.subscribe("t", Subscribe::new().since(lost)).await.recovery, Recovery::Lost);
 }
 
-/// Whatever is left of it: Redis evicts keys one by one.
+/// Redis evicts keys individually, so any part of a topic may remain.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn evicted_keys_are_a_loss_and_never_a_wrong_answer() {
     let Some(redis) = Redis::start().await else { return };
@@ -186,7 +185,7 @@ async fn subscribing_waits_for_a_connection_and_not_for_ever() {
     assert_eq!(seat.next().await.0, position);
 }
 
-/// Its connection is known to be closed, so that nothing is lost by trying it.
+/// The connection is known to be closed, so that nothing is lost by using it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishing_after_a_restart_succeeds_at_once() {
     let Some(mut redis) = Redis::start().await else { return };
@@ -221,7 +220,7 @@ async fn presence_counts_the_members_of_all_nodes() {
         assert!(presence.age < Duration::from_secs(1));
         assert_eq!(hub.presence("nobody").await.unwrap().members, 0);
     }
-    // Something that listens and does not answer, like a node that was stopped.
+    // A subscriber that does not respond, like a stopped node.
     let mut silent = redis::Client::open(redis.url()).unwrap().get_async_pubsub().await.unwrap();
     silent.subscribe("test:control").await.unwrap();
     let error = hubs[0].presence("t").await.unwrap_err();
@@ -275,7 +274,7 @@ async fn topics_are_unsubscribed_after_the_last_member() {
     assert_eq!(subscribers().await, 1);
     drop(seat);
     until("unsubscribing", async || subscribers().await == 0).await;
-    // And it is not subscribed again with the next connection.
+    // It is not subscribed again with the next connection.
     redis.kill_subscribers().await;
     let is_back = async || {
         redis.command("PUBSUB NUMSUB test:control").await

@@ -1,5 +1,5 @@
 //! The hub over Redis, with real servers that the tests start and kill. Without the program
-//! `redis-server` they print that they were skipped.
+//! `redis-server`, the tests are skipped and print a note.
 
 mod conformance;
 mod gaps;

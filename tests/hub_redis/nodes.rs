@@ -13,10 +13,10 @@ use websocket_hub::{
     Hub, HubConfig, HubObserver, Member, Message, Notice, Position, QueueLimit, Subscribe, Subscribed,
 };
 
-/// Longer than anything takes.
+/// A timeout that is longer than any operation.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A hub, and how often it has lost its connection to Redis.
+/// A hub, and the number of times that it has lost its connection to Redis.
 pub(crate) struct Node {
     hub: Hub,
     connection: Arc<Connection>,
@@ -58,7 +58,7 @@ impl Node {
         until("losing the connection", async || self.losses() >= times).await;
     }
 
-    /// Waits until the connection is there, after it was lost this number of times.
+    /// Waits until the connection is restored after it was lost this number of times.
     pub(crate) async fn until_back(&self, times: usize) {
         let is_back = async || {
             let losses = self.losses();
@@ -68,7 +68,7 @@ impl Node {
     }
 }
 
-/// A node, whose messages have their position in front.
+/// Creates a node whose messages are prefixed with their position.
 pub(crate) async fn node(backend: impl Backend) -> Node {
     let connection = Arc::<Connection>::default();
     let config = HubConfig::new().observer(Observer(connection.clone())).frame(|publication| {
@@ -91,7 +91,7 @@ impl Seat {
         Self { member, client }
     }
 
-    /// Joins, and subscribes with a queue for everything.
+    /// Joins, and subscribes with a queue that never overflows.
     pub(crate) async fn of(hub: &Hub, topic: &str) -> Self {
         let seat = Self::new(hub).await;
         let _ = seat.subscribe(topic, Subscribe::new()).await;
@@ -103,14 +103,14 @@ impl Seat {
         self.member.subscribe(topic, options).await.unwrap_or_else(|error| panic!("{error:?}"))
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn next(&mut self) -> (Position, String) {
         let message = timeout(LIMIT, self.client.recv()).await.expect("a message in time").expect("no end").unwrap();
         let (position, text) = message.as_text().and_then(|text| text.split_once(' ')).expect("a frame");
         (position.parse().expect("a position"), text.to_owned())
     }
 
-    /// Expects that the messages follow each other up to a position, without a hole and each once.
+    /// Expects consecutive messages up to a position, without gaps or duplicates.
     pub(crate) async fn expect_up_to(&mut self, mut last: Position, end: Position) {
         while last != end {
             let (position, _) = self.next().await;
@@ -124,7 +124,7 @@ impl Seat {
         assert!(next.is_err(), "{next:?}");
     }
 
-    /// The notice within a time, if any.
+    /// Returns a notice that arrives within a duration, if any.
     pub(crate) async fn notice(&mut self) -> Option<Notice> {
         timeout(Duration::from_millis(200), self.member.notice()).await.ok()
     }
@@ -135,7 +135,7 @@ impl Seat {
     }
 }
 
-/// Publishes, again until it is confirmed.
+/// Publishes, and retries until it is confirmed.
 pub(crate) async fn publish(hub: &Hub, topic: &str, text: impl ToString) -> Position {
     for _ in 0..300 {
         match hub.publish(topic, text.to_string()).await {

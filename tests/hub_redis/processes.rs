@@ -1,4 +1,4 @@
-//! Nodes in processes of their own, behind HAProxy, one of which is killed.
+//! Nodes in separate processes behind HAProxy, one of which is killed.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ const TOPICS: usize = 20;
 /// 500 for each node.
 const SOCKETS: usize = 1000;
 
-/// The URL of Redis for a node's process.
+/// The variable with the URL of Redis for a node's process.
 const NODE: &str = "HUB_REDIS_NODE";
 
 /// The number of messages that are published. `HUB_MESSAGES=100000` in a release build takes as
@@ -47,7 +47,7 @@ async fn sockets_of_a_killed_node_return_to_another_and_miss_nothing() {
     }
     wait("all sockets are open", || clients.iter().all(|client| client.connections.load(Ordering::SeqCst) == 1)).await;
 
-    // Both sides publish. The first dies in the middle of it.
+    // Both nodes publish. The first is killed meanwhile.
     let all = messages();
     first.publish(all / 2).await;
     second.publish(all / 2).await;
@@ -75,7 +75,7 @@ async fn sockets_of_a_killed_node_return_to_another_and_miss_nothing() {
     println!("{} messages, {moved} of {SOCKETS} sockets have returned", ends.iter().sum::<u64>());
 }
 
-/// The offsets that the topics have reached.
+/// Returns the current offsets of the topics.
 async fn reached(redis: &Redis) -> Vec<u64> {
     let mut ask = redis::pipe();
     for topic in 0..TOPICS {
@@ -92,7 +92,7 @@ async fn wait(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// A client that returns with its position.
+/// A client that reconnects with its position.
 struct Client {
     topic: String,
     /// The offset of the last message.
@@ -134,13 +134,13 @@ impl Client {
                     (_, None) => _ = self.fault.set(format!("{text} before the position")),
                 }
             }
-            // Not all at once.
+            // Spread out the reconnecting clients.
             sleep(Duration::from_millis(rand::random_range(10..200))).await;
         }
     }
 }
 
-/// HAProxy, which sends a connection to the nodes in turn, and to another if one is gone.
+/// HAProxy, which distributes connections by round-robin, and skips nodes that are down.
 struct Balancer {
     port: u16,
     _process: Child,
@@ -207,7 +207,7 @@ impl Node {
     async fn said(&mut self, what: &str) -> String {
         loop {
             let line = self.output.next_line().await.expect("text").expect("the node runs");
-            // After the words of the test harness, which may be in the same line.
+            // After the output of the test harness, which may be on the same line.
             if let Some((_, rest)) = line.split_once(what) {
                 return rest.to_owned();
             }
@@ -220,8 +220,8 @@ impl Node {
     }
 }
 
-/// A node's process: serves sockets, and publishes as many messages as each line of its input says,
-/// until the input ends.
+/// The process of a node: serves sockets, and publishes the number of messages that each line of
+/// its input contains, until the input ends.
 #[test]
 #[ignore = "started by another test"]
 fn node() {
@@ -271,7 +271,7 @@ async fn serve_socket(stream: TcpStream, hub: Hub) {
             Ok(Acceptance::new())
         })
     };
-    // The checks of HAProxy ask for nothing.
+    // HAProxy's health checks send no request.
     let Ok(mut socket) = accepting.await else { return };
     let Some(target) = target.get() else { return };
     let topic = target.path().trim_start_matches('/');

@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
 
-/// A server on a port of its own, which is killed when this is dropped.
+/// A server on a free port, which is killed when this is dropped.
 pub(crate) struct Redis {
     port: u16,
     folder: PathBuf,
@@ -19,12 +19,12 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// Starts a server without persistence; `None` if there is no such program.
+    /// Starts a server without persistence, or returns `None` if `redis-server` is not installed.
     pub(crate) async fn start() -> Option<Self> {
         Self::start_with(&["--save", "", "--appendonly", "no"]).await
     }
 
-    /// Starts a server that has all that it has confirmed after a restart.
+    /// Starts a server that preserves all confirmed writes across restarts.
     pub(crate) async fn start_durable() -> Option<Self> {
         Self::start_with(&["--save", "", "--appendonly", "yes", "--appendfsync", "always"]).await
     }
@@ -48,7 +48,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Short limits, so that the tests are quick.
+    /// Returns a configuration with short timeouts, so that tests are fast.
     pub(crate) fn config(&self) -> RedisConfig {
         let config = RedisConfig::new(self.url()).expect("a URL");
         config.prefix("test:").timeout(Duration::from_secs(2)).check_interval(Duration::from_secs(600))
@@ -72,7 +72,7 @@ impl Redis {
         self.process.wait().expect("ended");
     }
 
-    /// Starts again, with what was stored.
+    /// Restarts with the stored data.
     pub(crate) async fn restart(&mut self) {
         self.process = spawn(self.port, &self.folder, &self.arguments).expect("redis-server");
         self.ready().await;
@@ -105,7 +105,7 @@ impl Redis {
         let deadline = Instant::now() + Duration::from_secs(20);
         let client = redis::Client::open(self.url()).expect("a URL");
         loop {
-            // It accepts connections before it has loaded its data.
+            // Redis accepts connections before it has loaded its data.
             if let Ok(mut connection) = client.get_multiplexed_async_connection().await
                 && redis::cmd("PING").query_async::<()>(&mut connection).await.is_ok()
             {

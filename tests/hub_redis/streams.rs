@@ -1,4 +1,4 @@
-//! With streams nothing is lost or doubled, whatever happens to the connections.
+//! With streams no message is lost or duplicated, whatever happens to the connections.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use websocket_hub_redis::{RedisBackend, Streams};
 use crate::nodes::{Node, Seat, node, publish, until};
 use crate::server::Redis;
 
-/// Publishes this number of messages, and waits a little after each.
+/// Publishes this number of messages, with a short pause after each.
 fn publisher(hub: &Hub, messages: usize) -> JoinHandle<Position> {
     let hub = hub.clone();
     tokio::spawn(async move {
@@ -25,8 +25,8 @@ fn publisher(hub: &Hub, messages: usize) -> JoinHandle<Position> {
     })
 }
 
-/// Members on two nodes follow what both publish, while something happens to Redis. Returns after
-/// all have got all of it.
+/// Members on two nodes receive what both publish while something happens to Redis. Returns when
+/// all have received everything.
 async fn nothing_is_lost_while(
     redis: Redis,
     backend: impl Fn(&Redis) -> RedisBackend,
@@ -127,7 +127,7 @@ async fn subscriber_that_is_too_slow_for_redis_loses_nothing() {
         for _ in 0..3 {
             sleep(Duration::from_millis(100)).await;
             let mut publish = redis::pipe();
-            // To a channel of the backend, so that its output buffer is over the limit.
+            // Published to a channel of the backend, so that its output buffer exceeds the limit.
             for _ in 0..10 {
                 publish.cmd("PUBLISH").arg("test:control").arg(&large);
             }
@@ -156,7 +156,7 @@ async fn full_inbox_loses_nothing() {
     nothing_is_lost_while(redis, backend, happens).await;
 }
 
-/// As if Redis had lost it on the way, since it never does otherwise.
+/// Simulates a message that Redis has lost, which never happens otherwise.
 async fn append_silently(redis: &Redis, topic: &str, text: &str) -> u64 {
     let offset: u64 =
         redis::from_redis_value(redis.command(&format!("HINCRBY test:m:{topic} offset 1")).await).unwrap();
@@ -213,7 +213,7 @@ async fn offsets_follow_each_other_and_name_the_entries_of_the_stream() {
     assert!((1..=60_000).contains(&ttl), "{ttl}");
     let ttl: i64 = redis::from_redis_value(redis.command("PTTL test:m:t").await).unwrap();
     assert!((60_000..=24 * 3_600_000).contains(&ttl), "{ttl}");
-    // More digits than Lua prints.
+    // More digits than Lua prints by default.
     redis.command("HSET test:m:t offset 9007199254740989").await;
     let since = publish(&hub, "t", "large").await;
     assert_eq!(since.offset(), 9_007_199_254_740_990);

@@ -1,6 +1,6 @@
 //! The examples of other runtimes and streams, run as programs against other implementations.
 //!
-//! `cargo test --workspace` builds them. With `-p websocket-tests` alone, build them before, and
+//! `cargo test --workspace` builds them. With `-p websocket-tests` alone, build them first and
 //! after each change: `cargo build --examples`.
 
 mod program;

@@ -4,10 +4,10 @@ use std::process::{Output, Stdio};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// A program that listens. It is killed when this is dropped.
+/// A listening program, which is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
-    /// What it says it listens on.
+    /// The address that it has printed.
     pub(crate) address: String,
 }
 
@@ -17,12 +17,12 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let line = lines.next_line().await.expect("UTF-8").expect("a line");
         let address = line.strip_prefix("listening on ").expect("its address").to_owned();
-        // It goes on printing.
+        // The program may print more.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { child, address }
     }
 
-    /// Kills it, and waits for its end.
+    /// Kills the program, and waits for its end.
     #[cfg(unix)]
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it runs");
@@ -34,7 +34,7 @@ pub(crate) async fn run(name: &str, args: &[&str]) -> Output {
     command(name, args).output().await.expect("the program runs")
 }
 
-/// Where cargo puts the examples: beside the folder of the tests.
+/// Returns a command for an example, next to the directory of the tests.
 fn command(name: &str, args: &[&str]) -> Command {
     let test = env::current_exe().expect("this test's path");
     let target = test.ancestors().nth(2).expect("the folder of the profile");

@@ -36,7 +36,7 @@ async fn talk(server: &Server) {
         client.send(Message::Ping("?".into())).await.unwrap();
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("?".into()));
         client.close(Some(CloseFrame { code: 4000.into(), reason: "bye".into() })).await.unwrap();
-        // The code is repeated, and the reason is not.
+        // The code is echoed, but not the reason.
         let close = CloseFrame { code: 4000.into(), reason: "".into() };
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Close(Some(close)));
         assert!(client.next().await.is_none());
@@ -44,7 +44,7 @@ async fn talk(server: &Server) {
     tokio::join!(client(), client(), client());
 }
 
-/// Sends what is no handshake.
+/// Sends data that is not a handshake.
 async fn refuse(server: &Server) {
     let mut stream = connect(server).await;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
@@ -67,11 +67,11 @@ fn smol_pings_and_drops_silent_clients() {
     run(async || {
         let server = Server::start("smol_server", &["--addr", "127.0.0.1:0", "--ping-interval", "200"]).await;
         let (mut client, _) = client_async("ws://localhost/", connect(&server).await).await.unwrap();
-        // One that answers is pinged again and again.
+        // A client that answers is pinged repeatedly.
         for _ in 0..3 {
             assert!(matches!(client.next().await.unwrap().unwrap(), Message::Ping(_)));
         }
-        // One that does not is dropped.
+        // A client that does not answer is dropped.
         let mut stream = client.into_inner();
         let dropped = timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await;
         dropped.expect("in time").unwrap();

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::program::{Server, run as run_program};
 use crate::run::run;
 
-/// A path that is removed in the end.
+/// A path that is removed on drop.
 struct SocketPath(PathBuf);
 
 impl SocketPath {
@@ -39,7 +39,7 @@ impl Drop for SocketPath {
 fn server_on_a_unix_socket_talks_to_tungstenite() {
     run(async || {
         let path = SocketPath::new("server");
-        // The second replaces the socket that the first, which was killed, has left.
+        // The second server replaces the socket file that the killed first one has left.
         for _ in 0..2 {
             let server = Server::start("unix_socket", &["serve", path.as_str()]).await;
             let stream = UnixStream::connect(&path.0).await.unwrap();
@@ -50,7 +50,7 @@ fn server_on_a_unix_socket_talks_to_tungstenite() {
             }
             client.close(None).await.unwrap();
             assert!(matches!(client.next().await, Some(Ok(Message::Close(None)))));
-            // Not while it is in use.
+            // A socket in use is not replaced.
             let second = run_program("unix_socket", &["serve", path.as_str()]).await;
             assert_eq!(second.status.code(), Some(1), "{second:?}");
             server.kill().await;

@@ -1,4 +1,5 @@
-//! Messages larger than the memory that they take: a binary of its own, since it measures the whole process.
+//! Messages larger than the memory used for them. This is a separate test binary, since it measures
+//! the whole process.
 
 #![cfg(target_os = "linux")]
 
@@ -14,28 +15,29 @@ use tower_websocket::{
 
 const MIB: u64 = 1 << 20;
 
-/// The bytes written at once.
+/// The number of bytes per write.
 const PIECE: usize = 256 * 1024;
 
-/// One test at a time.
+/// Runs one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The most memory that was resident since the last [`forget_peak`], in bytes.
+/// Returns the peak of the resident memory since the last [`forget_peak`], in bytes.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
-/// Makes the peak what is resident now.
+/// Resets the peak to the current resident memory.
 fn forget_peak() {
     fs::write("/proc/self/clear_refs", "5").expect("Linux");
 }
 
-/// Bytes that show where they are in the message. A deflate window finds no repetition of more than a few of them.
+/// Returns bytes that depend on their position in the message. A deflate window finds only short
+/// repetitions in them.
 fn fill(piece: &mut [u8], mut at: u64) {
     for word in piece.chunks_exact_mut(8) {
         word.copy_from_slice(&at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
@@ -43,7 +45,7 @@ fn fill(piece: &mut [u8], mut at: u64) {
     }
 }
 
-/// Echoes messages of any size while they arrive.
+/// Echoes messages of any size as they arrive.
 async fn echo(mut socket: WebSocket<TcpStream>, limit: u64) -> Result<(), Error> {
     let sender = socket.sender();
     while let Some(message) = socket.recv_stream(limit).await {
@@ -86,7 +88,7 @@ async fn receive(socket: &mut WebSocket, len: u64) {
     assert_eq!(received, len);
 }
 
-/// Sends a message of this size to a server that echoes it, and receives it, all as it goes. Returns the peak of the memory.
+/// Streams a message of this size to an echo server and back. Returns the peak memory.
 async fn round_trip(len: u64, server: ServerConfig, client: ClientConfig) -> u64 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("ws://{}/", listener.local_addr().expect("an address"));
@@ -128,7 +130,7 @@ fn compressed_message_of_64_mib_takes_a_fraction_of_it_in_memory() {
     assert!(peak < 32 * MIB, "{} KiB", peak / 1024);
 }
 
-/// To run it within a limit of memory, pass the built test to `prlimit --data=67108864`.
+/// To run it with a memory limit, pass the test binary to `prlimit --data=67108864`.
 #[test]
 #[ignore = "takes minutes"]
 fn message_of_4_gib_passes_through_64_mib() {

@@ -1,4 +1,4 @@
-//! The close by the client: its code, its time, and what comes of it.
+//! The close by the client: its code, its timing, and its outcome.
 
 use std::time::{Duration, Instant};
 
@@ -108,7 +108,7 @@ fn nothing_must_have_come_for_the_time_of_the_option() {
             peer.close().await;
             let waited = begun.elapsed();
             assert!(waited >= Duration::from_millis(wait - 20), "{option:?}: {waited:?}");
-            // A machine under load may be late, but not by so much that the option does not count.
+            // A loaded machine may be late, but not by so much that the option has no effect.
             assert!(waited < Duration::from_millis(wait + 5000), "{option:?}: {waited:?}");
             peer.send(Frame::close(1000, "")).await;
             drop(peer);

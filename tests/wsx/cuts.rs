@@ -1,4 +1,4 @@
-//! Texts and binaries over 300 bytes are told by their beginning and their size.
+//! Text and binary messages over 300 bytes are shortened to their beginning and their size.
 
 use websocket_tests::wire::Frame;
 
@@ -46,7 +46,7 @@ fn of_longer_ones_there_are_20_characters_however_many_bytes_those_have() {
             ("€".repeat(101), format!("{}... 303", "€".repeat(20))),
             ("😀".repeat(76), format!("{}... 304", "😀".repeat(20))),
             (format!("{}{}", "a".repeat(19), "😀".repeat(80)), format!("{}😀... 339", "a".repeat(19))),
-            // The size is one in bytes before JSON escapes them.
+            // The size is in bytes, before JSON escapes them.
             ("\n".repeat(400), format!("{}... 400", "\\n".repeat(20))),
             ("x".repeat(1_000_000), format!("{}... 1000000", "x".repeat(20))),
         ] {

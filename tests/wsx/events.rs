@@ -1,4 +1,4 @@
-//! Each event as a line.
+//! Each event is one line.
 
 use websocket_driver::Config;
 use websocket_tests::wire::Frame;
@@ -11,7 +11,8 @@ pub(crate) const OPEN: &str = r#"{"event":"open","protocol":null,"status":101}"#
 pub(crate) const CLOSED: &str = r#"{"event":"close","code":1000,"reason":""}"#;
 pub(crate) const EOF: &str = r#"{"event":"eof"}"#;
 
-/// The lines between `open` and a close by the client, when the server has sent this.
+/// Returns the lines between `open` and a close by the client, after the server has sent the given
+/// bytes.
 async fn told(frames: impl IntoIterator<Item = Frame>) -> Vec<String> {
     let (listener, url) = listen().await;
     let program = Wsx::json(url).args(["--wait", "0.1"]).start();
@@ -20,7 +21,7 @@ async fn told(frames: impl IntoIterator<Item = Frame>) -> Vec<String> {
         peer.send(frame).await;
     }
     let closed = async {
-        // The answers to pings come before.
+        // Pings are answered first.
         loop {
             let (opcode, payload) = peer.frame().await;
             if opcode != PONG {
@@ -107,7 +108,7 @@ fn pings_come_with_their_size_and_pongs_with_their_text() {
                 r#"{"event":"pong","text":""}"#,
             ]
         );
-        // What is no UTF-8 in a pong is replaced.
+        // Invalid UTF-8 in a pong is replaced.
         assert_eq!(told([Frame::pong(b"\xffa")]).await, ["{\"event\":\"pong\",\"text\":\"\u{fffd}a\"}"]);
     });
 }
@@ -193,7 +194,7 @@ fn a_reset_is_an_error() {
         let (listener, url) = listen().await;
         let mut program = Wsx::json(url).args(["--send", "unread", "--wait", "20"]).start();
         let mut peer = Peer::open(&listener).await;
-        // Something is there to be read when the socket is closed, so that the system resets the connection.
+        // The socket has unread data when it is closed, so the system resets the connection.
         peer.wait_for_input().await;
         drop(peer);
         assert_eq!(program.line().await, OPEN);

@@ -1,4 +1,4 @@
-//! Where there is no socket.
+//! Connections that fail.
 
 use tokio::net::TcpListener;
 
@@ -7,7 +7,7 @@ use crate::peer::{Peer, listen};
 use crate::program::Wsx;
 use crate::run::run;
 
-/// An address where nobody listens.
+/// Returns an address on which no server listens.
 async fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()
@@ -96,7 +96,7 @@ fn options_that_only_the_connection_finds_wrong() {
             (&["--header", "Upgrade: other"], "header upgrade is reserved for the handshake"),
             (&["--protocols", "a b"], "invalid or duplicate subprotocol \\\"a b\\\""),
         ] {
-            // Nobody is asked.
+            // No connection is attempted.
             let ended = Wsx::json("ws://127.0.0.1:1/").args(args.iter().copied()).run().await;
             ended.has_failed(&[&error(message)]);
         }

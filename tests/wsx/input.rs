@@ -68,7 +68,7 @@ fn an_input_that_is_closed_is_empty() {
 #[test]
 fn a_folder_for_an_input_is_an_error_and_no_end() {
     run(async || {
-        // What a shell gives with `< .`.
+        // The same as `< .` in a shell.
         let (listener, url) = listen().await;
         let program = Wsx::json(url).input_from(std::fs::File::open(".").unwrap()).args(["--send", "sent"]).start();
         let mut peer = Peer::open(&listener).await;
@@ -101,7 +101,7 @@ fn one_that_has_given_a_line_is() {
         program.write("one\n");
         let mut peer = Peer::open(&listener).await;
         assert_eq!(peer.text().await, "one");
-        // Longer than the quiet time, and than the patience with an input.
+        // Longer than the timeout for inactivity, and than the minimum wait for input.
         let begun = Instant::now();
         assert!(tokio::time::timeout(Duration::from_millis(900), peer.frame()).await.is_err(), "{:?}", begun.elapsed());
         program.write("two\n");
@@ -143,7 +143,7 @@ fn the_server_may_close_while_the_input_is_open() {
 #[test]
 fn an_echo_of_more_than_the_buffers_hold_comes_back_whole() {
     run(async || {
-        // A peer that reads nothing while it writes, as simple echo servers do.
+        // The peer reads nothing while it writes, like simple echo servers.
         let (listener, url) = listen().await;
         let count = 30;
         let line = "0123456789".repeat(50_000);

@@ -1,7 +1,7 @@
-//! The example `wsx`, run as a program: what it prints of what a peer does, and what a peer gets of what it is told.
+//! The example `wsx`, run as a program: what it prints, and what its peer receives.
 //!
-//! `cargo test --workspace` builds it. With `-p websocket-tests` alone, build it before, and after each change:
-//! `cargo build --example wsx`.
+//! `cargo test --workspace` builds it. With `-p websocket-tests` alone, build it first and after
+//! each change: `cargo build --example wsx`.
 
 mod closing;
 mod cuts;

@@ -1,4 +1,4 @@
-//! Options that are wrong, and what helps with them.
+//! Invalid options, and the help.
 
 use crate::program::Wsx;
 use crate::run::run;

@@ -1,4 +1,4 @@
-//! A server that does as the test says, frame by frame, once the handshake is done.
+//! A server that the test controls frame by frame after the handshake.
 
 use bytes::Buf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 
-/// A port of its own on this host, and its URL.
+/// Listens on a free local port. Returns the listener and its URL.
 pub(crate) async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("ws://{}/", listener.local_addr().expect("an address"));
@@ -25,12 +25,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Waits for a connection, and opens the WebSocket.
+    /// Accepts a connection, and opens the WebSocket.
     pub(crate) async fn open(listener: &TcpListener) -> Self {
         Self::open_with(listener, Config::server()).await.0
     }
 
-    /// As [`open`](Self::open); also gives the head of the request.
+    /// Like [`open`](Self::open), but also returns the head of the request.
     pub(crate) async fn open_with(listener: &TcpListener, config: ServerConfig) -> (Self, String) {
         let (mut peer, head) = Self::asked(listener).await;
         let mut driver = Driver::server(config);
@@ -44,7 +44,7 @@ impl Peer {
         (peer, head)
     }
 
-    /// Waits for a connection and the head of its request, and answers nothing.
+    /// Accepts a connection and reads the head of its request, without a response.
     pub(crate) async fn asked(listener: &TcpListener) -> (Self, String) {
         let stream = listener.accept().await.expect("a connection").0;
         stream.set_nodelay(true).expect("TCP");
@@ -60,12 +60,13 @@ impl Peer {
         self.stream.write_all(bytes.as_ref()).await.expect("the client still takes bytes");
     }
 
-    /// Sends a frame as a server does.
+    /// Sends an unmasked frame.
     pub(crate) async fn send(&mut self, frame: Frame) {
         self.write(frame.unmasked().bytes()).await;
     }
 
-    /// The opcode and the payload of the next frame, which must be a whole message or a control frame.
+    /// Returns the opcode and the payload of the next frame, which must be a whole message or a
+    /// control frame.
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
         let first = self.byte().await;
         assert_eq!(first & 0xf0, 0x80, "a frame that is final, and without reserved bits");
@@ -91,14 +92,14 @@ impl Peer {
         (first & 0x0f, payload)
     }
 
-    /// The next frame is a text.
+    /// Expects a text frame.
     pub(crate) async fn text(&mut self) -> String {
         let (opcode, payload) = self.frame().await;
         assert_eq!(opcode, TEXT, "{payload:?}");
         String::from_utf8(payload).expect("UTF-8")
     }
 
-    /// The next frame is a close: its code and its reason.
+    /// Expects a close frame, and returns its code and its reason.
     pub(crate) async fn close(&mut self) -> (u16, String) {
         let (opcode, payload) = self.frame().await;
         assert_eq!(opcode, CLOSE, "{payload:?}");
@@ -106,7 +107,7 @@ impl Peer {
         (u16::from_be_bytes([code[0], code[1]]), String::from_utf8(reason.to_vec()).expect("UTF-8"))
     }
 
-    /// Waits for the client's close, answers it with the same code, and ends the connection.
+    /// Waits for the client's close frame, answers it with the same code, and ends the connection.
     pub(crate) async fn answer_close(mut self) -> (u16, String) {
         let (code, reason) = self.close().await;
         self.send(if code == 1005 { Frame::new(CLOSE, "") } else { Frame::close(code, "") }).await;
@@ -119,7 +120,7 @@ impl Peer {
         self.close().await
     }
 
-    /// Something has come, and is not read.
+    /// Waits until data has arrived, without reading it.
     pub(crate) async fn wait_for_input(&mut self) {
         self.stream.readable().await.expect("a connection");
     }

@@ -1,4 +1,4 @@
-//! The program, and what it prints.
+//! The program and its output.
 
 use std::env;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// The program as it is to be started.
+/// A program to start.
 pub(crate) struct Wsx {
     command: Command,
     input: Input,
@@ -18,7 +18,7 @@ pub(crate) struct Wsx {
 
 enum Input {
     None,
-    /// A pipe with this in it.
+    /// A pipe with this content.
     Text(Vec<u8>),
     /// A pipe that stays open.
     Open,
@@ -26,24 +26,24 @@ enum Input {
 }
 
 impl Wsx {
-    /// Without an option. The input is empty.
+    /// Creates a command without options and with an empty input.
     pub(crate) fn bare() -> Self {
         Self { command: Command::new(path()), input: Input::None }
     }
 
-    /// For a person. The input is empty.
+    /// Creates a command without `--json` and with an empty input.
     pub(crate) fn plain(url: impl Display) -> Self {
         let mut command = Command::new(path());
         command.arg(url.to_string());
         Self { command, input: Input::None }
     }
 
-    /// With `--json`.
+    /// Creates a command with `--json`.
     pub(crate) fn json(url: impl Display) -> Self {
         Self::plain(url).args(["--json"])
     }
 
-    /// With `--json`, and without an input: a shell closes it.
+    /// Creates a command with `--json` and without an input, as if a shell had closed it.
     #[cfg(unix)]
     pub(crate) fn with_closed_input(url: impl Display) -> Self {
         let mut command = Command::new("sh");
@@ -61,12 +61,12 @@ impl Wsx {
         self
     }
 
-    /// Gives it a pipe with this in it, and no more.
+    /// Sets the input to a pipe with this content.
     pub(crate) fn input(self, text: impl AsRef<[u8]>) -> Self {
         Self { input: Input::Text(text.as_ref().to_vec()), ..self }
     }
 
-    /// Gives it a pipe that stays open.
+    /// Sets the input to a pipe that stays open.
     pub(crate) fn open_input(self) -> Self {
         Self { input: Input::Open, ..self }
     }
@@ -88,7 +88,8 @@ impl Wsx {
         if let Some(text) = text
             && let Some(mut pipe) = input.take()
         {
-            // On a thread, as a pipe holds only so much. Whether all of it is read is for the test to see.
+            // On a thread, as the capacity of a pipe is limited. The test checks whether everything
+            // is read.
             thread::spawn(move || pipe.write_all(&text));
         }
         let output = child.stdout.take().expect("a pipe");
@@ -107,13 +108,13 @@ impl Wsx {
         Running { child, input, lines, errors: Some(errors) }
     }
 
-    /// Starts it, and waits for its end.
+    /// Runs the program to its end.
     pub(crate) async fn run(self) -> Ended {
         self.start().end().await
     }
 }
 
-/// The program while it runs. It is killed with the test.
+/// A running program, which is killed with the test.
 pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
@@ -121,27 +122,27 @@ pub(crate) struct Running {
     errors: Option<JoinHandle<String>>,
 }
 
-/// What it has left.
+/// The result of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) status: Option<i32>,
-    /// Those that were not read one by one.
+    /// The lines that were not read before the end.
     pub(crate) lines: Vec<String>,
     pub(crate) errors: String,
 }
 
 impl Running {
-    /// The next line of its output.
+    /// Returns the next line of the output.
     pub(crate) async fn line(&mut self) -> String {
         self.lines.recv().await.expect("one more line")
     }
 
-    /// Puts more into its input.
+    /// Writes to the input.
     pub(crate) fn write(&mut self, text: &str) {
         self.input.as_mut().expect("an open input").write_all(text.as_bytes()).expect("it still reads");
     }
 
-    /// Ends its input.
+    /// Closes the input.
     pub(crate) fn end_input(&mut self) {
         self.input = None;
     }
@@ -165,14 +166,14 @@ impl Drop for Running {
 }
 
 impl Ended {
-    /// All went well, and this is what it printed.
+    /// Expects success and this output.
     #[track_caller]
     pub(crate) fn is_clean(&self, lines: &[&str]) {
         assert_eq!((self.status, &*self.errors), (Some(0), ""), "{:#?}", self.lines);
         assert_eq!(self.lines, lines);
     }
 
-    /// Something went wrong, and this is what it printed.
+    /// Expects failure and this output.
     #[track_caller]
     pub(crate) fn has_failed(&self, lines: &[&str]) {
         assert_eq!((self.status, &*self.errors), (Some(1), ""), "{:#?}", self.lines);
@@ -180,7 +181,7 @@ impl Ended {
     }
 }
 
-/// Where cargo puts the examples: beside the folder of the tests.
+/// Returns the path of the example, next to the directory of the tests.
 pub(crate) fn path() -> PathBuf {
     let test = env::current_exe().expect("this test's path");
     let target = test.ancestors().nth(2).expect("the folder of the profile");

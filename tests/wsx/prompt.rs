@@ -1,4 +1,4 @@
-//! At a terminal: what is typed is sent, and what comes is printed above it.
+//! In a terminal: typed lines are sent, and events are printed above the prompt.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -13,10 +13,10 @@ const DOWN: &str = "\x1b[B";
 const LEFT: &str = "\x1b[D";
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
-/// The prompt, at the beginning of a row, with nothing typed.
+/// The empty prompt at the start of a row.
 const PROMPT: &str = "> \r\x1b[2C";
 
-/// The program with its prompt, and its peer.
+/// Starts the program with a prompt, and opens its peer.
 async fn open(name: &str, args: &[&str]) -> (Terminal, Peer) {
     let (listener, url) = listen().await;
     let mut terminal = Terminal::start(url, args, &folder(name));
@@ -35,7 +35,7 @@ fn lines_are_sent_and_printed_with_the_time_and_colour() {
         terminal.until("\x1b[1;36m>\x1b[0m hello\r\n").await;
         peer.send(Frame::text("answer")).await;
         let before = terminal.until(" \x1b[0m\x1b[1;32m<\x1b[0m answer\r\n").await;
-        // The prompt is taken away, and there is the time, in a dimmer colour.
+        // The prompt is erased, and the time is printed in a dimmer colour.
         let (_, time) = before.rsplit_once("\r\x1b[J\x1b[2m").expect(&before);
         assert_eq!((time.len(), &time[2..3], &time[5..6], &time[8..9]), (12, ":", ":", "."), "{time}");
         terminal.until(PROMPT).await;
@@ -55,7 +55,8 @@ fn what_comes_leaves_what_is_typed_as_it_is() {
         terminal.press("half");
         terminal.until("> half\r\x1b[6C").await;
         peer.send(Frame::text("{\"a\":1}")).await;
-        // Away with the line, then what came, then the line again with the cursor where it was.
+        // The line is erased, the message printed, and the line drawn again with the cursor in the
+        // same place.
         let between = terminal.until("> half\r\x1b[6C").await;
         assert!(between.starts_with("\r\x1b[J"), "{between:?}");
         assert!(between.contains("\x1b[34m\"a\"\x1b[0m: \x1b[35m1\x1b[0m\r\n               }\r\n"), "{between:?}");
@@ -74,7 +75,7 @@ fn a_line_over_several_rows_is_taken_away_as_a_whole() {
         let (mut terminal, mut peer) = open("rows", &[]).await;
         let line = "x".repeat(100);
         terminal.press(&line);
-        // 78 beside the prompt, 22 below.
+        // 78 next to the prompt, 22 below.
         let rows = format!("> {}\r\n{}\r\x1b[22C", "x".repeat(78), "x".repeat(22));
         terminal.until(&rows).await;
         peer.send(Frame::text("comes")).await;
@@ -108,7 +109,7 @@ fn no_color_means_none() {
         let mut peer = Peer::open(&listener).await;
         peer.send(Frame::text("{\"a\":1}")).await;
         let printed = terminal.until("\"a\": 1\r\n").await;
-        // The prompt moves the cursor and clears; nothing ends in the m of colours.
+        // The prompt moves the cursor and clears; no sequence ends with the `m` of colours.
         let sequences = printed.split("\x1b[").skip(1);
         let ends: Vec<_> = sequences.filter_map(|rest| rest.chars().find(char::is_ascii_alphabetic)).collect();
         assert!(!ends.is_empty() && !ends.contains(&'m'), "{printed:?}");
@@ -150,7 +151,7 @@ fn commands_ping_close_and_help() {
         terminal.press("//help\r");
         assert_eq!(peer.text().await, "/help");
         for (wrong, told) in [
-            ("/hlep", "/hlep is no command: /help tells them, and //hlep sends it as a text"),
+            ("/hlep", "unknown command /hlep: see /help, or send it as text with //hlep"),
             ("/close 999", "close code 999 may not be sent"),
             ("/close bye", "a close code is a number up to 65535"),
             (&*format!("/ping {}", "x".repeat(126)), "a ping holds at most 125 bytes"),
@@ -204,7 +205,7 @@ fn the_server_may_end_it_while_something_is_typed() {
         terminal.until("closed: 1001 bye").await;
         let (status, printed) = terminal.end().await;
         assert_eq!(status, Some(0));
-        // It may have been drawn once more, and taken away.
+        // The line may have been drawn and erased once more.
         assert!(printed.rsplit("\x1b[J").next().is_some_and(|last| !last.contains("never sent")), "{printed:?}");
     });
 }
@@ -222,7 +223,7 @@ fn keys_edit_the_line() {
             ("one two\x1bb\x1bbX\x1bfY", "XoneY two"),
             ("ab\x1b[D\x1b[D\x1b[3~\x04c", "c"),
             ("größe\x1b[D\x1b[D\x7fx", "grxße"),
-            // A letter with an accent of its own, and a family, are one character each.
+            // A letter with a combining accent and a family emoji are one character each.
             ("e\u{301}x\x02\x7f", "x"),
             ("👨‍👩‍👧\x7fo", "o"),
             ("ab\x1b[HX\x1b[FY", "XabY"),
@@ -256,7 +257,7 @@ fn the_arrows_go_through_the_history_which_outlives_the_program() {
             terminal.press(&format!("{line}\r"));
             peer.frame().await;
         }
-        // Down again to what was being typed.
+        // Down again to the line that was being typed.
         terminal.press(&format!("draft{UP}{UP}{DOWN}{DOWN}\r"));
         assert_eq!(peer.text().await, "draft");
         terminal.press(&format!("{UP}{UP}{UP}!\r"));
@@ -301,7 +302,7 @@ fn a_long_history_is_shortened_and_what_is_not_fit_for_a_terminal_left_out() {
 fn without_a_place_for_the_history_all_else_works() {
     run(async || {
         let state = folder("no-history");
-        // Where a folder would have to be.
+        // A file instead of the directory.
         std::fs::write(state.join("wsx"), "").unwrap();
         let (listener, url) = listen().await;
         let mut terminal = Terminal::start(&url, &[], &state);

@@ -1,4 +1,4 @@
-//! Through an HTTP proxy.
+//! Connections through an HTTP proxy.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::run::run;
 
 const CONNECT: &str = r#"{"event":"connect"}"#;
 
-/// A proxy for one connection, that gives this answer and then forwards. Its URL.
+/// Starts a proxy for one connection that sends this response and then forwards. Returns its URL.
 async fn proxy(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -123,7 +123,7 @@ fn a_proxy_that_is_not_there_is_an_error_without_an_end() {
 fn without_a_proxy_there_is_no_tunnel() {
     run(async || {
         let (listener, url) = listen().await;
-        // Nor does the environment make one.
+        // The environment is ignored as well.
         let program = Wsx::json(url).env("HTTP_PROXY", "http://127.0.0.1:1").env("http_proxy", "http://127.0.0.1:1");
         let program = program.args(["--wait", "0"]).start();
         Peer::open(&listener).await.answer_close().await;

@@ -1,4 +1,4 @@
-//! What a person sees, without a terminal: no colour, and nothing that was typed.
+//! The output for a person, without a terminal: no colour, and no typed lines.
 
 use websocket_tests::wire::Frame;
 
@@ -6,7 +6,8 @@ use crate::peer::{CLOSE, Peer, listen};
 use crate::program::Wsx;
 use crate::run::run;
 
-/// What is printed between the opening and the close, when the server has sent this: without the times, which are checked.
+/// Returns the output between the opening and the close, after the server has sent this. The times
+/// are checked and removed.
 async fn shown(frames: impl IntoIterator<Item = Frame>) -> Vec<String> {
     let (listener, url) = listen().await;
     let program = Wsx::plain(url).args(["--wait", "0.1"]).start();
@@ -14,7 +15,7 @@ async fn shown(frames: impl IntoIterator<Item = Frame>) -> Vec<String> {
     for frame in frames {
         peer.send(frame).await;
     }
-    // The answers to pings come before.
+    // Pings are answered first.
     while peer.frame().await.0 != CLOSE {}
     peer.send(Frame::close(1000, "")).await;
     drop(peer);
@@ -26,7 +27,7 @@ async fn shown(frames: impl IntoIterator<Item = Frame>) -> Vec<String> {
     lines
 }
 
-/// `HH:MM:SS.mmm ` or so many spaces.
+/// `HH:MM:SS.mmm ` or the same number of spaces.
 fn without_time(line: &str) -> String {
     let (time, rest) = line.split_at_checked(13).unwrap_or((line, ""));
     let is_time = time.bytes().zip("00:00:00.000 ".bytes()).all(|(byte, form)| match form {
@@ -50,7 +51,8 @@ fn texts_are_shown_as_they_are() {
 #[test]
 fn nothing_that_steers_a_terminal_gets_there() {
     run(async || {
-        // A title, a colour, a clearing, the same by C1, backspaces, a line overwritten, text turned round.
+        // A title, a colour, clearing the screen, the same with C1 codes, backspaces, an
+        // overwritten line, reversed text.
         let attack = "\u{1b}]0;title\u{7}\u{1b}[31m\u{1b}[2J\u{9b}2J\u{9d}0;t\u{9c}\u{8}\u{8}ok\rno\u{202e}gpj.exe\u{2066}\0\u{7f}";
         let lines =
             shown([Frame::text(attack), Frame::pong(attack), Frame::text("{\"\u{9b}\": \"\u{202e}\u{7f}\"}")]).await;
@@ -165,7 +167,7 @@ fn an_error_and_its_close_are_told_and_the_status_is_1() {
 fn the_time_is_the_local_one() {
     run(async || {
         let mut hours = Vec::new();
-        // Thirteen hours apart, so that the half of a day is enough to tell.
+        // Thirteen hours apart, so that half a day is enough to distinguish them.
         for zone in ["UTC0", "XXX-13"] {
             let (listener, url) = listen().await;
             let mut program = Wsx::plain(url).env("TZ", zone).start();

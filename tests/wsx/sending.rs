@@ -1,4 +1,4 @@
-//! What the options have it send.
+//! Messages that the options send.
 
 use crate::events::{CLOSED, EOF, OPEN};
 use crate::peer::{BINARY, Peer, listen};

@@ -1,4 +1,4 @@
-//! With this project's own servers: over HTTP/1.1 and HTTP/2, compressed, and through TLS.
+//! Connections to this project's servers: over HTTP/1.1 and HTTP/2, compressed, and with TLS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -106,12 +106,13 @@ fn messages_are_compressed_where_that_is_asked_for() {
     });
 }
 
-/// An echo server by TLS with a certificate for `localhost`, its URL and the certificate in a PEM file.
+/// Starts an echo server with TLS and a certificate for `localhost`. Returns its URL and the
+/// certificate in a PEM file.
 async fn secure(name: &str) -> (String, PathBuf) {
     secure_for(name, None).await
 }
 
-/// The same, for all clients, or those alone that have a certificate.
+/// The same, either for all clients or only for those with a certificate.
 async fn secure_for(name: &str, client: Option<CertificateDer<'static>>) -> (String, PathBuf) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let certificate: CertificateDer<'static> = made.cert.der().clone();
@@ -151,7 +152,7 @@ async fn secure_for(name: &str, client: Option<CertificateDer<'static>>) -> (Str
     (url, file)
 }
 
-/// A file of its own with this in PEM.
+/// Creates a PEM file.
 fn pem_file(name: &str, label: &str, der: &[u8]) -> PathBuf {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("wsx-{name}.pem"));
     let pem = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", base64(der));
@@ -212,7 +213,7 @@ fn client_certificate_is_shown_and_its_lack_is_a_tls_error() {
             let message = r#"{"event":"error","message":"TLS with localhost failed: "#;
             assert!(ended.status == Some(1) && ended.lines[0].starts_with(message), "{ended:?}");
         }
-        // A key that is not that of the certificate, and none.
+        // A key that does not match the certificate, and none.
         let other = rcgen::generate_simple_self_signed(["other".to_owned()]).expect("a certificate");
         let other = pem_file("other-key", "PRIVATE KEY", &other.signing_key.serialize_der());
         for key in [other.to_str().expect("UTF-8"), cert, "/there/is/no/such.pem"] {

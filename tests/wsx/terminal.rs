@@ -1,4 +1,4 @@
-//! A terminal, and the program in it.
+//! A terminal with a program in it.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
@@ -15,19 +15,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::program;
 
-/// The program at a terminal of 80 columns. It is killed with the test.
+/// The program in a terminal of 80 columns. It is killed with the test.
 pub(crate) struct Terminal {
     child: Killed,
     keyboard: File,
-    /// The program's side, by which the settings are seen.
+    /// The program's side, to inspect its settings.
     device: OwnedFd,
     output: UnboundedReceiver<Vec<u8>>,
-    /// What was printed and not waited for yet.
+    /// Output that was not awaited yet.
     printed: String,
 }
 
 impl Terminal {
-    /// Starts the program, with a folder for its history.
+    /// Starts the program, with a directory for its history.
     pub(crate) fn start(url: impl Display, args: &[&str], state: &Path) -> Self {
         Self::start_with(url, args, state, |command| command.env_remove("NO_COLOR"))
     }
@@ -58,7 +58,7 @@ impl Terminal {
         let (sender, output) = unbounded_channel();
         thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // On Linux the end is an error.
+            // On Linux, the end is reported as an error.
             while let Ok(read @ 1..) = screen.read(&mut bytes) {
                 if sender.send(bytes[..read].to_vec()).is_err() {
                     break;
@@ -72,7 +72,7 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// Waits until this is printed, and gives all that was printed before it since the last such wait.
+    /// Waits until this is printed. Returns the output before it, since the last such wait.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.printed.find(text) {
@@ -83,24 +83,24 @@ impl Terminal {
             }
             let more =
                 self.output.recv().await.unwrap_or_else(|| panic!("an end instead of {text:?}: {:?}", self.printed));
-            // The tests print nothing that is cut within a character.
+            // The tests print nothing that is split within a character.
             self.printed.push_str(&String::from_utf8_lossy(&more));
         }
     }
 
-    /// Waits for the end of the program; gives its status, and what it printed last.
+    /// Waits for the end of the program. Returns its status and its last output.
     pub(crate) async fn end(mut self) -> (Option<i32>, String) {
         let status = loop {
             if let Some(status) = self.child.0.try_wait().expect("a status") {
                 break status;
             }
-            // It prints its last and is gone soon after. There is nothing to be told by.
+            // The program exits soon after its last output; nothing reports it.
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         };
         let settings = tcgetattr(&self.device).expect("the settings");
         let usual = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
         assert!(settings.local_modes.contains(usual), "the terminal is left as it was: {settings:?}");
-        // The last side closed is the end for who reads.
+        // Closing the last handle ends the output for the reader.
         let Self { device, mut output, mut printed, .. } = self;
         drop(device);
         while let Some(more) = output.recv().await {
@@ -120,7 +120,7 @@ impl Drop for Killed {
     }
 }
 
-/// An empty folder.
+/// Creates an empty directory.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("wsx-{name}"));
     let _ = std::fs::remove_dir_all(&folder);

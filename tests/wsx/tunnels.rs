@@ -1,4 +1,4 @@
-//! TCP through WebSockets, with `wsx` at one end or at both.
+//! Tunnels of TCP through WebSockets, with `wsx` at one end or at both.
 
 use std::io::ErrorKind;
 
@@ -20,7 +20,7 @@ use crate::peer::listen;
 use crate::program::{Running, Wsx};
 use crate::run::run;
 
-/// Starts an end that listens, and returns where.
+/// Starts a listening end, and returns its address.
 async fn listening(wsx: Wsx) -> (Running, String) {
     let mut running = wsx.args(["--listen", "127.0.0.1:0"]).start();
     let line = running.line().await;
@@ -28,7 +28,7 @@ async fn listening(wsx: Wsx) -> (Running, String) {
     (running, address.strip_prefix("tcp://").unwrap_or(address).to_owned())
 }
 
-/// An HTTP server.
+/// Starts an HTTP server.
 async fn web() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("its address").to_string();
@@ -37,7 +37,7 @@ async fn web() -> String {
     address
 }
 
-/// Has short and long conversations by HTTP, several at once.
+/// Sends short and long HTTP requests, several at once.
 async fn browse(address: &str) {
     let conversation = async || {
         let stream = TcpStream::connect(address).await.expect("the tunnel");

@@ -22,11 +22,11 @@ use crate::subject::Subjects;
 use crate::sync::lock;
 use crate::wire::Control;
 
-/// The number of questions of other nodes that may wait to be answered.
+/// The maximum number of pending queries of other nodes.
 const MAX_QUESTIONS: usize = 1024;
 
-/// A [`Backend`] that carries the messages of a hub over the subjects of a NATS server or cluster.
-/// See the [crate] for its promises.
+/// A [`Backend`] that transports the messages of a hub through the subjects of a NATS server or
+/// cluster. See the [crate] for its guarantees.
 ///
 /// ```no_run
 /// use websocket_hub::{Hub, HubConfig};

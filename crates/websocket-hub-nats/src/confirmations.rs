@@ -1,6 +1,6 @@
-//! Proof that the server has what was sent to it. NATS confirms nothing, but handles what arrives
-//! on a connection in order: once a node's message to itself is back, the server has everything
-//! that was sent before. One such echo serves all that wait.
+//! Confirmation that the server has received what was sent to it. NATS confirms nothing, but
+//! handles the data of a connection in order: once a node's message to itself has returned, the
+//! server has everything that was sent before. One such echo serves all waiting tasks.
 
 use std::mem;
 use std::sync::Mutex;
@@ -14,21 +14,21 @@ use crate::events::Events;
 use crate::sync::lock;
 use crate::wire::Control;
 
-/// The time after which an echo is sent again.
+/// The time after which an echo is repeated.
 const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Confirmations {
     waiting: Mutex<Vec<oneshot::Sender<u64>>>,
     wanted: Notify,
-    /// The number of the last echo that is back.
+    /// The number of the last echo that was received.
     echoed: watch::Sender<u64>,
 }
 
 impl Confirmations {
-    /// Waits until the server has what was sent before. Returns the number of connections that
-    /// there have been when this was known: if that has grown, what was sent may have been lost
-    /// with an earlier one. `None` if the client has ended.
+    /// Waits until the server has everything that was sent before. Returns the number of
+    /// connections so far: if it has grown, the data may have been lost with an earlier connection.
+    /// Returns `None` if the client has ended.
     ///
     /// # Cancel safety
     ///
@@ -40,7 +40,7 @@ impl Confirmations {
         confirmed.await.ok()
     }
 
-    /// Notes that an echo is back.
+    /// Records that an echo was received.
     pub(crate) fn echo(&self, number: u64) {
         self.echoed.send_if_modified(|last| {
             let is_newer = number > *last;
@@ -66,7 +66,7 @@ impl Confirmations {
                 }
                 tokio::select! {
                     _ = echoed.wait_for(|&last| last >= number) => {}
-                    // It may have been lost with the connection.
+                    // The echo may have been lost with the connection.
                     _ = events.changed() => {}
                     () = sleep(RETRY) => {
                         batch.retain(|waiting| !waiting.is_closed());
@@ -76,7 +76,7 @@ impl Confirmations {
             }
             let connections = Events::connections(client);
             for waiting in batch {
-                // Those that do not wait any more need no answer.
+                // Tasks that no longer wait need no notification.
                 let _ = waiting.send(connections);
             }
         }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 pub(crate) struct Events {
     /// The number of connections that were lost.
     pub(crate) losses: u64,
-    /// The number of times that the client library has dropped messages.
+    /// The number of times that the client library dropped messages.
     pub(crate) overflows: u64,
 }
 
@@ -20,7 +20,7 @@ impl Events {
     pub(crate) fn count(options: ConnectOptions) -> (ConnectOptions, watch::Receiver<Self>) {
         let (sender, events) = watch::channel(Self::default());
         let options = options.event_callback(move |event| {
-            // Every event wakes, since those that matter may have been dropped.
+            // Every event wakes the waiting tasks, since the relevant ones may have been dropped.
             sender.send_modify(|events| match event {
                 Event::Disconnected => events.losses += 1,
                 Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => events.overflows += 1,
@@ -31,7 +31,7 @@ impl Events {
         (options, events)
     }
 
-    /// Returns the number of connections that there have been.
+    /// Returns the number of connections so far.
     pub(crate) fn connections(client: &Client) -> u64 {
         client.statistics().connects.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! Questions to all nodes, and their answers. Every answer and every question shows that there is a
-//! node, so that the next question is complete as soon as all known nodes have answered.
+//! Queries to all nodes, and their responses. Every response and every query reveals a node, so
+//! that the next query is complete as soon as all known nodes have responded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::sync::lock;
 
-/// The number of nodes that are remembered.
+/// The maximum number of known nodes.
 const MAX_NODES: usize = 10_000;
 
 #[derive(Debug, Default)]
@@ -17,15 +17,14 @@ pub(crate) struct Gathering(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     nodes: HashSet<u64>,
-    /// The number of the last question. 0 is that of questions whose answers only show who is
-    /// there.
+    /// The number of the last query. 0 is the number of queries whose responses only reveal nodes.
     last: u64,
     open: HashMap<u64, Open>,
 }
 
 #[derive(Debug)]
 struct Open {
-    /// The nodes that have not answered yet.
+    /// The nodes that have not responded yet.
     missing: HashSet<u64>,
     figures: Figures,
     complete: Option<oneshot::Sender<()>>,
@@ -34,11 +33,11 @@ struct Open {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     pub(crate) members: u64,
-    /// The number of nodes that have any.
+    /// The number of nodes with at least one member.
     pub(crate) nodes: usize,
 }
 
-/// A question, which is closed when it is dropped.
+/// A query, which is closed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
     gathering: &'a Gathering,
@@ -47,7 +46,7 @@ pub(crate) struct Question<'a> {
 }
 
 impl Gathering {
-    /// Opens a question to all known nodes.
+    /// Opens a query to all known nodes.
     pub(crate) fn open(&self) -> Question<'_> {
         let state = &mut *lock(&self.0);
         state.last += 1;
@@ -57,12 +56,12 @@ impl Gathering {
         Question { gathering: self, number: state.last, complete }
     }
 
-    /// Notes that there is a node. Returns `false` if there are too many.
+    /// Records a node. Returns `false` if there are too many.
     pub(crate) fn meet(&self, node: u64) -> bool {
         lock(&self.0).meet(node)
     }
 
-    /// Notes an answer.
+    /// Records a response.
     pub(crate) fn answer(&self, node: u64, number: u64, members: u64) {
         let state = &mut *lock(&self.0);
         let is_new = !state.nodes.contains(&node);
@@ -70,7 +69,7 @@ impl Gathering {
             return;
         }
         let Some(open) = state.open.get_mut(&number) else { return };
-        // A node that answers twice is counted once.
+        // A node that responds twice is counted once.
         if !open.missing.remove(&node) && !is_new {
             return;
         }
@@ -79,7 +78,7 @@ impl Gathering {
         if open.missing.is_empty()
             && let Some(complete) = open.complete.take()
         {
-            // If nobody waits, the question is about to be closed.
+            // If no task waits, the query is about to be closed.
             let _ = complete.send(());
         }
     }
@@ -92,14 +91,14 @@ impl State {
 }
 
 impl Question<'_> {
-    /// Waits until all known nodes have answered.
+    /// Waits until all known nodes have responded.
     pub(crate) async fn complete(&mut self) {
-        // The sender is dropped with the question.
+        // The sender is dropped with the query.
         let _ = (&mut self.complete).await;
     }
 
-    /// Returns the figures. Nodes that have not answered are forgotten. `None` if `node` is one of
-    /// them.
+    /// Returns the totals. Nodes that have not responded are forgotten. Returns `None` if `node` is
+    /// one of them.
     pub(crate) fn close(self, node: u64) -> Option<Figures> {
         let state = &mut *lock(&self.gathering.0);
         let open = state.open.remove(&self.number)?;
@@ -134,7 +133,7 @@ mod tests {
         let mut question = gathering.open();
         gathering.answer(1, question.number, 5);
         gathering.answer(1, question.number, 5);
-        // One that was not known counts as well.
+        // A node that was not known counts as well.
         gathering.answer(3, question.number, 2);
         gathering.answer(3, question.number, 2);
         assert!(question.complete().now_or_never().is_none());

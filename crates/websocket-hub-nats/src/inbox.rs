@@ -1,6 +1,6 @@
-//! The messages that have arrived from the server and were not delivered yet. Whoever fills it
-//! never waits, so that the client library does not drop messages: those for which there is no room
-//! are dropped here, where their topic is known.
+//! The messages that have arrived from the server and are not delivered yet. Adding one never
+//! waits, so that the client library does not drop messages: those that do not fit are dropped
+//! here, where their topic is known.
 
 use std::collections::{HashSet, VecDeque};
 use std::mem;
@@ -18,8 +18,8 @@ pub(crate) enum Item {
     Signal(Bytes),
     /// Messages of this topic were dropped.
     Gap(Arc<str>),
-    /// Messages of all topics may have been lost before this connection, the nth, on which all are
-    /// subscribed again.
+    /// Messages of all topics may have been lost before the connection with this number, on which
+    /// all topics are subscribed again.
     Resynchronise(u64),
 }
 
@@ -35,8 +35,8 @@ struct State {
     items: VecDeque<Item>,
     messages: usize,
     bytes: usize,
-    /// The topics that have a gap among the items, which also stands for messages that are dropped
-    /// later: members are notified after they were.
+    /// The topics with a gap among the items. It also covers messages that are dropped later:
+    /// members are notified after these.
     gaps: HashSet<Arc<str>>,
     /// The connection of the item [`Item::Resynchronise`], if there is one.
     connection: Option<u64>,
@@ -57,7 +57,7 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Appends a signal. Since nobody is notified of a lost one, it may take as much room again.
+    /// Appends a signal. Signals may use twice the limit, as nobody is notified of lost ones.
     pub(crate) fn push_signal(&self, signal: Bytes) {
         let state = &mut *lock(&self.state);
         if state.has_room(signal.len(), self.limit, 2) {
@@ -66,7 +66,7 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Notes that messages of all topics may have been lost before this connection.
+    /// Records that messages of all topics may have been lost before this connection.
     pub(crate) fn push_resynchronise(&self, connection: u64) {
         let state = &mut *lock(&self.state);
         match &mut state.connection {

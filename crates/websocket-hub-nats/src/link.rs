@@ -1,5 +1,5 @@
-//! What the tasks of a backend share: the connection to the server, and the node that messages are
-//! delivered to.
+//! The state shared by the tasks of a backend: the connection to the server, and the node that
+//! messages are delivered to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +32,11 @@ pub(crate) struct Link {
     pub(crate) inbox: Inbox,
     pub(crate) confirmations: Confirmations,
     pub(crate) gathering: Gathering,
-    /// The number of connections that there had been when the members were last notified of what
-    /// they may have missed.
+    /// The number of connections when the members were last notified of what they may have missed.
     pub(crate) synchronised: watch::Sender<u64>,
 }
 
-/// Another node's question, to be answered.
+/// A query of another node.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) from: u64,
@@ -46,11 +45,11 @@ pub(crate) struct Asked {
 }
 
 impl Link {
-    /// Publishes something, and waits until the server has it.
+    /// Publishes a message, and waits until the server has received it.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: it is published or not.
+    /// Cancel safe: the message is either published or not.
     pub(crate) async fn publish(&self, subject: Subject, payload: Bytes) -> Result<(), NatsBackendError> {
         let before = Events::connections(&self.client);
         let published = async {
@@ -63,27 +62,27 @@ impl Link {
         timeout(self.timeout, published).await.unwrap_or(Err(NatsBackendError::TimedOut(self.timeout)))
     }
 
-    /// Waits until the server has the subscriptions that were sent to it, and all members know of
-    /// what they have missed before.
+    /// Waits until the server has received the subscriptions, and all members have been notified of
+    /// what they may have missed before.
     pub(crate) async fn subscribed(&self) -> Result<(), NatsBackendError> {
         let subscribed = async {
             let connections = self.confirmations.confirmed().await.ok_or(NatsBackendError::Disconnected)?;
             let mut synchronised = self.synchronised.subscribe();
-            // The sender is here.
+            // Cannot fail: the sender is in scope.
             let _ = synchronised.wait_for(|&known| known >= connections).await;
             Ok(())
         };
         timeout(self.timeout, subscribed).await.unwrap_or(Err(NatsBackendError::TimedOut(self.timeout)))
     }
 
-    /// Asks which nodes there are.
+    /// Discovers the other nodes.
     pub(crate) async fn ask_for_nodes(&self) {
         let question = Control::Question { from: self.id, number: 0, topic: String::new() };
-        // If it is lost, the next question takes a little longer.
+        // If this is lost, the next query takes a little longer.
         let _ = self.client.publish(self.subjects.nodes(), question.to_bytes()).await;
     }
 
-    /// Answers other nodes, and this one.
+    /// Responds to queries of other nodes and of this one.
     pub(crate) async fn answer(&self, mut questions: mpsc::Receiver<Asked>) {
         while let Some(Asked { from, number, topic }) = questions.recv().await {
             let answer = Control::Answer { from: self.id, number, members: self.node.members(&topic) as u64 };
@@ -93,11 +92,11 @@ impl Link {
         }
     }
 
-    /// Delivers what arrives, until the hub is dropped.
+    /// Delivers messages until the hub is dropped.
     pub(crate) async fn deliver(self: Arc<Self>) -> Result<(), HubDropped> {
         loop {
             match self.inbox.pop().await {
-                // Whatever is malformed is not from a node.
+                // Malformed messages were not sent by a node.
                 Item::Message(topic, bytes) => {
                     if let Ok(publication) = Publication::from_bytes(&bytes) {
                         self.node.deliver(&topic, Position::UNKNOWN, publication).await?;
@@ -117,8 +116,7 @@ impl Link {
         }
     }
 
-    /// Watches the connection, and sees to it that members are notified of what they may have
-    /// missed.
+    /// Watches the connection, and notifies members of what they may have missed.
     pub(crate) async fn watch(&self) {
         let (mut events, mut seen) = (self.events.clone(), Events::default());
         let mut synchronised = *self.synchronised.borrow();
@@ -128,7 +126,7 @@ impl Link {
                 self.node.disconnected();
             }
             if now.overflows > seen.overflows {
-                // Which topics are concerned cannot be known.
+                // The affected topics are unknown.
                 self.inbox.push_resynchronise(0);
             }
             seen = now;

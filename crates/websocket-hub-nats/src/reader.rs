@@ -15,17 +15,17 @@ use tokio::task::coop::unconstrained;
 use crate::link::{Asked, Link};
 use crate::wire::Control;
 
-/// Messages up to this length are copied, since they are a part of the 64 KiB that the client has
-/// read at once, and would hold all of it for as long as they wait.
+/// The length in bytes up to which messages are copied. They are slices of the 64 KiB that the
+/// client reads at once, which would stay allocated while they wait.
 const COPIED: usize = 16 * 1024;
 
-/// A subscription at the server.
+/// A subscription on the server.
 #[derive(Debug)]
 pub(crate) struct Feed {
     /// `None` for the messages between nodes.
     topic: Option<Arc<str>>,
     subscriber: Subscriber,
-    /// Is ready when its sender is dropped.
+    /// Resolves when its sender is dropped.
     end: oneshot::Receiver<Infallible>,
 }
 
@@ -41,8 +41,8 @@ impl Stream for Feed {
     type Item = (Option<Arc<str>>, Message);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // Looked at first, so that nothing is delivered twice if the topic is subscribed again at
-        // once.
+        // Checked first, so that nothing is delivered twice if the topic is subscribed again
+        // immediately.
         if self.end.poll_unpin(cx).is_ready() {
             return Poll::Ready(None);
         }
@@ -54,8 +54,8 @@ impl Stream for Feed {
 /// Runs until the sender of the feeds is dropped and all feeds have ended.
 pub(crate) async fn run(link: Arc<Link>, mut added: mpsc::UnboundedReceiver<Feed>, questions: mpsc::Sender<Asked>) {
     let mut feeds = SelectAll::new();
-    // It takes everything that is there, and only then lets others run: the client library drops
-    // what it has no room for.
+    // It reads everything available before it yields: the client library drops what it has no room
+    // for.
     let reading = async {
         loop {
             tokio::select! {
@@ -76,7 +76,7 @@ pub(crate) async fn run(link: Arc<Link>, mut added: mpsc::UnboundedReceiver<Feed
     unconstrained(reading).await;
 }
 
-/// Handles a message between nodes. Whatever is malformed is not from a node.
+/// Handles a message between nodes. Malformed messages were not sent by a node.
 fn handle(link: &Link, payload: Bytes, questions: &mpsc::Sender<Asked>) {
     match Control::from_bytes(payload) {
         Some(Control::Signal(signal)) => link.inbox.push_signal(signal),
@@ -84,7 +84,7 @@ fn handle(link: &Link, payload: Bytes, questions: &mpsc::Sender<Asked>) {
         Some(Control::Answer { from, number, members }) => link.gathering.answer(from, number, members),
         Some(Control::Question { from, number, topic }) => {
             link.gathering.meet(from);
-            // One that is not answered is asked again, by whoever wants to know.
+            // A query that is dropped is repeated if its result is still needed.
             let _ = questions.try_send(Asked { from, number, topic });
         }
         None => {}

@@ -7,14 +7,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::NatsBackendError;
 
-/// The bytes that a topic may take in a subject. A server refuses commands over 4 KiB, and a
-/// command has two subjects at most.
+/// The maximum length in bytes of a topic within a subject. A server rejects commands over 4 KiB,
+/// and a command has at most two subjects.
 const MAX_TOPIC: usize = 3072;
 
 const MAX_PREFIX: usize = 255;
 
-/// All but what is certain to be allowed in a token. Dots are encoded, too, so that a topic is one
-/// token.
+/// The characters that are encoded: all but those that are always allowed in a token. Dots are
+/// encoded too, so that a topic is one token.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 #[derive(Debug, Clone)]
@@ -33,11 +33,11 @@ impl Subjects {
     }
 
     /// Returns the subject of a topic. Different topics have different subjects, whatever
-    /// characters they have.
+    /// characters they contain.
     pub(crate) fn topic(&self, topic: &str) -> Result<Subject, NatsBackendError> {
         let mut subject = format!("{}.topic.", self.0);
         let before = subject.len();
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = write!(subject, "{}", utf8_percent_encode(topic, ENCODED));
         match subject.len() - before {
             len if len > MAX_TOPIC => Err(NatsBackendError::TopicTooLong { len, limit: MAX_TOPIC }),

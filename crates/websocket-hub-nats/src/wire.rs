@@ -11,9 +11,9 @@ const ECHO: u8 = 4;
 pub(crate) enum Control {
     /// A signal, in the form of [`Signal::to_bytes`](websocket_hub::backend::Signal::to_bytes).
     Signal(Bytes),
-    /// A node asks for the members of a topic.
+    /// A query for the number of members of a topic.
     Question { from: u64, number: u64, topic: String },
-    /// The answer of a node.
+    /// The response of a node.
     Answer { from: u64, number: u64, members: u64 },
     /// A node's message to itself.
     Echo { number: u64 },

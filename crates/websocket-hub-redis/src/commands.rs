@@ -1,6 +1,6 @@
 //! The connection for commands, which is replaced when it fails.
 //!
-//! `redis::aio::ConnectionManager` does so as well, but does not say which Redis process a
+//! `redis::aio::ConnectionManager` does the same, but does not report which Redis process a
 //! connection leads to.
 
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::error::RedisBackendError;
 use crate::server::{Connection, Server};
 use crate::sync::lock;
 
-/// The pause before a command that may be repeated is.
+/// The delay before a repeatable command is retried.
 const PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Commands {
     server: Server,
     timeout: Duration,
     current: Mutex<Option<Connection>>,
-    /// Held while a connection is made: when the last attempt failed, and why.
+    /// Locked while connecting. Contains the time and the error of the last failed attempt.
     failed: tokio::sync::Mutex<Option<(Instant, RedisBackendError)>>,
 }
 
@@ -44,8 +44,7 @@ impl Commands {
         })
     }
 
-    /// Runs a command that does no harm if it is run twice, again until the timeout while there is
-    /// no connection.
+    /// Runs an idempotent command, and retries it until the timeout while there is no connection.
     pub(crate) async fn run_repeatedly<T, F: Future<Output = RedisResult<T>>>(
         &self,
         command: impl Fn(Connection) -> F,
@@ -68,7 +67,7 @@ impl Commands {
         }
     }
 
-    /// Makes the first connection.
+    /// Opens the first connection.
     pub(crate) async fn connect(&self) -> Result<(), RedisBackendError> {
         self.connection().await.map(drop)
     }
@@ -83,7 +82,7 @@ impl Commands {
         }
         let asked = Instant::now();
         let mut failed = self.failed.lock().await;
-        // Others may have tried meanwhile, with success or without.
+        // Another task may have tried meanwhile, successfully or not.
         if let Some(connection) = self.current() {
             return Ok(connection);
         }
@@ -105,8 +104,8 @@ impl Commands {
     }
 }
 
-/// Returns whether an error may go away with another connection: this one is lost, hangs, or leads
-/// to a replica or to a server that is starting.
+/// Returns whether another connection may succeed after this error: the connection was lost, hangs,
+/// or leads to a replica or to a server that is starting.
 fn needs_another_connection(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, MasterDown, ReadOnly};
     matches!(error.retry_method(), RetryMethod::Reconnect)

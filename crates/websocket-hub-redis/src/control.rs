@@ -1,4 +1,4 @@
-//! What nodes say to each other beside messages.
+//! The messages between nodes other than those of topics.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use websocket_hub::backend::Signal;
@@ -6,11 +6,11 @@ use websocket_hub::backend::Signal;
 const SIGNAL: u8 = 1;
 const COUNT: u8 = 2;
 
-/// What is published to all nodes.
+/// A message to all nodes.
 #[derive(Debug)]
 pub(crate) enum Control {
     Signal(Signal),
-    /// Asks how many members a topic has.
+    /// A query for the number of members of a topic.
     Count {
         node: u64,
         question: u64,
@@ -18,7 +18,7 @@ pub(crate) enum Control {
     },
 }
 
-/// What is published to a node that has asked.
+/// The response to the node that sent a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) question: u64,
@@ -43,7 +43,7 @@ impl Control {
         bytes.freeze()
     }
 
-    /// Returns `None` for what another version has sent, or something else.
+    /// Returns `None` for a message of another version or program.
     pub(crate) fn from_bytes(mut bytes: Bytes) -> Option<Self> {
         match bytes.try_get_u8().ok()? {
             SIGNAL => Some(Self::Signal(Signal::from_bytes(&bytes).ok()?)),

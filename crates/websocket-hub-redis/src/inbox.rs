@@ -1,6 +1,6 @@
-//! The pushes of one connection, on their way from the driver of the crate `redis` to the task that
-//! delivers. The driver does not wait, so that what does not fit ends the inbox: the messages
-//! behind it are lost to this connection.
+//! The pushes of one connection, between the driver of the crate `redis` and the task that delivers
+//! them. The driver cannot wait, so the inbox is closed when it is full: later messages are lost to
+//! this connection.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::sync::lock;
 
-/// A message that was pushed.
+/// A pushed message.
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) channel: String,
@@ -22,24 +22,24 @@ pub(crate) struct Packet {
     pub(crate) arrived: Instant,
 }
 
-/// What the task that delivers holds. It ends when the connection has, or when it was full; what
-/// had arrived before is received first.
+/// The receiving half, owned by the delivering task. It ends when the connection has ended or the
+/// inbox was full, after everything that had arrived before.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     packets: mpsc::Receiver<Packet>,
     bytes: Arc<AtomicUsize>,
 }
 
-/// What the driver of the connection holds.
+/// The sending half, owned by the driver of the connection.
 #[derive(Debug)]
 struct Feed {
-    /// Taken when it was full, or the connection has ended.
+    /// `None` once the inbox was full or the connection has ended.
     packets: Mutex<Option<mpsc::Sender<Packet>>>,
     bytes: Arc<AtomicUsize>,
     max_bytes: usize,
 }
 
-/// Creates an inbox of this size, and the callback that fills it.
+/// Creates an inbox of the given size, and the callback that fills it.
 pub(crate) fn inbox(
     max_messages: usize,
     max_bytes: usize,

@@ -10,32 +10,32 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// The channel of a topic's messages.
+    /// Returns the channel of a topic's messages.
     pub(crate) fn channel(&self, topic: &str) -> String {
         format!("{}t:{topic}", self.prefix)
     }
 
-    /// The topic of a channel.
+    /// Returns the topic of a channel.
     pub(crate) fn topic<'a>(&self, channel: &'a str) -> Option<&'a str> {
         channel.strip_prefix(&self.prefix)?.strip_prefix("t:")
     }
 
-    /// The hash with a topic's epoch and offset.
+    /// Returns the key of the hash with a topic's epoch and offset.
     pub(crate) fn meta(&self, topic: &str) -> String {
         format!("{}m:{topic}", self.prefix)
     }
 
-    /// The stream of a topic's messages.
+    /// Returns the key of the stream of a topic's messages.
     pub(crate) fn stream(&self, topic: &str) -> String {
         format!("{}s:{topic}", self.prefix)
     }
 
-    /// The channel that all nodes listen to.
+    /// Returns the channel that all nodes listen to.
     pub(crate) fn control(&self) -> String {
         format!("{}control", self.prefix)
     }
 
-    /// The channel that one node listens to.
+    /// Returns the channel that one node listens to.
     pub(crate) fn node(&self, node: u64) -> String {
         format!("{}n:{node:016x}", self.prefix)
     }

@@ -1,9 +1,9 @@
-//! The task that hands to the hub what Redis publishes, and that replaces the connection when it is
+//! The task that passes to the hub what Redis publishes, and replaces the connection when it is
 //! lost.
 //!
-//! It is a connection of its own, as Redis closes those whose subscriptions it cannot write fast
-//! enough, and it is not a `redis::aio::ConnectionManager`: that one passes pushes through an
-//! unbounded channel, ignores that subscribing again has failed, and cannot be made to reconnect.
+//! The connection is separate, as Redis closes subscribers that read too slowly. It is not a
+//! `redis::aio::ConnectionManager`, which passes pushes through an unbounded channel, ignores
+//! failures to subscribe again, and cannot be made to reconnect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::scripts::{Topics, parse_message};
 use crate::server::{Connection, Server};
 use crate::subscriptions::Subscriptions;
 
-/// The number of topics whose positions are asked for at once.
+/// The number of topics per query for positions.
 const CHUNK: usize = 500;
 
-/// The least and the longest pause before a new connection is made.
+/// The minimum and maximum delays before reconnecting.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct Listener {
     pub(crate) keys: Keys,
     pub(crate) node: Node,
     pub(crate) id: u64,
-    /// None for pub/sub.
+    /// `None` for pub/sub.
     pub(crate) streams: Option<Arc<Topics>>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) questions: Arc<Questions>,
@@ -43,14 +43,14 @@ pub(crate) struct Listener {
     pub(crate) inbox_bytes: usize,
 }
 
-/// A connection that is subscribed to everything, and what it receives.
+/// A connection that is subscribed to all topics, and its inbox.
 #[derive(Debug)]
 pub(crate) struct Link {
     connection: Connection,
     inbox: Inbox,
 }
 
-/// The end of a link.
+/// The reason why a link has ended.
 #[derive(Debug)]
 enum End {
     Lost,
@@ -64,7 +64,7 @@ impl From<HubDropped> for End {
 }
 
 impl Listener {
-    /// Makes a connection and subscribes to all topics.
+    /// Connects and subscribes to all topics.
     pub(crate) async fn connect(&self) -> Result<Link, RedisBackendError> {
         let (inbox, fill) = inbox(self.inbox_messages, self.inbox_bytes);
         let connection = self.server.connect(fill).await?;
@@ -90,7 +90,7 @@ impl Listener {
                 pause = PAUSES.0;
             }
             link = loop {
-                // By chance, so that not all nodes return at once.
+                // Random, so that nodes do not all reconnect at once.
                 sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                 pause = (2 * pause).min(PAUSES.1);
                 match self.connect().await {
@@ -139,8 +139,8 @@ impl Listener {
     /// Compares the positions of all topics with those that were delivered, and reads what is
     /// missing from the streams.
     ///
-    /// Positions are asked for on the connection that receives the messages: those published before
-    /// the reply have arrived with it, so that what is missing is lost and not on its way.
+    /// Positions are queried on the connection that receives the messages: those published before
+    /// the reply have arrived before it, so that a missing message is lost and not just late.
     async fn catch_up(&self, link: &mut Link, streams: &Topics) -> Result<(), End> {
         let topics = self.subscriptions.topics();
         if topics.is_empty() {
@@ -156,7 +156,7 @@ impl Listener {
                 match self.node.catch_up(topic, reached).await {
                     Ok(()) => {}
                     Err(CatchUpError::HubDropped(_)) => return Err(End::HubDropped),
-                    // Once more with the next connection.
+                    // Repeated with the next connection.
                     Err(_) => return Err(End::Lost),
                 }
                 self.drain(link).await?;
@@ -165,8 +165,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Waits for a reply, and delivers meanwhile. A connection without one is lost, whatever TCP
-    /// says.
+    /// Waits for a reply, and delivers messages meanwhile. Without a reply, the connection is
+    /// considered lost, whatever TCP reports.
     async fn reply<T>(&self, link: &mut Link, reply: impl Future<Output = RedisResult<T>>) -> Result<T, End> {
         tokio::pin!(reply);
         loop {
@@ -178,7 +178,7 @@ impl Listener {
         }
     }
 
-    /// Delivers what has arrived by now, but not what arrives meanwhile.
+    /// Delivers what has already arrived, but not what arrives meanwhile.
     async fn drain(&self, link: &mut Link) -> Result<(), End> {
         for _ in 0..link.inbox.len() {
             let Ok(packet) = link.inbox.try_next() else { break };
@@ -197,7 +197,7 @@ impl Listener {
             };
             match message {
                 Some((position, publication)) => self.node.deliver(topic, position, publication).await?,
-                // Of another version, or of something else.
+                // Sent by another version or program.
                 None => self.node.gap(topic).await?,
             }
         } else if channel == self.keys.control() {
@@ -207,7 +207,7 @@ impl Listener {
                     let answer = Answer { question, members: self.node.members(&topic) as u64 };
                     let mut publish = redis::cmd("PUBLISH");
                     publish.arg(self.keys.node(node)).arg(&answer.to_bytes()[..]).set_no_response(true);
-                    // Not waited for. If it fails, the node that has asked notices.
+                    // Not awaited. If it fails, the node that sent the query times out.
                     let _ = publish.query_async::<()>(&mut link.connection.redis.clone()).await;
                 }
                 None => {}

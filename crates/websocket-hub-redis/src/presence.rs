@@ -1,4 +1,4 @@
-//! Questions to all nodes for the members of a topic.
+//! Queries to all nodes for the number of members of a topic.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,17 +12,17 @@ use crate::control::Answer;
 use crate::error::RedisBackendError;
 use crate::sync::lock;
 
-/// The time in which all nodes have to answer.
+/// The timeout for the responses of all nodes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// More nodes than these are not counted.
+/// The maximum number of nodes that are counted.
 const MAX_NODES: usize = 1024;
 
-/// The questions of this node that are not answered yet.
+/// The pending queries of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Questions(Mutex<HashMap<u64, mpsc::Sender<u64>>>);
 
-/// A question, which ends when it is dropped.
+/// A query, which ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
     questions: &'a Questions,
@@ -39,7 +39,7 @@ impl Questions {
         Question { questions: self, id, asked: Instant::now(), answers }
     }
 
-    /// Passes an answer on, if it is still wanted.
+    /// Forwards a response if its query is still pending.
     pub(crate) fn answered(&self, answer: Answer) {
         if let Some(question) = lock(&self.0).get(&answer.question) {
             let _ = question.try_send(answer.members);
@@ -48,7 +48,7 @@ impl Questions {
 }
 
 impl Question<'_> {
-    /// Waits until this number of nodes has answered.
+    /// Waits until this number of nodes has responded.
     pub(crate) async fn answers(mut self, nodes: usize) -> Result<Presence, RedisBackendError> {
         let (mut members, mut nodes_with_members) = (0, 0);
         for answered in 0..nodes {
@@ -58,7 +58,7 @@ impl Question<'_> {
             members += usize::try_from(answer).unwrap_or(usize::MAX);
             nodes_with_members += usize::from(answer > 0);
         }
-        // None of the answers is older than the question.
+        // No response is older than the query.
         Ok(Presence::new(members, nodes_with_members, self.asked.elapsed()))
     }
 }

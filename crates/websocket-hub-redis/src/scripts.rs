@@ -1,8 +1,8 @@
-//! What is done in one step inside of Redis: the scripts, their arguments and their replies.
+//! The scripts that run atomically in Redis, their arguments and their replies.
 //!
-//! A topic has two keys. The hash `meta` has its epoch, the offset of its last message and the
-//! Redis process that has begun the epoch. The stream has its last messages, with the offset as the
-//! first part of the id, so that a range of offsets is a range of ids.
+//! A topic has two keys. The hash `meta` contains its epoch, the offset of its last message and the
+//! Redis process that began the epoch. The stream contains its last messages, with the offset as
+//! the first part of the ID, so that a range of offsets is a range of IDs.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Topics {
             .await
     }
 
-    /// Reads the messages behind a position, or if there is none, the last ones.
+    /// Reads the messages after a position, or the last ones if there is none.
     pub(crate) async fn history(
         &self,
         mut connection: Connection,
@@ -72,8 +72,8 @@ impl Topics {
             .await
     }
 
-    /// Asks for the positions of topics, in one round trip. They are remembered for longer. A topic
-    /// of which nothing certain is known has none.
+    /// Queries the positions of topics in one round trip, and extends the time for which they are
+    /// stored. A topic whose state is uncertain has no position.
     pub(crate) async fn positions<T: AsRef<str>>(
         &self,
         mut connection: Connection,
@@ -94,7 +94,7 @@ impl Topics {
         Ok(known.into_iter().map(|known| position(known).unwrap_or(Position::UNKNOWN)).collect())
     }
 
-    /// Returns the name of the process whose state is trusted.
+    /// Returns the name of the Redis process whose state is trusted.
     fn process<'a>(&self, connection: &'a Connection) -> &'a str {
         if self.streams.is_durable { "any" } else { &connection.process }
     }
@@ -104,7 +104,7 @@ impl Topics {
     }
 }
 
-/// Understands the reply of [`Topics::history`].
+/// Parses the reply of [`Topics::history`].
 pub(crate) fn parse_history(query: HistoryQuery, reply: Vec<Bytes>) -> Result<History, RedisBackendError> {
     let mut items = reply.into_iter();
     let reached = items.next().and_then(|text| parse_position(&text)).ok_or(RedisBackendError::UnexpectedReply)?;
@@ -127,7 +127,7 @@ pub(crate) fn parse_history(query: HistoryQuery, reply: Vec<Bytes>) -> Result<Hi
     Ok(History::new(reached, messages, is_complete))
 }
 
-/// Separates what [`Topics::publish`] publishes into its parts.
+/// Splits a message published by [`Topics::publish`] into its parts.
 pub(crate) fn parse_message(payload: &Bytes) -> Option<(Position, Publication)> {
     let space = payload.iter().position(|&byte| byte == b' ')?;
     let position = parse_position(&payload[..space])?;
@@ -138,18 +138,18 @@ pub(crate) fn parse_position(text: &[u8]) -> Option<Position> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// The id of an entry is the offset, and `-0`.
+/// The ID of an entry is the offset followed by `-0`.
 fn parse_offset(id: &[u8]) -> Option<u64> {
     std::str::from_utf8(id).ok()?.strip_suffix("-0")?.parse().ok()
 }
 
-/// An epoch for a topic that needs a new one.
+/// Returns an epoch for a topic that needs a new one.
 fn new_epoch() -> String {
-    // 0 is the epoch of an unknown position.
+    // 0 is the epoch of the unknown position.
     format!("{:x}", rand::random_range(1..=u64::MAX))
 }
 
-/// Redis refuses 0 and more than fits into 64 bits with the time of day.
+/// Redis rejects 0, and values that exceed 64 bits when added to the current time.
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 52)
 }

@@ -9,19 +9,19 @@ use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
 use crate::config::RedisConfig;
 use crate::error::{InvalidUrl, RedisBackendError};
 
-/// The server that connections are made to.
+/// The server to connect to.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     client: Client,
     config: AsyncConnectionConfig,
 }
 
-/// A connection, which all clones share.
+/// A connection, shared by all clones.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) redis: MultiplexedConnection,
-    /// The name of the Redis process that it leads to: another one after each restart, so that lost
-    /// data can be told from kept data.
+    /// The name of the Redis process that the connection leads to. It changes with each restart, so
+    /// that state that may be outdated is detected.
     pub(crate) process: Arc<str>,
     is_closed: Arc<AtomicBool>,
 }
@@ -30,8 +30,8 @@ impl Server {
     pub(crate) fn new(config: &RedisConfig) -> Result<Self, InvalidUrl> {
         #[cfg(feature = "tls")]
         if tokio_rustls::rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Otherwise rustls panics if it was compiled with several. If another one was installed
-            // meanwhile, it is used.
+            // Otherwise rustls panics if it was compiled with several providers. If another one was
+            // installed meanwhile, that one is used.
             let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         }
         let timeout = Some(config.timeout);
@@ -41,8 +41,8 @@ impl Server {
         })
     }
 
-    /// Makes a connection that hands what Redis pushes to a callback, and at last that it is
-    /// closed.
+    /// Connects. The callback receives what Redis pushes, and finally a notification that the
+    /// connection was closed.
     pub(crate) async fn connect(
         &self,
         pushed: impl Fn(PushInfo) -> Result<(), SendError> + Send + Sync + 'static,
@@ -69,12 +69,13 @@ impl Server {
 }
 
 impl Connection {
-    /// Returns whether this is a clone of another one.
+    /// Returns whether this and another are clones of the same connection.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.is_closed, &other.is_closed)
     }
 
-    /// Returns whether it is known to be closed, so that nothing needs to be tried with it.
+    /// Returns whether the connection is known to be closed, so that no command needs to be
+    /// attempted.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
     }

@@ -1,4 +1,4 @@
-//! The topics that this node is subscribed to at Redis, on whatever connection.
+//! The topics that this node is subscribed to in Redis, on the current connection.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,8 @@ use crate::keys::Keys;
 use crate::server::Connection;
 use crate::sync::lock;
 
-/// The number of channels in one command, so that neither Redis nor the connection is busy with it
-/// for long.
+/// The number of channels per command, so that neither Redis nor the connection is blocked for
+/// long.
 const CHUNK: usize = 500;
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Subscriptions {
     pub(crate) async fn connected(&self, mut connection: Connection, others: &[String]) -> RedisResult<()> {
         connection.redis.subscribe(others).await?;
         subscribe(&self.keys, &mut connection, &self.topics()).await?;
-        // Topics that were added meanwhile are subscribed by those that wait for the connection.
+        // Topics that are added meanwhile are subscribed by the tasks that wait for the connection.
         self.connection.send_replace(Some(connection));
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Subscriptions {
     /// Subscribes to topics, on the next connection if this one is lost.
     pub(crate) async fn add(&self, topics: &[Arc<str>]) -> Result<(), RedisBackendError> {
         let deadline = Instant::now() + self.timeout;
-        // Before they are subscribed, so that a new connection does it as well.
+        // Added before they are subscribed, so that a new connection includes them.
         lock(&self.topics).extend(topics.iter().cloned());
         let mut connections = self.connection.subscribe();
         loop {
@@ -64,7 +64,7 @@ impl Subscriptions {
             match subscribe(&self.keys, &mut connection, topics).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_io_error() => {
-                    // The connection is noticed to be lost soon, or is replaced when it is checked.
+                    // The loss of the connection is detected soon, at the latest by the next check.
                     if !matches!(timeout_at(deadline, connections.changed()).await, Ok(Ok(()))) {
                         break;
                     }
@@ -79,7 +79,7 @@ impl Subscriptions {
         Err(RedisBackendError::Disconnected)
     }
 
-    /// Ends subscriptions. A connection that is lost needs nothing.
+    /// Unsubscribes from topics. Nothing is needed if the connection is lost.
     pub(crate) async fn remove(&self, topics: &[Arc<str>]) -> Result<(), RedisBackendError> {
         self.forget(topics);
         let Some(mut connection) = self.connection.borrow().clone() else { return Ok(()) };

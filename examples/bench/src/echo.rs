@@ -1,11 +1,11 @@
-//! The echo, for sockets that are a `Stream` and a `Sink`, as most are.
+//! The echo for sockets that implement `Stream` and `Sink`, as most do.
 
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 
-/// The most messages that are taken before a flush.
+/// The maximum number of messages per flush.
 pub const BATCH: usize = 64;
 
-/// The loop that everyone writes: receive one, send one. Ends with the first error, as the servers do.
+/// The usual loop: receive one message, send one. Ends with the first error.
 pub async fn plain<S, M, E>(mut socket: S, is_data: impl Fn(&M) -> bool)
 where
     S: Stream<Item = Result<M, E>> + Sink<M> + Unpin,
@@ -17,8 +17,9 @@ where
     }
 }
 
-/// The loop of who wants it fast: all that have come already are echoed before one flush. They are gathered first, since
-/// reading from some sockets (those of tokio-websockets) flushes what was fed to them.
+/// The batched loop: all messages that have already arrived are echoed before one flush. They are
+/// collected first, as reading from some sockets (those of tokio-websockets) flushes what was fed
+/// to them.
 pub async fn batched<S, M, E>(mut socket: S, is_data: impl Fn(&M) -> bool)
 where
     S: Stream<Item = Result<M, E>> + Sink<M> + Unpin,

@@ -1,5 +1,5 @@
-//! What the programs of this package share: how a server is started, what the kernel says of a process, and what the load
-//! generator reports. See README.md.
+//! Code shared by the programs of this package: starting a server, reading process statistics, and
+//! the report of the load generator. See README.md.
 
 pub mod echo;
 pub mod measurement;

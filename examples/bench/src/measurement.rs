@@ -1,35 +1,36 @@
-//! What one run of the load generator comes to.
+//! The result of a run of the load generator.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What one run of the load generator comes to: as it prints it, a line for each number.
+/// The result of a run of the load generator. It is printed with one line per number.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Measurement {
-    /// Whole messages that came back while it was measured; in a broadcast those delivered, else handshakes done.
+    /// The number of complete messages returned during the measurement; for broadcasts those
+    /// delivered, for handshakes those completed.
     pub messages: u64,
-    /// For how long it was measured.
+    /// The duration of the measurement.
     pub seconds: f64,
-    /// What the server spent meanwhile.
+    /// The CPU time of the server.
     pub server: f64,
-    /// The part of it in its own code, which is counted in ticks of the clock.
+    /// The user time of the server, which is counted in clock ticks.
     pub server_user: f64,
-    /// What the load generator spent itself.
+    /// The CPU time of the load generator.
     pub load: f64,
-    /// By how much the server's memory grew for each idle connection.
+    /// The growth of the server's memory in bytes per idle connection.
     pub idle_bytes: f64,
     /// The same after each connection has echoed one message.
     pub used_bytes: f64,
 }
 
 impl Measurement {
-    /// Messages per second.
+    /// Returns the messages per second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.messages as f64 / self.seconds
     }
 
-    /// What the server spent on a message, in nanoseconds.
+    /// Returns the CPU time of the server per message, in nanoseconds.
     #[must_use]
     pub fn cost(&self) -> f64 {
         self.server / self.messages as f64 * 1e9

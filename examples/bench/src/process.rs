@@ -1,4 +1,4 @@
-//! What the kernel knows of a process, and what a process asks of the kernel. Linux only.
+//! Statistics of processes, and settings of the current one. Linux only.
 
 use std::fs;
 use std::io;
@@ -7,23 +7,24 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// The time that a process has spent on a processor.
+/// The CPU time of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// In its own code and in the kernel on its behalf. While it runs, as of the scheduler's last tick, of 4 ms at most.
+    /// User and system time. For a running thread, it is up to 4 ms old: the last tick of the
+    /// scheduler.
     pub total: Duration,
-    /// The part of it in its own code, in ticks of 10 ms mostly.
+    /// User time, usually in ticks of 10 ms.
     pub user: Duration,
 }
 
 impl CpuTime {
-    /// Of a process that runs, all its threads together.
+    /// Reads the CPU time of all threads of a running process.
     ///
     /// # Errors
     ///
-    /// Where there is no such process.
+    /// If there is no such process.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let odd = |file: &str| io::Error::other(format!("/proc/{pid}/{file} is not as it should be"));
+        let odd = |file: &str| io::Error::other(format!("/proc/{pid}/{file} has an unexpected format"));
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let user = stat_fields(&stat).nth(UTIME).map(ticks).ok_or_else(|| odd("stat"))?;
         let mut total = Duration::ZERO;
@@ -35,35 +36,36 @@ impl CpuTime {
         Ok(Self { total, user })
     }
 
-    /// What was spent since an earlier look.
+    /// Returns the CPU time since an earlier value.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self { total: self.total.saturating_sub(earlier.total), user: self.user.saturating_sub(earlier.user) }
     }
 }
 
-/// Where utime stands among [`stat_fields`]. Behind it: stime, cutime, cstime.
+/// The index of utime in [`stat_fields`]. It is followed by stime, cutime and cstime.
 pub const UTIME: usize = 11;
 
-/// The fields of `/proc/PID/stat` behind the name of the program, which may hold blanks and brackets itself.
+/// Returns the fields of `/proc/PID/stat` after the name of the program, which may contain spaces
+/// and parentheses.
 pub fn stat_fields(stat: &str) -> impl Iterator<Item = &str> {
     stat.rfind(')').map_or("", |at| &stat[at + 1..]).split_ascii_whitespace()
 }
 
-/// A field that counts clock ticks.
+/// Returns the duration of a field in clock ticks.
 #[must_use]
 pub fn ticks(field: &str) -> Duration {
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     Duration::from_nanos(field.parse::<u64>().unwrap_or(0) * 1_000_000_000 / per_second)
 }
 
-/// The bytes that a process holds in memory.
+/// Returns the resident memory of a process in bytes.
 ///
 /// # Errors
 ///
-/// Where the kernel does not tell.
+/// If the kernel does not report it.
 pub fn resident(pid: u32) -> io::Result<u64> {
-    // Not from `statm`, whose number is too old by up to some hundred kilobytes.
+    // Not from `statm`, which may be out of date by some hundred kilobytes.
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let kilobytes = rollup.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix("kB"));
     match kilobytes.map(|number| number.trim().parse::<u64>()) {
@@ -72,16 +74,16 @@ pub fn resident(pid: u32) -> io::Result<u64> {
     }
 }
 
-/// What each program here does first: keep to its processor, if it is told one, end with the program that started it, and
-/// allow itself as many open files as it may have.
+/// Prepares the process: pins it to a processor, if one is given, makes it end with its parent, and
+/// raises the limit of open files to the maximum.
 ///
 /// # Errors
 ///
-/// Where there is no such processor.
+/// If no such processor.
 pub fn settle(core: Option<usize>) -> io::Result<()> {
     if let Some(core) = core {
         if core >= CpuSet::MAX_CPU {
-            return Err(io::Error::other("there is no such processor"));
+            return Err(io::Error::other("no such processor"));
         }
         let mut set = CpuSet::new();
         set.set(core);

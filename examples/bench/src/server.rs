@@ -1,4 +1,4 @@
-//! What all servers share, whatever they are made of: the command line, one thread, the listener.
+//! The part that all servers share: the command line, one thread, the listener.
 
 use std::error::Error;
 use std::io;
@@ -11,37 +11,38 @@ use tokio::task::unconstrained;
 
 use crate::process::settle;
 
-/// "A smaller buffer, e.g. 4 KiB, would be appropriate", says tungstenite of many connections.
+/// The size that tungstenite suggests for many connections: "A smaller buffer, e.g. 4 KiB, would be
+/// appropriate".
 pub const SMALL_BUFFER: usize = 4 * 1024;
 
-/// The largest message that a server is to take.
+/// The maximum size of a message.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
-/// The messages that a broadcast channel holds for receivers that are behind: more than any burst.
+/// The capacity of a broadcast channel: more than any burst.
 pub const BACKLOG: usize = 100;
 
 /// The command line of a server.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Where to listen; port 0 takes one that is free, and prints it.
+    /// The address to listen on. Port 0 selects a free port, which is printed.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub addr: SocketAddr,
     /// The processor to run on.
     #[arg(long)]
     pub core: Option<usize>,
-    /// What to do with messages.
+    /// The mode.
     #[arg(long, value_enum, default_value_t = Mode::Plain)]
     pub mode: Mode,
 }
 
-/// What a server does with messages.
+/// The way in which a server handles messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Echo each with the loop that everyone writes: receive one, send one.
+    /// Echo with the usual loop: receive one message, send one.
     Plain,
-    /// Echo all that have come already, then flush once.
+    /// Echo all messages that have already arrived, then flush once.
     Batched,
-    /// As plain, with the small buffers that the documentation gives for many connections.
+    /// As plain, with the small buffers that the documentation suggests for many connections.
     Small,
     /// As plain, with permessage-deflate.
     Deflate,
@@ -50,13 +51,13 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// What a server says that cannot do this.
+    /// Returns the error of a server that does not support this mode.
     ///
     /// # Errors
     ///
     /// Always.
     pub fn refuse(self) -> Result<(), Box<dyn Error>> {
-        Err(format!("this server has no mode {self:?}").into())
+        Err(format!("unsupported mode {self:?}").into())
     }
 }
 
@@ -67,18 +68,18 @@ struct Command {
 }
 
 impl Options {
-    /// Reads the command line of a server that has no further options.
+    /// Parses the command line of a server without further options.
     #[must_use]
     pub fn read() -> Self {
         Command::parse().options
     }
 }
 
-/// Runs a server on one thread, and prints where it listens.
+/// Runs a server on one thread, and prints its address.
 ///
 /// # Errors
 ///
-/// Where it cannot listen, and what the server ends with.
+/// If it cannot listen, or with the error of the server.
 pub fn run<F>(options: &Options, serve: impl FnOnce(TcpListener) -> F) -> Result<(), Box<dyn Error>>
 where
     F: Future<Output = io::Result<()>>,
@@ -92,8 +93,9 @@ where
     Ok(())
 }
 
-/// Serves each connection in a task of its own, for ever. The tasks are outside of tokio's budget, as in the benchmarks that
-/// fastwebsockets and tokio-websockets publish: it can only help them.
+/// Serves each connection in a separate task, until the process ends. The tasks are exempt from
+/// tokio's cooperative budget, as in the benchmarks of fastwebsockets and tokio-websockets, which
+/// can only help them.
 ///
 /// # Errors
 ///
@@ -108,7 +110,7 @@ where
     }
 }
 
-/// The next connection.
+/// Accepts the next connection.
 pub async fn next(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
@@ -116,7 +118,7 @@ pub async fn next(listener: &TcpListener) -> TcpStream {
                 let _ = stream.set_nodelay(true);
                 return stream;
             }
-            // Out of file descriptors, mostly: give the others time to close theirs.
+            // Usually out of file descriptors: leave the others time to close theirs.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }

@@ -1,5 +1,5 @@
--- Returns the position of a topic; then the messages from one offset on if that one is kept, or the last ones in reverse order, each
--- after its id.
+-- Returns the position of a topic, followed by the messages from an offset on if the first of them
+-- is stored, or by the last messages in reverse order, each after its ID.
 local meta, stream = KEYS[1], KEYS[2]
 local process, new_epoch, memory, since_epoch, from, recent = unpack(ARGV)
 local epoch, offset = topic(meta, stream, process, new_epoch, memory)

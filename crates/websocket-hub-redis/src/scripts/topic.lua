@@ -1,5 +1,5 @@
--- Returns the epoch and the offset of a topic, as text. Begins a new epoch if nothing is known of the topic, or if another process
--- of Redis has written it, which may have lost messages since.
+-- Returns the epoch and the offset of a topic, as text. Begins a new epoch if the topic is unknown,
+-- or if its state was written by another Redis process, which may have lost messages since.
 local function topic(meta, stream, process, new_epoch, memory)
   local known = redis.call('HMGET', meta, 'epoch', 'process', 'offset')
   if not (known[1] and known[2] == process and known[3]) then

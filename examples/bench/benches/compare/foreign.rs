@@ -1,5 +1,6 @@
-//! What other processes spend meanwhile. From the processes, rather than from the sums of `/proc/stat`: many kernels keep
-//! the interrupts out of a process's time, and our own packets would count as somebody else's there.
+//! The CPU time of other processes. It is read from the processes rather than from the sums of
+//! `/proc/stat`, as many kernels exclude interrupts from the time of a process, so that the packets
+//! of the measurement itself would count as foreign.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use websocket_bench::process::{UTIME, stat_fields, ticks};
 
-/// Processes that are not ours, and what they and their children that ended have spent.
+/// The other processes, and the CPU time of each and of its children that have ended.
 pub(crate) struct Foreign {
     at: Instant,
     spent: HashMap<u32, Duration>,
-    /// What the machine below this one, if there is one, gave to others.
+    /// The time that a hypervisor, if any, gave to other machines.
     stolen: Duration,
 }
 
 impl Foreign {
-    /// Looks at all processes but these.
+    /// Reads all processes but the given ones.
     pub(crate) fn look(ours: &[u32]) -> Self {
         let mut spent = HashMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            // One that ends while it is looked at is not there any more.
+            // The process has ended meanwhile.
             let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
             if !ours.contains(&pid) {
                 // utime, stime, cutime, cstime.
@@ -31,10 +32,10 @@ impl Foreign {
         Self { at: Instant::now(), spent, stolen: stolen() }
     }
 
-    /// The part of one processor that others have used up to a second look.
+    /// Returns the share of one processor that other processes used until a second snapshot.
     pub(crate) fn until(&self, later: &Self) -> f64 {
         let sum = |look: &Self| look.spent.values().sum::<Duration>();
-        // A process that ended is in neither sum of the second look, but its parent has its time, all of it.
+        // A process that has ended is in neither sum; its parent includes all of its time.
         let spent = sum(later).saturating_sub(sum(self)) + later.stolen.saturating_sub(self.stolen);
         spent.as_secs_f64() / (later.at - self.at).as_secs_f64()
     }

@@ -1,4 +1,4 @@
-//! On what it was measured.
+//! The description of the machine.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use crate::options::Options;
 use crate::server::Server;
 
-/// A paragraph on the machine, the compiler, the versions and the way it was measured.
+/// Returns a paragraph on the machine, the compiler, the versions and the settings.
 pub(crate) fn describe(options: &Options, servers: &[Server]) -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -19,7 +19,7 @@ pub(crate) fn describe(options: &Options, servers: &[Server]) -> String {
     let gigabytes = memory.and_then(|kilobytes| kilobytes.parse::<f64>().ok()).unwrap_or_default() / 1024.0 / 1024.0;
     let pinned = match options.cores() {
         Some((server, load)) => format!("servers on processor {server}, the load generator on processor {load}"),
-        None => "nothing kept to a processor, since there is only one".to_owned(),
+        None => "no processor affinity, as there is only one processor".to_owned(),
     };
     format!(
         "# Servers side by side\n\n\
@@ -36,14 +36,14 @@ pub(crate) fn describe(options: &Options, servers: &[Server]) -> String {
     )
 }
 
-/// What the compiler was allowed to use.
+/// Returns the instruction set of the build.
 fn target() -> &'static str {
     if cfg!(target_feature = "avx512f") {
         "built for AVX-512"
     } else if cfg!(target_feature = "avx2") {
         "built for AVX2"
     } else {
-        "built for any processor of its kind"
+        "built for the baseline of the architecture"
     }
 }
 
@@ -53,12 +53,13 @@ fn first_line(program: &str, arguments: &[&str]) -> String {
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// The versions of the peers, from the lock file.
+/// Returns the versions of the other libraries, from the lock file.
 fn versions(servers: &[Server]) -> String {
     let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap_or_default();
     let newest = |package: &str| {
         let name = format!("name = \"{package}\"\nversion = \"");
-        // Where there are several, ours is the newest: the others are what somebody else needs.
+        // If there are several versions, the newest is measured; the others are indirect
+        // dependencies.
         let (_, rest) = lock.rsplit_once(&name)?;
         rest.split_once('"').map(|(version, _)| version)
     };

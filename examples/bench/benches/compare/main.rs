@@ -4,8 +4,9 @@
 //! cargo bench -p websocket-bench -- --only S1,S2 --server limit,ours,tungstenite --rounds 20
 //! ```
 //!
-//! Every server is a process on one processor, with a load generator on another. They take turns of a tenth of a second, so that
-//! a machine that gets slower or faster does so for all of them, and each turn is compared with the floor's of the same round.
+//! Every server is a process on one processor, with a load generator on another. They take turns of
+//! 0.1 s, so that changes in the speed of the machine affect all of them, and each turn is compared
+//! with that of the baseline in the same round.
 
 mod foreign;
 mod machine;
@@ -27,7 +28,8 @@ use crate::run::Session;
 use crate::scenario::Scenario;
 use crate::server::Server;
 
-/// How a process happens to lie in memory stays as it is while it lives, so there are new ones after so many rounds.
+/// The memory layout of a process is fixed for its lifetime, so processes are restarted after this
+/// number of rounds.
 const ROUNDS_OF_A_PROCESS: u32 = 10;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -56,7 +58,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if results.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Some rounds with the same processes. A server that fails takes part no more.
+/// Runs some rounds with the same processes. A server that fails is excluded from then on.
 fn measure(options: &Options, scenario: &Scenario, servers: &[&Server], rounds: u32, results: &mut Results) {
     let mut sessions: Vec<Option<Session>> = servers.iter().map(|_| None).collect();
     for round in 0..rounds {

@@ -11,19 +11,19 @@ use crate::server::{self, Server};
 #[derive(Debug, Parser)]
 #[command(name = "compare")]
 pub(crate) struct Options {
-    /// Only these scenarios.
+    /// Run only these scenarios.
     #[arg(long, value_name = "S1,S2,…", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only servers with these in their names.
+    /// Run only servers whose names contain one of these.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     server: Vec<String>,
-    /// How many measurements of each server in each scenario, by turns.
+    /// The number of rounds: measurements of each server in each scenario.
     #[arg(long, default_value_t = 60)]
     pub(crate) rounds: u32,
-    /// How long each takes, without its warm-up.
+    /// The duration of a measurement, without its warm-up.
     #[arg(long, default_value_t = 0.1)]
     pub(crate) seconds: f64,
-    /// The warm-up.
+    /// The duration of the warm-up.
     #[arg(long, default_value_t = 0.02)]
     pub(crate) warmup: f64,
     /// The processor of the servers.
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// The processor of the load generator.
     #[arg(long, default_value_t = 1)]
     load_core: usize,
-    /// What cargo says to every benchmark.
+    /// Passed by cargo to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -42,7 +42,10 @@ impl Options {
         let known = || scenario::ALL.iter().map(|scenario| scenario.name);
         for name in &self.only {
             if !known().any(|known| known.eq_ignore_ascii_case(name)) {
-                return Err(format!("no scenario {name}: there are {}", known().collect::<Vec<_>>().join(", ")));
+                return Err(format!(
+                    "unknown scenario {name}, expected one of {}",
+                    known().collect::<Vec<_>>().join(", ")
+                ));
             }
         }
         let wanted = |scenario: &&Scenario| {
@@ -56,14 +59,14 @@ impl Options {
         for name in &self.server {
             if !servers.iter().any(|server| server.name.contains(name.as_str())) {
                 let known: Vec<_> = servers.iter().map(|server| server.name).collect();
-                return Err(format!("no server {name}: there are {}", known.join("; ")));
+                return Err(format!("unknown server {name}, expected one of {}", known.join("; ")));
             }
         }
         servers.retain(|server| self.server.is_empty() || self.server.iter().any(|name| server.name.contains(name)));
         Ok(servers)
     }
 
-    /// The processors of server and load generator, if there are two.
+    /// Returns the processors of server and load generator, if there are two.
     pub(crate) fn cores(&self) -> Option<(usize, usize)> {
         let enough = available_parallelism().is_ok_and(|count| count.get() > 1);
         enough.then_some((self.server_core, self.load_core))

@@ -1,4 +1,4 @@
-//! All measurements, and the middle of them.
+//! All measurements, and their medians.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::server::{FLOOR, Server};
 pub(crate) struct Results {
     round: u32,
     runs: Vec<Entry>,
-    /// What went wrong, in words.
+    /// The failures, in words.
     pub(crate) failures: Vec<String>,
 }
 
@@ -24,17 +24,17 @@ struct Entry {
 /// The measurements of one server in one scenario.
 pub(crate) struct Cell {
     runs: Vec<Run>,
-    /// Each by that of the floor in the same round, in order.
+    /// The ratios to the baseline in the same round, in ascending order.
     ratios: Vec<f64>,
-    /// Whether all of them were disturbed.
+    /// All measurements were disturbed.
     pub(crate) is_disturbed: bool,
-    /// Whether all of them, or all of the floor, were: a calm measurement beside a disturbed floor says as little as the other
-    /// way round.
+    /// All measurements of this server, or of the baseline, were disturbed. Either makes the ratio
+    /// unreliable.
     pub(crate) is_ratio_disturbed: bool,
 }
 
 impl Results {
-    /// What is added from here on was measured side by side.
+    /// Starts a round. Measurements that are added afterwards belong to it.
     pub(crate) fn begin_round(&mut self) {
         self.round += 1;
     }
@@ -51,7 +51,7 @@ impl Results {
         !self.failures.is_empty()
     }
 
-    /// The undisturbed measurements, or where there are none, the disturbed.
+    /// Returns the undisturbed measurements, or the disturbed ones if there are no others.
     pub(crate) fn cell(&self, scenario: &Scenario, server: &str) -> Option<Cell> {
         let (entries, is_disturbed) = self.of(scenario, server);
         if entries.is_empty() {
@@ -82,7 +82,7 @@ impl Cell {
         self.runs.len()
     }
 
-    /// The middle of a number of each.
+    /// Returns the median of a value of each measurement.
     pub(crate) fn median(&self, number: impl Fn(&Run) -> f64) -> f64 {
         let mut numbers: Vec<f64> = self.runs.iter().map(number).collect();
         numbers.sort_by(f64::total_cmp);
@@ -93,15 +93,15 @@ impl Cell {
         self.median(Run::cost)
     }
 
-    /// What part of its time the server spent in its own code. Of all together, as one measurement has a few ticks of the
-    /// clock.
+    /// Returns the share of user time. It is computed over all measurements, as a single one has
+    /// only a few clock ticks.
     pub(crate) fn user_part(&self) -> f64 {
         let sum = |number: fn(&Run) -> f64| self.runs.iter().map(number).sum::<f64>();
         sum(|run| run.measured.server_user) / sum(|run| run.measured.server)
     }
 
-    /// The middle of the ratios, and between which of them it would be in 19 of 20 cases, however they are distributed (the
-    /// ranks are those of the binomial distribution).
+    /// Returns the median of the ratios with its 95 % confidence interval, which assumes no
+    /// particular distribution: the ranks are those of the binomial distribution.
     pub(crate) fn ratio(&self) -> Option<(f64, f64, f64)> {
         let count = self.ratios.len();
         let off = 0.98 * (count as f64).sqrt();
@@ -111,7 +111,7 @@ impl Cell {
     }
 }
 
-/// Of numbers in order, and not none.
+/// Expects a sorted slice that is not empty.
 fn median(numbers: &[f64]) -> f64 {
     let half = numbers.len() / 2;
     if numbers.len() % 2 == 1 { numbers[half] } else { (numbers[half - 1] + numbers[half]) / 2.0 }

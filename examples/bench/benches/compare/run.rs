@@ -1,4 +1,4 @@
-//! A server and its load generator, and what the two come to when it is their turn.
+//! A server and its load generator, and the measurement of a turn.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,24 +11,24 @@ use crate::options::Options;
 use crate::scenario::{Scenario, Unit};
 use crate::server::Server;
 
-/// From this part of a processor on that others used, a measurement counts as disturbed.
+/// The share of a processor from which other processes disturb a measurement.
 const DISTURBED: f64 = 0.10;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Run {
     pub(crate) unit: Unit,
     pub(crate) measured: Measurement,
-    /// The part of one processor that others used.
+    /// The share of one processor that other processes used.
     foreign: f64,
 }
 
 impl Run {
     pub(crate) fn is_disturbed(&self) -> bool {
-        // Nobody else's work makes memory of a server.
+        // The load of other processes does not change the memory of a server.
         self.unit != Unit::Bytes && self.foreign >= DISTURBED
     }
 
-    /// The number that is compared: nanoseconds or bytes.
+    /// Returns the value that is compared: nanoseconds or bytes.
     pub(crate) fn cost(&self) -> f64 {
         match self.unit {
             Unit::Bytes => self.measured.idle_bytes,
@@ -37,7 +37,7 @@ impl Run {
     }
 }
 
-/// A child that ends with what started it.
+/// A child process that is killed when this is dropped.
 struct Process(Child);
 
 impl Drop for Process {
@@ -47,7 +47,7 @@ impl Drop for Process {
     }
 }
 
-/// A server, and a load generator with connections to it. Both rest until it is their turn.
+/// A server, and a load generator that is connected to it. Both are idle between their turns.
 pub(crate) struct Session {
     unit: Unit,
     serving: Process,
@@ -73,7 +73,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Takes its turn.
+    /// Runs one turn.
     pub(crate) fn measure(&mut self) -> Result<Run, Box<dyn Error>> {
         let ours = [self.serving.0.id(), self.load.0.id(), std::process::id()];
         let before = Foreign::look(&ours);
@@ -81,12 +81,12 @@ impl Session {
         let measured: Measurement = self.printed()?.parse()?;
         let foreign = before.until(&Foreign::look(&ours));
         if measured.messages == 0 && self.unit != Unit::Bytes {
-            return Err("not one message came back in the time that was measured".into());
+            return Err("no message was returned during the measurement".into());
         }
         Ok(Run { unit: self.unit, measured, foreign })
     }
 
-    /// What the load generator prints up to an empty line.
+    /// Returns the output of the load generator up to an empty line.
     fn printed(&mut self) -> Result<String, Box<dyn Error>> {
         let mut printed = String::new();
         loop {
@@ -107,7 +107,7 @@ impl Session {
     }
 }
 
-/// Starts a server, and reads where it listens.
+/// Starts a server, and returns its address.
 fn start(command: Vec<String>, core: Option<usize>) -> Result<(Process, String), Box<dyn Error>> {
     let (program, arguments) = command.split_first().ok_or("no program")?;
     let mut child = Command::new(program)

@@ -1,4 +1,4 @@
-//! What is measured.
+//! The scenarios.
 
 use websocket_bench::server::Mode;
 
@@ -6,15 +6,15 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) unit: Unit,
-    /// What the load generator is told.
+    /// The arguments of the load generator.
     pub(crate) load: &'static str,
-    /// The modes of servers that take part.
+    /// The modes of the servers to compare.
     pub(crate) modes: &'static [Mode],
-    /// No more rounds than this, whatever is asked for.
+    /// The maximum number of rounds.
     pub(crate) rounds: Option<u32>,
 }
 
-/// What the numbers of a scenario are about.
+/// The unit of a scenario's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// CPU time per message.
@@ -27,10 +27,10 @@ pub(crate) enum Unit {
 
 const PLAIN: &[Mode] = &[Mode::Plain];
 
-/// Those with many connections and small messages.
+/// The modes for many connections and small messages.
 const MANY: &[Mode] = &[Mode::Plain, Mode::Small];
 
-/// Those where several messages come at a time.
+/// The modes for pipelined messages.
 const PIPELINED: &[Mode] = &[Mode::Plain, Mode::Batched];
 
 pub(crate) const ALL: [Scenario; 16] = [
@@ -92,7 +92,7 @@ pub(crate) const ALL: [Scenario; 16] = [
     },
     Scenario {
         name: "S8",
-        title: "connect, shake hands, close; 64 at a time",
+        title: "connect, handshake, close; 64 at a time",
         unit: Unit::Handshake,
         load: "handshake --connections 64",
         modes: MANY,
@@ -104,7 +104,7 @@ pub(crate) const ALL: [Scenario; 16] = [
         unit: Unit::Bytes,
         load: "idle --size 64 --connections 5000",
         modes: MANY,
-        // It hardly varies.
+        // The values hardly vary.
         rounds: Some(3),
     },
     Scenario {
@@ -157,7 +157,7 @@ pub(crate) const ALL: [Scenario; 16] = [
     },
     Scenario {
         name: "S16",
-        title: "S13 with 10 further connections that read nothing, which do not count",
+        title: "S13 with 10 further connections that read nothing and are not counted",
         unit: Unit::Message,
         load: "broadcast --size 128 --connections 1000 --in-flight 16 --stalled 10",
         modes: &[Mode::Broadcast],

@@ -1,11 +1,11 @@
-//! What is measured against what.
+//! The servers.
 
 use clap::ValueEnum;
 use websocket_bench::server::Mode;
 
 use crate::scenario::Scenario;
 
-/// The server that all are compared with.
+/// The baseline that all servers are compared with.
 pub(crate) const FLOOR: &str = "limit-tcp";
 
 pub(crate) struct Server {
@@ -13,7 +13,7 @@ pub(crate) struct Server {
     program: &'static str,
     arguments: &'static [&'static str],
     modes: &'static [Mode],
-    /// Whose version the table is to tell.
+    /// The package whose version is printed.
     pub(crate) package: Option<&'static str>,
 }
 
@@ -38,7 +38,7 @@ impl Server {
         Self { arguments, ..self }
     }
 
-    /// How it is run in a scenario.
+    /// Returns the command line for a scenario.
     fn mode(&self, scenario: &Scenario) -> Option<Mode> {
         self.modes.iter().copied().find(|mode| scenario.modes.contains(mode))
     }
@@ -47,12 +47,12 @@ impl Server {
         self.mode(scenario).is_some()
     }
 
-    /// Whether it sends back bytes as they are.
+    /// Returns whether it sends back the bytes unchanged.
     pub(crate) fn is_raw(&self) -> bool {
         self.name == FLOOR
     }
 
-    /// The command line that starts it.
+    /// Returns the command line that starts it.
     pub(crate) fn command(&self, scenario: &Scenario) -> Vec<String> {
         let mut command = vec![self.program.to_owned()];
         command.extend(self.arguments.iter().map(|&argument| argument.to_owned()));
@@ -63,7 +63,7 @@ impl Server {
     }
 }
 
-/// All of them, in the order of the tables.
+/// Returns all servers, in the order of the tables.
 pub(crate) fn all() -> Vec<Server> {
     let ours = env!("CARGO_BIN_EXE_ours");
     let mut all = vec![
@@ -74,7 +74,7 @@ pub(crate) fn all() -> Vec<Server> {
         Server::new("ours, tcp, for_each", ours, PLAIN).arguments(&["--stack", "tcp", "--for-each"]),
         Server::new("ours, tcp, hub", ours, BROADCAST).arguments(&["--stack", "tcp", "--hub"]),
     ];
-    // Without the feature they are not built, and what lies there may be from before.
+    // Without the feature the others are not built, and their programs may be out of date.
     if cfg!(feature = "peers") {
         all.extend(peers());
     }

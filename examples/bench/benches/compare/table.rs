@@ -10,7 +10,7 @@ parses nothing and sends back what it reads: the median of the ratios within eac
 ~: all measurements, or all of the floor, were disturbed: other processes used 10 % of a processor or more. The rate is the server's only
 where the server's processor was busy and the load generator's was not; compare CPU else.";
 
-/// One line for each server, one column for each scenario.
+/// Returns a table with one row per server and one column per scenario.
 pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Server]) -> String {
     let mut table = Table::new(std::iter::once("server".to_owned()).chain(scenarios.iter().map(|scenario| {
         let unit = if scenario.unit == Unit::Bytes { "B" } else { "ns" };
@@ -31,7 +31,7 @@ pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Se
     format!("## CPU time per message, or memory per connection\n\n{}", table.0)
 }
 
-/// One line for each server, with all that was measured.
+/// Returns a table with one row per server and all of its values.
 pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Server]) -> String {
     let heads: &[&str] = match scenario.unit {
         Unit::Bytes => &["server", "bytes", "×", "after one echo", "runs"],
@@ -68,11 +68,11 @@ pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Ser
             runs,
         ]);
     }
-    let body = if cells.is_empty() { "No server takes part.\n".to_owned() } else { table.0 };
+    let body = if cells.is_empty() { "No server was measured.\n".to_owned() } else { table.0 };
     format!("### {}: {}\n\n`load {}`\n\n{body}", scenario.name, scenario.title, scenario.load)
 }
 
-/// What went wrong, which no table shows.
+/// Returns the list of failures, which no table shows.
 pub(crate) fn failures(results: &Results) -> String {
     results.failures.iter().map(|failure| format!("\nFAILED: {failure}\n")).collect()
 }
@@ -90,7 +90,7 @@ fn cost(cell: &Cell) -> String {
     format!("{}{}", if cell.is_disturbed { "~" } else { "" }, number(cell.cost()))
 }
 
-/// With commas between thousands.
+/// Formats a number with commas between thousands.
 fn number(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();

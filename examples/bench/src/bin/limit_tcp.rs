@@ -1,6 +1,5 @@
-//! The floor: what is left of a server when nothing WebSocket is left in it. It answers every request with the one answer
-//! that it knows by heart, and from there on writes back what it reads, masked as it came. Its numbers are the kernel's
-//! and tokio's.
+//! The baseline: a TCP echo. It answers every handshake with a fixed response, and then writes back
+//! what it reads, masks included. Its cost is that of the kernel and tokio.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -11,19 +10,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use websocket_bench::server::{self, Mode, Options};
 
-/// To the key of RFC 6455 §1.3, which the load generator uses.
+/// The response to the key of RFC 6455 §1.3, which the load generator uses.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 thread_local! {
-    /// One for all connections, so that an idle one holds nothing, and a large message comes in few pieces.
+    /// One buffer for all connections, so that an idle one uses no memory, and a large message is
+    /// read in few pieces.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 512 * 1024]);
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read();
     match options.mode {
-        // Compressed or not, it does not look.
+        // Compressed messages are echoed like any others.
         Mode::Plain | Mode::Deflate => server::run(&options, |listener| {
             server::connections(listener, async |stream| {
                 let _ = echo(stream).await;
@@ -63,7 +63,7 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
         });
         match turn {
             Ok((0, _)) => return Ok(()),
-            // Empty, unless the socket was full.
+            // Empty unless the socket was full.
             Ok((_, rest)) => stream.write_all(&rest).await?,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -71,8 +71,8 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Writes what one connection sends to all of them. The load generator sends nothing before all have what was sent before,
-/// so no socket is ever full.
+/// Writes the data of one connection to all of them. The load generator sends nothing until all
+/// have received the previous batch, so no socket is ever full.
 async fn broadcast(mut stream: TcpStream, room: &Mutex<Vec<Arc<TcpStream>>>) -> io::Result<()> {
     handshake(&mut stream).await?;
     let stream = Arc::new(stream);
@@ -95,7 +95,7 @@ async fn broadcast(mut stream: TcpStream, room: &Mutex<Vec<Arc<TcpStream>>>) -> 
     }
 }
 
-/// How much went out, where nothing is no error.
+/// Returns the number of bytes written, which is 0 if the socket is full.
 fn written(result: io::Result<usize>) -> io::Result<usize> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

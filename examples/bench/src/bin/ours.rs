@@ -1,5 +1,5 @@
-//! This workspace's crates, three ways, each as the README shows it and with the defaults: through the extractor of axum,
-//! through the Tower layer over hyper, and on bare TCP.
+//! This workspace's crates, in three variants, each as its README shows and with the defaults: the
+//! axum extractor, the Tower layer over hyper, and bare TCP.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -35,13 +35,13 @@ const ROOM: &str = "room";
 struct Options {
     #[command(flatten)]
     server: server::Options,
-    /// What to serve with.
+    /// The variant to serve with.
     #[arg(long, value_enum)]
     stack: Stack,
-    /// Echo by `for_each_borrowed`, which lends the messages, instead of by `recv` and `send`.
+    /// Echo with `for_each_borrowed`, which borrows messages, instead of `recv` and `send`.
     #[arg(long)]
     for_each: bool,
-    /// Send to all by a hub, instead of by a channel of tokio that each connection receives from.
+    /// Broadcast through a hub, instead of a tokio channel that each connection receives from.
     #[arg(long)]
     hub: bool,
 }
@@ -59,13 +59,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Plain => Config::server(),
         Mode::Deflate => Config::server()
             .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
-        // Without pings, which the load generator does not answer while others have their turn.
+        // Without pings, which the load generator does not answer between its turns.
         Mode::Broadcast => Config::server().ping_interval(None),
         mode => return mode.refuse(),
     };
     let (mode, borrows, has_hub) = (options.server.mode, options.for_each, options.hub);
     let task = move || match mode {
-        // In the runtime, where the tasks of the hub are.
+        // Within the runtime, as the hub spawns tasks.
         Mode::Broadcast if has_hub => Task::Publish(Hub::new(HubConfig::new())),
         Mode::Broadcast => Task::SayToAll(broadcast::channel(BACKLOG).0),
         _ if borrows => Task::EchoBorrowed,
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What is done with what comes.
+/// The way in which messages are handled.
 #[derive(Clone)]
 enum Task {
     Echo,
@@ -116,9 +116,9 @@ async fn tcp(listener: TcpListener, config: ServerConfig, task: Task) -> io::Res
         let (stream, config, task) = (server::next(&listener).await, config.clone(), task.clone());
         tokio::spawn(async move {
             if let Ok(mut socket) = accept(stream, config).await {
-                // An echo has no use for its headers.
+                // An echo does not need the headers.
                 socket.take_request();
-                // In a task of its own, which does not hold what the handshake needed.
+                // In a separate task, whose future does not include the handshake.
                 tokio::spawn(serve(socket, task));
             }
         });
@@ -132,7 +132,7 @@ fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     match task {
         Task::Echo => Either::Left(Either::Left(echo(socket))),
         Task::EchoBorrowed => Either::Left(Either::Right(echo_borrowed(socket))),
-        // Boxed, so that it takes no memory from the others.
+        // Boxed, so that the other variants do not reserve memory for it.
         Task::SayToAll(room) => Either::Right(Either::Left(Box::pin(say_to_all(socket, room)))),
         Task::Publish(hub) => Either::Right(Either::Right(Box::pin(publish(socket, hub)))),
     }
@@ -148,7 +148,7 @@ async fn echo<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: We
 
 async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
     let echo = socket.for_each_borrowed(|message, replies| {
-        // Refused only where the connection is closing.
+        // Fails only if the connection is closing.
         let _ = replies.send_borrowed(message);
     });
     let _ = echo.await;
@@ -175,7 +175,7 @@ async fn say_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn publish<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>, hub: Hub) {
     let member = hub.join(socket.sender());
-    // So that members that read nothing stay.
+    // Keeps members that read nothing.
     let options = Subscribe::new().overflow(Overflow::DropOldest);
     if member.subscribe(ROOM, options).await.is_err() {
         return;

@@ -1,4 +1,4 @@
-//! axum's own WebSockets, as in its documentation; they are tokio-tungstenite's, behind hyper.
+//! axum's own WebSockets, as in its documentation: tokio-tungstenite behind hyper.
 
 use std::error::Error;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 use websocket_bench::echo;
 use websocket_bench::server::{self, BACKLOG, MAX_MESSAGE, Mode, Options, SMALL_BUFFER};
 
-/// Its default, which its documentation gives for high load.
+/// Its default, which its documentation recommends for high load.
 const READ_BUFFER: usize = 128 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Its example `chat`: a socket is split, one task sends what a channel of tokio brings, and another one receives.
+/// As in its example `chat`: the socket is split, one task sends what it receives from a tokio
+/// channel, and another one receives messages.
 async fn say_to_all(listener: TcpListener) -> io::Result<()> {
     let room = broadcast::channel::<Utf8Bytes>(BACKLOG).0;
     let upgrade = move |ws: WebSocketUpgrade| async move {

@@ -1,5 +1,5 @@
-//! fastwebsockets, as in its example `echo_server`, which its benchmarks use. It has neither a way to write several frames
-//! at once nor compression.
+//! fastwebsockets, as in its example `echo_server`, which its benchmarks use. It can neither write
+//! several frames at once nor compress.
 
 use std::error::Error;
 

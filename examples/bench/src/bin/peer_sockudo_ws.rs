@@ -1,5 +1,5 @@
-//! sockudo-ws: its stream, as in its example `simple_echo`, with the handshake by its own functions; for broadcasts its topics, as in
-//! its example `pubsub_echo`.
+//! sockudo-ws: its stream, as in its example `simple_echo`, with the handshake by its own
+//! functions. For broadcasts its topics, as in its example `pubsub_echo`.
 
 use std::error::Error;
 use std::sync::Arc;

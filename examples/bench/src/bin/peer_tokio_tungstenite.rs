@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use websocket_bench::echo;
 use websocket_bench::server::{self, MAX_MESSAGE, Mode, Options, SMALL_BUFFER};
 
-/// Its default, which its documentation gives for high load.
+/// Its default, which its documentation recommends for high load.
 const READ_BUFFER: usize = 128 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {

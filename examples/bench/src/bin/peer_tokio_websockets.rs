@@ -8,11 +8,11 @@ use websocket_bench::server::{self, Mode, Options};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read();
-    // Its example has one frame for each message, whatever its size.
+    // As in its example, each message is one frame, whatever its size.
     let config = Config::default().frame_size(usize::MAX);
     let (batched, config) = match options.mode {
         Mode::Plain => (false, config),
-        // Else it writes after each 8 KiB.
+        // Otherwise it writes after every 8 KiB.
         Mode::Batched => (true, config.flush_threshold(64 * 1024)),
         mode => return mode.refuse(),
     };

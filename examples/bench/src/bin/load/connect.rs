@@ -1,4 +1,4 @@
-//! Connections, and the handshake on them.
+//! Connections, and their handshakes.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,18 +9,18 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{Options, PATIENCE};
 
-/// The key of RFC 6455 §1.3, and the answer to it.
+/// The key of RFC 6455 §1.3, and its accept value.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// More than any server needs to answer.
+/// More than the response of any server.
 const MAX_HEAD: usize = 4096;
 
-/// The bytes that a connection that reads nothing takes nevertheless, roughly.
+/// The approximate number of bytes that the kernel accepts on a connection that reads nothing.
 const STALLED_BUFFER: usize = 4096;
 
-/// A connection that blocks. Dropped, it is reset, so that neither side keeps it for a minute; and on loopback each comes
-/// from one of some addresses, since one has too few ports for many in short time.
+/// A blocking connection. It is reset when dropped, to avoid TIME_WAIT. On loopback, connections
+/// use several source addresses, as one has too few ports for many connections in a short time.
 pub(crate) fn connect(addr: SocketAddr, number: usize) -> io::Result<std::net::TcpStream> {
     connect_with(addr, number, None)
 }
@@ -41,7 +41,7 @@ fn connect_with(addr: SocketAddr, number: usize, receive_buffer: Option<usize>) 
     Ok(socket.into())
 }
 
-/// The request of a handshake.
+/// Returns the request of a handshake.
 pub(crate) fn request(options: &Options) -> Vec<u8> {
     let offer = if options.deflate && !options.raw {
         "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
@@ -56,34 +56,34 @@ pub(crate) fn request(options: &Options) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// Whether the head of an answer is whole, and right.
+/// Returns whether the head of a response is complete, or an error if it is wrong.
 pub(crate) fn check_answer(options: &Options, head: &[u8]) -> Result<bool, String> {
     let holds = |word: &[u8]| head.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     let fault = if !head.ends_with(b"\r\n\r\n") {
         if head.len() < MAX_HEAD {
             return Ok(false);
         }
-        "its head has no end"
+        "incomplete head"
     } else if !head.starts_with(b"HTTP/1.1 101 ") {
-        "it is not 101"
+        "status is not 101"
     } else if !head.windows(ACCEPT.len()).any(|part| part == ACCEPT) {
-        "its Sec-WebSocket-Accept is wrong"
+        "wrong Sec-WebSocket-Accept"
     } else if options.deflate && !options.raw && !holds(b"permessage-deflate") {
-        "it does not agree to compress"
+        "compression was not agreed"
     } else if options.deflate && !options.raw && !holds(b"server_no_context_takeover") {
-        "it does not agree to compress each message by itself"
+        "no_context_takeover was not agreed"
     } else {
         return Ok(true);
     };
     Err(format!("the handshake failed, {fault}: {:?}", String::from_utf8_lossy(head)))
 }
 
-/// A connection after its handshake, for a poll.
+/// Opens a connection, for use with a poll.
 pub(crate) fn open(options: &Options, number: usize) -> Result<TcpStream, String> {
     open_with(options, number, None)
 }
 
-/// A connection after its handshake that nobody reads from.
+/// Opens a connection that is never read.
 pub(crate) fn open_stalled(options: &Options, number: usize) -> Result<TcpStream, String> {
     open_with(options, number, Some(STALLED_BUFFER))
 }
@@ -95,7 +95,7 @@ fn open_with(options: &Options, number: usize, receive_buffer: Option<usize>) ->
     let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !check_answer(options, &head)? {
         match stream.read(&mut buffer).map_err(io)? {
-            0 => return Err(format!("connection {number} was closed instead of a handshake")),
+            0 => return Err(format!("connection {number} was closed during the handshake")),
             read => head.extend(&buffer[..read]),
         }
     }

@@ -1,10 +1,11 @@
-//! Messages of permessage-deflate, each by itself (RFC 7692 §7.2), by zlib-rs without the crate that is measured.
+//! Messages of permessage-deflate without context takeover (RFC 7692 §7.2), compressed by zlib-rs,
+//! independently of the crate under test.
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
 
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// Level and window of the servers: zlib's defaults.
+/// The level and window of the servers: zlib's defaults.
 const LEVEL: i32 = 6;
 const WINDOW: u8 = 15;
 
@@ -21,7 +22,7 @@ pub(crate) fn compress(message: &[u8]) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Inflates a message that should have so many bytes; one more if it has more.
+/// Decompresses a message with the expected number of bytes; returns one more if it is longer.
 pub(crate) fn inflate(compressed: &[u8], size: usize) -> Result<Vec<u8>, String> {
     let mut inflate = Inflate::new(false, WINDOW);
     let mut out = vec![0; size + 1];

@@ -1,4 +1,4 @@
-//! Messages, back and forth or to all.
+//! Echo and broadcast.
 
 use websocket_bench::measurement::Measurement;
 
@@ -6,7 +6,7 @@ use crate::Options;
 use crate::exchange::Exchange;
 use crate::window::Window;
 
-/// Every connection sends a batch, and the next when all of it is back.
+/// Every connection sends a batch, and the next one when all replies have arrived.
 pub(crate) fn echo(options: &Options, exchange: &mut Exchange) -> Result<Measurement, String> {
     let mut window = Window::new(options)?;
     for number in 0..exchange.len() {
@@ -21,16 +21,19 @@ pub(crate) fn echo(options: &Options, exchange: &mut Exchange) -> Result<Measure
     }
 }
 
-/// More than the kernel holds for a connection that reads nothing, and a server before it drops something.
+/// More than the buffers of the kernel for a connection that reads nothing, and those of a server
+/// before it drops messages.
 const FULL: usize = 8 << 20;
 
-/// Broadcasts until connections that read nothing take no more, to them and to one that reads.
+/// Broadcasts until the buffers of the connections that read nothing are full. One connection
+/// reads.
 pub(crate) fn fill(options: &Options) -> Result<(), String> {
     let mut exchange = Exchange::open(&Options { connections: 1, ..options.clone() }, true)?;
     (0..FULL.div_ceil(options.size * options.in_flight)).try_for_each(|_| say_to_all(&mut exchange))
 }
 
-/// The first connection sends a batch, and waits until all have got all of it, itself included.
+/// The first connection sends a batch, and waits until all connections, itself included, have
+/// received it.
 fn say_to_all(exchange: &mut Exchange) -> Result<(), String> {
     for number in 1..exchange.len() {
         exchange.expect(number);
@@ -39,7 +42,8 @@ fn say_to_all(exchange: &mut Exchange) -> Result<(), String> {
     exchange.finish()
 }
 
-/// The first connection sends a batch, and the next when all have got all of it, itself included.
+/// The first connection sends a batch, and the next one when all connections, itself included, have
+/// received it.
 pub(crate) fn broadcast(options: &Options, exchange: &mut Exchange) -> Result<Measurement, String> {
     let mut window = Window::new(options)?;
     loop {

@@ -1,4 +1,4 @@
-//! Many connections, batches of messages on them, and what comes back.
+//! Many connections, the batches sent on them, and the replies.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -9,7 +9,8 @@ use mio::{Events, Interest, Poll, Token};
 use crate::plan::{Plan, Progress};
 use crate::{Options, PATIENCE, connect};
 
-/// The batches of a connection take turns with so many plans, so that a server does not get away with what it sent before.
+/// The number of plans that the batches of a connection alternate between, so that a server cannot
+/// reply with what it sent before.
 const PLANS: usize = 3;
 
 pub(crate) struct Exchange {
@@ -18,26 +19,27 @@ pub(crate) struct Exchange {
     plans: Vec<Plan>,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
-    /// Messages that have to come back, up to now.
+    /// The number of replies expected so far.
     pub(crate) sent: u64,
-    /// Messages that did.
+    /// The number of replies received.
     pub(crate) received: u64,
-    /// When a byte came last.
+    /// The time of the last byte received.
     heard: Instant,
 }
 
 struct Connection {
     stream: TcpStream,
     plan: usize,
-    /// What of the batch is written.
+    /// The number of bytes of the batch that are written.
     written: usize,
-    /// Whether the reply is waited for.
+    /// A reply is expected.
     waits: bool,
     progress: Progress,
 }
 
 impl Exchange {
-    /// Opens the connections. Neighbours begin with different plans, unless they are to hear all the same.
+    /// Opens the connections. Adjacent ones start with different plans, unless all are to receive
+    /// the same.
     pub(crate) fn open(options: &Options, same: bool) -> Result<Self, String> {
         let plans = (0..PLANS).map(|number| Plan::new(options, number)).collect::<Result<_, _>>()?;
         let poll = Poll::new().map_err(|error| error.to_string())?;
@@ -68,12 +70,12 @@ impl Exchange {
         })
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub(crate) fn len(&self) -> usize {
         self.connections.len()
     }
 
-    /// Has a connection wait for its next reply.
+    /// Makes a connection expect its next reply.
     pub(crate) fn expect(&mut self, number: usize) {
         let connection = &mut self.connections[number];
         connection.turn_to_next();
@@ -81,9 +83,9 @@ impl Exchange {
         self.sent += self.plans[connection.plan].messages as u64;
     }
 
-    /// Sends the next batch on a connection, to which a reply has to come.
+    /// Sends the next batch on a connection, which then expects a reply.
     pub(crate) fn send(&mut self, number: usize) -> Result<(), String> {
-        // Nothing was to come before.
+        // No reply was expected before.
         self.heard = Instant::now();
         let connection = &mut self.connections[number];
         connection.turn_to_next();
@@ -92,7 +94,8 @@ impl Exchange {
         connection.write(&plan.batch)
     }
 
-    /// Waits, and takes what came. Where a reply is whole, `again` is asked whether to send the next batch.
+    /// Waits for replies and reads them. When a reply is complete, `again` decides whether to send
+    /// the next batch.
     pub(crate) fn turn(&mut self, mut again: impl FnMut(usize) -> bool) -> Result<(), String> {
         match self.poll.poll(&mut self.events, Some(Duration::from_secs(1))) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.to_string()),
@@ -102,7 +105,7 @@ impl Exchange {
         if !self.events.is_empty() {
             self.heard = now;
         } else if now - self.heard > PATIENCE {
-            return Err(format!("nothing came for {PATIENCE:?}, with {} messages missing", self.sent - self.received));
+            return Err(format!("no data within {PATIENCE:?}, {} messages are missing", self.sent - self.received));
         }
         for event in &self.events {
             let Token(number) = event.token();
@@ -119,7 +122,8 @@ impl Exchange {
             }
             self.received += plan.messages as u64;
             if again(number) {
-                // At once, not after the other events: the server has it while the rest is read.
+                // Immediately, not after the other events, so that the server works while the rest
+                // is read.
                 connection.turn_to_next();
                 let plan = &self.plans[connection.plan];
                 self.sent += plan.messages as u64;
@@ -129,7 +133,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Waits for what is missing.
+    /// Waits for the missing replies.
     pub(crate) fn finish(&mut self) -> Result<(), String> {
         while self.received < self.sent {
             self.turn(|_| false)?;
@@ -145,21 +149,21 @@ impl Connection {
         self.waits = true;
     }
 
-    /// Writes what is left of the batch, as far as the socket takes it.
+    /// Writes the rest of the batch, as far as the socket accepts it.
     fn write(&mut self, batch: &[u8]) -> Result<(), String> {
         while let Some(rest) = batch.get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.stream.write(rest) {
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("a write failed: {error}")),
+                Err(error) => return Err(format!("write failed: {error}")),
             }
         }
         Ok(())
     }
 
-    /// Reads all there is; tells whether the reply is whole. The poll tells of what comes later, so a read that is not full
-    /// is the last.
+    /// Reads everything available. Returns whether the reply is complete. The poll reports later
+    /// data, so a read that does not fill the buffer is the last.
     fn read(&mut self, plan: &mut Plan, buffer: &mut [u8]) -> Result<bool, String> {
         loop {
             let read = match self.stream.read(buffer) {
@@ -167,11 +171,11 @@ impl Connection {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(format!("a read failed: {error}")),
+                Err(error) => return Err(format!("read failed: {error}")),
             };
             if !self.waits {
                 return Err(format!(
-                    "{read} bytes came unasked: {:?}",
+                    "{read} unexpected bytes: {:?}",
                     buffer[..read.min(16)].escape_ascii().to_string()
                 ));
             }

@@ -1,4 +1,4 @@
-//! Connections that are opened to be closed.
+//! Connections that are opened and closed again.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use crate::{Options, PATIENCE, connect};
 
 struct Handshake {
     stream: TcpStream,
-    /// What came of the answer.
+    /// The part of the response that has been received.
     head: Vec<u8>,
-    /// Whether the close is sent.
+    /// The close frame has been sent.
     closes: bool,
 }
 
-/// Connects, shakes hands, closes, each as soon as the server lets it, and again.
+/// Connects, performs a handshake and closes, repeatedly and without pauses.
 pub(crate) fn handshakes(options: &Options) -> Result<Measurement, String> {
     let mut poll = Poll::new().map_err(|error| error.to_string())?;
     let mut events = Events::with_capacity(1024);
@@ -39,7 +39,7 @@ pub(crate) fn handshakes(options: &Options) -> Result<Measurement, String> {
     let all = (0..options.connections).map(|at| open(&poll, at)).collect::<io::Result<Vec<_>>>();
     let mut all = all.map_err(|error| error.to_string())?;
     let (mut done, mut heard) = (0, Instant::now());
-    // When it is over, those that have begun are brought to their end.
+    // At the end, connections that were started are completed.
     let (mut over, mut left) = (None, options.connections);
     loop {
         match poll.poll(&mut events, Some(Duration::from_secs(1))) {
@@ -50,7 +50,7 @@ pub(crate) fn handshakes(options: &Options) -> Result<Measurement, String> {
         if !events.is_empty() {
             heard = now;
         } else if now - heard > PATIENCE {
-            return Err(format!("nothing came for {PATIENCE:?}"));
+            return Err(format!("no data within {PATIENCE:?}"));
         }
         for event in &events {
             let Token(at) = event.token();
@@ -74,7 +74,7 @@ pub(crate) fn handshakes(options: &Options) -> Result<Measurement, String> {
 }
 
 impl Handshake {
-    /// Takes what came; tells whether that was the end of it.
+    /// Reads what has arrived. Returns whether the connection has ended.
     fn turn(&mut self, options: &Options) -> Result<bool, String> {
         let mut buffer = [0; 1024];
         loop {
@@ -82,25 +82,27 @@ impl Handshake {
                 Ok(read) => &buffer[..read],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(format!("a read failed: {error}")),
+                Err(error) => return Err(format!("read failed: {error}")),
             };
             if self.closes {
-                // The server's close frame, or the end where that came before.
+                // The server's close frame, or the end of the connection before it.
                 return match read.first() {
-                    Some(&first) if first != FIN | CLOSE => Err(format!("{first:#04x} came in place of a close")),
+                    Some(&first) if first != FIN | CLOSE => {
+                        Err(format!("expected a close frame, received {first:#04x}"))
+                    }
                     Some(_) => Ok(true),
-                    None => Err("a connection ended without a close frame".into()),
+                    None => Err("connection ended without a close frame".into()),
                 };
             }
             if read.is_empty() {
-                return Err("a connection was closed instead of a handshake".into());
+                return Err("connection was closed during the handshake".into());
             }
             self.head.extend(read);
             if connect::check_answer(options, &self.head)? {
                 let mut close = Vec::new();
                 put_frame(&mut close, FIN | CLOSE, Some(MASK), &1000_u16.to_be_bytes());
-                // So few bytes always fit into a fresh socket.
-                self.stream.write_all(&close).map_err(|error| format!("a close failed: {error}"))?;
+                // A few bytes always fit into the buffer of a new socket.
+                self.stream.write_all(&close).map_err(|error| format!("close failed: {error}"))?;
                 self.closes = true;
             }
         }

@@ -1,4 +1,4 @@
-//! The memory of connections on which nothing happens.
+//! The memory of idle connections.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use websocket_bench::process::resident;
 use crate::exchange::Exchange;
 use crate::{Options, connect};
 
-/// How long a server gets to put away what it needed meanwhile.
+/// The time in which a server may release temporary memory.
 const REST: Duration = Duration::from_millis(500);
 
 pub(crate) fn idle(options: &Options) -> Result<Measurement, String> {
     let memory = || resident(options.pid).map_err(|error| format!("the server's memory cannot be read: {error}"));
-    // The first one pays for what a server sets up once.
+    // The first connection includes what a server allocates only once.
     let _first = connect::open(options, 0)?;
     sleep(REST);
     let before = memory()?;

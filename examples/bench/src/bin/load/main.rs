@@ -1,8 +1,8 @@
-//! The load generator: one thread, sockets without blocking, and no WebSocket library. Frames are made and masked before
-//! the start, what comes back is compared byte by byte with what has to, and not a message may be missing in the end: else
-//! the run fails.
+//! The load generator: one thread, non-blocking sockets, and no WebSocket library. Frames are
+//! encoded and masked in advance. Replies are compared byte by byte with the expected ones. A wrong
+//! or missing reply fails the run.
 //!
-//! It prints a [`Measurement`], a line for each number.
+//! It prints a [`Measurement`], with one line per number.
 
 mod connect;
 mod deflate;
@@ -26,70 +26,72 @@ use websocket_bench::process::settle;
 use crate::exchange::Exchange;
 use crate::payload::Content;
 
-/// Talks to a WebSocket server, and measures what that costs it.
+/// Sends messages to a WebSocket server, and measures what they cost it.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "load")]
 pub(crate) struct Options {
-    /// What to do.
+    /// The task.
     #[arg(value_enum)]
     kind: Kind,
-    /// Where the server listens.
+    /// The address of the server.
     #[arg(long)]
     addr: SocketAddr,
-    /// The server's process, on this machine.
+    /// The process ID of the server, on this machine.
     #[arg(long)]
     pid: u32,
     /// The processor to run on.
     #[arg(long)]
     core: Option<usize>,
-    /// How many connections; handshakes: how many at a time.
+    /// The number of connections; for handshakes: the number at a time.
     #[arg(long, default_value_t = 100, value_parser = at_least_one)]
     connections: usize,
-    /// How many messages each connection sends in one write; the next follow when all are back.
+    /// The number of messages that each connection sends in one write. The next follow when all
+    /// replies have arrived.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     in_flight: usize,
-    /// Broadcast: as many more connections that read nothing.
+    /// For broadcasts: the number of additional connections that read nothing.
     #[arg(long, default_value_t = 0)]
     stalled: usize,
-    /// The bytes of a message.
+    /// The size of a message in bytes.
     #[arg(long, default_value_t = 64)]
     size: usize,
-    /// What they are.
+    /// The content of a message.
     #[arg(long, value_enum, default_value_t = Content::Ascii)]
     content: Content,
-    /// The frames of a message.
+    /// The number of frames per message.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     fragments: usize,
-    /// Offer permessage-deflate, insist on it, and send compressed messages.
+    /// Require permessage-deflate, and send compressed messages.
     #[arg(long)]
     deflate: bool,
-    /// The server sends back the bytes as they are, frame headers, masks and all.
+    /// Expect the server to return the bytes unchanged, including frame headers and masks.
     #[arg(long)]
     raw: bool,
-    /// How long to measure.
+    /// The duration of the measurement.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// How long to go on before that.
+    /// The duration of the warm-up.
     #[arg(long, default_value_t = 0.4)]
     warmup: f64,
-    /// Measure on the same connections for each line that comes from standard input, and print an empty line when ready.
+    /// Run a measurement for each line of the standard input, on the same connections, and print an
+    /// empty line when ready.
     #[arg(long)]
     turns: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// Each message comes back to who sent it.
+    /// Each message is returned to its sender.
     Echo,
-    /// Each message of the first connection comes to all of them.
+    /// Each message of the first connection is sent to all.
     Broadcast,
-    /// Connect, shake hands, close, again.
+    /// Connect, perform a handshake, close, and repeat.
     Handshake,
-    /// Connect, and look at the server's memory.
+    /// Connect, and measure the server's memory.
     Idle,
 }
 
-/// After so long without a byte the run has failed.
+/// The time without data after which the run fails.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -108,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let mut exchange = Exchange::open(options, true)?;
             Box::new(move || {
-                // They stay open.
+                // The connections stay open.
                 let _ = &stalled;
                 echo::broadcast(options, &mut exchange)
             })
@@ -130,7 +132,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("it must be at least 1".into()),
+        Ok(0) => Err("must be at least 1".into()),
         Ok(number) => Ok(number),
         Err(error) => Err(format!("{error}")),
     }

@@ -1,4 +1,4 @@
-//! What messages are made of.
+//! The content of messages.
 
 use std::fmt::Write;
 
@@ -6,13 +6,13 @@ use clap::ValueEnum;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Content {
-    /// Bytes of any value, sent as binary.
+    /// Random bytes, sent as binary messages.
     Binary,
-    /// Text of one byte a character.
+    /// ASCII text.
     Ascii,
-    /// Text of which about a third of the bytes are in characters of two to four.
+    /// Text with about a third of its bytes in characters of two to four bytes.
     Mixed,
-    /// Text as services send it.
+    /// JSON as services send it.
     Json,
 }
 
@@ -21,7 +21,7 @@ impl Content {
         self != Self::Binary
     }
 
-    /// A message of so many bytes. Each number has its own.
+    /// Returns a message of the given size. Different numbers produce different messages.
     pub(crate) fn message(self, size: usize, number: u64) -> Vec<u8> {
         let mut random = Random::new(number);
         if self == Self::Binary {
@@ -65,7 +65,7 @@ fn quote(text: &mut String, random: &mut Random) {
     debug_assert!(quote.is_ok(), "a String takes everything");
 }
 
-/// Cuts where a character ends, and fills up with blanks.
+/// Truncates at a character boundary, and pads with spaces.
 fn cut(text: &mut String, size: usize) {
     let mut end = size.min(text.len());
     while !text.is_char_boundary(end) {
@@ -75,7 +75,7 @@ fn cut(text: &mut String, size: usize) {
     text.extend(std::iter::repeat_n(' ', size - end));
 }
 
-/// The same numbers in every run (SplitMix64).
+/// A generator with the same numbers in every run (SplitMix64).
 pub(crate) struct Random(u64);
 
 impl Random {

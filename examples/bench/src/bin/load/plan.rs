@@ -1,4 +1,4 @@
-//! What a connection sends in one go, and what has to come back.
+//! A batch that a connection sends in one write, and the expected reply.
 
 use websocket_wire::opcode::{BINARY, TEXT};
 use websocket_wire::{FIN, put_frame, read_frame};
@@ -7,44 +7,44 @@ use crate::payload::Random;
 use crate::{Options, deflate};
 
 pub(crate) struct Plan {
-    /// The messages, made and masked, as they are written.
+    /// The encoded and masked messages.
     pub(crate) batch: Vec<u8>,
-    /// How many they are.
+    /// The number of messages.
     pub(crate) messages: usize,
     reply: Reply,
 }
 
 enum Reply {
-    /// There is only one way to say it: each message in one frame, or the very bytes that were sent.
+    /// The exact bytes: each message in one frame, or the very bytes that were sent.
     Bytes(Vec<u8>),
-    /// It depends on the compressor.
+    /// Messages whose bytes depend on the compressor.
     Compressed(Vec<Compressed>),
 }
 
 struct Compressed {
     message: Vec<u8>,
-    /// What it was compressed to the last time, so that it is inflated only when that changes.
+    /// The compressed form of the last reply, so that it is decompressed only when it changes.
     seen: Vec<u8>,
 }
 
 /// The bit of compressed messages (RFC 7692 §6).
 const RSV1: u8 = 0x40;
 
-/// What messages of the scenarios with compression begin with.
+/// The first byte of messages in scenarios with compression.
 const COMPRESSED: u8 = FIN | RSV1 | TEXT;
 const UNCOMPRESSED: u8 = FIN | TEXT;
 
-/// How far a connection is in the reply to a plan.
+/// The progress of a connection within the reply to a plan.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Bytes, or messages where they are compressed.
+    /// The number of bytes, or of messages if they are compressed.
     at: usize,
-    /// A frame that is not whole, where they are compressed.
+    /// An incomplete frame, if messages are compressed.
     partial: Vec<u8>,
 }
 
 impl Plan {
-    /// One of the plans, which all have different messages, for these options.
+    /// Creates the plan with this number. All plans have different messages.
     pub(crate) fn new(options: &Options, number: usize) -> Result<Self, String> {
         let opcode = if options.content.is_text() { TEXT } else { BINARY };
         let (mut batch, mut plain, mut compressed) = (Vec::new(), Vec::new(), Vec::new());
@@ -71,14 +71,14 @@ impl Plan {
         Ok(Self { batch, messages: options.in_flight, reply })
     }
 
-    /// Compares what came with what has to come; tells whether that was all of it.
+    /// Compares received bytes with the expected ones. Returns whether the reply is complete.
     pub(crate) fn check(&mut self, progress: &mut Progress, bytes: &[u8]) -> Result<bool, String> {
         let done = match &mut self.reply {
             Reply::Bytes(reply) => {
                 let rest = &reply[progress.at..];
                 if !rest.starts_with(bytes) {
                     let at = progress.at + rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-                    return Err(format!("the reply is wrong from its byte {at} on, of {}", reply.len()));
+                    return Err(format!("reply differs from byte {at} of {}", reply.len()));
                 }
                 progress.at += bytes.len();
                 progress.at == reply.len()
@@ -107,14 +107,14 @@ impl Plan {
 impl Compressed {
     fn check(&mut self, first: u8, payload: &[u8]) -> Result<(), String> {
         match first {
-            // A server need not compress.
+            // Servers may send uncompressed messages.
             UNCOMPRESSED if payload == self.message => Ok(()),
             COMPRESSED if payload == self.seen => Ok(()),
             COMPRESSED if deflate::inflate(payload, self.message.len())? == self.message => {
                 self.seen = payload.to_vec();
                 Ok(())
             }
-            _ => Err(format!("a compressed message came back wrong, with the first byte {first:#04x}")),
+            _ => Err(format!("wrong compressed reply with first byte {first:#04x}")),
         }
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         Plan::new(&Options::parse_from(command), 0).expect("a plan")
     }
 
-    /// What a right server sends.
+    /// Returns the reply of a correct server.
     fn reply(plan: &Plan) -> Vec<u8> {
         match &plan.reply {
             Reply::Bytes(bytes) => bytes.clone(),
@@ -172,10 +172,10 @@ mod tests {
             let passes = |at: &usize| {
                 let mut wrong = reply.clone();
                 wrong[*at] ^= 0x10;
-                // A wrong length may announce a longer frame, which never gets whole.
+                // A wrong length may announce a longer frame, which is never completed.
                 plan(options).check(&mut Progress::default(), &wrong) == Ok(true)
             };
-            // What is compressed ends with a few bits that mean nothing.
+            // The last bits of compressed data are padding.
             let most = if options.contains("deflate") { 3 } else { 0 };
             let passing = (0..reply.len()).filter(passes).count();
             assert!(passing <= most, "{options}: {passing} wrong bytes of {} were not seen", reply.len());

@@ -1,4 +1,4 @@
-//! The time that is measured, and what is spent in it.
+//! The measured period, and the resources used in it.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(crate) struct Window {
     opened: Option<Look>,
 }
 
-/// What has been spent and done up to a moment.
+/// The resources used and messages received up to a point in time.
 struct Look {
     at: Instant,
     server: CpuTime,
@@ -23,7 +23,7 @@ struct Look {
 }
 
 impl Window {
-    /// Opens when the warm-up is over, which begins now.
+    /// Creates a window that opens after the warm-up, which starts now.
     pub(crate) fn new(options: &Options) -> Result<Self, String> {
         let duration = |seconds| Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
         Ok(Self {
@@ -34,7 +34,7 @@ impl Window {
         })
     }
 
-    /// To be told of the progress again and again: the measurement, when the time is over.
+    /// Updates the progress. Returns the measurement when the period has ended.
     pub(crate) fn tick(&mut self, messages: u64) -> Result<Option<Measurement>, String> {
         let now = Instant::now();
         match &self.opened {
@@ -57,7 +57,7 @@ impl Window {
     }
 
     fn look(&self, messages: u64) -> Result<Look, String> {
-        let of = |pid| CpuTime::of(pid).map_err(|error| format!("the server's time cannot be read: {error}"));
+        let of = |pid| CpuTime::of(pid).map_err(|error| format!("cannot read the CPU time of the server: {error}"));
         Ok(Look { at: Instant::now(), server: of(self.server)?, load: of(std::process::id())?, messages })
     }
 }
