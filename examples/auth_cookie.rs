@@ -1,4 +1,5 @@
-//! Authentication by a session cookie, as a site with a login has it. Log in at `/login`, then open `/ws`.
+//! Authentication by a session cookie, as a site with a login has it. Log in at `/login`, then open
+//! `/ws`.
 //!
 //! ```text
 //! cargo run --example auth_cookie
@@ -6,7 +7,8 @@
 //! cargo run --example wsx -- ws://127.0.0.1:3000/ws --header 'cookie: session=…'
 //! ```
 //!
-//! Browsers send cookies with every WebSocket, whichever page opens it, so the origin is checked as well.
+//! Browsers send cookies with every WebSocket, whichever page opens it, so the origin is checked as
+//! well.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

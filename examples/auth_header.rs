@@ -1,4 +1,5 @@
-//! Authentication by a bearer token in the `Authorization` header, for clients that are not browsers.
+//! Authentication by a bearer token in the `Authorization` header, for clients that are not
+//! browsers.
 //!
 //! ```text
 //! cargo run --example auth_header
@@ -24,8 +25,8 @@ fn app() -> Router {
     Router::new().route("/ws", any(handler))
 }
 
-/// A client that has shown a valid token. As it is the first argument of a handler, requests without one are refused before the
-/// handshake is looked at.
+/// A client that has shown a valid token. As it is the first argument of a handler, requests
+/// without one are refused before the handshake is looked at.
 struct Client {
     name: &'static str,
 }

@@ -1,10 +1,12 @@
-//! Authentication by a token from a browser, which cannot set headers of a WebSocket: it offers the token as a subprotocol.
+//! Authentication by a token from a browser, which cannot set headers of a WebSocket: it offers the
+//! token as a subprotocol.
 //!
 //! ```text
 //! new WebSocket("ws://127.0.0.1:3000/ws", ["chat", "token.secret"])
 //! ```
 //!
-//! Unlike a query, subprotocols are not in URLs, which proxies and servers log. The server agrees to `chat` only.
+//! Unlike a query, subprotocols are not in URLs, which proxies and servers log. The server agrees
+//! to `chat` only.
 //!
 //! ```text
 //! cargo run --example auth_token

@@ -1,11 +1,13 @@
-//! Graceful shutdown of an axum server: on Ctrl-C or SIGTERM every WebSocket is closed with 1012, and waited for.
+//! Graceful shutdown of an axum server: on Ctrl-C or SIGTERM every WebSocket is closed with 1012,
+//! and waited for.
 //!
 //! ```text
 //! cargo run --example graceful_shutdown
 //! cargo run --example wsx -- ws://127.0.0.1:3000/ws
 //! ```
 //!
-//! axum's own graceful shutdown does not know of WebSockets on HTTP/1.1: they would be cut when the process ends.
+//! axum's own graceful shutdown does not know of WebSockets on HTTP/1.1: they would be cut when the
+//! process ends.
 
 use std::io;
 use std::time::Duration;
@@ -43,7 +45,8 @@ async fn serve(listener: TcpListener, interrupted: impl Future<Output = ()> + Se
         let cut = shutdown.wait(LIMIT).await;
         println!("cut {cut} sockets");
     };
-    // axum begins its own shutdown when the sockets are closed. It waits for requests, and for sockets on HTTP/2.
+    // axum begins its own shutdown when the sockets are closed. It waits for requests, and for
+    // sockets on HTTP/2.
     axum::serve(listener, app).with_graceful_shutdown(drain).await
 }
 
@@ -69,7 +72,8 @@ async fn handler(ws: WebSocketUpgrade, State(shutdown): State<Shutdown>) -> Resp
                 break;
             }
         }
-        // Messages that were in flight have been answered. Save what has to be saved here: `wait` waits for this handler.
+        // Messages that were in flight have been answered. Save what has to be saved here: `wait`
+        // waits for this handler.
     })
 }
 

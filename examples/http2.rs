@@ -1,4 +1,5 @@
-//! Many WebSockets over one connection of HTTP/2 (RFC 8441): a client, and the server that it talks to.
+//! Many WebSockets over one connection of HTTP/2 (RFC 8441): a client, and the server that it talks
+//! to.
 //!
 //! ```text
 //! cargo run --example http2
@@ -26,7 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `axum::serve` enables what it takes, with axum's feature `http2`. Servers on the internet need more: see `serve/mod.rs`.
+/// `axum::serve` enables what it takes, with axum's feature `http2`. Servers on the internet need
+/// more: see `serve/mod.rs`.
 async fn serve(listener: TcpListener) -> io::Result<()> {
     // Not `get`: the method of a handshake is CONNECT.
     axum::serve(listener, Router::new().route("/{*path}", any(greet))).await
@@ -39,7 +41,8 @@ async fn greet(ws: WebSocketUpgrade, version: Version) -> Response {
 }
 
 async fn greetings(url: &str, count: usize) -> Result<Vec<String>, Box<dyn Error>> {
-    // Over TLS the version is negotiated. Without TLS the client must know that the server speaks HTTP/2.
+    // Over TLS the version is negotiated. Without TLS the client must know that the server speaks
+    // HTTP/2.
     let connection = connect(url).http2_connection().await?;
     let mut greetings = Vec::new();
     for number in 0..count {

@@ -1,4 +1,5 @@
-//! A client that stays connected: it subscribes again in each session, and sends from another task while it receives.
+//! A client that stays connected: it subscribes again in each session, and sends from another task
+//! while it receives.
 //!
 //! ```text
 //! cargo run --example echo_server
@@ -16,7 +17,8 @@ async fn main() -> Result<(), ConnectError> {
     follow(&url, Duration::from_secs(1), |message| println!("{message:?}")).await
 }
 
-/// Receives until an error that another attempt does not change, or a close that says that there is nothing more.
+/// Receives until an error that another attempt does not change, or a close that says that there is
+/// nothing more.
 async fn follow(url: &str, delay: Duration, mut handle: impl FnMut(Message)) -> Result<(), ConnectError> {
     // The delay doubles with each attempt that fails, up to a minute, and half of it is random.
     let mut sessions = Reconnect::new(|| connect(url)).delays(delay..Duration::from_secs(60));

@@ -1,4 +1,5 @@
-//! Messages to one user, from an ordinary HTTP handler: `POST /notify/ada` reaches every tab that ada has open.
+//! Messages to one user, from an ordinary HTTP handler: `POST /notify/ada` reaches every tab that
+//! ada has open.
 //!
 //! ```text
 //! cargo run --example send_to_user

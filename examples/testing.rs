@@ -1,4 +1,5 @@
-//! Tests of a handler without sockets: no port, no real time, and a scripted peer that can break the transport.
+//! Tests of a handler without sockets: no port, no real time, and a scripted peer that can break
+//! the transport.
 //!
 //! ```text
 //! cargo test --example testing

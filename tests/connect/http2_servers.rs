@@ -143,7 +143,8 @@ fn extractor(config: ServerConfig, ends: UnboundedSender<Option<CloseFrame>>) ->
 }
 
 /// Echoes messages. On "close", closes with 4000 and "bye"; on "drop", drops the socket; on "ping"
-/// and "flood", sends a ping or many messages; on "stream", echoes the next message while it arrives.
+/// and "flood", sends a ping or many messages; on "stream", echoes the next message while it
+/// arrives.
 async fn echo(mut socket: WebSocket, ends: UnboundedSender<Option<CloseFrame>>) {
     while let Some(Ok(event)) = socket.next_event().await {
         let Event::Message(message) = event else { continue };

@@ -1,5 +1,6 @@
-//! The configurations that the deployment guide prints, run by the programs that they are for. Only addresses, the public name
-//! and the names of files are replaced. Debian's packages `nginx-light`, `haproxy` and `caddy` are needed:
+//! The configurations that the deployment guide prints, run by the programs that they are for. Only
+//! addresses, the public name and the names of files are replaced. Debian's packages `nginx-light`,
+//! `haproxy` and `caddy` are needed:
 //!
 //! ```text
 //! cargo test -p websocket-tests --test deployment -- --ignored

@@ -43,7 +43,8 @@ fn header(first: u8, len: u64) -> Vec<u8> {
     [&[first, 0xff][..], &len.to_be_bytes(), &[0; 4]].concat()
 }
 
-/// Joins the chunks of each message, so that runs with different cuts can be compared with whole messages.
+/// Joins the chunks of each message, so that runs with different cuts can be compared with whole
+/// messages.
 fn joined(events: Vec<Event>) -> Vec<Event> {
     let (mut all, mut message) = (Vec::new(), Vec::new());
     for event in events {

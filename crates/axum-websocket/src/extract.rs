@@ -154,8 +154,8 @@ impl WebSocketUpgrade {
         Self { shutdown: Some(shutdown.clone()), ..self }
     }
 
-    /// Keeps a guard, such as the permit of a [`ConnectionLimit`](crate::limit::ConnectionLimit), until
-    /// the socket is dropped and its last bytes are written, or until the handshake fails.
+    /// Keeps a guard, such as the permit of a [`ConnectionLimit`](crate::limit::ConnectionLimit),
+    /// until the socket is dropped and its last bytes are written, or until the handshake fails.
     ///
     /// ```
     /// use std::net::{IpAddr, SocketAddr};

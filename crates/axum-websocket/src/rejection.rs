@@ -210,8 +210,8 @@ impl IntoResponse for OriginRejection {
     }
 }
 
-/// The rejection of a [`ConnectionLimit`](crate::limit::ConnectionLimit): 429, with `Retry-After` (RFC
-/// 6585 §4).
+/// The rejection of a [`ConnectionLimit`](crate::limit::ConnectionLimit): 429, with `Retry-After`
+/// (RFC 6585 §4).
 ///
 /// The response has it in its extensions, so that outer layers can count rejections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -6,8 +6,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use websocket_driver::Driver;
 
-/// The result of the callback of [`Accept::on_request`](crate::server::Accept::on_request) that accepts the
-/// handshake, with additional headers and a subprotocol.
+/// The result of the callback of [`Accept::on_request`](crate::server::Accept::on_request) that
+/// accepts the handshake, with additional headers and a subprotocol.
 ///
 /// ```
 /// use http::{HeaderValue, header};

@@ -44,8 +44,8 @@ use crate::upgrade::error::UpgradeRefusal;
 /// ```
 ///
 /// On HTTP/2 and HTTP/3 the request must have the pseudo-header `:protocol` in its extensions, as a
-/// [`ConnectProtocol`](crate::server::ConnectProtocol) or as hyper's `Protocol`. A stack that has another
-/// type for it is adapted by one line, here for the crate `h2`:
+/// [`ConnectProtocol`](crate::server::ConnectProtocol) or as hyper's `Protocol`. A stack that has
+/// another type for it is adapted by one line, here for the crate `h2`:
 ///
 /// ```
 /// # use http::Request;

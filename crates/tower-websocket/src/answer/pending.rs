@@ -36,8 +36,8 @@ impl PendingSocket {
         Self { membership: Some(shutdown.join()), ..self }
     }
 
-    /// Keeps a guard, such as a [`ConnectionPermit`](crate::limit::ConnectionPermit), until the socket is
-    /// dropped and its last bytes are written, or until the handshake fails.
+    /// Keeps a guard, such as a [`ConnectionPermit`](crate::limit::ConnectionPermit), until the
+    /// socket is dropped and its last bytes are written, or until the handshake fails.
     pub fn hold(mut self, guard: impl Send + 'static) -> Self {
         self.held.push(guard);
         self

@@ -46,7 +46,8 @@ pub enum ConnectError {
         error: io::Error,
     },
     /// The URL is `wss:`, and there are no roots to trust: neither
-    /// [`Connect::tls`](crate::client::Connect::tls) nor the feature `tls-native-roots` provides them.
+    /// [`Connect::tls`](crate::client::Connect::tls) nor the feature `tls-native-roots` provides
+    /// them.
     #[error("no TLS roots to trust: set a TlsConfig, or enable tls-native-roots")]
     NoTls,
     /// The URL is `wss:`, and the platform's certificates are missing or unreadable. The next
@@ -70,14 +71,15 @@ pub enum ConnectError {
         /// The host and port.
         host: String,
     },
-    /// The URL names another server than that of the [`Http2Connection`](crate::client::Http2Connection).
+    /// The URL names another server than that of the
+    /// [`Http2Connection`](crate::client::Http2Connection).
     #[error("server of the URL is not that of the HTTP/2 connection: {connected}")]
     OtherServer {
         /// The host and port of the connection.
         connected: String,
     },
-    /// The proxy found by [`Connect::proxy_from_env`](crate::client::Connect::proxy_from_env) cannot be
-    /// used.
+    /// The proxy found by [`Connect::proxy_from_env`](crate::client::Connect::proxy_from_env)
+    /// cannot be used.
     #[error("cannot use the proxy in {variable}: {problem}")]
     ProxyFromEnv {
         /// The name of the environment variable.

@@ -72,7 +72,8 @@ where
     C: IntoFuture<Output = Result<(WebSocket, Response<()>), ConnectError>>,
 {
     /// Creates a client from a function that makes one connection: it returns a
-    /// [`Connect`](crate::client::Connect), or a future that does more, such as fetching a token first.
+    /// [`Connect`](crate::client::Connect), or a future that does more, such as fetching a token
+    /// first.
     pub fn new(connect: F) -> Self {
         Self {
             connect,

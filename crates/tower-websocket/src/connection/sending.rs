@@ -43,8 +43,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Waits until replies can be taken, which the driver keeps while others send a message in fragments: so pings are received
-    /// meanwhile.
+    /// Waits until replies can be taken, which the driver keeps while others send a message in
+    /// fragments: so pings are received meanwhile.
     #[inline]
     pub(crate) fn poll_reply_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.driver.has_unfinished_message() { self.poll_reply_room_held(cx) } else { self.poll_ready(cx) }
@@ -202,7 +202,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             || self.driver.ready_state() != ReadyState::Open
     }
 
-    /// Returns whether a fragment of the unfinished message or a control frame can be taken, or refused at once.
+    /// Returns whether a fragment of the unfinished message or a control frame can be taken, or
+    /// refused at once.
     fn has_output_room(&self) -> bool {
         !self.driver.is_output_full() || self.driver.ready_state() != ReadyState::Open
     }
@@ -307,8 +308,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(())
     }
 
-    /// Takes a piece of a message, or what was kept of it. An extension that fails, and a reply that was kept until then, may
-    /// begin to close the connection.
+    /// Takes a piece of a message, or what was kept of it. An extension that fails, and a reply
+    /// that was kept until then, may begin to close the connection.
     pub(crate) fn send_piece(
         &mut self,
         send: impl FnOnce(&mut Driver) -> Result<(), SendError>,

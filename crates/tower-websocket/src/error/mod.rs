@@ -22,7 +22,8 @@ pub enum Error {
     /// connection is closed.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    /// The connection ended before the end of a message that was [received while it arrived](crate::WebSocket::recv_stream).
+    /// The connection ended before the end of a message that was [received while it
+    /// arrived](crate::WebSocket::recv_stream).
     #[error("connection ended within a message")]
     Interrupted,
     /// No pong was received in time.
@@ -33,8 +34,9 @@ pub enum Error {
     Send(#[from] SendError),
 }
 
-/// For [`IncomingMessage`](crate::IncomingMessage) and [`OutgoingMessage`](crate::OutgoingMessage) as streams of bytes. An
-/// [`Error::Io`] is returned unchanged, and the others are the source of the new error.
+/// For [`IncomingMessage`](crate::IncomingMessage) and [`OutgoingMessage`](crate::OutgoingMessage)
+/// as streams of bytes. An [`Error::Io`] is returned unchanged, and the others are the source of
+/// the new error.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {

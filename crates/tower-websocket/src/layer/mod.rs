@@ -23,8 +23,8 @@ use crate::upgrade::error::UpgradeError;
 /// request is passed to the inner service.
 ///
 /// A handshake that cannot be accepted is refused with the status and text of an
-/// [`UpgradeRefusal`](crate::server::UpgradeRefusal), which is also in the extensions of the response, so
-/// that outer layers can count or log refusals.
+/// [`UpgradeRefusal`](crate::server::UpgradeRefusal), which is also in the extensions of the
+/// response, so that outer layers can count or log refusals.
 ///
 /// It works with any body type, and with any hyper server that serves connections with upgrades:
 /// `axum::serve`, `hyper_util::server::conn::auto::Builder::serve_connection_with_upgrades`, over

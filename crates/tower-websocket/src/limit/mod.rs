@@ -15,9 +15,9 @@ use crate::sync::{Mutex, lock};
 /// Clones share the same limit.
 ///
 /// A connection counts from [`acquire`](Self::acquire) to the drop of the [`ConnectionPermit`]. A
-/// permit that is given to the handshake by `hold` ([`Upgrade::hold`](crate::server::Upgrade::hold),
-/// `WebSocketUpgrade::hold` of `axum-websocket`) is dropped with the socket, and also if the
-/// handshake fails:
+/// permit that is given to the handshake by `hold`
+/// ([`Upgrade::hold`](crate::server::Upgrade::hold), `WebSocketUpgrade::hold` of `axum-websocket`)
+/// is dropped with the socket, and also if the handshake fails:
 ///
 /// ```
 /// use http::{Request, Response};

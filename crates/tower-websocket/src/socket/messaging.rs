@@ -71,13 +71,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         poll_fn(|cx| self.0.poll_recv(cx))
     }
 
-    /// Receives the next message while it arrives, in memory that does not depend on its size, or `None` when the connection has
-    /// ended. It returns when the message has begun.
+    /// Receives the next message while it arrives, in memory that does not depend on its size, or
+    /// `None` when the connection has ended. It returns when the message has begun.
     ///
-    /// The message may have up to `limit` bytes, also after decompression, and any number of fragments; a longer one closes the
-    /// connection with 1009. [`Config::max_message_size`](crate::Config::max_message_size) does not apply, except to compressed
-    /// messages of extensions that cannot decompress in pieces, which permessage-deflate can. In the hixie drafts, whose frames do not
-    /// tell their size, messages are received whole, within both limits.
+    /// The message may have up to `limit` bytes, also after decompression, and any number of
+    /// fragments; a longer one closes the connection with 1009.
+    /// [`Config::max_message_size`](crate::Config::max_message_size) does not apply, except to
+    /// compressed messages of extensions that cannot decompress in pieces, which permessage-deflate
+    /// can. In the hixie drafts, whose frames do not tell their size, messages are received whole,
+    /// within both limits.
     ///
     /// ```
     /// # use tower_websocket::{Error, WebSocket};
@@ -100,8 +102,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: no message is lost, and the next one can be received in either way. Once an [`IncomingMessage`] was returned,
-    /// dropping it discards the rest of the message.
+    /// Cancel safe: no message is lost, and the next one can be received in either way. Once an
+    /// [`IncomingMessage`] was returned, dropping it discards the rest of the message.
     pub async fn recv_stream(&mut self, limit: u64) -> Option<Result<IncomingMessage<'_, T>, Error>> {
         match poll_fn(|cx| self.0.poll_recv_stream(cx, limit)).await? {
             Ok(first) => Some(Ok(IncomingMessage::new(self, first))),
@@ -109,8 +111,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         }
     }
 
-    /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It begins with the first write,
-    /// and must be ended by [`finish`](OutgoingMessage::finish).
+    /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It
+    /// begins with the first write, and must be ended by [`finish`](OutgoingMessage::finish).
     ///
     /// To receive meanwhile, use [`WebSocketSender::send_stream`].
     ///
@@ -420,7 +422,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
 
     /// Keeps a guard until the connection is dropped: the socket and the senders of its split are
     /// dropped then, and its last bytes written. Guards are values that do something on drop, such
-    /// as a [`ConnectionPermit`](crate::limit::ConnectionPermit), a permit of a semaphore or a gauge.
+    /// as a [`ConnectionPermit`](crate::limit::ConnectionPermit), a permit of a semaphore or a
+    /// gauge.
     pub fn hold(&mut self, guard: impl Send + 'static) {
         let mut held = Held::default();
         held.push(guard);

@@ -113,7 +113,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
                 None => {
                     let mut connection = self.connection.lock();
                     connection.driver_mut().take_back(&mut self.batch);
-                    // Only as long as this is polled, so that the next message may be received in another way.
+                    // Only as long as this is polled, so that the next message may be received in
+                    // another way.
                     connection.driver_mut().stream_messages(Some(limit));
                     let next = connection.poll_next(cx, &mut self.batch);
                     connection.driver_mut().stream_messages(None);

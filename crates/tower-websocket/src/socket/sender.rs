@@ -232,11 +232,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         timeout(limit, pong).await.ok().and_then(Result::ok).ok_or(Error::NoPong)
     }
 
-    /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It begins with the first write,
-    /// which waits until no other such message is unfinished, and must be ended by [`finish`](OutgoingMessage::finish).
+    /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It
+    /// begins with the first write, which waits until no other such message is unfinished, and must
+    /// be ended by [`finish`](OutgoingMessage::finish).
     ///
-    /// Other messages wait until it is finished, also those that the same task sends: finish it first. It is a sender like this
-    /// one, which keeps the connection open if this one does.
+    /// Other messages wait until it is finished, also those that the same task sends: finish it
+    /// first. It is a sender like this one, which keeps the connection open if this one does.
     ///
     /// ```
     /// # use tower_websocket::WebSocket;

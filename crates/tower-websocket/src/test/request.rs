@@ -92,8 +92,8 @@ pub struct Upgrading {
 impl Upgrading {
     /// Sends the response, and returns the open connection.
     ///
-    /// If the handler awaits its [`Upgrade`](crate::server::Upgrade) in the same task, run it concurrently
-    /// with `tokio::join!`.
+    /// If the handler awaits its [`Upgrade`](crate::server::Upgrade) in the same task, run it
+    /// concurrently with `tokio::join!`.
     ///
     /// # Panics
     ///

@@ -7,7 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::pipe::Pipe;
 
 /// Returns the two ends of an in-memory transport, for [`accept`](fn@crate::accept),
-/// [`Connect::over`](crate::client::Connect::over), a [`Peer`](super::Peer), or any other use of a stream.
+/// [`Connect::over`](crate::client::Connect::over), a [`Peer`](super::Peer), or any other use of a
+/// stream.
 ///
 /// ```
 /// # use tower_websocket::test;

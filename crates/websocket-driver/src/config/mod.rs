@@ -17,8 +17,8 @@ use crate::config::settings::Settings;
 use crate::config::values::{Limits, Timeouts};
 use crate::error::HandshakeError;
 
-/// Limits, timeouts and negotiation settings of a connection, for one [`Side`] of it. Cheap to clone
-/// (reference-counted).
+/// Limits, timeouts and negotiation settings of a connection, for one [`Side`] of it. Cheap to
+/// clone (reference-counted).
 ///
 /// ```
 /// use websocket_driver::{ClientConfig, Config, ServerConfig};
@@ -76,7 +76,8 @@ pub type ServerConfig = Config<Server>;
 /// The [`Config`] of a client.
 pub type ClientConfig = Config<Client>;
 
-/// The side of a connection that a [`Config`] is for. Implemented by [`Server`] and [`Client`] only.
+/// The side of a connection that a [`Config`] is for. Implemented by [`Server`] and [`Client`]
+/// only.
 pub trait Side: sealed::Side {}
 
 /// The side that accepts connections. A type without values.
@@ -113,15 +114,15 @@ impl Config<Server> {
         Self::preset()
     }
 
-    /// Sets whether clients of the protocols before RFC 6455 are accepted: hybi-7 and -8, hixie-76 and
-    /// hixie-75. Default: `false`, and such clients are answered with 426.
+    /// Sets whether clients of the protocols before RFC 6455 are accepted: hybi-7 and -8, hixie-76
+    /// and hixie-75. Default: `false`, and such clients are answered with 426.
     pub fn allow_drafts(self, allow: bool) -> Self {
         self.with(|settings| settings.allow_drafts = allow)
     }
 
-    /// Sets whether the location in the response to a hixie client, which compares it with its own, begins
-    /// with `wss:` rather than `ws:`. Default: by the scheme of the request, and `ws:` if it has none, as
-    /// on HTTP/1.1. Servers on TLS or behind a TLS proxy must set it.
+    /// Sets whether the location in the response to a hixie client, which compares it with its own,
+    /// begins with `wss:` rather than `ws:`. Default: by the scheme of the request, and `ws:` if it
+    /// has none, as on HTTP/1.1. Servers on TLS or behind a TLS proxy must set it.
     pub fn secure(self, secure: bool) -> Self {
         self.with(|settings| settings.secure = Some(secure))
     }
@@ -141,8 +142,8 @@ impl Config<Server> {
         self.with(|settings| settings.select_protocol = Some(Arc::new(select)))
     }
 
-    /// Sets a callback that declines the extensions a client offers, by the header `User-Agent` of its
-    /// request: for clients whose compression is known to be broken. Default: none is declined.
+    /// Sets a callback that declines the extensions a client offers, by the header `User-Agent` of
+    /// its request: for clients whose compression is known to be broken. Default: none is declined.
     ///
     /// ```
     /// # use websocket_driver::Config;
@@ -169,9 +170,9 @@ impl Config<Client> {
         Self::preset()
     }
 
-    /// Sets the random number generator for the key of the handshake and for the masking keys. It must fill
-    /// the whole slice with bytes that nobody can predict (RFC 6455 §10.3). Default: a ChaCha generator per
-    /// thread, seeded by the operating system.
+    /// Sets the random number generator for the key of the handshake and for the masking keys. It
+    /// must fill the whole slice with bytes that nobody can predict (RFC 6455 §10.3). Default: a
+    /// ChaCha generator per thread, seeded by the operating system.
     pub fn random(self, fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.random = Arc::new(fill))
     }
@@ -179,58 +180,60 @@ impl Config<Client> {
 
 /// Limits.
 impl<S> Config<S> {
-    /// Sets the size of the longest message that is accepted, in bytes. Default: 0x3ffffff (64 MiB less
-    /// one). A longer one closes the connection with 1009, as soon as the frame header that exceeds the
-    /// limit has been received.
+    /// Sets the size of the longest message that is accepted, in bytes. Default: 0x3ffffff (64 MiB
+    /// less one). A longer one closes the connection with 1009, as soon as the frame header that
+    /// exceeds the limit has been received.
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_message_size = bytes)
     }
 
-    /// Sets the size of the longest frame that is accepted, in bytes of payload. Default: 0x3ffffff, like
-    /// [`max_message_size`](Self::max_message_size). A longer one closes the connection with 1009. In the
-    /// hixie drafts the limit also applies to frames that are skipped.
+    /// Sets the size of the longest frame that is accepted, in bytes of payload. Default:
+    /// 0x3ffffff, like [`max_message_size`](Self::max_message_size). A longer one closes the
+    /// connection with 1009. In the hixie drafts the limit also applies to frames that are skipped.
     pub fn max_frame_size(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_frame_size = bytes)
     }
 
-    /// Sets the number of fragments that a message may have. Default: 131,072. More close the connection
-    /// with 1009.
+    /// Sets the number of fragments that a message may have. Default: 131,072. More close the
+    /// connection with 1009.
     ///
-    /// Fragments are joined as they arrive, so many small or empty ones take no more memory than their
-    /// bytes; the limit is for messages that never end.
+    /// Fragments are joined as they arrive, so many small or empty ones take no more memory than
+    /// their bytes; the limit is for messages that never end.
     pub fn max_fragments(self, count: usize) -> Self {
         self.with(|settings| settings.max_fragments = count)
     }
 
-    /// Sets the size of the longest HTTP head that is accepted, in bytes. Default: 16 KiB. A handshake with
-    /// a longer one is answered with 400, and a client fails with
+    /// Sets the size of the longest HTTP head that is accepted, in bytes. Default: 16 KiB. A
+    /// handshake with a longer one is answered with 400, and a client fails with
     /// [`HeadError::TooLarge`](crate::HeadError::TooLarge).
     ///
-    /// The limit also applies to heads that an HTTP stack has read, after it has read them. What such a
-    /// stack reads at most is a setting of the stack: hyper reads up to about 400 KB.
+    /// The limit also applies to heads that an HTTP stack has read, after it has read them. What
+    /// such a stack reads at most is a setting of the stack: hyper reads up to about 400 KB.
     pub fn max_head_size(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_head_size = bytes)
     }
 
-    /// Sets the number of header fields that the head may have. Default: 100. More are answered like a head
-    /// that is too long, with [`HeadError::TooManyHeaders`](crate::HeadError::TooManyHeaders).
+    /// Sets the number of header fields that the head may have. Default: 100. More are answered
+    /// like a head that is too long, with
+    /// [`HeadError::TooManyHeaders`](crate::HeadError::TooManyHeaders).
     pub fn max_headers(self, count: usize) -> Self {
         self.with(|settings| settings.max_headers = count)
     }
 
-    /// Sets the number of frames a second that are accepted, on average and at once. Default: `None`, any
-    /// number. More close the connection with 1008.
+    /// Sets the number of frames a second that are accepted, on average and at once. Default:
+    /// `None`, any number. More close the connection with 1008.
     ///
-    /// The driver has no clock: it must be [told the time](crate::Driver::tick), as the async types do.
+    /// The driver has no clock: it must be [told the time](crate::Driver::tick), as the async types
+    /// do.
     pub fn max_frame_rate(self, limit: Option<u32>) -> Self {
         self.with(|settings| settings.max_frame_rate = limit)
     }
 
-    /// Sets the number of control frames a second that are accepted, on average and at once: pings, pongs
-    /// and closes. Default: `None`, any number. More close the connection with 1008.
+    /// Sets the number of control frames a second that are accepted, on average and at once: pings,
+    /// pongs and closes. Default: `None`, any number. More close the connection with 1008.
     ///
-    /// Without the limit pings cost no more than other frames, since only the latest is answered while the
-    /// peer does not read.
+    /// Without the limit pings cost no more than other frames, since only the latest is answered
+    /// while the peer does not read.
     pub fn max_control_rate(self, limit: Option<u32>) -> Self {
         self.with(|settings| settings.max_control_rate = limit)
     }
@@ -238,9 +241,9 @@ impl<S> Config<S> {
 
 /// Memory.
 impl<S> Config<S> {
-    /// Sets the number of bytes that may wait to be written before further messages are refused with
-    /// [`SendError::OutputFull`](crate::SendError::OutputFull). Default: 256 KiB. One message may exceed
-    /// it, so that long ones can be sent.
+    /// Sets the number of bytes that may wait to be written before further messages are refused
+    /// with [`SendError::OutputFull`](crate::SendError::OutputFull). Default: 256 KiB. One message
+    /// may exceed it, so that long ones can be sent.
     pub fn max_output(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_output = bytes)
     }
@@ -249,14 +252,14 @@ impl<S> Config<S> {
     /// [`Driver::memory`](crate::Driver::memory). Default: 256 MiB, which is never reached with the
     /// defaults of the other limits. More closes the connection with 1009.
     ///
-    /// The limit is checked each time before the connection waits for input. The read buffer, of 128 KiB in
-    /// the async types, counts while it holds the beginning of a frame.
+    /// The limit is checked each time before the connection waits for input. The read buffer, of
+    /// 128 KiB in the async types, counts while it holds the beginning of a frame.
     pub fn max_memory(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_memory = bytes)
     }
 
-    /// Sets the budget for the memory of all connections together. Default: none. Once it is used up, a
-    /// server answers handshakes with 503.
+    /// Sets the budget for the memory of all connections together. Default: none. Once it is used
+    /// up, a server answers handshakes with 503.
     pub fn budget(self, budget: &Budget) -> Self {
         self.with(|settings| settings.budget = Some(budget.clone()))
     }
@@ -264,40 +267,41 @@ impl<S> Config<S> {
 
 /// Timeouts. The driver has no clock; the async types enforce them.
 impl<S> Config<S> {
-    /// Sets how long a handshake may take, from the first wait for its bytes to its end. Default: 10 s;
-    /// [`Duration::MAX`] disables the timeout.
+    /// Sets how long a handshake may take, from the first wait for its bytes to its end. Default:
+    /// 10 s; [`Duration::MAX`] disables the timeout.
     pub fn handshake_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.handshake_timeout = limit)
     }
 
-    /// Sets how long the peer may take to answer a close. Default: 10 s. After that the transport is
-    /// dropped.
+    /// Sets how long the peer may take to answer a close. Default: 10 s. After that the transport
+    /// is dropped.
     pub fn close_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.close_timeout = limit)
     }
 
-    /// Sets the silence after which the peer is pinged. Default: 20 s, which keeps most proxies and address
-    /// translators from forgetting a connection, and finds dead ones; `None` disables pings. The hixie
-    /// drafts have no pings: over TCP, its keepalive uses this interval.
+    /// Sets the silence after which the peer is pinged. Default: 20 s, which keeps most proxies and
+    /// address translators from forgetting a connection, and finds dead ones; `None` disables
+    /// pings. The hixie drafts have no pings: over TCP, its keepalive uses this interval.
     ///
     /// Timers are checked at least eight times within the shortest of this,
-    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout), so they are up to an
-    /// eighth late or early.
+    /// [`pong_timeout`](Self::pong_timeout) and [`idle_timeout`](Self::idle_timeout), so they are
+    /// up to an eighth late or early.
     pub fn ping_interval(self, interval: Option<Duration>) -> Self {
         self.with(|settings| settings.ping_interval = interval)
     }
 
-    /// Sets how long the peer may be silent after a ping before the connection is dropped. Default: 20 s;
-    /// twice that over HTTP/2, where a pong may wait for a window that other sockets hold.
+    /// Sets how long the peer may be silent after a ping before the connection is dropped. Default:
+    /// 20 s; twice that over HTTP/2, where a pong may wait for a window that other sockets hold.
     ///
     /// The async types also drop a connection whose transport has taken nothing of its output for
-    /// [`ping_interval`](Self::ping_interval) and this together, whatever the application waits for. A peer
-    /// that reads slowly is not dropped.
+    /// [`ping_interval`](Self::ping_interval) and this together, whatever the application waits
+    /// for. A peer that reads slowly is not dropped.
     pub fn pong_timeout(self, limit: Duration) -> Self {
         self.with(|settings| settings.pong_timeout = limit)
     }
 
-    /// Sets how long a connection may be without a message in either direction before it is closed with
+    /// Sets how long a connection may be without a message in either direction before it is closed
+    /// with
     /// 1001. Default: `None`, for ever. Pings and pongs are not messages.
     pub fn idle_timeout(self, limit: Option<Duration>) -> Self {
         self.with(|settings| settings.idle_timeout = limit)
@@ -306,9 +310,9 @@ impl<S> Config<S> {
 
 /// Negotiation, text and hooks.
 impl<S> Config<S> {
-    /// Sets the subprotocols that the application speaks, best first (RFC 6455 §1.9). Default: none. A
-    /// client offers them; a server selects the first that the client has offered, or none if there is no
-    /// such. Names are compared byte for byte.
+    /// Sets the subprotocols that the application speaks, best first (RFC 6455 §1.9). Default:
+    /// none. A client offers them; a server selects the first that the client has offered, or none
+    /// if there is no such. Names are compared byte for byte.
     pub fn protocols<I>(self, protocols: I) -> Self
     where
         I: IntoIterator,
@@ -319,7 +323,8 @@ impl<S> Config<S> {
     }
 
     /// Registers an extension after those that are registered, for example
-    /// `permessage_deflate::PermessageDeflate`. Default: none. Clients of the drafts get no extensions.
+    /// `permessage_deflate::PermessageDeflate`. Default: none. Clients of the drafts get no
+    /// extensions.
     ///
     /// # Errors
     ///
@@ -329,13 +334,14 @@ impl<S> Config<S> {
         Ok(self)
     }
 
-    /// Sets whether bytes of a text message that are not UTF-8 are each replaced by U+FFFD, to receive from
-    /// peers that send Windows-1252, say. Default: `false`, and such a message fails the connection with
-    /// [`CloseCode::INVALID_PAYLOAD`](crate::CloseCode::INVALID_PAYLOAD), as RFC 6455 §8.1 requires. The
-    /// reason of a close must be UTF-8 in any case. In the hixie drafts such bytes are always replaced.
+    /// Sets whether bytes of a text message that are not UTF-8 are each replaced by U+FFFD, to
+    /// receive from peers that send Windows-1252, say. Default: `false`, and such a message fails
+    /// the connection with [`CloseCode::INVALID_PAYLOAD`](crate::CloseCode::INVALID_PAYLOAD), as
+    /// RFC 6455 §8.1 requires. The reason of a close must be UTF-8 in any case. In the hixie drafts
+    /// such bytes are always replaced.
     ///
-    /// [`max_message_size`](Self::max_message_size) applies to the text after the replacement, too, which
-    /// is up to three times as long.
+    /// [`max_message_size`](Self::max_message_size) applies to the text after the replacement, too,
+    /// which is up to three times as long.
     pub fn replace_invalid_utf8(self, replace: bool) -> Self {
         self.with(|settings| settings.replace_invalid_utf8 = replace)
     }

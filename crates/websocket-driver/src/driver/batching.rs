@@ -7,8 +7,8 @@ use crate::framing::fast::batch::Batch;
 
 /// # For runtimes: batches and turns
 impl Driver {
-    /// Returns how many more bytes complete the current frame, or 0 if its length is not known yet. The
-    /// length is within the limits, but it is only the peer's claim.
+    /// Returns how many more bytes complete the current frame, or 0 if its length is not known yet.
+    /// The length is within the limits, but it is only the peer's claim.
     #[must_use]
     pub fn missing(&self) -> usize {
         match &self.state {
@@ -18,8 +18,8 @@ impl Driver {
     }
 
     /// Returns whether a complete or invalid frame is buffered, so that
-    /// [`poll_event`](Self::poll_event) will return something without more input. Useful to decide whether
-    /// to postpone a write.
+    /// [`poll_event`](Self::poll_event) will return something without more input. Useful to decide
+    /// whether to postpone a write.
     #[inline]
     pub fn has_frame(&mut self) -> bool {
         match &mut self.state {
@@ -36,9 +36,9 @@ impl Driver {
         }
     }
 
-    /// Moves the input to a batch if it begins with messages on the [fast path](Batch), which can be read
-    /// without the driver; otherwise does nothing. [`take_back`](Self::take_back) must be called before the
-    /// driver is used for anything but sending.
+    /// Moves the input to a batch if it begins with messages on the [fast path](Batch), which can
+    /// be read without the driver; otherwise does nothing. [`take_back`](Self::take_back) must be
+    /// called before the driver is used for anything but sending.
     #[inline]
     pub fn lend(&mut self, batch: &mut Batch) {
         if !self.input.is_empty() {
@@ -75,23 +75,24 @@ impl Driver {
         }
     }
 
-    /// Allows the driver to parse this number of frames from now on. Default: `u32::MAX`, which stands for
-    /// any number.
+    /// Allows the driver to parse this number of frames from now on. Default: `u32::MAX`, which
+    /// stands for any number.
     ///
-    /// Fragments, empty frames, pings and pongs count, and so do the messages that a [`Batch`] returns. When
-    /// the number is used up, [`poll_event`](Self::poll_event) returns `None` and [`lend`](Self::lend) does
-    /// nothing, although whole frames may have been received; events that are due without a further frame
-    /// are still returned. [`has_frame`](Self::has_frame) and [`missing`](Self::missing) are not affected.
+    /// Fragments, empty frames, pings and pongs count, and so do the messages that a [`Batch`]
+    /// returns. When the number is used up, [`poll_event`](Self::poll_event) returns `None` and
+    /// [`lend`](Self::lend) does nothing, although whole frames may have been received; events that
+    /// are due without a further frame are still returned. [`has_frame`](Self::has_frame) and
+    /// [`missing`](Self::missing) are not affected.
     ///
-    /// A runtime bounds its work between two turns with it: one read may hold thousands of frames. Call it
-    /// while nothing is lent.
+    /// A runtime bounds its work between two turns with it: one read may hold thousands of frames.
+    /// Call it while nothing is lent.
     #[inline]
     pub fn grant(&mut self, frames: u32) {
         self.allowance = Allowance::new(frames);
     }
 
-    /// Returns whether the frames that were [granted](Self::grant) are used up, so that there may be further events without
-    /// further input.
+    /// Returns whether the frames that were [granted](Self::grant) are used up, so that there may
+    /// be further events without further input.
     #[inline]
     #[must_use]
     pub fn is_exhausted(&self) -> bool {

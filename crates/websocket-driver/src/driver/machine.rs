@@ -29,23 +29,24 @@ use crate::message::utf8::InvalidUtf8;
 use crate::ready_state::ReadyState;
 
 impl Driver {
-    /// Creates a server's driver for a connection that nothing was read from. It reads the head of the
-    /// request and returns [`Event::Connect`].
+    /// Creates a server's driver for a connection that nothing was read from. It reads the head of
+    /// the request and returns [`Event::Connect`].
     #[must_use]
     pub fn server(config: ServerConfig) -> Self {
         Self::with_state(config.into_settings(), State::ServerHandshake(Box::new(ServerHandshake::reading())))
     }
 
-    /// Creates a client's driver for a connection to a `ws:` or `wss:` URL (RFC 6455). The caller provides
-    /// the transport: TCP, or TLS over it, to the URL's host.
+    /// Creates a client's driver for a connection to a `ws:` or `wss:` URL (RFC 6455). The caller
+    /// provides the transport: TCP, or TLS over it, to the URL's host.
     ///
-    /// Call [`start`](Self::start) next, which writes the request. The user and password of the URL, if
-    /// any, are sent as its `Authorization`; the subprotocols and extensions of the configuration are
-    /// offered in it.
+    /// Call [`start`](Self::start) next, which writes the request. The user and password of the
+    /// URL, if any, are sent as its `Authorization`; the subprotocols and extensions of the
+    /// configuration are offered in it.
     ///
     /// # Errors
     ///
-    /// [`ClientError`] if the URL cannot be one of a WebSocket, or a subprotocol of the configuration is invalid.
+    /// [`ClientError`] if the URL cannot be one of a WebSocket, or a subprotocol of the
+    /// configuration is invalid.
     pub fn client(url: &Uri, config: ClientConfig) -> Result<Self, ClientError> {
         let mut nonce = [0; 16];
         let settings = config.into_settings();
@@ -66,9 +67,10 @@ impl Driver {
         }
     }
 
-    /// Returns the buffer of the bytes that were received and not parsed yet, for transports that can read
-    /// straight into a buffer: append to it, as [`receive`](Self::receive) does, and poll events. An empty
-    /// buffer may be replaced by another one at any time, so that one buffer can serve many connections.
+    /// Returns the buffer of the bytes that were received and not parsed yet, for transports that
+    /// can read straight into a buffer: append to it, as [`receive`](Self::receive) does, and poll
+    /// events. An empty buffer may be replaced by another one at any time, so that one buffer can
+    /// serve many connections.
     ///
     /// If [`Event::Connect`] turns out to be plain HTTP, the buffer holds what follows the head.
     pub fn input(&mut self) -> &mut BytesMut {
@@ -80,15 +82,16 @@ impl Driver {
         self.receive_end(TransportEnd::Ended);
     }
 
-    /// Reports that the transport ended, failed or was dropped by the caller. Input received earlier is
-    /// still processed; if it contains a close frame, that is the [cause](Self::close_cause).
+    /// Reports that the transport ended, failed or was dropped by the caller. Input received
+    /// earlier is still processed; if it contains a close frame, that is the
+    /// [cause](Self::close_cause).
     pub fn receive_end(&mut self, end: TransportEnd) {
         self.end.get_or_insert_default().set_transport(end.into());
     }
 
-    /// Reports that nothing can be written to the transport any more, although there may be more to read.
-    /// The output is dropped, and nothing more is sent. A close frame that is still received is the
-    /// [cause](Self::close_cause); otherwise it is `write_end`.
+    /// Reports that nothing can be written to the transport any more, although there may be more to
+    /// read. The output is dropped, and nothing more is sent. A close frame that is still received
+    /// is the [cause](Self::close_cause); otherwise it is `write_end`.
     pub fn receive_write_end(&mut self, write_end: TransportEnd) {
         let cause = write_end.into();
         let end = self.end.get_or_insert_default();
@@ -102,8 +105,9 @@ impl Driver {
         self.discard_output();
     }
 
-    /// Handles an expired timer. [`Timeout::Idle`] starts a close with 1001; any other ends the connection,
-    /// like [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive) computes when timers expire.
+    /// Handles an expired timer. [`Timeout::Idle`] starts a close with 1001; any other ends the
+    /// connection, like [`receive_end`](Self::receive_end). [`Keepalive`](crate::Keepalive)
+    /// computes when timers expire.
     pub fn expire(&mut self, timeout: Timeout) {
         if timeout == Timeout::Idle {
             let close = CloseFrame { code: CloseCode::GOING_AWAY, reason: "idle timeout expired".into() };
@@ -113,8 +117,8 @@ impl Driver {
         }
     }
 
-    /// Returns the next event, or `None` if more input is needed. When an event is returned, the answer to
-    /// it is in the output: the pong for a ping, the close frame for a close or an error.
+    /// Returns the next event, or `None` if more input is needed. When an event is returned, the
+    /// answer to it is in the output: the pong for a ping, the close frame for a close or an error.
     #[inline(always)]
     pub fn poll_event(&mut self) -> Option<Event> {
         // As before every wait for the peer.
@@ -262,14 +266,15 @@ impl Driver {
         }
     }
 
-    /// Returns whether the connection has ended: the transport can be dropped when the output is written.
+    /// Returns whether the connection has ended: the transport can be dropped when the output is
+    /// written.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }
 
-    /// Returns whether a [closed](Self::is_closed) client should still wait, with a timeout, for the server
-    /// to close the transport first (RFC 6455 §7.1.1).
+    /// Returns whether a [closed](Self::is_closed) client should still wait, with a timeout, for
+    /// the server to close the transport first (RFC 6455 §7.1.1).
     #[must_use]
     pub fn expects_eof(&self) -> bool {
         self.end.as_ref().is_some_and(|end| end.expects_transport())

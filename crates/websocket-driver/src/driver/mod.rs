@@ -36,12 +36,12 @@ use crate::handshake::client_side::ClientHandshake;
 use crate::handshake::server_side::ServerHandshake;
 use crate::version::Version;
 
-/// The protocol state machine of one connection, from the first byte of its handshake to the last of its
-/// close.
+/// The protocol state machine of one connection, from the first byte of its handshake to the last
+/// of its close.
 ///
-/// It has no socket, clock or runtime: bytes go in, events and bytes come out. *After every input or
-/// command, poll events until there are none, then write the output, then drop the transport if the driver
-/// [is closed](Self::is_closed).*
+/// It has no socket, clock or runtime: bytes go in, events and bytes come out. *After every input
+/// or command, poll events until there are none, then write the output, then drop the transport if
+/// the driver [is closed](Self::is_closed).*
 ///
 /// 1. Constructors: [`Handshake::accept`](crate::Handshake::accept) if an HTTP stack has read the request,
 ///    otherwise [`server`](Self::server); [`client`](Self::client) for the other side;
@@ -56,8 +56,8 @@ use crate::version::Version;
 ///    send them.
 /// 4. Outputs: [`poll_event`](Self::poll_event) and [`output`](Self::output).
 ///
-/// Input is parsed only while events are polled, so nothing piles up inside: a caller that stops polling
-/// stops the peer.
+/// Input is parsed only while events are polled, so nothing piles up inside: a caller that stops
+/// polling stops the peer.
 ///
 /// # For runtimes
 ///

@@ -347,8 +347,8 @@ pub enum SendError {
         /// The name of the version, as displayed by [`Version`](crate::Version).
         version: &'static str,
     },
-    /// A message that is sent [in fragments](crate::Driver::start_message) is not finished, and another one cannot be sent before
-    /// it is (RFC 6455 §5.4).
+    /// A message that is sent [in fragments](crate::Driver::start_message) is not finished, and
+    /// another one cannot be sent before it is (RFC 6455 §5.4).
     #[error("another message is unfinished")]
     MessageUnfinished,
     /// No message was [started](crate::Driver::start_message) that the fragment could belong to.

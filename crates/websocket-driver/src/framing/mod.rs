@@ -135,7 +135,8 @@ impl Protocol {
         }
     }
 
-    /// Writes messages in one piece, if that can be done and the last one begins before `limit` bytes.
+    /// Writes messages in one piece, if that can be done and the last one begins before `limit`
+    /// bytes.
     pub(crate) fn send_joined(
         &mut self,
         batch: &PreparedBatch,

@@ -76,8 +76,8 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// If the request is not a valid handshake of any version, including those that a [`ServerConfig`]
-    /// may not allow. The response to send is [`HandshakeError::to_response`].
+    /// If the request is not a valid handshake of any version, including those that a
+    /// [`ServerConfig`] may not allow. The response to send is [`HandshakeError::to_response`].
     /// [`HandshakeError::is_plain_http`] returns whether the request is not a WebSocket handshake
     /// at all.
     pub fn parse<B>(request: &Request<B>) -> Result<Self, HandshakeError> {
@@ -151,8 +151,9 @@ impl Handshake {
         self.protocols.iter().map(|name| &**name)
     }
 
-    /// Selects the subprotocol, instead of [`protocols`](ServerConfig::protocols) and [`select_protocol`](ServerConfig::select_protocol).
-    /// `None`, or a name that the client did not offer, selects none.
+    /// Selects the subprotocol, instead of [`protocols`](ServerConfig::protocols) and
+    /// [`select_protocol`](ServerConfig::select_protocol). `None`, or a name that the client did
+    /// not offer, selects none.
     pub fn set_protocol(&mut self, protocol: Option<&str>) {
         let offered = protocol.and_then(|protocol| self.protocols.iter().find(|name| ***name == *protocol));
         self.choice = Choice::Made(offered.cloned());

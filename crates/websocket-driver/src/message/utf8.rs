@@ -328,7 +328,8 @@ impl Validator {
     }
 }
 
-/// Replaces what is not UTF-8 in a text that arrives in pieces, as [`Utf8Bytes::replacing_invalid`] does for a whole one.
+/// Replaces what is not UTF-8 in a text that arrives in pieces, as [`Utf8Bytes::replacing_invalid`]
+/// does for a whole one.
 #[derive(Debug, Default)]
 pub(crate) struct Replacer {
     /// The beginning of a character whose rest has not arrived.
