@@ -36,13 +36,13 @@
 //!
 //! ```text
 //! {"event":"connect"}                                 the proxy has opened the tunnel
-//! {"event":"open","protocol":null,"status":101}       the subprotocol, or null; the status is 200 on HTTP/2
+//! {"event":"open","protocol":null,"status":101}       the subprotocol or null; status 200 on HTTP/2
 //! {"event":"message","text":"hello"}
 //! {"event":"message","hex":"00ff"}
 //! {"event":"ping","size":4}                           it has been answered
 //! {"event":"pong","text":"hello"}
 //! {"event":"error","message":"unknown opcode 3 (RFC 6455 §5.2)"}
-//! {"event":"close","code":1000,"reason":"bye"}        1005: without a code; 1006: no close frame was received
+//! {"event":"close","code":1000,"reason":"bye"}        1005: without a code; 1006: no close frame
 //! {"event":"eof"}                                     the transport has ended
 //! ```
 //!
