@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,9 +13,8 @@ use crate::sync::{Mutex, lock};
 pub(super) struct ObserverCell(Mutex<State>);
 
 struct State {
-    /// `None` during a call, and after the last call.
+    /// `None` during a call.
     observer: Option<Box<dyn ConnectionObserver>>,
-    is_called: bool,
     pending: Pending,
 }
 
@@ -51,31 +49,25 @@ impl fmt::Debug for ObserverCell {
 
 impl ObserverCell {
     pub(super) fn new(observer: Box<dyn ConnectionObserver>) -> Self {
-        Self(Mutex::new(State { observer: Some(observer), is_called: false, pending: Pending::default() }))
+        Self(Mutex::new(State { observer: Some(observer), pending: Pending::default() }))
     }
 
     /// Passes pending notifications to the observer. If it is being called already, by another
-    /// thread or further up the stack, that caller passes them. An observer that panics is dropped.
+    /// thread or further up the stack, that caller passes them. Panics do not get here: the driver
+    /// contains them.
     pub(super) fn report(&self) {
         loop {
             let mut state = lock(&self.0);
-            if state.is_called || state.pending.is_empty() {
+            if state.pending.is_empty() {
                 return;
             }
-            let pending = mem::take(&mut state.pending);
             let Some(mut observer) = state.observer.take() else {
                 return;
             };
-            state.is_called = true;
+            let pending = mem::take(&mut state.pending);
             drop(state);
-            let called = catch_unwind(AssertUnwindSafe(move || {
-                pending.report_to(&mut *observer);
-                pending.closed.is_none().then_some(observer)
-            }));
-            // Dropped without the lock, since the payload of a panic is application code as well.
-            let observer = called.unwrap_or_default();
-            let mut state = lock(&self.0);
-            (state.is_called, state.observer) = (false, observer);
+            pending.report_to(&mut *observer);
+            lock(&self.0).observer = Some(observer);
         }
     }
 

@@ -158,7 +158,7 @@ impl Config<Server> {
     /// Notifies the observer of a handshake that was refused without a driver.
     pub fn report_refusal(&self, error: &HandshakeError) {
         if let Some(observer) = &self.settings.observer {
-            observer.refused(&error.clone().into());
+            observer::refused(&**observer, &error.clone().into());
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::AddAssign;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::error::ProtocolError;
@@ -39,6 +40,8 @@ use crate::version::Version;
 /// ```
 ///
 /// A tuple of two observers is an observer.
+///
+/// A panic of an observer is caught: the connection goes on, and its observer is dropped.
 ///
 /// Observed connections process short messages on the general path, to count them. Connections
 /// without an observer have no extra cost.
@@ -106,19 +109,66 @@ impl AddAssign for Traffic {
     }
 }
 
-/// Notifies both observers, the first one first.
-impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
-        Box::new((self.0.opened(opened), self.1.opened(opened)))
+/// Calls an observer, and catches its panic.
+fn contain<R>(call: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
+}
+
+/// Reports the refusal of a handshake.
+pub(crate) fn refused(observer: &dyn Observer, error: &ProtocolError) {
+    contain(|| observer.refused(error));
+}
+
+/// The observer of a connection. It is dropped when it panics, and when the connection has ended.
+struct Contained(Option<Box<dyn ConnectionObserver>>);
+
+impl Contained {
+    fn open(observer: &dyn Observer, opened: &ConnectionOpened<'_>) -> Self {
+        Self(contain(|| observer.opened(opened)))
     }
 
-    fn refused(&self, error: &ProtocolError) {
-        self.0.refused(error);
-        self.1.refused(error);
+    fn notify(&mut self, notify: impl FnOnce(&mut dyn ConnectionObserver)) {
+        self.0 = self.0.take().and_then(|mut observer| {
+            contain(move || {
+                notify(&mut *observer);
+                observer
+            })
+        });
     }
 }
 
-impl ConnectionObserver for (Box<dyn ConnectionObserver>, Box<dyn ConnectionObserver>) {
+impl ConnectionObserver for Contained {
+    fn passed(&mut self, traffic: &Traffic) {
+        self.notify(|observer| observer.passed(traffic));
+    }
+
+    fn answered(&mut self, round_trip: Duration) {
+        self.notify(|observer| observer.answered(round_trip));
+    }
+
+    fn closed(&mut self, cause: &CloseCause) {
+        let observer = self.0.take();
+        contain(move || {
+            if let Some(mut observer) = observer {
+                observer.closed(cause);
+            }
+        });
+    }
+}
+
+/// Notifies both observers, the first one first. One that panics does not affect the other.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn opened(&self, opened: &ConnectionOpened<'_>) -> Box<dyn ConnectionObserver> {
+        Box::new((Contained::open(&self.0, opened), Contained::open(&self.1, opened)))
+    }
+
+    fn refused(&self, error: &ProtocolError) {
+        refused(&self.0, error);
+        refused(&self.1, error);
+    }
+}
+
+impl ConnectionObserver for (Contained, Contained) {
     fn passed(&mut self, traffic: &Traffic) {
         self.0.passed(traffic);
         self.1.passed(traffic);
@@ -138,7 +188,7 @@ impl ConnectionObserver for (Box<dyn ConnectionObserver>, Box<dyn ConnectionObse
 /// The observer of one connection, with the traffic that was not reported yet.
 pub(crate) struct Observed {
     path: Box<str>,
-    connection: Option<Box<dyn ConnectionObserver>>,
+    connection: Option<Contained>,
     pub(crate) traffic: Traffic,
     /// The part of all bytes written that was reported.
     written: u64,
@@ -161,12 +211,12 @@ impl Observed {
         protocol: Option<&str>,
     ) {
         let opened = ConnectionOpened { is_client, version, protocol, path: &self.path };
-        self.connection = Some(observer.opened(&opened));
+        self.connection = Some(Contained::open(observer, &opened));
     }
 
     /// Replaces the observer of the open connection.
     pub(crate) fn wrap(&mut self, wrap: impl FnOnce(Box<dyn ConnectionObserver>) -> Box<dyn ConnectionObserver>) {
-        self.connection = self.connection.take().map(wrap);
+        self.connection = self.connection.take().map(|connection| Contained(Some(wrap(Box::new(connection)))));
     }
 
     pub(crate) fn sent(&mut self, messages: u64, bytes: usize) {

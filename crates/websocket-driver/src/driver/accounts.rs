@@ -1,12 +1,11 @@
 //! Accounting of the driver: its memory, the time, and its observer.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
 
 use super::{Driver, State};
-use crate::config::observer::ConnectionObserver;
+use crate::config::observer::{self, ConnectionObserver};
 use crate::error::ProtocolError;
 use crate::error::cause::CloseCause;
 use crate::framing::Protocol;
@@ -144,7 +143,7 @@ impl Driver {
 
     pub(super) fn tell_refused(&self, error: &ProtocolError) {
         if let Some(observer) = self.settings.observer.as_ref().filter(|_| self.is_observed()) {
-            observer.refused(error);
+            observer::refused(&**observer, error);
         }
     }
 }
@@ -153,8 +152,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.is_observed() {
-            // If a panic is unwinding already, another one in the observer would abort the process.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.conclude()));
+            self.conclude();
         }
     }
 }
