@@ -4,7 +4,7 @@
 //! cargo run --release --example echo_client -- ws://127.0.0.1:9001 --count 1000 --deflate
 //! ```
 
-#[path = "../client_options/mod.rs"]
+#[path = "../../crates/wsx/src/client_options/mod.rs"]
 mod client_options;
 #[path = "../error_chain/mod.rs"]
 mod error_chain;

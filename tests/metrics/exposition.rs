@@ -1,6 +1,6 @@
 //! A strict parser for Prometheus' text format 0.0.4, which panics on any violation.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Scraped samples by name and labels as written.
 #[derive(Debug, Default)]
@@ -34,6 +34,11 @@ impl Exposition {
 
     pub(crate) fn value(&self, sample: &str) -> f64 {
         *self.samples.get(sample).unwrap_or_else(|| panic!("no {sample} in {self:#?}"))
+    }
+
+    /// Returns the names of all samples, without labels.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        self.samples.keys().map(|sample| sample.split('{').next().unwrap_or(sample).to_owned()).collect()
     }
 
     /// Returns the values of a family with labels.

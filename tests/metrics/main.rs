@@ -3,6 +3,7 @@
 //! `cargo test --workspace` builds it. With `-p websocket-tests` alone, build it before, and after
 //! each change: `cargo build --example metrics`.
 
+mod dashboard;
 mod exposition;
 mod program;
 
@@ -65,6 +66,7 @@ async fn what_clients_do_is_counted() {
     let closed = scrape_until(&program, are_closed).await;
     assert_eq!(closed.value(r#"websocket_closed_total{cause="remote"}"#), 1.0);
     assert_eq!(closed.values("websocket_closed_total").len(), 2);
+    assert_eq!(dashboard::metrics(), closed.names());
 }
 
 #[tokio::test]

@@ -9,5 +9,6 @@ mod program;
 mod run;
 mod runtimes;
 mod socks5;
+mod socks5_server;
 #[cfg(unix)]
 mod unix_socket;

@@ -1,19 +1,16 @@
-//! A client through a SOCKS5 proxy, the server of `fast-socks5`.
+//! A client through a SOCKS5 proxy.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::routing::any;
-use fast_socks5::server::{DnsResolveHelper, Socks5ServerProtocol, run_tcp_proxy};
-use fast_socks5::{Result as SocksResult, Socks5Command};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::program::run as run_program;
 use crate::run::run;
+use crate::socks5_server::socks5_proxy;
 
 /// Serves axum's own WebSockets.
 async fn echo_server() -> SocketAddr {
@@ -29,39 +26,6 @@ async fn echo_server() -> SocketAddr {
     let router = Router::new().fallback(any(async |ws: WebSocketUpgrade| ws.on_upgrade(echo)));
     tokio::spawn(async move { axum::serve(listener, router).await });
     addr
-}
-
-async fn proxy(stream: TcpStream, password: Option<&str>) -> SocksResult<()> {
-    let authenticated = match password {
-        None => Socks5ServerProtocol::accept_no_auth(stream).await?,
-        Some(password) => {
-            let check = |user: String, given: String| user == "ann" && given == password;
-            Socks5ServerProtocol::accept_password_auth(stream, check).await?.0
-        }
-    };
-    let (protocol, command, target) = authenticated.read_command().await?.resolve_dns().await?;
-    assert_eq!(command, Socks5Command::TCPConnect);
-    run_tcp_proxy(protocol, &target, Duration::from_secs(10), true).await?;
-    Ok(())
-}
-
-/// Starts a proxy. Returns its URI, and the number of connections that were tunneled.
-async fn socks5_proxy(password: Option<&'static str>) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("socks5://{}", listener.local_addr().unwrap());
-    let tunnels = Arc::new(AtomicUsize::new(0));
-    let counted = tunnels.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let counted = counted.clone();
-            tokio::spawn(async move {
-                if proxy(stream, password).await.is_ok() {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    (uri, tunnels)
 }
 
 #[test]

@@ -29,6 +29,11 @@ fn what_cannot_be_is_refused_before_anything_happens() {
             &["--ca", "file", "--insecure"],
             &["--cert", "file"],
             &["--key", "file"],
+            &["--socks5", "localhost", "--proxy", "http://localhost"],
+            #[cfg(unix)]
+            &["--unix", "file", "--socks5", "localhost"],
+            #[cfg(unix)]
+            &["--unix", "file", "--proxy", "http://localhost"],
             &["--unknown"],
             &["another"],
             &["--send"],
@@ -58,6 +63,9 @@ fn the_help_names_all_of_them() {
             "--deflate",
             "--protocols <A,B>",
             "--proxy <URL>",
+            "--socks5 <[USER:PASSWORD@]HOST:PORT>",
+            #[cfg(unix)]
+            "--unix <PATH>",
             "--header <K: V>",
             "--ca <FILE>",
             "--cert <FILE>",

@@ -21,15 +21,16 @@ use crate::peer::listen;
 use crate::program::Wsx;
 use crate::run::run;
 
-const HELLO: &str = r#"{"event":"message","text":"hello"}"#;
+pub(crate) const HELLO: &str = r#"{"event":"message","text":"hello"}"#;
 
-async fn echo(mut socket: WebSocket<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>) {
+pub(crate) async fn echo(mut socket: WebSocket<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>) {
     while let Some(Ok(message)) = socket.recv().await {
         socket.send(message).await.expect("a client that stays");
     }
 }
 
-async fn axum() -> String {
+/// Starts an echo server, and returns its URL.
+pub(crate) async fn axum() -> String {
     let router = Router::new().fallback(any(async |ws: WebSocketUpgrade| ws.protocols(["chat"]).on_upgrade(echo)));
     let (listener, url) = listen().await;
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -108,7 +109,7 @@ fn messages_are_compressed_where_that_is_asked_for() {
 
 /// Starts an echo server with TLS and a certificate for `localhost`. Returns its URL and the
 /// certificate in a PEM file.
-async fn secure(name: &str) -> (String, PathBuf) {
+pub(crate) async fn secure(name: &str) -> (String, PathBuf) {
     secure_for(name, None).await
 }
 

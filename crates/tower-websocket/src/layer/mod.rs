@@ -55,10 +55,15 @@ use crate::upgrade::error::UpgradeError;
 ///
 /// ```
 /// use std::convert::Infallible;
+/// use std::time::Duration;
 ///
 /// use bytes::Bytes;
 /// use http::{Request, Response};
 /// use http_body_util::Full;
+/// use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+/// use hyper_util::server::conn::auto;
+/// use hyper_util::service::TowerToHyperService;
+/// use tokio::net::TcpListener;
 /// use tower::{ServiceBuilder, service_fn};
 /// use tower_websocket::{WebSocket, WebSocketLayer};
 ///
@@ -71,12 +76,27 @@ use crate::upgrade::error::UpgradeError;
 ///     }
 /// }
 ///
-/// let service = ServiceBuilder::new().layer(WebSocketLayer::new(echo)).service(service_fn(
-///     |_: Request<hyper::body::Incoming>| async {
-///         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("Try a WebSocket.\n"))))
-///     },
-/// ));
-/// # let _ = service;
+/// async fn serve(listener: TcpListener) -> std::io::Result<()> {
+///     let service = ServiceBuilder::new().layer(WebSocketLayer::new(echo)).service(service_fn(
+///         |_: Request<hyper::body::Incoming>| async {
+///             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("Try a WebSocket.\n"))))
+///         },
+///     ));
+///     let service = TowerToHyperService::new(service);
+///     let mut server = auto::Builder::new(TokioExecutor::new());
+///     server.http1().timer(TokioTimer::new()).half_close(true);
+///     server
+///         .http2()
+///         .timer(TokioTimer::new())
+///         .keep_alive_interval(Duration::from_secs(20))
+///         .enable_connect_protocol()
+///         .initial_connection_window_size((1 << 31) - 1);
+///     loop {
+///         let (stream, _) = listener.accept().await?;
+///         let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service.clone());
+///         tokio::spawn(connection.into_owned());
+///     }
+/// }
 /// ```
 #[derive(Clone)]
 #[must_use]

@@ -11,7 +11,6 @@ use crossterm::terminal::{self, Clear, ClearType};
 use crossterm::{cursor, execute, queue};
 use futures_core::Stream;
 
-use crate::console::Input;
 use crate::editor::{Done, Editor};
 use crate::history::History;
 use crate::layout::Layout;
@@ -53,14 +52,13 @@ impl Prompt {
         Ok(prompt)
     }
 
-    /// Returns a line that was typed, or an interrupt. The line that is being typed is drawn while
-    /// this or [`interrupted`](Self::interrupted) is awaited.
-    pub(crate) async fn next(&mut self) -> io::Result<Input> {
-        let line = match self.typed.pop_front() {
-            Some(line) => Some(line),
-            None => self.read().await?,
-        };
-        Ok(line.map_or(Input::Leave, |line| Input::Line(line.into_bytes())))
+    /// Returns a line that was typed, or `None` for an interrupt. The line that is being typed is
+    /// drawn while this or [`interrupted`](Self::interrupted) is awaited.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<String>> {
+        match self.typed.pop_front() {
+            Some(line) => Ok(Some(line)),
+            None => self.read().await,
+        }
     }
 
     /// Waits for an interrupt. Lines that are typed meanwhile are queued.

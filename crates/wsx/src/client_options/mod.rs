@@ -1,10 +1,11 @@
-//! The options shared by the client examples.
+//! The options shared with the example `echo_client`.
 
+mod route;
 mod tls;
 
-use std::error::Error;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use permessage_deflate::PermessageDeflate;
 use tower_websocket::client::Connect;
@@ -23,8 +24,15 @@ pub(crate) struct ClientOptions {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     protocols: Vec<String>,
     /// HTTP proxy to use, with user and password if required.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", group = "route")]
     proxy: Option<String>,
+    /// SOCKS5 proxy to use, which resolves the server's name.
+    #[arg(long, value_name = "[USER:PASSWORD@]HOST:PORT", group = "route")]
+    socks5: Option<String>,
+    /// Unix socket of the server. The host of the URL is only used in the request and for TLS.
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH", group = "route")]
+    unix: Option<PathBuf>,
     /// Header to add to the request.
     #[arg(long = "header", value_name = "K: V")]
     headers: Vec<String>,
@@ -63,18 +71,25 @@ impl ClientOptions {
     /// Returns the connection to establish.
     ///
     /// Errors about an option do not contain its value, which may include a password.
-    pub(crate) fn connect(&self) -> Result<Connect, Box<dyn Error>> {
+    pub(crate) fn connect(&self) -> anyhow::Result<Connect> {
         let mut config = Config::client();
         if self.deflate {
             config = config.extension(PermessageDeflate::new())?;
         }
-        let url = self.url.as_deref().ok_or("there is no URL")?;
+        let url = self.url.as_deref().context("there is no URL")?;
         let mut request = connect(url).config(config).protocols(&self.protocols);
         if let Some(proxy) = &self.proxy {
-            request = request.proxy(proxy.parse()?);
+            request = request.proxy(proxy.parse().context("invalid URL of the proxy")?);
+        }
+        if let Some(proxy) = &self.socks5 {
+            request = request.connector(route::socks5(proxy)?);
+        }
+        #[cfg(unix)]
+        if let Some(path) = &self.unix {
+            request = request.connector(route::unix(path.clone()));
         }
         for header in &self.headers {
-            let (name, value) = header.split_once(':').ok_or("invalid header, expected `Name: value`")?;
+            let (name, value) = header.split_once(':').context("invalid header, expected `Name: value`")?;
             request = request.header(name.trim(), value.trim());
         }
         if self.ca.is_some() || self.insecure || self.cert.is_some() {

@@ -11,7 +11,6 @@ use tower_websocket::{CloseFrame, Error, Event, Message, SendError, WebSocket};
 
 use crate::command::{Command, HELP};
 use crate::console::{Console, Input};
-use crate::error_chain::ErrorChain;
 use crate::options::Options;
 use crate::record::Record;
 use crate::screen::Screen;
@@ -124,14 +123,14 @@ impl Session {
     fn heard(&mut self, event: Option<Result<Event, Error>>) -> io::Result<()> {
         self.last = Instant::now();
         match event {
-            Some(Ok(Event::Error(error))) => self.error(&ErrorChain(&error).to_string())?,
+            Some(Ok(Event::Error(error))) => self.error(&chain(error))?,
             Some(Ok(event)) => {
                 self.has_told_close |= matches!(event, Event::Close(_));
                 if let Some(record) = Record::of(&event) {
                     self.tell(&record)?;
                 }
             }
-            Some(Err(error)) => self.error(&ErrorChain(&error).to_string())?,
+            Some(Err(error)) => self.error(&chain(error))?,
             None => {
                 self.is_over = true;
                 self.console.release()?;
@@ -223,7 +222,7 @@ impl Session {
             Ok(()) => return Ok(true),
             // The peer closed first, which the events report.
             Err(Error::Send(SendError::Closed)) => self.ahead = boxed(iter::empty()),
-            Err(error) => self.error(&ErrorChain(&error).to_string())?,
+            Err(error) => self.error(&chain(error))?,
         }
         Ok(false)
     }
@@ -237,7 +236,7 @@ impl Session {
         self.console.release()?;
         match self.socket.start_close(close.code, &close.reason) {
             Ok(()) => Ok(()),
-            Err(error) => self.error(&ErrorChain(&error).to_string()),
+            Err(error) => self.error(&chain(error)),
         }
     }
 
@@ -257,6 +256,11 @@ impl Session {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns an error and its sources, separated by colons.
+fn chain(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
 }
 
 fn boxed(messages: impl Iterator<Item = Message> + 'static) -> Ahead {

@@ -63,7 +63,9 @@ impl Console {
         let next = async {
             match source {
                 Source::None => pending().await,
-                Source::Prompt(prompt) => prompt.next().await,
+                Source::Prompt(prompt) => {
+                    Ok(prompt.next().await?.map_or(Input::Leave, |line| Input::Line(line.into_bytes())))
+                }
                 Source::Lines(lines) => Ok(match lines.next().await.transpose()? {
                     Some(line) => Input::Line(line),
                     None => Input::End,

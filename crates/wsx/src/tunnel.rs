@@ -1,6 +1,5 @@
 //! Tunnels TCP through WebSockets, one for each connection.
 
-use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -9,13 +8,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_websocket::client::Connect;
 use tower_websocket::{ByteStream, CloseCode, Config, OriginGuard, WebSocket, accept};
 
-use crate::error_chain::ErrorChain;
 use crate::options::Options;
 
 /// Serves one end of a tunnel until the program is stopped.
 pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
     // Reports invalid options now, not with the first connection.
-    let connect = || options.client.connect().map_err(|error| io::Error::other(error.to_string()));
+    let connect = || options.client.connect().map_err(io::Error::other);
     if options.tunnel.is_none() {
         let _ = connect()?;
     }
@@ -26,7 +24,7 @@ pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                eprintln!("wsx: {}", ErrorChain(&error));
+                eprintln!("wsx: {:#}", anyhow::Error::from(error));
                 // File descriptors may have run out temporarily.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -39,15 +37,15 @@ pub(crate) async fn run(address: &str, options: &Options) -> io::Result<()> {
     }
 }
 
-fn spawn(tunnel: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send + 'static) {
+fn spawn(tunnel: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
     tokio::spawn(async {
         if let Err(error) = tunnel.await {
-            eprintln!("wsx: {}", ErrorChain(&*error));
+            eprintln!("wsx: {error:#}");
         }
     });
 }
 
-async fn from_websocket(stream: TcpStream, target: String) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn from_websocket(stream: TcpStream, target: String) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let mut socket = accept(stream, Config::server()).check_origin(&OriginGuard::new()).await?;
     match TcpStream::connect(target).await {
@@ -59,12 +57,12 @@ async fn from_websocket(stream: TcpStream, target: String) -> Result<(), Box<dyn
     }
 }
 
-async fn into_websocket(stream: TcpStream, connect: Connect) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn into_websocket(stream: TcpStream, connect: Connect) -> anyhow::Result<()> {
     let (socket, _) = connect.await?;
     copy(socket, stream).await
 }
 
-async fn copy<T>(socket: WebSocket<T>, mut tcp: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>>
+async fn copy<T>(socket: WebSocket<T>, mut tcp: TcpStream) -> anyhow::Result<()>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -1,23 +1,19 @@
 //! The certificates to trust and to present.
 
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, anyhow, ensure};
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tower_websocket::client::TlsConfig;
 
 /// Returns a configuration that trusts the certificates of a PEM file, any certificate, or those of
 /// the platform. The identity of the client is the files of its certificates and key.
-pub(super) fn config(
-    ca: Option<&Path>,
-    insecure: bool,
-    identity: Option<(&Path, &Path)>,
-) -> Result<TlsConfig, Box<dyn Error>> {
+pub(super) fn config(ca: Option<&Path>, insecure: bool, identity: Option<(&Path, &Path)>) -> anyhow::Result<TlsConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let builder = if insecure {
@@ -27,15 +23,16 @@ pub(super) fn config(
     };
     let config = match identity {
         Some((certificates, key)) => {
-            let key = PrivateKeyDer::from_pem_file(key)?;
-            builder.with_client_auth_cert(certificates_of(certificates)?, key)?
+            let chain = certificates_of(certificates)?;
+            let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("no key in {}", key.display()))?;
+            builder.with_client_auth_cert(chain, key).context("cannot use the client certificate")?
         }
         None => builder.with_no_client_auth(),
     };
     Ok(TlsConfig::from_rustls(config))
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, Box<dyn Error>> {
+fn roots(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(file) => {
@@ -48,15 +45,18 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, Box<dyn Error>> {
             roots.add_parsable_certificates(loaded.certs);
             if roots.is_empty() {
                 let reason = loaded.errors.into_iter().next();
-                return Err(reason.map_or_else(|| "the platform has no certificates".into(), Into::into));
+                return Err(reason.map_or_else(|| anyhow!("the platform has no certificates"), Into::into));
             }
         }
     }
     Ok(roots)
 }
 
-fn certificates_of(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-    CertificateDer::pem_file_iter(file)?.collect()
+fn certificates_of(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = certificates.with_context(|| format!("cannot read {}", file.display()))?;
+    ensure!(!certificates.is_empty(), "no certificate in {}", file.display());
+    Ok(certificates)
 }
 
 /// Accepts any certificate, for tests on one machine.
