@@ -13,6 +13,7 @@ use super::future::ResponseFuture;
 use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
 use crate::upgrade::error::{UpgradeError, UpgradeRefusal};
+use crate::upgrade::task::UpgradeTask;
 use crate::upgrade::{Upgrade, UpgradeRequest};
 
 pub(super) type FailedUpgrade = dyn Fn(UpgradeError) + Send + Sync;
@@ -80,21 +81,18 @@ impl<S, H> WebSocketService<S, H> {
         if let Some(OriginalUri(uri)) = parts.extensions.get::<OriginalUri>() {
             parts.uri = uri.clone();
         }
-        tokio::spawn(async move {
-            let upgraded = if upgrade.needs_body() { upgrade.with_body(body).await } else { upgrade.await };
+        tokio::spawn(UpgradeTask::new(async move {
+            let upgraded = if upgrade.needs_body() { upgrade.with_body(body).await } else { upgrade.open().await };
             match upgraded {
-                // A separate task, so that the state of the handshake is freed while the socket is
-                // open.
-                Ok(socket) => {
-                    tokio::spawn(handler(socket, Request::from_parts(parts, ())));
-                }
+                Ok(socket) => Some(handler(socket, Request::from_parts(parts, ()))),
                 Err(error) => {
                     if let Some(on_failed_upgrade) = on_failed_upgrade {
                         on_failed_upgrade(error);
                     }
+                    None
                 }
             }
-        });
+        }));
     }
 }
 

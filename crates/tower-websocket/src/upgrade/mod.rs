@@ -1,5 +1,6 @@
 pub(crate) mod error;
 mod header_case;
+pub(crate) mod task;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -20,6 +21,7 @@ use crate::shutdown::Shutdown;
 use crate::socket::WebSocket;
 use crate::transport::upgraded::Upgraded;
 use crate::upgrade::error::{UpgradeError, UpgradeRefusal};
+use crate::upgrade::task::UpgradeTask;
 
 /// The number of bytes after the head of a hixie-76 request (draft-hixie-76 §5.2).
 const HIXIE_BODY: usize = 8;
@@ -179,6 +181,39 @@ impl Upgrade {
         Self { pending: self.pending.hold(guard), ..self }
     }
 
+    /// Spawns one task that completes the upgrade, and then runs the handler with the socket, or
+    /// `on_failed` with the error. The memory of the upgrade is freed before the handler runs.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower_websocket::{Config, WebSocket, upgrade};
+    ///
+    /// async fn greet(mut socket: WebSocket) {
+    ///     let _ = socket.send("hello").await;
+    /// }
+    ///
+    /// fn handle<B>(mut request: Request<B>) -> Response<String> {
+    ///     match upgrade(&mut request, &Config::server()) {
+    ///         Ok((response, upgrade)) => {
+    ///             upgrade.spawn(greet, |error| eprintln!("no WebSocket: {error}"));
+    ///             response.map(|()| String::new())
+    ///         }
+    ///         Err(refusal) => refusal.to_response(),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn spawn<H, F>(self, handler: H, on_failed: impl FnOnce(UpgradeError) + Send + 'static)
+    where
+        H: FnOnce(WebSocket) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        tokio::spawn(UpgradeTask::new(async move { self.open().await.map_err(on_failed).ok().map(handler) }));
+    }
+
     /// Returns the negotiated protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -210,6 +245,13 @@ impl Upgrade {
         tokio::time::timeout(limit, complete).await.map_err(|_| UpgradeError::TimedOut)?
     }
 
+    /// Completes the upgrade if no body has to be read.
+    pub(crate) async fn open(self) -> Result<WebSocket, UpgradeError> {
+        let limit = self.pending.timeout();
+        let completed = tokio::time::timeout(limit, self.complete(Bytes::new())).await;
+        completed.map_err(|_| UpgradeError::TimedOut)?
+    }
+
     async fn complete(self, body: Bytes) -> Result<WebSocket, UpgradeError> {
         let (io, read) = Upgraded::new(self.on_upgrade.await?);
         self.pending.complete(io, [body, read.freeze()]).await
@@ -221,11 +263,7 @@ impl IntoFuture for Upgrade {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let limit = self.pending.timeout();
-        Box::pin(async move {
-            let completed = tokio::time::timeout(limit, self.complete(Bytes::new())).await;
-            completed.map_err(|_| UpgradeError::TimedOut)?
-        })
+        Box::pin(self.open())
     }
 }
 
