@@ -12,8 +12,8 @@ use tower_websocket::{Config, OriginGuard, ServerConfig, Shutdown, WebSocket};
 
 use crate::rejection::{OriginRejection, WebSocketUpgradeRejection};
 
-/// The headers that an [`OriginGuard`] checks.
-const ORIGIN_HEADERS: [HeaderName; 3] = [header::HOST, header::ORIGIN, HeaderName::from_static("sec-websocket-origin")];
+/// The headers for the origin of the page, of RFC 6455 and of the hybi drafts.
+const ORIGIN_HEADERS: [HeaderName; 2] = [header::ORIGIN, HeaderName::from_static("sec-websocket-origin")];
 
 /// Extractor of a WebSocket handshake. [`ws::WebSocketUpgrade`](crate::ws::WebSocketUpgrade) is the
 /// same with the interface of axum's.
@@ -54,7 +54,10 @@ pub struct WebSocketUpgrade {
     requested_protocols: Vec<HeaderValue>,
     has_selected_protocol: bool,
     http_version: Version,
-    origin_headers: Vec<(HeaderName, HeaderValue)>,
+    /// The `Host`, of which there is at most one in a valid handshake.
+    host: Option<HeaderValue>,
+    /// The headers of the origin, which only browsers send.
+    origins: Vec<(HeaderName, HeaderValue)>,
     on_failed_upgrade: Option<Box<OnFailedUpgrade>>,
     shutdown: Option<Shutdown>,
     held: Vec<Box<dyn Send>>,
@@ -136,7 +139,8 @@ impl WebSocketUpgrade {
         let mut request = Request::new(());
         *request.uri_mut() = self.request.handshake().uri().clone();
         *request.version_mut() = self.http_version;
-        request.headers_mut().extend(self.origin_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        request.headers_mut().extend(self.host.clone().map(|host| (header::HOST, host)));
+        request.headers_mut().extend(self.origins.iter().map(|(name, value)| (name.clone(), value.clone())));
         guard.check(&request)?;
         Ok(self)
     }
@@ -208,17 +212,9 @@ impl WebSocketUpgrade {
             upgrade = upgrade.hold(guard);
         }
         let on_failed_upgrade = self.on_failed_upgrade;
-        tokio::spawn(async move {
-            match upgrade.await {
-                // A new task, so that the state of the handshake is freed while the socket is open.
-                Ok(socket) => {
-                    tokio::spawn(callback(socket));
-                }
-                Err(error) => {
-                    if let Some(on_failed_upgrade) = on_failed_upgrade {
-                        on_failed_upgrade(error);
-                    }
-                }
+        upgrade.spawn(callback, |error| {
+            if let Some(on_failed_upgrade) = on_failed_upgrade {
+                on_failed_upgrade(error);
             }
         });
         response.map(|()| Body::empty())
@@ -235,17 +231,19 @@ impl WebSocketUpgrade {
             request.handshake_mut().set_uri(uri.clone());
         }
         let requested = request.handshake().protocols().filter_map(|name| HeaderValue::from_str(name).ok()).collect();
-        let origin_headers = ORIGIN_HEADERS
-            .iter()
-            .flat_map(|name| parts.headers.get_all(name).iter().map(|value| (name.clone(), value.clone())))
-            .collect();
+        let mut origins = Vec::new();
+        for name in ORIGIN_HEADERS {
+            let values = parts.headers.get_all(&name).iter();
+            origins.extend(values.map(|value| (name.clone(), value.clone())));
+        }
         Ok(Self {
             request,
             config,
             requested_protocols: requested,
             has_selected_protocol: false,
             http_version: parts.version,
-            origin_headers,
+            host: parts.headers.get(header::HOST).cloned(),
+            origins,
             on_failed_upgrade: None,
             shutdown: None,
             held: Vec::new(),
