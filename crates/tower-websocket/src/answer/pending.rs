@@ -93,8 +93,11 @@ impl PendingSocket {
         B: Into<Bytes>,
     {
         let mut driver = self.driver;
-        for bytes in read {
-            driver.receive(bytes.into());
+        for bytes in read.map(Into::into) {
+            // An empty buffer of the HTTP stack would only be kept alive.
+            if !bytes.is_empty() {
+                driver.receive(bytes);
+            }
         }
         let mut connection = Connection::new(io, driver);
         if self.is_multiplexed {

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use websocket_driver::{CloseCode, TransportEnd};
 
-use super::Connection;
 use super::observer::{ObserverCell, Relay};
+use super::{Connection, buffers};
 use crate::background::flusher::Drive;
 use crate::background::ticker::Tick;
 use crate::background::{self, Worker};
@@ -58,6 +58,8 @@ struct After<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Owner<T, true> {
     /// Takes over a connection that has opened, and starts its timers.
     pub(crate) fn open(mut connection: Connection<T>) -> Self {
+        // The next handshakes read into it, while the application may not receive for long.
+        buffers::release_idle(connection.driver.input());
         let mut observer = None;
         connection.driver.wrap_observer(|wrapped| {
             let cell = observer.insert(Arc::new(ObserverCell::new(wrapped)));

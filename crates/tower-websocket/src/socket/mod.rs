@@ -86,3 +86,19 @@ impl<T> fmt::Debug for WebSocket<T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use websocket_driver::Config;
+
+    use crate::accept::accept;
+    use crate::test;
+
+    #[tokio::test]
+    async fn accepted_socket_holds_no_buffer_before_it_receives() {
+        let (io, other) = test::transport();
+        let mut peer = test::Peer::new(other);
+        let (socket, _) = tokio::join!(accept(io, Config::server()), peer.open("/"));
+        assert_eq!(socket.unwrap().0.connection.lock().driver_mut().input().capacity(), 0);
+    }
+}
