@@ -1,7 +1,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use httparse::ParserConfig;
 use memchr::memchr_iter;
@@ -202,9 +202,7 @@ fn headers(head: &Bytes, fields: &[httparse::Header<'_>], max_headers: usize) ->
 
 /// Returns whether the values of a field are credentials, which must not appear in logs.
 fn is_sensitive(name: &HeaderName) -> bool {
-    const SENSITIVE: [HeaderName; 4] =
-        [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::SET_COOKIE];
-    SENSITIVE.contains(name)
+    matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization" | "set-cookie")
 }
 
 fn malformed<E>(_: E) -> HeadError {
@@ -243,17 +241,15 @@ fn write_fields(output: &mut Output, headers: &HeaderMap) {
 /// Writes a field name in its usual capitalization. Clients of hixie-75 compare `Upgrade` and
 /// `Connection` byte for byte.
 fn write_name(output: &mut Output, name: &HeaderName) {
-    for (i, word) in name.as_str().split('-').enumerate() {
-        if i > 0 {
-            output.put_slice(b"-");
-        }
-        match (word, word.as_bytes()) {
-            ("websocket", _) => output.put_slice(b"WebSocket"),
-            (_, [first, rest @ ..]) => {
+    for word in name.as_str().as_bytes().split_inclusive(|&byte| byte == b'-') {
+        match word {
+            b"websocket" => output.put_slice(b"WebSocket"),
+            b"websocket-" => output.put_slice(b"WebSocket-"),
+            [first, rest @ ..] => {
                 output.put_slice(&[first.to_ascii_uppercase()]);
                 output.put_slice(rest);
             }
-            (_, []) => {}
+            [] => {}
         }
     }
 }
