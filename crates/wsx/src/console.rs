@@ -64,7 +64,8 @@ impl Console {
             match source {
                 Source::None => pending().await,
                 Source::Prompt(prompt) => {
-                    Ok(prompt.next().await?.map_or(Input::Leave, |line| Input::Line(line.into_bytes())))
+                    let line = prompt.next().await;
+                    line.map(|line| line.map_or(Input::Leave, |line| Input::Line(line.into_bytes())))
                 }
                 Source::Lines(lines) => Ok(match lines.next().await.transpose()? {
                     Some(line) => Input::Line(line),
