@@ -5,6 +5,7 @@
 
 pub mod blocking;
 pub mod chain;
+pub mod instructions;
 pub mod wire;
 
 use http::{Request, Response};

@@ -1,7 +1,7 @@
-//! The measured paths. Each is a closure that restores its state, so that a thousand turns cost a
-//! thousand times as much as one.
+//! The hot paths of the driver and the extensions. See README.md.
 
 use std::hint::black_box;
+use std::process::ExitCode;
 
 use bytes::{Buf, Bytes};
 use http::Uri;
@@ -9,41 +9,31 @@ use permessage_deflate::PermessageDeflate;
 use websocket_driver::{Batch, Config, Driver, Event, ReplyBuffer, Version};
 use websocket_driver_extensions::{BoundedBuffer, Extension, Message, Params, Session, parse_header};
 use websocket_tests::accept;
+use websocket_tests::instructions::{self, HotPath, Turn};
 use websocket_tests::wire::{Frame, Handshake, frames, hixie_text};
 
-pub(crate) struct HotPath {
-    pub(crate) name: &'static str,
-    /// The number of operations per turn, mostly messages.
-    pub(crate) operations: usize,
-    /// The number of turns for a stable result.
-    pub(crate) turns: usize,
-    pub(crate) prepare: fn() -> Turn,
-}
-
-type Turn = Box<dyn FnMut()>;
-
-const fn path(name: &'static str, operations: usize, turns: usize, prepare: fn() -> Turn) -> HotPath {
-    HotPath { name, operations, turns, prepare }
-}
-
-pub(crate) const ALL: &[HotPath] = &[
-    path("echo-text-32", 64, 100, || echo(Version::Hybi13, Frame::text([b'x'; 32]).bytes().repeat(64))),
-    path("echo-binary-1k", 16, 200, || echo(Version::Hybi13, Frame::binary([7; 1024]).bytes().repeat(16))),
-    path("echo-mixed-16k", 4, 100, || echo(Version::Hybi13, Frame::text(mixed(16 * 1024)).bytes().repeat(4))),
-    path("echo-fragments-64k", 1, 50, || echo(Version::Hybi13, fragments(64 * 1024, 16))),
-    path("echo-fragments-20", 16, 100, || echo(Version::Hybi13, text_fragments(20, 4).repeat(16))),
-    path("echo-hixie-32", 64, 100, || echo(Version::Hixie75, hixie_text([b'x'; 32]).repeat(64))),
-    path("batch-text-32", 64, 100, || batch(Frame::text([b'x'; 32]).bytes().repeat(64))),
-    path("borrowed-text-32", 64, 100, || borrowed(Frame::text([b'x'; 32]).bytes().repeat(64))),
-    path("borrowed-binary-1k", 16, 200, || borrowed(Frame::binary([7; 1024]).bytes().repeat(16))),
-    path("header-decode", 1000, 20, || receive(Frame::binary([]).bytes().repeat(1000))),
-    path("client-send-1k", 16, 200, client_send),
-    path("client-receive-1k", 16, 200, client_receive),
-    path("handshake-request", 1, 500, handshake_request),
-    path("handshake-head", 1, 500, handshake_head),
-    path("extension-header", 1, 1000, extension_header),
-    path("deflate-1k", 16, 5, deflate),
+const ALL: &[HotPath] = &[
+    HotPath::new("echo-text-32", 64, 100, || echo(Version::Hybi13, Frame::text([b'x'; 32]).bytes().repeat(64))),
+    HotPath::new("echo-binary-1k", 16, 200, || echo(Version::Hybi13, Frame::binary([7; 1024]).bytes().repeat(16))),
+    HotPath::new("echo-mixed-16k", 4, 100, || echo(Version::Hybi13, Frame::text(mixed(16 * 1024)).bytes().repeat(4))),
+    HotPath::new("echo-fragments-64k", 1, 50, || echo(Version::Hybi13, fragments(64 * 1024, 16))),
+    HotPath::new("echo-fragments-20", 16, 100, || echo(Version::Hybi13, text_fragments(20, 4).repeat(16))),
+    HotPath::new("echo-hixie-32", 64, 100, || echo(Version::Hixie75, hixie_text([b'x'; 32]).repeat(64))),
+    HotPath::new("batch-text-32", 64, 100, || batch(Frame::text([b'x'; 32]).bytes().repeat(64))),
+    HotPath::new("borrowed-text-32", 64, 100, || borrowed(Frame::text([b'x'; 32]).bytes().repeat(64))),
+    HotPath::new("borrowed-binary-1k", 16, 200, || borrowed(Frame::binary([7; 1024]).bytes().repeat(16))),
+    HotPath::new("header-decode", 1000, 20, || receive(Frame::binary([]).bytes().repeat(1000))),
+    HotPath::new("client-send-1k", 16, 200, client_send),
+    HotPath::new("client-receive-1k", 16, 200, client_receive),
+    HotPath::new("handshake-request", 1, 500, handshake_request),
+    HotPath::new("handshake-head", 1, 500, handshake_head),
+    HotPath::new("extension-header", 1, 1000, extension_header),
+    HotPath::new("deflate-1k", 16, 5, deflate),
 ];
+
+fn main() -> ExitCode {
+    instructions::run(ALL)
+}
 
 /// Returns a server that echoes.
 fn echo(version: Version, input: Vec<u8>) -> Turn {
