@@ -64,7 +64,7 @@ impl Stack {
         let authority = Authority::new("good");
         let is_secure = matches!(self, Self::AxumTls | Self::AutoTls | Self::HyperTls);
         let acceptor = is_secure.then(|| authority.speaking(b"h2"));
-        let config = config.secure(is_secure);
+        let config = config.wss_location(is_secure);
         let (sender, ends) = unbounded_channel();
         let port = match self {
             Self::Axum => {

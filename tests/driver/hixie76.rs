@@ -182,7 +182,7 @@ fn location_is_wss_by_configuration_or_scheme() {
             ("http://example.org:8080/demo", None, "ws://example.org:8080/demo"),
             ("wss://[::1]/demo", None, "wss://[::1]/demo"),
         ] {
-            let config = secure.into_iter().fold(Config::server(), Config::secure);
+            let config = secure.into_iter().fold(Config::server(), Config::wss_location);
             assert_eq!(location(target, config, version), expected, "{target} {secure:?}");
         }
     }

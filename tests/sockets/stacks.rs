@@ -70,7 +70,7 @@ impl Stack {
     /// Starts a server.
     pub(crate) async fn serve(self, config: ServerConfig) -> Server {
         println!("{self:?}"); // Shown where the test fails.
-        let config = if self == Self::Tls { config.secure(true) } else { config };
+        let config = if self == Self::Tls { config.wss_location(true) } else { config };
         let (sender, seen) = unbounded_channel();
         let layered = || ServiceBuilder::new().layer(layer(config.clone(), sender.clone())).service(service_fn(inner));
         let port = match self {

@@ -46,7 +46,7 @@ impl Gate {
     pub(super) async fn serve(self, guard: OriginGuard) -> Port {
         println!("{self:?}"); // Shown where the test fails.
         let layered = || {
-            let config = if self == Self::Tls { config().secure(true) } else { config() };
+            let config = if self == Self::Tls { config().wss_location(true) } else { config() };
             let sockets = WebSocketLayer::new(|socket, _: Request<()>| echo(socket)).config(config);
             ServiceBuilder::new().layer(guard.clone()).layer(sockets).service(service_fn(inner))
         };

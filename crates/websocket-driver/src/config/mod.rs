@@ -59,7 +59,7 @@ use crate::error::HandshakeError;
 /// | [`extension`](Self::extension) | none | both sides |
 /// | [`decline_extensions`](Self::decline_extensions) | declines none | servers |
 /// | **drafts and text** | | |
-/// | [`allow_drafts`](Self::allow_drafts), [`secure`](Self::secure) | off, by the request | servers |
+/// | [`allow_drafts`](Self::allow_drafts), [`wss_location`](Self::wss_location) | off, by the request | servers |
 /// | [`replace_invalid_utf8`](Self::replace_invalid_utf8) | off | both sides |
 /// | **hooks** | | |
 /// | [`observer`](Self::observer) | none | both sides |
@@ -123,8 +123,8 @@ impl Config<Server> {
     /// Sets whether the location in the response to a hixie client, which compares it with its own,
     /// begins with `wss:` rather than `ws:`. Default: by the scheme of the request, and `ws:` if it
     /// has none, as on HTTP/1.1. Servers on TLS or behind a TLS proxy must set it.
-    pub fn secure(self, secure: bool) -> Self {
-        self.with(|settings| settings.secure = Some(secure))
+    pub fn wss_location(self, is_wss: bool) -> Self {
+        self.with(|settings| settings.wss_location = Some(is_wss))
     }
 
     /// Sets a callback that chooses among the subprotocols that the client offers, instead of

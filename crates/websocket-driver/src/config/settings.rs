@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) budget: Option<Budget>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) allow_drafts: bool,
-    pub(crate) secure: Option<bool>,
+    pub(crate) wss_location: Option<bool>,
     pub(crate) protocols: Vec<String>,
     pub(crate) select_protocol: Option<Arc<SelectProtocol>>,
     pub(crate) extensions: Extensions,
@@ -100,7 +100,7 @@ impl Default for Settings {
             budget: None,
             observer: None,
             allow_drafts: false,
-            secure: None,
+            wss_location: None,
             protocols: Vec::new(),
             select_protocol: None,
             extensions: Extensions::new(),
@@ -131,7 +131,7 @@ impl fmt::Debug for Settings {
             .field("budget", &self.budget)
             .field("observer", &self.observer.is_some())
             .field("allow_drafts", &self.allow_drafts)
-            .field("secure", &self.secure)
+            .field("wss_location", &self.wss_location)
             // Only the number: some clients pass a token as a subprotocol.
             .field("protocols", &self.protocols.len())
             .field("select_protocol", &self.select_protocol.is_some())

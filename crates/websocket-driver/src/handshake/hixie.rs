@@ -96,10 +96,10 @@ impl HixieRequest {
     /// (draft-hixie-76 §5.2, item 7).
     fn location(&self, uri: &Uri, settings: &Settings) -> Result<HeaderValue, HandshakeError> {
         let authority = uri.authority().unwrap_or(&self.host);
-        let secure = settings
-            .secure
+        let is_wss = settings
+            .wss_location
             .unwrap_or_else(|| uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTPS || scheme.as_str() == "wss"));
-        let scheme = if secure { "wss" } else { "ws" };
+        let scheme = if is_wss { "wss" } else { "ws" };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         // All parts were parsed from a request, so they are valid in a header.
         HeaderValue::try_from(format!("{scheme}://{authority}{path}")).map_err(|_| HandshakeError::Host)
