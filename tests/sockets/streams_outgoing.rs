@@ -8,7 +8,9 @@ use permessage_deflate::PermessageDeflate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use tower_websocket::test::{self, Peer};
-use tower_websocket::{CloseCode, Config, Error, MessageKind, SendError, Version, WebSocket};
+use tower_websocket::{
+    CloseCode, Config, Error, IncomingMessage, MessageKind, OutgoingMessage, SendError, Version, WebSocket,
+};
 use websocket_tests::wire::{Frame, VERSIONS};
 
 use crate::pair::with_peer;
@@ -41,6 +43,28 @@ fn writes_are_fragments_of_one_message() {
         drop(socket.send_stream(MessageKind::Binary));
         socket.send("next").await.unwrap();
         peer.expect_text("next").await;
+    });
+}
+
+#[test]
+fn generic_type_holds_messages_without_bounds_on_the_transport() {
+    struct Forwarding<'a, T> {
+        from: IncomingMessage<'a, T>,
+        to: OutgoingMessage<'static, T>,
+    }
+    run(async || {
+        let ((mut from, mut source), (to, mut target)) = (open().await, open().await);
+        source.send_text("forwarded");
+        source.send_text("next");
+        let message = from.recv_stream(100).await.unwrap().unwrap();
+        let mut forwarding = Forwarding { to: to.sender().send_stream(message.kind()), from: message };
+        let chunk = forwarding.from.chunk().await.unwrap().unwrap();
+        forwarding.to.write_chunk(chunk).await.unwrap();
+        target.expect_raw(b"\x01\x09forwarded").await;
+        // Dropping it still closes one connection, and leaves the other open.
+        drop(forwarding);
+        assert_eq!(target.expect_close(CloseCode::INTERNAL_ERROR).await, "message was not finished");
+        assert_eq!(from.recv().await.unwrap().unwrap(), "next".into());
     });
 }
 

@@ -24,8 +24,11 @@ use crate::transport::upgraded::Upgraded;
 ///
 /// If it is dropped before its end, the socket reads and discards the rest, up to the limit, before
 /// the next message. To avoid that, close the connection.
-pub struct IncomingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
+pub struct IncomingMessage<'a, T = Upgraded> {
     socket: &'a mut WebSocket<T>,
+    /// Skips the rest of the message. A function pointer, so that types that hold messages need no
+    /// trait bounds on the transport.
+    skip: fn(&mut WebSocket<T>),
     kind: MessageKind,
     chunk: Bytes,
     is_complete: bool,
@@ -33,7 +36,8 @@ pub struct IncomingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'stati
 
 impl<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> IncomingMessage<'a, T> {
     pub(super) fn new(socket: &'a mut WebSocket<T>, first: MessageChunk) -> Self {
-        Self { socket, kind: first.kind, chunk: first.data, is_complete: first.is_final }
+        let skip = |socket: &mut WebSocket<T>| socket.0.skip_message();
+        Self { socket, skip, kind: first.kind, chunk: first.data, is_complete: first.is_final }
     }
 
     /// Returns the kind of the message.
@@ -107,16 +111,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncBufRead for Incomi
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for IncomingMessage<'_, T> {
+impl<T> Drop for IncomingMessage<'_, T> {
     fn drop(&mut self) {
         if !self.is_complete {
-            self.socket.0.skip_message();
+            (self.skip)(self.socket);
         }
     }
 }
 
 /// Omits the message, which may be confidential.
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> fmt::Debug for IncomingMessage<'_, T> {
+impl<T> fmt::Debug for IncomingMessage<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IncomingMessage")
             .field("kind", &self.kind)

@@ -39,8 +39,11 @@ const FRAGMENT: usize = 64 * 1024;
 ///
 /// Writing text that is not UTF-8 fails with [`SendError::InvalidUtf8`]. Text may be split within a
 /// character. `AsyncWrite` returns a [`SendError`] as the source of an [`io::Error`].
-pub struct OutgoingMessage<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static = Upgraded> {
+pub struct OutgoingMessage<'a, T = Upgraded> {
     link: Link<T>,
+    /// Closes the connection if the message was not finished. A function pointer, so that types
+    /// that hold messages need no trait bounds on the transport.
+    abort: fn(&Link<T>),
     kind: MessageKind,
     state: State,
     waker: WakerSlot,
@@ -59,7 +62,13 @@ enum State {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> OutgoingMessage<'_, T> {
     pub(super) fn new(link: Link<T>, kind: MessageKind) -> Self {
-        Self { link, kind, state: State::Idle, waker: WakerSlot::default(), socket: PhantomData }
+        let abort = |link: &Link<T>| {
+            if let Some(connection) = link.connection() {
+                // An error means that the connection is already closing.
+                let _ = connection.lock().start_close(CloseCode::INTERNAL_ERROR, "message was not finished");
+            }
+        };
+        Self { link, abort, kind, state: State::Idle, waker: WakerSlot::default(), socket: PhantomData }
     }
 
     /// Returns the kind of the message.
@@ -190,18 +199,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Outgoing
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for OutgoingMessage<'_, T> {
+impl<T> Drop for OutgoingMessage<'_, T> {
     fn drop(&mut self) {
-        if self.state == State::Begun
-            && let Some(connection) = self.link.connection()
-        {
-            // An error means that the connection is already closing.
-            let _ = connection.lock().start_close(CloseCode::INTERNAL_ERROR, "message was not finished");
+        if self.state == State::Begun {
+            (self.abort)(&self.link);
         }
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> fmt::Debug for OutgoingMessage<'_, T> {
+impl<T> fmt::Debug for OutgoingMessage<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutgoingMessage").field("kind", &self.kind).field("state", &self.state).finish_non_exhaustive()
     }
