@@ -66,7 +66,6 @@ pub(super) fn reserve(input: &mut BytesMut, missing: usize) {
     }
 }
 
-#[inline(never)]
 fn grow(input: &mut BytesMut, missing: usize) {
     if input.is_empty() && input.try_reclaim(SIZE) {
         return;

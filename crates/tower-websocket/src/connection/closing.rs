@@ -31,7 +31,6 @@ pub(super) struct Closing {
     timer: Option<Pin<Box<Sleep>>>,
     /// The event that closed the driver, held until the peer is notified as well.
     last: Option<Event>,
-    is_shut_down: bool,
     /// When discarded data was last received.
     received: Instant,
 }
@@ -40,9 +39,10 @@ pub(super) struct Closing {
 enum Phase {
     /// The peer has not closed, or the last bytes are not written.
     Handshake,
-    /// Everything is written and shut down. What the peer still sends is read and discarded:
-    /// closing a socket with unread input resets the connection, and the peer may lose the close
-    /// frame.
+    /// Everything is written, and the output is shut down.
+    ShutDown,
+    /// The same, and the background reads and discards what the peer still sends: closing a socket
+    /// with unread input resets the connection, and the peer may lose the close frame.
     Lingering,
     /// Nothing is read or written any more.
     Done,
@@ -82,7 +82,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             deadline: now.checked_add(self.driver.timeouts().close),
             timer: None,
             last,
-            is_shut_down: false,
             received: now,
         }));
         // A message that others wait for will not be finished.
@@ -112,14 +111,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         self.io.take();
     }
 
+    /// Panics in debug builds if the flags are in none of the states that [`Connection`] documents.
+    #[inline]
+    pub(super) fn debug_assert_legal(&self) {
+        let phase = self.closing.as_ref().map(|closing| closing.phase);
+        debug_assert_eq!(phase == Some(Phase::Done), self.io.get().is_none(), "the transport of {phase:?}");
+        debug_assert!(self.write.failed.is_none() || phase.is_some(), "a failed write without a close");
+        debug_assert!(self.write.failed.is_none() || phase != Some(Phase::Lingering), "lingering after a failure");
+        debug_assert!(self.owners > 0 || self.is_unread, "the socket is one of the owners");
+    }
+
     /// Returns whether nothing is read or written any more, except by the background.
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
-        self.closing.as_ref().is_some_and(|closing| closing.phase != Phase::Handshake)
+        self.closing.as_ref().is_some_and(|closing| matches!(closing.phase, Phase::Lingering | Phase::Done))
     }
 
     /// Like [`poll_next`](Self::poll_next), once the connection is ending.
-    #[cold]
     pub(super) fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
             if self.has_ended() {
@@ -230,11 +238,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(closing) = self.closing.as_deref_mut()
-            && !closing.is_shut_down
+            && closing.phase == Phase::Handshake
         {
             // If it fails, so does the next read.
             let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
-            closing.is_shut_down = true;
+            closing.phase = Phase::ShutDown;
         }
         Poll::Ready(())
     }
@@ -247,7 +255,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             // A peer that has sent a close frame sends nothing more. In hixie-75, only this side
             // closes.
             let has_closed = version != Some(Version::Hixie75) && !matches!(closing.last, Some(Event::Error(_)));
-            closing.is_shut_down && !has_closed
+            closing.phase == Phase::ShutDown && !has_closed
         });
         if may_send && self.write.failed.is_none() && !self.is_deadline_expired() && self.poll_discard(cx).is_pending()
         {

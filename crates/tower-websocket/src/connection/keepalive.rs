@@ -231,7 +231,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    #[cold]
     fn on_timer(&mut self) {
         let now = Instant::now();
         self.flush_activity(now);

@@ -51,6 +51,29 @@ const TURN_FRAMES: u32 = 1024;
 /// written, and cost a quarter more.
 const TURN_KIB: u16 = 4096;
 
+/// The states of a connection. In debug builds they are checked whenever the lock is released.
+///
+/// | state | `closing` | `io` | `keepalive` | `write.failed` | `handover` |
+/// |---|---|---|---|---|---|
+/// | handshake, not shared | none | open | none | no | ignored |
+/// | open | none | open | if there are timeouts | no | any |
+/// | closing | `Handshake` | open | any | any | has an entry, which enforces the deadline |
+/// | all is written | `ShutDown` | open | any | any | has an entry |
+/// | lingering | `Lingering` | open | any | no | has an entry, which reads |
+/// | ended | `Done` | none | any | any | none, or an entry that ends |
+///
+/// Without a runtime, there is no entry, and whoever polls the connection does the work. Regardless
+/// of the state:
+///
+/// | fields | combinations |
+/// |---|---|
+/// | `owners`, `is_unread` | any, but 0 owners only if unread: the [`WebSocket`](crate::WebSocket) is one of them |
+/// | the other fields of `write` | see [`WriteSide`] |
+/// | `liveness` | see [`Liveness`] |
+/// | `patience` | `One` or `Two` when it opens, `Last` after the first of two timeouts, until data arrives |
+/// | `cold.keepalive_pong` | `Reported`; or `Hidden`, and `Due` between a keepalive ping and its pong |
+/// | `cold.awaits_message` | only while `closing` is none |
+/// | `receiver`, `cold.sender` | any; a task is woken when its waker is taken |
 #[derive(Debug)]
 pub(crate) struct Connection<T> {
     io: Transport<T>,
@@ -240,7 +263,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Writes queued output, then reads what has arrived. It reads even if the transport accepts
     /// nothing, since two peers that only write would block each other forever. A write error does
     /// not end reading.
-    #[inline(always)]
+    #[inline]
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if (self.write.is_unflushed || self.driver.wants_write())
             && let Poll::Ready(Err(error)) = self.poll_write(cx)
@@ -345,7 +368,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Yields. The task is woken once the runtime has polled its other tasks, sockets and timers,
     /// which `wake_by_ref` alone would not do.
-    #[cold]
     fn give_way<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
         self.turn_kib = TURN_KIB;
         // Ready only on the second poll.
@@ -354,7 +376,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Like [`give_way`](Self::give_way), but first writes the replies so far.
-    #[cold]
     fn give_way_reading<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
         if self.driver.wants_write()
             && let Poll::Ready(Err(error)) = self.poll_write(cx)

@@ -50,7 +50,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if self.driver.has_unfinished_message() { self.poll_reply_room_held(cx) } else { self.poll_ready(cx) }
     }
 
-    #[cold]
     fn poll_reply_room_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.driver.is_output_full() {
             ready!(self.poll_flush(cx))?;
@@ -59,7 +58,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Waits until a message that others send in fragments is finished.
-    #[cold]
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Pongs and fragments that nobody flushes do not wait for this.
         ready!(self.poll_flush(cx))?;
@@ -379,7 +377,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Waits until the transport has accepted output, or writing has ended.
-    #[cold]
     fn poll_progress(&mut self, cx: &mut Context<'_>, waker: &mut WakerSlot) -> Poll<()> {
         let progress = &self.cold().progress;
         let notified = waker.0.get_or_insert_with(|| Box::pin(progress.clone().notified_owned()));

@@ -5,6 +5,7 @@ use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::thread;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -110,7 +111,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     }
 
     /// Has the background drive the connection. Returns whether it will.
-    #[cold]
     fn enqueue(self: &Arc<Self>) -> bool {
         let is_queued = background::enqueue(self.clone(), || self.home());
         if !is_queued {
@@ -147,6 +147,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> DerefMut for Guard<'_, 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        if cfg!(debug_assertions) && !thread::panicking() {
+            self.connection.debug_assert_legal();
+        }
         self.after.is_wanted = self.connection.handover.begin();
         if let Some(cold) = &self.connection.cold
             && let Some(observer) = &cold.observer

@@ -11,8 +11,10 @@ use tokio_util::io::poll_write_buf;
 
 use super::{Connection, buffers};
 
-/// Any combination of the fields is possible, except that nothing is unflushed or blocked once
-/// writing has failed.
+/// | | `is_unflushed` | `is_blocked` | `is_reported` |
+/// |---|---|---|---|
+/// | `failed` is none, not [ended](Connection::has_ended) | any | any | only if a read has failed |
+/// | writing has failed or ended | ignored | ignored | any |
 #[derive(Debug, Default)]
 pub(super) struct WriteSide {
     /// Whether the transport may hold written data back until it is flushed.
@@ -21,13 +23,13 @@ pub(super) struct WriteSide {
     is_blocked: bool,
     /// Set when writing has ended and accepted messages were not written.
     pub(super) failed: Option<io::ErrorKind>,
-    /// Whether the failure was reported to the owner of the socket.
+    /// Whether a failure, or the end, was reported to the owner of the socket.
     pub(super) is_reported: bool,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Writes the queued output, for the task that owns the socket.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.may_write() {
             return Poll::Ready(self.report_failure());
@@ -56,13 +58,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Reports a failure to the owner of the socket once.
-    #[cold]
     fn report_failure(&mut self) -> io::Result<()> {
         if mem::replace(&mut self.write.is_reported, true) { Ok(()) } else { self.write_outcome() }
     }
 
     /// Returns the result for senders once nothing is written any more.
-    #[cold]
     pub(super) fn write_outcome(&self) -> io::Result<()> {
         self.write.failed.map_or(Ok(()), |kind| Err(kind.into()))
     }
@@ -70,7 +70,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Ends writing, and continues to read: data from the peer may still be in transit, in
     /// particular a close frame, which is more informative than the failure. The close timeout
     /// applies.
-    #[cold]
     pub(super) fn fail_writing(&mut self, error: io::Error) -> io::Error {
         let kind = error.kind();
         self.write = WriteSide { failed: Some(kind), ..WriteSide::default() };
@@ -95,7 +94,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     }
 
     /// Registers the task that sends through the socket itself and waits for the transport.
-    #[cold]
     pub(super) fn wait_to_send(&mut self, cx: &mut Context<'_>) {
         let sender = &mut self.cold().sender;
         if !sender.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -117,7 +115,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Writes to a transport that did not accept everything. It wakes the last waker that it was
     /// polled with, which must be that of the background: other tasks may stop waiting at any time.
-    #[cold]
     fn poll_write_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.driver.output().written();
         let was_blocked = mem::replace(&mut self.write.is_blocked, true);
