@@ -26,7 +26,7 @@ pub use error::usage::UsageError;
 pub use error::{HandshakeError, ProtocolError, SendError};
 pub use event::Event;
 pub use framing::fast::batch::Batch;
-pub use framing::hybi::check_close;
+pub use framing::hybi::control::check_close;
 pub use framing::output::Output;
 pub use framing::reply_buffer::ReplyBuffer;
 pub use handshake::client_error::ClientError;

@@ -24,7 +24,7 @@ pub(super) struct Stash {
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     /// Returns the next event, or `Some(Ok(None))` if there are messages in the batch.
-    #[inline(always)]
+    #[inline]
     fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         if self.stash.is_some()
             && let Some(event) = pop_stashed(&mut self.stash)
@@ -35,7 +35,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     }
 
     /// Like [`poll_batch`](Self::poll_batch), without the stash.
-    #[inline(always)]
+    #[inline]
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Event>, Error>>> {
         let next = ready!(self.connection.lock().poll_next(cx, &mut self.batch));
         if let Next::Messages = next { Poll::Ready(Some(Ok(None))) } else { Poll::Ready(self.record_end(next)) }
@@ -43,7 +43,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
 
     /// Records how the connection has ended. A separate function, so that batches of messages do
     /// not move events.
-    #[inline(never)]
     fn record_end(&mut self, next: Next) -> Option<Result<Option<Event>, Error>> {
         match next {
             Next::Messages => Some(Ok(None)),
@@ -154,7 +153,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    #[inline(never)]
     fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
         loop {
             match ready!(self.poll_batch(cx)) {
@@ -314,6 +312,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Replying<'_, T
     }
 }
 
+// Baseline: socket-borrowed-32.
 #[cold]
 fn pop_stashed(stash: &mut Option<Box<Stash>>) -> Option<Result<Event, Error>> {
     let events = stash.as_mut()?;

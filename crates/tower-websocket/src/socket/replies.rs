@@ -25,7 +25,7 @@ impl<'a> Responder<'a> {
     ///
     /// [`SendError::Closed`] if the connection is closing; [`SendError::OutputFull`] after replies
     /// of more than [`Config::max_output`](crate::Config::max_output) to one message.
-    #[inline(always)]
+    #[inline]
     pub fn send_borrowed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), SendError> {
         let message = message.into();
         match self.owned {

@@ -129,6 +129,7 @@ impl Driver {
         }
     }
 
+    // Baseline: handshake-head.
     #[cold]
     pub(super) fn tell_opened(&mut self) {
         let settings = &self.settings;

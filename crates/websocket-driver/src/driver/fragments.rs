@@ -191,7 +191,6 @@ impl Driver {
     }
 
     /// Holds replies that were created while a message was unfinished, to be sent after it.
-    #[cold]
     pub(super) fn hold_replies(&mut self, replies: &mut ReplyBuffer) {
         if let Some(unfinished) = self.extras.unfinished() {
             unfinished.waiting += replies.frames.remaining();
@@ -204,7 +203,6 @@ impl Driver {
 
     /// Holds a message for which room was reserved before another one was started, to be sent after
     /// that one.
-    #[cold]
     pub(super) fn hold_message(&mut self, message: Message) {
         if let Some(unfinished) = self.extras.unfinished() {
             unfinished.hold(Reply::Message(message));

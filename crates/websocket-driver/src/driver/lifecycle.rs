@@ -11,7 +11,8 @@ use crate::error::chain::ErrorChain;
 use crate::error::usage::{AcceptError, UsageError};
 use crate::error::{HandshakeError, ProtocolError, SendError};
 use crate::framing::Protocol;
-use crate::framing::hybi::{self, Role};
+use crate::framing::hybi::Role;
+use crate::framing::hybi::control::check_close;
 use crate::handshake::client_side::Outcome;
 use crate::handshake::server_side::{self, Reply};
 use crate::message::close::{CloseCode, CloseFrame};
@@ -201,7 +202,7 @@ impl Driver {
         {
             let close = CloseFrame { code: error.close_code(), reason: ErrorChain(&error).to_string().into() };
             let without_reason = CloseFrame::from(close.code);
-            let close = if hybi::check_close(&close).is_ok() { &close } else { &without_reason };
+            let close = if check_close(&close).is_ok() { &close } else { &without_reason };
             protocol.close(close, &self.settings, &mut self.output);
         }
         self.end_with_error(error);

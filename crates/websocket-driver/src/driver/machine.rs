@@ -119,6 +119,7 @@ impl Driver {
 
     /// Returns the next event, or `None` if more input is needed. When an event is returned, the
     /// answer to it is in the output: the pong for a ping, the close frame for a close or an error.
+    // Baseline: echo-text-32.
     #[inline(always)]
     pub fn poll_event(&mut self) -> Option<Event> {
         // As before every wait for the peer.
@@ -129,6 +130,7 @@ impl Driver {
         if is_waiting { None } else { self.poll_next_event() }
     }
 
+    // Baseline: echo-text-32.
     #[inline(never)]
     fn poll_next_event(&mut self) -> Option<Event> {
         // A separate function, so that the message is constructed in the caller's return slot.
@@ -149,6 +151,7 @@ impl Driver {
     }
 
     /// Returns the next event, if the input may begin with a message of several frames.
+    // Baseline: echo-text-32.
     #[inline(never)]
     fn poll_fragments(&mut self) -> Option<Event> {
         if let Some(limit) = self.fast_limit()

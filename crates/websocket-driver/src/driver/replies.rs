@@ -30,7 +30,6 @@ impl Driver {
         }
     }
 
-    #[cold]
     fn begin_deferred_replies(&self, replies: &mut ReplyBuffer, room: usize) {
         let is_closed =
             self.send_state == SendState::Closed || matches!(self.state, State::Closed) || replies.close.is_some();
@@ -68,7 +67,6 @@ impl Driver {
         self.commit_deferred(is_dropped, deferred, close)
     }
 
-    #[cold]
     fn commit_deferred(
         &mut self,
         is_dropped: bool,

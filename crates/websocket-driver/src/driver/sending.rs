@@ -8,7 +8,8 @@ use crate::config::settings::Settings;
 use crate::error::SendError;
 use crate::error::cause::CloseCause;
 use crate::framing::Protocol;
-use crate::framing::hybi::{self, Hybi, Opcode};
+use crate::framing::hybi::control::check_close;
+use crate::framing::hybi::{Hybi, Opcode};
 use crate::framing::output::Output;
 use crate::handshake::queue::Command;
 use crate::message::close::{CloseCode, CloseFrame};
@@ -26,7 +27,7 @@ impl Driver {
     #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         if self.is_output_full() || self.send_state != SendState::Open {
-            self.check_room()?;
+            return self.send_unless_full(message.into());
         }
         self.send_over_limit(message)
     }
@@ -52,17 +53,19 @@ impl Driver {
         }
     }
 
-    /// Returns an error if a message cannot be sent now.
+    /// Sends a message, unless the connection is open and has no room for it.
+    // Baseline: echo-text-32, client-send-1k.
     #[cold]
-    fn check_room(&self) -> Result<(), SendError> {
+    fn send_unless_full(&mut self, message: Message) -> Result<(), SendError> {
         match self.send_state {
             SendState::Unfinished => Err(SendError::MessageUnfinished),
             SendState::Open if self.ready_state() == ReadyState::Open => Err(SendError::OutputFull),
-            SendState::Open | SendState::Closed => Ok(()),
+            SendState::Open | SendState::Closed => self.send_over_limit(message),
         }
     }
 
     /// Queues a message until the handshake is complete, or the unfinished message is finished.
+    // Baseline: echo-text-32, client-send-1k.
     #[cold]
     fn queue_message(&mut self, message: Message, may_compress: bool) -> Result<(), SendError> {
         if self.has_unfinished_message() {
@@ -112,7 +115,7 @@ impl Driver {
     /// # Errors
     ///
     /// Same as [`send`](Self::send).
-    #[inline(always)]
+    #[inline]
     pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
         let message = message.into();
         let (opcode, payload) = match message {
@@ -126,7 +129,7 @@ impl Driver {
     /// Sends a short message by copying it to the output, if the fast path applies. Otherwise does
     /// nothing and returns `false`: call [`send`](Self::send) instead. This avoids moving the
     /// message.
-    #[inline(always)]
+    #[inline]
     pub fn send_short(&mut self, message: &Message) -> bool {
         self.open_hybi().is_some_and(|(hybi, output)| hybi.send_short(message, output))
     }
@@ -171,7 +174,7 @@ impl Driver {
     /// [`ReasonTooLong`](SendError::ReasonTooLong).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
-        hybi::check_close(&close)?;
+        check_close(&close)?;
         self.begin_to_close(close.clone(), CloseCause::Local(close));
         Ok(())
     }

@@ -13,7 +13,6 @@ pub(crate) fn append(buffer: &mut BytesMut, bytes: &[u8]) {
     if bytes.len() <= COPY_CHUNK { buffer.extend_from_slice(bytes) } else { append_long(buffer, bytes) }
 }
 
-#[inline(never)]
 fn append_long(buffer: &mut BytesMut, bytes: &[u8]) {
     buffer.reserve(bytes.len());
     for chunk in bytes.chunks(COPY_CHUNK) {

@@ -6,7 +6,8 @@ use std::fmt;
 use bytes::{Buf, BytesMut};
 
 use crate::error::SendError;
-use crate::framing::hybi::{self, Opcode};
+use crate::framing::hybi::control::check_close;
+use crate::framing::hybi::{Opcode, sending};
 use crate::framing::output::Output;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::prepared::PreparedMessage;
@@ -98,7 +99,7 @@ impl ReplyBuffer {
         {
             self.frames.put_text(Opcode::Text as u8, text, len);
         } else {
-            hybi::put_plain(message, &mut self.frames);
+            sending::put_plain(message, &mut self.frames);
         }
         Ok(())
     }
@@ -108,7 +109,7 @@ impl ReplyBuffer {
     /// # Errors
     ///
     /// Same as [`send`](Self::send).
-    #[inline(always)]
+    #[inline]
     pub fn send_borrowed<'a>(&mut self, message: impl Into<MessageRef<'a>>) -> Result<(), SendError> {
         let message = message.into();
         let (opcode, payload) = match message {
@@ -128,7 +129,7 @@ impl ReplyBuffer {
         if !self.has_room_for_frame() {
             return self.defer(Reply::Prepared(prepared.clone()));
         }
-        self.frames.put_frame(hybi::plain_frame(prepared));
+        self.frames.put_frame(sending::plain_frame(prepared));
         Ok(())
     }
 
@@ -141,7 +142,7 @@ impl ReplyBuffer {
     /// [`ReasonTooLong`](SendError::ReasonTooLong).
     pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         let close = CloseFrame { code, reason: reason.into() };
-        hybi::check_close(&close)?;
+        check_close(&close)?;
         if !self.is_closed {
             self.close = Some(Box::new(close));
             self.set_target(Target::Closed, 0);
@@ -209,7 +210,6 @@ impl ReplyBuffer {
         self.frames.remaining() < self.room
     }
 
-    #[cold]
     fn defer(&mut self, reply: Reply) -> Result<(), SendError> {
         if self.is_closed {
             return Err(SendError::Closed);

@@ -26,6 +26,7 @@ impl InlineText {
     }
 
     /// Unmasks the first `len` bytes into `self`, and returns whether they are ASCII.
+    // Baseline: batch-text-32, borrowed-text-32.
     #[inline(always)]
     pub(crate) fn unmask(&mut self, masked: &[u8], len: usize, mask: [u8; 4]) -> bool {
         // Reading bytes beyond `len` is free, they are masked out below.
@@ -37,7 +38,6 @@ impl InlineText {
 
     /// Returns whether the bytes are valid UTF-8. `unmask` has already recognized ASCII. The buffer
     /// is padded to 64 bytes, where the SIMD path of simdutf8 begins.
-    #[inline(never)]
     pub(crate) fn is_utf8(&self) -> bool {
         let mut padded = [0; 64];
         padded[..MAX_INLINE].copy_from_slice(self.as_bytes());
@@ -58,6 +58,7 @@ impl InlineText {
     }
 
     /// The inner loop of `unmask`. Not inlined, because the compiler would split the stores.
+    // Baseline: batch-text-32, borrowed-text-32.
     #[inline(never)]
     fn fill(&mut self, masked: &[u8; MAX_INLINE], len: usize, mask: [u8; 4]) -> bool {
         let mask = u32::from_ne_bytes(mask);
@@ -110,7 +111,6 @@ impl InlineTextBuilder {
     }
 }
 
-#[cold]
 fn pad_word(bytes: &[u8], at: usize) -> u64 {
     let mut word = [0; 8];
     word.iter_mut().zip(bytes.iter().skip(at)).for_each(|(to, from)| *to = *from);
@@ -128,7 +128,6 @@ static WINDOW: [u8; 2 * MAX_INLINE] = {
     window
 };
 
-#[cold]
 fn pad(bytes: &[u8]) -> [u8; MAX_INLINE] {
     let mut padded = [0; MAX_INLINE];
     let len = bytes.len().min(MAX_INLINE);

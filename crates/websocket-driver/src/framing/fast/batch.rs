@@ -36,7 +36,7 @@ enum Next {
 }
 
 impl From<Option<FastFrame>> for Next {
-    #[inline(always)]
+    #[inline]
     fn from(frame: Option<FastFrame>) -> Self {
         frame.map_or(Self::Unknown, Self::Message)
     }
@@ -64,6 +64,7 @@ impl Batch {
 
     /// Passes borrowed messages to `handle` one by one, as long as it returns `true`. If none are
     /// left, the batch must be returned to the driver.
+    // Baseline: borrowed-text-32.
     #[inline(always)]
     pub fn visit(&mut self, mut handle: impl FnMut(MessageRef<'_>) -> bool) {
         if !self.has_next() {
@@ -108,7 +109,7 @@ impl Batch {
     }
 
     /// Parses the message at `at`, if another one may be returned.
-    #[inline(always)]
+    #[inline]
     fn peek(&self) -> Option<FastFrame> {
         if self.left == 0 {
             return None;
@@ -137,6 +138,7 @@ impl Iterator for Batch {
     type Item = Message;
 
     /// Returns the next message, or `None` if the batch must be returned to the driver.
+    // Baseline: batch-text-32.
     #[inline(always)]
     fn next(&mut self) -> Option<Message> {
         let Next::Message(next) = self.next else {

@@ -52,6 +52,7 @@ impl FastFrame {
     }
 
     /// Unmasks the payload in place (call once), or into `scratch` for short texts.
+    // Baseline: borrowed-text-32.
     #[inline(always)]
     pub(crate) fn borrow<'a>(
         self,
@@ -68,7 +69,6 @@ impl FastFrame {
         text.map(MessageRef::Text).ok_or(InvalidUtf8)
     }
 
-    #[inline(never)]
     fn borrow_long(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
         let (header, len) = (usize::from(self.header), usize::from(self.len));
         let payload = &mut input[header..header + len];
@@ -87,7 +87,7 @@ impl FastFrame {
     }
 
     /// Copies a short text, so that it does not keep the read buffer alive.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
         Utf8Bytes::unmask(&input[usize::from(self.header)..], usize::from(self.len), self.mask)
     }
@@ -103,7 +103,7 @@ impl FastFrame {
         text.map(Message::Text)
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn take_bytes(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
         let mut payload = input.split_to(usize::from(self.len));

@@ -156,8 +156,8 @@ fn check_length(len: u64, opcode: Opcode, is_opaque: bool, expect: Expect) -> Re
         }
         let size = len.saturating_add(expect.message_size);
         // Incompressible data grows slightly when encoded. The decoded size is checked exactly.
-        let slack = if is_opaque { expect.max_message_size / 8 + 1024 } else { 0 };
-        if size > expect.max_message_size.saturating_add(slack) {
+        let slack = |limit: u64| if is_opaque { limit / 8 + 1024 } else { 0 };
+        if size > expect.max_message_size && size - expect.max_message_size > slack(expect.max_message_size) {
             return Err(ProtocolError::MessageTooBig { size, limit: reported(expect.max_message_size) });
         }
     }

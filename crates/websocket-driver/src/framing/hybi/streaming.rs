@@ -12,8 +12,9 @@ use websocket_driver_extensions::Progress;
 
 use super::assembler::Assembler;
 use super::frame::reported;
+use super::receiving::decode;
 use super::stream::Stream;
-use super::{Current, Hybi, decode};
+use super::{Current, Hybi};
 use crate::config::settings::Settings;
 use crate::error::ProtocolError;
 use crate::event::Event;
@@ -84,7 +85,7 @@ impl Hybi {
     }
 
     /// Same as [`poll`](Self::poll), while messages are received in pieces.
-    // Cold, so that it is not inlined into `poll`, which `client-receive-1k` measures.
+    // Baseline: client-receive-1k.
     #[cold]
     pub(super) fn poll_stream(
         &mut self,

@@ -1,9 +1,12 @@
-use std::collections::VecDeque;
+mod backlog;
+mod boundary;
+
 use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use self::backlog::{Backlog, SMALL_PIECE, drop_front, take_front};
 use crate::framing::copy::append;
 use crate::framing::mask::apply_mask;
 use crate::message::Message;
@@ -24,10 +27,6 @@ const SHARED_SEGMENT: usize = 512;
 /// at once, and a segment would need two allocations.
 const JOINED_COPY: usize = 4 * 1024;
 
-/// The size below which the start of a buffer is copied to become a segment. Otherwise the segment
-/// would keep the whole buffer alive.
-const SMALL_PIECE: usize = 4 * 1024;
-
 /// The boundary for bytes that are not frames of RFC 6455.
 const NO_FRAMES: u64 = u64::MAX;
 
@@ -47,99 +46,6 @@ pub struct Output {
     /// another word per connection.
     boundary: u64,
     tail: BytesMut,
-}
-
-/// The bytes before [`Output::tail`], in the order of the fields. The header of a frame is never
-/// split over two segments.
-#[derive(Default)]
-struct Backlog {
-    /// The rest of the partially written frame, and the control frames queued directly after it.
-    /// The prioritized control frames follow these bytes. Empty unless there are such frames.
-    begun: VecDeque<Bytes>,
-    /// The prioritized control frames, which precede the queued messages.
-    ahead: BytesMut,
-    segments: VecDeque<Bytes>,
-    /// The size of all of these in bytes.
-    len: usize,
-    /// The difference between `written` and the flushed position: the size of the prioritized
-    /// control frames that were written, minus that of the discarded bytes. Stored here because it
-    /// may restart at 0 whenever nothing is queued.
-    shift: i64,
-}
-
-impl Backlog {
-    fn push(&mut self, segment: Bytes) {
-        self.len += segment.len();
-        self.segments.push_back(segment);
-    }
-
-    /// Removes the first `written` bytes. There must be at least as many.
-    fn advance(&mut self, mut written: usize) {
-        self.len -= written;
-        if !self.ahead.is_empty() {
-            written = advance_segments(&mut self.begun, written);
-            let from_ahead = written.min(self.ahead.len());
-            self.ahead.advance(from_ahead);
-            self.shift += from_ahead as i64;
-            written -= from_ahead;
-            if self.ahead.is_empty() {
-                self.ahead = BytesMut::new();
-            }
-        }
-        advance_segments(&mut self.segments, written);
-    }
-
-    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let begun = self.begun.iter().map(|segment| &segment[..]);
-        begun.chain([&self.ahead[..]]).chain(self.segments.iter().map(|segment| &segment[..]))
-    }
-
-    /// Moves the next bytes of the messages to `begun`.
-    fn begin(&mut self, mut len: usize) {
-        while len > 0
-            && let Some(mut front) = self.segments.pop_front()
-        {
-            if len < front.len() {
-                self.begun.push_back(front.split_to(len));
-                self.segments.push_front(front);
-                return;
-            }
-            len -= front.len();
-            self.begun.push_back(front);
-        }
-    }
-}
-
-/// Removes the first bytes of a buffer.
-fn take_front(buffer: &mut BytesMut, len: usize) -> Bytes {
-    if len >= SMALL_PIECE {
-        return buffer.split_to(len).freeze();
-    }
-    let front = Bytes::copy_from_slice(&buffer[..len]);
-    drop_front(buffer, len);
-    front
-}
-
-fn drop_front(buffer: &mut BytesMut, len: usize) {
-    if len == buffer.len() {
-        // `clear` keeps the whole buffer, while `advance` would keep only the rest.
-        buffer.clear();
-    } else {
-        buffer.advance(len);
-    }
-}
-
-/// Removes written bytes from segments. Returns the number of written bytes after them.
-fn advance_segments(segments: &mut VecDeque<Bytes>, mut written: usize) -> usize {
-    while let Some(front) = segments.front_mut() {
-        if written < front.len() {
-            front.advance(written);
-            return 0;
-        }
-        written -= front.len();
-        segments.pop_front();
-    }
-    written
 }
 
 impl Default for Output {
@@ -356,7 +262,6 @@ impl Output {
         }
     }
 
-    #[inline(never)]
     fn append_segments(&mut self, other: &mut Self) {
         let moved = other.backlog.take().unwrap_or_default();
         let len = self.tail.len();
@@ -390,101 +295,6 @@ impl Output {
         let backlog = self.backlog.iter().flat_map(|backlog| backlog.chunks());
         backlog.chain([&self.tail[..]]).filter(|chunk| !chunk.is_empty())
     }
-}
-
-/// The boundaries between frames. They are found by parsing headers, and only if a transport has
-/// not accepted all bytes at once. Each header is parsed a constant number of times, regardless of
-/// the size of the queue.
-impl Output {
-    /// Moves the boundary past the frames that are about to be written, completely or partially.
-    #[inline]
-    fn pass_frames(&mut self, written: usize) {
-        let end = self.written + written as u64;
-        if self.boundary < end {
-            self.boundary = if written == self.remaining() { end } else { self.boundary_from(end) };
-        }
-    }
-
-    /// Returns the position of the first frame at or after `end`.
-    #[cold]
-    fn boundary_from(&self, end: u64) -> u64 {
-        let mut frames = self.frames();
-        while frames.position < end && frames.next().is_some() {}
-        frames.position
-    }
-
-    /// Inserts a control frame ahead of the messages, after the control frames that already precede
-    /// them.
-    #[cold]
-    fn put_ahead(&mut self, frame: &[u8]) {
-        if !self.has_ahead() {
-            self.boundary = self.position_after_controls();
-        }
-        let begun = (self.boundary - self.written) as usize;
-        let backlog = self.backlog.get_or_insert_default();
-        if backlog.ahead.is_empty() {
-            let from_tail = begun.saturating_sub(backlog.len);
-            if from_tail > 0 {
-                backlog.push(take_front(&mut self.tail, from_tail));
-            }
-            backlog.begin(begun);
-        }
-        backlog.ahead.extend_from_slice(frame);
-        backlog.len += frame.len();
-        self.boundary += frame.len() as u64;
-    }
-
-    /// Returns the position of the first frame at or after the boundary that is not a control
-    /// frame.
-    fn position_after_controls(&self) -> u64 {
-        let mut frames = self.frames();
-        let message = frames.find(|(first, _)| first & 0x08 == 0);
-        message.map_or(frames.position, |(_, position)| position)
-    }
-
-    /// Returns the frames that start at the boundary.
-    fn frames(&self) -> Frames<'_, impl Iterator<Item = &[u8]>> {
-        Frames { chunks: self.chunks(), chunk: &[], start: self.written, position: self.boundary }
-    }
-}
-
-/// Iterates over frames by parsing their headers.
-struct Frames<'a, C: Iterator<Item = &'a [u8]>> {
-    chunks: C,
-    /// The current chunk and its position.
-    chunk: &'a [u8],
-    start: u64,
-    /// The position of the next frame.
-    position: u64,
-}
-
-impl<'a, C: Iterator<Item = &'a [u8]>> Iterator for Frames<'a, C> {
-    type Item = (u8, u64);
-
-    /// Returns the first byte of the next frame, and its position.
-    fn next(&mut self) -> Option<(u8, u64)> {
-        while self.position >= self.start + self.chunk.len() as u64 {
-            self.start += self.chunk.len() as u64;
-            self.chunk = self.chunks.next()?;
-        }
-        let position = self.position;
-        let header = &self.chunk[(position - self.start) as usize..];
-        self.position += frame_size(header);
-        Some((header[0], position))
-    }
-}
-
-/// Returns the size of a frame from its header, which must be contiguous.
-fn frame_size(header: &[u8]) -> u64 {
-    let (first_two, len) = header.split_at(header.len().min(2));
-    let second = first_two.get(1).copied().unwrap_or_default();
-    let (len, at) = match second & 0x7f {
-        126 => (len.first_chunk().map_or(0, |len| u16::from_be_bytes(*len).into()), 4),
-        127 => (len.first_chunk().map_or(0, |len| u64::from_be_bytes(*len)), 10),
-        len => (u64::from(len), 2),
-    };
-    let mask = if second & 0x80 != 0 { 4 } else { 0 };
-    at + mask + len
 }
 
 impl Buf for Output {
