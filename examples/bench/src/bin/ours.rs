@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Plain => Config::server(),
         Mode::Deflate => Config::server()
             .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
+        Mode::Takeover => Config::server().extension(PermessageDeflate::new())?,
         // Without pings, which the load generator does not answer between its turns.
         Mode::Broadcast => Config::server().ping_interval(None),
         mode => return mode.refuse(),
