@@ -32,7 +32,7 @@ use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
 const ROOM: &str = "room";
 
 #[derive(Debug, Parser)]
-struct Options {
+struct Command {
     #[command(flatten)]
     server: server::Options,
     /// The variant to serve with.
@@ -54,7 +54,7 @@ enum Stack {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+    let options = Command::parse();
     let config = match options.server.mode {
         Mode::Plain => Config::server(),
         Mode::Deflate => Config::server()

@@ -229,7 +229,7 @@ impl Connection {
                     buffer[..read.min(16)].escape_ascii().to_string()
                 ));
             }
-            if plan.check(&mut self.progress, &buffer[..read])? {
+            if plan.check(self.turns, &mut self.progress, &buffer[..read])? {
                 self.waits = false;
                 return Ok(true);
             }

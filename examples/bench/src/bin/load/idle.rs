@@ -19,7 +19,7 @@ pub(crate) fn idle(options: &Options) -> Result<Measurement, String> {
     sleep(REST);
     let before = memory()?;
     let mut exchange = Exchange::open(options, false)?;
-    sleep(REST);
+    exchange.answer_pings(REST)?;
     let idle = memory()?;
     let each = |bytes: u64| bytes.saturating_sub(before) as f64 / options.connections as f64;
     let measured = Measurement { idle_bytes: each(idle), ..Measurement::default() };
@@ -32,7 +32,7 @@ pub(crate) fn idle(options: &Options) -> Result<Measurement, String> {
         }
         exchange.finish()?;
     }
-    sleep(REST);
+    exchange.answer_pings(REST)?;
     Ok(Measurement { used_bytes: each(memory()?), ..measured })
 }
 

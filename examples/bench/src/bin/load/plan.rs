@@ -8,13 +8,17 @@ use crate::deflate::{Compressor, Decompressor, WINDOW_SIZE};
 use crate::payload::Random;
 
 pub(crate) struct Plan {
-    /// The encoded and masked messages.
-    batch: Vec<u8>,
-    /// The same, compressed in the context of the batches before them.
-    in_context: Option<InContext>,
+    sent: Sent,
     /// The number of messages.
     pub(crate) messages: usize,
     reply: Reply,
+}
+
+/// The encoded and masked messages.
+struct Sent {
+    /// Compressed independently, if at all.
+    alone: Vec<u8>,
+    in_context: Option<InContext>,
 }
 
 /// A batch with references to the batches of the other plans, for connections that have sent all of
@@ -30,7 +34,9 @@ struct InContext {
 const PLANS: usize = 3;
 
 enum Reply {
-    /// The exact bytes: each message in one frame, or the very bytes that were sent.
+    /// The very bytes that were sent.
+    Sent,
+    /// Each message in one frame.
     Bytes(Vec<u8>),
     /// Messages whose bytes depend on the compressor.
     Compressed(Vec<Compressed>),
@@ -64,6 +70,25 @@ impl Progress {
     pub(crate) fn new(options: &Options) -> Self {
         Self { context: (options.takeover && !options.raw).then(Decompressor::new), ..Self::default() }
     }
+
+    fn compare(&mut self, reply: &[u8], bytes: &[u8]) -> Result<bool, String> {
+        let rest = &reply[self.at..];
+        if !rest.starts_with(bytes) {
+            let at = self.at + rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            return Err(format!("reply differs from byte {at} of {}", reply.len()));
+        }
+        self.at += bytes.len();
+        Ok(self.at == reply.len())
+    }
+}
+
+impl Sent {
+    fn bytes(&self, number: usize) -> &[u8] {
+        match &self.in_context {
+            Some(InContext { batch, after }) if number > *after => batch,
+            _ => &self.alone,
+        }
+    }
 }
 
 impl Plan {
@@ -80,7 +105,7 @@ impl Plan {
         for _ in 0..2 {
             for (number, plan) in plans.iter_mut().enumerate() {
                 let batch = batch(options, number, |message| compressor.compress(message))?;
-                plan.in_context = Some(InContext { batch, after: count });
+                plan.sent.in_context = Some(InContext { batch, after: count });
             }
         }
         Ok(plans)
@@ -88,19 +113,16 @@ impl Plan {
 
     /// Returns the bytes to send as the batch with this number on a connection, counted from 1.
     pub(crate) fn batch(&self, number: usize) -> &[u8] {
-        match &self.in_context {
-            Some(InContext { batch, after }) if number > *after => batch,
-            _ => &self.batch,
-        }
+        self.sent.bytes(number)
     }
 
     /// Creates the plan with this number. All plans have different messages.
     fn new(options: &Options, number: usize) -> Result<Self, String> {
         let opcode = if options.content.is_text() { TEXT } else { BINARY };
-        let batch = batch(options, number, |message| Compressor::new().compress(message))?;
+        let alone = batch(options, number, |message| Compressor::new().compress(message))?;
         let messages = || messages(options, number);
         let reply = match (options.raw, options.deflate) {
-            (true, _) => Reply::Bytes(batch.clone()),
+            (true, _) => Reply::Sent,
             (false, false) => {
                 let mut plain = Vec::new();
                 messages().for_each(|message| put_frame(&mut plain, FIN | opcode, None, &message));
@@ -110,21 +132,15 @@ impl Plan {
                 Reply::Compressed(messages().map(|message| Compressed { message, seen: Vec::new() }).collect())
             }
         };
-        Ok(Self { batch, in_context: None, messages: options.in_flight, reply })
+        Ok(Self { sent: Sent { alone, in_context: None }, messages: options.in_flight, reply })
     }
 
-    /// Compares received bytes with the expected ones. Returns whether the reply is complete.
-    pub(crate) fn check(&mut self, progress: &mut Progress, bytes: &[u8]) -> Result<bool, String> {
+    /// Compares received bytes with the reply to the batch with this number. Returns whether the
+    /// reply is complete.
+    pub(crate) fn check(&mut self, number: usize, progress: &mut Progress, bytes: &[u8]) -> Result<bool, String> {
         let done = match &mut self.reply {
-            Reply::Bytes(reply) => {
-                let rest = &reply[progress.at..];
-                if !rest.starts_with(bytes) {
-                    let at = progress.at + rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-                    return Err(format!("reply differs from byte {at} of {}", reply.len()));
-                }
-                progress.at += bytes.len();
-                progress.at == reply.len()
-            }
+            Reply::Sent => progress.compare(self.sent.bytes(number), bytes)?,
+            Reply::Bytes(reply) => progress.compare(reply, bytes)?,
             Reply::Compressed(messages) => {
                 progress.partial.extend(bytes);
                 let mut rest = &progress.partial[..];
@@ -209,6 +225,7 @@ mod tests {
     /// Returns the reply of a correct server.
     fn reply(plan: &Plan) -> Vec<u8> {
         match &plan.reply {
+            Reply::Sent => plan.batch(1).to_vec(),
             Reply::Bytes(bytes) => bytes.clone(),
             Reply::Compressed(messages) => {
                 let mut bytes = Vec::new();
@@ -232,7 +249,7 @@ mod tests {
             for size in [1, 7, 301, reply.len()] {
                 let mut progress = Progress::default();
                 for _ in 0..2 {
-                    let pieces: Vec<_> = reply.chunks(size).map(|piece| plan.check(&mut progress, piece)).collect();
+                    let pieces: Vec<_> = reply.chunks(size).map(|piece| plan.check(1, &mut progress, piece)).collect();
                     let (last, others) = pieces.split_last().expect("a piece");
                     assert_eq!(last, &Ok(true), "{options}, by {size}");
                     assert!(others.iter().all(|piece| piece == &Ok(false)), "{options}, by {size}");
@@ -249,7 +266,7 @@ mod tests {
                 let mut wrong = reply.clone();
                 wrong[*at] ^= 0x10;
                 // A wrong length may announce a longer frame, which is never completed.
-                plan(options).check(&mut Progress::default(), &wrong) == Ok(true)
+                plan(options).check(1, &mut Progress::default(), &wrong) == Ok(true)
             };
             // The last bits of compressed data are padding.
             let most = if options.contains("deflate") { 3 } else { 0 };
@@ -263,7 +280,7 @@ mod tests {
         for options in ALL {
             let mut plan = plan(options);
             let reply = reply(&plan);
-            assert!(plan.check(&mut Progress::default(), &reply.repeat(2)).is_err(), "{options}");
+            assert!(plan.check(1, &mut Progress::default(), &reply.repeat(2)).is_err(), "{options}");
         }
     }
 
