@@ -28,7 +28,7 @@ const THE_FLOOR: RGBColor = RGBColor(0xd2, 0x99, 0x22);
 
 const COLUMNS: usize = 3;
 const PANEL_WIDTH: i32 = 320;
-const HEAD_HEIGHT: i32 = 64;
+const HEAD_HEIGHT: i32 = 80;
 const BAR_HEIGHT: i32 = 18;
 /// The panel's title above the bars, and the space below them.
 const TITLE_HEIGHT: i32 = 26;
@@ -55,18 +55,21 @@ pub(crate) fn draw(path: &Path, results: &Results, scenarios: &[&Scenario], serv
         scenarios.iter().filter_map(|scenario| Panel::new(results, scenario, servers)).collect();
     let most = panels.iter().map(|panel| panel.bars.len()).max().ok_or("none of the scenarios is drawn")? as i32;
     let panel_height = TITLE_HEIGHT + most * BAR_HEIGHT + GAP;
-    let columns = panels.len().min(COLUMNS);
-    // One row of panels has no room for the title otherwise.
     let width = 2 * MARGIN + PANEL_WIDTH * COLUMNS as i32;
-    let height = HEAD_HEIGHT + panel_height * panels.len().div_ceil(columns) as i32 + MARGIN;
+    let height = HEAD_HEIGHT + panel_height * panels.len().div_ceil(COLUMNS) as i32 + MARGIN;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (width as u32, height as u32)).into_drawing_area();
         root.fill(&WHITE)?;
         root.draw_text(TITLE, &text(17, HPos::Left, FontStyle::Bold), (MARGIN, 18))?;
         root.draw_text(SUBTITLE, &text(12, HPos::Left, FontStyle::Normal), (MARGIN, 40))?;
+        if let Some(machine) = results.machines.first() {
+            // Without the processors that the processes are bound to, and the versions.
+            let machine: Vec<&str> = machine.split("; ").take(4).collect();
+            root.draw_text(&machine.join("; "), &text(10, HPos::Left, FontStyle::Normal), (MARGIN, 58))?;
+        }
         for (at, panel) in panels.iter().enumerate() {
-            let (column, row) = ((at % columns) as i32, (at / columns) as i32);
+            let (column, row) = ((at % COLUMNS) as i32, (at / COLUMNS) as i32);
             let corner = (MARGIN + column * PANEL_WIDTH, HEAD_HEIGHT + row * panel_height);
             panel.draw(&root, corner)?;
         }

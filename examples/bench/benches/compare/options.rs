@@ -66,7 +66,9 @@ impl Options {
     }
 
     pub(crate) fn servers(&self) -> Result<Vec<Server>, String> {
-        let mut servers = server::all();
+        // Without the feature the others are not built, and their programs may be out of date.
+        let has_peers = cfg!(feature = "peers") || !self.from.is_empty();
+        let mut servers = server::all(has_peers);
         for name in &self.server {
             if !servers.iter().any(|server| server.name.contains(name.as_str())) {
                 let known: Vec<_> = servers.iter().map(|server| server.name).collect();

@@ -70,7 +70,7 @@ impl Server {
 }
 
 /// Returns all servers, in the order of the tables.
-pub(crate) fn all() -> Vec<Server> {
+pub(crate) fn all(has_peers: bool) -> Vec<Server> {
     let ours = env!("CARGO_BIN_EXE_ours");
     let mut all = vec![
         Server::new(FLOOR, env!("CARGO_BIN_EXE_limit-tcp"), OURS),
@@ -80,8 +80,7 @@ pub(crate) fn all() -> Vec<Server> {
         Server::new("ours, tcp, for_each", ours, PLAIN).arguments(&["--stack", "tcp", "--for-each"]),
         Server::new("ours, tcp, hub", ours, BROADCAST).arguments(&["--stack", "tcp", "--hub"]),
     ];
-    // Without the feature the others are not built, and their programs may be out of date.
-    if cfg!(feature = "peers") {
+    if has_peers {
         all.extend(peers());
     }
     all
