@@ -119,14 +119,14 @@ impl<'a> Panel<'a> {
         Ok(())
     }
 
-    /// Returns the value of a bar with its unit, and the ratio if the floor does the same work.
+    /// Returns the value of a bar, and the ratio if the floor does the same work. All bars of a panel
+    /// have the same unit.
     fn value(&self, cell: &Cell) -> String {
-        let cost = cell.cost();
-        let value = match (self.scenario.unit.is_memory(), cost) {
-            (true, ..10_000.0) => format!("{} B", number(cost)),
-            (true, _) => format!("{:.0} kB", cost / 1e3),
-            (false, ..10_000.0) => format!("{} ns", number(cost)),
-            (false, _) => format!("{:.1} µs", cost / 1e3),
+        let smallest = self.bars.first().map_or(0.0, |(_, cell)| cell.cost());
+        let value = match (self.scenario.unit.is_memory(), smallest >= 1000.0) {
+            (true, _) => format!("{} B", number(cell.cost())),
+            (false, false) => format!("{} ns", number(cell.cost())),
+            (false, true) => format!("{:.1} µs", cell.cost() / 1e3),
         };
         match cell.ratio() {
             Some((ratio, ..)) if !self.scenario.compresses() => format!("{value}, {ratio:.2}×"),

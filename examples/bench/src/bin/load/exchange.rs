@@ -11,8 +11,8 @@ use websocket_wire::{FIN, MASK, put_frame, read_frame};
 use crate::plan::{Plan, Progress};
 use crate::{Options, PATIENCE, connect};
 
-/// The number of connections after which pings are answered while others are opened.
-const OPENED_BETWEEN_PONGS: usize = 1000;
+/// The interval at which pings are answered while connections are opened.
+const OPENING: Duration = Duration::from_secs(1);
 
 pub(crate) struct Exchange {
     poll: Poll,
@@ -54,6 +54,7 @@ impl Exchange {
             received: 0,
             heard: Instant::now(),
         };
+        let mut answered = Instant::now();
         for number in 0..options.connections {
             let mut stream = connect::open(options, number)?;
             let registry = exchange.poll.registry();
@@ -68,8 +69,9 @@ impl Exchange {
                 waits: false,
                 progress: Progress::new(options),
             });
-            if number % OPENED_BETWEEN_PONGS == OPENED_BETWEEN_PONGS - 1 {
+            if answered.elapsed() >= OPENING {
                 exchange.answer_pings(Duration::ZERO)?;
+                answered = Instant::now();
             }
         }
         Ok(exchange)
