@@ -459,6 +459,26 @@ mod tests {
         assert_eq!(least.for_one_of(1), least);
     }
 
+    /// What the documentation of `PermessageDeflate::mem_level` says of the default.
+    #[test]
+    fn default_memory_level_compresses_like_that_of_zlib() {
+        let quote = |i: u32| format!("{{\"id\":{},\"price\":{}}},", i.wrapping_mul(i), i.wrapping_mul(40_503) % 9_973);
+        let json = (0..).map(quote).take(6000).collect::<String>().into_bytes();
+        let rust = include_bytes!("codec.rs").as_slice();
+        let default = crate::PermessageDeflate::new();
+        let settings = CompressorSettings { level: default.level, mem_level: default.mem_level, window: 15 };
+        for data in [&json[..], rust] {
+            for size in [200, 4094, 16 * 1024, data.len()] {
+                let [expected, sent] = [SETTINGS, settings].map(|settings| {
+                    let mut compressor = Compressor::new(settings);
+                    data.chunks(size).map(|message| compressor.compress(message).unwrap().len()).sum::<usize>()
+                });
+                assert!(size > 4094 || sent == expected, "{size}: {sent} instead of {expected}");
+                assert!(sent <= expected + expected / 100, "{size}: {sent} instead of {expected}");
+            }
+        }
+    }
+
     #[test]
     fn inflation_stops_at_the_limit() {
         let bomb = Compressor::new(SETTINGS).compress(&vec![0; 64 << 20]).unwrap();

@@ -1,10 +1,10 @@
 //! The result of a run of the load generator.
 
-use std::fmt;
-use std::str::FromStr;
+use serde::{Deserialize, Serialize};
 
-/// The result of a run of the load generator. It is printed with one line per number.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// The result of a run of the load generator, which prints it as JSON. What a task does not measure
+/// is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The number of complete messages returned during the measurement; for broadcasts those
     /// delivered, for handshakes those completed.
@@ -19,7 +19,7 @@ pub struct Measurement {
     pub load: f64,
     /// The growth of the server's memory in bytes per idle connection.
     pub idle_bytes: f64,
-    /// The same after each connection has echoed one message.
+    /// The same after each connection has echoed its messages.
     pub used_bytes: f64,
 }
 
@@ -36,43 +36,21 @@ impl Measurement {
         self.server / self.messages as f64 * 1e9
     }
 
-    fn fields(&mut self) -> [(&'static str, &mut f64); 6] {
-        [
-            ("seconds", &mut self.seconds),
-            ("server", &mut self.server),
-            ("server-user", &mut self.server_user),
-            ("load", &mut self.load),
-            ("idle-bytes", &mut self.idle_bytes),
-            ("used-bytes", &mut self.used_bytes),
-        ]
-    }
-}
-
-impl fmt::Display for Measurement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "messages {}", self.messages)?;
-        let mut copy = *self;
-        copy.fields().into_iter().try_for_each(|(name, value)| writeln!(f, "{name} {value}"))
-    }
-}
-
-impl FromStr for Measurement {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut read = Self::default();
-        for line in text.lines() {
-            let (name, value) = line.split_once(' ').ok_or_else(|| line.to_owned())?;
-            let number: f64 = value.parse().map_err(|_| line.to_owned())?;
-            if name == "messages" {
-                read.messages = number as u64;
-            } else {
-                let mut fields = read.fields();
-                let field = fields.iter_mut().find(|(other, _)| *other == name).ok_or_else(|| line.to_owned())?;
-                *field.1 = number;
-            }
+    /// Returns the result of several pairs of server and load generator with the same number of
+    /// connections each, that were measured together.
+    #[must_use]
+    pub fn together(parts: &[Self]) -> Self {
+        let sum = |number: fn(&Self) -> f64| parts.iter().map(number).sum::<f64>();
+        let count = parts.len().max(1) as f64;
+        Self {
+            messages: parts.iter().map(|part| part.messages).sum(),
+            seconds: sum(|part| part.seconds) / count,
+            server: sum(|part| part.server),
+            server_user: sum(|part| part.server_user),
+            load: sum(|part| part.load),
+            idle_bytes: sum(|part| part.idle_bytes) / count,
+            used_bytes: sum(|part| part.used_bytes) / count,
         }
-        Ok(read)
     }
 }
 
@@ -81,10 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_can_be_read() {
-        let measured = Measurement { messages: 3, seconds: 0.5, idle_bytes: 1.25, ..Measurement::default() };
-        assert_eq!(measured.to_string().parse(), Ok(measured));
-        assert_eq!("messages x".parse::<Measurement>(), Err("messages x".into()));
-        assert_eq!("sum 1".parse::<Measurement>(), Err("sum 1".into()));
+    fn parts_add_their_time_and_average_their_memory() {
+        let part = Measurement { messages: 3, seconds: 0.5, server: 0.25, idle_bytes: 100.0, ..Measurement::default() };
+        let other = Measurement { messages: 5, server: 0.75, idle_bytes: 300.0, ..part };
+        let together = Measurement { messages: 8, server: 1.0, idle_bytes: 200.0, ..part };
+        assert_eq!(Measurement::together(&[part, other]), together);
+        assert_eq!(Measurement::together(&[part]), part);
     }
 }

@@ -74,6 +74,12 @@ pub fn resident(pid: u32) -> io::Result<u64> {
     }
 }
 
+/// Returns the maximum number of files, sockets included, that a process may have open.
+#[must_use]
+pub fn max_open_files() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}
+
 /// Prepares the process: pins it to a processor, if one is given, makes it end with its parent, and
 /// raises the limit of open files to the maximum.
 ///

@@ -1,4 +1,4 @@
-//! The part that all servers share: the command line, one thread, the listener.
+//! The part that all servers share: the command line, the runtime, the listener.
 
 use std::error::Error;
 use std::io;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 use tokio::task::unconstrained;
 
 use crate::process::settle;
@@ -30,6 +31,9 @@ pub struct Options {
     /// The processor to run on.
     #[arg(long)]
     pub core: Option<usize>,
+    /// The number of worker threads. With 1, everything runs on the main thread.
+    #[arg(long, default_value_t = 1)]
+    pub workers: usize,
     /// The mode.
     #[arg(long, value_enum, default_value_t = Mode::Plain)]
     pub mode: Mode,
@@ -44,8 +48,10 @@ pub enum Mode {
     Batched,
     /// As plain, with the small buffers that the documentation suggests for many connections.
     Small,
-    /// As plain, with permessage-deflate.
+    /// As plain, with permessage-deflate without context takeover.
     Deflate,
+    /// As plain, with permessage-deflate with context takeover.
+    Takeover,
     /// Send each to all connections.
     Broadcast,
 }
@@ -75,7 +81,8 @@ impl Options {
     }
 }
 
-/// Runs a server on one thread, and prints its address.
+/// Runs a server, and prints its address. With several workers, a further thread accepts the
+/// connections.
 ///
 /// # Errors
 ///
@@ -85,7 +92,11 @@ where
     F: Future<Output = io::Result<()>>,
 {
     settle(options.core)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    let mut builder = match options.workers {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(options.workers.max(1)).enable_all().build()?.block_on(async {
         let listener = TcpListener::bind(options.addr).await?;
         println!("{}", listener.local_addr()?);
         serve(listener).await

@@ -22,8 +22,7 @@ pub(crate) fn describe(options: &Options, servers: &[Server]) -> String {
         None => "no processor affinity, as there is only one processor".to_owned(),
     };
     format!(
-        "# Servers side by side\n\n\
-         {model}, {cores} processors, {gigabytes:.0} GiB; Linux {}; {}, {}; commit {}; {pinned}.\n\
+        "{model}, {cores} processors, {gigabytes:.0} GiB; Linux {}; {}, {}; commit {}; {pinned}.\n\
          {} rounds of {} s after {} s of warm-up{}.\n",
         kernel.trim(),
         first_line("rustc", &["--version"]),

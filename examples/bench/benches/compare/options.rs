@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use clap::Parser;
@@ -11,14 +12,14 @@ use crate::server::{self, Server};
 #[derive(Debug, Parser)]
 #[command(name = "compare")]
 pub(crate) struct Options {
-    /// Run only these scenarios.
+    /// Run only these scenarios. Those that take long run only if they are named.
     #[arg(long, value_name = "S1,S2,…", value_delimiter = ',')]
     only: Vec<String>,
     /// Run only servers whose names contain one of these.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     server: Vec<String>,
     /// The number of rounds: measurements of each server in each scenario.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 40)]
     pub(crate) rounds: u32,
     /// The duration of a measurement, without its warm-up.
     #[arg(long, default_value_t = 0.1)]
@@ -32,6 +33,15 @@ pub(crate) struct Options {
     /// The processor of the load generator.
     #[arg(long, default_value_t = 1)]
     load_core: usize,
+    /// Draw a chart of the results to this SVG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+    /// Store all measurements in this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Measure nothing, and use the measurements in these files.
+    #[arg(long, value_name = "FILE,…", value_delimiter = ',')]
+    pub(crate) from: Vec<PathBuf>,
     /// Passed by cargo to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -49,13 +59,16 @@ impl Options {
             }
         }
         let wanted = |scenario: &&Scenario| {
-            self.only.is_empty() || self.only.iter().any(|name| name.eq_ignore_ascii_case(scenario.name))
+            (self.only.is_empty() && !scenario.is_opt_in)
+                || self.only.iter().any(|name| name.eq_ignore_ascii_case(scenario.name))
         };
         Ok(scenario::ALL.iter().filter(wanted).collect())
     }
 
     pub(crate) fn servers(&self) -> Result<Vec<Server>, String> {
-        let mut servers = server::all();
+        // Without the feature the others are not built, and their programs may be out of date.
+        let has_peers = cfg!(feature = "peers") || !self.from.is_empty();
+        let mut servers = server::all(has_peers);
         for name in &self.server {
             if !servers.iter().any(|server| server.name.contains(name.as_str())) {
                 let known: Vec<_> = servers.iter().map(|server| server.name).collect();
@@ -64,6 +77,11 @@ impl Options {
         }
         servers.retain(|server| self.server.is_empty() || self.server.iter().any(|name| server.name.contains(name)));
         Ok(servers)
+    }
+
+    /// Returns the number of rounds of a scenario.
+    pub(crate) fn rounds_of(&self, scenario: &Scenario) -> u32 {
+        scenario.rounds.map_or(self.rounds, |most| most.min(self.rounds))
     }
 
     /// Returns the processors of server and load generator, if there are two.

@@ -1,23 +1,32 @@
 //! All measurements, and their medians.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::run::Run;
 use crate::scenario::Scenario;
 use crate::server::{FLOOR, Server};
 
-#[derive(Default)]
+/// Everything that was measured, also in a file.
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Results {
+    /// The descriptions of the machine, one for each run of this program.
+    pub(crate) machines: Vec<String>,
     round: u32,
     runs: Vec<Entry>,
     /// The failures, in words.
     pub(crate) failures: Vec<String>,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Entry {
     round: u32,
-    scenario: &'static str,
-    server: &'static str,
+    scenario: String,
+    server: String,
     run: Run,
 }
 
@@ -34,13 +43,37 @@ pub(crate) struct Cell {
 }
 
 impl Results {
+    /// Reads the results of earlier runs.
+    pub(crate) fn load(paths: &[PathBuf]) -> Result<Self, Box<dyn Error>> {
+        let mut all = Self::default();
+        for path in paths {
+            let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let Self { machines, round, runs, failures } =
+                serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+            all.machines.extend(machines);
+            all.runs.extend(runs.into_iter().map(|entry| Entry { round: all.round + entry.round, ..entry }));
+            all.round += round;
+            all.failures.extend(failures);
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn save(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        Ok(fs::write(path, serde_json::to_string(self)?)?)
+    }
+
     /// Starts a round. Measurements that are added afterwards belong to it.
     pub(crate) fn begin_round(&mut self) {
         self.round += 1;
     }
 
     pub(crate) fn add(&mut self, scenario: &Scenario, server: &Server, run: Run) {
-        self.runs.push(Entry { round: self.round, scenario: scenario.name, server: server.name, run });
+        self.runs.push(Entry {
+            round: self.round,
+            scenario: scenario.name.to_owned(),
+            server: server.name.to_owned(),
+            run,
+        });
     }
 
     pub(crate) fn fail(&mut self, scenario: &Scenario, server: &Server, why: String) {

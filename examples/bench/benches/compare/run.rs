@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use serde::{Deserialize, Serialize};
 use websocket_bench::measurement::Measurement;
+use websocket_bench::process::max_open_files;
 
 use crate::foreign::Foreign;
 use crate::options::Options;
@@ -14,7 +16,7 @@ use crate::server::Server;
 /// The share of a processor from which other processes disturb a measurement.
 const DISTURBED: f64 = 0.10;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) unit: Unit,
     pub(crate) measured: Measurement,
@@ -25,13 +27,14 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn is_disturbed(&self) -> bool {
         // The load of other processes does not change the memory of a server.
-        self.unit != Unit::Bytes && self.foreign >= DISTURBED
+        !self.unit.is_memory() && self.foreign >= DISTURBED
     }
 
     /// Returns the value that is compared: nanoseconds or bytes.
     pub(crate) fn cost(&self) -> f64 {
         match self.unit {
             Unit::Bytes => self.measured.idle_bytes,
+            Unit::UsedBytes => self.measured.used_bytes,
             Unit::Message | Unit::Handshake => self.measured.cost(),
         }
     }
@@ -47,9 +50,17 @@ impl Drop for Process {
     }
 }
 
-/// A server, and a load generator that is connected to it. Both are idle between their turns.
+/// The files of a process that are not connections, at most.
+const OTHER_FILES: usize = 100;
+
+/// A server, and a load generator that is connected to it. Both are idle between their turns. There
+/// are several pairs of them if one may not open as many connections as the scenario needs.
 pub(crate) struct Session {
     unit: Unit,
+    pairs: Vec<Pair>,
+}
+
+struct Pair {
     serving: Process,
     load: Process,
     printed: BufReader<ChildStdout>,
@@ -57,53 +68,79 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn start(options: &Options, scenario: &Scenario, server: &Server) -> Result<Self, Box<dyn Error>> {
-        let (server_core, load_core) = options.cores().unzip();
+        let (count, connections) = match scenario.spread {
+            Some(all) => {
+                let count = all.div_ceil(connections_of_a_process());
+                (count, Some(all.div_ceil(count)))
+            }
+            None => (1, None),
+        };
+        let pairs =
+            (0..count).map(|_| Pair::start(options, scenario, server, connections)).collect::<Result<_, _>>()?;
+        Ok(Self { unit: scenario.unit, pairs })
+    }
+
+    /// Runs one turn.
+    pub(crate) fn measure(&mut self) -> Result<Run, Box<dyn Error>> {
+        let mut ours = vec![std::process::id()];
+        ours.extend(self.pairs.iter().flat_map(|pair| [pair.serving.0.id(), pair.load.0.id()]));
+        let before = Foreign::look(&ours);
+        for pair in &self.pairs {
+            pair.load.0.stdin.as_ref().ok_or("no pipe")?.write_all(b"\n")?;
+        }
+        let mut measured = Vec::with_capacity(self.pairs.len());
+        for pair in &mut self.pairs {
+            measured.push(serde_json::from_str(&pair.printed()?)?);
+        }
+        let measured = Measurement::together(&measured);
+        let foreign = before.until(&Foreign::look(&ours));
+        if measured.messages == 0 && !self.unit.is_memory() {
+            return Err("no message was returned during the measurement".into());
+        }
+        Ok(Run { unit: self.unit, measured, foreign })
+    }
+}
+
+/// Returns the number of connections that a process may open.
+pub(crate) fn connections_of_a_process() -> usize {
+    usize::try_from(max_open_files()).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(1)
+}
+
+impl Pair {
+    fn start(
+        options: &Options,
+        scenario: &Scenario,
+        server: &Server,
+        connections: Option<usize>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let cores = options.cores().filter(|_| scenario.workers == 1);
+        let (server_core, load_core) = cores.unzip();
         let (serving, addr) = start(server.command(scenario), server_core)?;
         let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
         load.args(scenario.load.split(' ')).args(["--turns", "--addr", &addr, "--pid", &serving.0.id().to_string()]);
         load.args(["--seconds", &options.seconds.to_string(), "--warmup", &options.warmup.to_string()]);
+        load.args(connections.iter().flat_map(|count| ["--connections".to_owned(), count.to_string()]));
         load.args(load_core.iter().flat_map(|core| ["--core".to_owned(), core.to_string()]));
         if server.is_raw() {
             load.arg("--raw");
         }
         let mut load = Process(load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
         let printed = BufReader::new(load.0.stdout.take().ok_or("no pipe")?);
-        let mut session = Self { unit: scenario.unit, serving, load, printed };
-        session.printed()?;
-        Ok(session)
+        let mut pair = Self { serving, load, printed };
+        // It is ready.
+        pair.printed()?;
+        Ok(pair)
     }
 
-    /// Runs one turn.
-    pub(crate) fn measure(&mut self) -> Result<Run, Box<dyn Error>> {
-        let ours = [self.serving.0.id(), self.load.0.id(), std::process::id()];
-        let before = Foreign::look(&ours);
-        self.load.0.stdin.as_ref().ok_or("no pipe")?.write_all(b"\n")?;
-        let measured: Measurement = self.printed()?.parse()?;
-        let foreign = before.until(&Foreign::look(&ours));
-        if measured.messages == 0 && self.unit != Unit::Bytes {
-            return Err("no message was returned during the measurement".into());
-        }
-        Ok(Run { unit: self.unit, measured, foreign })
-    }
-
-    /// Returns the output of the load generator up to an empty line.
+    /// Returns the next line that the load generator prints.
     fn printed(&mut self) -> Result<String, Box<dyn Error>> {
-        let mut printed = String::new();
-        loop {
-            let before = printed.len();
-            match self.printed.read_line(&mut printed)? {
-                0 => {
-                    let mut why = String::new();
-                    self.load.0.stderr.take().ok_or("no pipe")?.read_to_string(&mut why)?;
-                    return Err(format!("load: {}", why.trim()).into());
-                }
-                1 => {
-                    printed.truncate(before);
-                    return Ok(printed);
-                }
-                _ => {}
-            }
+        let mut line = String::new();
+        if self.printed.read_line(&mut line)? == 0 {
+            let mut why = String::new();
+            self.load.0.stderr.take().ok_or("no pipe")?.read_to_string(&mut why)?;
+            return Err(format!("load: {}", why.trim()).into());
         }
+        Ok(line)
     }
 }
 

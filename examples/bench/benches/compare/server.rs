@@ -22,8 +22,8 @@ const BATCHED: &[Mode] = &[Mode::Batched];
 const SMALL: &[Mode] = &[Mode::Small];
 const BROADCAST: &[Mode] = &[Mode::Broadcast];
 const PLAIN_AND_BROADCAST: &[Mode] = &[Mode::Plain, Mode::Broadcast];
-const OURS: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Broadcast];
-const PLAIN_AND_DEFLATE: &[Mode] = &[Mode::Plain, Mode::Deflate];
+const OURS: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Takeover, Mode::Broadcast];
+const PLAIN_AND_DEFLATE: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Takeover];
 
 impl Server {
     const fn new(name: &'static str, program: &'static str, modes: &'static [Mode]) -> Self {
@@ -38,13 +38,18 @@ impl Server {
         Self { arguments, ..self }
     }
 
-    /// Returns the command line for a scenario.
+    /// Returns the mode for a scenario.
     fn mode(&self, scenario: &Scenario) -> Option<Mode> {
         self.modes.iter().copied().find(|mode| scenario.modes.contains(mode))
     }
 
     pub(crate) fn takes_part(&self, scenario: &Scenario) -> bool {
         self.mode(scenario).is_some()
+    }
+
+    /// Returns the name without the variant.
+    pub(crate) fn library(&self) -> &'static str {
+        self.name.split_once(',').map_or(self.name, |(library, _)| library)
     }
 
     /// Returns whether it sends back the bytes unchanged.
@@ -59,12 +64,13 @@ impl Server {
         if let Some(mode) = self.mode(scenario).and_then(|mode| mode.to_possible_value()) {
             command.extend(["--mode".to_owned(), mode.get_name().to_owned()]);
         }
+        command.extend(["--workers".to_owned(), scenario.workers.to_string()]);
         command
     }
 }
 
 /// Returns all servers, in the order of the tables.
-pub(crate) fn all() -> Vec<Server> {
+pub(crate) fn all(has_peers: bool) -> Vec<Server> {
     let ours = env!("CARGO_BIN_EXE_ours");
     let mut all = vec![
         Server::new(FLOOR, env!("CARGO_BIN_EXE_limit-tcp"), OURS),
@@ -74,8 +80,7 @@ pub(crate) fn all() -> Vec<Server> {
         Server::new("ours, tcp, for_each", ours, PLAIN).arguments(&["--stack", "tcp", "--for-each"]),
         Server::new("ours, tcp, hub", ours, BROADCAST).arguments(&["--stack", "tcp", "--hub"]),
     ];
-    // Without the feature the others are not built, and their programs may be out of date.
-    if cfg!(feature = "peers") {
+    if has_peers {
         all.extend(peers());
     }
     all

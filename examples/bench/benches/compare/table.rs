@@ -13,14 +13,14 @@ where the server's processor was busy and the load generator's was not; compare 
 /// Returns a table with one row per server and one column per scenario.
 pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Server]) -> String {
     let mut table = Table::new(std::iter::once("server".to_owned()).chain(scenarios.iter().map(|scenario| {
-        let unit = if scenario.unit == Unit::Bytes { "B" } else { "ns" };
+        let unit = if scenario.unit.is_memory() { "B" } else { "ns" };
         format!("{}, {unit}", scenario.name)
     })));
     for server in servers {
         let cells: Vec<String> = scenarios
             .iter()
             .map(|scenario| match results.cell(scenario, server.name) {
-                Some(cell) => format!("{}{}", cost(&cell), in_brackets(ratio(&cell))),
+                Some(cell) => format!("{}{}", cost(&cell), in_brackets(ratio(scenario, &cell))),
                 None => "–".to_owned(),
             })
             .collect();
@@ -34,7 +34,8 @@ pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Se
 /// Returns a table with one row per server and all of its values.
 pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Server]) -> String {
     let heads: &[&str] = match scenario.unit {
-        Unit::Bytes => &["server", "bytes", "×", "after one echo", "runs"],
+        Unit::Bytes => &["server", "bytes", "×", "after one echo", "server CPU %", "runs"],
+        Unit::UsedBytes => &["server", "bytes", "×", "before the first message", "runs"],
         Unit::Handshake => {
             &["server", "handshakes/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
         }
@@ -47,13 +48,26 @@ pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Ser
         servers.iter().filter_map(|server| Some((server.name, results.cell(scenario, server.name)?))).collect();
     cells.sort_by(|(_, one), (_, other)| one.cost().total_cmp(&other.cost()));
     for (name, cell) in &cells {
-        let of_the_floor = ratio(cell).unwrap_or("–".to_owned());
-        let range = cell.ratio().map_or("–".to_owned(), |(_, low, high)| format!("{low:.2}–{high:.2}"));
+        let of_the_floor = ratio(scenario, cell).unwrap_or("–".to_owned());
+        let range = cell
+            .ratio()
+            .filter(|_| of_the_floor != "–")
+            .map_or("–".to_owned(), |(_, low, high)| format!("{low:.2}–{high:.2}"));
         let runs = cell.len().to_string();
         let percent = |part: f64| format!("{:.0}", part * 100.0);
+        // What was not measured is 0.
+        let measured = |value: f64, text: String| if value > 0.0 { text } else { "–".to_owned() };
+        if scenario.unit == Unit::UsedBytes {
+            let idle = number(cell.median(|run| run.measured.idle_bytes));
+            table.line([(*name).to_owned(), cost(cell), of_the_floor, idle, runs]);
+            continue;
+        }
         if scenario.unit == Unit::Bytes {
-            let used = number(cell.median(|run| run.measured.used_bytes));
-            table.line([(*name).to_owned(), cost(cell), of_the_floor, used, runs]);
+            let used = cell.median(|run| run.measured.used_bytes);
+            let seconds = cell.median(|run| run.measured.seconds);
+            let busy = cell.median(|run| run.measured.server / run.measured.seconds) * 100.0;
+            let (used, busy) = (measured(used, number(used)), measured(seconds, format!("{busy:.1}")));
+            table.line([(*name).to_owned(), cost(cell), of_the_floor, used, busy, runs]);
             continue;
         }
         table.line([
@@ -77,8 +91,9 @@ pub(crate) fn failures(results: &Results) -> String {
     results.failures.iter().map(|failure| format!("\nFAILED: {failure}\n")).collect()
 }
 
-fn ratio(cell: &Cell) -> Option<String> {
-    let (median, ..) = cell.ratio()?;
+/// Returns the ratio to the baseline, unless servers do what the baseline does not.
+fn ratio(scenario: &Scenario, cell: &Cell) -> Option<String> {
+    let (median, ..) = cell.ratio().filter(|_| !scenario.compresses())?;
     Some(format!("{}{median:.2}×", if cell.is_ratio_disturbed { "~" } else { "" }))
 }
 
@@ -91,7 +106,7 @@ fn cost(cell: &Cell) -> String {
 }
 
 /// Formats a number with commas between thousands.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

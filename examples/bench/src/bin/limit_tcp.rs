@@ -15,7 +15,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 thread_local! {
-    /// One buffer for all connections, so that an idle one uses no memory, and a large message is
+    /// One buffer for all connections of a thread, so that an idle one uses no memory, and a large message is
     /// read in few pieces.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 512 * 1024]);
 }
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read();
     match options.mode {
         // Compressed messages are echoed like any others.
-        Mode::Plain | Mode::Deflate => server::run(&options, |listener| {
+        Mode::Plain | Mode::Deflate | Mode::Takeover => server::run(&options, |listener| {
             server::connections(listener, async |stream| {
                 let _ = echo(stream).await;
             })

@@ -32,7 +32,7 @@ use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
 const ROOM: &str = "room";
 
 #[derive(Debug, Parser)]
-struct Options {
+struct Command {
     #[command(flatten)]
     server: server::Options,
     /// The variant to serve with.
@@ -54,11 +54,12 @@ enum Stack {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+    let options = Command::parse();
     let config = match options.server.mode {
         Mode::Plain => Config::server(),
         Mode::Deflate => Config::server()
             .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
+        Mode::Takeover => Config::server().extension(PermessageDeflate::new())?,
         // Without pings, which the load generator does not answer between its turns.
         Mode::Broadcast => Config::server().ping_interval(None),
         mode => return mode.refuse(),

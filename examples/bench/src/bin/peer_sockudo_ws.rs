@@ -22,7 +22,7 @@ const ROOM: &str = "room";
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read();
     let mode = options.mode;
-    if !matches!(mode, Mode::Plain | Mode::Batched | Mode::Deflate | Mode::Broadcast) {
+    if mode == Mode::Small {
         return mode.refuse();
     }
     let config = Config::builder()
@@ -48,7 +48,7 @@ async fn serve(mut stream: TcpStream, config: Config, mode: Mode, room: Arc<PubS
             return Ok(());
         }
         if let Some((request, used)) = parse_request(&head)? {
-            let offer = request.extensions.filter(|_| mode == Mode::Deflate);
+            let offer = request.extensions.filter(|_| matches!(mode, Mode::Deflate | Mode::Takeover));
             let agreed = offer.and_then(|offer| negotiate_server_deflate(offer, &DeflateConfig::default()));
             let header = agreed.as_ref().map(|agreed| agreed.to_response_header());
             let answer = build_response(&generate_accept_key(request.key), None, header.as_deref());

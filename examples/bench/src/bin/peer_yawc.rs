@@ -26,9 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Plain => (false, socket.without_compression()),
         Mode::Batched => (true, socket.without_compression()),
         Mode::Deflate => {
-            let level = CompressionLevel::default();
-            (false, socket.with_compression_level(level).server_no_context_takeover().client_no_context_takeover())
+            let socket = socket.with_compression_level(CompressionLevel::default());
+            (false, socket.server_no_context_takeover().client_no_context_takeover())
         }
+        Mode::Takeover => (false, socket.with_compression_level(CompressionLevel::default())),
         mode => return mode.refuse(),
     };
     server::run(&options, |listener| {

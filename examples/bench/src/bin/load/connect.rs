@@ -43,10 +43,12 @@ fn connect_with(addr: SocketAddr, number: usize, receive_buffer: Option<usize>) 
 
 /// Returns the request of a handshake.
 pub(crate) fn request(options: &Options) -> Vec<u8> {
-    let offer = if options.deflate && !options.raw {
-        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
-    } else {
-        ""
+    let offer = match (options.deflate && !options.raw, options.takeover) {
+        (false, _) => "",
+        (true, true) => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        (true, false) => {
+            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+        }
     };
     let head = format!(
         "GET / HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -70,8 +72,8 @@ pub(crate) fn check_answer(options: &Options, head: &[u8]) -> Result<bool, Strin
         "wrong Sec-WebSocket-Accept"
     } else if options.deflate && !options.raw && !holds(b"permessage-deflate") {
         "compression was not agreed"
-    } else if options.deflate && !options.raw && !holds(b"server_no_context_takeover") {
-        "no_context_takeover was not agreed"
+    } else if options.deflate && !options.raw && options.takeover == holds(b"server_no_context_takeover") {
+        "the wrong context takeover was agreed"
     } else {
         return Ok(true);
     };

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use websocket_wire::opcode::{PING, PONG};
+use websocket_wire::{FIN, MASK, put_frame, read_frame};
 
 use crate::plan::{Plan, Progress};
 use crate::{Options, PATIENCE, connect};
 
-/// The number of plans that the batches of a connection alternate between, so that a server cannot
-/// reply with what it sent before.
-const PLANS: usize = 3;
+/// The interval at which pings are answered while connections are opened.
+const OPENING: Duration = Duration::from_secs(1);
 
 pub(crate) struct Exchange {
     poll: Poll,
@@ -30,6 +31,8 @@ pub(crate) struct Exchange {
 struct Connection {
     stream: TcpStream,
     plan: usize,
+    /// The number of batches, including the current one.
+    turns: usize,
     /// The number of bytes of the batch that are written.
     written: usize,
     /// A reply is expected.
@@ -41,33 +44,37 @@ impl Exchange {
     /// Opens the connections. Adjacent ones start with different plans, unless all are to receive
     /// the same.
     pub(crate) fn open(options: &Options, same: bool) -> Result<Self, String> {
-        let plans = (0..PLANS).map(|number| Plan::new(options, number)).collect::<Result<_, _>>()?;
-        let poll = Poll::new().map_err(|error| error.to_string())?;
-        let mut connections = Vec::with_capacity(options.connections);
-        for number in 0..options.connections {
-            let mut stream = connect::open(options, number)?;
-            poll.registry()
-                .register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)
-                .map_err(|error| error.to_string())?;
-            let plan = if same { 0 } else { number % PLANS };
-            connections.push(Connection {
-                stream,
-                plan,
-                written: usize::MAX,
-                waits: false,
-                progress: Progress::default(),
-            });
-        }
-        Ok(Self {
-            poll,
+        let mut exchange = Self {
+            poll: Poll::new().map_err(|error| error.to_string())?,
             events: Events::with_capacity(1024),
-            plans,
-            connections,
+            plans: Plan::all(options)?,
+            connections: Vec::with_capacity(options.connections),
             buffer: vec![0; 256 * 1024],
             sent: 0,
             received: 0,
             heard: Instant::now(),
-        })
+        };
+        let mut answered = Instant::now();
+        for number in 0..options.connections {
+            let mut stream = connect::open(options, number)?;
+            let registry = exchange.poll.registry();
+            registry
+                .register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)
+                .map_err(|error| error.to_string())?;
+            exchange.connections.push(Connection {
+                stream,
+                plan: if same { 0 } else { number % exchange.plans.len() },
+                turns: 0,
+                written: usize::MAX,
+                waits: false,
+                progress: Progress::new(options),
+            });
+            if answered.elapsed() >= OPENING {
+                exchange.answer_pings(Duration::ZERO)?;
+                answered = Instant::now();
+            }
+        }
+        Ok(exchange)
     }
 
     /// Returns the number of connections.
@@ -78,7 +85,7 @@ impl Exchange {
     /// Makes a connection expect its next reply.
     pub(crate) fn expect(&mut self, number: usize) {
         let connection = &mut self.connections[number];
-        connection.turn_to_next();
+        connection.turn_to_next(self.plans.len());
         connection.written = usize::MAX;
         self.sent += self.plans[connection.plan].messages as u64;
     }
@@ -88,10 +95,10 @@ impl Exchange {
         // No reply was expected before.
         self.heard = Instant::now();
         let connection = &mut self.connections[number];
-        connection.turn_to_next();
+        connection.turn_to_next(self.plans.len());
         let plan = &self.plans[connection.plan];
         self.sent += plan.messages as u64;
-        connection.write(&plan.batch)
+        connection.write(plan)
     }
 
     /// Waits for replies and reads them. When a reply is complete, `again` decides whether to send
@@ -111,7 +118,7 @@ impl Exchange {
             let Token(number) = event.token();
             let connection = &mut self.connections[number];
             if event.is_writable() {
-                connection.write(&self.plans[connection.plan].batch)?;
+                connection.write(&self.plans[connection.plan])?;
             }
             if !(event.is_readable() || event.is_read_closed() || event.is_error()) {
                 continue;
@@ -124,13 +131,34 @@ impl Exchange {
             if again(number) {
                 // Immediately, not after the other events, so that the server works while the rest
                 // is read.
-                connection.turn_to_next();
+                connection.turn_to_next(self.plans.len());
                 let plan = &self.plans[connection.plan];
                 self.sent += plan.messages as u64;
-                connection.write(&plan.batch)?;
+                connection.write(plan)?;
             }
         }
         Ok(())
+    }
+
+    /// Answers pings for a period, in which nothing else may arrive.
+    pub(crate) fn answer_pings(&mut self, period: Duration) -> Result<(), String> {
+        let end = Instant::now() + period;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.poll.poll(&mut self.events, Some(left)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.to_string()),
+                _ => {}
+            }
+            for event in &self.events {
+                let Token(number) = event.token();
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.connections[number].answer_ping(&mut self.buffer)?;
+                }
+            }
+            if left.is_zero() && self.events.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits for the missing replies.
@@ -143,15 +171,16 @@ impl Exchange {
 }
 
 impl Connection {
-    fn turn_to_next(&mut self) {
-        self.plan = (self.plan + 1) % PLANS;
+    fn turn_to_next(&mut self, plans: usize) {
+        self.plan = (self.plan + 1) % plans;
+        self.turns += 1;
         self.written = 0;
         self.waits = true;
     }
 
     /// Writes the rest of the batch, as far as the socket accepts it.
-    fn write(&mut self, batch: &[u8]) -> Result<(), String> {
-        while let Some(rest) = batch.get(self.written..).filter(|rest| !rest.is_empty()) {
+    fn write(&mut self, plan: &Plan) -> Result<(), String> {
+        while let Some(rest) = plan.batch(self.turns).get(self.written..).filter(|rest| !rest.is_empty()) {
             match self.stream.write(rest) {
                 Ok(written) => self.written += written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -160,6 +189,29 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Reads everything available, which must be pings, and answers them.
+    fn answer_ping(&mut self, buffer: &mut [u8]) -> Result<(), String> {
+        let read = match self.stream.read(buffer) {
+            Ok(0) => return Err("the server closed an idle connection".into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(format!("read failed: {error}")),
+        };
+        let (mut rest, mut pongs) = (&buffer[..read], Vec::new());
+        while let Some((header, payload, behind)) = read_frame(rest) {
+            if header.first != FIN | PING {
+                break;
+            }
+            put_frame(&mut pongs, FIN | PONG, Some(MASK), payload);
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            return Err(format!("expected a ping, received {:#04x}", rest[0]));
+        }
+        // A few bytes always fit into the buffer of an idle socket.
+        self.stream.write_all(&pongs).map_err(|error| format!("pong failed: {error}"))
     }
 
     /// Reads everything available. Returns whether the reply is complete. The poll reports later
@@ -179,7 +231,7 @@ impl Connection {
                     buffer[..read.min(16)].escape_ascii().to_string()
                 ));
             }
-            if plan.check(&mut self.progress, &buffer[..read])? {
+            if plan.check(self.turns, &mut self.progress, &buffer[..read])? {
                 self.waits = false;
                 return Ok(true);
             }

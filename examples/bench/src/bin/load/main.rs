@@ -2,7 +2,7 @@
 //! encoded and masked in advance. Replies are compared byte by byte with the expected ones. A wrong
 //! or missing reply fails the run.
 //!
-//! It prints a [`Measurement`], with one line per number.
+//! It prints a [`Measurement`] as JSON.
 
 mod connect;
 mod deflate;
@@ -61,9 +61,21 @@ pub(crate) struct Options {
     /// The number of frames per message.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     fragments: usize,
-    /// Require permessage-deflate, and send compressed messages.
+    /// Require permessage-deflate, and send compressed messages. Without context takeover, unless
+    /// `--takeover` is given.
     #[arg(long)]
     deflate: bool,
+    /// With `--deflate`: use context takeover in both directions.
+    #[arg(long, requires = "deflate")]
+    takeover: bool,
+    /// For idle connections: the number of batches that each sends after its memory was measured
+    /// for the first time.
+    #[arg(long, default_value_t = 1)]
+    batches: usize,
+    /// For idle connections: the number of seconds for which the CPU time of the server is
+    /// measured, while its pings are answered. Nothing is sent on the connections then.
+    #[arg(long, default_value_t = 0.0)]
+    watch: f64,
     /// Expect the server to return the bytes unchanged, including frame headers and masks.
     #[arg(long)]
     raw: bool,
@@ -73,8 +85,8 @@ pub(crate) struct Options {
     /// The duration of the warm-up.
     #[arg(long, default_value_t = 0.4)]
     warmup: f64,
-    /// Run a measurement for each line of the standard input, on the same connections, and print an
-    /// empty line when ready.
+    /// Run a measurement for each line of the standard input, on the same connections, and print a
+    /// line when ready.
     #[arg(long)]
     turns: bool,
 }
@@ -87,7 +99,7 @@ enum Kind {
     Broadcast,
     /// Connect, perform a handshake, close, and repeat.
     Handshake,
-    /// Connect, and measure the server's memory.
+    /// Connect, and measure the server's memory and CPU time.
     Idle,
 }
 
@@ -119,13 +131,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Kind::Idle => Box::new(move || idle::idle(options)),
     };
     if !options.turns {
-        print!("{}", measure()?);
+        println!("{}", serde_json::to_string(&measure()?)?);
         return Ok(());
     }
-    println!();
+    println!("ready");
     for line in io::stdin().lines() {
         line?;
-        println!("{}", measure()?);
+        println!("{}", serde_json::to_string(&measure()?)?);
     }
     Ok(())
 }
