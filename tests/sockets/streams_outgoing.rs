@@ -60,6 +60,7 @@ fn generic_type_holds_messages_without_bounds_on_the_transport() {
         let mut forwarding = Forwarding { to: to.sender().send_stream(message.kind()), from: message };
         let chunk = forwarding.from.chunk().await.unwrap().unwrap();
         forwarding.to.write_chunk(chunk).await.unwrap();
+        forwarding.to.flush().await.unwrap();
         target.expect_raw(b"\x01\x09forwarded").await;
         // Dropping it still closes one connection, and leaves the other open.
         drop(forwarding);

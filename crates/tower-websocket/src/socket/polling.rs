@@ -312,8 +312,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Replying<'_, T
     }
 }
 
-// Baseline: socket-borrowed-32.
-#[cold]
 fn pop_stashed(stash: &mut Option<Box<Stash>>) -> Option<Result<Event, Error>> {
     let events = stash.as_mut()?;
     let event = events.events.pop_front()?;

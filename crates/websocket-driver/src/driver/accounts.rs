@@ -129,8 +129,6 @@ impl Driver {
         }
     }
 
-    // Baseline: handshake-head.
-    #[cold]
     pub(super) fn tell_opened(&mut self) {
         let settings = &self.settings;
         if let (Some(observed), Some(observer), Some(version)) =

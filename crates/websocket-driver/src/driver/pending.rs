@@ -29,8 +29,6 @@ impl PendingEvents {
         self.0 == 0
     }
 
-    // Baseline: handshake-head.
-    #[cold]
     fn next_cold(&mut self, end: &mut Option<Box<CloseInfo>>) -> Option<Event> {
         if self.take(Self::CONNECT) {
             return Some(Event::Connect);

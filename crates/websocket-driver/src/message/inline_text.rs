@@ -38,6 +38,8 @@ impl InlineText {
 
     /// Returns whether the bytes are valid UTF-8. `unmask` has already recognized ASCII. The buffer
     /// is padded to 64 bytes, where the SIMD path of simdutf8 begins.
+    // Baseline: batch-text-32.
+    #[inline(never)]
     pub(crate) fn is_utf8(&self) -> bool {
         let mut padded = [0; 64];
         padded[..MAX_INLINE].copy_from_slice(self.as_bytes());

@@ -126,7 +126,8 @@ impl Utf8Bytes {
     }
 
     /// Unmasks the first `len` bytes, at most [`MAX_INLINE`], into a text.
-    #[inline]
+    // Baseline: echo-fragments-20.
+    #[inline(always)]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
         let mut text = InlineText::EMPTY;
         if !text.unmask(masked, len, mask) && !text.is_utf8() {

@@ -103,7 +103,8 @@ impl FastFrame {
         text.map(Message::Text)
     }
 
-    #[inline]
+    // Baseline: header-decode.
+    #[inline(always)]
     pub(crate) fn take_bytes(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
         input.advance(usize::from(self.header));
         let mut payload = input.split_to(usize::from(self.len));
