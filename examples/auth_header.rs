@@ -8,7 +8,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{RequestPartsExt, Router};
@@ -35,7 +35,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
-        let headers: axum::http::HeaderMap = parts.extract().await.map_err(IntoResponse::into_response)?;
+        let headers: HeaderMap = parts.extract().await.map_err(IntoResponse::into_response)?;
         let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         match value.and_then(|value| value.strip_prefix("Bearer ")) {
             // A real server looks it up, or checks its signature.

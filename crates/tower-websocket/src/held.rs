@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What the application wants to be dropped when a connection is.
+/// A value of the application that is dropped together with the connection.
 #[derive(Default)]
 pub(crate) struct Held(Vec<Box<dyn Send>>);
 

@@ -37,9 +37,11 @@ use self::session::Session;
 use self::view::View;
 
 /// Runs the program with the arguments of the process. Returns its exit status.
-#[tokio::main(flavor = "current_thread")]
-pub async fn main() -> ExitCode {
-    match run(Options::parse()).await {
+#[must_use]
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(run(options))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

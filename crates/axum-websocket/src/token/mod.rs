@@ -1,4 +1,4 @@
-//! Tokens of requests, which say on whose behalf a socket is to be opened.
+//! Tokens of requests, which identify the user that opens a socket.
 
 pub(crate) mod sources;
 
@@ -10,12 +10,12 @@ use http::request::Parts;
 use self::sources::TokenSources;
 use crate::rejection::TokenRejection;
 
-/// Extractor of the token that a request is authorized by. The application verifies it before it
-/// accepts the handshake, so that a client that may not connect is answered by HTTP, with 401 or
-/// 403, and gets no socket.
+/// An extractor for the token that authorizes a request. The application verifies it before it
+/// accepts the handshake, so that a client without permission receives a 401 or 403 instead of a
+/// socket.
 ///
-/// By default it is that of the header `Authorization: Bearer TOKEN` (RFC 6750 §2.1). As JavaScript
-/// in browsers cannot set headers of a WebSocket, [`TokenSources`] has other places.
+/// By default, the token is taken from the header `Authorization: Bearer TOKEN` (RFC 6750 §2.1).
+/// JavaScript in browsers cannot set headers of a WebSocket; [`TokenSources`] enables other places.
 ///
 /// ```
 /// use axum::extract::State;

@@ -6,10 +6,10 @@ use http::request::Parts;
 
 use crate::rejection::TokenRejection;
 
-/// The places that a [`Token`](crate::Token) may be at in a request. Put them into the extensions
-/// of requests by `.layer(Extension(sources))`.
+/// The places in a request that a [`Token`](crate::Token) is taken from. Add them to the extensions
+/// of requests with `Router::layer(Extension(sources))`.
 ///
-/// They are looked at in this order, and the first token that is found counts:
+/// They are searched in this order, and the first token that is found is used:
 ///
 /// | place | by default | |
 /// |---|---|---|
@@ -37,13 +37,13 @@ impl TokenSources {
         Self::default()
     }
 
-    /// Takes the token from the offered subprotocol that begins with this prefix, which is removed,
-    /// too. Default: none.
+    /// Takes the token from the offered subprotocol that begins with this prefix, and removes the
+    /// prefix. Default: none.
     ///
-    /// The client must offer a subprotocol of the application beside it, which the handler agrees
-    /// to: browsers fail a connection if none of those that they offer is agreed to, and the token
-    /// must not be repeated in the response. A subprotocol cannot contain `/` or `=` (RFC 6455
-    /// §4.1), so Base64 has to be base64url without padding.
+    /// The client must also offer a subprotocol of the application, which the handler selects:
+    /// browsers fail a connection if none of their subprotocols is selected, and the token must not
+    /// be repeated in the response. A subprotocol cannot contain `/` or `=` (RFC 6455 §4.1), so
+    /// Base64 has to be base64url without padding.
     pub fn subprotocol(self, prefix: impl Into<Arc<str>>) -> Self {
         Self { subprotocol: Some(prefix.into()), ..self }
     }
@@ -90,7 +90,7 @@ impl TokenSources {
 }
 
 /// Returns the token of the header `Authorization` (RFC 6750 §2.1). Credentials of another scheme
-/// are none.
+/// are ignored.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, TokenRejection> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Ok(None) };

@@ -17,8 +17,8 @@ use crate::transport::tls_session::{TlsSession, tls_session};
 /// `tokio-rustls` over one (feature `tls`): under hyper and axum, with [`accept`](fn@crate::accept)
 /// and with [`connect`](https://docs.rs/tower-websocket/latest/tower_websocket/fn.connect.html). It
 /// is not known on HTTP/2, where it is shared with other streams: take the address from the server
-/// that accepts the connection, as `ConnectInfo` of axum does. Once the connection has ended, there
-/// is none.
+/// that accepts the connection, as `ConnectInfo` of axum does. It is not available after the
+/// connection has ended.
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Returns the address of the peer, or of the last proxy before this side, if the transport is
     /// known.

@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 pub struct TlsSession {
     /// The application protocol that was agreed to by ALPN (RFC 7301), such as `http/1.1`.
     pub alpn_protocol: Option<Vec<u8>>,
-    /// The certificates of the peer, its own first. It has been verified as the configuration of
-    /// rustls says, and there is none of a client that was not asked for one.
+    /// The certificates of the peer, its own first, verified by the configuration of rustls. Empty
+    /// on a server that does not request client certificates.
     pub peer_certificates: Vec<CertificateDer<'static>>,
     /// The version of TLS.
     pub protocol_version: Option<ProtocolVersion>,

@@ -223,7 +223,7 @@ impl<S> Config<S> {
     /// Sets the number of frames a second that are accepted, on average and at once. Default:
     /// `None`, any number. More close the connection with 1008.
     ///
-    /// The driver has no clock: it must be [told the time](crate::Driver::tick), as the async types
+    /// The driver has no clock: the time must be [passed to it](crate::Driver::tick), as the async types
     /// do.
     pub fn max_frame_rate(self, limit: Option<u32>) -> Self {
         self.with(|settings| settings.max_frame_rate = limit)

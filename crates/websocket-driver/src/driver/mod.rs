@@ -65,10 +65,10 @@ use crate::version::Version;
 ///
 /// - [`lend`](Self::lend) and [`take_back`](Self::take_back) let messages be received, [`begin_replies`](Self::begin_replies)
 ///   and [`commit`](Self::commit) let them be answered while the driver is not locked.
-/// - [`grant`](Self::grant) and [`is_exhausted`](Self::is_exhausted) bound the work until others get their turn.
-/// - [`Output::lend`], [`Output::reclaim`] and [`Output::shrink`] let connections that are idle or blocked do without a buffer.
+/// - [`grant`](Self::grant) and [`is_exhausted`](Self::is_exhausted) bound the work before the task yields to others.
+/// - [`Output::lend`], [`Output::reclaim`] and [`Output::shrink`] let connections that are idle or blocked hold no buffer.
 /// - [`Output::end_position`] and [`Output::flushed_position`] show when a message is written,
-///   [`discard_output`](Self::discard_output) gives up what cannot be written.
+///   [`discard_output`](Self::discard_output) drops output that cannot be written.
 /// - [`tick`](Self::tick), [`charge`](Self::charge), [`report`](Self::report) and [`conclude`](Self::conclude) serve limits by
 ///   the second, budgets and observers.
 ///

@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 /// The pseudo-header `:protocol` of an extended CONNECT (RFC 8441 §4, RFC 9220 §3), which is not
-/// part of an [`http::Request`]. Put it into the [extensions](http::Extensions) of a request, if
-/// the HTTP stack has a type of its own for it or none.
+/// part of an [`http::Request`]. Put it into the [extensions](http::Extensions) of a request if the
+/// HTTP stack does not, or uses a different type.
 ///
 /// [`Handshake::parse`](crate::Handshake::parse) then refuses every protocol but `websocket`.
 ///
