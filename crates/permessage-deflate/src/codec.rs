@@ -378,6 +378,11 @@ mod tests {
         (0..len).map(|i| (i * i % 251) as u8 % 23 + b'a').collect()
     }
 
+    fn noise(len: usize) -> Vec<u8> {
+        let step = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        std::iter::successors(Some(7), step).map(|state| (state >> 56) as u8).take(len).collect()
+    }
+
     #[test]
     fn truncated_message_is_an_error() {
         for len in [1, 10, 300, 5000] {
@@ -439,10 +444,6 @@ mod tests {
 
     #[test]
     fn short_messages_are_compressed_the_same_with_less_memory() {
-        let noise = |len| {
-            let step = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
-            std::iter::successors(Some(7), step).map(|state| (state >> 56) as u8).take(len).collect::<Vec<_>>()
-        };
         for level in 0..=9 {
             for message in [1, 100, SHORT - 1, SHORT].into_iter().flat_map(|len| [text(len), noise(len), vec![0; len]])
             {
@@ -467,7 +468,7 @@ mod tests {
         let rust = include_bytes!("codec.rs").as_slice();
         let default = crate::PermessageDeflate::new();
         let settings = CompressorSettings { level: default.level, mem_level: default.mem_level, window: 15 };
-        for data in [&json[..], rust] {
+        for data in [&json[..], rust, &noise(100_000)] {
             for size in [200, 4094, 16 * 1024, data.len()] {
                 let [expected, sent] = [SETTINGS, settings].map(|settings| {
                     let mut compressor = Compressor::new(settings);
