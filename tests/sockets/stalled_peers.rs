@@ -22,6 +22,7 @@ use crate::client::Opening;
 use crate::pair::over_memory;
 use crate::run::{run, run_paused};
 use crate::serve::{How, Port, each, serve};
+use crate::tls;
 use crate::wire::{Transport, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -224,7 +225,8 @@ async fn connect_narrow(port: Port) -> Wire {
     socket.connect(&port.addr.into()).unwrap();
     socket.set_nonblocking(true).unwrap();
     let stream = TcpStream::from_std(socket.into()).unwrap();
-    Opening::of(Version::Hybi13).on(Wire::new(stream)).await.wire
+    let wire = if port.is_secure { Wire::new(tls::connect(stream, "http/1.1").await) } else { Wire::new(stream) };
+    Opening::of(Version::Hybi13).on(wire).await.wire
 }
 
 fn over_tcp_soon() -> ServerConfig {
@@ -311,29 +313,51 @@ fn close_timeout_holds_over_tcp_on_every_stack() {
 /// the server's kernel would accept everything at once, and then show no progress for two seconds.
 #[test]
 fn slow_reader_of_a_large_message_is_not_dropped_over_tcp() {
-    const SIZE: usize = 2 * 1024 * 1024;
     run(async || {
         let recorder = Recorder::new();
-        let time = Duration::from_millis(300);
-        let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(recorder.clone());
+        let config = slow_reader_config().observer(recorder.clone());
         let port = each(false, move |stream| {
             let config = config.clone();
-            async move {
-                let mut socket = accept(stream, config).await.expect("a WebSocket");
-                socket.send(vec![7; SIZE]).await.expect("a peer that reads");
-                let _ = socket.recv().await;
-            }
+            async move { send_large(accept(stream, config).await.expect("a WebSocket")).await }
         })
         .await;
-        let mut wire = connect_narrow(port).await;
-        let (mut read, begun) = (0, Instant::now());
-        while read < SIZE {
-            sleep(Duration::from_millis(30)).await;
-            wire.bytes(32 * 1024).await;
-            read += 32 * 1024;
-        }
-        // Otherwise nothing was tested.
-        assert!(begun.elapsed() > 3 * time, "{:?}", begun.elapsed());
-        assert_eq!(recorder.recorded().closed, []);
+        read_slowly(port, &recorder).await;
     });
+}
+
+/// The TCP stream is found below hyper and TLS.
+#[test]
+fn slow_reader_of_a_large_message_is_not_dropped_below_hyper_and_tls() {
+    run(async || {
+        let recorder = Recorder::new();
+        let layer = WebSocketLayer::new(|socket, _| send_large(socket).boxed());
+        let layer = layer.config(slow_reader_config().observer(recorder.clone()));
+        let port = serve(ServiceBuilder::new().layer(layer).service(service_fn(crate::stacks::inner)), How::Tls).await;
+        read_slowly(port, &recorder).await;
+    });
+}
+
+const SLOWLY_READ: usize = 2 * 1024 * 1024;
+const SLOW_TIMEOUT: Duration = Duration::from_millis(300);
+
+fn slow_reader_config() -> ServerConfig {
+    Config::server().ping_interval(Some(SLOW_TIMEOUT)).pong_timeout(SLOW_TIMEOUT)
+}
+
+async fn send_large<T: Transport>(mut socket: WebSocket<T>) {
+    socket.send(vec![7; SLOWLY_READ]).await.expect("a peer that reads");
+    let _ = socket.recv().await;
+}
+
+async fn read_slowly(port: Port, recorder: &Recorder) {
+    let mut wire = connect_narrow(port).await;
+    let (mut read, begun) = (0, Instant::now());
+    while read < SLOWLY_READ {
+        sleep(Duration::from_millis(30)).await;
+        wire.bytes(32 * 1024).await;
+        read += 32 * 1024;
+    }
+    // Otherwise nothing was tested.
+    assert!(begun.elapsed() > 3 * SLOW_TIMEOUT, "{:?}", begun.elapsed());
+    assert_eq!(recorder.recorded().closed, []);
 }

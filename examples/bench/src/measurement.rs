@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// The number of complete messages returned during the measurement; for broadcasts those
-    /// delivered, for handshakes those completed.
+    /// delivered, for handshakes those completed, for large messages their MiB.
     pub messages: u64,
     /// The duration of the measurement.
     pub seconds: f64,
@@ -21,6 +21,8 @@ pub struct Measurement {
     pub idle_bytes: f64,
     /// The same after each connection has echoed its messages.
     pub used_bytes: f64,
+    /// The maximum of the server's memory in bytes while it echoed large messages.
+    pub peak_bytes: f64,
 }
 
 impl Measurement {
@@ -50,6 +52,7 @@ impl Measurement {
             load: sum(|part| part.load),
             idle_bytes: sum(|part| part.idle_bytes) / count,
             used_bytes: sum(|part| part.used_bytes) / count,
+            peak_bytes: sum(|part| part.peak_bytes),
         }
     }
 }

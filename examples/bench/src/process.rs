@@ -74,6 +74,29 @@ pub fn resident(pid: u32) -> io::Result<u64> {
     }
 }
 
+/// Resets the maximum that [`peak_resident`] returns to the current memory.
+///
+/// # Errors
+///
+/// If the process belongs to another user.
+pub fn reset_peak_resident(pid: u32) -> io::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
+/// Returns the maximum of the resident memory of a process in bytes.
+///
+/// # Errors
+///
+/// If the kernel does not report it.
+pub fn peak_resident(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    match kilobytes.map(str::parse::<u64>) {
+        Some(Ok(kilobytes)) => Ok(kilobytes * 1024),
+        _ => Err(io::Error::other("status without VmHWM")),
+    }
+}
+
 /// Returns the maximum number of files, sockets included, that a process may have open.
 #[must_use]
 pub fn max_open_files() -> u64 {
@@ -119,5 +142,17 @@ mod tests {
         assert!(resident(pid).is_ok_and(|bytes| bytes > 100_000));
         assert!(CpuTime::of(pid).is_ok());
         assert!(CpuTime::of(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn peak_is_that_since_the_reset() {
+        let pid = std::process::id();
+        let peak = || peak_resident(pid).expect("Linux");
+        let memory = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let high = peak();
+        assert!(high >= 64 << 20);
+        drop(memory);
+        reset_peak_resident(pid).expect("Linux");
+        assert!(peak() + (32 << 20) < high);
     }
 }

@@ -37,6 +37,9 @@ pub struct Options {
     /// The mode.
     #[arg(long, value_enum, default_value_t = Mode::Plain)]
     pub mode: Mode,
+    /// Serve TLS (see [`tls`](crate::tls)).
+    #[arg(long)]
+    pub tls: bool,
 }
 
 /// The way in which a server handles messages.
@@ -54,6 +57,8 @@ pub enum Mode {
     Takeover,
     /// Send each to all connections.
     Broadcast,
+    /// Echo messages in pieces, while they arrive.
+    Stream,
 }
 
 impl Mode {

@@ -12,7 +12,7 @@ use plotters::style::{BLACK, Color, FontStyle, IntoFont, RGBColor, TextStyle, WH
 
 use crate::results::{Cell, Results};
 use crate::scenario::Scenario;
-use crate::server::{FLOOR, Server};
+use crate::server::Server;
 use crate::table::number;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
@@ -20,7 +20,7 @@ type Drawn = Result<(), Box<dyn Error>>;
 
 const TITLE: &str = "CPU time of the server per message, or memory per connection";
 const SUBTITLE: &str = "The best variant of each library; shorter is better. \
-    × is the ratio to limit-tcp, which echoes bytes without WebSockets.";
+    × is the ratio to limit-…, which echoes bytes without WebSockets.";
 
 const OURS: RGBColor = RGBColor(0x2f, 0x81, 0xf7);
 const OTHERS: RGBColor = RGBColor(0x8b, 0x94, 0x9e);
@@ -107,8 +107,8 @@ impl<'a> Panel<'a> {
             let length = f64::from(PANEL_WIDTH - NAMES - VALUES) * cell.cost() / longest;
             let end = start + (length as i32).max(1);
             let color = match *library {
-                FLOOR => THE_FLOOR,
                 "ours" => OURS,
+                name if name.starts_with("limit-") => THE_FLOOR,
                 _ => OTHERS,
             };
             root.draw_text(library, &text(12, HPos::Right, FontStyle::Normal), (start - 6, middle))?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::Run;
 use crate::scenario::Scenario;
-use crate::server::{FLOOR, Server};
+use crate::server::Server;
 
 /// Everything that was measured, also in a file.
 #[derive(Default, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl Results {
         if entries.is_empty() {
             return None;
         }
-        let (floor, is_floor_disturbed) = self.of(scenario, FLOOR);
+        let (floor, is_floor_disturbed) = self.of(scenario, scenario.transport.floor());
         let floor: HashMap<u32, f64> = floor.iter().map(|entry| (entry.round, entry.run.cost())).collect();
         let mut ratios: Vec<f64> =
             entries.iter().filter_map(|entry| Some(entry.run.cost() / floor.get(&entry.round)?)).collect();

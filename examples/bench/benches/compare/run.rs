@@ -35,7 +35,7 @@ impl Run {
         match self.unit {
             Unit::Bytes => self.measured.idle_bytes,
             Unit::UsedBytes => self.measured.used_bytes,
-            Unit::Message | Unit::Handshake => self.measured.cost(),
+            Unit::Message | Unit::Handshake | Unit::Mebibyte => self.measured.cost(),
         }
     }
 }

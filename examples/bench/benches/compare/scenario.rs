@@ -9,6 +9,7 @@ pub(crate) struct Scenario {
     /// A short title, if the scenario is part of the chart.
     pub(crate) chart: Option<&'static str>,
     pub(crate) unit: Unit,
+    pub(crate) transport: Transport,
     /// The arguments of the load generator.
     pub(crate) load: &'static str,
     /// The modes of the servers to compare.
@@ -32,6 +33,7 @@ const DEFAULT: Scenario = Scenario {
     title: "",
     chart: None,
     unit: Unit::Message,
+    transport: Transport::Tcp,
     load: "",
     modes: PLAIN,
     rounds: None,
@@ -59,11 +61,33 @@ pub(crate) enum Unit {
     Bytes,
     /// Bytes per connection that has exchanged messages.
     UsedBytes,
+    /// CPU time per MiB.
+    Mebibyte,
 }
 
 impl Unit {
     pub(crate) fn is_memory(self) -> bool {
         matches!(self, Self::Bytes | Self::UsedBytes)
+    }
+}
+
+/// The layers below WebSocket connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Tls,
+    /// Streams of HTTP/2, without TLS.
+    Http2,
+}
+
+impl Transport {
+    /// Returns the baseline that the servers are compared with.
+    pub(crate) const fn floor(self) -> &'static str {
+        match self {
+            Self::Tcp => "limit-tcp",
+            Self::Tls => "limit-tls",
+            Self::Http2 => "limit-http2",
+        }
     }
 }
 
@@ -276,6 +300,53 @@ pub(crate) const ALL: &[Scenario] = &[
         spread: Some(100_000),
         is_opt_in: true,
         overhead: 40.0,
+        ..DEFAULT
+    },
+    Scenario {
+        name: "T1",
+        title: "TLS: ping-pong, 64 B text, 100 connections",
+        chart: Some("TLS: ping-pong, 64 B"),
+        transport: Transport::Tls,
+        load: "echo --tls --size 64 --connections 100",
+        modes: PLAIN,
+        ..DEFAULT
+    },
+    Scenario {
+        name: "T2",
+        title: "TLS: 64 B text, 16 connections with 32 in flight",
+        chart: Some("TLS: pipelined, 64 B"),
+        transport: Transport::Tls,
+        load: "echo --tls --size 64 --connections 16 --in-flight 32",
+        modes: PIPELINED,
+        ..DEFAULT
+    },
+    Scenario {
+        name: "T3",
+        title: "TLS: 1 MiB binary, 8 connections",
+        chart: Some("TLS: 1 MiB"),
+        transport: Transport::Tls,
+        load: "echo --tls --size 1048576 --content binary --connections 8",
+        modes: PLAIN,
+        ..DEFAULT
+    },
+    Scenario {
+        name: "H1",
+        title: "HTTP/2: ping-pong, 64 B text, 4 connections with 25 streams",
+        chart: Some("HTTP/2: ping-pong, 64 B"),
+        transport: Transport::Http2,
+        load: "echo --size 64 --connections 4 --streams 25",
+        modes: PLAIN,
+        ..DEFAULT
+    },
+    Scenario {
+        name: "L1",
+        title: "32 MiB binary, 1 connection, and the peak memory of the server",
+        unit: Unit::Mebibyte,
+        load: "large --size 33554432 --content binary --connections 1",
+        modes: &[Mode::Plain, Mode::Stream],
+        rounds: Some(10),
+        // The process is started for each round.
+        overhead: 2.0,
         ..DEFAULT
     },
 ];

@@ -5,8 +5,9 @@ use crate::scenario::{Scenario, Unit};
 use crate::server::Server;
 
 pub(crate) const LEGEND: &str = "\
-CPU is the processor time of the server, the median of the undisturbed measurements; × is its ratio to the floor, `limit-tcp`, which
-parses nothing and sends back what it reads: the median of the ratios within each round, and between what it is in 19 of 20 cases.
+CPU is the processor time of the server, the median of the undisturbed measurements; × is its ratio to the floor, `limit-tcp`,
+`limit-tls` or `limit-http2`, which parses no frames and sends back what it reads: the median of the ratios within each round, and between
+what it is in 19 of 20 cases.
 ~: all measurements, or all of the floor, were disturbed: other processes used 10 % of a processor or more. The rate is the server's only
 where the server's processor was busy and the load generator's was not; compare CPU else.";
 
@@ -39,6 +40,7 @@ pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Ser
         Unit::Handshake => {
             &["server", "handshakes/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
         }
+        Unit::Mebibyte => &["server", "MiB/s", "CPU ns/MiB", "×", "95 %", "of it user", "peak memory, MiB", "runs"],
         Unit::Message => {
             &["server", "messages/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
         }
@@ -68,6 +70,19 @@ pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Ser
             let busy = cell.median(|run| run.measured.server / run.measured.seconds) * 100.0;
             let (used, busy) = (measured(used, number(used)), measured(seconds, format!("{busy:.1}")));
             table.line([(*name).to_owned(), cost(cell), of_the_floor, used, busy, runs]);
+            continue;
+        }
+        if scenario.unit == Unit::Mebibyte {
+            table.line([
+                (*name).to_owned(),
+                number(cell.median(|run| run.measured.rate())),
+                cost(cell),
+                of_the_floor,
+                range,
+                number(cell.user_part() * cell.cost()),
+                number(cell.median(|run| run.measured.peak_bytes) / 1_048_576.0),
+                runs,
+            ]);
             continue;
         }
         table.line([

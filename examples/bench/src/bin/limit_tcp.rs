@@ -6,18 +6,13 @@ use std::error::Error;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use websocket_bench::baseline::{BUFFER_SIZE, handshake};
 use websocket_bench::server::{self, Mode, Options};
 
-/// The response to the key of RFC 6455 §1.3, which the load generator uses.
-const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
 thread_local! {
-    /// One buffer for all connections of a thread, so that an idle one uses no memory, and a large message is
-    /// read in few pieces.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 512 * 1024]);
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_SIZE]);
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -40,16 +35,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }),
         mode => mode.refuse(),
     }
-}
-
-async fn handshake(stream: &mut TcpStream) -> io::Result<()> {
-    let mut head = Vec::with_capacity(1024);
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    stream.write_all(ANSWER).await
 }
 
 async fn echo(mut stream: TcpStream) -> io::Result<()> {

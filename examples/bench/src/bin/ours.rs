@@ -22,10 +22,12 @@ use permessage_deflate::PermessageDeflate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
 use tower_websocket::{Config, PreparedMessage, ServerConfig, WebSocket, WebSocketLayer, accept};
-use websocket_bench::server::{self, BACKLOG, Mode};
+use websocket_bench::server::{self, BACKLOG, MAX_MESSAGE, Mode};
+use websocket_bench::tls;
 use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
 
 /// The topic that all connections are subscribed to.
@@ -56,7 +58,7 @@ enum Stack {
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Command::parse();
     let config = match options.server.mode {
-        Mode::Plain => Config::server(),
+        Mode::Plain | Mode::Stream => Config::server(),
         Mode::Deflate => Config::server()
             .extension(PermessageDeflate::new().no_context_takeover(true).request_no_context_takeover(true))?,
         Mode::Takeover => Config::server().extension(PermessageDeflate::new())?,
@@ -64,18 +66,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         Mode::Broadcast => Config::server().ping_interval(None),
         mode => return mode.refuse(),
     };
+    let acceptor = if options.server.tls { Some(tls::acceptor()?) } else { None };
     let (mode, borrows, has_hub) = (options.server.mode, options.for_each, options.hub);
     let task = move || match mode {
         // Within the runtime, as the hub spawns tasks.
         Mode::Broadcast if has_hub => Task::Publish(Hub::new(HubConfig::new())),
         Mode::Broadcast => Task::SayToAll(broadcast::channel(BACKLOG).0),
+        Mode::Stream => Task::EchoStreamed,
         _ if borrows => Task::EchoBorrowed,
         _ => Task::Echo,
     };
     match options.stack {
-        Stack::Axum => server::run(&options.server, |listener| async { axum(listener, config, task()).await }),
+        Stack::Axum => {
+            server::run(&options.server, |listener| async { axum(listener, acceptor, config, task()).await })
+        }
+        Stack::Tower if acceptor.is_some() => Err("unsupported with --tls: --stack tower".into()),
         Stack::Tower => server::run(&options.server, |listener| async { tower(listener, config, task()).await }),
-        Stack::Tcp => server::run(&options.server, |listener| async { tcp(listener, config, task()).await }),
+        Stack::Tcp => server::run(&options.server, |listener| async { tcp(listener, acceptor, config, task()).await }),
     }
 }
 
@@ -84,15 +91,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 enum Task {
     Echo,
     EchoBorrowed,
+    EchoStreamed,
     SayToAll(broadcast::Sender<PreparedMessage>),
     Publish(Hub),
 }
 
-async fn axum(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
+async fn axum(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    config: ServerConfig,
+    task: Task,
+) -> io::Result<()> {
     let handler = async move |ws: WebSocketUpgrade| -> Response {
         ws.config(config.clone()).on_upgrade(move |socket| serve(socket, task))
     };
     let app = Router::new().route("/", any(handler));
+    if let Some(acceptor) = acceptor {
+        return tls::serve_axum(listener, acceptor, app).await;
+    }
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
@@ -112,17 +128,26 @@ async fn tower(listener: TcpListener, config: ServerConfig, task: Task) -> io::R
     }
 }
 
-async fn tcp(listener: TcpListener, config: ServerConfig, task: Task) -> io::Result<()> {
+async fn tcp(listener: TcpListener, acceptor: Option<TlsAcceptor>, config: ServerConfig, task: Task) -> io::Result<()> {
     loop {
         let (stream, config, task) = (server::next(&listener).await, config.clone(), task.clone());
-        tokio::spawn(async move {
-            if let Ok(mut socket) = accept(stream, config).await {
-                // An echo does not need the headers.
-                socket.take_request();
-                // In a separate task, whose future does not include the handshake.
-                tokio::spawn(serve(socket, task));
-            }
-        });
+        match acceptor.clone() {
+            None => drop(tokio::spawn(open(stream, config, task))),
+            Some(acceptor) => drop(tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    open(stream, config, task).await;
+                }
+            })),
+        }
+    }
+}
+
+async fn open<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: T, config: ServerConfig, task: Task) {
+    if let Ok(mut socket) = accept(stream, config).await {
+        // An echo does not need the headers.
+        socket.take_request();
+        // In a separate task, whose future does not include the handshake.
+        tokio::spawn(serve(socket, task));
     }
 }
 
@@ -134,7 +159,8 @@ fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         Task::Echo => Either::Left(Either::Left(echo(socket))),
         Task::EchoBorrowed => Either::Left(Either::Right(echo_borrowed(socket))),
         // Boxed, so that the other variants do not reserve memory for it.
-        Task::SayToAll(room) => Either::Right(Either::Left(Box::pin(say_to_all(socket, room)))),
+        Task::EchoStreamed => Either::Right(Either::Left(Either::Left(Box::pin(echo_streamed(socket))))),
+        Task::SayToAll(room) => Either::Right(Either::Left(Either::Right(Box::pin(say_to_all(socket, room))))),
         Task::Publish(hub) => Either::Right(Either::Right(Box::pin(publish(socket, hub)))),
     }
 }
@@ -153,6 +179,27 @@ async fn echo_borrowed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut s
         let _ = replies.send_borrowed(message);
     });
     let _ = echo.await;
+}
+
+async fn echo_streamed<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>) {
+    let sender = socket.sender();
+    while let Some(Ok(mut message)) = socket.recv_stream(MAX_MESSAGE as u64).await {
+        let mut echo = sender.send_stream(message.kind());
+        loop {
+            match message.chunk().await {
+                Ok(Some(chunk)) => {
+                    if echo.write_chunk(chunk).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+        if echo.finish().await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn say_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use websocket_bench::echo;
 use websocket_bench::server::{self, BACKLOG, MAX_MESSAGE, Mode, Options, SMALL_BUFFER};
+use websocket_bench::tls;
 
 /// Its default, which its documentation recommends for high load.
 const READ_BUFFER: usize = 128 * 1024;
@@ -19,9 +20,9 @@ const READ_BUFFER: usize = 128 * 1024;
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read();
     match options.mode {
-        Mode::Plain => server::run(&options, |listener| serve(listener, false, READ_BUFFER)),
-        Mode::Batched => server::run(&options, |listener| serve(listener, true, READ_BUFFER)),
-        Mode::Small => server::run(&options, |listener| serve(listener, false, SMALL_BUFFER)),
+        Mode::Plain => serve(&options, false, READ_BUFFER),
+        Mode::Batched => serve(&options, true, READ_BUFFER),
+        Mode::Small => serve(&options, false, SMALL_BUFFER),
         Mode::Broadcast => server::run(&options, say_to_all),
         mode => mode.refuse(),
     }
@@ -59,17 +60,24 @@ async fn say_to_all(listener: TcpListener) -> io::Result<()> {
     axum::serve(listener, Router::new().route("/", any(upgrade))).await
 }
 
-async fn serve(listener: TcpListener, batched: bool, read_buffer: usize) -> io::Result<()> {
+fn serve(options: &Options, batched: bool, read_buffer: usize) -> Result<(), Box<dyn Error>> {
     let upgrade = move |ws: WebSocketUpgrade| async move {
         let ws = ws.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).read_buffer_size(read_buffer);
         ws.on_upgrade(move |socket| async move {
             if batched { echo::batched(socket, is_data).await } else { echo::plain(socket, is_data).await }
         })
     };
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, Router::new().route("/", any(upgrade))).await
+    let app = Router::new().route("/", any(upgrade));
+    if options.tls {
+        let acceptor = tls::acceptor()?;
+        return server::run(options, |listener| tls::serve_axum(listener, acceptor, app));
+    }
+    server::run(options, |listener| async {
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, app).await
+    })
 }
 
 fn is_data(message: &Message) -> bool {

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use socket2::{Domain, Socket, Type};
+use tokio_rustls::rustls::Stream;
 
+use crate::tls::{self, TlsStream};
+use crate::transport::Transport;
 use crate::{Options, PATIENCE};
 
 /// The key of RFC 6455 §1.3, and its accept value.
@@ -81,18 +84,33 @@ pub(crate) fn check_answer(options: &Options, head: &[u8]) -> Result<bool, Strin
 }
 
 /// Opens a connection, for use with a poll.
-pub(crate) fn open(options: &Options, number: usize) -> Result<TcpStream, String> {
+pub(crate) fn open(options: &Options, number: usize) -> Result<Transport, String> {
     open_with(options, number, None)
 }
 
 /// Opens a connection that is never read.
-pub(crate) fn open_stalled(options: &Options, number: usize) -> Result<TcpStream, String> {
+pub(crate) fn open_stalled(options: &Options, number: usize) -> Result<Transport, String> {
     open_with(options, number, Some(STALLED_BUFFER))
 }
 
-fn open_with(options: &Options, number: usize, receive_buffer: Option<usize>) -> Result<TcpStream, String> {
+fn open_with(options: &Options, number: usize, receive_buffer: Option<usize>) -> Result<Transport, String> {
     let io = |error: io::Error| format!("connection {number}: {error}");
     let mut stream = connect_with(options.addr, number, receive_buffer).map_err(io)?;
+    let transport = if options.tls {
+        let mut session = tls::session()?;
+        handshake(options, &mut Stream::new(&mut session, &mut stream), number)?;
+        stream.set_nonblocking(true).map_err(io)?;
+        Transport::Tls(Box::new(TlsStream::new(session, TcpStream::from_std(stream))))
+    } else {
+        handshake(options, &mut stream, number)?;
+        stream.set_nonblocking(true).map_err(io)?;
+        Transport::Tcp(TcpStream::from_std(stream))
+    };
+    Ok(transport)
+}
+
+fn handshake(options: &Options, stream: &mut (impl Read + Write), number: usize) -> Result<(), String> {
+    let io = |error: io::Error| format!("connection {number}: {error}");
     stream.write_all(&request(options)).map_err(io)?;
     let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !check_answer(options, &head)? {
@@ -101,6 +119,5 @@ fn open_with(options: &Options, number: usize, receive_buffer: Option<usize>) ->
             read => head.extend(&buffer[..read]),
         }
     }
-    stream.set_nonblocking(true).map_err(io)?;
-    Ok(TcpStream::from_std(stream))
+    Ok(())
 }

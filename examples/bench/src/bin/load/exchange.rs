@@ -3,12 +3,12 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use websocket_wire::opcode::{PING, PONG};
 use websocket_wire::{FIN, MASK, put_frame, read_frame};
 
 use crate::plan::{Plan, Progress};
+use crate::transport::Transport;
 use crate::{Options, PATIENCE, connect};
 
 /// The interval at which pings are answered while connections are opened.
@@ -29,7 +29,7 @@ pub(crate) struct Exchange {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     plan: usize,
     /// The number of batches, including the current one.
     turns: usize,
@@ -59,7 +59,7 @@ impl Exchange {
             let mut stream = connect::open(options, number)?;
             let registry = exchange.poll.registry();
             registry
-                .register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)
+                .register(stream.tcp_stream(), Token(number), Interest::READABLE | Interest::WRITABLE)
                 .map_err(|error| error.to_string())?;
             exchange.connections.push(Connection {
                 stream,
@@ -188,7 +188,10 @@ impl Connection {
                 Err(error) => return Err(format!("write failed: {error}")),
             }
         }
-        Ok(())
+        match self.stream.flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(format!("write failed: {error}")),
+            _ => Ok(()),
+        }
     }
 
     /// Reads everything available, which must be pings, and answers them.

@@ -9,9 +9,14 @@ mod deflate;
 mod echo;
 mod exchange;
 mod handshake;
+mod http2;
 mod idle;
+mod large;
 mod payload;
+mod pieces;
 mod plan;
+mod tls;
+mod transport;
 mod window;
 
 use std::error::Error;
@@ -24,6 +29,7 @@ use websocket_bench::measurement::Measurement;
 use websocket_bench::process::settle;
 
 use crate::exchange::Exchange;
+use crate::http2::Http2;
 use crate::payload::Content;
 
 /// Sends messages to a WebSocket server, and measures what they cost it.
@@ -79,6 +85,13 @@ pub(crate) struct Options {
     /// Expect the server to return the bytes unchanged, including frame headers and masks.
     #[arg(long)]
     raw: bool,
+    /// Use TLS, and trust any certificate.
+    #[arg(long, conflicts_with = "streams")]
+    tls: bool,
+    /// Use HTTP/2 with prior knowledge, with this number of streams on each connection, which are
+    /// WebSockets (RFC 8441).
+    #[arg(long, value_parser = at_least_one)]
+    streams: Option<usize>,
     /// The duration of the measurement.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -101,6 +114,8 @@ enum Kind {
     Handshake,
     /// Connect, and measure the server's memory and CPU time.
     Idle,
+    /// As echo, but each measurement is one message, which may be returned in any number of frames.
+    Large,
 }
 
 /// The time without data after which the run fails.
@@ -110,6 +125,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = &Options::parse();
     settle(options.core)?;
     let mut measure: Box<dyn FnMut() -> Result<Measurement, String>> = match options.kind {
+        Kind::Echo if options.streams.is_some() => {
+            let mut sockets = Http2::open(options)?;
+            Box::new(move || sockets.echo(options))
+        }
+        kind if options.streams.is_some() => return Err(format!("unsupported with --streams: {kind:?}").into()),
+        Kind::Handshake if options.tls => return Err("unsupported with --tls: handshake".into()),
         Kind::Echo => {
             let mut exchange = Exchange::open(options, false)?;
             Box::new(move || echo::echo(options, &mut exchange))
@@ -129,6 +150,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         Kind::Handshake => Box::new(move || handshake::handshakes(options)),
         Kind::Idle => Box::new(move || idle::idle(options)),
+        Kind::Large => {
+            let mut exchange = Exchange::open(options, false)?;
+            // The first messages include what a server allocates only once.
+            large::large(options, &mut exchange)?;
+            Box::new(move || large::large(options, &mut exchange))
+        }
     };
     if !options.turns {
         println!("{}", serde_json::to_string(&measure()?)?);

@@ -3,9 +3,10 @@
 use websocket_wire::opcode::{BINARY, TEXT};
 use websocket_wire::{FIN, put_frame, read_frame};
 
-use crate::Options;
 use crate::deflate::{Compressor, Decompressor, WINDOW_SIZE};
 use crate::payload::Random;
+use crate::pieces::{PieceProgress, Pieces};
+use crate::{Kind, Options};
 
 pub(crate) struct Plan {
     sent: Sent,
@@ -40,6 +41,8 @@ enum Reply {
     Bytes(Vec<u8>),
     /// Messages whose bytes depend on the compressor.
     Compressed(Vec<Compressed>),
+    /// Large messages in any number of frames.
+    Pieces(Pieces),
 }
 
 struct Compressed {
@@ -64,6 +67,7 @@ pub(crate) struct Progress {
     partial: Vec<u8>,
     /// The context of the replies, if they have one.
     context: Option<Decompressor>,
+    pieces: PieceProgress,
 }
 
 impl Progress {
@@ -123,6 +127,7 @@ impl Plan {
         let messages = || messages(options, number);
         let reply = match (options.raw, options.deflate) {
             (true, _) => Reply::Sent,
+            _ if options.kind == Kind::Large => Reply::Pieces(Pieces::new(opcode, messages())),
             (false, false) => {
                 let mut plain = Vec::new();
                 messages().for_each(|message| put_frame(&mut plain, FIN | opcode, None, &message));
@@ -141,6 +146,7 @@ impl Plan {
         let done = match &mut self.reply {
             Reply::Sent => progress.compare(self.sent.bytes(number), bytes)?,
             Reply::Bytes(reply) => progress.compare(reply, bytes)?,
+            Reply::Pieces(pieces) => pieces.check(&mut progress.pieces, bytes)?,
             Reply::Compressed(messages) => {
                 progress.partial.extend(bytes);
                 let mut rest = &progress.partial[..];
@@ -227,6 +233,7 @@ mod tests {
         match &plan.reply {
             Reply::Sent => plan.batch(1).to_vec(),
             Reply::Bytes(bytes) => bytes.clone(),
+            Reply::Pieces(_) => unreachable!("tested in its module"),
             Reply::Compressed(messages) => {
                 let mut bytes = Vec::new();
                 for message in messages {
