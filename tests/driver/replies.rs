@@ -4,10 +4,10 @@ use bytes::{Buf, BytesMut};
 use http::Uri;
 use permessage_deflate::PermessageDeflate;
 use proptest::prelude::*;
-use tower_websocket::test::Recorder;
 use websocket_driver::{CloseCode, Config, Driver, Event, Message, PreparedMessage, ReplyBuffer, SendError, Version};
 use websocket_tests::wire::{Frame, Handshake, ServerFrame, VERSIONS};
 
+use crate::observing::quiet_observer;
 use crate::session::{Session, cases, closed};
 
 fn begun(session: &Session) -> ReplyBuffer {
@@ -66,7 +66,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
 }
 
 #[test]
-fn small_replies_after_others_are_not_copied() {
+fn many_small_replies_after_others_are_not_copied() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.send("before").unwrap();
     let mut replies = begun(&session);
@@ -80,7 +80,7 @@ fn small_replies_after_others_are_not_copied() {
 fn full_reply_buffer_accepts_one_message_over_the_limit() {
     for observed in [false, true] {
         let config = Config::server().max_output(1000);
-        let config = if observed { config.observer(Recorder::new()) } else { config };
+        let config = if observed { config.observer(quiet_observer()) } else { config };
         let mut session = Session::open_with(Version::Hybi13, config);
         session.driver.send("x".repeat(98)).unwrap();
         let mut replies = begun(&session);
@@ -130,7 +130,7 @@ fn replies_left_in_the_buffer_are_committed_with_the_next() {
 #[test]
 fn replies_are_dropped_once_the_connection_closes() {
     for observed in [false, true] {
-        let config = if observed { Config::server().observer(Recorder::new()) } else { Config::server() };
+        let config = if observed { Config::server().observer(quiet_observer()) } else { Config::server() };
         for close_by_peer in [false, true] {
             let mut session = Session::open_with(Version::Hybi13, config.clone());
             let mut replies = begun(&session);
@@ -205,7 +205,7 @@ enum Kind {
 fn open(kind: Kind) -> Session {
     match kind {
         Kind::Server(version) => Session::open(version),
-        Kind::Observed => Session::open_with(Version::Hybi13, Config::server().observer(Recorder::new())),
+        Kind::Observed => Session::open_with(Version::Hybi13, Config::server().observer(quiet_observer())),
         Kind::Deflate => {
             let config = Config::server().extension(PermessageDeflate::new()).unwrap();
             let request =
