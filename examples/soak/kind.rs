@@ -18,6 +18,10 @@ pub(super) enum Kind {
     Raw(Draft),
     /// Reads a little occasionally, or nothing for long and then much.
     Slow,
+    /// Reads 32 KiB per second without a pause, while more than that is always waiting for it.
+    Throttled,
+    /// Sends through futures that are dropped at any time.
+    Canceller,
     /// Sends and does not read the echoes.
     Deaf,
     /// Stops sending, and keeps the connection.
@@ -56,17 +60,19 @@ pub(super) enum Expected {
 }
 
 /// The percentage of each kind.
-const SHARES: [(Kind, u32); 15] = [
-    (Kind::Http1, 11),
-    (Kind::Http1Deflate, 13),
-    (Kind::Http2, 11),
+const SHARES: [(Kind, u32); 17] = [
+    (Kind::Http1, 10),
+    (Kind::Http1Deflate, 11),
+    (Kind::Http2, 10),
     (Kind::Http2Deflate, 4),
     (Kind::Raw(Draft::Hixie75), 6),
     (Kind::Raw(Draft::Hixie76), 6),
     (Kind::Raw(Draft::Hybi7), 5),
     (Kind::Raw(Draft::Hybi8), 5),
     (Kind::Raw(Draft::Hybi13), 10),
-    (Kind::Slow, 6),
+    (Kind::Slow, 5),
+    (Kind::Throttled, 3),
+    (Kind::Canceller, 3),
     (Kind::Deaf, 4),
     (Kind::HalfOpen, 4),
     (Kind::Cutter, 6),
@@ -94,6 +100,8 @@ impl Kind {
             Self::Http2Deflate => "connect, HTTP/2, deflate",
             Self::Raw(version) => version.version().as_str(),
             Self::Slow => "slow readers",
+            Self::Throttled => "reading 32 KiB/s",
+            Self::Canceller => "cancelling senders",
             Self::Deaf => "not reading",
             Self::HalfOpen => "half-open",
             Self::Cutter => "cutters",

@@ -15,6 +15,7 @@ mod ledger;
 mod memory;
 mod own;
 mod peer;
+mod progress;
 mod raw;
 mod report;
 mod rude;
@@ -27,15 +28,21 @@ mod wire;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use self::progress::Progress;
 use self::report::Report;
 use self::stage::Run;
 
 /// Soaks a server with peers of every kind, and fails if anything was lost, duplicated, leaked or
 /// ended unexpectedly.
+///
+/// The peers are clients of every version and of `connect`, over HTTP/1.1 and HTTP/2. Some read
+/// slowly, 32 KiB per second or nothing, fall silent, cancel their sends, flood the server with
+/// pings, pongs, fragments, tiny or empty messages, violate a rule, or cut the connection. A third
+/// of the server's observers panic.
 #[derive(Debug, Parser)]
 #[command(name = "soak")]
 struct Options {
@@ -68,12 +75,16 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     // A warm-up, since many things are allocated on first use and kept.
     let warm_up = Run { connections: connections.min(200), seconds: 2, seed };
-    drop(warm_up.run(threads)?);
+    let mut progress = Progress::new(Duration::from_secs(options.seconds));
+    progress.announce("warming up");
+    drop(warm_up.run(threads, |_, _| {})?);
+    progress.announce("measuring idle connections");
     let idle = idle::measure(connections.min(1000))?;
     let start = memory::held();
 
     let run = Run { connections, seconds: options.seconds, seed };
-    let (ledger, outcome) = run.run(threads)?;
+    let (ledger, outcome) = run.run(threads, |elapsed, open| progress.show(elapsed, open))?;
+    drop(progress);
     let mut report = Report::new(&ledger, &outcome);
     let before = memory::held();
     drop(ledger);

@@ -1,12 +1,13 @@
 //! Peers based on this project's `connect`.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use permessage_deflate::PermessageDeflate;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tower_websocket::client::{Connect, ConnectError, Http2Connection};
 use tower_websocket::error::ProtocolError;
@@ -112,8 +113,19 @@ pub(super) async fn talk(
             if lock(&script).outstanding() < habit.window {
                 for _ in 0..habit.burst(rng) {
                     let line = lock(&script).line();
-                    if sender.send(message(line)).await.is_err() {
-                        return;
+                    let (number, is_empty) = (line.number, line.data.is_empty());
+                    let sent = sender.send(message(line));
+                    if !habit.cancels || is_empty {
+                        if sent.await.is_err() {
+                            return;
+                        }
+                        continue;
+                    }
+                    let time = Duration::from_micros([0, 0, 100, 2000][rng.random_range(0..4)]);
+                    match timeout(time, sent).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return,
+                        Err(_) => lock(&script).cancel(number),
                     }
                 }
                 sleep(habit.gap(rng)).await;

@@ -47,10 +47,13 @@ pub(super) async fn run(stage: &Stage, rng: &mut StdRng) {
             | Part::Cut(Draft::Hixie75 | Draft::Hixie76)
             | Part::Break(Draft::Hixie75 | Draft::Hixie76, _)
     );
-    let max_size = if kind == Kind::Slow { 24 * 1024 } else { usize::MAX };
+    let max_size = if matches!(kind, Kind::Slow | Kind::Throttled) { 24 * 1024 } else { usize::MAX };
     let mut script = Script::new(account.id, rng.random(), Style { text_only, max_size });
     let mut silent = None;
     let end = play(stage, &account, part, &mut script, &mut silent, rng).await;
+    if let Ok(End::Closed(_)) = end {
+        script.forget_cancelled();
+    }
     let peer = PeerSide { end, tally: script.tally, silent };
     *lock(&account.peer) = Some(peer);
 }
@@ -64,7 +67,8 @@ fn cast(kind: Kind, rng: &mut StdRng) -> (Part, Expected) {
         Kind::Http2 => (Part::Own { deflate: false, http2: true }, Expected::Closed),
         Kind::Http2Deflate => (Part::Own { deflate: true, http2: true }, Expected::Closed),
         Kind::Raw(draft) => (Part::Talk(draft), Expected::Closed),
-        Kind::Slow => (Part::Talk(hybi), Expected::Closed),
+        Kind::Slow | Kind::Throttled => (Part::Talk(hybi), Expected::Closed),
+        Kind::Canceller => (Part::Own { deflate: rng.random(), http2: rng.random() }, Expected::Closed),
         Kind::Deaf => (Part::Deaf(hybi), Expected::NoPong),
         Kind::HalfOpen => (Part::HalfOpen(hybi), Expected::NoPong),
         Kind::Cutter if rng.random_bool(0.3) => (Part::Drop { http2: rng.random() }, Expected::Gone),
@@ -101,7 +105,7 @@ async fn play(
     let target = Target { addr: tcp_too[rng.random_range(0..3)], id: account.id };
     let habit = habit(stage, account.kind, rng);
     let raw_rng = StdRng::seed_from_u64(rng.random());
-    let is_slow = account.kind == Kind::Slow;
+    let is_slow = matches!(account.kind, Kind::Slow | Kind::Throttled);
     match part {
         Part::Talk(draft) => match Raw::open(target, draft.version(), raw_rng, is_slow).await? {
             Ok(mut raw) => talk(&mut raw, script, &habit).await,
@@ -161,11 +165,25 @@ fn habit(stage: &Stage, kind: Kind, rng: &mut StdRng) -> Habit {
     let longest = (stage.seconds * 1000 / 2).max(1500);
     let until = Instant::now() + Duration::from_millis(rng.random_range(500..longest));
     let is_patient = rng.random_bool(0.7);
-    let habit = Habit { until, gap: 2000..8000, burst: 1..6, window: 256 * 1024, is_patient, reading: Reading::Eager };
+    let habit = Habit {
+        until,
+        gap: 2000..8000,
+        burst: 1..6,
+        window: 256 * 1024,
+        is_patient,
+        reading: Reading::Eager,
+        cancels: false,
+    };
     match kind {
         Kind::Slow if rng.random_bool(0.2) => {
             Habit { gap: 2000..6000, burst: 50..200, window: 1024 * 1024, reading: Reading::Gulps, ..habit }
         }
+        // What is waiting for it takes less time to read than the server allows for closing.
+        Kind::Throttled => {
+            let until = Instant::now() + Duration::from_millis(longest);
+            Habit { until, gap: 10..50, window: 192 * 1024, is_patient: true, reading: Reading::Throttled, ..habit }
+        }
+        Kind::Canceller => Habit { gap: 0..500, cancels: true, ..habit },
         Kind::Slow => Habit { window: 48 * 1024, reading: Reading::Sips, ..habit },
         _ => habit,
     }

@@ -67,13 +67,25 @@ struct Awaited {
     is_text: bool,
     len: usize,
     checksum: u64,
+    number: u64,
+    /// Whether it may not have been sent.
+    is_cancelled: bool,
 }
 
 /// A message to send.
 #[derive(Debug)]
 pub(super) struct Line {
+    pub(super) number: u64,
     pub(super) is_text: bool,
     pub(super) data: Vec<u8>,
+}
+
+impl Tally {
+    /// Corrects it for a message that was not sent.
+    fn take_back(&mut self, unsent: &Awaited) {
+        self.sent -= 1;
+        self.bytes_sent -= unsent.len as u64;
+    }
 }
 
 impl Script {
@@ -92,29 +104,53 @@ impl Script {
             data.extend_from_slice(format!("{:x} {:x} {:x} ", self.id, self.next, checksum(body)).as_bytes());
             data.extend_from_slice(body);
         }
-        self.expect(is_text, &data);
-        Line { is_text, data }
+        self.expect(is_text, data)
+    }
+
+    /// Marks the message as one that was sent completely or not at all, unless its echo was
+    /// received. It must not be empty, to be distinguishable.
+    pub(super) fn cancel(&mut self, number: u64) {
+        if let Some(awaited) = self.awaited.iter_mut().find(|awaited| awaited.number == number) {
+            awaited.is_cancelled = true;
+        }
+    }
+
+    /// Removes the cancelled messages at the end that have no echo, to be called after everything
+    /// that was sent has been echoed.
+    pub(super) fn forget_cancelled(&mut self) {
+        while self.awaited.back().is_some_and(|last| last.is_cancelled) {
+            if let Some(last) = self.awaited.pop_back() {
+                self.tally.take_back(&last);
+            }
+        }
     }
 
     /// Returns a message of one byte, for floods of tiny messages.
     pub(super) fn tiny(&mut self) -> Line {
         let data = vec![b'a' + (self.next % 26) as u8];
-        self.expect(true, &data);
-        Line { is_text: true, data }
+        self.expect(true, data)
     }
 
     /// Returns an empty message, for floods of empty messages.
     pub(super) fn empty(&mut self) -> Line {
-        self.expect(false, b"");
-        Line { is_text: false, data: Vec::new() }
+        self.expect(false, Vec::new())
     }
 
-    /// Checks an echo, which must be that of the first outstanding message.
+    /// Checks an echo, which must be that of the first outstanding message that was not cancelled,
+    /// or of a cancelled one before it.
     pub(super) fn echoed(&mut self, is_text: bool, data: &[u8]) -> Result<(), String> {
+        let sum = checksum(data);
+        let is_same =
+            |awaited: &Awaited| (awaited.is_text, awaited.len, awaited.checksum) == (is_text, data.len(), sum);
+        while self.awaited.front().is_some_and(|first| first.is_cancelled && !is_same(first)) {
+            if let Some(unsent) = self.awaited.pop_front() {
+                self.tally.take_back(&unsent);
+            }
+        }
         let Some(first) = self.awaited.pop_front() else {
             return Err(format!("a message too many: {}", self.describe(data)));
         };
-        if first.is_text != is_text || first.len != data.len() || first.checksum != checksum(data) {
+        if !is_same(&first) {
             let number = self.tally.received;
             return Err(format!("in place of message {number} came {}", self.describe(data)));
         }
@@ -128,16 +164,18 @@ impl Script {
         (self.tally.bytes_sent - self.tally.bytes_received) as usize + 16 * self.awaited.len()
     }
 
-    /// Returns whether every message was echoed.
+    /// Returns whether every message was echoed, except cancelled ones.
     pub(super) fn is_complete(&self) -> bool {
-        self.awaited.is_empty()
+        self.awaited.iter().all(|awaited| awaited.is_cancelled)
     }
 
-    fn expect(&mut self, is_text: bool, data: &[u8]) {
+    fn expect(&mut self, is_text: bool, data: Vec<u8>) -> Line {
+        let (number, len, checksum) = (self.next, data.len(), checksum(&data));
         self.next += 1;
         self.tally.sent += 1;
-        self.tally.bytes_sent += data.len() as u64;
-        self.awaited.push_back(Awaited { is_text, len: data.len(), checksum: checksum(data) });
+        self.tally.bytes_sent += len as u64;
+        self.awaited.push_back(Awaited { is_text, len, checksum, number, is_cancelled: false });
+        Line { number, is_text, data }
     }
 
     /// Mostly small, rarely large, like real traffic.

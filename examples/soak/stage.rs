@@ -59,18 +59,24 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 impl Run {
     /// Runs in a separate runtime, so that everything is freed afterwards.
-    pub(super) fn run(self, threads: Option<usize>) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
+    ///
+    /// `show` is called with the time since the start and the number of open sockets.
+    pub(super) fn run(
+        self,
+        threads: Option<usize>,
+        show: impl FnMut(Duration, usize),
+    ) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if let Some(threads) = threads {
             builder.worker_threads(threads);
         }
         let runtime = builder.enable_all().build()?;
-        let result = runtime.block_on(self.perform());
+        let result = runtime.block_on(self.perform(show));
         runtime.shutdown_timeout(Duration::from_secs(10));
         result
     }
 
-    async fn perform(self) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
+    async fn perform(self, mut show: impl FnMut(Duration, usize)) -> Result<(Arc<Ledger>, Outcome), Box<dyn Error>> {
         let ledger = Arc::new(Ledger::default());
         let server = Server::new();
         let config = server.config(Watch(ledger.clone()))?;
@@ -91,11 +97,14 @@ impl Run {
 
         let mut outcome = Outcome::default();
         while Instant::now() < until {
+            let open = server.shutdown.open_sockets();
+            show(begun.elapsed(), open);
             sleep(Duration::from_millis(50)).await;
-            outcome.peak_open = outcome.peak_open.max(server.shutdown.open_sockets());
+            outcome.peak_open = outcome.peak_open.max(open);
             outcome.peak_budget = outcome.peak_budget.max(server.budget.used());
             outcome.peak_held = outcome.peak_held.max(memory::held());
         }
+        show(begun.elapsed(), server.shutdown.open_sockets());
         let ending = Instant::now();
         ledger.is_ending.store(true, Ordering::SeqCst);
         server.shutdown.begin(CloseCode::GOING_AWAY, "the soak is over")?;

@@ -27,6 +27,8 @@ pub(super) struct Habit {
     /// Whether it waits for outstanding echoes before it closes.
     pub(super) is_patient: bool,
     pub(super) reading: Reading,
+    /// Whether sends are dropped at any time.
+    pub(super) cancels: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,8 @@ pub(super) enum Reading {
     Sips,
     /// Nothing for long, then much.
     Gulps,
+    /// 32 KiB per second.
+    Throttled,
 }
 
 /// The reading behaviour.
@@ -50,6 +54,8 @@ struct Thirst {
 }
 
 const SIP: usize = 4 * 1024;
+/// The pause after a sip, for 32 KiB per second.
+const THROTTLE: Duration = Duration::from_millis(125);
 const GULP: usize = 512 * 1024;
 const DROUGHT: Duration = Duration::from_millis(1500);
 /// The silence after which a gulp ends.
@@ -75,7 +81,7 @@ impl Thirst {
         match self.reading {
             Reading::Eager => (64 * 1024, None),
             _ if now < self.next => (0, Some(self.next)),
-            Reading::Sips => (SIP, None),
+            Reading::Sips | Reading::Throttled => (SIP, None),
             Reading::Gulps if now >= self.next + SWALLOW || self.gulp == 0 => {
                 (self.next, self.gulp) = (now + DROUGHT, GULP);
                 (0, Some(self.next))
@@ -89,6 +95,7 @@ impl Thirst {
         match self.reading {
             Reading::Eager => {}
             Reading::Sips => self.next = now + Duration::from_millis(rng.random_range(20..100)),
+            Reading::Throttled => self.next = now + THROTTLE * bytes as u32 / SIP as u32,
             Reading::Gulps => (self.next, self.gulp) = (now, self.gulp.saturating_sub(bytes)),
         }
     }

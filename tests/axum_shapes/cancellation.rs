@@ -1,25 +1,12 @@
 //! Futures that are dropped while they wait: nothing is lost, duplicated or truncated.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use axum_websocket::ws::Message;
 use tower_websocket::Config;
+use websocket_tests::cancel::polled;
 use websocket_tests::wire::{Frame, frames};
 
 use crate::messages::{close, open, open_with};
 use crate::run::run_paused;
-
-/// Polls a future at most `times` times.
-fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let cx = &mut Context::from_waker(Waker::noop());
-    (0..times).find_map(|_| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
-}
 
 #[test]
 fn recv_is_cancel_safe() {

@@ -90,7 +90,7 @@ fn byte_by_byte_is_the_same() {
 }
 
 #[test]
-fn every_single_cut_is_the_same() {
+fn cut_anywhere_is_the_same() {
     for transcript in TRANSCRIPTS.iter().filter(|transcript| transcript.len() < 400) {
         let expected = run(transcript, &[]);
         for cut in 0..=transcript.len() {
@@ -103,7 +103,7 @@ proptest! {
     #![proptest_config(cases(1000))]
 
     #[test]
-    fn any_cuts_are_the_same(
+    fn arbitrary_cuts_are_the_same(
         number in 0..TRANSCRIPTS.len(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {

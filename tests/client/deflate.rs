@@ -123,7 +123,7 @@ fn every_combination_of_options_negotiates_and_carries_messages() {
 }
 
 #[test]
-fn one_side_alone_compresses_nothing() {
+fn deflate_of_one_side_alone_compresses_nothing() {
     fn with_or_without<S>(config: Config<S>, has_deflate: bool) -> Config<S> {
         if has_deflate { with(config, PermessageDeflate::new()) } else { config.max_output(usize::MAX) }
     }

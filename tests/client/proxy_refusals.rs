@@ -160,7 +160,7 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn any_cuts_are_the_same(
+    fn arbitrary_cuts_are_the_same(
         number in any::<prop::sample::Index>(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {

@@ -12,7 +12,7 @@ fn forbidden() -> Reply {
 }
 
 #[test]
-fn all_headers_are_kept() {
+fn refusal_keeps_all_headers() {
     let events = Client::started(config()).feed(forbidden().with("Content-Length", "0").bytes());
     let (error, _) = refusal("403", &events);
     assert_eq!(error.headers["x-one"], "1");

@@ -7,7 +7,7 @@ use http::Uri;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{ClientConfig, CloseFrame, Config, Driver, Event, Message, ProtocolError, ResponseError};
 use websocket_tests::chain::chain;
-use websocket_tests::wire::ACCEPT;
+use websocket_tests::wire::{ACCEPT, read_frame};
 
 /// The nonce for the key of the example in RFC 6455 §1.3.
 pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
@@ -215,22 +215,16 @@ pub(crate) struct ClientFrame {
 /// unknown opcodes, control frames that are too long, or an incomplete frame at the end.
 pub(crate) fn client_frames(mut bytes: &[u8]) -> Vec<ClientFrame> {
     let mut all = Vec::new();
-    while let [first, second, ..] = *bytes {
+    while !bytes.is_empty() {
+        let (header, payload, rest) = read_frame(bytes).expect("a whole frame");
+        let (first, length) = (header.first, header.length);
         assert!(matches!(first, 0x81 | 0x82 | 0xc1 | 0xc2 | 0x88..=0x8a), "first byte {first:#x}");
-        assert!(second >= 0x80, "a frame of a client that is not masked");
-        let (length, start) = match second & 0x7f {
-            126 => (usize::from(u16::from_be_bytes(bytes[2..4].try_into().unwrap())), 4),
-            127 => (u64::from_be_bytes(bytes[2..10].try_into().unwrap()) as usize, 10),
-            length => (usize::from(length), 2),
-        };
-        assert!((start < 4 || length > 125) && (start < 10 || length > 0xffff), "length {length} is not minimal");
+        assert!(header.is_minimal(), "length {length} is not minimal");
         assert!(first & 0x08 == 0 || length <= 125, "a control frame of {length} bytes");
-        let key = bytes[start..start + 4].try_into().unwrap();
-        let (payload, rest) = bytes[start + 4..].split_at(length);
+        let key = header.key.expect("a masked frame, as those of a client are");
         all.push(ClientFrame { first, key, payload: unmasked(payload, key) });
         bytes = rest;
     }
-    assert!(bytes.is_empty(), "half a frame");
     all
 }
 

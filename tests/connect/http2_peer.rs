@@ -1,6 +1,5 @@
 //! A scripted HTTP/2 server based on the h2 crate.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tower_websocket::client::{Connect, Http2Connection};
 use tower_websocket::{ClientConfig, Config, WebSocket, connect};
-use websocket_tests::wire::Frame;
+use websocket_tests::wire::{Frame, read_header};
 
 use crate::peer::Transport;
 
@@ -50,7 +49,7 @@ pub(crate) struct Asked {
 pub(crate) struct Tunnel {
     pub(crate) send: SendStream<Bytes>,
     pub(crate) receive: RecvStream,
-    read: VecDeque<u8>,
+    read: Vec<u8>,
 }
 
 impl Http2Peer {
@@ -131,7 +130,7 @@ impl Asked {
     /// Responds with a head and keeps the stream open.
     pub(crate) fn answer(mut self, response: Response<()>) -> Tunnel {
         let send = self.respond.send_response(response, false).expect("a stream that stands");
-        Tunnel { send, receive: self.request.into_body(), read: VecDeque::new() }
+        Tunnel { send, receive: self.request.into_body(), read: Vec::new() }
     }
 
     /// Responds with a status and a body, or the start of one.
@@ -166,17 +165,18 @@ impl Tunnel {
 
     /// Returns the client's next frame: its first byte and its payload.
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
-        let [first, second] = self.take().await;
-        assert!(second >= 0x80, "a frame of a client that is not masked");
-        let length = match second & 0x7f {
-            126 => usize::from(u16::from_be_bytes(self.take().await)),
-            127 => u64::from_be_bytes(self.take().await) as usize,
-            length => usize::from(length),
+        let header = loop {
+            match read_header(&self.read) {
+                Some(header) => break header,
+                None => self.fill(self.read.len() + 1).await,
+            }
         };
-        let mask: [u8; 4] = self.take().await;
-        self.fill(length).await;
-        let payload = self.read.drain(..length).zip(mask.iter().cycle());
-        (first, payload.map(|(byte, mask)| byte ^ mask).collect())
+        let mask = header.key.expect("a masked frame, as those of a client are");
+        let end = header.size + header.length as usize;
+        self.fill(end).await;
+        let frame: Vec<u8> = self.read.drain(..end).collect();
+        let payload = frame[header.size..].iter().zip(mask.iter().cycle());
+        (header.first, payload.map(|(byte, mask)| byte ^ mask).collect())
     }
 
     /// Expects a frame with this text.
@@ -211,11 +211,6 @@ impl Tunnel {
             let data = self.more().await.expect("a frame, and no end").expect("a frame, and no error");
             self.read.extend(&data);
         }
-    }
-
-    async fn take<const N: usize>(&mut self) -> [u8; N] {
-        self.fill(N).await;
-        std::array::from_fn(|_| self.read.pop_front().expect("a byte"))
     }
 }
 

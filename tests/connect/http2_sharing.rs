@@ -157,7 +157,7 @@ fn timed_out_wait_for_a_stream_sends_no_request_later() {
 }
 
 #[test]
-fn many_wait_for_one_stream_and_each_gets_it_in_turn() {
+fn stream_is_used_in_turn_by_those_that_wait() {
     run(async || {
         let mut one = builder();
         one.max_concurrent_streams(1);

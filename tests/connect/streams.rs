@@ -1,8 +1,9 @@
 //! Connections over an existing stream, and data that follows the response.
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::net::UnixStream;
-use tower_websocket::{CloseCode, Config, Event, Message, connect};
+use tower_websocket::{CloseCode, Config, Event, Message, connect, test};
 use websocket_tests::wire::Frame;
 
 use crate::peer::{Peer, echo, echoes, sample_config, upgraded};
@@ -41,16 +42,11 @@ fn url_is_only_used_for_the_request() {
             // The stream is past any TLS handshake.
             ("wss://nowhere.invalid:443/", "nowhere.invalid"),
         ] {
-            let (io, other) = tokio::io::duplex(4096);
-            let mut peer = Peer::new(other);
-            let server = async {
-                let head = peer.head().await;
-                assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
-                assert!(head.to_ascii_lowercase().contains(&format!("\r\nhost: {host}\r\n")), "{head}");
-                peer.write(upgraded("")).await;
-            };
-            let (opened, ()) = tokio::join!(connect(url).config(sample_config()).over(io).into_future(), server);
+            let (io, other) = test::transport();
+            let mut peer = test::Peer::new(other);
+            let (opened, request) = tokio::join!(connect(url).over(io).into_future(), peer.accept(None));
             opened.unwrap();
+            assert_eq!((request.uri().path(), &request.headers()["host"]), ("/", &HeaderValue::from_static(host)));
         }
     });
 }

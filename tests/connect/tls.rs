@@ -143,7 +143,7 @@ fn error_contains_the_host_and_the_reason() {
 }
 
 #[test]
-fn only_http_1_1_is_offered() {
+fn alpn_offers_only_http_1_1() {
     run(async || {
         let authority = Authority::new("good");
         let port = tls_echo_server(authority.speaking(b"http/1.1")).await;

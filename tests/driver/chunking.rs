@@ -225,7 +225,7 @@ fn whole_and_byte_by_byte_are_the_same() {
 }
 
 #[test]
-fn every_single_cut_is_the_same() {
+fn cut_anywhere_is_the_same() {
     // All short transcripts; of those with a head, the first of each version.
     let short = TRANSCRIPTS.iter().filter(|transcript| transcript.input.len() < 100);
     let long = TRANSCRIPTS.iter().filter(|transcript| transcript.input.len() >= 100);
@@ -242,7 +242,7 @@ proptest! {
     #![proptest_config(cases(3000))]
 
     #[test]
-    fn any_cuts_are_the_same(
+    fn arbitrary_cuts_are_the_same(
         number in 0..TRANSCRIPTS.len(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
         (lazy, in_place, eof_at_once) in any::<(bool, bool, bool)>(),

@@ -2,7 +2,7 @@
 
 use websocket_driver::{CloseCode, CompletedHandshake, Config, Driver, MessageKind, ReplyBuffer, SendError, Version};
 use websocket_tests::accept;
-use websocket_tests::wire::{Frame, Handshake, VERSIONS};
+use websocket_tests::wire::{Frame, Handshake, VERSIONS, read_frame};
 
 use crate::session::Session;
 
@@ -14,14 +14,11 @@ fn open() -> Session {
 fn sent(session: &mut Session) -> Vec<(u8, bool, Vec<u8>)> {
     let (written, mut all) = (session.written(), Vec::new());
     let mut rest = &written[..];
-    while let [first, second, behind @ ..] = rest {
-        let (len, payload) = match second {
-            126 => (usize::from(u16::from_be_bytes([behind[0], behind[1]])), &behind[2..]),
-            127 => (u64::from_be_bytes(behind[..8].try_into().unwrap()) as usize, &behind[8..]),
-            len => (usize::from(*len), behind),
-        };
-        all.push((first & 0x7f, first & 0x80 != 0, payload[..len].to_vec()));
-        rest = &payload[len..];
+    while !rest.is_empty() {
+        let (header, payload, behind) = read_frame(rest).expect("a whole frame");
+        assert!(header.key.is_none() && header.is_minimal(), "{header:?}");
+        all.push((header.first & 0x7f, header.first & 0x80 != 0, payload.to_vec()));
+        rest = behind;
     }
     all
 }

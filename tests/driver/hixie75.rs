@@ -88,7 +88,7 @@ fn frames_with_a_length_are_skipped() {
 }
 
 #[test]
-fn only_text_messages_are_supported() {
+fn hixie_supports_only_text_messages() {
     for version in HIXIE {
         let mut session = Session::open(version);
         let expected = Err(SendError::NotSupported { version: version.as_str() });

@@ -250,7 +250,7 @@ fn end_without_a_closing_frame_is_1006() {
 }
 
 #[test]
-fn only_ff_00_is_the_closing_frame() {
+fn closing_frame_is_only_ff_00() {
     let mut session = Session::open(Version::Hixie76);
     for skipped in
         [&[0x80, 0x00][..], &[0xfe, 0x00], &[0xff, 0x01, 0x00], &[0xff, 0x80, 0x00], &[0x80, 0x02, 0xff, 0x00]]

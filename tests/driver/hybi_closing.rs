@@ -130,7 +130,7 @@ fn local_close_waits_for_its_answer_and_receives_messages_in_flight() {
 }
 
 #[test]
-fn no_data_is_sent_after_a_local_close() {
+fn data_after_a_local_close_is_refused() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.send("before").unwrap();
     session.driver.start_close(CloseCode::NORMAL, "").unwrap();

@@ -213,7 +213,7 @@ fn few_bytes_in_a_large_buffer_are_moved_to_a_small_one() {
 }
 
 #[test]
-fn many_bytes_in_a_large_buffer_stay_there() {
+fn large_buffer_with_many_bytes_is_kept() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.output().reclaim();
     session.driver.output().lend(BytesMut::with_capacity(4096));

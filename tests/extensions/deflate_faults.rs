@@ -109,7 +109,7 @@ fn bytes_after_the_end_of_a_message_are_1002() {
 }
 
 #[test]
-fn more_than_16_final_blocks_before_the_last_are_1002() {
+fn final_blocks_over_16_before_the_last_are_1002() {
     let empty = [0x03, 0x00];
     for window in ["rmwb=9", "rmwb=15"] {
         let mut server = Server::deflate(options(window));

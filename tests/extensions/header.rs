@@ -131,7 +131,7 @@ fn malformed_header_is_an_error_with_its_position() {
 }
 
 #[test]
-fn only_token_characters_are_accepted_in_tokens() {
+fn token_has_only_token_characters() {
     let separators = b"()<>@,;:\\\"/[]?={} \t";
     for byte in 0..=255_u8 {
         let is_token = byte.is_ascii_graphic() && !separators.contains(&byte);

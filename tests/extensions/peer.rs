@@ -6,7 +6,7 @@ use permessage_deflate::PermessageDeflate;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{Config, Driver, Event, Message, ServerConfig, Version};
 use websocket_tests::chain::chain;
-use websocket_tests::wire::{Answer, Frame, Handshake};
+use websocket_tests::wire::{Answer, Frame, Handshake, read_frame};
 use zlib_rs::{Deflate, DeflateFlush};
 
 pub(crate) const RSV1: u8 = 0x40;
@@ -86,18 +86,12 @@ impl Server {
         let bytes = self.bytes();
         let mut rest = &bytes[..];
         let mut frames = Vec::new();
-        while let [first, second, ..] = *rest {
-            let (len, start) = match second {
-                0..=125 => (usize::from(second), 2),
-                126 => (usize::from(u16::from_be_bytes([rest[2], rest[3]])), 4),
-                127 => (u64::from_be_bytes(rest[2..10].try_into().expect("8 bytes")) as usize, 10),
-                _ => panic!("a masked frame of a server"),
-            };
-            assert!(start == 2 || len > 125 && (start == 4 || len > 0xffff), "{len} in {start}");
-            frames.push(Written { first, payload: rest[start..start + len].to_vec() });
-            rest = &rest[start + len..];
+        while !rest.is_empty() {
+            let (header, payload, behind) = read_frame(rest).expect("a whole frame");
+            assert!(header.key.is_none() && header.is_minimal(), "{header:?}");
+            frames.push(Written { first: header.first, payload: payload.to_vec() });
+            rest = behind;
         }
-        assert_eq!(rest, [0; 0]);
         frames
     }
 

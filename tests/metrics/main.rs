@@ -28,7 +28,7 @@ async fn scrape_until(program: &Program, is_so: impl Fn(&Exposition) -> bool) ->
 }
 
 #[tokio::test]
-async fn what_clients_do_is_counted() {
+async fn client_activity_is_counted() {
     let program = Program::start();
     let before = Exposition::parse(&program.scrape("/metrics"));
     assert_eq!(before.value("websocket_connections_open"), 0.0);
@@ -70,7 +70,7 @@ async fn what_clients_do_is_counted() {
 }
 
 #[tokio::test]
-async fn what_is_no_handshake_is_counted_as_refused() {
+async fn invalid_handshake_is_counted_as_refused() {
     let program = Program::start();
     let answer = program.ask("GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 99\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");

@@ -12,6 +12,7 @@ use axum_websocket::WebSocketUpgrade;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tower_websocket::{Config, Version, WebSocket, accept};
 use websocket_tests::blocking::connect;
 use websocket_tests::wire::{Frame, HYBI, hixie_text};
@@ -290,5 +291,35 @@ fn long_message_lent_by_for_each_is_echoed_without_a_copy() {
             () = peer.expect_binary(&long) => {}
         }
         assert!(matches!(spent[..], [bytes] if bytes < 1024), "{spent:?}");
+    });
+}
+
+/// The senders wait for a peer that does not read. A waker, message or entry of any queue that each
+/// of them left would be 20,000.
+#[test]
+fn cancelled_senders_leave_nothing_behind() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.expect("a runtime").block_on(async {
+        let config = Config::server().ping_interval(None);
+        let (socket, mut peer) = tower_websocket::test::server("/", config).await;
+        peer.capacity(1024);
+        let sender = socket.sender();
+        // The transport accepts some data at first, which makes room again.
+        for _ in 0..100 {
+            while sender.try_send(vec![7; 1000]).is_ok() {}
+            tokio::task::yield_now().await;
+        }
+        let cancel = async |count| {
+            for _ in 0..count {
+                timeout(Duration::from_millis(1), sender.send("cancelled")).await.expect_err("it waits");
+                timeout(Duration::from_millis(1), sender.ready()).await.expect_err("it waits");
+            }
+        };
+        cancel(100).await;
+        let before = held();
+        cancel(10_000).await;
+        let left = held().saturating_sub(before);
+        assert!(left < 10_000, "{left} bytes");
     });
 }

@@ -142,9 +142,9 @@ fn panic_of_a_handler_does_not_affect_other_connections_and_its_replies() {
     });
 }
 
-/// Most sends are cancelled before the peer has read anything.
+/// They are cancelled before the peer has read anything.
 #[test]
-fn cancelled_senders_leave_nothing_behind() {
+fn cancelled_sends_are_not_sent_later() {
     run_paused(async || {
         let (socket, mut client) = over_memory(1024, Version::Hybi13, Config::server().ping_interval(None)).await;
         let sender = socket.sender();
@@ -154,22 +154,10 @@ fn cancelled_senders_leave_nothing_behind() {
             tokio::task::yield_now().await;
         }
         let held = socket.memory();
-        let cancel = async |count| {
-            let begun = std::time::Instant::now();
-            for _ in 0..count {
-                timeout(Duration::from_millis(1), sender.send("cancelled")).await.unwrap_err();
-            }
-            begun.elapsed()
-        };
-        // Other processes may disturb some of the batches, but not all.
-        let mut batches = Vec::new();
-        for _ in 0..10 {
-            batches.push(cancel(1000).await);
+        for _ in 0..1000 {
+            timeout(Duration::from_millis(1), sender.send("cancelled")).await.unwrap_err();
         }
-        let (first, last) = (batches[..3].iter().min(), batches[5..].iter().min());
-        assert!(last < first.map(|time| 2 * *time).as_ref(), "batches of 1,000 took {batches:?}");
         assert!(socket.memory() <= held, "{} bytes", socket.memory() - held);
-        // None of them is sent later.
         let server = tokio::spawn(async move {
             socket.sender().send("behind all").await.unwrap();
             pending::<()>().await;

@@ -4,39 +4,15 @@
 //! does. A future that is polled a number of times and dropped, for all small numbers, is dropped
 //! at each of its await points. The outcome must be the same as without cancellation.
 
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_websocket::{CloseFrame, Config, Event, Message, MessageKind, ServerConfig, Version, WebSocket, accept};
+use websocket_tests::cancel::{FOREVER, polled};
+use websocket_tests::insist;
 use websocket_tests::wire::{Frame, HIXIE76_CLOSE, Handshake, VERSIONS, frames, server_frames};
 
 use crate::client::texts_of;
 use crate::run::run;
 use crate::transports::Trickle;
-
-/// More polls than any of the futures here needs.
-const FOREVER: usize = 1_000_000;
-
-/// Polls a future at most `times` times.
-pub(crate) fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let cx = &mut Context::from_waker(Waker::noop());
-    for _ in 0..times {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Some(output);
-        }
-    }
-    None
-}
-
-/// Creates and polls futures `times` times each, until one completes.
-macro_rules! insist {
-    ($times:expr, $future:expr) => {
-        (0..FOREVER).find_map(|_| polled($times, $future)).expect("an end")
-    };
-}
 
 /// A test of an open socket whose outcome must be the same however often the futures in its body
 /// are cancelled. The body awaits futures with `insist!` or `polled` and the number of polls, and

@@ -10,7 +10,7 @@ use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, SendError, Ve
 use websocket_tests::wire::{Frame, HYBI, Handshake, VERSIONS, frames, server_frames};
 
 use crate::client::{Client, texts_of};
-use crate::pair::{over, over_memory, over_tcp, tcp};
+use crate::pair::{over, over_memory, over_tcp, tcp, with_peer};
 use crate::run::{run, run_paused};
 use crate::stacks::{Stack, config};
 use crate::transports::{Probe, Probed};
@@ -37,14 +37,14 @@ fn end_without_a_close_is_no_error_after_earlier_messages() {
     run(async || {
         for version in VERSIONS {
             for is_cut in [false, true] {
-                let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
+                let (mut socket, mut peer) = with_peer(version, Config::server()).await;
                 assert_eq!(socket.close_frame(), None);
-                client.send(&["one", "two"]).await;
+                peer.send_text("one");
+                peer.send_text("two");
                 if is_cut {
-                    let half = texts_of(version, &["cut in two"]);
-                    client.wire.write(&half[..5]).await;
+                    peer.send_raw(&texts_of(version, &["cut in two"])[..5]);
                 }
-                drop(client);
+                peer.cut();
                 for expected in ["one", "two"] {
                     assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some(expected));
                 }
@@ -76,16 +76,16 @@ fn client_that_ends_its_output_receives_the_replies() {
 fn violation_is_reported_once_and_to_the_client() {
     run(async || {
         for version in HYBI {
-            let (mut socket, mut client) = over_memory(64 * 1024, version, Config::server()).await;
-            client.wire.write(frames([Frame::text("before"), Frame::new(3, "?"), Frame::text("after")])).await;
+            let (mut socket, mut peer) = with_peer(version, Config::server()).await;
+            peer.send_raw(frames([Frame::text("before"), Frame::new(3, "?"), Frame::text("after")]));
             assert_eq!(socket.recv().await.unwrap().unwrap().as_text(), Some("before"));
             socket.feed("reply").await.unwrap();
             let error = socket.recv().await.unwrap().unwrap_err();
             assert!(matches!(error, Error::Protocol(ProtocolError::UnknownOpcode(3))), "{error:?}");
             has_ended(&mut socket, CloseCode::PROTOCOL_ERROR).await;
-            assert_eq!(client.text().await, "reply");
-            assert_eq!(client.wire.frame().await.close_code(), Some(1002));
-            client.wire.eof().await;
+            peer.expect_text("reply").await;
+            peer.expect_close(1002).await;
+            peer.expect_eof().await;
         }
     });
 }
@@ -93,8 +93,8 @@ fn violation_is_reported_once_and_to_the_client() {
 #[test]
 fn next_event_returns_a_violation_and_then_the_close() {
     run(async || {
-        let (mut socket, mut client) = over_memory(64 * 1024, Version::Hybi13, Config::server()).await;
-        client.wire.write(Frame::text(b"\xff").bytes()).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
+        peer.send_raw(Frame::text(b"\xff").bytes());
         assert_eq!(socket.next_event().await.unwrap().unwrap(), Event::Error(ProtocolError::InvalidUtf8));
         let Event::Close(CloseFrame { code, .. }) = socket.next_event().await.unwrap().unwrap() else {
             panic!("no close");

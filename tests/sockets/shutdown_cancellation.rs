@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tower_websocket::test::{Peer, transport};
 use tower_websocket::{Config, Message, Shutdown, Version, accept, connect};
+use websocket_tests::cancel::polled;
 use websocket_tests::wire::Handshake;
 
-use crate::cancellation::polled;
 use crate::pair::with_peer;
 use crate::run::run_paused;
 

@@ -6,7 +6,7 @@ use tower_websocket::{CloseCode, CloseFrame, Config, Error, Event, Message, Send
 use websocket_tests::wire::{Frame, HYBI, ServerFrame, VERSIONS, frames};
 
 use crate::client::texts_of;
-use crate::pair::{counted, over, over_memory, over_tcp};
+use crate::pair::{counted, over, over_memory, over_tcp, with_peer};
 use crate::run::run;
 use crate::transports::Probed;
 use crate::wire::Wire;
@@ -21,7 +21,7 @@ fn text(message: Option<Result<Message, Error>>) -> String {
 fn socket_reports_what_was_negotiated() {
     run(async || {
         for version in VERSIONS {
-            let (socket, _client) = over_memory(MEMORY, version, Config::server()).await;
+            let (socket, _peer) = with_peer(version, Config::server()).await;
             assert_eq!((socket.version(), socket.protocol(), socket.close_frame()), (version, None, None));
             let request = socket.request().expect("the request that `accept` has read");
             assert_eq!(request.headers()["host"], "example.com");
@@ -33,8 +33,8 @@ fn socket_reports_what_was_negotiated() {
 fn messages_of_both_types_are_sent_and_received() {
     run(async || {
         for version in HYBI {
-            let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
-            client.wire.write(frames([Frame::text("text"), Frame::binary([0, 255]), Frame::text("")])).await;
+            let (mut socket, mut peer) = with_peer(version, Config::server()).await;
+            peer.send_raw(frames([Frame::text("text"), Frame::binary([0, 255]), Frame::text("")]));
             assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text("text"));
             assert_eq!(socket.recv().await.unwrap().unwrap(), Message::binary(vec![0, 255]));
             assert_eq!(socket.recv().await.unwrap().unwrap(), Message::text(""));
@@ -42,14 +42,10 @@ fn messages_of_both_types_are_sent_and_received() {
             socket.send(String::from("a String")).await.unwrap();
             socket.send(vec![1, 2, 3]).await.unwrap();
             socket.send(bytes::Bytes::from_static(b"Bytes")).await.unwrap();
-            for expected in [
-                ServerFrame::text("a str"),
-                ServerFrame::text("a String"),
-                ServerFrame::new(2, [1, 2, 3]),
-                ServerFrame::new(2, "Bytes"),
-            ] {
-                assert_eq!(client.wire.frame().await, expected);
-            }
+            peer.expect_text("a str").await;
+            peer.expect_text("a String").await;
+            peer.expect_binary([1, 2, 3]).await;
+            peer.expect_binary("Bytes").await;
         }
     });
 }
@@ -175,14 +171,14 @@ fn ping_that_is_too_long_is_refused_and_the_socket_continues() {
 fn operations_that_a_hixie_draft_lacks_are_refused_and_the_socket_continues() {
     run(async || {
         for version in [Version::Hixie76, Version::Hixie75] {
-            let (mut socket, mut client) = over_memory(MEMORY, version, Config::server()).await;
+            let (mut socket, mut peer) = with_peer(version, Config::server()).await;
             for result in
                 [socket.send(vec![1, 2, 3]).await, socket.feed(vec![1, 2, 3]).await, socket.send_ping("ping").await]
             {
                 assert!(matches!(result, Err(Error::Send(SendError::NotSupported { .. }))), "{result:?}");
             }
             socket.send("on").await.unwrap();
-            assert_eq!(client.text().await, "on");
+            peer.expect_text("on").await;
         }
     });
 }
@@ -226,7 +222,7 @@ fn buffering_transport_is_flushed() {
 }
 
 #[test]
-fn more_than_the_output_limit_is_written_on_the_way() {
+fn output_over_its_limit_is_written_on_the_way() {
     run(async || {
         let (server, client) = tokio::io::duplex(MEMORY);
         let (server, probe) = Probed::new(server);
@@ -303,12 +299,12 @@ fn socket_start_ping_is_refused_when_the_output_is_full() {
 #[test]
 fn socket_sends_unsolicited_pongs() {
     run(async || {
-        let (mut socket, mut client) = over_memory(MEMORY, Version::Hybi13, Config::server()).await;
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, Config::server()).await;
         socket.send_pong("beat").await.unwrap();
-        assert_eq!(client.wire.frame().await, ServerFrame::pong("beat"));
+        peer.expect_pong("beat").await;
         let error = socket.send_pong(vec![0; 126]).await.unwrap_err();
         assert!(matches!(error, Error::Send(SendError::ControlTooLong)), "{error:?}");
-        let (mut socket, _client) = over_memory(MEMORY, Version::Hixie76, Config::server()).await;
+        let (mut socket, _peer) = with_peer(Version::Hixie76, Config::server()).await;
         let error = socket.send_pong("beat").await.unwrap_err();
         assert!(matches!(error, Error::Send(SendError::NotSupported { .. })), "{error:?}");
     });

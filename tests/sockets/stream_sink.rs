@@ -5,27 +5,27 @@ use std::task::{Context, Waker};
 
 use futures_util::stream::{self, FusedStream};
 use futures_util::{FutureExt, Sink, SinkExt, StreamExt, TryStreamExt};
-use tokio::io::DuplexStream;
+use tower_websocket::test::Peer;
 use tower_websocket::{CloseCode, Config, Error, Message, SendError, Version, WebSocket};
-use websocket_tests::wire::{Frame, ServerFrame, VERSIONS};
+use websocket_tests::wire::{Frame, VERSIONS};
 
-use crate::client::Client;
-use crate::pair::over_memory;
+use crate::pair::{over_memory, with_peer};
 use crate::run::run;
 
-async fn open(version: Version) -> (WebSocket<DuplexStream>, Client) {
-    over_memory(64 * 1024, version, Config::server()).await
+async fn open(version: Version) -> (WebSocket, Peer) {
+    with_peer(version, Config::server()).await
 }
 
 #[test]
 fn stream_yields_messages_and_then_the_end() {
     run(async || {
         for version in VERSIONS {
-            let (mut socket, mut client) = open(version).await;
+            let (mut socket, mut peer) = open(version).await;
             assert!(!socket.is_terminated());
-            client.send(&["one", "two"]).await;
+            peer.send_text("one");
+            peer.send_text("two");
             assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("one"));
-            let (rest, ()) = tokio::join!(socket.by_ref().try_collect::<Vec<_>>(), client.close());
+            let (rest, ()) = tokio::join!(socket.by_ref().try_collect::<Vec<_>>(), peer.close(4321, "done"));
             assert_eq!(rest.unwrap(), [Message::text("two")]);
             assert!(socket.is_terminated() && socket.next().await.is_none());
         }
@@ -35,9 +35,9 @@ fn stream_yields_messages_and_then_the_end() {
 #[test]
 fn stream_yields_an_error_once() {
     run(async || {
-        let (socket, mut client) = open(Version::Hybi13).await;
-        client.send(&["one"]).await;
-        client.wire.write(Frame::text("not masked").unmasked().bytes()).await;
+        let (socket, mut peer) = open(Version::Hybi13).await;
+        peer.send_text("one");
+        peer.send_raw(Frame::text("not masked").unmasked().bytes());
         let all: Vec<_> = socket.collect().await;
         assert!(matches!(&all[..], [Ok(_), Err(Error::Protocol(_))]), "{all:?}");
     });
@@ -47,16 +47,17 @@ fn stream_yields_an_error_once() {
 fn sink_accepts_messages_and_flushes_them() {
     run(async || {
         for version in VERSIONS {
-            let (mut socket, mut client) = open(version).await;
+            let (mut socket, mut peer) = open(version).await;
             let mut messages = stream::iter(["one", "two", "three"].map(|text| Ok(Message::text(text))));
             socket.send_all(&mut messages).await.unwrap();
             for expected in ["one", "two", "three"] {
-                assert_eq!(client.text().await, expected);
+                peer.expect_text(expected).await;
             }
             SinkExt::feed(&mut socket, Message::text("fed")).await.unwrap();
             SinkExt::flush(&mut socket).await.unwrap();
             SinkExt::send(&mut socket, Message::text("sent")).await.unwrap();
-            assert_eq!((client.text().await, client.text().await), ("fed".into(), "sent".into()));
+            peer.expect_text("fed").await;
+            peer.expect_text("sent").await;
         }
     });
 }
@@ -65,8 +66,13 @@ fn sink_accepts_messages_and_flushes_them() {
 fn closing_the_sink_closes_the_connection_with_1000() {
     run(async || {
         for version in VERSIONS {
-            let (mut socket, client) = open(version).await;
-            let (result, ()) = tokio::join!(SinkExt::close(&mut socket), client.expect_close(1000, ""));
+            let (mut socket, mut peer) = open(version).await;
+            let answering = async {
+                assert_eq!(peer.expect_close(1000).await, "");
+                peer.send_close(1000, "");
+                peer.expect_eof().await;
+            };
+            let (result, ()) = tokio::join!(SinkExt::close(&mut socket), answering);
             result.unwrap();
             // Again, and with a message.
             SinkExt::close(&mut socket).await.unwrap();
@@ -81,14 +87,18 @@ fn closing_the_sink_closes_the_connection_with_1000() {
 fn halves_of_a_split_socket_echo_with_forward() {
     run(async || {
         for version in VERSIONS {
-            let (socket, mut client) = open(version).await;
+            let (socket, mut peer) = open(version).await;
             let echo = tokio::spawn(async move {
                 let (sink, stream) = socket.split();
                 stream.forward(sink).await
             });
-            client.echo(&["hello", "there"]).await;
-            client.echo(&["again"]).await;
-            client.close().await;
+            for texts in [&["hello", "there"][..], &["again"]] {
+                texts.iter().for_each(|text| peer.send_text(text));
+                for text in texts {
+                    peer.expect_text(text).await;
+                }
+            }
+            peer.close(4321, "done").await;
             echo.await.unwrap().unwrap();
         }
     });
@@ -97,18 +107,18 @@ fn halves_of_a_split_socket_echo_with_forward() {
 #[test]
 fn halves_of_a_split_socket_work_in_two_tasks() {
     run(async || {
-        let (socket, mut client) = open(Version::Hybi13).await;
+        let (socket, mut peer) = open(Version::Hybi13).await;
         let (sink, stream) = socket.split();
         let reader = tokio::spawn(stream.try_collect::<Vec<_>>());
         // One waits in the reader all the time.
         for text in ["one", "two"] {
             sink.send(Message::text(text)).await.unwrap();
-            assert_eq!(client.text().await, text);
+            peer.expect_text(text).await;
         }
-        client.wire.write(Frame::ping("ping").bytes()).await;
-        assert_eq!(client.wire.frame().await, ServerFrame::pong("ping"));
-        client.send(&["last"]).await;
-        client.close().await;
+        peer.send_ping("ping");
+        peer.expect_pong("ping").await;
+        peer.send_text("last");
+        peer.close(4321, "done").await;
         assert_eq!(reader.await.unwrap().unwrap(), [Message::text("last")]);
         assert!(matches!(sink.send(Message::text("late")).await, Err(Error::Send(SendError::Closed))));
     });
@@ -117,11 +127,11 @@ fn halves_of_a_split_socket_work_in_two_tasks() {
 #[test]
 fn forward_ends_with_the_error_of_the_stream() {
     run(async || {
-        let (socket, mut client) = open(Version::Hybi13).await;
+        let (socket, mut peer) = open(Version::Hybi13).await;
         let (sink, stream) = socket.split();
-        client.wire.write(Frame::new(3, "?").bytes()).await;
+        peer.send_raw(Frame::new(3, "?").bytes());
         assert!(matches!(stream.forward(sink).await, Err(Error::Protocol(_))));
-        assert_eq!(client.wire.frame().await.close_code(), Some(1002));
+        peer.expect_close(1002).await;
     });
 }
 

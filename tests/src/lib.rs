@@ -4,6 +4,7 @@
 #![allow(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "tests use what they call")]
 
 pub mod blocking;
+pub mod cancel;
 pub mod chain;
 pub mod instructions;
 pub mod wire;

@@ -4,6 +4,7 @@
 use http::{HeaderName, HeaderValue, Request};
 use websocket_driver::Version;
 pub use websocket_wire::{Frame, LengthForm, MASK, ServerFrame, frames, hixie_text, server_frame, server_frames};
+pub use websocket_wire::{read_frame, read_header};
 
 /// The key of the example in RFC 6455 §1.3.
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

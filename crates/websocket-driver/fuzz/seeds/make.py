@@ -5,6 +5,7 @@
 """
 
 import struct
+import zlib
 from pathlib import Path
 
 MASK = b"\x37\xfa\x21\x3d"
@@ -37,6 +38,12 @@ def stored(first, data):
     return b"\x03" + bytes([first]) + MASK + short(data)
 
 
+def deflated(first, data):
+    """A frame whose payload is compressed (RFC 7692 §7.2.1)."""
+    deflate = zlib.compressobj(wbits=-15)
+    return frame(first, (deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff"))
+
+
 def wrongly_masked(first, data):
     return b"\x04" + bytes([first]) + MASK + short(data)
 
@@ -58,6 +65,10 @@ def cut(*sizes, buffer=0):
     return bytes([*sizes, *[0] * (4 - len(sizes)), buffer])
 
 
+def manner(pieces=0, *fragments):
+    return bytes([pieces, *fragments, *[0] * (2 - len(fragments))])
+
+
 def frames(*sent):
     return b"".join(b"\x01" + one for one in sent)
 
@@ -77,9 +88,10 @@ def sent(*steps):
 
 
 def either(version, *, given=0, deflate=0, fresh=0, early=0, options=options(), cuts, edits=NO_EDITS, frames):
-    """Encodes an input of `differential`; each of the two cuts has `None` or a way to read a batch."""
+    """Encodes an input of `differential`; each of the two cuts has `None` or a way to read a batch, and may have a manner."""
     steps = bytes([255, 0, 1, 1, 2, 6, 1, 8])
-    ways = b"".join(cut + (b"\x00" if way is None else b"\x01" + tagged(way, 3)) for cut, way in cuts)
+    cuts = [(*run, manner())[:3] for run in cuts]
+    ways = b"".join(cut + (b"\x00" if way is None else b"\x01" + tagged(way, 3)) + manner for cut, way, manner in cuts)
     return bytes([version, given, deflate, fresh, early]) + options + steps + ways + edits + frames
 
 
@@ -96,6 +108,7 @@ NOT_UTF8 = frames(HELLO, frame(0x81, EURO[:2]), HELLO)
 NOT_UTF8_LONG = frames(large(0x81, 60, b"abc"), large(0x81, 62, EURO), HELLO)
 WRONG = frames(HELLO, wrongly_masked(0x81, b"Hello"), raw(b"\x81\xfe\x00\x05"))
 COMPRESSED = frames(stored(0xC1, b"Hello"), frame(0xC1, bytes.fromhex("f248cdc9c90700")), HELLO, stored(0xC2, b"\xff"))
+INFLATED = frames(deflated(0xC2, bytes(100_000)), HELLO, deflated(0x41, b"x" * 70_000), frame(0x80))
 PINGS = frames(HELLO, *[frame(0x89, b"ping")] * 3)
 HIXIE = frames(hixie_text(b"Hello!"), hixie_skipped(0x81, 3, b"skipped!"), hixie_text(EURO * 2), raw(b"\xff\x00"), HELLO)
 
@@ -128,6 +141,15 @@ SEEDS = {
         "batch": either(4, options=options(write=3), cuts=[(cut(255, buffer=1), 0), (cut(130), 2)], frames=LARGE),
         "compressed": either(4, deflate=1, cuts=[(cut(buffer=3), None), (cut(7, buffer=2), None)], frames=COMPRESSED),
         "client": either(5, deflate=1, fresh=1, early=1, cuts=[(cut(), None), (cut(1), None)], frames=COMPRESSED),
+        "pieces": either(4, cuts=[(cut(), None), (cut(1), None, manner(255))], frames=FRAGMENTS),
+        "pieces_large": either(3, cuts=[(cut(255), 1), (cut(130), 2, manner(0b0110_1101))], frames=LARGE),
+        "pieces_compressed": either(4, deflate=1, cuts=[(cut(), None, manner(255)), (cut(3), 0)], frames=COMPRESSED),
+        "pieces_inflated": either(4, deflate=1, cuts=[(cut(), None, manner(255)), (cut(40), 1)], frames=INFLATED),
+        "pieces_client": either(5, cuts=[(cut(3), None, manner(255)), (cut(50), 2, manner(0b0101))], frames=TALK),
+        "fragments": either(4, options=options(write=2), cuts=[(cut(), None, manner(0, 3)), (cut(1), 1, manner(255, 9, 2))], frames=LARGE),
+        "fragments_compressed": either(4, deflate=1, cuts=[(cut(), None, manner(0, 2, 7)), (cut(9), None)], frames=TALK),
+        "fragments_client": either(5, deflate=1, early=1, cuts=[(cut(), None, manner(0, 1)), (cut(), 0, manner(9, 130))], frames=TALK),
+        "fragments_closing": either(4, options=options(output=2, close=5), cuts=[(cut(), None, manner(0, 1, 2)), (cut(7), None)], frames=TALK),
         "rates": either(4, options=options(frames=4, controls=2), cuts=[(cut(), None), (cut(), 2)], frames=PINGS),
     },
     "head": {

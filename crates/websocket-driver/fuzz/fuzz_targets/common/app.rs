@@ -3,10 +3,12 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use permessage_deflate::PermessageDeflate;
 use websocket_driver::{CloseCause, CloseCode, CloseFrame, Config, Driver, Event, Message, MessageRef, TransportEnd};
-use websocket_driver::{PreparedMessage, ProtocolError, ReadyState, Traffic};
+use websocket_driver::{PreparedMessage, ProtocolError, ReadyState, SendError, Traffic};
 
+use crate::manner::Manner;
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::pieces::Pieces;
 use crate::watch::Watch;
 use crate::wire::Cut;
 
@@ -24,6 +26,7 @@ const CONTROL: usize = 131;
 pub struct App<'a> {
     options: &'a Options,
     cut: &'a Cut,
+    manner: Manner,
     watch: Watch,
     start: Instant,
     events: Vec<Event>,
@@ -40,6 +43,12 @@ pub struct App<'a> {
     max_input: usize,
     max_queued: usize,
     queued: usize,
+    /// The number of times that the way of receiving was chosen.
+    turn: usize,
+    pieces: Pieces,
+    /// A message that is sent in fragments, and the number of its bytes that were sent.
+    unfinished: Option<(Message, usize)>,
+    fragments: usize,
 }
 
 impl<'a> App<'a> {
@@ -47,6 +56,7 @@ impl<'a> App<'a> {
         Self {
             options,
             cut,
+            manner: Manner::default(),
             watch: Watch::new(cut.is_observed()),
             start: Instant::now(),
             events: Vec::new(),
@@ -59,7 +69,16 @@ impl<'a> App<'a> {
             max_input: 0,
             max_queued: 0,
             queued: RESPONSE,
+            turn: 0,
+            pieces: Pieces::default(),
+            unfinished: None,
+            fragments: 0,
         }
+    }
+
+    /// Sets how messages are received and sent.
+    pub fn in_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 
     /// Applies the options.
@@ -75,6 +94,19 @@ impl<'a> App<'a> {
     /// Sends a message. It may be refused if the connection is closing or the output is full.
     pub fn send<'m>(&mut self, driver: &mut Driver, message: impl Into<MessageRef<'m>>) {
         let message = message.into();
+        self.finish_message(driver);
+        if self.manner.has_fragments() {
+            let message = Message::from(message);
+            match driver.start_message(message.kind()) {
+                Ok(()) => {
+                    self.unfinished = Some((message, 0));
+                    return self.send_fragment(driver);
+                }
+                Err(error) => {
+                    assert!(matches!(error, SendError::NotOpen | SendError::NotSupported { .. } | SendError::Closed))
+                }
+            }
+        }
         let sent = match self.count % 3 {
             0 => driver.send(message),
             1 => driver.send_borrowed(message),
@@ -88,8 +120,52 @@ impl<'a> App<'a> {
         }
     }
 
+    /// Sends the next fragment of the unfinished message.
+    fn send_fragment(&mut self, driver: &mut Driver) {
+        let Some((message, start)) = &mut self.unfinished else { return };
+        let (size, is_flushed) = self.manner.fragment(self.fragments);
+        let rest = message.len() - *start;
+        if rest < size {
+            // Otherwise the last fragment may also be empty.
+            return self.finish_message(driver);
+        }
+        let piece = message.clone().into_bytes().slice(*start..*start + size);
+        let sent = driver.send_fragment(piece);
+        match sent {
+            Ok(()) => *start += size,
+            Err(SendError::OutputFull) => assert!(driver.is_output_full()),
+            Err(SendError::Closed) => self.unfinished = None,
+            Err(error) => panic!("{error}"),
+        }
+        self.queue(size + size / 8 + 64);
+        if is_flushed && sent.is_ok() {
+            driver.flush_message().expect("a message to flush");
+        }
+        self.fragments += 1;
+    }
+
+    /// Sends the rest of the unfinished message, even if the output is full.
+    fn finish_message(&mut self, driver: &mut Driver) {
+        let Some((message, start)) = self.unfinished.take() else { return };
+        let rest = message.clone().into_bytes().slice(start..);
+        self.queue(rest.len() + rest.len() / 8 + 64);
+        match driver.finish_message(rest) {
+            Ok(()) => self.messages.push(message),
+            Err(SendError::Closed) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     pub fn take(&mut self, driver: &mut Driver, event: Event) {
         match &event {
+            Event::Chunk(chunk) => {
+                let message = self.pieces.add(chunk);
+                assert!(self.pieces.len() <= self.options.max_message_size());
+                match message {
+                    Some(message) => return self.take(driver, Event::Message(message)),
+                    None => return self.choose(driver),
+                }
+            }
             Event::Connect => {
                 driver.start().expect("a request");
                 return self.events.push(event);
@@ -121,12 +197,14 @@ impl<'a> App<'a> {
         let mut come = driver.input().len();
         read(&mut driver, &mut self);
         for piece in self.cut.pieces(bytes) {
+            self.choose(&mut driver);
             self.cut.receive(&mut driver, piece);
             come += piece.len();
             self.max_input = self.max_input.max(driver.input().len());
             read(&mut driver, &mut self);
             self.check_held(&mut driver, come);
         }
+        self.finish_message(&mut driver);
         let is_told = driver.close_frame().is_some();
         match self.options.end() {
             TransportEnd::Ended => driver.receive_eof(),
@@ -185,6 +263,17 @@ impl<'a> App<'a> {
             self.write(driver);
         }
         driver.tick(self.start + Duration::from_millis(50) * self.count as u32);
+        self.send_fragment(driver);
+        self.choose(driver);
+    }
+
+    /// Chooses how messages are received.
+    fn choose(&mut self, driver: &mut Driver) {
+        if self.manner.may_stream() {
+            let streams = self.manner.streams_at(self.turn);
+            driver.stream_messages(streams.then_some(self.options.max_message_size() as u64));
+            self.turn += 1;
+        }
     }
 
     fn write(&mut self, driver: &mut Driver) {
@@ -202,8 +291,11 @@ impl<'a> App<'a> {
     /// The memory of a connection is bounded by the received and sent bytes. Between two reads, the
     /// input contains at most a part of one frame.
     fn check_held(&self, driver: &mut Driver, come: usize) {
+        let is_hybi = driver.version().is_some_and(|version| !version.is_hixie());
         let held = match driver.ready_state() {
             ReadyState::Connecting => MAX_HEAD,
+            // The payload of a message that is received in pieces is not waited for.
+            ReadyState::Open | ReadyState::Closing if self.manner.always_streams() && is_hybi => 125 + 14,
             ReadyState::Open | ReadyState::Closing => self.options.max_frame_size().max(125) + 14,
             ReadyState::Closed => 0,
         };
@@ -256,7 +348,7 @@ impl<'a> App<'a> {
         });
         let mut traffic = Traffic::default();
         traffic.messages_received = received.clone().count() as u64;
-        traffic.payload_received = received.sum();
+        traffic.payload_received = received.sum::<u64>() + self.pieces.len() as u64;
         traffic.messages_sent = self.messages.len() as u64;
         traffic.payload_sent = self.messages.iter().map(|message| message.len() as u64).sum();
         traffic.wire_received = come as u64;

@@ -4,8 +4,10 @@
 mod app;
 mod batch;
 mod http;
+mod manner;
 mod options;
 mod outcome;
+mod pieces;
 mod size;
 mod watch;
 mod wire;
@@ -17,8 +19,9 @@ pub use batch::{Step, Way, by_batch};
 pub use http::{
     ACCEPTED, Edits, HIXIE_BODY, HIXIE_DIGEST, RANDOM, check_request, check_response, edited, request_head,
 };
+pub use manner::Manner;
 pub use options::Options;
-pub use outcome::{Outcome, alone, assert_same};
+pub use outcome::{Outcome, alone, assert_same, assert_same_unless_encoded};
 pub use size::size;
 pub use watch::Watch;
 pub use wire::{Cut, Frames, MASK, Mask};

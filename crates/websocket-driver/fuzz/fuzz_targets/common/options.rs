@@ -24,10 +24,16 @@ impl Options {
         config
             .max_message_size(self.max_message_size())
             .max_frame_size(self.max_frame_size())
-            .max_fragments(self.max_fragments.into())
+            .max_fragments(if self.max_fragments == u8::MAX { usize::MAX } else { self.max_fragments.into() })
             .max_output(size(self.max_output))
             .max_frame_rate(self.max_frame_rate())
             .max_control_rate(rate(self.max_control_rate))
+    }
+
+    /// Leaves only the limits that also apply to messages that are received in pieces.
+    pub fn limit_only_messages(&mut self) {
+        self.max_frame_size = self.max_message_size;
+        self.max_fragments = u8::MAX;
     }
 
     /// Returns the maximum size of a message in one frame.
