@@ -383,12 +383,15 @@ fn hub() -> Vec<Checked> {
 
 fn hub_redis() -> Vec<Checked> {
     use redis::{IntoConnectionInfo, RedisError};
-    use websocket_hub_redis::{RedisBackendError, RedisConfig};
+    use websocket_hub_redis::{RedisBackend, RedisBackendError, RedisConfig};
 
     let io = || RedisError::from(broken_pipe());
+    let with_roots = |url: &str| RedisBackend::new(RedisConfig::new(url).expect("a URL").root_certificates("no PEM"));
     checked! {
         InvalidUrl = RedisConfig::new("http://localhost").expect_err("no URL of Redis"),
             because "http://localhost".into_connection_info().expect_err("no URL of Redis");
+        InvalidTls = with_roots("rediss://localhost").expect_err("no certificates"),
+            because RedisError::from((redis::ErrorKind::InvalidClientConfig, "no trust anchors"));
         RedisBackendError::Connect = RedisBackendError::Connect(io()), because io();
         RedisBackendError::Command = RedisBackendError::Command(io()), because io();
         RedisBackendError::Disconnected = RedisBackendError::Disconnected;

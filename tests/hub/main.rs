@@ -1,6 +1,7 @@
 //! Tests of the hub with the sockets of the test kit as members: policies, order, resumption,
 //! users, backends.
 
+mod bursts;
 mod cancellation;
 mod conformance;
 mod delivery;

@@ -7,3 +7,4 @@ mod members;
 mod overload;
 mod server;
 mod subjects;
+mod tls;

@@ -15,18 +15,20 @@ use websocket_hub_nats::Nats;
 /// A server on a free port, which ends with the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    arguments: Vec<String>,
     process: Child,
 }
 
 impl Server {
     /// Starts a server, or returns `None` if nats-server is not installed.
     pub(crate) async fn start() -> Option<Self> {
-        // The port is free again when this is dropped.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("bound").port();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        match spawn(address) {
+        Self::start_with(free_address(), Vec::new()).await
+    }
+
+    pub(crate) async fn start_with(address: SocketAddr, arguments: Vec<String>) -> Option<Self> {
+        match spawn(address, &arguments) {
             Ok(process) => {
-                let server = Self { address, process };
+                let server = Self { address, arguments, process };
                 server.accepts().await;
                 Some(server)
             }
@@ -60,7 +62,7 @@ impl Server {
     }
 
     pub(crate) async fn restart(&mut self) {
-        self.process = spawn(self.address).expect("nats-server");
+        self.process = spawn(self.address, &self.arguments).expect("nats-server");
         self.accepts().await;
     }
 
@@ -109,12 +111,17 @@ pub(crate) async fn node(backend: impl Backend) -> Hub {
     Hub::with_backend(backend, config).await.expect("a node")
 }
 
-fn spawn(address: SocketAddr) -> std::io::Result<Child> {
+/// Returns an address that is free when this returns.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+fn spawn(address: SocketAddr, arguments: &[String]) -> std::io::Result<Child> {
     // The conformance suite publishes 1 MiB, which is more than the default allows with an envelope
     // around it.
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/hub_nats/nats.conf");
     let (host, port) = (address.ip().to_string(), address.port().to_string());
     let mut command = Command::new("nats-server");
-    command.args(["--config", config, "--addr", &host, "--port", &port]);
+    command.args(["--config", config, "--addr", &host, "--port", &port]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }

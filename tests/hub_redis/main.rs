@@ -7,3 +7,4 @@ mod nodes;
 mod processes;
 mod server;
 mod streams;
+mod tls;

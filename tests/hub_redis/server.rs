@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis::Value;
@@ -30,8 +31,16 @@ impl Redis {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Option<Self> {
-        let port = free_port();
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{}-{port}", std::process::id()));
+        let redis = Self::start_on(free_port(), arguments)?;
+        redis.ready().await;
+        Some(redis)
+    }
+
+    /// Starts a server on a port, or on none if it is 0, without waiting for it.
+    pub(crate) fn start_on(port: u16, arguments: &[&str]) -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let Ok(process) = spawn(port, &folder, &arguments) else {
@@ -39,9 +48,7 @@ impl Redis {
             assert!(std::env::var_os("REQUIRE_SERVERS").is_none(), "redis-server is not installed");
             return None;
         };
-        let redis = Self { port, folder, arguments, process };
-        redis.ready().await;
-        Some(redis)
+        Some(Self { port, folder, arguments, process })
     }
 
     pub(crate) fn url(&self) -> String {

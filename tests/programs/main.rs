@@ -3,6 +3,9 @@
 //! `cargo test --workspace` builds them. With `-p websocket-tests` alone, build them first and
 //! after each change: `cargo build --examples`.
 
+#[cfg(unix)]
+mod cluster;
+mod javascript;
 mod program;
 #[path = "../sockets/run.rs"]
 #[allow(dead_code, reason = "the clock of another process does not stand still")]

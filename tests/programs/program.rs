@@ -1,4 +1,5 @@
 use std::env;
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -34,13 +35,17 @@ pub(crate) async fn run(name: &str, args: &[&str]) -> Output {
     command(name, args).output().await.expect("the program runs")
 }
 
-/// Returns a command for an example, next to the directory of the tests.
-fn command(name: &str, args: &[&str]) -> Command {
+/// Returns the path of an example, next to the directory of the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("this test's path");
     let target = test.ancestors().nth(2).expect("the folder of the profile");
     let path = target.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
     assert!(path.exists(), "{} is missing: cargo build --example {name}", path.display());
-    let mut command = Command::new(path);
+    path
+}
+
+fn command(name: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(example(name));
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     command
 }

@@ -8,7 +8,9 @@ use tokio::time::sleep;
 use tower_websocket::observe::Traffic;
 use tower_websocket::server::AcceptError;
 use tower_websocket::test::{self, Frame as Got, Handshake, Peer, Recorded, Recorder};
-use tower_websocket::{CloseCause, CloseCode, Config, Message, ServerConfig, Version, accept, connect};
+use tower_websocket::{
+    CloseCause, CloseCode, Config, Message, PreparedBatch, PreparedMessage, ServerConfig, Version, accept, connect,
+};
 use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
@@ -351,5 +353,21 @@ fn traffic_is_reported_while_the_connection_is_open() {
         }
         client.close().await;
         server.await.unwrap();
+    });
+}
+
+#[test]
+fn messages_of_a_joined_batch_are_counted_one_by_one() {
+    run_paused(async || {
+        let recorder = Recorder::new();
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, observed_by(&recorder)).await;
+        let batch = PreparedBatch::new(["one", "three"].map(PreparedMessage::new));
+        assert_eq!(socket.sender().try_send_joined(&batch), Ok(2));
+        peer.expect_text("one").await;
+        peer.expect_text("three").await;
+        peer.send_close(1000, "");
+        while socket.recv().await.is_some() {}
+        let traffic = record_of(&recorder).await.traffic;
+        assert_eq!((traffic.messages_sent, traffic.payload_sent), (2, 8));
     });
 }

@@ -287,6 +287,23 @@ fn joined_batch_is_taken_and_received_like_the_messages_one_by_one() {
     });
 }
 
+/// Of frames of 4 bytes, the last one begins at 16.
+#[test]
+fn joined_batch_is_taken_whole_if_its_last_message_begins_before_the_limit() {
+    run_paused(async || {
+        for max_output in 1..24 {
+            let config = Config::server().max_output(max_output);
+            let (socket, mut client) = over_memory(256, Version::Hybi13, config).await;
+            let batch = PreparedBatch::new((0..5).map(|number| PreparedMessage::new(format!("{number}!"))));
+            let sent = max_output.div_ceil(4).min(5);
+            assert_eq!(socket.sender().try_send_joined(&batch), Ok(sent), "{max_output}");
+            for number in 0..sent {
+                assert_eq!(client.text().await, format!("{number}!"));
+            }
+        }
+    });
+}
+
 #[test]
 fn joined_batch_leaves_in_one_write_and_empty_one_in_none() {
     run(async || {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_websocket::{CloseCode, Config, Error, SendError, Version, test};
+use tower_websocket::{CloseCode, Config, Error, PreparedBatch, PreparedMessage, SendError, Version, test};
 
 use crate::pair::with_peer;
 use crate::run::run_paused;
@@ -114,5 +114,22 @@ fn sender_sends_unsolicited_pongs() {
         });
         while !matches!(peer.next_frame().await, test::Frame::Close(_)) {}
         assert!(begun.elapsed() < Duration::from_secs(80), "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn joined_batch_counts_as_messages_for_the_idle_timeout() {
+    run_paused(async || {
+        let config = Config::server().ping_interval(None).idle_timeout(Some(Duration::from_secs(60)));
+        let (mut socket, mut peer) = with_peer(Version::Hybi13, config).await;
+        let sender = socket.sender();
+        tokio::spawn(async move { socket.recv().await.is_none() });
+        let batch = PreparedBatch::new(["one", "two"].map(PreparedMessage::new));
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            assert_eq!(sender.try_send_joined(&batch), Ok(2));
+            peer.expect_text("one").await;
+            peer.expect_text("two").await;
+        }
     });
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use async_nats::rustls::crypto::{CryptoProvider, ring};
 use async_nats::{ConnectOptions, ServerAddr, ToServerAddrs};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -132,6 +133,11 @@ impl Nats {
     async fn connect(&self, node: Node) -> Result<Running, NatsBackendError> {
         let id = node.id().map_err(|_| NatsBackendError::NotRunning)?;
         let subjects = Subjects::new(&self.prefix)?;
+        if CryptoProvider::get_default().is_none() {
+            // Otherwise rustls panics if it was compiled with several providers, and a server can demand
+            // TLS. If another one was installed meanwhile, that one is used.
+            let _ = ring::default_provider().install_default();
+        }
         let (options, events) = Events::count(self.options.clone().max_reconnects(None));
         let client = options.connect(self.servers.as_slice()).await.map_err(NatsBackendError::Connect)?;
         let (nodes, own) = (client.subscribe(subjects.nodes()).await, client.subscribe(subjects.node(id)).await);

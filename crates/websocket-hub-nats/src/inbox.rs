@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use websocket_hub::QueueLimit;
 
 use crate::sync::lock;
@@ -32,7 +33,8 @@ pub(crate) struct Inbox {
 
 #[derive(Debug, Default)]
 struct State {
-    items: VecDeque<Item>,
+    /// Each with the time of its arrival.
+    items: VecDeque<(Item, Instant)>,
     messages: usize,
     bytes: usize,
     /// The topics with a gap among the items. It also covers messages that are dropped later:
@@ -52,7 +54,7 @@ impl Inbox {
         if state.has_room(message.len(), self.limit, 1) {
             state.push(Item::Message(topic.clone(), message));
         } else if state.gaps.insert(topic.clone()) {
-            state.items.push_back(Item::Gap(topic.clone()));
+            state.items.push_back((Item::Gap(topic.clone()), Instant::now()));
         }
         self.changed.notify_one();
     }
@@ -73,10 +75,15 @@ impl Inbox {
             Some(known) => *known = connection.max(*known),
             None => {
                 state.connection = Some(connection);
-                state.items.push_back(Item::Resynchronise(connection));
+                state.items.push_back((Item::Resynchronise(connection), Instant::now()));
             }
         }
         self.changed.notify_one();
+    }
+
+    /// Returns the oldest item, if any, with the time of its arrival.
+    pub(crate) fn try_pop(&self) -> Option<(Item, Instant)> {
+        lock(&self.state).pop()
     }
 
     /// Waits for the oldest item.
@@ -84,9 +91,9 @@ impl Inbox {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub(crate) async fn pop(&self) -> Item {
+    pub(crate) async fn pop(&self) -> (Item, Instant) {
         loop {
-            if let Some(item) = lock(&self.state).pop() {
+            if let Some(item) = self.try_pop() {
                 return item;
             }
             self.changed.notified().await;
@@ -103,11 +110,11 @@ impl State {
     fn push(&mut self, item: Item) {
         self.messages += 1;
         self.bytes += item.len();
-        self.items.push_back(item);
+        self.items.push_back((item, Instant::now()));
     }
 
-    fn pop(&mut self) -> Option<Item> {
-        let mut item = self.items.pop_front()?;
+    fn pop(&mut self) -> Option<(Item, Instant)> {
+        let (mut item, arrived) = self.items.pop_front()?;
         match &mut item {
             Item::Message(..) | Item::Signal(_) => {
                 self.messages -= 1;
@@ -119,7 +126,7 @@ impl State {
         if self.items.is_empty() && self.items.capacity() > 1024 {
             self.items = VecDeque::new();
         }
-        Some(item)
+        Some((item, arrived))
     }
 }
 
@@ -137,7 +144,7 @@ mod tests {
     use super::*;
 
     fn all(inbox: &Inbox) -> Vec<Item> {
-        std::iter::from_fn(|| lock(&inbox.state).pop()).collect()
+        std::iter::from_fn(|| inbox.try_pop()).map(|(item, _)| item).collect()
     }
 
     fn message(topic: &Arc<str>, text: &'static str) -> Item {
@@ -203,6 +210,6 @@ mod tests {
         };
         tokio::task::yield_now().await;
         inbox.push_signal("s".into());
-        assert_eq!(popping.await.unwrap(), Item::Signal("s".into()));
+        assert_eq!(popping.await.unwrap().0, Item::Signal("s".into()));
     }
 }

@@ -95,7 +95,15 @@ impl Link {
     /// Delivers messages until the hub is dropped.
     pub(crate) async fn deliver(self: Arc<Self>) -> Result<(), HubDropped> {
         loop {
-            match self.inbox.pop().await {
+            let (item, arrived) = match self.inbox.try_pop() {
+                Some(popped) => popped,
+                None => {
+                    self.node.set_lag(Duration::ZERO);
+                    self.inbox.pop().await
+                }
+            };
+            self.node.set_lag(arrived.elapsed());
+            match item {
                 // Malformed messages were not sent by a node.
                 Item::Message(topic, bytes) => {
                     if let Ok(publication) = Publication::from_bytes(&bytes) {

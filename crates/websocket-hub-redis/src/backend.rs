@@ -8,7 +8,7 @@ use websocket_hub::{BackendError, HubDropped, Position};
 use crate::commands::Commands;
 use crate::config::RedisConfig;
 use crate::control::Control;
-use crate::error::{InvalidUrl, RedisBackendError};
+use crate::error::{InvalidTls, RedisBackendError};
 use crate::keys::Keys;
 use crate::listener::Listener;
 use crate::presence::Questions;
@@ -40,8 +40,9 @@ impl RedisBackend {
     ///
     /// # Errors
     ///
-    /// [`InvalidUrl`] if the parameters of TLS are invalid.
-    pub fn new(config: RedisConfig) -> Result<Self, InvalidUrl> {
+    /// [`InvalidTls`] if a certificate is invalid, or the URL is not `rediss:` but certificates were
+    /// set. Never without TLS.
+    pub fn new(config: RedisConfig) -> Result<Self, InvalidTls> {
         let (server, keys) = (Server::new(&config)?, Keys::new(&config.prefix));
         Ok(Self {
             commands: Commands::new(server.clone(), config.timeout),

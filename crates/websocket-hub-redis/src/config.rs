@@ -16,6 +16,8 @@ use crate::error::InvalidUrl;
 /// | [`timeout`](Self::timeout) | 5 s |
 /// | [`check_interval`](Self::check_interval) | 20 s |
 /// | [`inbox`](Self::inbox) | 16,384 messages and 64 MiB |
+/// | `root_certificates`, with the feature `tls` | those of the operating system |
+/// | `client_certificate`, with the feature `tls` | none |
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,6 +42,8 @@ pub struct RedisConfig {
     pub(crate) check_interval: Duration,
     pub(crate) inbox_messages: usize,
     pub(crate) inbox_bytes: usize,
+    #[cfg(feature = "tls")]
+    pub(crate) certificates: redis::TlsCertificates,
 }
 
 impl RedisConfig {
@@ -62,6 +66,8 @@ impl RedisConfig {
             check_interval: Duration::from_secs(20),
             inbox_messages: 16 * 1024,
             inbox_bytes: 64 * 1024 * 1024,
+            #[cfg(feature = "tls")]
+            certificates: redis::TlsCertificates { client_tls: None, root_cert: None },
         })
     }
 
@@ -103,6 +109,33 @@ impl RedisConfig {
     pub fn inbox(mut self, messages: usize, bytes: usize) -> Self {
         (self.inbox_messages, self.inbox_bytes) = (messages, bytes);
         self
+    }
+
+    /// Sets the certificate authorities that are trusted, in PEM, and no others. Default: those of
+    /// the operating system, whatever features of the crate `redis` are enabled. Requires a
+    /// `rediss:` URL.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.root_cert = Some(pem.into());
+        self
+    }
+
+    /// Sets the certificate that authenticates this node, followed by its intermediate ones, and
+    /// its private key, each in PEM. Default: none, which Redis refuses unless `tls-auth-clients no`
+    /// or `optional` is set. Requires a `rediss:` URL.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        let (client_cert, client_key) = (pem.into(), key.into());
+        self.certificates.client_tls = Some(redis::ClientTlsConfig { client_cert, client_key });
+        self
+    }
+
+    #[cfg(feature = "tls")]
+    pub(crate) fn uses_tls(&self) -> bool {
+        let is_set = self.certificates.root_cert.is_some() || self.certificates.client_tls.is_some();
+        is_set || matches!(self.info.addr(), redis::ConnectionAddr::TcpTls { .. })
     }
 }
 

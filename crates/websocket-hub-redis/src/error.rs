@@ -5,6 +5,11 @@ use redis::RedisError;
 #[error("invalid Redis URL")]
 pub struct InvalidUrl(#[source] pub(crate) RedisError);
 
+/// The certificates for TLS are invalid, or were set for a URL without TLS.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("invalid TLS configuration for Redis")]
+pub struct InvalidTls(#[source] pub(crate) RedisError);
+
 /// A failed operation: the [`source`](std::error::Error::source) of a
 /// [`BackendError`](websocket_hub::BackendError).
 #[derive(Debug, Clone, thiserror::Error)]

@@ -14,7 +14,9 @@ mod scripts;
 mod server;
 mod subscriptions;
 mod sync;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use backend::RedisBackend;
 pub use config::{RedisConfig, Streams};
-pub use error::{InvalidUrl, RedisBackendError};
+pub use error::{InvalidTls, InvalidUrl, RedisBackendError};

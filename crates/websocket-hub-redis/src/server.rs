@@ -7,7 +7,9 @@ use redis::aio::{MultiplexedConnection, SendError};
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisResult};
 
 use crate::config::RedisConfig;
-use crate::error::{InvalidUrl, RedisBackendError};
+use crate::error::{InvalidTls, RedisBackendError};
+#[cfg(feature = "tls")]
+use crate::tls;
 
 /// The server to connect to.
 #[derive(Debug, Clone)]
@@ -27,16 +29,17 @@ pub(crate) struct Connection {
 }
 
 impl Server {
-    pub(crate) fn new(config: &RedisConfig) -> Result<Self, InvalidUrl> {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self, InvalidTls> {
         #[cfg(feature = "tls")]
-        if tokio_rustls::rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Otherwise rustls panics if it was compiled with several providers. If another one was
-            // installed meanwhile, that one is used.
-            let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        }
+        let client = match config.uses_tls() {
+            true => tls::client(config.info.clone(), &config.certificates),
+            false => Client::open(config.info.clone()),
+        };
+        #[cfg(not(feature = "tls"))]
+        let client = Client::open(config.info.clone());
         let timeout = Some(config.timeout);
         Ok(Self {
-            client: Client::open(config.info.clone()).map_err(InvalidUrl)?,
+            client: client.map_err(InvalidTls)?,
             config: AsyncConnectionConfig::new().set_connection_timeout(timeout).set_response_timeout(timeout),
         })
     }

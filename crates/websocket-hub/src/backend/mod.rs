@@ -26,7 +26,9 @@
 //!    [`Node::reconnected`]. The hub delivers missed messages from the history, and a
 //!    [`Gap`](crate::Notice::Gap) where that is impossible.
 //! 6. **Signals** are delivered to every node, including the sender's.
-//! 7. A backend ends its tasks when [`Node`] returns [`HubDropped`](crate::HubDropped), or when it
+//! 7. **Lag**: a backend that stores received messages before it delivers them reports how long they
+//!    have waited, by [`Node::set_lag`].
+//! 8. A backend ends its tasks when [`Node`] returns [`HubDropped`](crate::HubDropped), or when it
 //!    is dropped.
 
 pub(crate) mod erased;

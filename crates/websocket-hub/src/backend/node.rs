@@ -169,8 +169,13 @@ impl Node {
         }
     }
 
-    /// Sets how long the message that is currently delivered has waited on this node, for
+    /// Sets how long the message that is delivered next has waited on this node, for
     /// [`HubStats::backend_lag`](crate::HubStats). Zero if none is waiting.
+    ///
+    /// A backend that stores what it has received calls it before each delivery, and once nothing
+    /// waits any more. A backend that delivers each message as it receives it never calls it: then
+    /// messages wait in the engine, and the lag is zero except while the connection is lost, which
+    /// [`disconnected`](Self::disconnected) reports.
     pub fn set_lag(&self, lag: Duration) {
         if let Ok(router) = self.router() {
             router.shared.counters.backend.set(lag);
