@@ -114,6 +114,20 @@ impl RedisConfig {
     /// Sets the certificate authorities that are trusted, in PEM, and no others. Default: those of
     /// the operating system, whatever features of the crate `redis` are enabled. Requires a
     /// `rediss:` URL.
+    ///
+    /// ```no_run
+    /// use std::fs;
+    ///
+    /// use websocket_hub_redis::{RedisBackend, RedisConfig};
+    ///
+    /// # fn backend() -> Result<RedisBackend, Box<dyn std::error::Error>> {
+    /// let config = RedisConfig::new("rediss://redis.internal:6379/")?
+    ///     .root_certificates(fs::read("authority.pem")?)
+    ///     .client_certificate(fs::read("node.pem")?, fs::read("node.key")?);
+    /// let backend = RedisBackend::new(config)?;
+    /// # Ok(backend)
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
