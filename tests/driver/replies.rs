@@ -66,7 +66,7 @@ fn replies_are_committed_without_a_copy_if_nothing_waits() {
 }
 
 #[test]
-fn many_small_replies_after_others_are_not_copied() {
+fn small_replies_after_others_are_not_copied() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.send("before").unwrap();
     let mut replies = begun(&session);
