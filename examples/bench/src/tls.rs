@@ -1,5 +1,5 @@
-//! TLS for servers, with a certificate of the moment. Both sides support only one cipher suite, so
-//! that all servers do the same work.
+//! TLS for servers, with a certificate created at startup. Both sides support only one cipher
+//! suite, so that all servers do the same work.
 
 use std::error::Error;
 use std::io;

@@ -1,5 +1,5 @@
-//! The baseline for HTTP/2: an echo of the data of each stream. Its cost is that of the kernel, tokio
-//! and h2.
+//! The baseline for HTTP/2: an echo of the data of each stream. Its cost is that of the kernel,
+//! tokio and h2.
 
 use std::error::Error;
 

@@ -1,5 +1,5 @@
-//! The baseline for TLS: an echo like `limit-tcp` over tokio-rustls. Its cost is that of the kernel,
-//! tokio and rustls.
+//! The baseline for TLS: an echo like `limit-tcp` over tokio-rustls. Its cost is that of the
+//! kernel, tokio and rustls.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -49,7 +49,7 @@ async fn echo(mut stream: TlsStream<TcpStream>) -> io::Result<()> {
         if read == 0 {
             return Ok(());
         }
-        // Empty unless there was more than a few records.
+        // Empty unless more was read than rustls accepts at once.
         stream.write_all(&rest).await?;
         stream.flush().await?;
     }

@@ -1,5 +1,5 @@
-//! Echo over streams of HTTP/2, each of which is a WebSocket (RFC 8441). The streams are those of the
-//! crate h2; the frames within them are encoded in advance, as on TCP.
+//! Echo over streams of HTTP/2, each of which is a WebSocket (RFC 8441). The streams are those of
+//! the crate h2; the frames within them are encoded in advance, as on TCP.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -24,7 +24,7 @@ pub(crate) fn session() -> Result<ClientConnection, String> {
     session.map_err(|error| error.to_string())
 }
 
-/// Trusts any certificate, as those of the servers are of the moment, but verifies that the server
+/// Trusts any certificate, since servers create theirs at startup, but verifies that the server
 /// has its key.
 #[derive(Debug)]
 struct TrustAny(Arc<CryptoProvider>);

@@ -6,7 +6,8 @@ use mio::net::TcpStream;
 
 use crate::tls::TlsStream;
 
-/// A non-blocking stream. A read that does not fill the buffer has read everything that had arrived.
+/// A non-blocking stream. A read that does not fill the buffer has read everything that had
+/// arrived.
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Tls(Box<TlsStream>),
