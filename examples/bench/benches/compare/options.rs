@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     server: Vec<String>,
     /// The number of rounds: measurements of each server in each scenario.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 30)]
     pub(crate) rounds: u32,
     /// The duration of a measurement, without its warm-up.
     #[arg(long, default_value_t = 0.1)]

@@ -25,7 +25,7 @@ impl Progress {
         let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent} %, {eta_precise} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         let this = Self { bar };
-        this.line(&format!("about {} minutes", (all / 1000).div_ceil(60)));
+        this.line(&format!("about {} min", (all / 1000).div_ceil(60)));
         this
     }
 
