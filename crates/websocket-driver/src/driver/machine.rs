@@ -151,8 +151,6 @@ impl Driver {
     }
 
     /// Returns the next event, if the input may begin with a message of several frames.
-    // Baseline: echo-text-32.
-    #[inline(never)]
     fn poll_fragments(&mut self) -> Option<Event> {
         if let Some(limit) = self.fast_limit()
             && let Some(fragments) = Fragments::peek(&self.input, limit, self.settings.max_fragments)

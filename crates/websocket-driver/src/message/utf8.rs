@@ -126,8 +126,7 @@ impl Utf8Bytes {
     }
 
     /// Unmasks the first `len` bytes, at most [`MAX_INLINE`], into a text.
-    // Baseline: echo-fragments-20.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
         let mut text = InlineText::EMPTY;
         if !text.unmask(masked, len, mask) && !text.is_utf8() {
