@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_graphql::http::{ALL_WEBSOCKET_PROTOCOLS, Protocols, WebSocket as Subscriptions, WsMessage};
+use async_graphql::http::{
+    ALL_WEBSOCKET_PROTOCOLS, WebSocket as Subscriptions, WebSocketProtocols as Protocols, WsMessage,
+};
 use async_graphql::{Context, Data, EmptyMutation, Error, Object, Schema, Subscription};
 use axum::Router;
 use axum::extract::State;
@@ -113,7 +115,11 @@ async fn serve(socket: WebSocket, api: Api, protocol: Protocols) {
             WsMessage::Close(1002, reason) if reason == "Forbidden" => {
                 Message::Close(Some(CloseFrame { code: 4403, reason: reason.into() }))
             }
-            WsMessage::Close(code, reason) => Message::Close(Some(CloseFrame { code, reason: reason.into() })),
+            WsMessage::Close(code, mut reason) => {
+                // A close frame has room for 123 bytes (RFC 6455 §5.5); the text of an error may be longer.
+                reason.truncate(reason.floor_char_boundary(123));
+                Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+            }
         };
         if sink.send(message).await.is_err() {
             break;
