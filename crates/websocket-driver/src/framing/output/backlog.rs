@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 /// would keep the whole buffer alive.
 pub(super) const SMALL_PIECE: usize = 4 * 1024;
 
-/// The bytes before [`Output::tail`], in the order of the fields. The header of a frame is never
-/// split over two segments.
+/// The bytes before [`Output::tail`](super::Output), in the order of the fields. The header of a
+/// frame is never split over two segments.
 #[derive(Default)]
 pub(super) struct Backlog {
     /// The rest of the partially written frame, and the control frames queued directly after it.
