@@ -20,8 +20,8 @@ const MIN_READ: usize = 32 * 1024;
 /// a short read tells tokio that no more data is available, and saves a system call.
 const READ_SLACK: usize = 4 * 1024;
 
-/// The maximum capacity reserved for an incoming frame, as a multiple of what was received of it.
-/// Its announced length is not trusted.
+/// The maximum capacity reserved for an incoming frame, as a multiple of what was received of it,
+/// or twice as much if that is all of it. Its announced length is not trusted.
 const MAX_GROWTH_FACTOR: usize = 16;
 
 /// The maximum length of a single copy. For longer ones, glibc before 2.39 uses `rep movsb`, which
@@ -71,11 +71,18 @@ fn grow(input: &mut BytesMut, missing: usize) {
         return;
     }
     let len = input.len();
+    let (whole, most) = (len.saturating_add(missing).saturating_add(READ_SLACK), len.saturating_mul(MAX_GROWTH_FACTOR));
     let wanted = match missing {
         // The length of a hixie text is unknown until its end is received.
         0 => len.saturating_mul(2),
-        _ => len.saturating_add(missing).saturating_add(READ_SLACK).min(len.saturating_mul(MAX_GROWTH_FACTOR)),
+        _ if whole / 2 <= most => whole,
+        _ => most,
     };
+    if input.capacity() > SIZE {
+        // The allocator moves the pages of a large allocation, and does not copy them.
+        input.reserve(wanted - len);
+        return;
+    }
     let mut larger = if wanted > SIZE { BytesMut::with_capacity(wanted) } else { take() };
     for piece in input.chunks(COPY_CHUNK) {
         larger.extend_from_slice(piece);
@@ -137,6 +144,21 @@ mod tests {
         input.resize((1 << 20) - 100, 7);
         reserve(&mut input, 100);
         assert_eq!(input.capacity(), before);
+    }
+
+    #[test]
+    fn frame_of_32_mib_is_moved_once_and_then_grows_in_place() {
+        let mut input = BytesMut::new();
+        reserve(&mut input, 0);
+        let mut capacities = vec![input.capacity()];
+        for len in (SIZE..32 << 20).step_by(SIZE) {
+            input.resize(len, 7);
+            reserve(&mut input, (32 << 20) - len);
+            capacities.push(input.capacity());
+        }
+        capacities.dedup();
+        assert_eq!(capacities, [SIZE, MAX_GROWTH_FACTOR * SIZE, (32 << 20) + READ_SLACK]);
+        assert!(input.iter().all(|&byte| byte == 7));
     }
 
     #[test]
