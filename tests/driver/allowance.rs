@@ -110,6 +110,55 @@ fn batch_returns_as_many_messages_as_granted() {
 }
 
 #[test]
+fn batch_consumes_as_many_fragments_as_granted() {
+    let message = [Frame::text("a").more(), Frame::continuation("b").more(), Frame::continuation("c")];
+    for visits in [false, true] {
+        let mut session = Session::open(Version::Hybi13);
+        session.driver.receive(&frames(message.iter().cloned().cycle().take(12))[..]);
+        let mut batch = Batch::default();
+        session.driver.grant(8);
+        session.driver.lend(&mut batch);
+        let mut received = Vec::new();
+        if visits {
+            batch.visit(|message| {
+                received.push(Message::from(message));
+                true
+            });
+        } else {
+            received.extend(batch.by_ref());
+        }
+        session.driver.take_back(&mut batch);
+        assert_eq!(received, [Message::text("abc"), Message::text("abc")], "visits: {visits}");
+        // Two more fragments are within the grant, but not the whole message.
+        assert!(!session.driver.is_exhausted());
+        session.driver.lend(&mut batch);
+        assert!(!batch.has_next());
+        assert_eq!(session.driver.poll_event(), None);
+        assert!(session.driver.is_exhausted());
+        session.driver.grant(4);
+        assert_eq!(session.events(), [text("abc"), text("abc")]);
+        assert!(session.driver.is_exhausted());
+    }
+}
+
+#[test]
+fn batch_returns_no_message_of_more_fragments_than_allowed() {
+    for (max_fragments, has_next) in [(2, false), (3, true), (1000, true)] {
+        let mut session = Session::open_with(Version::Hybi13, Config::server().max_fragments(max_fragments));
+        let message = [Frame::binary("a").more(), Frame::continuation("").more(), Frame::continuation("b")];
+        session.driver.receive(&frames(message)[..]);
+        let mut batch = Batch::default();
+        session.driver.lend(&mut batch);
+        assert_eq!(batch.has_next(), has_next, "at most {max_fragments} fragments");
+        session.driver.take_back(&mut batch);
+        let error = ProtocolError::TooManyFragments { limit: max_fragments };
+        let expected =
+            if has_next { vec![Event::Message(Message::binary("ab"))] } else { failed(error, 1009).to_vec() };
+        assert_eq!(session.events(), expected);
+    }
+}
+
+#[test]
 fn batch_and_events_share_the_grant() {
     let mut session = Session::open(Version::Hybi13);
     session.driver.receive(&frames(vec![Frame::text("x"); 10])[..]);

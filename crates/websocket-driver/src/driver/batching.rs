@@ -51,7 +51,7 @@ impl Driver {
         if allowance > 0
             && let Some(limit) = self.fast_limit()
         {
-            batch.fill(&mut self.input, limit, allowance);
+            batch.fill(&mut self.input, limit, self.settings.max_fragments, allowance);
             if batch.is_lent() && self.extras.has_charge() {
                 // The messages may be handled slowly.
                 self.charge_with(self.memory() + batch.memory());
@@ -78,8 +78,8 @@ impl Driver {
     /// Allows the driver to parse this number of frames from now on. Default: `u32::MAX`, which
     /// stands for any number.
     ///
-    /// Fragments, empty frames, pings and pongs count, and so do the messages that a [`Batch`]
-    /// returns. When the number is used up, [`poll_event`](Self::poll_event) returns `None` and
+    /// Fragments, empty frames, pings and pongs count, and so do the frames of the messages that a
+    /// [`Batch`] returns. When the number is used up, [`poll_event`](Self::poll_event) returns `None` and
     /// [`lend`](Self::lend) does nothing, although whole frames may have been received; events that
     /// are due without a further frame are still returned. [`has_frame`](Self::has_frame) and
     /// [`missing`](Self::missing) are not affected.

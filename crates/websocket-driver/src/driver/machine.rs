@@ -154,7 +154,7 @@ impl Driver {
     fn poll_fragments(&mut self) -> Option<Event> {
         if let Some(limit) = self.fast_limit()
             && let Some(fragments) = Fragments::peek(&self.input, limit, self.settings.max_fragments)
-            && self.allowance.try_spend(fragments.count())
+            && self.allowance.try_spend(fragments.count().into())
         {
             match fragments.take(&mut self.input) {
                 Ok(message) => return Some(Event::Message(message)),

@@ -42,16 +42,16 @@ impl Allowance {
         }
     }
 
-    /// Returns the number of messages that a [`Batch`](crate::Batch) may return.
+    /// Returns the number of frames that a [`Batch`](crate::Batch) may consume.
     #[inline]
-    pub(crate) fn for_batch(self) -> u16 {
-        u16::try_from(self.0).unwrap_or(u16::MAX)
+    pub(crate) fn for_batch(self) -> u8 {
+        u8::try_from(self.0).unwrap_or(u8::MAX)
     }
 
-    /// Deducts the messages that a batch has returned. `left` is the number it could still have
-    /// returned.
+    /// Deducts the frames that a batch has consumed. `left` is the number it could still have
+    /// consumed.
     #[inline]
-    pub(crate) fn spend_batch(&mut self, left: u16) {
+    pub(crate) fn spend_batch(&mut self, left: u8) {
         if self.0 != u32::MAX {
             self.0 -= u32::from(self.for_batch().saturating_sub(left));
         }

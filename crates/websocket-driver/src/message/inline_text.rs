@@ -59,6 +59,13 @@ impl InlineText {
         str::from_utf8(words).ok()?.get(..len)
     }
 
+    /// Returns the text if it is valid UTF-8. `is_ascii` is what `unmask` has returned.
+    #[inline]
+    pub(crate) fn validate(&self, len: usize, is_ascii: bool) -> Option<&str> {
+        // The zero padding would only slow down the validation of other texts.
+        if is_ascii { self.as_str(len) } else { from_utf8(&self.as_bytes()[..len]).ok() }
+    }
+
     /// The inner loop of `unmask`. Not inlined, because the compiler would split the stores.
     // Baseline: batch-text-32, borrowed-text-32.
     #[inline(never)]
@@ -85,38 +92,31 @@ pub(crate) struct InlineTextBuilder {
 }
 
 impl InlineTextBuilder {
-    /// Unmasks and appends the first `len` bytes, up to [`MAX_INLINE`] bytes in total.
+    /// Unmasks and appends bytes, up to [`MAX_INLINE`] in total.
+    pub(crate) fn push_masked(&mut self, masked: &[u8], mask: [u8; 4]) {
+        for word in masked.chunks(8) {
+            let mut padded = [0; 8];
+            padded[..word.len()].copy_from_slice(word);
+            self.push_masked_word(padded, word.len(), mask);
+        }
+    }
+
+    /// Unmasks and appends the first `len` bytes of a word. The others are overwritten by the next
+    /// word or ignored.
     #[inline]
-    pub(crate) fn push_masked(&mut self, masked: &[u8], len: usize, [a, b, c, d]: [u8; 4]) {
-        let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-        let bytes = self.bytes.as_flattened_mut();
-        for at in (0..len).step_by(8) {
-            // Bytes beyond `len` are read as well. They are overwritten by the next fragment or
-            // ignored.
-            let word = match masked.get(at..).and_then(|masked| masked.first_chunk()) {
-                Some(word) => u64::from_ne_bytes(*word),
-                None => pad_word(masked, at),
-            };
-            if let Some(place) = bytes.get_mut(self.len + at..).and_then(|bytes| bytes.first_chunk_mut()) {
-                *place = (word ^ key).to_ne_bytes();
-            }
+    pub(crate) fn push_masked_word(&mut self, word: [u8; 8], len: usize, mask: [u8; 4]) {
+        let mask = u64::from(u32::from_ne_bytes(mask));
+        if let Some(place) = self.bytes.as_flattened_mut().get_mut(self.len..).and_then(|rest| rest.first_chunk_mut()) {
+            *place = (u64::from_ne_bytes(word) ^ (mask << 32 | mask)).to_ne_bytes();
         }
         self.len += len;
     }
 
-    /// Returns the text and its length, if it is valid UTF-8.
+    /// Copies the text, and returns whether it is ASCII.
     #[inline]
-    pub(crate) fn finish(self) -> Option<(InlineText, usize)> {
-        let mut text = InlineText::EMPTY;
-        let is_ascii = text.unmask(self.bytes.as_flattened(), self.len.min(MAX_INLINE), [0; 4]);
-        (is_ascii || text.is_utf8()).then_some((text, self.len.min(MAX_INLINE)))
+    pub(crate) fn finish(&self, text: &mut InlineText) -> bool {
+        text.unmask(self.bytes.as_flattened(), self.len.min(MAX_INLINE), [0; 4])
     }
-}
-
-fn pad_word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.iter_mut().zip(bytes.iter().skip(at)).for_each(|(to, from)| *to = *from);
-    u64::from_ne_bytes(word)
 }
 
 /// The slice that starts at `MAX_INLINE - len` is a mask that keeps the first `len` bytes.

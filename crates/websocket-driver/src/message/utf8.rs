@@ -7,7 +7,7 @@ use bytes::Bytes;
 use faststr::FastStr;
 use simdutf8::basic::from_utf8;
 
-use crate::message::inline_text::{InlineText, InlineTextBuilder, MAX_INLINE};
+use crate::message::inline_text::{InlineText, MAX_INLINE};
 
 /// The bytes are not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -128,17 +128,17 @@ impl Utf8Bytes {
     /// Unmasks the first `len` bytes, at most [`MAX_INLINE`], into a text.
     #[inline]
     pub(crate) fn unmask(masked: &[u8], len: usize, mask: [u8; 4]) -> Result<Self, InvalidUtf8> {
-        let mut text = InlineText::EMPTY;
-        if !text.unmask(masked, len, mask) && !text.is_utf8() {
-            return Err(InvalidUtf8);
-        }
-        Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
+        Self::fill(len, |text| text.unmask(masked, len, mask))
     }
 
-    /// Finishes a text of up to [`MAX_INLINE`] bytes.
+    /// Creates a text of up to [`MAX_INLINE`] bytes. `fill` writes it, and returns whether it is
+    /// ASCII.
     #[inline]
-    pub(crate) fn short(text: InlineTextBuilder) -> Result<Self, InvalidUtf8> {
-        let (text, len) = text.finish().ok_or(InvalidUtf8)?;
+    pub(crate) fn fill(len: usize, fill: impl FnOnce(&mut InlineText) -> bool) -> Result<Self, InvalidUtf8> {
+        let mut text = InlineText::EMPTY;
+        if !fill(&mut text) && !text.is_utf8() {
+            return Err(InvalidUtf8);
+        }
         Ok(Self(Repr::Inline(Inline { text, len: LENS[len] })))
     }
 

@@ -2,13 +2,14 @@ use std::fmt;
 
 use bytes::{Buf, BytesMut};
 
+use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::message::inline_text::InlineText;
 use crate::message::utf8::InvalidUtf8;
 use crate::message::{Message, MessageRef};
 
-/// Complete single-frame messages detached from their [`Driver`](crate::Driver), so that they can
-/// be read without locking it.
+/// Complete short messages detached from their [`Driver`](crate::Driver), so that they can be read
+/// without locking it.
 ///
 /// Filled by [`Driver::lend`](crate::Driver::lend). It must be returned with
 /// [`Driver::take_back`](crate::Driver::take_back) before the driver parses again. Sending and
@@ -19,15 +20,18 @@ pub struct Batch {
     /// The number of bytes consumed. 32 bits, to keep the batch that is part of every socket small.
     at: u32,
     limit: u16,
-    /// The number of messages that may still be returned.
-    left: u16,
+    /// At most 255, which is more than the fast path joins.
+    max_fragments: u8,
+    /// The number of frames that may still be consumed.
+    left: u8,
     next: Next,
 }
 
 /// The message at `at`.
 #[derive(Debug, Default)]
 enum Next {
-    Message(FastFrame),
+    Frame(FastFrame),
+    Fragments(Fragments),
     /// A text was not valid UTF-8. The driver reports the error.
     Invalid,
     /// Nothing that can be returned.
@@ -35,28 +39,27 @@ enum Next {
     Unknown,
 }
 
-impl From<Option<FastFrame>> for Next {
-    #[inline]
-    fn from(frame: Option<FastFrame>) -> Self {
-        frame.map_or(Self::Unknown, Self::Message)
-    }
-}
-
 impl Batch {
-    /// Takes the input if it begins with a message of at most `limit` bytes, to return at most
-    /// `left` messages. `left` must not be 0.
+    /// Takes the input if it begins with a message of at most `limit` bytes in at most
+    /// `max_fragments` frames, to consume at most `left` frames.
     #[inline]
-    pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16, left: u16) {
-        let next = FastFrame::peek(input, limit).filter(|_| u32::try_from(input.len()).is_ok());
-        if next.is_some() {
-            (self.next, self.limit, self.left) = (next.into(), limit, left);
+    pub(crate) fn fill(&mut self, input: &mut BytesMut, limit: u16, max_fragments: usize, left: u8) {
+        if u32::try_from(input.len()).is_err() {
+            return;
+        }
+        self.limit = limit;
+        self.max_fragments = u8::try_from(max_fragments).unwrap_or(u8::MAX);
+        self.left = left;
+        std::mem::swap(&mut self.input, input);
+        self.next = self.peek();
+        if !self.has_next() {
             std::mem::swap(&mut self.input, input);
         }
     }
 
-    /// Returns the rest of the input, the number of messages that could still have been returned,
-    /// and whether a text was not valid UTF-8.
-    pub(crate) fn empty(&mut self, input: &mut BytesMut) -> (u16, bool) {
+    /// Returns the rest of the input, the number of frames that could still have been consumed, and
+    /// whether a text was not valid UTF-8.
+    pub(crate) fn empty(&mut self, input: &mut BytesMut) -> (u8, bool) {
         self.consume();
         std::mem::swap(&mut self.input, input);
         (self.left, matches!(std::mem::take(&mut self.next), Next::Invalid))
@@ -72,17 +75,26 @@ impl Batch {
         }
         self.next = Next::Unknown;
         let mut scratch = InlineText::EMPTY;
-        while let Some(frame) = self.peek() {
+        loop {
             let start = self.at as usize;
             // Consumed first, since `handle` may panic.
-            self.at += frame.size() as u32;
-            self.left -= 1;
-            let Ok(message) = frame.borrow(&mut self.input[start..], &mut scratch) else {
+            let message = if let Some(frame) = self.peek_frame() {
+                self.at += frame.size() as u32;
+                self.left -= 1;
+                frame.borrow(&mut self.input[start..], &mut scratch)
+            } else if let Some(fragments) = self.peek_fragments() {
+                self.at += fragments.size() as u32;
+                self.left -= fragments.count();
+                fragments.borrow(&mut self.input[start..], &mut scratch)
+            } else {
+                return;
+            };
+            let Ok(message) = message else {
                 self.next = Next::Invalid;
                 return;
             };
             if !handle(message) {
-                self.next = self.peek().into();
+                self.next = self.peek();
                 return;
             }
         }
@@ -97,7 +109,7 @@ impl Batch {
     #[inline]
     #[must_use]
     pub fn has_next(&self) -> bool {
-        matches!(self.next, Next::Message(_))
+        matches!(self.next, Next::Frame(_) | Next::Fragments(_))
     }
 
     /// Returns whether the batch must be returned to the driver, because it holds the driver's
@@ -110,11 +122,41 @@ impl Batch {
 
     /// Parses the message at `at`, if another one may be returned.
     #[inline]
-    fn peek(&self) -> Option<FastFrame> {
+    fn peek(&self) -> Next {
+        match self.peek_frame() {
+            Some(frame) => Next::Frame(frame),
+            None => self.peek_fragments().map_or(Next::Unknown, Next::Fragments),
+        }
+    }
+
+    #[inline]
+    fn peek_frame(&self) -> Option<FastFrame> {
         if self.left == 0 {
             return None;
         }
         FastFrame::peek(&self.input[self.at as usize..], self.limit)
+    }
+
+    #[inline]
+    fn peek_fragments(&self) -> Option<Fragments> {
+        let rest = &self.input[self.at as usize..];
+        Fragments::peek(rest, self.limit, self.max_fragments.into()).filter(|fragments| fragments.count() <= self.left)
+    }
+
+    /// Returns a message in several frames.
+    fn join(&mut self, fragments: Fragments) -> Result<Message, InvalidUtf8> {
+        self.left -= fragments.count();
+        let message = if fragments.is_short_text() {
+            // As above.
+            let start = self.at as usize;
+            self.at += fragments.size() as u32;
+            fragments.short_text(&self.input[start..]).map(Message::Text)
+        } else {
+            self.consume();
+            fragments.take(&mut self.input)
+        };
+        self.next = self.peek();
+        message
     }
 
     /// Removes the consumed bytes from the input.
@@ -141,23 +183,25 @@ impl Iterator for Batch {
     // Baseline: batch-text-32.
     #[inline(always)]
     fn next(&mut self) -> Option<Message> {
-        let Next::Message(next) = self.next else {
-            return None;
-        };
-        let message = if next.is_short_text() {
-            // A short text is copied, so the input is not split.
-            let start = self.at as usize;
-            self.at += next.size() as u32;
-            self.left -= 1;
-            self.next = self.peek().into();
-            next.short_text(&self.input[start..]).map(Message::Text)
-        } else {
-            self.consume();
-            let message = next.take_bytes(&mut self.input);
-            // `consume` and `take_bytes` have removed the message from the input.
-            self.left -= 1;
-            self.next = self.peek().into();
-            message
+        let message = match self.next {
+            Next::Frame(next) if next.is_short_text() => {
+                // A short text is copied, so the input is not split.
+                let start = self.at as usize;
+                self.at += next.size() as u32;
+                self.left -= 1;
+                self.next = self.peek();
+                next.short_text(&self.input[start..]).map(Message::Text)
+            }
+            Next::Frame(next) => {
+                self.consume();
+                let message = next.take_bytes(&mut self.input);
+                // `consume` and `take_bytes` have removed the message from the input.
+                self.left -= 1;
+                self.next = self.peek();
+                message
+            }
+            Next::Fragments(next) => self.join(next),
+            Next::Invalid | Next::Unknown => return None,
         };
         match message {
             Ok(message) => Some(message),
@@ -212,12 +256,45 @@ mod tests {
     }
 
     #[test]
+    fn invalid_text_in_fragments_is_reported() {
+        for len in [1, 48, 49, 125] {
+            let fragments = [frame(0x01, b"a"), frame(0x80, &vec![0xff; len])].concat();
+            for visits in [false, true] {
+                let mut driver = server(fragments.clone());
+                let mut batch = Batch::default();
+                driver.lend(&mut batch);
+                assert!(batch.has_next());
+                if visits {
+                    batch.visit(|message| panic!("{message:?}"));
+                } else {
+                    assert_eq!(batch.next(), None, "{len} bytes");
+                }
+                driver.take_back(&mut batch);
+                assert_eq!(driver.poll_event(), Some(Event::Error(ProtocolError::InvalidUtf8)), "{len} bytes");
+            }
+        }
+    }
+
+    #[test]
     fn message_is_returned_once_if_its_handler_stops_or_panics() {
         let long = vec![7; 300];
-        let sent = [(0x81, &b"one"[..]), (0x82, &long), (0x81, b"three"), (0x82, b"four")];
+        let fragments = |first, payload: &[u8]| {
+            let (start, end) = payload.split_at(payload.len() / 3);
+            [frame(first, start), frame(0x00, &end[..1]), frame(0x80, &end[1..])].concat()
+        };
+        let sent: [(Vec<u8>, &[u8]); 8] = [
+            (frame(0x81, b"one"), b"one"),
+            (frame(0x82, &long), &long),
+            (frame(0x81, b"three"), b"three"),
+            (frame(0x82, b"four"), b"four"),
+            (fragments(0x01, "five, fünf".as_bytes()), "five, fünf".as_bytes()),
+            (fragments(0x01, b"six"), b"six"),
+            (fragments(0x01, &[b'7'; 150]), &[b'7'; 150]),
+            (fragments(0x02, b"eight"), b"eight"),
+        ];
         for panics in [false, true] {
             for last in 0..sent.len() {
-                let mut driver = server(sent.map(|(first, payload)| frame(first, payload)).concat());
+                let mut driver = server(sent.iter().flat_map(|(frames, _)| frames).copied().collect());
                 let (mut batch, mut received) = (Batch::default(), Vec::new());
                 driver.lend(&mut batch);
                 let visited = catch_unwind(AssertUnwindSafe(|| {
@@ -235,7 +312,7 @@ mod tests {
                     received.push(message);
                 }
                 let payloads: Vec<_> = received.iter().map(Message::as_bytes).collect();
-                assert_eq!(payloads, sent.map(|(_, payload)| payload), "{last}");
+                assert_eq!(payloads, sent.each_ref().map(|(_, payload)| *payload), "{last}");
             }
         }
     }

@@ -64,9 +64,7 @@ impl FastFrame {
         }
         let (header, len) = (usize::from(self.header), usize::from(self.len));
         let is_ascii = scratch.unmask(&input[header..], len, self.mask);
-        // The zero padding would only slow down the validation of other texts.
-        let text = if is_ascii { scratch.as_str(len) } else { from_utf8(&scratch.as_bytes()[..len]).ok() };
-        text.map(MessageRef::Text).ok_or(InvalidUtf8)
+        scratch.validate(len, is_ascii).map(MessageRef::Text).ok_or(InvalidUtf8)
     }
 
     fn borrow_long(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
