@@ -40,13 +40,14 @@ fn mask_long(bytes: &mut [u8], key: [u8; 4]) {
 /// available.
 // Baseline: echo-binary-1k, client-receive-1k.
 #[inline(always)]
-fn mask(bytes: &mut [u8], [a, b, c, d]: [u8; 4]) {
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+fn mask(bytes: &mut [u8], key: [u8; 4]) {
+    let narrow = u64::from(u32::from_ne_bytes(key));
+    let wide = narrow << 32 | narrow;
     let (words, tail) = bytes.as_chunks_mut();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
+    for (byte, key) in tail.iter_mut().zip(wide.to_ne_bytes()) {
         *byte ^= key;
     }
 }
