@@ -23,9 +23,9 @@ const LONG: usize = 16 * 1024;
 /// slow peers share it instead of holding copies.
 const SHARED_SEGMENT: usize = 512;
 
-/// The maximum size of joined frames that are copied if the output is empty: they are then written
+/// The maximum size of shared frames that are copied if the output is empty: they are then written
 /// at once, and a segment would need two allocations.
-const JOINED_COPY: usize = 4 * 1024;
+const SHARED_COPY: usize = 4 * 1024;
 
 /// The boundary for bytes that are not frames of RFC 6455.
 const NO_FRAMES: u64 = u64::MAX;
@@ -223,20 +223,25 @@ impl Output {
 
     /// Appends a prepared frame.
     pub(crate) fn put_frame(&mut self, frame: Bytes) {
-        if frame.len() < SHARED_SEGMENT {
+        if frame.len() < SHARED_SEGMENT || (self.has_buffer() && self.is_copied(&frame)) {
             self.put_slice(&frame);
-            return;
+        } else {
+            self.put_segment(frame);
         }
-        self.put_segment(frame);
     }
 
     /// Appends the joined frames of prepared messages.
     pub(crate) fn put_joined(&mut self, frames: Bytes) {
-        if frames.len() <= JOINED_COPY && !self.has_remaining() {
+        if self.is_copied(&frames) {
             self.put_slice(&frames);
         } else {
             self.put_segment(frames);
         }
+    }
+
+    /// Returns whether shared frames are to be copied, as they will be written at once.
+    fn is_copied(&self, frames: &Bytes) -> bool {
+        frames.len() <= SHARED_COPY && !self.has_remaining()
     }
 
     /// Appends a frame with an unmasked payload.
