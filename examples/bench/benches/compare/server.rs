@@ -93,6 +93,7 @@ pub(crate) fn all(has_peers: bool) -> Vec<Server> {
         Server::new("ours, tcp, in pieces", ours, STREAM).arguments(&["--stack", "tcp"]),
         Server::new("ours, tcp, for_each", ours, PLAIN).arguments(&["--stack", "tcp", "--for-each"]).over(TCP_AND_TLS),
         Server::new("ours, tcp, hub", ours, BROADCAST).arguments(&["--stack", "tcp", "--hub"]),
+        Server::new("ours, tcp, senders", ours, BROADCAST).arguments(&["--stack", "tcp", "--senders"]),
     ];
     if has_peers {
         all.extend(peers());

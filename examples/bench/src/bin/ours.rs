@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::response::Response;
@@ -25,7 +26,7 @@ use tokio::sync::broadcast;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 use tower::{ServiceBuilder, service_fn};
-use tower_websocket::{Config, PreparedMessage, ServerConfig, WebSocket, WebSocketLayer, accept};
+use tower_websocket::{Config, PreparedMessage, SendError, ServerConfig, WebSocket, WebSocketLayer, accept};
 use websocket_bench::server::{self, BACKLOG, MAX_MESSAGE, Mode};
 use websocket_bench::tls;
 use websocket_hub::{Hub, HubConfig, Overflow, Subscribe};
@@ -46,6 +47,9 @@ struct Command {
     /// Broadcast through a hub, instead of a tokio channel that each connection receives from.
     #[arg(long)]
     hub: bool,
+    /// Broadcast by a loop over the senders of all connections.
+    #[arg(long, conflicts_with = "hub")]
+    senders: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -67,10 +71,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         mode => return mode.refuse(),
     };
     let acceptor = if options.server.tls { Some(tls::acceptor()?) } else { None };
-    let (mode, borrows, has_hub) = (options.server.mode, options.for_each, options.hub);
+    let (mode, borrows, has_hub, has_senders) = (options.server.mode, options.for_each, options.hub, options.senders);
     let task = move || match mode {
         // Within the runtime, as the hub spawns tasks.
         Mode::Broadcast if has_hub => Task::Publish(Hub::new(HubConfig::new())),
+        Mode::Broadcast if has_senders => Task::SendToAll(Arc::default()),
         Mode::Broadcast => Task::SayToAll(broadcast::channel(BACKLOG).0),
         Mode::Stream => Task::EchoStreamed,
         _ if borrows => Task::EchoBorrowed,
@@ -94,7 +99,11 @@ enum Task {
     EchoStreamed,
     SayToAll(broadcast::Sender<PreparedMessage>),
     Publish(Hub),
+    SendToAll(Senders),
 }
+
+/// The senders of all connections.
+type Senders = Arc<Mutex<Vec<Box<dyn Fn(&PreparedMessage) -> bool + Send>>>>;
 
 async fn axum(
     listener: TcpListener,
@@ -161,7 +170,8 @@ fn serve<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // Boxed, so that the other variants do not reserve memory for it.
         Task::EchoStreamed => Either::Right(Either::Left(Either::Left(Box::pin(echo_streamed(socket))))),
         Task::SayToAll(room) => Either::Right(Either::Left(Either::Right(Box::pin(say_to_all(socket, room))))),
-        Task::Publish(hub) => Either::Right(Either::Right(Box::pin(publish(socket, hub)))),
+        Task::Publish(hub) => Either::Right(Either::Right(Either::Left(Box::pin(publish(socket, hub))))),
+        Task::SendToAll(all) => Either::Right(Either::Right(Either::Right(Box::pin(send_to_all(socket, all))))),
     }
 }
 
@@ -233,4 +243,17 @@ async fn publish<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket:
             return;
         }
     }
+}
+
+async fn send_to_all<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut socket: WebSocket<T>, all: Senders) {
+    let sender = socket.sender();
+    lock(&all).push(Box::new(move |message| sender.try_send_prepared(message) != Err(SendError::Closed)));
+    while let Some(Ok(message)) = socket.recv().await {
+        let message = PreparedMessage::new(message);
+        lock(&all).retain(|send| send(&message));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
