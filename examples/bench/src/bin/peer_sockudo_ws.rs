@@ -25,11 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     if mode == Mode::Small {
         return mode.refuse();
     }
-    let config = Config::builder()
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .max_backpressure(MAX_MESSAGE)
-        .build();
+    let config =
+        Config::builder().max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).max_backpressure(MAX_MESSAGE);
+    let config = match mode {
+        // Without pings, which the load generator does not answer between its turns, and without
+        // the timeout of members that only receive.
+        Mode::Broadcast => config.auto_ping(false).idle_timeout(0).build(),
+        _ => config.build(),
+    };
     let room = Arc::new(PubSub::new());
     server::run(&options, |listener| {
         server::connections(listener, move |stream| {
