@@ -34,71 +34,63 @@ pub(crate) fn overview(results: &Results, scenarios: &[&Scenario], servers: &[Se
 
 /// Returns a table with one row per server and all of its values.
 pub(crate) fn of_scenario(results: &Results, scenario: &Scenario, servers: &[Server]) -> String {
-    let heads: &[&str] = match scenario.unit {
-        Unit::Bytes => &["server", "bytes", "×", "after one echo", "server CPU %", "runs"],
-        Unit::UsedBytes => &["server", "bytes", "×", "before the first message", "runs"],
-        Unit::Handshake => {
-            &["server", "handshakes/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
-        }
-        Unit::Mebibyte => &["server", "MiB/s", "CPU ns/MiB", "×", "95 %", "of it user", "peak memory, MiB", "runs"],
-        Unit::Message => {
-            &["server", "messages/s", "CPU ns", "×", "95 %", "of it user", "server CPU %", "load CPU %", "runs"]
-        }
-    };
-    let mut table = Table::new(heads.iter().map(|&head| head.to_owned()));
+    let columns = columns(scenario.unit);
+    let mut table =
+        Table::new(std::iter::once("server").chain(columns.iter().map(|(head, _)| *head)).map(str::to_owned));
     let mut cells: Vec<(&str, Cell)> =
         servers.iter().filter_map(|server| Some((server.name, results.cell(scenario, server.name)?))).collect();
     cells.sort_by(|(_, one), (_, other)| one.cost().total_cmp(&other.cost()));
     for (name, cell) in &cells {
-        let of_the_floor = ratio(scenario, cell).unwrap_or("–".to_owned());
-        let range = cell
-            .ratio()
-            .filter(|_| of_the_floor != "–")
-            .map_or("–".to_owned(), |(_, low, high)| format!("{low:.2}–{high:.2}"));
-        let runs = cell.len().to_string();
-        let percent = |part: f64| format!("{:.0}", part * 100.0);
-        // What was not measured is 0.
-        let measured = |value: f64, text: String| if value > 0.0 { text } else { "–".to_owned() };
-        if scenario.unit == Unit::UsedBytes {
-            let idle = number(cell.median(|run| run.measured.idle_bytes));
-            table.line([(*name).to_owned(), cost(cell), of_the_floor, idle, runs]);
-            continue;
-        }
-        if scenario.unit == Unit::Bytes {
-            let used = cell.median(|run| run.measured.used_bytes);
-            let seconds = cell.median(|run| run.measured.seconds);
-            let busy = cell.median(|run| run.measured.server / run.measured.seconds) * 100.0;
-            let (used, busy) = (measured(used, number(used)), measured(seconds, format!("{busy:.1}")));
-            table.line([(*name).to_owned(), cost(cell), of_the_floor, used, busy, runs]);
-            continue;
-        }
-        if scenario.unit == Unit::Mebibyte {
-            table.line([
-                (*name).to_owned(),
-                number(cell.median(|run| run.measured.rate())),
-                cost(cell),
-                of_the_floor,
-                range,
-                number(cell.user_part() * cell.cost()),
-                number(cell.median(|run| run.measured.peak_bytes) / 1_048_576.0),
-                runs,
-            ]);
-            continue;
-        }
-        table.line([
-            (*name).to_owned(),
-            number(cell.median(|run| run.measured.rate())),
-            cost(cell),
-            of_the_floor,
-            range,
-            number(cell.user_part() * cell.cost()),
-            percent(cell.median(|run| run.measured.server / run.measured.seconds)),
-            percent(cell.median(|run| run.measured.load / run.measured.seconds)),
-            runs,
-        ]);
+        let values = columns.iter().map(|(_, value)| value(scenario, cell));
+        table.line(std::iter::once((*name).to_owned()).chain(values));
     }
     let body = if cells.is_empty() { "No server was measured.\n".to_owned() } else { table.0 };
     format!("### {}: {}\n\n`load {}`\n\n{body}", scenario.name, scenario.title, scenario.load)
+}
+
+type Value = fn(&Scenario, &Cell) -> String;
+
+/// Returns the columns behind the server's name: their heads, and the values in them.
+fn columns(unit: Unit) -> Vec<(&'static str, Value)> {
+    let cost: Value = |_, cell| cost(cell);
+    let rate: Value = |_, cell| number(cell.median(|run| run.measured.rate()));
+    let ratio: (_, Value) = ("×", |scenario, cell| ratio(scenario, cell).unwrap_or("–".to_owned()));
+    let range: (_, Value) = ("95 %", |scenario, cell| match cell.ratio() {
+        Some((_, low, high)) if !scenario.compresses() => format!("{low:.2}–{high:.2}"),
+        _ => "–".to_owned(),
+    });
+    let user: (_, Value) = ("of it user", |_, cell| number(cell.user_part() * cell.cost()));
+    let server: (_, Value) =
+        ("server CPU %", |_, cell| percent(cell.median(|run| run.measured.server / run.measured.seconds)));
+    let load: (_, Value) =
+        ("load CPU %", |_, cell| percent(cell.median(|run| run.measured.load / run.measured.seconds)));
+    let runs: (_, Value) = ("runs", |_, cell| cell.len().to_string());
+    match unit {
+        Unit::Message | Unit::Handshake => {
+            let rate = (if unit == Unit::Message { "messages/s" } else { "handshakes/s" }, rate);
+            vec![rate, ("CPU ns", cost), ratio, range, user, server, load, runs]
+        }
+        Unit::Mebibyte => {
+            let peak: Value = |_, cell| number(cell.median(|run| run.measured.peak_bytes) / 1_048_576.0);
+            vec![("MiB/s", rate), ("CPU ns/MiB", cost), ratio, range, user, ("peak memory, MiB", peak), runs]
+        }
+        Unit::Bytes => {
+            // What was not measured is 0.
+            let used: Value = |_, cell| match cell.median(|run| run.measured.used_bytes) {
+                0.0 => "–".to_owned(),
+                bytes => number(bytes),
+            };
+            let busy: Value = |_, cell| match cell.median(|run| run.measured.seconds) {
+                0.0 => "–".to_owned(),
+                _ => format!("{:.1}", cell.median(|run| run.measured.server / run.measured.seconds) * 100.0),
+            };
+            vec![("bytes", cost), ratio, ("after one echo", used), ("server CPU %", busy), runs]
+        }
+        Unit::UsedBytes => {
+            let idle: Value = |_, cell| number(cell.median(|run| run.measured.idle_bytes));
+            vec![("bytes", cost), ratio, ("before the first message", idle), runs]
+        }
+    }
 }
 
 /// Returns the list of failures, which no table shows.
@@ -118,6 +110,10 @@ fn in_brackets(ratio: Option<String>) -> String {
 
 fn cost(cell: &Cell) -> String {
     format!("{}{}", if cell.is_disturbed { "~" } else { "" }, number(cell.cost()))
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0}", part * 100.0)
 }
 
 /// Formats a number with commas between thousands.
