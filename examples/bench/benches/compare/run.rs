@@ -121,9 +121,7 @@ impl Pair {
         load.args(["--seconds", &options.seconds.to_string(), "--warmup", &options.warmup.to_string()]);
         load.args(connections.iter().flat_map(|count| ["--connections".to_owned(), count.to_string()]));
         load.args(load_core.iter().flat_map(|core| ["--core".to_owned(), core.to_string()]));
-        if server.is_raw() {
-            load.arg("--raw");
-        }
+        load.args(server.load);
         let mut load = Process(load.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
         let printed = BufReader::new(load.0.stdout.take().ok_or("no pipe")?);
         let mut pair = Self { serving, load, printed };

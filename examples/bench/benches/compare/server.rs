@@ -13,6 +13,8 @@ pub(crate) struct Server {
     arguments: &'static [&'static str],
     modes: &'static [Mode],
     transports: &'static [Transport],
+    /// The arguments of the load generator beyond those of the scenario.
+    pub(crate) load: &'static [&'static str],
     /// The package whose version is printed.
     pub(crate) package: Option<&'static str>,
 }
@@ -26,12 +28,15 @@ const PLAIN_AND_BROADCAST: &[Mode] = &[Mode::Plain, Mode::Broadcast];
 const OURS: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Takeover, Mode::Broadcast];
 const PLAIN_AND_DEFLATE: &[Mode] = &[Mode::Plain, Mode::Deflate, Mode::Takeover];
 
+/// The baselines send back the bytes unchanged.
+const RAW: &[&str] = &["--raw"];
+
 const TCP_AND_TLS: &[Transport] = &[Transport::Tcp, Transport::Tls];
 const ALL_TRANSPORTS: &[Transport] = &[Transport::Tcp, Transport::Tls, Transport::Http2];
 
 impl Server {
     const fn new(name: &'static str, program: &'static str, modes: &'static [Mode]) -> Self {
-        Self { name, program, arguments: &[], modes, transports: &[Transport::Tcp], package: None }
+        Self { name, program, arguments: &[], modes, transports: &[Transport::Tcp], load: &[], package: None }
     }
 
     const fn package(self, package: &'static str) -> Self {
@@ -40,6 +45,10 @@ impl Server {
 
     const fn over(self, transports: &'static [Transport]) -> Self {
         Self { transports, ..self }
+    }
+
+    const fn load(self, load: &'static [&'static str]) -> Self {
+        Self { load, ..self }
     }
 
     const fn arguments(self, arguments: &'static [&'static str]) -> Self {
@@ -60,11 +69,6 @@ impl Server {
         self.name.split_once(',').map_or(self.name, |(library, _)| library)
     }
 
-    /// Returns whether it sends back the bytes unchanged.
-    pub(crate) fn is_raw(&self) -> bool {
-        self.name.starts_with("limit-")
-    }
-
     /// Returns the command line that starts it.
     pub(crate) fn command(&self, scenario: &Scenario) -> Vec<String> {
         let mut command = vec![self.program.to_owned()];
@@ -82,11 +86,13 @@ impl Server {
 
 /// Returns all servers, in the order of the tables.
 pub(crate) fn all(has_peers: bool) -> Vec<Server> {
+    let [tcp, tls, http2] =
+        [env!("CARGO_BIN_EXE_limit-tcp"), env!("CARGO_BIN_EXE_limit-tls"), env!("CARGO_BIN_EXE_limit-http2")];
     let ours = env!("CARGO_BIN_EXE_ours");
     let mut all = vec![
-        Server::new(Transport::Tcp.floor(), env!("CARGO_BIN_EXE_limit-tcp"), OURS),
-        Server::new(Transport::Tls.floor(), env!("CARGO_BIN_EXE_limit-tls"), PLAIN).over(&[Transport::Tls]),
-        Server::new(Transport::Http2.floor(), env!("CARGO_BIN_EXE_limit-http2"), PLAIN).over(&[Transport::Http2]),
+        Server::new(Transport::Tcp.floor(), tcp, OURS).load(RAW),
+        Server::new(Transport::Tls.floor(), tls, PLAIN).load(RAW).over(&[Transport::Tls]),
+        Server::new(Transport::Http2.floor(), http2, PLAIN).load(RAW).over(&[Transport::Http2]),
         Server::new("ours, axum", ours, OURS).arguments(&["--stack", "axum"]).over(ALL_TRANSPORTS),
         Server::new("ours, tower", ours, OURS).arguments(&["--stack", "tower"]),
         Server::new("ours, tcp", ours, OURS).arguments(&["--stack", "tcp"]).over(TCP_AND_TLS),
@@ -102,12 +108,13 @@ pub(crate) fn all(has_peers: bool) -> Vec<Server> {
     all
 }
 
-fn peers() -> [Server; 14] {
+fn peers() -> [Server; 15] {
     let tungstenite = env!("CARGO_BIN_EXE_peer-tokio-tungstenite");
     let fastwebsockets = env!("CARGO_BIN_EXE_peer-fastwebsockets");
     let websockets = env!("CARGO_BIN_EXE_peer-tokio-websockets");
     let axum = env!("CARGO_BIN_EXE_peer-axum");
     let sockudo = env!("CARGO_BIN_EXE_peer-sockudo-ws");
+    let socketioxide = env!("CARGO_BIN_EXE_peer-socketioxide");
     let yawc = env!("CARGO_BIN_EXE_peer-yawc");
     [
         Server::new("tokio-tungstenite", tungstenite, PLAIN).package("tokio-tungstenite").over(TCP_AND_TLS),
@@ -122,6 +129,7 @@ fn peers() -> [Server; 14] {
         Server::new("sockudo-ws", sockudo, PLAIN_AND_DEFLATE).package("sockudo-ws"),
         Server::new("sockudo-ws, pub/sub", sockudo, BROADCAST),
         Server::new("sockudo-ws, batched", sockudo, BATCHED),
+        Server::new("socketioxide, rooms", socketioxide, BROADCAST).package("socketioxide").load(&["--socketio"]),
         Server::new("yawc", yawc, PLAIN_AND_DEFLATE).package("yawc"),
         Server::new("yawc, batched", yawc, BATCHED),
     ]

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::Stream;
 
 use crate::tls::{self, TlsStream};
 use crate::transport::Transport;
-use crate::{Options, PATIENCE};
+use crate::{Options, PATIENCE, socketio};
 
 /// The key of RFC 6455 §1.3, and its accept value.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -53,8 +53,9 @@ pub(crate) fn request(options: &Options) -> Vec<u8> {
             "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
         }
     };
+    let target = if options.socketio { socketio::TARGET } else { "/" };
     let head = format!(
-        "GET / HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: {KEY}\r\n{offer}\r\n",
         options.addr
     );
@@ -112,12 +113,19 @@ fn open_with(options: &Options, number: usize, receive_buffer: Option<usize>) ->
 fn handshake(options: &Options, stream: &mut (impl Read + Write), number: usize) -> Result<(), String> {
     let io = |error: io::Error| format!("connection {number}: {error}");
     stream.write_all(&request(options)).map_err(io)?;
-    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
-    while !check_answer(options, &head)? {
+    let (mut received, mut buffer) = (Vec::new(), [0; 1024]);
+    let behind = loop {
+        let end = received.windows(4).position(|four| four == b"\r\n\r\n").map_or(received.len(), |at| at + 4);
+        if check_answer(options, &received[..end])? {
+            break received.split_off(end);
+        }
         match stream.read(&mut buffer).map_err(io)? {
             0 => return Err(format!("connection {number} was closed during the handshake")),
-            read => head.extend(&buffer[..read]),
+            read => received.extend(&buffer[..read]),
         }
+    };
+    if options.socketio {
+        return socketio::connect(behind, stream).map_err(|error| format!("connection {number}: {error}"));
     }
-    Ok(())
+    if behind.is_empty() { Ok(()) } else { Err(format!("{} unexpected bytes behind the handshake", behind.len())) }
 }

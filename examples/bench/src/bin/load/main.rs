@@ -15,6 +15,7 @@ mod large;
 mod payload;
 mod pieces;
 mod plan;
+mod socketio;
 mod tls;
 mod transport;
 mod window;
@@ -85,6 +86,10 @@ pub(crate) struct Options {
     /// Expect the server to return the bytes unchanged, including frame headers and masks.
     #[arg(long)]
     raw: bool,
+    /// Connect to the default namespace of Socket.IO, and send each message as the text of an
+    /// event. Its packet is 10 bytes larger than the text.
+    #[arg(long, conflicts_with_all = ["raw", "deflate", "streams"])]
+    socketio: bool,
     /// Use TLS, and trust any certificate.
     #[arg(long, conflicts_with = "streams")]
     tls: bool,
@@ -124,6 +129,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 fn main() -> Result<(), Box<dyn Error>> {
     let options = &Options::parse();
     settle(options.core)?;
+    if options.socketio && (options.content != Content::Ascii || options.kind == Kind::Handshake) {
+        return Err("unsupported with --socketio: handshake, content other than ascii".into());
+    }
     let mut measure: Box<dyn FnMut() -> Result<Measurement, String>> = match options.kind {
         Kind::Echo if options.streams.is_some() => {
             let mut sockets = Http2::open(options)?;

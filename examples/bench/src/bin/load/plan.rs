@@ -6,7 +6,7 @@ use websocket_wire::{FIN, put_frame, read_frame};
 use crate::deflate::{Compressor, Decompressor, WINDOW_SIZE};
 use crate::payload::Random;
 use crate::pieces::{PieceProgress, Pieces};
-use crate::{Kind, Options};
+use crate::{Kind, Options, socketio};
 
 pub(crate) struct Plan {
     sent: Sent,
@@ -78,8 +78,10 @@ impl Progress {
     fn compare(&mut self, reply: &[u8], bytes: &[u8]) -> Result<bool, String> {
         let rest = &reply[self.at..];
         if !rest.starts_with(bytes) {
-            let at = self.at + rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
-            return Err(format!("reply differs from byte {at} of {}", reply.len()));
+            let same = rest.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            let wrong = &bytes[same..bytes.len().min(same + 16)];
+            let (at, size) = (self.at + same, reply.len());
+            return Err(format!("reply differs from byte {at} of {size}, received \"{}\"", wrong.escape_ascii()));
         }
         self.at += bytes.len();
         Ok(self.at == reply.len())
@@ -170,8 +172,10 @@ impl Plan {
 
 /// Returns the messages of a plan.
 fn messages(options: &Options, number: usize) -> impl Iterator<Item = Vec<u8>> {
-    (0..options.in_flight)
-        .map(move |at| options.content.message(options.size, (number * options.in_flight + at) as u64))
+    (0..options.in_flight).map(move |at| {
+        let message = options.content.message(options.size, (number * options.in_flight + at) as u64);
+        if options.socketio { socketio::event(&message) } else { message }
+    })
 }
 
 /// Encodes the messages of a plan.
@@ -245,8 +249,12 @@ mod tests {
         }
     }
 
-    const ALL: [&str; 3] =
-        ["--size 300 --in-flight 3", "--size 300 --raw", "--size 300 --in-flight 3 --content json --deflate"];
+    const ALL: [&str; 4] = [
+        "--size 300 --in-flight 3",
+        "--size 300 --raw",
+        "--size 300 --in-flight 3 --content json --deflate",
+        "--size 300 --in-flight 3 --socketio",
+    ];
 
     #[test]
     fn a_right_reply_is_taken_in_any_pieces() {
