@@ -40,7 +40,7 @@ pub(crate) async fn start() -> u16 {
 async fn chat(ws: WebSocketUpgrade, request: Request<Body>) -> Response {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     // Over HTTP/2 the host is in the URI.
-    let host = request.uri().authority().map(|authority| authority.as_str()).or(header("host"));
+    let host = request.uri().authority().map(|authority| authority.as_str()).or_else(|| header("host"));
     let greeting = format!(
         "{:?} {} {} from {} {}",
         request.version(),

@@ -68,7 +68,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
             let mut frame = Frame::new(opcode, payload).length_form(form);
             frame = announced.into_iter().fold(frame, Frame::announcing);
             frame = if fin { frame } else { frame.more() };
-            mask.map_or(frame.clone().unmasked(), |key| frame.mask(key)).bytes()
+            if let Some(key) = mask { frame.mask(key) } else { frame.unmasked() }.bytes()
         },
     )
 }

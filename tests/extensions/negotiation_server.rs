@@ -156,7 +156,7 @@ fn expected(offer: Valid, nct: bool, rnct: bool, mwb: u8, rmwb: u8) -> Option<St
     if offer.smwb == Some(8) {
         return None;
     }
-    let smwb = offer.smwb.map_or((mwb < 15).then_some(mwb), |bits| Some(bits.min(mwb)));
+    let smwb = offer.smwb.map_or_else(|| (mwb < 15).then_some(mwb), |bits| Some(bits.min(mwb)));
     let cmwb = offer.cmwb.map(|bits| bits.unwrap_or(15).min(rmwb)).filter(|bits| *bits < 15);
     let parts = [
         (offer.snct || nct).then(|| "; snct".to_owned()),

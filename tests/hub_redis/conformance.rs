@@ -34,7 +34,8 @@ async fn user_with_the_documented_permissions_conforms() {
     for streams in [None, Some(Streams::new(1000))] {
         let make = async || {
             let config = RedisConfig::new(url.as_str()).expect("a URL");
-            RedisBackend::new(streams.map_or(config.clone(), |streams| config.streams(streams))).expect("a backend")
+            let config = if let Some(streams) = streams { config.streams(streams) } else { config };
+            RedisBackend::new(config).expect("a backend")
         };
         check_nodes(make).await;
     }

@@ -169,7 +169,7 @@ impl Connection {
         let was_blocked = mem::replace(&mut self.is_blocked, true);
         let written = if was_blocked {
             let background = self.handover.waker().filter(|_| self.fault != Fault::EntryIsNotLast).cloned();
-            self.poll_write_to(&mut Context::from_waker(background.as_ref().unwrap_or(cx.waker())))
+            self.poll_write_to(&mut Context::from_waker(background.as_ref().unwrap_or_else(|| cx.waker())))
         } else {
             Poll::Pending
         };

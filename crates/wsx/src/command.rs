@@ -38,7 +38,7 @@ impl Command {
             "ping" => Ok(Self::Ping(rest.to_owned())),
             "close" if rest.trim().is_empty() => Ok(Self::Close(None)),
             "close" => {
-                let (code, reason) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
+                let (code, reason) = rest.trim().split_once(' ').unwrap_or_else(|| (rest.trim(), ""));
                 Ok(Self::Close(Some(close_frame(code, reason.trim_start())?)))
             }
             "help" => Ok(Self::Help),

@@ -10,7 +10,7 @@ pub(super) fn is_secure(url: &Uri) -> bool {
 }
 
 pub(super) fn port(url: &Uri) -> u16 {
-    url.port_u16().unwrap_or(if is_secure(url) { 443 } else { 80 })
+    url.port_u16().unwrap_or_else(|| if is_secure(url) { 443 } else { 80 })
 }
 
 /// Returns the host and port to connect to, with brackets around an IPv6 address. Its zone, which

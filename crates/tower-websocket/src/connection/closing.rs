@@ -94,7 +94,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Drops the transport. Received data and the cause remain available from the driver.
     pub(super) fn end(&mut self, end: TransportEnd) {
         if self.driver.output().discard() {
-            self.write.failed.get_or_insert(failure(end));
+            self.write.failed.get_or_insert_with(|| failure(end));
         }
         if self.closing.is_none() {
             self.begin_closing(None);

@@ -124,7 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     fn home(&self) -> Option<Arc<Worker>> {
         let connection = lock(&self.connection);
         let known = connection.keepalive.as_ref().map(|keepalive| keepalive.worker());
-        known.or(connection.cold.as_ref().and_then(|cold| cold.home.as_ref())).cloned()
+        known.or_else(|| connection.cold.as_ref().and_then(|cold| cold.home.as_ref())).cloned()
     }
 }
 

@@ -120,7 +120,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         let was_blocked = mem::replace(&mut self.write.is_blocked, true);
         let written = if was_blocked {
             let background = self.handover.waker().cloned();
-            self.poll_write_to(&mut Context::from_waker(background.as_ref().unwrap_or(cx.waker())))
+            self.poll_write_to(&mut Context::from_waker(background.as_ref().unwrap_or_else(|| cx.waker())))
         } else {
             Poll::Pending
         };

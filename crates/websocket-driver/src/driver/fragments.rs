@@ -197,7 +197,7 @@ impl Driver {
             unfinished.frames.append(&mut replies.frames);
             let (deferred, close) = replies.finish();
             deferred.into_iter().for_each(|reply| unfinished.hold(reply));
-            unfinished.close = close.or(unfinished.close.take());
+            unfinished.close = close.or_else(|| unfinished.close.take());
         }
     }
 

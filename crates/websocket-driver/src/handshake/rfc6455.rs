@@ -106,7 +106,7 @@ impl HybiRequest {
     fn allowed_version(&self, settings: &Settings) -> Result<Version, HandshakeError> {
         self.version
             .filter(|version| settings.allow_drafts || !version.is_draft())
-            .ok_or(HandshakeError::UnsupportedVersion { supported: supported(settings, false) })
+            .ok_or_else(|| HandshakeError::UnsupportedVersion { supported: supported(settings, false) })
     }
 }
 

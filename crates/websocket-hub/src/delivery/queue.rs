@@ -232,7 +232,7 @@ impl<M> Queue<M> {
 
     fn count(&self, subscription: SubscriptionId) -> Count {
         let known = self.counts.iter().find(|count| count.subscription == subscription);
-        known.copied().unwrap_or(Count { subscription, ..Count::default() })
+        known.copied().unwrap_or_else(|| Count { subscription, ..Count::default() })
     }
 
     fn count_in(&mut self, subscription: SubscriptionId, len: usize) {
