@@ -35,6 +35,7 @@ enum Fault {
     LosesAByteOfLongMessages,
     GivesTheMessageBefore,
     CountsOverAllConnections,
+    ForgetsWhenIdle,
     HasNoLimit,
     StopsAtTheLimit,
     MistakesTheLimitForBadData,
@@ -48,7 +49,7 @@ enum Fault {
 use Fault as F;
 
 /// Which fault breaks which rule, identified by words of the message.
-const BROKEN: [(Fault, &str); 32] = [
+const BROKEN: [(Fault, &str); 33] = [
     (F::NameIsNoToken, "its name is a token"),
     (F::OffersNothing, "a client has something to offer"),
     (F::OffersNoAlternative, "an offer has an alternative"),
@@ -73,6 +74,7 @@ const BROKEN: [(Fault, &str); 32] = [
     (F::LosesAByteOfLongMessages, "a message comes out as it went in"),
     (F::GivesTheMessageBefore, "a message comes out as it went in"),
     (F::CountsOverAllConnections, "what one end encodes the other decodes"),
+    (F::ForgetsWhenIdle, "release_idle keeps what later messages need"),
     (F::HasNoLimit, "a message beyond the limit is refused"),
     (F::StopsAtTheLimit, "a message of as many bytes as the limit is taken"),
     (F::MistakesTheLimitForBadData, "by ExtensionFault::MessageTooBig"),
@@ -193,6 +195,12 @@ impl Session for FaultySession {
         let decoded = self.decode_marked(message, room);
         self.failed |= decoded.is_err();
         decoded
+    }
+
+    fn release_idle(&mut self) {
+        if self.fault == F::ForgetsWhenIdle {
+            self.sent = 0;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod deflate_limits;
 mod deflate_messages;
 mod header;
 mod header_in_handshake;
+mod idle;
 mod negotiation_client;
 mod negotiation_server;
 mod options;

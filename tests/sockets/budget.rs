@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum_websocket::WebSocketUpgrade;
 use futures_util::FutureExt;
 use permessage_deflate::PermessageDeflate;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tower_websocket::error::Limit;
 use tower_websocket::test::{self, Handshake};
 use tower_websocket::{Budget, CloseCause, CloseCode, Config, Message, Version, WebSocket, WebSocketLayer};
@@ -221,6 +221,45 @@ fn deflate_memory_is_charged_while_the_connection_is_open() {
         assert!(budget.used() < 2 * KIB, "{}", budget.used());
         drop(socket);
         assert_eq!(budget.used(), 0);
+    });
+}
+
+/// Echoes messages until the client ends.
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        socket.send(message).await.unwrap();
+    }
+}
+
+#[test]
+fn deflate_memory_of_an_idle_connection_is_released() {
+    run_paused(async || {
+        let budget = Budget::new(1 << 30);
+        let config = Config::server().extension(PermessageDeflate::new()).unwrap().budget(&budget);
+        let client = Config::client().extension(PermessageDeflate::new()).unwrap();
+        let (socket, mut client) = test::pair(config, client).await;
+        tokio::spawn(echo(socket));
+        let exchange = async |client: &mut WebSocket<_>, number: usize| {
+            let text = format!("a message {number} ").repeat(10);
+            client.send(text.as_str()).await.unwrap();
+            assert_eq!(client.recv().await.unwrap().unwrap().as_text(), Some(&*text));
+        };
+        // Meanwhile, the client answers pings.
+        let idle = async |client: &mut WebSocket<_>, time| {
+            timeout(time, client.recv()).await.expect_err("no message arrives");
+        };
+        for period in 0..2 {
+            // As long as there are messages, the context is kept.
+            for number in 0..20 {
+                exchange(&mut client, number).await;
+                idle(&mut client, Duration::from_secs(15)).await;
+                assert!(budget.used() > 300 * KIB && client.memory() > 300 * KIB, "period {period}, message {number}");
+            }
+            idle(&mut client, Duration::from_secs(14)).await;
+            assert!(budget.used() > 300 * KIB && client.memory() > 300 * KIB, "period {period}");
+            idle(&mut client, Duration::from_secs(33)).await;
+            assert!(budget.used() < 50 * KIB && client.memory() < 50 * KIB, "period {period}, {}", budget.used());
+        }
     });
 }
 

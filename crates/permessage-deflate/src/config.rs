@@ -14,6 +14,7 @@ pub struct PermessageDeflate {
     pub(crate) no_context_takeover: bool,
     pub(crate) request_no_context_takeover: bool,
     pub(crate) threshold: usize,
+    pub(crate) keep_idle_context: bool,
 }
 
 impl PermessageDeflate {
@@ -28,6 +29,7 @@ impl PermessageDeflate {
             no_context_takeover: false,
             request_no_context_takeover: false,
             threshold: 64,
+            keep_idle_context: false,
         }
     }
 
@@ -68,6 +70,14 @@ impl PermessageDeflate {
     /// connection holds no decompressor. Default: `false`.
     pub fn request_no_context_takeover(self, yes: bool) -> Self {
         Self { request_no_context_takeover: yes, ..self }
+    }
+
+    /// Sets whether the compressor of an idle connection is kept. Default: `false`: it is released
+    /// when the connection has compressed no message for some time, see
+    /// `websocket_driver::Driver::release_idle`, and the next message is compressed without the
+    /// content of earlier ones. Has no effect without context takeover.
+    pub fn keep_idle_context(self, yes: bool) -> Self {
+        Self { keep_idle_context: yes, ..self }
     }
 
     /// Sets the length in bytes below which a message is not compressed. Default: 64.

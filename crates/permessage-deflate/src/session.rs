@@ -19,16 +19,29 @@ thread_local! {
 }
 
 /// The session of one connection. A direction with context takeover owns a codec, created at its
-/// first compressed message; otherwise each message borrows one of the thread's codecs.
+/// first compressed message; otherwise each message borrows one of the thread's codecs. The
+/// compressor is released when the connection is idle.
 #[derive(Debug)]
 pub(crate) struct DeflateSession {
     own: Direction,
     peer: Direction,
     settings: CompressorSettings,
     threshold: usize,
+    keep_idle_context: bool,
+    activity: Activity,
     compressor: Option<Compressor>,
     decompressor: Option<Decompressor>,
     encoder: PieceEncoder,
+}
+
+/// The use of the compressor since the last call of [`Session::release_idle`].
+#[derive(Debug, Default)]
+enum Activity {
+    #[default]
+    None,
+    Messages,
+    /// A message is unfinished, and may be buffered in the compressor.
+    Unfinished,
 }
 
 impl DeflateSession {
@@ -39,6 +52,8 @@ impl DeflateSession {
             peer,
             settings: CompressorSettings { level: config.level, mem_level: config.mem_level, window: own.window.get() },
             threshold: config.threshold,
+            keep_idle_context: config.keep_idle_context,
+            activity: Activity::None,
             compressor: None,
             decompressor: None,
             encoder: PieceEncoder::default(),
@@ -51,6 +66,7 @@ impl DeflateSession {
         let compressed = compressor.compress(&message.data)?;
         if self.own.takeover {
             self.compressor = Some(compressor);
+            self.activity = Activity::Messages;
         } else {
             give_back(&COMPRESSORS, compressor, Compressor::reset);
             // The peer keeps no context, so the message can be sent uncompressed without affecting
@@ -106,6 +122,16 @@ impl Session for DeflateSession {
         let decompressor = self.decompressor.as_ref().map_or(0, Decompressor::memory);
         size_of::<Self>() + compressor + decompressor + self.encoder.memory()
     }
+
+    /// Releases the compressor: the own messages may refer to earlier ones, but need not (RFC 7692
+    /// §7.2.1). Those of the peer do (§7.2.2), so the decompressor has to be kept.
+    fn release_idle(&mut self) {
+        match self.activity {
+            Activity::None if !self.keep_idle_context => self.compressor = None,
+            Activity::None | Activity::Unfinished => {}
+            Activity::Messages => self.activity = Activity::None,
+        }
+    }
 }
 
 /// In each direction, the session holds a codec from the first piece of a message to the last.
@@ -135,11 +161,13 @@ impl StreamingSession for DeflateSession {
     fn encode_piece(&mut self, piece: &[u8], flush: PieceFlush, output: &mut BytesMut) -> Result<(), ExtensionFault> {
         let mut compressor = self.compressor.take().unwrap_or_else(|| borrow_compressor(self.settings));
         self.encoder.encode(&mut compressor, piece, flush, output)?;
-        if flush == PieceFlush::Finish && !self.own.takeover {
+        let is_finished = flush == PieceFlush::Finish;
+        if is_finished && !self.own.takeover {
             give_back(&COMPRESSORS, compressor, Compressor::reset);
         } else {
             self.compressor = Some(compressor);
         }
+        self.activity = if is_finished { Activity::Messages } else { Activity::Unfinished };
         Ok(())
     }
 }

@@ -74,4 +74,9 @@ pub trait Session: Debug + Send {
     fn memory(&self) -> usize {
         0
     }
+
+    /// Releases memory that was not needed since the last call, if later messages can be decoded and
+    /// encoded without it. Called at intervals while the connection is open, also while a message is
+    /// transformed in pieces; `tower-websocket` calls it every 30 s. Default: does nothing.
+    fn release_idle(&mut self) {}
 }

@@ -100,6 +100,12 @@ impl Pipeline {
         size_of::<Self>() + self.stages.capacity() * size_of::<Stage>() + sessions
     }
 
+    /// Has the sessions release memory that they did not need since the last call: see
+    /// [`Session::release_idle`].
+    pub fn release_idle(&mut self) {
+        self.stages.iter_mut().for_each(|stage| stage.session.release_idle());
+    }
+
     /// Returns the encoder settings if the encoding of a message depends on nothing else: see
     /// [`Session::encoding`].
     #[must_use]

@@ -11,6 +11,8 @@
 //! - **Messages**: empty ones first and between others, of many sizes, some of them not to be
 //!   compressed, are decoded unchanged, in order, in both directions and over two connections side
 //!   by side.
+//! - **Idle periods**: [`Session::release_idle`] of either side, called any number of times between
+//!   messages, does not affect them.
 //! - **Limits**: no more is decoded than the limit of the buffer; one byte beyond is
 //!   [`ExtensionFault::MessageTooBig`].
 //! - **Bad data**: random bytes and truncated or altered messages end in `Ok` within the limit or
@@ -117,6 +119,7 @@ pub fn check_pair<C: Extension + 'static, S: Extension + 'static>(client: impl F
     harness.unknown_parameters();
     harness.messages();
     harness.messages_of_others();
+    harness.idle_periods();
     harness.limits();
     harness.inspection();
     harness.bad_data();
@@ -265,6 +268,24 @@ impl Harness {
             self.rule(came.as_ref() == Ok(&message), rule, || {
                 format!("{:?} of {}", came.as_ref().map(tell), tell(&message))
             });
+        }
+    }
+
+    fn idle_periods(&self) {
+        for (from, to) in [(0, 1), (1, 0)] {
+            for intervals in [[2, 0], [0, 2], [1, 3]] {
+                let mut ends = self.connect();
+                // Each twice, so that an encoder may refer to the one before.
+                for message in self.traffic().iter().flat_map(|message| [message; 2]) {
+                    for (end, count) in ends.iter_mut().zip(intervals) {
+                        (0..count).for_each(|_| end.release_idle());
+                    }
+                    let sent = self.encode(&mut ends[from], message);
+                    let came = self.decode(&mut ends[to], &sent, NO_LIMIT);
+                    let rule = "release_idle keeps what later messages need";
+                    self.rule(came.as_ref() == Ok(message), rule, || format!("{came:?} of {}", tell(message)));
+                }
+            }
         }
     }
 

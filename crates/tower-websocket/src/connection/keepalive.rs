@@ -19,6 +19,10 @@ use crate::transport::tcp;
 /// The amount of written output from which on the kernel's buffer may contain much of it.
 const BULK: u64 = 64 * 1024;
 
+/// The time in milliseconds between two calls of
+/// [`Driver::release_idle`](driver::Driver::release_idle), or slightly more, as ticks determine it.
+const RELEASE_INTERVAL: u32 = 30_000;
+
 /// The progress that the kernel has made with sending its buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KernelProgress {
@@ -39,6 +43,8 @@ pub(super) struct Keepalive {
     /// The bytes that the transport had accepted at the last tick, modulo 2³², to detect a
     /// difference.
     written: u32,
+    /// The number of milliseconds since idle memory was released.
+    since_release: u32,
     handle: TickerHandle,
 }
 
@@ -66,7 +72,8 @@ impl Keepalive {
         let pings = timeouts.ping_interval.map(|interval| interval.min(timeouts.pong));
         let shortest = [pings, timeouts.idle].into_iter().flatten().min()?;
         let timers = driver::Keepalive::new(version, Instant::now().into());
-        Some(Self { timers, stalled: 0, written: 0, handle: TickerHandle::register(&connection, shortest) })
+        let handle = TickerHandle::register(&connection, shortest);
+        Some(Self { timers, stalled: 0, written: 0, since_release: 0, handle })
     }
 
     /// Returns whether a timer is due.
@@ -81,14 +88,27 @@ impl Keepalive {
         let written = written as u32;
         let has_progress = !has_output || written != self.written;
         self.written = written;
-        let since = u32::try_from(since.as_millis()).unwrap_or(u32::MAX);
-        self.stalled = if has_progress { 0 } else { self.stalled.saturating_add(since) };
+        self.stalled = if has_progress { 0 } else { self.stalled.saturating_add(millis(since)) };
         Duration::from_millis(self.stalled.into())
+    }
+
+    /// Adds the time since the last tick. Returns whether idle memory is to be released now.
+    fn is_release_due(&mut self, since: Duration) -> bool {
+        self.since_release = self.since_release.saturating_add(millis(since));
+        let is_due = self.since_release >= RELEASE_INTERVAL;
+        if is_due {
+            self.since_release = 0;
+        }
+        is_due
     }
 
     pub(super) fn worker(&self) -> &Arc<Worker> {
         self.handle.worker()
     }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
@@ -120,6 +140,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let Some(keepalive) = &mut self.keepalive else {
             return;
         };
+        if keepalive.is_release_due(now - last) {
+            self.driver.release_idle();
+        }
         let before = Duration::from_millis(keepalive.stalled.into());
         let stalled = keepalive.stalled(written, has_output, now - last);
         if let Some(limit) = limit {

@@ -56,9 +56,9 @@ def hixie_skipped(kind, zeros, data):
     return b"\x06" + bytes([kind, zeros]) + long(len(data), data)
 
 
-def options(message=255, frame=255, fragments=255, output=255, frames=0, controls=0, close=0, write=0, end=0):
+def options(message=255, frame=255, fragments=255, output=255, frames=0, controls=0, close=0, write=0, idle=0, end=0):
     """Encodes sizes in bytes, from 128 in KiB above 127; and rates as the limit plus one."""
-    return bytes([message, frame, fragments, output, frames, controls, close, write, end])
+    return bytes([message, frame, fragments, output, frames, controls, close, write, idle, end])
 
 
 def cut(*sizes, buffer=0):
@@ -145,6 +145,8 @@ SEEDS = {
         "pieces_large": either(3, cuts=[(cut(255), 1), (cut(130), 2, manner(0b0110_1101))], frames=LARGE),
         "pieces_compressed": either(4, deflate=1, cuts=[(cut(), None, manner(255)), (cut(3), 0)], frames=COMPRESSED),
         "pieces_inflated": either(4, deflate=1, cuts=[(cut(), None, manner(255)), (cut(40), 1)], frames=INFLATED),
+        "idle": either(4, deflate=1, options=options(idle=1), cuts=[(cut(), None), (cut(7), 1)], frames=INFLATED),
+        "idle_pieces": either(5, deflate=1, options=options(idle=1), cuts=[(cut(), None, manner(0, 2, 4)), (cut(9), None, manner(255, 2))], frames=TALK),
         "pieces_client": either(5, cuts=[(cut(3), None, manner(255)), (cut(50), 2, manner(0b0101))], frames=TALK),
         "fragments": either(4, options=options(write=2), cuts=[(cut(), None, manner(0, 3)), (cut(1), 1, manner(255, 9, 2))], frames=LARGE),
         "fragments_compressed": either(4, deflate=1, cuts=[(cut(), None, manner(0, 2, 7)), (cut(9), None)], frames=TALK),

@@ -52,6 +52,21 @@ impl Driver {
         }
     }
 
+    /// Has the extensions release memory that they did not need since the last call, and charges the
+    /// [`Budget`](crate::Budget), if there is one. Call this at intervals, which determine how long a
+    /// connection is idle before its memory is released: at least one interval, and at most two.
+    ///
+    /// permessage-deflate releases the compressor, unless `keep_idle_context` is set: the next message
+    /// is compressed without the content of earlier ones (RFC 7692 §7.2.1).
+    pub fn release_idle(&mut self) {
+        if let State::Open(Protocol::Hybi(hybi)) = &mut self.state
+            && let Some(pipeline) = hybi.pipeline()
+        {
+            pipeline.release_idle();
+            self.charge();
+        }
+    }
+
     /// Reports the traffic to the observer, if there is one. [`poll_event`](Self::poll_event) does
     /// so before it requests more input; call this if output is written after that.
     #[inline]

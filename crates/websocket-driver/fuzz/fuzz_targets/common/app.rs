@@ -262,6 +262,11 @@ impl<'a> App<'a> {
         if self.options.writes_after(self.count) {
             self.write(driver);
         }
+        if self.options.is_idle_after(self.count) {
+            // Extensions release what they did not need between two calls.
+            driver.release_idle();
+            driver.release_idle();
+        }
         driver.tick(self.start + Duration::from_millis(50) * self.count as u32);
         self.send_fragment(driver);
         self.choose(driver);

@@ -16,6 +16,8 @@ pub struct Options {
     close_after: u8,
     /// The number of events after which the output is written.
     write_after: u8,
+    /// The number of events after which the connection is idle for a while.
+    idle_after: u8,
     end: u8,
 }
 
@@ -62,6 +64,11 @@ impl Options {
     /// Returns whether the output must be written now.
     pub(crate) fn writes_after(&self, count: usize) -> bool {
         count.checked_rem(self.write_after.into()) == Some(0)
+    }
+
+    /// Returns whether the connection is idle now.
+    pub(crate) fn is_idle_after(&self, count: usize) -> bool {
+        count.checked_rem(self.idle_after.into()) == Some(0)
     }
 
     pub(crate) fn end(&self) -> TransportEnd {

@@ -151,6 +151,11 @@ impl Hybi {
         message + self.pipeline.as_ref().map_or(0, |pipeline| pipeline.memory())
     }
 
+    /// Returns the negotiated extensions, if any.
+    pub(crate) fn pipeline(&mut self) -> Option<&mut Pipeline> {
+        self.pipeline.as_deref_mut()
+    }
+
     pub(crate) fn tick(&mut self, now: Instant) {
         if let Some(rates) = &mut self.rates {
             rates.tick(now);
