@@ -203,6 +203,20 @@ fn head_size_limit_is_exact() {
 }
 
 #[test]
+fn head_beyond_its_limit_fails_alike_however_it_arrives() {
+    for limit in 1..10 {
+        for head in ["HTTP/2 200 OK", "HTXP/1.1 200 OK", "SSH-2.0-OpenSSH"] {
+            let faults = [1, 2, 3, head.len()].map(|size| {
+                let mut client = Client::started(config().max_head_size(limit));
+                let events: Vec<_> = head.as_bytes().chunks(size).flat_map(|piece| client.feed(piece)).collect();
+                refusal(head, &events).0.fault
+            });
+            assert!(faults.iter().all(|fault| *fault == faults[0]), "{limit}, {head:?}: {faults:?}");
+        }
+    }
+}
+
+#[test]
 fn head_over_limit_fails_at_the_exceeding_byte() {
     let mut client = Client::started(config().max_head_size(400));
     assert_eq!(client.feed([b"HTTP/1.1 200 ", &[b'x'; 386][..]].concat()), []);

@@ -135,6 +135,21 @@ fn head_size_limit_is_exact() {
 }
 
 #[test]
+fn head_beyond_its_limit_fails_alike_however_it_arrives() {
+    for limit in 2..40 {
+        for head in ["GET\t/ HTTP/1.1\r\n", "GETGETGETGETGETGETGETGETGETGETGETGETGET / HTTP/1.1\r\n", "\r\n\r\nGE\u{1}"]
+        {
+            let outcomes = [1, 2, 3, 7, head.len()].map(|size| {
+                let mut session = Session::reading(Config::server().max_head_size(limit));
+                head.as_bytes().chunks(size).flat_map(|piece| session.feed(piece)).collect::<Vec<_>>()
+            });
+            assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{limit}, {head:?}: {outcomes:?}");
+            assert_eq!(outcomes[0].len(), if outcomes[0].is_empty() { 0 } else { 2 });
+        }
+    }
+}
+
+#[test]
 fn head_field_limit_is_exact() {
     let handshake = Handshake::of(Version::Hybi13);
     let fill = |count: usize| (handshake.headers.len()..count).fold(handshake.clone(), |all, _| all.with("X", ""));

@@ -262,14 +262,16 @@ fn limits_of_usize_max_mean_none() {
                 .max_frame_size(max)
                 .max_fragments(max)
                 .max_head_size(max)
-                .max_output(max);
+                .max_output(max)
+                .replace_invalid_utf8(true);
             let mut session = Session::reading(config);
             session.driver.send("early").unwrap();
             assert_eq!(session.feed(Handshake::of(version).bytes()), [Event::Connect, Event::Open]);
             if version.is_hixie() {
-                assert_eq!(session.feed(hixie_text("x")), [text("x")]);
+                assert_eq!(session.feed(hixie_text(b"x\xfe")), [text("x\u{fffd}")]);
                 continue;
             }
+            assert_eq!(session.feed(Frame::text(b"x\xff").bytes()), [text("x\u{fffd}")]);
             session.feed(Frame::binary("0123456789").more().bytes());
             // The maximum length, which exceeds a signed 64-bit integer together with the bytes
             // received before.

@@ -1,9 +1,8 @@
 //! The framing of both hixie drafts (draft-hixie-76 §5.3, draft-hixie-75 §4.2).
 
-use std::str::Utf8Chunk;
 use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use memchr::memchr;
 
 use crate::config::settings::Settings;
@@ -82,7 +81,12 @@ impl Hixie {
                         let text = input.split_to(end).freeze();
                         input.advance(1);
                         self.state = State::Type;
-                        return Ok(Some(Event::Message(Message::Text(text_lossy(text, settings.max_message_size)?))));
+                        let limit = settings.max_message_size;
+                        // Both drafts require that invalid UTF-8 is replaced.
+                        let text = Utf8Bytes::replacing_invalid(&text, limit);
+                        let text =
+                            text.ok_or_else(|| ProtocolError::MessageTooBig { size: limit as u64 + 1, limit })?;
+                        return Ok(Some(Event::Message(Message::Text(text))));
                     }
                     None => {
                         *searched = input.len();
@@ -179,21 +183,4 @@ fn check_text_size(size: usize, settings: &Settings) -> Result<(), ProtocolError
     } else {
         Err(ProtocolError::MessageTooBig { size: message as u64 + 1, limit: message })
     }
-}
-
-/// Replaces invalid UTF-8 with U+FFFD, as both drafts require.
-///
-/// The replacement is up to three times as long, so its size is checked against the limit before it
-/// is created.
-fn text_lossy(bytes: Bytes, limit: usize) -> Result<Utf8Bytes, ProtocolError> {
-    if let Ok(text) = Utf8Bytes::try_from(bytes.clone()) {
-        return Ok(text);
-    }
-    let replacement = char::REPLACEMENT_CHARACTER.len_utf8();
-    let size = |chunk: Utf8Chunk<'_>| chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { replacement };
-    let size = bytes.utf8_chunks().map(size).sum::<usize>();
-    if size > limit {
-        return Err(ProtocolError::MessageTooBig { size: size as u64, limit });
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned().into())
 }

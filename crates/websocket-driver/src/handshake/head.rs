@@ -40,7 +40,10 @@ const MAX_METHOD: usize = 32;
 /// Checks that the input received so far can be the start of a request: a method, which is a token,
 /// and a space (RFC 9112 §3). This way, the first byte of a TLS handshake, for example, is an error
 /// at once. Empty lines before the request are skipped (RFC 9112 §2.2).
-pub(crate) fn check_method(input: &mut BytesMut) -> Result<(), HeadError> {
+///
+/// Bytes beyond the maximum size of the head are ignored, so that an error does not depend on how
+/// many are received at once.
+pub(crate) fn check_method(input: &mut BytesMut, max_size: usize) -> Result<(), HeadError> {
     loop {
         match **input {
             [b'\n', ..] => input.advance(1),
@@ -48,7 +51,7 @@ pub(crate) fn check_method(input: &mut BytesMut) -> Result<(), HeadError> {
             _ => break,
         }
     }
-    let start = &input[..input.len().min(MAX_METHOD)];
+    let start = &input[..input.len().min(MAX_METHOD).min(max_size)];
     match start.iter().position(|&byte| !is_token_byte(byte)) {
         None => Ok(()),
         Some(at) if at > 0 && start[at] == b' ' => Ok(()),
@@ -96,7 +99,8 @@ impl ResponseReader {
         settings: &Settings,
     ) -> Result<Option<Response<()>>, ResponseReadError> {
         loop {
-            let seen = input.len().min(HTTP_1.len());
+            // As in `check_method`.
+            let seen = input.len().min(HTTP_1.len()).min(settings.max_head_size);
             if input[..seen] != HTTP_1[..seen] {
                 return Err(ResponseReadError::NotHttp);
             }

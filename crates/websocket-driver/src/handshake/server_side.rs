@@ -64,8 +64,8 @@ impl ServerHandshake {
         let Stage::Head(reader) = &mut self.stage else {
             return Ok(None);
         };
-        head::check_method(input)?;
         let Settings { max_head_size, max_headers, .. } = *settings;
+        head::check_method(input, max_head_size)?;
         let Some(head) = reader.read(input, max_head_size)? else {
             return Ok(None);
         };

@@ -110,9 +110,12 @@ impl Utf8Bytes {
         self.len() == 0
     }
 
-    /// Converts bytes to text like [`String::from_utf8_lossy`], or returns `None` if the result
-    /// would exceed `limit`.
-    pub(crate) fn replacing_invalid(bytes: &[u8], limit: usize) -> Option<Self> {
+    /// Converts bytes to text like [`String::from_utf8_lossy`], or returns `None` if that would be
+    /// longer than `limit`, as a replacement is up to three times as long.
+    pub(crate) fn replacing_invalid(bytes: &Bytes, limit: usize) -> Option<Self> {
+        if let Ok(text) = Self::try_from(bytes.clone()) {
+            return Some(text);
+        }
         let mut text = String::with_capacity(bytes.len().min(limit));
         for chunk in bytes.utf8_chunks() {
             let replacement = if chunk.invalid().is_empty() { "" } else { "\u{FFFD}" };

@@ -144,8 +144,10 @@ impl Frames {
     pub fn hixie_messages(&self, options: &Options) -> Vec<Event> {
         let limit = options.max_size();
         let message = |frame: &Frame| match frame {
-            Frame::HixieText { text, .. } if text.len() <= limit && !text.contains(&0xff) => {
-                Some(Message::from(String::from_utf8_lossy(text).into_owned()))
+            Frame::HixieText { text, .. } if !text.contains(&0xff) => {
+                // The limit applies to the text with replacements, which is never shorter.
+                let text = String::from_utf8_lossy(text).into_owned();
+                (text.len() <= limit).then(|| Message::from(text))
             }
             _ => None,
         };

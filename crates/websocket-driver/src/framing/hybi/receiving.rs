@@ -220,10 +220,7 @@ fn text_event(payload: Bytes, settings: &Settings) -> Result<Event, ProtocolErro
         };
     }
     let limit = settings.max_message_size;
-    let text = match Utf8Bytes::try_from(payload.clone()) {
-        Ok(text) => Some(text),
-        Err(_) => Utf8Bytes::replacing_invalid(&payload, limit),
-    };
-    let text = text.ok_or(ProtocolError::MessageTooBig { size: limit as u64 + 1, limit })?;
+    let text = Utf8Bytes::replacing_invalid(&payload, limit);
+    let text = text.ok_or_else(|| ProtocolError::MessageTooBig { size: limit as u64 + 1, limit })?;
     Ok(Event::Message(Message::Text(text)))
 }
