@@ -118,6 +118,35 @@ fn unanswered_close_is_a_timeout() {
     });
 }
 
+/// The application does not wait for the end of its own close, of which the peer reads only a part.
+#[test]
+fn close_of_a_dropped_socket_is_reported_when_it_ends() {
+    run_paused(async || {
+        for way in ["read", "unread", "cut"] {
+            let (recorder, shutdown) = (Recorder::new(), Shutdown::new());
+            let config = Config::server().close_timeout(5 * SECOND).observer(recorder.clone());
+            let (mut socket, mut client) = over_memory(4096, Version::Hybi13, config).await;
+            socket.join_shutdown(&shutdown);
+            socket.feed(vec![7; 8192]).await.unwrap();
+            socket.start_close(4000.into(), "bye").unwrap();
+            drop(socket);
+            let cause = match way {
+                "read" => {
+                    client.wire.frame().await;
+                    client.wire.frame().await;
+                    CloseCause::Local(frame(4000, "bye"))
+                }
+                "unread" => CloseCause::Timeout(Timeout::Close),
+                _ => {
+                    assert_eq!(shutdown.wait(SECOND).await, 1);
+                    CloseCause::Cut
+                }
+            };
+            assert_eq!(recorder.closed().await, cause, "{way}");
+        }
+    });
+}
+
 #[test]
 fn violation_is_reported_with_its_section() {
     run_paused(async || {

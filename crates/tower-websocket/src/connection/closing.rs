@@ -379,8 +379,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         if !self.is_unattended() || self.has_ended() {
             return;
         }
-        // Has no effect if there is an earlier cause.
-        self.driver.receive_end(TransportEnd::Dropped);
+        // If the connection is closing, its end is still to come.
+        if self.closing.is_none() {
+            self.driver.receive_end(TransportEnd::Dropped);
+        }
         if self.has_output() || self.closing.is_some() {
             if self.closing.is_none() {
                 self.begin_closing(None);
