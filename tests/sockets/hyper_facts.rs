@@ -1,5 +1,6 @@
 //! Behaviour of hyper that the documentation of `WebSocketLayer` and `Shutdown` mentions as a
-//! limitation. A failure may mean that hyper has changed and the documentation must be updated.
+//! limitation. A failure may mean that hyper has changed and the documentation must be updated, or
+//! that the version is older than the one in `Cargo.lock`, as the messages say.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -33,7 +34,8 @@ use crate::wire::Wire;
 async fn confirm_101(wire: &mut Wire, connection: &str) {
     let head = wire.head().await;
     let (answer, _) = Answer::read(&head).unwrap();
-    assert_eq!((answer.status, answer.all("Connection")), (101, vec![connection]));
+    let seen = (answer.status, answer.all("Connection"));
+    assert_eq!(seen, (101, vec![connection]), "hyper before 1.12 replaces `Upgrade` by `close`");
 }
 
 async fn confirm_echo(wire: Wire) {
@@ -250,7 +252,8 @@ fn half_sent_requests_end_only_with_a_timer() {
         ] {
             let sent = &sent[..];
             println!("{:?}", String::from_utf8_lossy(sent));
-            assert_eq!(ends_after(true, sent).await, Some(expected));
+            let seen = ends_after(true, sent).await;
+            assert_eq!(seen, Some(expected), "hyper-util before 0.1.18 does not use the paused clock");
             assert_eq!(ends_after(false, sent).await, None);
         }
         // hyper-util's detection of the version has no timeout in any case.

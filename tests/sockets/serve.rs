@@ -42,10 +42,12 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let mut http1 = http1::Builder::new();
+    http1.half_close(true);
     let mut auto = auto::Builder::new(TokioExecutor::new());
     auto.http1().half_close(true);
     auto.http2().enable_connect_protocol().initial_connection_window_size((1 << 31) - 1);
-    serve_by(service, how, http1::Builder::new(), auto).await
+    serve_by(service, how, http1, auto).await
 }
 
 /// Like [`serve`], with these builders.

@@ -1,5 +1,7 @@
 //! Peers that do not read, as HTTP/2 streams that share a window with others.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,22 +9,24 @@ use http_body_util::Empty;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::{Instant, sleep, timeout};
+use tower::{ServiceBuilder, service_fn};
 use tower_websocket::error::Timeout;
 use tower_websocket::test::Recorder;
-use tower_websocket::{CloseCause, Config, Version};
+use tower_websocket::{CloseCause, Config, Version, WebSocket, WebSocketLayer};
 use websocket_tests::wire::{Frame, ServerFrame};
 
 use crate::client::Client;
 use crate::http2::websocket;
 use crate::run::run;
-use crate::stacks::{Server, Stack};
+use crate::serve::{How, Port, serve};
+use crate::stacks::{Stack, inner};
 use crate::wire::Wire;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Opens a connection whose streams grant the server this window.
-async fn connect(server: &Server, window: u32) -> SendRequest<Empty<Bytes>> {
-    let io = TokioIo::new(server.connect_http2().await);
+async fn connect(port: Port, window: u32) -> SendRequest<Empty<Bytes>> {
+    let io = TokioIo::new(port.connect_http2().await);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(window).initial_connection_window_size((1 << 31) - 1);
     let (sender, connection) = builder.handshake(io).await.expect("HTTP/2");
@@ -56,7 +60,7 @@ fn stream_that_gives_no_window_is_timed_out() {
             let time = SECOND / 5;
             let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(recorder.clone());
             let server = stack.serve(config).await;
-            let mut sender = connect(&server, 0).await;
+            let mut sender = connect(server.port, 0).await;
             let begun = Instant::now();
             let client = tokio::spawn(babble(open(&mut sender).await.wire));
             while recorder.recorded().closed.is_empty() {
@@ -65,6 +69,38 @@ fn stream_that_gives_no_window_is_timed_out() {
             }
             assert_eq!(recorder.recorded().closed, [CloseCause::Timeout(Timeout::Pong)], "{stack:?}");
             client.abort();
+        }
+    });
+}
+
+/// hyper 1.8 to 1.10 accept any amount.
+#[test]
+fn sender_waits_for_the_window_of_its_stream() {
+    run(async || {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let layer = WebSocketLayer::new({
+            let sent = sent.clone();
+            move |mut socket: WebSocket, _| {
+                let sent = sent.clone();
+                async move {
+                    while socket.send(vec![7; 64 * 1024]).await.is_ok() {
+                        sent.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        });
+        let port = serve(ServiceBuilder::new().layer(layer).service(service_fn(inner)), How::Auto).await;
+        let mut sender = connect(port, 65_535).await;
+        let mut client = open(&mut sender).await;
+        while sent.load(Ordering::Relaxed) == 0 {
+            sleep(SECOND / 100).await;
+        }
+        sleep(SECOND / 5).await;
+        let waiting = sent.load(Ordering::Relaxed);
+        // The window, the buffer of hyper and what is in transit.
+        assert!(waiting < 32, "{waiting}");
+        for _ in 0..2 * waiting {
+            assert_eq!(client.wire.frame().await.payload.len(), 64 * 1024);
         }
     });
 }
@@ -78,7 +114,7 @@ fn healthy_streams_survive_beside_two_that_do_not_read() {
             let time = SECOND / 2;
             let config = Config::server().ping_interval(Some(time)).pong_timeout(time).observer(recorder.clone());
             let server = stack.serve(config).await;
-            let mut sender = connect(&server, 65_535).await;
+            let mut sender = connect(server.port, 65_535).await;
             let mut healthy = Vec::new();
             for _ in 0..3 {
                 let mut client = open(&mut sender).await;

@@ -45,11 +45,13 @@ use crate::upgrade::error::UpgradeError;
 ///   window of each stream, 1 MiB by default, remains. `axum::serve` uses the default.
 /// - On HTTP/1.1, hyper adds `close` to the `Connection` header of the 101 once its own graceful
 ///   shutdown has started, if `keep_alive(false)` is set, or if the client requests it. Many
-///   clients then reject the response. Start a [`Shutdown`] before that of the server.
+///   clients then reject the response, and all do with hyper before 1.12, which replaces `Upgrade`
+///   by `close`. Start a [`Shutdown`] before that of the server.
 /// - On HTTP/2, hyper closes the connection with all its sockets if a CONNECT request has a
 ///   `content-length` other than 0.
 /// - `http1().half_close(true)` lets hyper answer clients that close their output right after the
-///   handshake.
+///   handshake. Otherwise it drops the request, unless it notices too late. `axum::serve` does not
+///   set it.
 ///
 /// # Examples
 ///
