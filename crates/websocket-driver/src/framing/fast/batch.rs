@@ -147,7 +147,7 @@ impl Batch {
     fn join(&mut self, fragments: Fragments) -> Result<Message, InvalidUtf8> {
         self.left -= fragments.count();
         let message = if fragments.is_short_text() {
-            // As above.
+            // Copied, as in `next`.
             let start = self.at as usize;
             self.at += fragments.size() as u32;
             fragments.short_text(&self.input[start..]).map(Message::Text)
