@@ -54,7 +54,7 @@ type Value = fn(&Scenario, &Cell) -> String;
 fn columns(unit: Unit) -> Vec<(&'static str, Value)> {
     let cost: Value = |_, cell| cost(cell);
     let rate: Value = |_, cell| number(cell.median(|run| run.measured.rate()));
-    let ratio: (_, Value) = ("×", |scenario, cell| ratio(scenario, cell).unwrap_or("–".to_owned()));
+    let ratio: (_, Value) = ("×", |scenario, cell| ratio(scenario, cell).unwrap_or_else(|| "–".to_owned()));
     let range: (_, Value) = ("95 %", |scenario, cell| match cell.ratio() {
         Some((_, low, high)) if !scenario.compresses() => format!("{low:.2}–{high:.2}"),
         _ => "–".to_owned(),
