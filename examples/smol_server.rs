@@ -30,8 +30,7 @@ struct Options {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:9003")]
     addr: SocketAddr,
-    /// After how many milliseconds of silence a client is pinged, and how long it may take to
-    /// answer.
+    /// The milliseconds of silence before a client is pinged, and of waiting for its answer.
     #[arg(long, value_name = "MS", default_value = "20000")]
     ping_interval: u64,
 }
@@ -44,8 +43,7 @@ fn main() -> io::Result<()> {
         let listener = TcpListener::bind(options.addr).await?;
         println!("listening on ws://{}/", listener.local_addr()?);
         loop {
-            let (stream, _) = listener.accept().await?;
-            let serving = serve(stream, config.clone());
+            let serving = serve(listener.accept().await?.0, config.clone());
             smol::spawn(async {
                 if let Err(error) = serving.await {
                     eprintln!("connection: {}", ErrorChain(&error));
@@ -72,8 +70,7 @@ async fn serve(mut stream: TcpStream, config: ServerConfig) -> io::Result<()> {
                 _ => {}
             }
         }
-        // Nothing is read while something waits to be written, so a client that does not read stops
-        // being read from.
+        // While something waits to be written, nothing is read.
         let wants_write = driver.output().has_remaining();
         if driver.is_closed() && !wants_write {
             return stream.shutdown(std::net::Shutdown::Write);
