@@ -58,7 +58,7 @@ fn settled<T: Ord + Copy>(measure: impl Fn() -> T) -> T {
 /// for the session.
 fn settled_codec(measure: impl Fn() -> (i64, i64)) -> i64 {
     let (held, told) = settled(measure);
-    assert!(held < 1000 || (held - told).abs() < 1000, "{held} are held, the session tells of {told}");
+    assert!(held < 1000 || (held - told).abs() < 1000, "{held} are held, the session reports {told}");
     held
 }
 
@@ -157,7 +157,7 @@ fn idle_connections_with_context_takeover_hold_no_compressor() {
         println!("{active} bytes per connection after messages, {idle} if it is idle");
         assert!((341_568..345_000).contains(&active) && (47_552..50_000).contains(&idle), "{active}, {idle}");
         let told = servers[0].driver.memory() as i64;
-        assert!((idle - told).abs() < 1000, "{idle} are held, the driver tells of {told}");
+        assert!((idle - told).abs() < 1000, "{idle} are held, the driver reports {told}");
     });
 }
 
