@@ -118,7 +118,7 @@ fn unanswered_close_is_a_timeout() {
     });
 }
 
-/// The application does not wait for the end of its own close, of which the peer reads only a part.
+/// The application drops the socket before its close is complete.
 #[test]
 fn close_of_a_dropped_socket_is_reported_when_it_ends() {
     run_paused(async || {

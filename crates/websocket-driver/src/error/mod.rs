@@ -144,6 +144,11 @@ impl From<HandshakeError> for ProtocolError {
 }
 
 impl ProtocolError {
+    /// Returns the error for a message whose size is only known to exceed the limit.
+    pub(crate) fn message_over(limit: usize) -> Self {
+        Self::MessageTooBig { size: (limit as u64).saturating_add(1), limit }
+    }
+
     /// Returns the code that the connection is closed with (RFC 6455 §7.4.1).
     #[must_use]
     pub fn close_code(&self) -> CloseCode {

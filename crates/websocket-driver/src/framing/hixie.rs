@@ -83,9 +83,8 @@ impl Hixie {
                         self.state = State::Type;
                         let limit = settings.max_message_size;
                         // Both drafts require that invalid UTF-8 is replaced.
-                        let text = Utf8Bytes::replacing_invalid(&text, limit);
-                        let text =
-                            text.ok_or_else(|| ProtocolError::MessageTooBig { size: limit as u64 + 1, limit })?;
+                        let text = Utf8Bytes::replacing_invalid(&text, limit)
+                            .ok_or_else(|| ProtocolError::message_over(limit))?;
                         return Ok(Some(Event::Message(Message::Text(text))));
                     }
                     None => {
@@ -181,6 +180,6 @@ fn check_text_size(size: usize, settings: &Settings) -> Result<(), ProtocolError
     } else if frame <= message {
         Err(ProtocolError::FrameTooBig { size: frame as u64 + 1, limit: frame })
     } else {
-        Err(ProtocolError::MessageTooBig { size: message as u64 + 1, limit: message })
+        Err(ProtocolError::message_over(message))
     }
 }

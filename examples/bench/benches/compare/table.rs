@@ -75,7 +75,7 @@ fn columns(unit: Unit) -> Vec<(&'static str, Value)> {
             vec![("MiB/s", rate), ("CPU ns/MiB", cost), ratio, range, user, ("peak memory, MiB", peak), runs]
         }
         Unit::Bytes => {
-            // What was not measured is 0.
+            // Values that were not measured are 0.
             let used: Value = |_, cell| match cell.median(|run| run.measured.used_bytes) {
                 0.0 => "–".to_owned(),
                 bytes => number(bytes),

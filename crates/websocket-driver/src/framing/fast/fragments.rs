@@ -30,13 +30,12 @@ impl Fragments {
     #[inline]
     pub(crate) fn peek(input: &[u8], limit: u16, max_fragments: usize) -> Option<Self> {
         match input.first() {
-            Some(0x01 | 0x02) => Self::scan(input, limit, max_fragments),
+            Some(&opcode @ (0x01 | 0x02)) => Self::scan(input, opcode, limit, max_fragments),
             _ => None,
         }
     }
 
-    fn scan(input: &[u8], limit: u16, max_fragments: usize) -> Option<Self> {
-        let mut opcode = *input.first()?;
+    fn scan(input: &[u8], mut opcode: u8, limit: u16, max_fragments: usize) -> Option<Self> {
         let is_text = opcode == 0x01;
         let mut rest = input;
         for count in 1..max_fragments.min(MAX_FRAGMENTS) + 1 {

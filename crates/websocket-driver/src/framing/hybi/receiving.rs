@@ -220,7 +220,6 @@ fn text_event(payload: Bytes, settings: &Settings) -> Result<Event, ProtocolErro
         };
     }
     let limit = settings.max_message_size;
-    let text = Utf8Bytes::replacing_invalid(&payload, limit);
-    let text = text.ok_or_else(|| ProtocolError::MessageTooBig { size: limit as u64 + 1, limit })?;
+    let text = Utf8Bytes::replacing_invalid(&payload, limit).ok_or_else(|| ProtocolError::message_over(limit))?;
     Ok(Event::Message(Message::Text(text)))
 }
