@@ -64,6 +64,28 @@ fn shared_message_is_sent_on_many_connections_without_a_copy() {
 }
 
 #[test]
+fn prepared_frame_is_shared_by_idle_connections_until_it_is_written() {
+    for len in [1, 1000, 100_000] {
+        let prepared = PreparedMessage::new(vec![7; len]);
+        let mut sessions = [0; 3].map(|_| Session::open(Version::Hybi13));
+        let starts = sessions.each_mut().map(|session| {
+            session.driver.output().reclaim();
+            session.driver.send_prepared(&prepared).unwrap();
+            assert!(!session.driver.output().has_buffer(), "{len}");
+            chunks(&mut session.driver)
+        });
+        assert_eq!((starts[0].len(), &starts[0]), (1, &starts[1]), "{len}");
+        assert_eq!(starts[0], starts[2], "{len}");
+        for session in &mut sessions {
+            session.driver.send("next").unwrap();
+            session.driver.send_prepared(&prepared).unwrap();
+            let frame = ServerFrame::new(2, vec![7; len]);
+            assert_eq!(session.frames(), [frame.clone(), ServerFrame::new(1, "next"), frame], "{len}");
+        }
+    }
+}
+
+#[test]
 fn complete_payload_stays_where_it_was_read() {
     let mut session = Session::open(Version::Hybi13);
     let buffer = BytesMut::from(&[Frame::binary([7; 300]).bytes(), Frame::binary([8; 400]).bytes()].concat()[..]);
@@ -279,7 +301,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..2000_usize).prop_map(Step::Send),
         1 => (15_000..40_000_usize).prop_map(Step::Send),
-        1 => (0..2000_usize).prop_map(Step::SendPrepared),
+        2 => (0..2000_usize).prop_map(Step::SendPrepared),
+        1 => (15_000..40_000_usize).prop_map(Step::SendPrepared),
         3 => any::<u8>().prop_map(Step::Ping),
         2 => (0..100_usize).prop_map(Step::Write),
         2 => (0..30_000_usize).prop_map(Step::Write),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::oneshot;
@@ -133,8 +133,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
             ready!(self.poll_ready(cx))?;
         }
         if let Some(prepared) = prepared.take() {
-            self.on_message();
-            self.writable()?.send_prepared(prepared)?;
+            self.send_prepared(prepared)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -175,17 +174,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
+    /// Accepts a prepared message, to be written by the next flush.
+    pub(crate) fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        self.on_message();
+        // The first one needs no buffer, as its frame is shared.
+        let driver = if self.driver.output().has_remaining() { self.writable()? } else { self.open()? };
+        driver.send_prepared(prepared)
+    }
+
     /// Returns the driver, with a buffer to write to.
     #[inline]
     pub(crate) fn writable(&mut self) -> Result<&mut Driver, SendError> {
-        if self.owners == 0 || !self.may_write() {
-            return Err(SendError::Closed);
-        }
-        let output = self.driver.output();
+        let output = self.open()?.output();
         if !output.has_buffer() {
             output.lend(buffers::take());
         }
         Ok(&mut self.driver)
+    }
+
+    /// Returns the driver, unless nothing can be sent any more.
+    #[inline]
+    fn open(&mut self) -> Result<&mut Driver, SendError> {
+        if self.owners == 0 || !self.may_write() { Err(SendError::Closed) } else { Ok(&mut self.driver) }
     }
 
     /// Returns whether nothing can be sent any more.
@@ -329,10 +339,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         &mut self,
         send: impl FnOnce(&mut Driver) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
-        if self.owners == 0 || !self.may_write() {
-            return Err(SendError::Closed);
-        }
-        send(&mut self.driver)?;
+        send(self.open()?)?;
         self.on_message();
         self.flush_soon();
         Ok(())
@@ -343,18 +350,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         let mut sent = 0;
         for message in messages {
             if self.may_write() && !self.has_room() {
-                // Checked before `writable`, which would lend the driver a buffer that stays there
-                // for long.
+                // Checked before, as the driver would be lent a buffer that stays there for long.
                 break;
             }
-            match self.writable()?.send_prepared(message) {
+            match self.send_prepared(message) {
                 Ok(()) => sent += 1,
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => break,
             }
         }
         if sent > 0 {
-            self.on_message();
             self.write_now();
         }
         Ok(sent)
@@ -362,7 +367,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// As [`try_send_batch`](Self::try_send_batch), for messages that are joined.
     pub(crate) fn try_send_joined(&mut self, batch: &PreparedBatch) -> Result<usize, SendError> {
-        if !self.has_room() || !self.writable()?.send_joined(batch) {
+        if !self.has_room() || !self.open()?.send_joined(batch) {
             let messages: Vec<_> = batch.messages().iter().collect();
             return self.try_send_batch(&messages);
         }

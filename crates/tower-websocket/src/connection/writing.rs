@@ -152,14 +152,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     fn poll_write_to(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let output = self.driver.output();
-            if !output.has_remaining() {
+            let chunk = output.chunk();
+            if chunk.is_empty() {
                 break;
             }
             let io = Pin::new(&mut self.io);
             // A single chunk is written with a plain write: a vectored write costs more in the
             // kernel.
-            let written = if output.chunk().len() == output.remaining() {
-                let written = ready!(io.poll_write(cx, output.chunk()))?;
+            let written = if chunk.len() == output.remaining() {
+                let written = ready!(io.poll_write(cx, chunk))?;
                 output.advance(written);
                 written
             } else {

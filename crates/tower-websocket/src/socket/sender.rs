@@ -98,9 +98,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// Cancel safe: the message is sent completely or not at all.
     pub fn send_prepared<'a>(&'a self, prepared: &'a PreparedMessage) -> impl Future<Output = Result<(), Error>> + 'a {
-        self.send_with(prepared, Room::Message, |connection, prepared| {
-            connection.send(|driver| driver.send_prepared(prepared))
-        })
+        self.send_with(prepared, Room::Message, |connection, prepared| connection.send_prepared(prepared))
     }
 
     /// Sends a message if there is room for it, without waiting; it is written in the background.

@@ -129,7 +129,7 @@ impl ReplyBuffer {
         if !self.has_room_for_frame() {
             return self.defer(Reply::Prepared(prepared.clone()));
         }
-        self.frames.put_frame(sending::plain_frame(prepared));
+        self.frames.put_prepared(sending::plain_frame(prepared));
         Ok(())
     }
 

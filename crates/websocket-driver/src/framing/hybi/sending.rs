@@ -48,7 +48,7 @@ impl Hybi {
         let Some(encoding) = self.shared_encoding(may_compress) else {
             return self.send(prepared.message().clone(), may_compress, settings, output);
         };
-        output.put_frame(self.prepared_frame(prepared, encoding, may_compress)?);
+        output.put_prepared(self.prepared_frame(prepared, encoding, may_compress)?);
         Ok(())
     }
 
@@ -65,7 +65,7 @@ impl Hybi {
         let joined = batch.joined(&encoding, |prepared| self.prepared_frame(prepared, encoding.clone(), may_compress));
         match joined {
             Ok(joined) if output.remaining() + joined.before_last < limit => {
-                output.put_joined(joined.frames);
+                output.put_prepared(joined.frames);
                 true
             }
             _ => false,

@@ -23,10 +23,6 @@ const LONG: usize = 16 * 1024;
 /// slow peers share it instead of holding copies.
 const SHARED_SEGMENT: usize = 512;
 
-/// The maximum size of shared frames that are copied if the output is empty: they are then written
-/// at once, and a segment would need two allocations.
-const SHARED_COPY: usize = 4 * 1024;
-
 /// The boundary for bytes that are not frames of RFC 6455.
 const NO_FRAMES: u64 = u64::MAX;
 
@@ -36,9 +32,12 @@ const NO_FRAMES: u64 = u64::MAX;
 /// payloads are separate segments, so use [`chunks_vectored`](Buf::chunks_vectored) if the
 /// transport supports vectored writes.
 pub struct Output {
-    /// The bytes before `tail`. Boxed, as it is part of every connection, but few send large
+    /// The bytes before `first`. Boxed, as it is part of every connection, but few send large
     /// messages.
     backlog: Option<Box<Backlog>>,
+    /// Prepared frames that were queued while nothing else was. Other connections share them, so
+    /// they need neither a copy nor an allocation.
+    first: Bytes,
     /// The number of bytes written so far.
     written: u64,
     /// The position, comparable to `written`, of the first frame after the partially written frame
@@ -50,7 +49,7 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self { backlog: None, written: 0, boundary: NO_FRAMES, tail: BytesMut::new() }
+        Self { backlog: None, first: Bytes::new(), written: 0, boundary: NO_FRAMES, tail: BytesMut::new() }
     }
 }
 
@@ -102,6 +101,7 @@ impl Output {
         let dropped = self.end_position() - self.flushed_position();
         let backlog = self.backlog.get_or_insert_default();
         **backlog = Backlog { shift: backlog.shift - dropped as i64, ..Backlog::default() };
+        self.first = Bytes::new();
         self.tail.clear();
         if self.boundary != NO_FRAMES {
             self.boundary = self.written;
@@ -143,7 +143,7 @@ impl Output {
             let unused = backlog.ahead.capacity() - backlog.ahead.len();
             size_of::<Backlog>() + backlog.len + unused + segments * size_of::<Bytes>()
         });
-        backlog + tail
+        backlog + self.first.len() + tail
     }
 
     /// Returns whether there is a buffer for small frames.
@@ -221,27 +221,15 @@ impl Output {
         self.tail.truncate(end);
     }
 
-    /// Appends a prepared frame.
-    pub(crate) fn put_frame(&mut self, frame: Bytes) {
-        if frame.len() < SHARED_SEGMENT || (self.has_buffer() && self.is_copied(&frame)) {
-            self.put_slice(&frame);
-        } else {
-            self.put_segment(frame);
-        }
-    }
-
-    /// Appends the joined frames of prepared messages.
-    pub(crate) fn put_joined(&mut self, frames: Bytes) {
-        if self.is_copied(&frames) {
+    /// Appends prepared frames.
+    pub(crate) fn put_prepared(&mut self, frames: Bytes) {
+        if !self.has_remaining() {
+            self.first = frames;
+        } else if frames.len() < SHARED_SEGMENT {
             self.put_slice(&frames);
         } else {
             self.put_segment(frames);
         }
-    }
-
-    /// Returns whether shared frames are to be copied, as they will be written at once.
-    fn is_copied(&self, frames: &Bytes) -> bool {
-        frames.len() <= SHARED_COPY && !self.has_remaining()
     }
 
     /// Appends a frame with an unmasked payload.
@@ -259,7 +247,7 @@ impl Output {
     /// it has no prioritized ones. If this output is empty, the buffers are swapped.
     #[inline]
     pub(crate) fn append(&mut self, other: &mut Self) {
-        if other.backlog.is_some() || !self.tail.is_empty() {
+        if other.backlog.is_some() || !self.tail.is_empty() || !other.first.is_empty() {
             self.append_segments(other);
         }
         if self.tail.is_empty() {
@@ -268,12 +256,14 @@ impl Output {
     }
 
     fn append_segments(&mut self, other: &mut Self) {
+        other.queue_first();
         let moved = other.backlog.take().unwrap_or_default();
         let len = self.tail.len();
         if moved.segments.is_empty() && len > 0 && other.tail.len() < SMALL_PIECE {
             append(&mut self.tail, &other.tail);
             return other.tail.clear();
         }
+        self.queue_first();
         let backlog = self.backlog.get_or_insert_default();
         if len > 0 {
             backlog.push(take_front(&mut self.tail, len));
@@ -288,6 +278,7 @@ impl Output {
 
     /// Appends a separate segment.
     fn put_segment(&mut self, segment: Bytes) {
+        self.queue_first();
         let backlog = self.backlog.get_or_insert_default();
         let len = self.tail.len();
         if len > 0 {
@@ -296,22 +287,48 @@ impl Output {
         backlog.push(segment);
     }
 
+    /// Moves `first` to the end of the backlog, so that other segments can follow it.
+    fn queue_first(&mut self) {
+        if !self.first.is_empty() {
+            let first = std::mem::take(&mut self.first);
+            self.backlog.get_or_insert_default().push(first);
+        }
+    }
+
+    /// Removes the first `written` bytes, except those in `tail`. Returns the number of bytes removed.
+    fn advance_segments(&mut self, written: usize) -> usize {
+        let mut from_segments = 0;
+        if let Some(backlog) = &mut self.backlog {
+            from_segments = written.min(backlog.len);
+            backlog.advance(from_segments);
+        }
+        let from_first = self.first.len().min(written - from_segments);
+        if from_first == self.first.len() {
+            // An empty remainder would keep the frames alive.
+            self.first = Bytes::new();
+        } else {
+            self.first.advance(from_first);
+        }
+        from_segments + from_first
+    }
+
     fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let backlog = self.backlog.iter().flat_map(|backlog| backlog.chunks());
-        backlog.chain([&self.tail[..]]).filter(|chunk| !chunk.is_empty())
+        backlog.chain([&self.first[..], &self.tail[..]]).filter(|chunk| !chunk.is_empty())
     }
 }
 
 impl Buf for Output {
     fn remaining(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.len) + self.tail.len()
+        self.backlog.as_ref().map_or(0, |backlog| backlog.len) + self.first.len() + self.tail.len()
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
         match &self.backlog {
-            Some(backlog) if backlog.len > 0 => self.chunks().next().unwrap_or_default(),
-            _ => &self.tail,
+            Some(backlog) if backlog.len > 0 => backlog.chunk(),
+            _ if self.first.is_empty() => &self.tail,
+            _ => &self.first,
         }
     }
 
@@ -322,10 +339,8 @@ impl Buf for Output {
     fn advance(&mut self, mut written: usize) {
         self.pass_frames(written);
         self.written += written as u64;
-        if let Some(backlog) = &mut self.backlog {
-            let from_backlog = written.min(backlog.len);
-            backlog.advance(from_backlog);
-            written -= from_backlog;
+        if self.backlog.is_some() || !self.first.is_empty() {
+            written -= self.advance_segments(written);
         }
         drop_front(&mut self.tail, written);
     }
