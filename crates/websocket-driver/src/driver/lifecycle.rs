@@ -40,7 +40,7 @@ impl Driver {
     /// Continues the handshake with the input. Returns whether its state has changed.
     pub(super) fn open_further(&mut self) -> bool {
         if let State::ClientHandshake(client) = &mut self.state {
-            let has_ended = self.end.as_ref().is_some_and(|end| end.has_transport());
+            let has_ended = self.extras.end().is_some_and(|end| end.has_transport());
             return match client.read(&mut self.input, has_ended, &self.settings) {
                 Some(outcome) => {
                     self.connected(outcome);
@@ -172,7 +172,7 @@ impl Driver {
         }
         // The server closes the transport first (RFC 6455 §7.1.1).
         if matches!(&self.state, State::Open(protocol) if protocol.is_client()) {
-            self.end.get_or_insert_default().expect_transport();
+            self.extras.end_or_default().expect_transport();
         }
         self.end(close.clone(), CloseCause::Remote(close));
     }
@@ -184,7 +184,7 @@ impl Driver {
             State::Open(protocol) if self.send_state != SendState::Closed => {
                 protocol.close(&close, &self.settings, &mut self.output);
                 let has_closing_handshake = protocol.has_closing_handshake();
-                self.end.get_or_insert_default().set_cause(cause.clone());
+                self.extras.end_or_default().set_cause(cause.clone());
                 self.stop_sending();
                 self.extras.take_pong();
                 if !has_closing_handshake {
@@ -209,7 +209,7 @@ impl Driver {
     }
 
     pub(super) fn end_of_transport(&mut self) {
-        self.end.get_or_insert_default().set_unanswered();
+        self.extras.end_or_default().set_unanswered();
         let cause = self.close_cause().cloned().unwrap_or(CloseCause::Ended);
         let close = match &self.state {
             State::Open(protocol) if cause == CloseCause::Ended => protocol.end_of_transport(),
@@ -226,7 +226,7 @@ impl Driver {
         if !matches!(self.state, State::Open(_)) {
             self.tell_refused(&error);
         }
-        self.end.get_or_insert_default().set_error(error.clone());
+        self.extras.end_or_default().set_error(error.clone());
         self.end(close, error.into());
     }
 
@@ -235,7 +235,7 @@ impl Driver {
         self.state = State::Closed;
         self.stop_sending();
         self.extras.take_pong();
-        let end = self.end.get_or_insert_default();
+        let end = self.extras.end_or_default();
         end.set_frame(close);
         end.set_cause(cause);
         self.news.add(PendingEvents::CLOSE);

@@ -86,7 +86,7 @@ impl Driver {
     /// earlier is still processed; if it contains a close frame, that is the
     /// [cause](Self::close_cause).
     pub fn receive_end(&mut self, end: TransportEnd) {
-        self.end.get_or_insert_default().set_transport(end.into());
+        self.extras.end_or_default().set_transport(end.into());
     }
 
     /// Reports that nothing can be written to the transport any more, although there may be more to
@@ -94,7 +94,7 @@ impl Driver {
     /// is the [cause](Self::close_cause); otherwise it is `write_end`.
     pub fn receive_write_end(&mut self, write_end: TransportEnd) {
         let cause = write_end.into();
-        let end = self.end.get_or_insert_default();
+        let end = self.extras.end_or_default();
         if matches!(self.state, State::Open(_)) {
             end.set_write_end(cause);
         } else {
@@ -167,7 +167,7 @@ impl Driver {
     /// Returns whether the transport has ended. The rest of the input is still processed.
     #[inline]
     fn has_ended(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| end.has_transport())
+        self.extras.end().is_some_and(|end| end.has_transport())
     }
 
     /// Returns the longest payload of the fast path, if it applies to what is received next.
@@ -181,7 +181,7 @@ impl Driver {
 
     fn poll_any_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.news.next(&mut self.end) {
+            if let Some(event) = self.news.next(&mut self.extras) {
                 if event == Event::Open {
                     self.tell_opened();
                 }
@@ -278,19 +278,19 @@ impl Driver {
     /// the server to close the transport first (RFC 6455 §7.1.1).
     #[must_use]
     pub fn expects_eof(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| end.expects_transport())
+        self.extras.end().is_some_and(|end| end.expects_transport())
     }
 
     /// Returns the code and reason of the close, once [`Event::Close`] was returned.
     #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
-        self.end.as_ref()?.frame()
+        self.extras.end()?.frame()
     }
 
     /// Returns why the connection ended, or is about to end because this side closes it.
     #[must_use]
     pub fn close_cause(&self) -> Option<&CloseCause> {
-        self.end.as_ref()?.cause()
+        self.extras.end()?.cause()
     }
 
     /// Returns the limits of its configuration.
@@ -321,7 +321,6 @@ impl Driver {
             news: PendingEvents::default(),
             version: None,
             heads: None,
-            end: None,
             extras,
             allowance: Allowance::UNLIMITED,
         }

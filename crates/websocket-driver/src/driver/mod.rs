@@ -27,7 +27,6 @@ use http::{Request, Response};
 use self::optional::OptionalState;
 use self::unfinished::SendState;
 use crate::config::settings::Settings;
-use crate::driver::close_info::CloseInfo;
 use crate::driver::pending::PendingEvents;
 use crate::framing::Protocol;
 use crate::framing::allowance::Allowance;
@@ -105,7 +104,6 @@ pub struct Driver {
     news: PendingEvents,
     version: Option<Version>,
     heads: Option<Box<Heads>>,
-    end: Option<Box<CloseInfo>>,
     extras: OptionalState,
     allowance: Allowance,
 }

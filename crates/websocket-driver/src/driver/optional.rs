@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::close_info::CloseInfo;
 use super::unfinished::Unfinished;
 use crate::config::budget::Charge;
 use crate::config::observer::Observed;
@@ -16,6 +17,7 @@ struct Inner {
     /// The payload of the latest ping, if it could not be answered yet.
     held_pong: Option<Bytes>,
     unfinished: Option<Unfinished>,
+    end: Option<Box<CloseInfo>>,
 }
 
 impl OptionalState {
@@ -89,12 +91,26 @@ impl OptionalState {
         self.0.as_ref().and_then(|inner| inner.unfinished.as_ref()).map_or(0, Unfinished::memory)
     }
 
+    #[inline]
+    pub(super) fn end(&self) -> Option<&CloseInfo> {
+        self.0.as_ref()?.end.as_deref()
+    }
+
+    pub(super) fn end_mut(&mut self) -> Option<&mut CloseInfo> {
+        self.0.as_mut()?.end.as_deref_mut()
+    }
+
+    pub(super) fn end_or_default(&mut self) -> &mut CloseInfo {
+        self.0.get_or_insert_default().end.get_or_insert_default()
+    }
+
     fn release(&mut self) {
         self.0.take_if(|inner| {
             inner.charge.is_none()
                 && inner.observed.is_none()
                 && inner.held_pong.is_none()
                 && inner.unfinished.is_none()
+                && inner.end.is_none()
         });
     }
 }

@@ -1,8 +1,8 @@
-use crate::driver::close_info::CloseInfo;
+use super::optional::OptionalState;
 use crate::event::Event;
 
 /// The events that are due, in the order in which they are returned. An error is stored in the
-/// [`CloseInfo`].
+/// [`OptionalState`].
 ///
 /// A single byte, since it is tested for every message.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ impl PendingEvents {
 
     /// Returns the next event.
     #[inline]
-    pub(crate) fn next(&mut self, end: &mut Option<Box<CloseInfo>>) -> Option<Event> {
-        if self.is_empty() { None } else { self.next_cold(end) }
+    pub(crate) fn next(&mut self, extras: &mut OptionalState) -> Option<Event> {
+        if self.is_empty() { None } else { self.next_cold(extras) }
     }
 
     /// Returns whether no event is due. An error is always accompanied by a close.
@@ -29,14 +29,14 @@ impl PendingEvents {
         self.0 == 0
     }
 
-    fn next_cold(&mut self, end: &mut Option<Box<CloseInfo>>) -> Option<Event> {
+    fn next_cold(&mut self, extras: &mut OptionalState) -> Option<Event> {
         if self.take(Self::CONNECT) {
             return Some(Event::Connect);
         }
         if self.take(Self::OPEN) {
             return Some(Event::Open);
         }
-        let end = end.as_mut()?;
+        let end = extras.end_mut()?;
         if let Some(error) = end.take_error() {
             return Some(Event::Error(error));
         }

@@ -20,10 +20,14 @@ pub(crate) const MAX_ENCODINGS: usize = 16;
 #[derive(Clone)]
 pub struct PreparedMessage(Arc<Prepared>);
 
+/// Encoded frames that connections share. Each has room for a pointer to them, which is smaller
+/// than `Bytes`.
+pub(crate) type SharedFrames = Arc<Bytes>;
+
 struct Prepared {
     message: Message,
     /// Frames with their headers, by encoding.
-    frames: Mutex<Vec<(Option<Encoding>, Bytes)>>,
+    frames: Mutex<Vec<(Option<Encoding>, SharedFrames)>>,
 }
 
 impl PreparedMessage {
@@ -43,14 +47,14 @@ impl PreparedMessage {
         &self,
         encoding: Option<Encoding>,
         encode: impl FnOnce(Message) -> Result<Bytes, E>,
-    ) -> Result<Bytes, E> {
+    ) -> Result<SharedFrames, E> {
         let mut frames = self.0.frames.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, frame)) = frames.iter().find(|(of, _)| *of == encoding) {
             return Ok(frame.clone());
         }
         // The lock is held while encoding, so that other connections wait for the result instead of
         // repeating the work.
-        let frame = encode(self.0.message.clone())?;
+        let frame = Arc::new(encode(self.0.message.clone())?);
         if frames.len() < MAX_ENCODINGS {
             frames.push((encoding, frame.clone()));
         }

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use websocket_driver_extensions::Encoding;
 
-use crate::message::prepared::{MAX_ENCODINGS, PreparedMessage};
+use crate::message::prepared::{MAX_ENCODINGS, PreparedMessage, SharedFrames};
 
 /// More bytes are not joined: a segment for each message costs less than copying them.
 const MAX_JOINED: usize = 64 * 1024;
@@ -28,7 +28,7 @@ struct Inner {
 /// The frames of all messages, with their headers.
 #[derive(Debug, Clone)]
 pub(crate) struct Joined {
-    pub(crate) frames: Bytes,
+    pub(crate) frames: SharedFrames,
     /// The bytes before the last frame.
     pub(crate) before_last: usize,
 }
@@ -60,7 +60,7 @@ impl PreparedBatch {
     pub(crate) fn joined<E>(
         &self,
         encoding: &Option<Encoding>,
-        mut frame: impl FnMut(&PreparedMessage) -> Result<Bytes, E>,
+        mut frame: impl FnMut(&PreparedMessage) -> Result<SharedFrames, E>,
     ) -> Result<Joined, E> {
         let mut known = self.0.joined.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, joined)) = known.iter().find(|(of, _)| of == encoding) {
@@ -71,7 +71,7 @@ impl PreparedBatch {
             before_last = frames.len();
             frames.extend_from_slice(&frame(message)?);
         }
-        let joined = Joined { frames: frames.freeze(), before_last };
+        let joined = Joined { frames: Arc::new(frames.freeze()), before_last };
         if known.len() < MAX_ENCODINGS {
             known.push((encoding.clone(), joined.clone()));
         }

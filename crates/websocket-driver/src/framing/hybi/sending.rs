@@ -11,7 +11,7 @@ use crate::config::settings::Settings;
 use crate::error::SendError;
 use crate::framing::output::{OWN_SEGMENT, Output};
 use crate::message::Message;
-use crate::message::prepared::PreparedMessage;
+use crate::message::prepared::{PreparedMessage, SharedFrames};
 use crate::message::prepared_batch::PreparedBatch;
 
 impl Hybi {
@@ -90,7 +90,7 @@ impl Hybi {
         prepared: &PreparedMessage,
         encoding: Option<Encoding>,
         may_compress: bool,
-    ) -> Result<Bytes, SendError> {
+    ) -> Result<SharedFrames, SendError> {
         let pipeline = self.pipeline.as_deref_mut().filter(|_| encoding.is_some());
         prepared.frame(encoding, |message| {
             let opcode = opcode(&message);
@@ -134,7 +134,7 @@ pub(crate) fn put_plain(message: Message, output: &mut Output) {
 }
 
 /// Returns the frame of a prepared message that is neither masked nor encoded by an extension.
-pub(crate) fn plain_frame(prepared: &PreparedMessage) -> Bytes {
+pub(crate) fn plain_frame(prepared: &PreparedMessage) -> SharedFrames {
     let Ok(frame) =
         prepared.frame(None, |message| Ok::<_, Infallible>(frame_of(Rsv::NONE, opcode(&message), &message)));
     frame

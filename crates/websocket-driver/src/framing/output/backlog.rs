@@ -46,11 +46,6 @@ impl Backlog {
         advance_segments(&mut self.segments, written);
     }
 
-    /// Returns the first bytes, if there are any.
-    pub(super) fn chunk(&self) -> &[u8] {
-        self.chunks().find(|chunk| !chunk.is_empty()).unwrap_or_default()
-    }
-
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let begun = self.begun.iter().map(|segment| &segment[..]);
         begun.chain([&self.ahead[..]]).chain(self.segments.iter().map(|segment| &segment[..]))

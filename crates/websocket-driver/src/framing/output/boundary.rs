@@ -31,8 +31,7 @@ impl Output {
             self.boundary = self.position_after_controls();
         }
         let begun = (self.boundary - self.written) as usize;
-        self.queue_first();
-        let backlog = self.backlog.get_or_insert_default();
+        let backlog = self.front.backlog_mut();
         if backlog.ahead.is_empty() {
             let from_tail = begun.saturating_sub(backlog.len);
             if from_tail > 0 {

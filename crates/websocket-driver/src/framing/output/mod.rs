@@ -1,5 +1,6 @@
 mod backlog;
 mod boundary;
+mod front;
 
 use std::fmt;
 use std::io::IoSlice;
@@ -7,10 +8,12 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 
 use self::backlog::{Backlog, SMALL_PIECE, drop_front, take_front};
+use self::front::Front;
 use crate::framing::copy::append;
 use crate::framing::mask::apply_mask;
 use crate::message::Message;
 use crate::message::inline_text::InlineText;
+use crate::message::prepared::SharedFrames;
 
 /// The minimum size of a payload that becomes a separate segment. Copying a shorter one next to its
 /// header costs less than a second segment in the system call.
@@ -32,12 +35,7 @@ const NO_FRAMES: u64 = u64::MAX;
 /// payloads are separate segments, so use [`chunks_vectored`](Buf::chunks_vectored) if the
 /// transport supports vectored writes.
 pub struct Output {
-    /// The bytes before `first`. Boxed, as it is part of every connection, but few send large
-    /// messages.
-    backlog: Option<Box<Backlog>>,
-    /// Prepared frames that were queued while nothing else was. Other connections share them, so
-    /// they need neither a copy nor an allocation.
-    first: Bytes,
+    front: Front,
     /// The number of bytes written so far.
     written: u64,
     /// The position, comparable to `written`, of the first frame after the partially written frame
@@ -49,7 +47,7 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Self {
-        Self { backlog: None, first: Bytes::new(), written: 0, boundary: NO_FRAMES, tail: BytesMut::new() }
+        Self { front: Front::Empty, written: 0, boundary: NO_FRAMES, tail: BytesMut::new() }
     }
 }
 
@@ -69,7 +67,9 @@ impl Output {
             return BytesMut::new();
         }
         // The flushed position must not decrease.
-        self.backlog.take_if(|backlog| backlog.shift >= 0);
+        if self.front.backlog().is_some_and(|backlog| backlog.shift >= 0) {
+            self.front = Front::Empty;
+        }
         std::mem::take(&mut self.tail)
     }
 
@@ -99,9 +99,8 @@ impl Output {
             return false;
         }
         let dropped = self.end_position() - self.flushed_position();
-        let backlog = self.backlog.get_or_insert_default();
-        **backlog = Backlog { shift: backlog.shift - dropped as i64, ..Backlog::default() };
-        self.first = Bytes::new();
+        let backlog = self.front.backlog_mut();
+        *backlog = Backlog { shift: backlog.shift - dropped as i64, ..Backlog::default() };
         self.tail.clear();
         if self.boundary != NO_FRAMES {
             self.boundary = self.written;
@@ -116,7 +115,7 @@ impl Output {
     /// precede it in the meantime.
     #[must_use]
     pub fn end_position(&self) -> u64 {
-        let ahead = self.backlog.as_ref().map_or(0, |backlog| backlog.ahead.len());
+        let ahead = self.front.backlog().map_or(0, |backlog| backlog.ahead.len());
         self.flushed_position() + (self.remaining() - ahead) as u64
     }
 
@@ -124,7 +123,7 @@ impl Output {
     /// waiting to be written, it is at least every earlier [`end_position`](Self::end_position).
     #[must_use]
     pub fn flushed_position(&self) -> u64 {
-        let shift = self.backlog.as_ref().map_or(0, |backlog| backlog.shift);
+        let shift = self.front.backlog().map_or(0, |backlog| backlog.shift);
         self.written.wrapping_sub(shift as u64)
     }
 
@@ -138,12 +137,12 @@ impl Output {
     pub(crate) fn memory(&self) -> usize {
         // An empty buffer may have been lent by the caller, who can take it back.
         let tail = if self.has_remaining() { self.tail.capacity() } else { 0 };
-        let backlog = self.backlog.as_ref().map_or(0, |backlog| {
+        let front = self.front.backlog().map_or(self.front.len(), |backlog| {
             let segments = backlog.begun.capacity() + backlog.segments.capacity();
             let unused = backlog.ahead.capacity() - backlog.ahead.len();
             size_of::<Backlog>() + backlog.len + unused + segments * size_of::<Bytes>()
         });
-        backlog + self.first.len() + tail
+        front + tail
     }
 
     /// Returns whether there is a buffer for small frames.
@@ -165,7 +164,7 @@ impl Output {
 
     /// Returns whether a prioritized control frame is unwritten.
     pub(crate) fn has_ahead(&self) -> bool {
-        self.backlog.as_ref().is_some_and(|backlog| !backlog.ahead.is_empty())
+        self.front.backlog().is_some_and(|backlog| !backlog.ahead.is_empty())
     }
 
     /// Queues a ping or pong, ahead of the queued messages if those are long, so that a peer that
@@ -222,13 +221,13 @@ impl Output {
     }
 
     /// Appends prepared frames.
-    pub(crate) fn put_prepared(&mut self, frames: Bytes) {
-        if !self.has_remaining() {
-            self.first = frames;
+    pub(crate) fn put_prepared(&mut self, frames: SharedFrames) {
+        if self.front.is_empty() && self.tail.is_empty() {
+            self.front = Front::Shared(frames);
         } else if frames.len() < SHARED_SEGMENT {
             self.put_slice(&frames);
         } else {
-            self.put_segment(frames);
+            self.put_segment((*frames).clone());
         }
     }
 
@@ -247,7 +246,7 @@ impl Output {
     /// it has no prioritized ones. If this output is empty, the buffers are swapped.
     #[inline]
     pub(crate) fn append(&mut self, other: &mut Self) {
-        if other.backlog.is_some() || !self.tail.is_empty() || !other.first.is_empty() {
+        if !other.front.is_empty() || !self.tail.is_empty() {
             self.append_segments(other);
         }
         if self.tail.is_empty() {
@@ -256,80 +255,49 @@ impl Output {
     }
 
     fn append_segments(&mut self, other: &mut Self) {
-        other.queue_first();
-        let moved = other.backlog.take().unwrap_or_default();
-        let len = self.tail.len();
-        if moved.segments.is_empty() && len > 0 && other.tail.len() < SMALL_PIECE {
+        if self.front.is_empty() && self.tail.is_empty() {
+            self.front = std::mem::take(&mut other.front);
+            return;
+        }
+        if other.front.is_empty() && other.tail.len() < SMALL_PIECE {
             append(&mut self.tail, &other.tail);
             return other.tail.clear();
         }
-        self.queue_first();
-        let backlog = self.backlog.get_or_insert_default();
-        if len > 0 {
-            backlog.push(take_front(&mut self.tail, len));
-        }
+        self.queue_tail();
+        let moved = std::mem::take(other.front.backlog_mut());
+        other.front = Front::Empty;
+        let backlog = self.front.backlog_mut();
         backlog.len += moved.len;
-        if backlog.segments.is_empty() {
-            backlog.segments = moved.segments;
-        } else {
-            backlog.segments.extend(moved.segments);
-        }
+        backlog.segments.extend(moved.segments);
     }
 
     /// Appends a separate segment.
     fn put_segment(&mut self, segment: Bytes) {
-        self.queue_first();
-        let backlog = self.backlog.get_or_insert_default();
+        self.queue_tail();
+        self.front.backlog_mut().push(segment);
+    }
+
+    /// Moves the bytes of `tail` to the backlog, so that a segment can follow them.
+    fn queue_tail(&mut self) {
         let len = self.tail.len();
         if len > 0 {
-            backlog.push(take_front(&mut self.tail, len));
+            self.front.backlog_mut().push(take_front(&mut self.tail, len));
         }
-        backlog.push(segment);
-    }
-
-    /// Moves `first` to the end of the backlog, so that other segments can follow it.
-    fn queue_first(&mut self) {
-        if !self.first.is_empty() {
-            let first = std::mem::take(&mut self.first);
-            self.backlog.get_or_insert_default().push(first);
-        }
-    }
-
-    /// Removes the first `written` bytes, except those in `tail`. Returns the number of bytes removed.
-    fn advance_segments(&mut self, written: usize) -> usize {
-        let mut from_segments = 0;
-        if let Some(backlog) = &mut self.backlog {
-            from_segments = written.min(backlog.len);
-            backlog.advance(from_segments);
-        }
-        let from_first = self.first.len().min(written - from_segments);
-        if from_first == self.first.len() {
-            // An empty remainder would keep the frames alive.
-            self.first = Bytes::new();
-        } else {
-            self.first.advance(from_first);
-        }
-        from_segments + from_first
     }
 
     fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let backlog = self.backlog.iter().flat_map(|backlog| backlog.chunks());
-        backlog.chain([&self.first[..], &self.tail[..]]).filter(|chunk| !chunk.is_empty())
+        self.front.chunks().chain([&self.tail[..]]).filter(|chunk| !chunk.is_empty())
     }
 }
 
 impl Buf for Output {
     fn remaining(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.len) + self.first.len() + self.tail.len()
+        self.front.len() + self.tail.len()
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        match &self.backlog {
-            Some(backlog) if backlog.len > 0 => backlog.chunk(),
-            _ if self.first.is_empty() => &self.tail,
-            _ => &self.first,
-        }
+        self.front.chunk().unwrap_or(&self.tail)
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
@@ -339,8 +307,8 @@ impl Buf for Output {
     fn advance(&mut self, mut written: usize) {
         self.pass_frames(written);
         self.written += written as u64;
-        if self.backlog.is_some() || !self.first.is_empty() {
-            written -= self.advance_segments(written);
+        if !self.front.is_empty() {
+            written -= self.front.advance(written);
         }
         drop_front(&mut self.tail, written);
     }
