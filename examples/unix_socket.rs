@@ -6,6 +6,8 @@
 //! cargo run --release --example unix_socket -- send /run/app.sock hello
 //! ```
 
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
+
 #[path = "error_chain/mod.rs"]
 mod error_chain;
 
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+#[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 use tower_websocket::{CloseCode, Config, accept, connect};
 
@@ -39,6 +42,13 @@ enum Options {
     },
 }
 
+#[cfg(not(unix))]
+fn main() -> ExitCode {
+    eprintln!("unix_socket: this system has no Unix sockets in tokio");
+    ExitCode::FAILURE
+}
+
+#[cfg(unix)]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let result = match Options::parse() {
@@ -54,6 +64,7 @@ async fn main() -> ExitCode {
     }
 }
 
+#[cfg(unix)]
 async fn serve(path: &Path) -> Result<(), Box<dyn Error>> {
     // A socket outlives its server. It is replaced only if nobody listens.
     if UnixStream::connect(path).await.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -78,6 +89,7 @@ async fn serve(path: &Path) -> Result<(), Box<dyn Error>> {
     }
 }
 
+#[cfg(unix)]
 async fn send(path: &Path, texts: Vec<String>) -> Result<(), Box<dyn Error>> {
     let stream = UnixStream::connect(path).await?;
     // The host goes into the request and nowhere else.

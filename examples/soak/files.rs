@@ -3,6 +3,7 @@
 use std::error::Error;
 
 /// Other open files: the listeners, those of the runtime, the standard streams.
+#[cfg(unix)]
 const OTHERS: u64 = 100;
 
 /// Raises the limit so that there is room for both ends of this number of connections.

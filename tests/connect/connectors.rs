@@ -16,7 +16,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 use tower::{Service, service_fn};
 use tower_websocket::client::{Connect, ConnectError};
@@ -263,6 +265,7 @@ fn connector_error_keeps_its_kind_and_text() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn unix_socket_works_as_a_connector() {
     run(async || {
@@ -322,6 +325,8 @@ fn last_connector_is_used_and_none_if_there_is_a_stream() {
     });
 }
 
+/// macOS has only 127.0.0.1, unless it is configured.
+#[cfg(not(target_os = "macos"))]
 #[test]
 fn hyper_connector_works_with_its_options() {
     run(async || {

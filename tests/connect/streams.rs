@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderValue;
+#[cfg(unix)]
 use tokio::net::UnixStream;
 use tower_websocket::{CloseCode, Config, Event, Message, connect, test};
 use websocket_tests::wire::Frame;
@@ -21,6 +22,7 @@ fn memory_works_as_a_stream() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn unix_socket_works_as_a_stream() {
     run(async || {

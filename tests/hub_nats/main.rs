@@ -1,5 +1,8 @@
 //! Hubs that are connected through a real nats-server, which is stopped, killed and restarted.
 
+// Servers are paused by signals.
+#![cfg(unix)]
+
 mod conformance;
 mod failures;
 mod forwarder;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use websocket_hub::backend::Backend;
@@ -69,8 +69,9 @@ impl Server {
     /// Stops the server, and waits for its end.
     pub(crate) async fn pause(&self) {
         self.signal(Signal::STOP);
-        let stat = format!("/proc/{}/stat", self.process.id());
-        let is_stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+        let process = WaitId::Pid(Pid::from_child(&self.process));
+        let ask = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let is_stopped = || waitid(process.clone(), ask).expect("a running server").is_some();
         let stopped = async {
             while !is_stopped() {
                 sleep(Duration::from_millis(1)).await;

@@ -4,6 +4,7 @@
 mod conformance;
 mod gaps;
 mod nodes;
+#[cfg(unix)]
 mod processes;
 mod server;
 mod streams;

@@ -7,6 +7,7 @@ use tokio::process::{Child, Command};
 
 /// A listening program, which is killed when this is dropped.
 pub(crate) struct Server {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "it is only dropped"))]
     child: Child,
     /// The address that it has printed.
     pub(crate) address: String,

@@ -52,6 +52,8 @@ mod stalled_peers;
 mod stream_sink;
 mod streams_incoming;
 mod streams_outgoing;
+// Windows does not return these options.
+#[cfg(not(windows))]
 mod tcp_keepalive;
 mod threats;
 mod tls;

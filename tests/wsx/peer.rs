@@ -9,6 +9,7 @@ use websocket_tests::wire::Frame;
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
+#[cfg(unix)]
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 
