@@ -25,8 +25,9 @@ pub enum Event {
     /// The peer violated the protocol or exceeded a limit. [`Close`](Self::Close) follows.
     Error(ProtocolError),
     /// The connection has ended. This is the last event. The code and reason are those of the
-    /// peer's close frame, if it sent one, or those of the error that was the cause. Otherwise the
-    /// code is [`NO_STATUS`](crate::CloseCode::NO_STATUS) or
-    /// [`ABNORMAL`](crate::CloseCode::ABNORMAL).
+    /// peer's close frame, if it sent one, or those of the error that was the cause. If this side
+    /// closes and the peer has no answer to send, or before the handshake is complete, they are
+    /// those of this side. Otherwise the code is [`ABNORMAL`](crate::CloseCode::ABNORMAL), or
+    /// [`NO_STATUS`](crate::CloseCode::NO_STATUS) for a regular close in the hixie drafts.
     Close(CloseFrame),
 }

@@ -83,7 +83,7 @@ impl Keepalive {
         self.last_message = now;
     }
 
-    /// Returns what is due now.
+    /// Returns the event that is due now, or the instant at which to poll again.
     pub fn poll(&mut self, timeouts: &Timeouts, now: Instant) -> TimerEvent {
         let idle = match timeouts.idle {
             Some(limit) => expire(Timeout::Idle, self.last_message, limit, now),
@@ -112,7 +112,8 @@ impl Keepalive {
     }
 }
 
-/// An instant too far away to be represented, as with [`Duration::MAX`], is never reached.
+/// Returns when a timeout expires. An instant too far away to be represented, as with
+/// [`Duration::MAX`], is never reached.
 fn expire(timeout: Timeout, since: Instant, limit: Duration, now: Instant) -> TimerEvent {
     match since.checked_add(limit) {
         Some(at) if at <= now => TimerEvent::Expired(timeout),

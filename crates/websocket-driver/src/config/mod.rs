@@ -301,8 +301,7 @@ impl<S> Config<S> {
     }
 
     /// Sets how long a connection may be without a message in either direction before it is closed
-    /// with
-    /// 1001. Default: `None`, for ever. Pings and pongs are not messages.
+    /// with 1001. Default: `None`, for ever. Pings and pongs are not messages.
     pub fn idle_timeout(self, limit: Option<Duration>) -> Self {
         self.with(|settings| settings.idle_timeout = limit)
     }

@@ -234,7 +234,7 @@ impl Observed {
         self.received_chunk(bytes, true);
     }
 
-    /// A piece of a message was received.
+    /// Counts a received piece of a message.
     pub(crate) fn received_chunk(&mut self, bytes: usize, is_final: bool) {
         self.traffic.messages_received += u64::from(is_final);
         self.traffic.payload_received += bytes as u64;

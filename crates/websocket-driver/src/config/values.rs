@@ -1,4 +1,4 @@
-//! What a configuration was set to.
+//! The values of a configuration, as copies that the caller owns.
 
 use std::time::Duration;
 

@@ -102,7 +102,8 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`OutputFull`](SendError::OutputFull),
+    /// [`Closed`](SendError::Closed), [`NotOpen`](SendError::NotOpen) before
+    /// [`Event::Open`](crate::Event::Open), [`OutputFull`](SendError::OutputFull),
     /// [`MessageNotStarted`](SendError::MessageNotStarted) and
     /// [`InvalidUtf8`](SendError::InvalidUtf8); no part of the fragment is sent.
     /// [`Extension`](SendError::Extension) if the message has to be buffered for an extension and

@@ -195,7 +195,8 @@ impl Driver {
         }
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): tells the peer why, and stops reading.
+    /// Fails the connection (RFC 6455 §7.1.7): sends a close frame with the error, and stops
+    /// reading.
     pub(super) fn fail(&mut self, error: ProtocolError) {
         if let State::Open(protocol) = &self.state
             && self.send_state != SendState::Closed
@@ -241,7 +242,7 @@ impl Driver {
         self.news.add(PendingEvents::CLOSE);
     }
 
-    /// Takes nothing more for sending, and drops what waits behind an unfinished message.
+    /// Accepts no more messages, and drops those held behind an unfinished message.
     pub(super) fn stop_sending(&mut self) {
         self.send_state = SendState::Closed;
         self.extras.take_unfinished();

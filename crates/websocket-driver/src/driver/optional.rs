@@ -81,12 +81,12 @@ impl OptionalState {
         message
     }
 
-    /// The bytes that wait until a message is finished.
+    /// Returns the number of bytes that wait until a message is finished.
     pub(super) fn waiting(&self) -> usize {
         self.0.as_ref().and_then(|inner| inner.unfinished.as_ref()).map_or(0, |message| message.waiting)
     }
 
-    /// The bytes held for a message that is not finished.
+    /// Returns the number of bytes held for a message that is not finished.
     pub(super) fn memory(&self) -> usize {
         self.0.as_ref().and_then(|inner| inner.unfinished.as_ref()).map_or(0, Unfinished::memory)
     }

@@ -22,7 +22,7 @@ impl Allowance {
         self.0 -= u32::from(self.0 != u32::MAX);
     }
 
-    /// Takes this many frames off what is left, or all that are left.
+    /// Deducts a number of frames, or all that are left if there are fewer.
     pub(crate) fn spend(&mut self, frames: u32) {
         if self.0 != u32::MAX {
             self.0 = self.0.saturating_sub(frames);

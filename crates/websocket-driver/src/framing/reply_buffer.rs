@@ -22,8 +22,8 @@ use crate::version::Version;
 /// collected here. Call [`Driver::begin_replies`](crate::Driver::begin_replies) before the handler
 /// runs and [`Driver::commit`](crate::Driver::commit) after it.
 ///
-/// If messages are sent without extensions, masking and an observer, as by most servers, their
-/// frames are written here, and `commit` swaps buffers. Otherwise the messages are stored, and
+/// On a server without extensions, an observer and rate limits, the frames are written here, and
+/// `commit` swaps buffers. Otherwise the messages are stored, and
 /// `commit` sends them.
 ///
 /// ```

@@ -59,7 +59,7 @@ impl InlineText {
         str::from_utf8(words).ok()?.get(..len)
     }
 
-    /// Returns the text if it is valid UTF-8. `is_ascii` is what `unmask` has returned.
+    /// Returns the text if it is valid UTF-8. `is_ascii` is the result of `unmask`.
     #[inline]
     pub(crate) fn validate(&self, len: usize, is_ascii: bool) -> Option<&str> {
         // The zero padding would only slow down the validation of other texts.
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_any_length_is_unmasked_and_invalid_utf8_is_not() {
+    fn text_of_any_length_is_unmasked_and_validated() {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let masked =
             |bytes: &[u8]| -> Vec<u8> { bytes.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect() };

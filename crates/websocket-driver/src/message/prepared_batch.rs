@@ -6,7 +6,8 @@ use websocket_driver_extensions::Encoding;
 
 use crate::message::prepared::{MAX_ENCODINGS, PreparedMessage, SharedFrames};
 
-/// More bytes are not joined: a segment for each message costs less than copying them.
+/// The maximum size of messages that are joined, in bytes. Above it, a segment for each message
+/// costs less than a copy.
 const MAX_JOINED: usize = 64 * 1024;
 
 /// A batch of messages that is encoded and joined once, and sent to many connections. Each copies
@@ -21,7 +22,7 @@ struct Inner {
     messages: Box<[PreparedMessage]>,
     /// The bytes of the messages, without headers.
     len: usize,
-    /// By what they are encoded with.
+    /// By encoding.
     joined: Mutex<Vec<(Option<Encoding>, Joined)>>,
 }
 

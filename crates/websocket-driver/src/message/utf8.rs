@@ -331,8 +331,8 @@ impl Validator {
     }
 }
 
-/// Replaces what is not UTF-8 in a text that arrives in pieces, as [`Utf8Bytes::replacing_invalid`]
-/// does for a whole one.
+/// Replaces invalid UTF-8 in a text that is received in pieces, like
+/// [`Utf8Bytes::replacing_invalid`] in a whole one.
 #[derive(Debug, Default)]
 pub(crate) struct Replacer {
     /// The beginning of a character whose rest has not arrived.
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn replacement_in_pieces_is_that_of_the_whole() {
+    fn replacement_in_pieces_equals_replacement_of_whole() {
         for bytes in sequences(4) {
             let whole = String::from_utf8_lossy(&bytes);
             for cut in 0..=bytes.len() {
