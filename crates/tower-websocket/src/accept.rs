@@ -269,7 +269,7 @@ pub struct PlainHttp<T> {
     pub read: BytesMut,
 }
 
-/// Without the headers, the query and the bytes after the head, which may be confidential.
+/// Omits the headers, the query and the bytes after the head, which may be confidential.
 impl<T: fmt::Debug> fmt::Debug for PlainHttp<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlainHttp")

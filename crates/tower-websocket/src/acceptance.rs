@@ -31,7 +31,8 @@ pub(crate) type OnRequest = Box<dyn FnOnce(Request<()>) -> Asked + Send>;
 pub(crate) type Asked = Pin<Box<dyn Future<Output = Result<Acceptance, Response<String>>> + Send>>;
 
 impl Acceptance {
-    /// Accepts the handshake as without a callback.
+    /// Creates an acceptance without further headers, and with the configuration's choice of the
+    /// subprotocol.
     pub fn new() -> Self {
         Self::default()
     }

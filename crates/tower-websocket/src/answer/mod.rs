@@ -35,7 +35,7 @@ use crate::upgrade::error::UpgradeRefusal;
 ///         Err(refusal) => return Ok(stack.respond(refusal.to_response()).await),
 ///     };
 ///     stack.respond(response.map(|()| String::new())).await;
-///     // The connection, and what the stack has read behind the request.
+///     // The connection, and the bytes that the stack has read after the request.
 ///     let (io, leftover) = stack.into_connection().await;
 ///     let mut socket = pending.open(io, leftover).await?;
 ///     socket.send("hello").await?;
@@ -60,7 +60,7 @@ use crate::upgrade::error::UpgradeRefusal;
 /// }
 /// ```
 ///
-/// To look at the handshake before it is answered, use [`HandshakeRequest`]. The observer is
+/// To inspect the handshake before it is answered, use [`HandshakeRequest`]. The observer is
 /// notified of a request that is refused here.
 ///
 /// # Errors

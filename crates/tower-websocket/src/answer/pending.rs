@@ -14,7 +14,7 @@ use crate::shutdown::members::Membership;
 use crate::socket::WebSocket;
 use crate::upgrade::error::UpgradeError;
 
-/// A handshake that is answered, and waits for its connection: see [`answer`](fn@crate::answer).
+/// An answered handshake that waits for its connection: see [`answer`](fn@crate::answer).
 #[must_use = "there is no socket before this is opened"]
 pub struct PendingSocket {
     driver: Driver,
@@ -43,20 +43,20 @@ impl PendingSocket {
         self
     }
 
-    /// Returns the protocol that will be spoken.
+    /// Returns the version of the protocol.
     #[must_use]
     pub fn version(&self) -> Version {
         self.driver.version().unwrap_or(Version::Hybi13)
     }
 
-    /// Returns the subprotocol that was agreed to.
+    /// Returns the negotiated subprotocol.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.driver.protocol()
     }
 
-    /// Opens the socket over the connection that the response was sent on. `leftover` is what the
-    /// HTTP stack has read behind the request, often nothing.
+    /// Opens the socket over the connection that the response was sent on. `leftover` contains
+    /// the bytes that the HTTP stack has read after the request, often none.
     ///
     /// A socket of hixie-76 opens when 8 more bytes have been received and answered, all others at
     /// once. It takes no longer than
@@ -66,13 +66,13 @@ impl PendingSocket {
     ///
     /// [`UpgradeError::Io`] if the transport has failed or ended, and [`UpgradeError::TimedOut`].
     ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future closes the connection.
-    ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with its timer enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
     pub async fn open<T>(self, io: T, leftover: impl Into<Bytes>) -> Result<WebSocket<T>, UpgradeError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -86,7 +86,7 @@ impl PendingSocket {
         self.driver.timeouts().handshake
     }
 
-    /// Does the same as [`open`](Self::open) without a timeout.
+    /// Like [`open`](Self::open), without a timeout.
     pub(crate) async fn complete<T, B, const N: usize>(self, io: T, read: [B; N]) -> Result<WebSocket<T>, UpgradeError>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,

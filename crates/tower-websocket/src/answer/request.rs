@@ -19,7 +19,7 @@ pub fn is_handshake<B>(request: &Request<B>) -> bool {
     }
 }
 
-/// A handshake that any HTTP stack has read, to look at before it is answered.
+/// A handshake that any HTTP stack has read, to be inspected before it is answered.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -38,9 +38,9 @@ pub fn is_handshake<B>(request: &Request<B>) -> bool {
 #[derive(Debug, Clone)]
 pub struct HandshakeRequest {
     handshake: Handshake,
-    /// The transport is one stream of several on a connection.
+    /// Whether the transport is one stream of several on a connection.
     is_multiplexed: bool,
-    /// The bytes that follow a hixie-76 head are declared as a body.
+    /// Whether the bytes that follow a hixie-76 head are declared as a body.
     has_declared_body: bool,
 }
 
@@ -54,11 +54,11 @@ impl HandshakeRequest {
         Self::with(Handshake::parse(request), request.version(), request.headers(), request.extensions())
     }
 
-    /// Does the same as [`new`](Self::new) for a request that was taken apart.
+    /// Parses the head of a request that was split into parts, like [`new`](Self::new).
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// Same as [`new`](Self::new).
     pub fn from_parts(parts: &Parts) -> Result<Self, UpgradeRefusal> {
         Self::with(Handshake::parse_parts(parts), parts.version, &parts.headers, &parts.extensions)
     }
@@ -88,8 +88,7 @@ impl HandshakeRequest {
         &self.handshake
     }
 
-    /// Returns the handshake, to choose the subprotocol or to set the URI that the client asked
-    /// for.
+    /// Returns the handshake, to select the subprotocol or to set the requested URI.
     pub fn handshake_mut(&mut self) -> &mut Handshake {
         &mut self.handshake
     }
@@ -108,7 +107,7 @@ impl HandshakeRequest {
         if has_declared_body { Err(UpgradeRefusal::DeclaredBody) } else { Ok(answered) }
     }
 
-    /// As [`accept`](Self::accept), for callers that read the body.
+    /// Like [`accept`](Self::accept), for callers that read the body.
     pub(crate) fn accept_with_body(
         self,
         config: &ServerConfig,

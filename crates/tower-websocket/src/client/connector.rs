@@ -1,4 +1,4 @@
-//! Connectors: what opens the stream to a host.
+//! Connectors, which open the stream to a host.
 
 use std::any::Any;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Connecting by HTTP/2.
+//! Connecting over HTTP/2.
 
 use websocket_driver::Driver;
 

@@ -18,7 +18,8 @@ use crate::transport::upgraded::Upgraded;
 pub struct TlsConfig(Arc<ClientConfig>);
 
 impl TlsConfig {
-    /// Trusts the given certificate authorities, each a certificate in DER.
+    /// Creates a configuration that trusts the given certificate authorities, each a certificate in
+    /// DER.
     ///
     /// # Errors
     ///
@@ -33,7 +34,7 @@ impl TlsConfig {
         Self::with_roots(roots)
     }
 
-    /// Uses a rustls configuration. Its ALPN protocols are replaced by that of the HTTP version in
+    /// Creates a configuration from one of rustls. Its ALPN protocols are replaced by that of the HTTP version in
     /// use.
     pub fn from_rustls(config: impl Into<Arc<ClientConfig>>) -> Self {
         Self(config.into())

@@ -31,7 +31,7 @@ pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
     match cause(error)? {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) if is_its_own_authority(other) => Some(
             "the server's certificate is its own certificate authority, as openssl makes them by default: issue it with \
-             basicConstraints=CA:FALSE, or accept it by a verifier given to TlsConfig::from_rustls",
+             basicConstraints=CA:FALSE, or accept it with a verifier passed to TlsConfig::from_rustls",
         ),
         _ => None,
     }
