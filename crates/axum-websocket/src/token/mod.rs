@@ -68,7 +68,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Token {
     }
 }
 
-/// Without the token, which is secret.
+/// Omits the token, which is secret.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token").finish_non_exhaustive()

@@ -32,7 +32,7 @@ pub struct TokenSources {
 }
 
 impl TokenSources {
-    /// Takes tokens from the header `Authorization` only.
+    /// Creates sources that contain only the header `Authorization`.
     pub fn new() -> Self {
         Self::default()
     }
