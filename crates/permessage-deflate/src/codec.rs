@@ -14,8 +14,8 @@ use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Inflate, InflateFlush, Statu
 /// Number of output bytes per call of a codec.
 const STEP: usize = 32 * 1024;
 
-/// Length of the longest compressed message whose memory is reused. A thread holds about this
-/// amount at most.
+/// Length of the longest compressed message whose memory is reused. A thread holds at most about
+/// twice this amount.
 const KEPT: usize = 256 * 1024;
 
 /// Maximum number of final blocks before the last one of a message. Compressors that end a message
@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(least.for_one_of(1), least);
     }
 
-    /// What the documentation of `PermessageDeflate::mem_level` says of the default.
+    /// As the documentation of `PermessageDeflate::mem_level` says.
     #[test]
     fn default_memory_level_compresses_like_that_of_zlib() {
         let quote = |i: u32| format!("{{\"id\":{},\"price\":{}}},", i.wrapping_mul(i), i.wrapping_mul(40_503) % 9_973);

@@ -1,5 +1,5 @@
 //! The types behind [`WebSocketLayer`](crate::WebSocketLayer), [`upgrade`](fn@crate::upgrade) and
-//! [`accept`](fn@crate::accept): handshakes, what becomes of them, and why they are refused.
+//! [`accept`](fn@crate::accept): handshakes, their results, and the reasons for refusals.
 
 pub use websocket_driver::{ConnectProtocol, Handshake, HandshakeError, HeadError, OriginalUri};
 

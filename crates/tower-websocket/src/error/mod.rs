@@ -1,5 +1,5 @@
 //! The errors of open sockets, and their parts. Those of other operations are in the modules of
-//! these.
+//! those operations.
 
 pub(crate) mod abnormal_end;
 

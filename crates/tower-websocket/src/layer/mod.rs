@@ -35,7 +35,7 @@ use crate::upgrade::error::UpgradeError;
 /// # Configuring hyper
 ///
 /// - Without a timer, hyper keeps half-sent requests and silent HTTP/2 connections for as long as
-///   their clients like. Set `http1().timer(TokioTimer::new())`, which ends requests whose head
+///   their clients do. Set `http1().timer(TokioTimer::new())`, which ends requests whose head
 ///   takes longer than 30 seconds, and on HTTP/2 a timer and `keep_alive_interval`. hyper-util's
 ///   `auto` has no timeout for a connection that sends nothing, or only the start of the HTTP/2
 ///   preface, since the version is not known yet. `axum::serve` sets no timer.

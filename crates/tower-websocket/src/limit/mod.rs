@@ -1,4 +1,4 @@
-//! A limit of connections for each of their keys: users, addresses, tenants.
+//! A limit of connections per key, such as a user, an address or a tenant.
 
 pub(crate) mod refusal;
 
@@ -15,7 +15,7 @@ use crate::sync::{Mutex, lock};
 /// Clones share the same limit.
 ///
 /// A connection counts from [`acquire`](Self::acquire) to the drop of the [`ConnectionPermit`]. A
-/// permit that is given to the handshake by `hold`
+/// permit that is passed to the handshake with `hold`
 /// ([`Upgrade::hold`](crate::server::Upgrade::hold), `WebSocketUpgrade::hold` of `axum-websocket`)
 /// is dropped with the socket, and also if the handshake fails:
 ///
@@ -46,7 +46,7 @@ use crate::sync::{Mutex, lock};
 /// ```
 ///
 /// It holds an entry for each key that has connections. A limit per address should count the /64 of
-/// an IPv6 address, as a host has all of that, and behind a proxy the address that the proxy
+/// an IPv6 address, as a host may use all of it, and behind a proxy the address that the proxy
 /// reports.
 pub struct ConnectionLimit<K>(Arc<Inner<K>>);
 
@@ -75,7 +75,8 @@ impl<K: Eq + Hash + Clone> ConnectionLimit<K> {
     ///
     /// # Errors
     ///
-    /// If the key has as many as the limit allows. The refusal is a response to send.
+    /// [`TooManyConnections`] if the key has as many connections as the limit allows. Its
+    /// [`to_response`](TooManyConnections::to_response) returns the response to send.
     pub fn acquire(&self, key: K) -> Result<ConnectionPermit<K>, TooManyConnections> {
         let mut counts = lock(&self.0.counts);
         let count = counts.get(&key).copied().unwrap_or(0);
@@ -119,7 +120,7 @@ impl<K> Clone for ConnectionLimit<K> {
     }
 }
 
-/// Without the keys, which may be secret.
+/// Omits the keys, which may be secret.
 impl<K> fmt::Debug for ConnectionLimit<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = lock(&self.0.counts).len();

@@ -8,7 +8,7 @@ pub struct TooManyConnections {
 }
 
 impl TooManyConnections {
-    /// Returns what the client is asked to wait, in seconds.
+    /// Returns how long the client is asked to wait, in seconds.
     #[must_use]
     pub fn retry_after(&self) -> u64 {
         self.retry_after

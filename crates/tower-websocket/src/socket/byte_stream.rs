@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::error::abnormal_end::AbnormalEnd;
 use crate::transport::upgraded::Upgraded;
 
-/// The longest message that is sent: 64 KiB. A peer may limit messages to less than what one write
-/// holds.
+/// The maximum length of a message that is sent, in bytes. A peer may limit messages to less than
+/// the length of one write.
 const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// A socket as a stream of bytes, to tunnel another protocol through it, or for code that expects a
@@ -40,8 +40,7 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 /// # End
 ///
 /// A close by the peer with [`CloseCode::NORMAL`], [`CloseCode::GOING_AWAY`] or no code is the end
-/// of the stream. Every other end is an error of each read, as what was received may not be all
-/// that was sent. The error holds an [`AbnormalEnd`]:
+/// of the stream. Every other end is an error of each read, as the received data may be incomplete. The error holds an [`AbnormalEnd`]:
 ///
 /// | the connection ended | [`io::ErrorKind`] |
 /// |---|---|
@@ -51,18 +50,18 @@ const LONGEST_MESSAGE: usize = 64 * 1024;
 /// | by a timeout | `TimedOut` |
 /// | by a protocol violation or an exceeded limit | `InvalidData` |
 ///
-/// Shutting it down closes the connection with [`CloseCode::NORMAL`]. What the peer sends before it
+/// Shutting it down closes the connection with [`CloseCode::NORMAL`]. Data that the peer sends before it
 /// answers the close can still be read, but a WebSocket has no half-close: most peers send nothing
-/// more once they have received a close (RFC 6455 §5.5.1). If it is dropped without that, what was
-/// written still leaves, and the peer sees an end without a close.
+/// more once they have received a close (RFC 6455 §5.5.1). If the stream is dropped without
+/// this, data that was written is still sent, and the peer sees an end without a close.
 ///
 /// # Cancel safety
 ///
-/// No byte is lost or sent twice if a future that reads or writes is dropped, as far as the method
-/// that it belongs to promises that for any stream.
+/// No byte is lost or sent twice if the future of a method that is cancel safe for any stream, such
+/// as tokio's `read` and `write`, is dropped.
 pub struct ByteStream<T = Upgraded> {
     socket: WebSocket<T>,
-    /// What is left of a message that was received.
+    /// The unread rest of a received message.
     read: Bytes,
 }
 
@@ -146,7 +145,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for ByteStre
         match inner.poll_send(cx, &mut message) {
             Poll::Ready(sent) => sent.map_err(write_error)?,
             Poll::Pending if message.is_some() => return Poll::Pending,
-            // It was taken. The caller may wait for something else next.
+            // The message was accepted. The caller may wait for something else next.
             Poll::Pending => inner.connection.lock().flush_soon(),
         }
         Poll::Ready(Ok(piece.len()))
