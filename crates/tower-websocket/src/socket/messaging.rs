@@ -1,4 +1,4 @@
-//! Receiving, sending, closing, and what else a socket does.
+//! The methods of a socket: receiving, sending and closing, and its properties.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -78,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// fragments; a longer one closes the connection with 1009.
     /// [`Config::max_message_size`](crate::Config::max_message_size) does not apply, except to
     /// compressed messages of extensions that cannot decompress in pieces, which permessage-deflate
-    /// can. In the hixie drafts, whose frames do not tell their size, messages are received whole,
+    /// can. In the hixie drafts, whose frames do not contain their size, messages are received whole,
     /// within both limits.
     ///
     /// ```
@@ -98,7 +98,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`recv`](Self::recv).
+    /// Same as [`recv`](Self::recv).
     ///
     /// # Cancel safety
     ///
@@ -114,7 +114,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
     /// Returns a message to write to, in fragments, so that it need not be in memory as a whole. It
     /// begins with the first write, and must be ended by [`finish`](OutgoingMessage::finish).
     ///
-    /// To receive meanwhile, use [`WebSocketSender::send_stream`].
+    /// To receive in the meantime, use [`WebSocketSender::send_stream`].
     ///
     /// ```
     /// # use tower_websocket::{MessageKind, WebSocket};

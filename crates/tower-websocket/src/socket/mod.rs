@@ -74,7 +74,7 @@ struct Inner<T> {
     is_finished: bool,
 }
 
-/// Without messages, headers and the subprotocol, which may be confidential. Takes no lock, as the
+/// Omits messages, headers and the subprotocol, which may be confidential. Takes no lock, as the
 /// caller may hold it.
 impl<T> fmt::Debug for WebSocket<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

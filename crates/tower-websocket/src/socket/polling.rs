@@ -99,7 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
         }
     }
 
-    /// The first chunk of the next message. What was received whole is one chunk.
+    /// Returns the first chunk of the next message. A message that was received whole is one chunk.
     pub(super) fn poll_recv_stream(
         &mut self,
         cx: &mut Context<'_>,

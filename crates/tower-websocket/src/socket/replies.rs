@@ -64,7 +64,7 @@ impl<'a> Responder<'a> {
     }
 }
 
-/// Without the messages, which may be confidential.
+/// Omits the messages, which may be confidential.
 impl fmt::Debug for Responder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Responder").field("replies", &self.replies).finish_non_exhaustive()

@@ -50,7 +50,7 @@ pub struct WebSocketSender<T = Upgraded> {
     has_room: bool,
 }
 
-/// What a sender waits for before it sends.
+/// The condition that a sender waits for before it sends.
 #[derive(Debug, Clone, Copy)]
 enum Room {
     /// Room in the output, and the end of a message that is sent in fragments.
@@ -161,8 +161,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
         connection.lock().try_send_batch(messages)
     }
 
-    /// Sends messages as [`try_send_batch`](Self::try_send_batch) does, after they were joined once
-    /// for all sockets: a burst costs each socket what one message does.
+    /// Sends messages like [`try_send_batch`](Self::try_send_batch), joined once for all sockets, so
+    /// that a burst costs each socket as much as one message.
     ///
     /// ```
     /// # use tower_websocket::{PreparedBatch, WebSocketSender};
@@ -173,7 +173,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`try_send_batch`](Self::try_send_batch).
+    /// Same as [`try_send_batch`](Self::try_send_batch).
     pub fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError> {
         let connection = self.link.connection().ok_or(SendError::Closed)?;
         connection.lock().try_send_joined(batch)
@@ -234,8 +234,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// begins with the first write, which waits until no other such message is unfinished, and must
     /// be ended by [`finish`](OutgoingMessage::finish).
     ///
-    /// Other messages wait until it is finished, also those that the same task sends: finish it
-    /// first. It is a sender like this one, which keeps the connection open if this one does.
+    /// Other messages wait until it is finished, including those of the same task. It keeps the
+    /// connection open if this sender does.
     ///
     /// ```
     /// # use tower_websocket::WebSocket;

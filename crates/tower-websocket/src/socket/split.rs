@@ -45,7 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
         self.0.recv()
     }
 
-    /// As [`WebSocket::recv_stream`], in its errors and cancel safety as well.
+    /// Same as [`WebSocket::recv_stream`], including its errors and cancel safety.
     pub async fn recv_stream(&mut self, limit: u64) -> Option<Result<IncomingMessage<'_, T>, Error>> {
         self.0.recv_stream(limit).await
     }
@@ -93,7 +93,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketReader<T> {
         self.0.close_cause()
     }
 
-    /// Returns the whole socket. Existing senders stay as they are, and those of
+    /// Returns the whole socket. Existing senders are unchanged, and those of
     /// [`WebSocket::split`] still keep the connection open.
     #[must_use]
     pub fn into_inner(self) -> WebSocket<T> {

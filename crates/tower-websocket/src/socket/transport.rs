@@ -1,4 +1,4 @@
-//! What is known of the transport below a socket.
+//! Access to the transport below a socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,33 +36,33 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         self.with_tcp(|stream| stream.peer_addr()).ok()
     }
 
-    /// Returns the address of this side, if the transport is known, as
-    /// [`peer_addr`](Self::peer_addr) does.
+    /// Returns the address of this side, if the transport is known, like
+    /// [`peer_addr`](Self::peer_addr).
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.with_tcp(|stream| stream.local_addr()).ok()
     }
 
-    /// Sets `TCP_NODELAY`, which has a message sent at once although an earlier one is not
-    /// acknowledged. Default: set, except over streams that [`accept`](fn@crate::accept) and
-    /// [`from_raw`](Self::from_raw) were given.
+    /// Sets `TCP_NODELAY`, so that a message is sent at once even if an earlier one is not
+    /// acknowledged. Default: set, except on streams that were passed to
+    /// [`accept`](fn@crate::accept) and [`from_raw`](Self::from_raw).
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`] if the transport is not known, as of
+    /// [`io::ErrorKind::Unsupported`] if the transport is not known, as for
     /// [`peer_addr`](Self::peer_addr), and errors of the system.
     pub fn set_tcp_nodelay(&self, is_set: bool) -> io::Result<()> {
         self.with_tcp(|stream| stream.set_nodelay(is_set))
     }
 
-    /// Has TCP itself probe a peer that has been silent for this time, and then as often. `None`
-    /// ends that. Default: off, as the pings of
-    /// [`Config::ping_interval`](crate::Config::ping_interval) find out more; on for the hixie
-    /// drafts, which have no pings.
+    /// Sets the silence after which TCP itself probes the peer, and the interval between probes.
+    /// `None` disables probes. Default: off, as the pings of
+    /// [`Config::ping_interval`](crate::Config::ping_interval) detect more failures; on for the hixie
+    /// drafts, which have no pings, with that interval.
     ///
     /// # Errors
     ///
-    /// Those of [`set_tcp_nodelay`](Self::set_tcp_nodelay).
+    /// Same as [`set_tcp_nodelay`](Self::set_tcp_nodelay).
     pub fn set_tcp_keepalive(&self, interval: Option<Duration>) -> io::Result<()> {
         self.with_tcp(|stream| match interval {
             Some(interval) => {
@@ -73,7 +73,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
         })
     }
 
-    /// Returns the result of the TLS handshake, if the transport is TLS and known, as of
+    /// Returns the result of the TLS handshake, if the transport is TLS and known, as for
     /// [`peer_addr`](Self::peer_addr).
     ///
     /// ```

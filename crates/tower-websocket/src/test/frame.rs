@@ -113,11 +113,12 @@ pub(super) enum Part {
 pub(super) struct Fragments(Option<(u8, Vec<u8>)>);
 
 impl Fragments {
-    /// Takes the next frame. Returns it if it is none of a message that is not complete.
+    /// Adds the next frame. Returns a control frame or a complete message, and `None` if the message
+    /// is incomplete.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// A description of the violation.
     pub(super) fn join(&mut self, part: Part) -> Result<Option<Frame>, String> {
         match (part, &mut self.0) {
             (Part::Frame(message @ (Frame::Text(_) | Frame::Binary(_))), Some(_)) => {
@@ -243,7 +244,7 @@ fn close(payload: &[u8]) -> Result<CloseFrame, String> {
     }
 }
 
-/// Draft-hixie-76 §5.3. Draft 75 has no closing frame.
+/// Decodes a frame of the hixie drafts (draft-hixie-76 §5.3). Draft 75 has no closing frame.
 fn decode_hixie(bytes: &[u8], version: Version) -> Result<Option<(Frame, usize)>, String> {
     match bytes {
         [] | [0xff] => Ok(None),

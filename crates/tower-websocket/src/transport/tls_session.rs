@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsSession {
-    /// The application protocol that was agreed to by ALPN (RFC 7301), such as `http/1.1`.
+    /// The application protocol that was negotiated by ALPN (RFC 7301), such as `http/1.1`.
     pub alpn_protocol: Option<Vec<u8>>,
     /// The certificates of the peer, its own first, verified by the configuration of rustls. Empty
     /// on a server that does not request client certificates.
@@ -48,7 +48,7 @@ impl TlsSession {
     }
 }
 
-/// Without the certificates, which are long.
+/// Omits the certificates, which are long.
 impl fmt::Debug for TlsSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsSession")

@@ -79,7 +79,7 @@ impl Upgraded {
         Self(Transport::Other(io))
     }
 
-    /// Returns what it is over, if that is not TCP alone.
+    /// Returns the boxed stream, unless the transport is TCP alone.
     pub(crate) fn boxed(&self) -> Option<&dyn Any> {
         match &self.0 {
             Transport::Tcp(_) => None,
@@ -87,7 +87,7 @@ impl Upgraded {
         }
     }
 
-    /// Unwraps TLS over TCP, so that the session and the addresses can be asked for.
+    /// Unwraps TLS over TCP, so that the session and the addresses are available.
     #[cfg(feature = "tls")]
     fn tls(upgraded: hyper::upgrade::Upgraded) -> Result<(Self, BytesMut), hyper::upgrade::Upgraded> {
         type Tls = TokioIo<tokio_rustls::server::TlsStream<TcpStream>>;

@@ -43,9 +43,10 @@ pub trait Encode<T: ?Sized> {
     fn encode(&self, value: &T) -> Result<Message, EncodeError>;
 }
 
-/// The reverse of [`Encode`]. What is decoded was sent by the peer, and may be anything.
+/// A decoding of messages to values of one type, the reverse of [`Encode`]. The messages are sent by
+/// the peer, and may contain anything.
 pub trait Decode<T> {
-    /// Decodes a message. To go on after an invalid message, instead of closing the connection,
+    /// Decodes a message. To continue after an invalid message, instead of closing the connection,
     /// decode to a type that can hold it, such as a `Result`.
     ///
     /// # Errors

@@ -29,8 +29,8 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// Creates an error that closes the connection with this code: [`CloseCode::UNSUPPORTED_DATA`]
-    /// for a type of message that is not accepted, or one of the application. One that may not be
-    /// sent is replaced by [`CloseCode::INVALID_PAYLOAD`].
+    /// for a type of message that is not accepted, or one of the application. A code that must
+    /// not be sent is replaced by [`CloseCode::INVALID_PAYLOAD`].
     pub fn new(code: CloseCode, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let code = if code.is_sendable() { code } else { CloseCode::INVALID_PAYLOAD };
         Self { code, source: source.into() }

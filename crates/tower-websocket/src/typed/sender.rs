@@ -44,7 +44,7 @@ impl<C, Out: ?Sized, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSe
     /// # Errors
     ///
     /// [`TypedError::Encode`] if the value has no encoding, in which case nothing was sent;
-    /// [`TypedError::Socket`], as [`WebSocketSender::send`].
+    /// [`TypedError::Socket`], same as [`WebSocketSender::send`].
     ///
     /// # Cancel safety
     ///

@@ -17,20 +17,20 @@ use crate::transport::upgraded::Upgraded;
 /// `json`, see
 /// [`JsonSocket`](https://docs.rs/tower-websocket/latest/tower_websocket/typed/type.JsonSocket.html).
 ///
-/// Whatever does not depend on the type of the values is done by the socket below, which
-/// [`get_mut`](Self::get_mut) returns: closing, pings, the cause of the end.
+/// Operations that do not depend on the type of the values, such as closing and pings, are those of
+/// the underlying socket, which [`get_mut`](Self::get_mut) returns.
 ///
 /// # Invalid messages
 ///
 /// A message that cannot be decoded closes the connection, with the code of the
 /// [`DecodeError`](crate::typed::DecodeError), and is returned by [`recv`](Self::recv) as an error.
-/// Messages behind it are dropped. Messages over
+/// Later messages are dropped. Messages over
 /// [`Config::max_message_size`](crate::Config::max_message_size) close it with 1009, as on every
 /// socket.
 pub struct TypedSocket<C, In, Out, T = Upgraded> {
     socket: WebSocket<T>,
     codec: C,
-    /// A message was invalid.
+    /// Whether a message was invalid.
     has_failed: bool,
     values: PhantomData<fn(&Out) -> In>,
 }
@@ -46,7 +46,7 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
         &self.socket
     }
 
-    /// Returns the socket, to close it, say. A message that is received by it is not received here.
+    /// Returns the socket, for example to close it. Messages received from it are not received here.
     pub fn get_mut(&mut self) -> &mut WebSocket<T> {
         &mut self.socket
     }
@@ -60,8 +60,8 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
     ///
     /// # Errors
     ///
-    /// [`TypedError::Socket`], as [`WebSocket::recv`]; [`TypedError::Decode`] for an invalid
-    /// message, which closes the connection. After either there is nothing but `None`.
+    /// [`TypedError::Socket`], same as [`WebSocket::recv`]; [`TypedError::Decode`] for an invalid
+    /// message, which closes the connection. Either is followed by `None`.
     ///
     /// # Cancel safety
     ///
@@ -78,7 +78,7 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
     /// # Errors
     ///
     /// [`TypedError::Encode`] if the value has no encoding, in which case nothing was sent;
-    /// [`TypedError::Socket`], as [`WebSocket::send`].
+    /// [`TypedError::Socket`], same as [`WebSocket::send`].
     ///
     /// # Cancel safety
     ///
@@ -124,7 +124,7 @@ impl<C, In, Out, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> TypedSocket
     }
 }
 
-/// As [`TypedSocket::recv`].
+/// Same as [`TypedSocket::recv`].
 impl<C, In, Out, T> Stream for TypedSocket<C, In, Out, T>
 where
     C: Decode<In> + Unpin,

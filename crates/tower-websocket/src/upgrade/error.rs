@@ -62,8 +62,9 @@ impl UpgradeRefusal {
         }
     }
 
-    /// Returns the response: the status, a line of plain text, the headers `Allow` for 405 and
-    /// `Sec-WebSocket-Version` for 426, and this refusal in its [extensions](Response::extensions).
+    /// Returns the response: the status, a line of plain text, the headers `Allow` for 405,
+    /// `Sec-WebSocket-Version` for 426 and `Retry-After` if the server is at capacity, and this
+    /// refusal in its [extensions](Response::extensions).
     ///
     /// ```
     /// use http::Response;
