@@ -234,7 +234,7 @@ impl HistoryLimit {
         self
     }
 
-    /// Sets how long a message is kept, and how long a topic without members is. Default: 10
+    /// Sets how long a message is kept, and a topic without members and messages. Default: 10
     /// minutes.
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;

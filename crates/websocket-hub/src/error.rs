@@ -110,14 +110,14 @@ impl Error for BackendError {
     }
 }
 
-/// A topic could not be brought up to date, by [`Node::catch_up`](crate::backend::Node::catch_up).
+/// The error of [`Node::catch_up`](crate::backend::Node::catch_up).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatchUpError {
     /// The history could not be read.
     #[error(transparent)]
     History(#[from] BackendError),
-    /// There is no hub any more.
+    /// The hub was dropped.
     #[error(transparent)]
     HubDropped(#[from] HubDropped),
 }

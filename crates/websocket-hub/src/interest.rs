@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn topic_that_is_needed_again_and_again_is_noted_a_bounded_number_of_times() {
+    async fn topic_that_is_needed_repeatedly_is_recorded_a_bounded_number_of_times() {
         let interest = interest();
         let mut lease = subscribed(&interest, "t").await;
         for _ in 0..30 {

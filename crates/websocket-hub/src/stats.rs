@@ -70,7 +70,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct BackendLag {
     micros: AtomicU64,
-    /// The time since when there is no connection to the engine.
+    /// The instant at which the connection to the engine was lost, if there is none.
     lost: Mutex<Option<Instant>>,
 }
 
@@ -79,7 +79,7 @@ impl BackendLag {
         self.micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Notes that the connection was lost. Returns whether it was there before.
+    /// Records that the connection was lost. Returns whether there was one before.
     pub(crate) fn disconnected(&self) -> bool {
         let mut lost = lock(&self.lost);
         let was_connected = lost.is_none();

@@ -30,7 +30,7 @@ impl std::fmt::Debug for dyn ReadHistory {
 }
 
 impl Node {
-    /// Returns the random number of this node.
+    /// Returns the id of this node, a random number.
     ///
     /// # Errors
     ///

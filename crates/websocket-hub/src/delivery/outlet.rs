@@ -9,7 +9,7 @@ pub(crate) trait Outlet: Send + Sync + 'static {
     /// Writes as many messages as there is room for. Returns their number.
     fn try_send(&self, messages: &[&PreparedMessage]) -> Result<usize, SendError>;
 
-    /// As [`try_send`](Self::try_send), for messages that many members get.
+    /// Like [`try_send`](Self::try_send), for messages that many members receive.
     fn try_send_joined(&self, batch: &PreparedBatch) -> Result<usize, SendError>;
 
     /// Waits until there is room. Returns `false` if the connection is gone.

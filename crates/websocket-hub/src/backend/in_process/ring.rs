@@ -12,7 +12,7 @@ pub(super) struct Ring {
     limit: HistoryLimit,
     entries: VecDeque<Entry>,
     bytes: usize,
-    /// Everything behind this offset is kept.
+    /// All messages after this offset are kept.
     floor: u64,
     /// When the topic was needed last.
     touched: Instant,
@@ -46,12 +46,12 @@ impl Ring {
         }
     }
 
-    /// Notes that the topic is needed.
+    /// Records that the topic is needed.
     pub(super) fn touch(&mut self) {
         self.touched = Instant::now();
     }
 
-    /// Returns whether the topic can be forgotten.
+    /// Returns whether the topic can be removed.
     pub(super) fn is_expired(&self) -> bool {
         self.entries.is_empty() && self.touched.elapsed() > self.limit.age
     }

@@ -41,7 +41,8 @@ struct Extra {
 pub(super) struct Joining {
     kept: Vec<Arc<Delivery>>,
     bytes: usize,
-    /// More messages were published than can be stored, so the history must be read again.
+    /// Whether more messages were published than can be stored, so that the history must be read
+    /// again.
     has_overflowed: bool,
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Joining {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reached {
     pub(crate) position: Position,
-    /// The client has the messages up to here, or gets them from the history.
+    /// Whether the client has the messages up to here, or receives them from the history.
     pub(crate) is_sent: bool,
 }
 
