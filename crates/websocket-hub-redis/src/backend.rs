@@ -41,7 +41,7 @@ impl RedisBackend {
     /// # Errors
     ///
     /// [`InvalidTls`] if a certificate is invalid, or the URL is not `rediss:` but certificates were
-    /// set. Never without TLS.
+    /// set. Never without the feature `tls`.
     pub fn new(config: RedisConfig) -> Result<Self, InvalidTls> {
         let (server, keys) = (Server::new(&config)?, Keys::new(&config.prefix));
         Ok(Self {

@@ -164,8 +164,8 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Stores at least this number of recent messages per topic. Redis trims streams in units of
-    /// about 100 messages.
+    /// Creates settings that store at least this number of recent messages per topic. Redis trims
+    /// streams in units of about 100 messages.
     pub fn new(messages: usize) -> Self {
         Self { messages, age: Duration::from_secs(600), memory: Duration::from_secs(24 * 3600), is_durable: false }
     }

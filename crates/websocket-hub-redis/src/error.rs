@@ -15,7 +15,7 @@ pub struct InvalidTls(#[source] pub(crate) RedisError);
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedisBackendError {
-    /// The connection was lost, and reconnecting failed.
+    /// There is no connection, and connecting failed.
     #[error("cannot connect to Redis")]
     Connect(#[source] RedisError),
     /// Redis rejected a command, or the connection was lost before the reply was received.

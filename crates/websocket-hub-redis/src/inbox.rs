@@ -78,7 +78,7 @@ impl Feed {
 }
 
 impl Inbox {
-    /// Waits for a packet; `None` at the end.
+    /// Waits for a packet. Returns `None` at the end.
     ///
     /// # Cancel safety
     ///

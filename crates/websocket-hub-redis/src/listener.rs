@@ -1,4 +1,4 @@
-//! The task that passes to the hub what Redis publishes, and replaces the connection when it is
+//! The task that passes the messages of Redis to the hub, and replaces the connection when it is
 //! lost.
 //!
 //! The connection is separate, as Redis closes subscribers that read too slowly. It is not a

@@ -11,7 +11,7 @@ use super::error::ConnectError;
 use super::proxy_env;
 use crate::transport::upgraded::Upgraded;
 
-/// Which proxy to use.
+/// The choice of a proxy.
 #[derive(Debug, Clone, Default)]
 pub(super) enum ProxyChoice {
     #[default]

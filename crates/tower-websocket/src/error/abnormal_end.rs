@@ -1,7 +1,7 @@
 use websocket_driver::CloseCause;
 
-/// The source of an error that says that a connection did not end as it should: for a
-/// [`ByteStream`](crate::ByteStream) without a close, or with a code that stands for a failure.
+/// The source of an error that reports an abnormal end of a connection, for a
+/// [`ByteStream`](crate::ByteStream): without a close frame, or with a code that means a failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("connection ended abnormally: {cause}")]
 pub struct AbnormalEnd {
@@ -9,8 +9,8 @@ pub struct AbnormalEnd {
 }
 
 impl AbnormalEnd {
-    /// Returns the first thing that led to the end: an expired timeout, say, or a transport that
-    /// was reset.
+    /// Returns the first event that led to the end, such as an expired timeout or a reset of the
+    /// transport.
     #[must_use]
     pub fn cause(&self) -> &CloseCause {
         &self.cause
