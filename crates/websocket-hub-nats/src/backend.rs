@@ -113,7 +113,7 @@ impl Nats {
 
     /// Sets the timeout for nodes to report their members. Default: 500 ms.
     /// [`Hub::presence`](websocket_hub::Hub::presence) waits that long only for a node that has
-    /// ended, and only once; this node is not counted.
+    /// ended, and only once; that node is not counted.
     #[must_use]
     pub fn presence_timeout(mut self, timeout: Duration) -> Self {
         self.presence_timeout = timeout;
@@ -273,7 +273,7 @@ impl Backend for Nats {
     }
 }
 
-/// Without the addresses, which may contain passwords.
+/// Omits the addresses, which may contain passwords.
 impl fmt::Debug for Nats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Nats").field("prefix", &self.prefix).finish_non_exhaustive()
