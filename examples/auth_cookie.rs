@@ -1,4 +1,4 @@
-//! Authentication by a session cookie, as a site with a login has it. Log in at `/login`, then open
+//! Authentication by a session cookie, as on a site with a login. Log in at `/login`, then open
 //! `/ws`.
 //!
 //! ```text

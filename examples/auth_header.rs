@@ -26,7 +26,7 @@ fn app() -> Router {
 }
 
 /// A client that has shown a valid token. As it is the first argument of a handler, requests
-/// without one are refused before the handshake is looked at.
+/// without one are refused before the handshake is examined.
 struct Client {
     name: &'static str,
 }

@@ -24,7 +24,7 @@ use self::error_chain::ErrorChain;
 #[derive(Debug, Parser)]
 #[command(name = "compio_server")]
 struct Options {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:9004")]
     addr: SocketAddr,
 }

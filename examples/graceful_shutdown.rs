@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 /// The time over which sockets are closed, so that their clients do not all reconnect at once.
 const SPREAD: Duration = Duration::from_secs(2);
 
-/// The time that closing handshakes and queued messages have then.
+/// The time for closing handshakes and queued messages after that.
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::main]

@@ -27,8 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `axum::serve` enables what it takes, with axum's feature `http2`. Servers on the internet need
-/// more: see `serve/mod.rs`.
+/// `axum::serve` enables extended CONNECT, with axum's feature `http2`. Servers on the internet
+/// need more: see `serve/mod.rs`.
 async fn serve(listener: TcpListener) -> io::Result<()> {
     // Not `get`: the method of a handshake is CONNECT.
     axum::serve(listener, Router::new().route("/{*path}", any(greet))).await

@@ -69,7 +69,7 @@ mod tests {
         let mut ada = test::open(app.clone(), "/ws/ada").await;
         let mut ada_too = test::open(app.clone(), "/ws/ada").await;
         let mut bob = test::open(app.clone(), "/ws/bob").await;
-        // The handlers join in tasks of their own.
+        // The handlers join in separate tasks.
         tokio::time::sleep(Duration::from_millis(10)).await;
 
         let request = Request::post("/notify/ada").body(Body::from("your order is ready")).unwrap();

@@ -27,7 +27,7 @@ use self::error_chain::ErrorChain;
 #[derive(Debug, Parser)]
 #[command(name = "smol_server")]
 struct Options {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:9003")]
     addr: SocketAddr,
     /// The milliseconds of silence before a client is pinged, and of waiting for its answer.

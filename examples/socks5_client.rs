@@ -58,7 +58,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     if let (Some(user), Some(password)) = (options.user, options.password) {
         socks = socks.with_auth(user, password);
     }
-    // TLS, if the URL is `wss:`, begins behind the proxy.
+    // TLS, if the URL is `wss:`, starts after the proxy has connected.
     let (mut socket, _response) = connect(options.url).connector(socks).await?;
     for text in options.texts {
         socket.send(text).await?;

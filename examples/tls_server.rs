@@ -80,7 +80,7 @@ async fn serve_connection(
     stream: TcpStream,
 ) -> Option<()> {
     stream.set_nodelay(true).ok()?;
-    // Clients that do not complete the TLS handshake are let go.
+    // Clients that do not complete the TLS handshake are dropped.
     let stream = timeout(LIMIT, acceptor.accept(stream)).await.ok()?.ok()?;
     server.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app)).await.ok()
 }

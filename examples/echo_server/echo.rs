@@ -2,7 +2,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::either::Either;
 use tower_websocket::WebSocket;
 
-/// How messages are echoed.
+/// The way in which messages are echoed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Echo {
     pub(super) for_each: bool,
@@ -46,7 +46,7 @@ async fn echo_streams<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut so
                     }
                 }
                 Ok(None) => break,
-                // Dropped unfinished, the echo tells that it is not complete.
+                // Dropping the unfinished echo shows the client that it is not complete.
                 Err(_) => return,
             }
         }

@@ -47,7 +47,7 @@ fn a_line_that_is_no_text_is_an_error_and_the_others_are_sent() {
         let mut peer = Peer::open(&listener).await;
         assert_eq!((peer.text().await, peer.text().await), ("one".to_owned(), "two".to_owned()));
         peer.answer_close().await;
-        let error = r#"{"event":"error","message":"a line is not UTF-8; --binary sends lines as they are"}"#;
+        let error = r#"{"event":"error","message":"a line is not UTF-8; --binary sends lines unchanged"}"#;
         program.end().await.has_failed(&[OPEN, error, CLOSED, EOF]);
     });
 }

@@ -150,7 +150,7 @@ impl Session {
         let line = match String::from_utf8(line) {
             Ok(line) => line,
             Err(error) if self.is_binary => return self.send(Message::binary(error.into_bytes())).await,
-            Err(_) => return self.error("a line is not UTF-8; --binary sends lines as they are"),
+            Err(_) => return self.error("a line is not UTF-8; --binary sends lines unchanged"),
         };
         if !self.console.is_typed() {
             let message = if self.is_binary { Message::binary(line.into_bytes()) } else { Message::text(line) };
