@@ -49,7 +49,7 @@ impl Commands {
         &self,
         command: impl Fn(Connection) -> F,
     ) -> Result<T, RedisBackendError> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
         loop {
             let error = match self.run(&command).await {
                 Ok(reply) => return Ok(reply),
@@ -60,7 +60,7 @@ impl Commands {
                 RedisBackendError::Command(error) => needs_another_connection(error),
                 _ => false,
             };
-            if !is_worth_it || Instant::now() + PAUSE >= deadline {
+            if !is_worth_it || begun.elapsed() + PAUSE >= self.timeout {
                 return Err(error);
             }
             sleep(PAUSE).await;

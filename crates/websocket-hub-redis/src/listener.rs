@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::RedisResult;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use websocket_hub::backend::{Node, Publication};
 use websocket_hub::{CatchUpError, HubDropped, Position};
 
@@ -113,7 +113,7 @@ impl Listener {
             }
         }
         loop {
-            let check = sleep_until(Instant::now() + self.check_interval.mul_f64(rand::random_range(0.75..1.0)));
+            let check = sleep(self.check_interval.mul_f64(rand::random_range(0.75..1.0)));
             tokio::pin!(check);
             loop {
                 tokio::select! {

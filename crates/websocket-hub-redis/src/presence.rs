@@ -50,12 +50,12 @@ impl Questions {
 impl Question<'_> {
     /// Waits until this number of nodes has responded.
     pub(crate) async fn answers(mut self, nodes: usize) -> Result<Presence, RedisBackendError> {
-        let (mut members, mut nodes_with_members) = (0, 0);
+        let (mut members, mut nodes_with_members) = (0_usize, 0);
         for answered in 0..nodes {
             let Ok(Some(answer)) = timeout_at(self.asked + PATIENCE, self.answers.recv()).await else {
                 return Err(RedisBackendError::SilentNodes { answered, nodes });
             };
-            members += usize::try_from(answer).unwrap_or(usize::MAX);
+            members = members.saturating_add(usize::try_from(answer).unwrap_or(usize::MAX));
             nodes_with_members += usize::from(answer > 0);
         }
         // No response is older than the query.

@@ -120,7 +120,7 @@ pub(crate) fn parse_history(query: HistoryQuery, reply: Vec<Bytes>) -> Result<Hi
             true
         }
         Some(since) => {
-            let follows = |(position, _): &(Position, _)| position.offset() == since.offset() + 1;
+            let follows = |(position, _): &(Position, _)| Some(position.offset()) == since.offset().checked_add(1);
             since == reached || (since.epoch() == reached.epoch() && messages.first().is_some_and(follows))
         }
     };

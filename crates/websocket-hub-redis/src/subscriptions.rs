@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use redis::RedisResult;
 use tokio::sync::watch;
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout};
 
 use crate::error::RedisBackendError;
 use crate::keys::Keys;
@@ -50,12 +50,13 @@ impl Subscriptions {
 
     /// Subscribes to topics, on the next connection if this one is lost.
     pub(crate) async fn add(&self, topics: &[Arc<str>]) -> Result<(), RedisBackendError> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
+        let left = || self.timeout.saturating_sub(begun.elapsed());
         // Added before they are subscribed, so that a new connection includes them.
         lock(&self.topics).extend(topics.iter().cloned());
         let mut connections = self.connection.subscribe();
         loop {
-            let Ok(Ok(Some(mut connection))) = timeout_at(deadline, connections.wait_for(Option::is_some))
+            let Ok(Ok(Some(mut connection))) = timeout(left(), connections.wait_for(Option::is_some))
                 .await
                 .map(|found| found.map(|found| found.clone()))
             else {
@@ -65,7 +66,7 @@ impl Subscriptions {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_io_error() => {
                     // The loss of the connection is detected soon, at the latest by the next check.
-                    if !matches!(timeout_at(deadline, connections.changed()).await, Ok(Ok(()))) {
+                    if !matches!(timeout(left(), connections.changed()).await, Ok(Ok(()))) {
                         break;
                     }
                 }

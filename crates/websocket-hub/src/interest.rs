@@ -233,7 +233,7 @@ impl Interest {
         match topic.last {
             Some(last) if last.epoch() != position.epoch() => Arrival::NewEpoch,
             Some(last) if position.offset() <= last.offset() => Arrival::Ignored,
-            Some(last) if is_contiguous && position.offset() > last.offset() + 1 => Arrival::Hole(last),
+            Some(last) if is_contiguous && position.offset() - last.offset() > 1 => Arrival::Hole(last),
             _ => {
                 topic.last = Some(position);
                 Arrival::Next

@@ -111,22 +111,32 @@ impl Local {
         self.0.push(worker.clone());
         worker
     }
+
+    /// Takes the connection, unless the runtime is ending.
+    fn push(&mut self, runtime: &Handle, connection: &mut Option<Arc<dyn Drive>>) {
+        let id = runtime.id();
+        if let Some(worker) = self.0.iter().find(|worker| worker.runtime == id) {
+            *connection = connection.take().and_then(|connection| worker.queue.push(connection).err());
+        }
+        // There is no worker, or it has ended.
+        if let Some(refused) = connection.take() {
+            *connection = self.worker(runtime).queue.push(refused).err();
+        }
+    }
 }
 
 /// Has a connection driven by the task of this thread, or by that of `home` if this thread has no
 /// runtime or one that is ending. Returns whether it was queued.
-pub(crate) fn enqueue(mut connection: Arc<dyn Drive>, home: impl FnOnce() -> Option<Arc<Worker>>) -> bool {
-    // A worker may end between the lookup and the push.
-    for _ in 0..2 {
-        let Some(worker) = Worker::current() else {
-            break;
-        };
-        match worker.queue.push(connection) {
-            Ok(()) => return true,
-            Err(refused) => connection = refused,
-        }
+pub(crate) fn enqueue(connection: Arc<dyn Drive>, home: impl FnOnce() -> Option<Arc<Worker>>) -> bool {
+    let mut connection = Some(connection);
+    if let Ok(runtime) = Handle::try_current() {
+        // Fails on a thread that is ending.
+        let _ = WORKERS.try_with(|local| local.borrow_mut().push(&runtime, &mut connection));
     }
-    home().is_some_and(|worker| worker.queue.push(connection).is_ok())
+    match connection {
+        None => true,
+        Some(connection) => home().is_some_and(|worker| worker.queue.push(connection).is_ok()),
+    }
 }
 
 /// The task.

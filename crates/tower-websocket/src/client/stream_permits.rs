@@ -1,7 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::time::Duration;
+
 use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// The time after which a waiting task asks for the limit again, as h2 does not report when the
+/// server raises it.
+const RECHECK: Duration = Duration::from_millis(100);
 
 /// Limits the open streams of an HTTP/2 connection. h2 itself accepts any number of requests, and
 /// sends excess ones later, even if they were cancelled.
@@ -24,7 +31,7 @@ impl StreamPermits {
             if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
                 return StreamPermit(self.clone());
             }
-            released.await;
+            let _ = timeout(RECHECK, released).await;
         }
     }
 }
@@ -33,5 +40,25 @@ impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.0.taken.fetch_sub(1, Ordering::Relaxed);
         self.0.released.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn raised_limit_is_noticed_although_no_stream_ends() {
+        let (permits, limit) = (Arc::new(StreamPermits::default()), AtomicUsize::new(1));
+        let most = || limit.load(Ordering::Relaxed);
+        let _first = permits.acquire(most).await;
+        assert!(timeout(2 * RECHECK, permits.acquire(most)).await.is_err());
+        limit.store(2, Ordering::Relaxed);
+        assert!(timeout(2 * RECHECK, permits.acquire(most)).await.is_ok());
+        let waiting = permits.acquire(most);
+        tokio::pin!(waiting);
+        assert!(timeout(RECHECK / 2, &mut waiting).await.is_err());
+        limit.store(3, Ordering::Relaxed);
+        assert!(timeout(RECHECK, waiting).await.is_ok());
     }
 }

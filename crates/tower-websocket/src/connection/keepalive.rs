@@ -48,7 +48,7 @@ pub(super) struct Keepalive {
     handle: TickerHandle,
 }
 
-/// What is known of the time since the last tick of the timers.
+/// The activity since the last tick of the timers.
 ///
 /// | | `counts_messages` | `is_active` | `is_due` |
 /// |---|---|---|---|

@@ -121,7 +121,7 @@ struct ColdState {
     observer: Option<Arc<ObserverCell>>,
     held: Held,
     keepalive_pong: KeepalivePong,
-    /// A sender waits for the end of a message that is sent in fragments.
+    /// Whether a sender waits for the end of a message that is sent in fragments.
     awaits_message: bool,
 }
 

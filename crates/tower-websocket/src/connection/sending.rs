@@ -43,8 +43,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         }
     }
 
-    /// Waits until replies can be taken, which the driver keeps while others send a message in
-    /// fragments: so pings are received meanwhile.
+    /// Waits until replies can be accepted. While another task sends a message in fragments, the
+    /// driver holds them back, so that pings are still received.
     #[inline]
     pub(crate) fn poll_reply_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.driver.has_unfinished_message() { self.poll_reply_room_held(cx) } else { self.poll_ready(cx) }
@@ -316,8 +316,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(())
     }
 
-    /// Takes a piece of a message, or what was kept of it. An extension that fails, and a reply
-    /// that was kept until then, may begin to close the connection.
+    /// Accepts a part of a message, or its end. An extension that fails, and a reply that was held
+    /// back until then, may start to close the connection.
     pub(crate) fn send_piece(
         &mut self,
         send: impl FnOnce(&mut Driver) -> Result<(), SendError>,
@@ -365,7 +365,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
         Ok(sent)
     }
 
-    /// As [`try_send_batch`](Self::try_send_batch), for messages that are joined.
+    /// Like [`try_send_batch`](Self::try_send_batch), for messages that are joined.
     pub(crate) fn try_send_joined(&mut self, batch: &PreparedBatch) -> Result<usize, SendError> {
         if !self.has_room() || !self.open()?.send_joined(batch) {
             let messages: Vec<_> = batch.messages().iter().collect();

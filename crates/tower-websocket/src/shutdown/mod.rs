@@ -89,7 +89,7 @@ impl Shutdown {
             .0
             .begin(code, reason)
             .into_iter()
-            .map(|connection| (duration.mul_f64(rand::rng().random_range(0.0..=1.0)), connection))
+            .map(|connection| (duration.mul_f64(rand::rng().random_range(0.0..1.0)), connection))
             .collect();
         connections.sort_by_key(|(delay, _)| *delay);
         for (delay, connection) in connections {

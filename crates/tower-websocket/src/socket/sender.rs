@@ -207,8 +207,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocketSender<T> {
     /// # Errors
     ///
     /// The errors of [`send`](Self::send); [`Error::NoPong`] if no pong is received within
-    /// [`Config::pong_timeout`](crate::Config::pong_timeout), or if 16 later pings are waiting for
-    /// a pong.
+    /// [`Config::pong_timeout`](crate::Config::pong_timeout) or before the connection ends, or if 16
+    /// later pings are waiting for a pong.
     ///
     /// # Cancel safety
     ///

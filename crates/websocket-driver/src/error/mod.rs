@@ -171,12 +171,14 @@ impl ProtocolError {
         let (limit, max, size) = match *self {
             Self::FrameTooBig { size, limit } => (Limit::FrameSize, limit as u64, size),
             Self::MessageTooBig { size, limit } => (Limit::MessageSize, limit as u64, size),
-            Self::TooManyFragments { limit } => (Limit::Fragments, limit as u64, limit as u64 + 1),
+            Self::TooManyFragments { limit } => (Limit::Fragments, limit as u64, (limit as u64).saturating_add(1)),
             Self::TooMuchMemory { size, limit } => (Limit::Memory, limit as u64, size),
             Self::TooManyFrames { limit } => (Limit::FrameRate, limit.into(), u64::from(limit) + 1),
             Self::TooManyControlFrames { limit } => (Limit::ControlRate, limit.into(), u64::from(limit) + 1),
             Self::Extension(ref error) => match error.reason {
-                ExtensionFault::MessageTooBig { limit } => (Limit::MessageSize, limit as u64, limit as u64 + 1),
+                ExtensionFault::MessageTooBig { limit } => {
+                    (Limit::MessageSize, limit as u64, (limit as u64).saturating_add(1))
+                }
                 _ => return None,
             },
             Self::Handshake(ref error) => match &**error {

@@ -317,7 +317,8 @@ async fn foreign_positions_are_lost(hub: &Hub) {
     let position = publish(hub, &topic, 0).await;
     let other_epoch = Position::new(position.epoch() ^ 1, position.offset());
     let future = Position::new(position.epoch(), position.offset() + 1000);
-    for since in [other_epoch, future, Position::UNKNOWN] {
+    let last = Position::new(position.epoch(), u64::MAX);
+    for since in [other_epoch, future, last, Position::UNKNOWN] {
         let member = TestMember::new(hub);
         let subscribed = member.member.subscribe(&topic, Subscribe::new().since(since)).await;
         let subscribed = subscribed.unwrap_or_else(|error| panic!("{what}: {error:?}"));
