@@ -42,7 +42,6 @@ mod sender;
 mod sender_flow;
 mod serve;
 mod shutdown;
-mod shutdown_cancellation;
 mod slow_readers;
 mod socket;
 mod split;
