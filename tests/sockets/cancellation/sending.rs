@@ -1,12 +1,17 @@
 //! Cancelled sends and flushes.
 
-use tower_websocket::{Config, Error, Message, PreparedMessage, WebSocket};
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tower_websocket::{Config, Error, Message, PreparedMessage, Version, WebSocket};
 use websocket_tests::cancel::polled;
 use websocket_tests::insist;
 use websocket_tests::wire::server_frames;
 
 use super::{Outcome, nothing_changes, open, open_and_flush};
-use crate::run::run;
+use crate::pair::over_memory;
+use crate::run::{run, run_paused};
 use crate::transports::Trickle;
 
 /// Echoes a message of each type with sends that are cancelled.
@@ -135,5 +140,36 @@ fn sender_cancelled_sends_whole_messages_or_none() {
             insist!(times, socket.flush()).unwrap();
             assert_each_is_whole(&sent(&trickle, head), &done, times);
         }
+    });
+}
+
+/// They are cancelled before the peer has read anything.
+#[test]
+fn cancelled_sends_are_not_sent_later() {
+    run_paused(async || {
+        let (socket, mut client) = over_memory(1024, Version::Hybi13, Config::server().ping_interval(None)).await;
+        let sender = socket.sender();
+        // The transport accepts some data at first, which makes room again.
+        for _ in 0..100 {
+            while sender.try_send(vec![7; 1000]).is_ok() {}
+            tokio::task::yield_now().await;
+        }
+        let held = socket.memory();
+        for _ in 0..1000 {
+            timeout(Duration::from_millis(1), sender.send("cancelled")).await.unwrap_err();
+        }
+        assert!(socket.memory() <= held, "{} bytes", socket.memory() - held);
+        let server = tokio::spawn(async move {
+            socket.sender().send("behind all").await.unwrap();
+            pending::<()>().await;
+        });
+        loop {
+            let frame = client.wire.frame().await;
+            if frame.opcode == 1 {
+                assert_eq!(frame.payload, b"behind all");
+                break;
+            }
+        }
+        server.abort();
     });
 }
