@@ -22,6 +22,7 @@ mod http2_servers;
 mod http2_sharing;
 mod http2_tunnels;
 mod http2_wire;
+mod ipv6_zones;
 mod peer;
 mod proxies;
 mod proxy_failures;

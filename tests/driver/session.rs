@@ -5,6 +5,7 @@ use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{CloseFrame, Config, Driver, Event, Message, ProtocolError, ServerConfig, Version};
 use websocket_tests::accept;
 use websocket_tests::chain::chain;
+use websocket_tests::driver::events;
 use websocket_tests::wire::{Handshake, ServerFrame, server_frames};
 
 /// A driver with a minimal runtime: it starts on [`Event::Connect`].
@@ -54,14 +55,7 @@ impl Session {
     }
 
     pub(crate) fn events(&mut self) -> Vec<Event> {
-        let mut events = Vec::new();
-        while let Some(event) = self.driver.poll_event() {
-            if event == Event::Connect {
-                self.driver.start().expect("the first start");
-            }
-            events.push(event);
-        }
-        events
+        events(&mut self.driver)
     }
 
     /// Returns the output since the last call.

@@ -6,6 +6,7 @@ use permessage_deflate::PermessageDeflate;
 use proptest::test_runner::Config as ProptestConfig;
 use websocket_driver::{Config, Driver, Event, Message, ServerConfig, Version};
 use websocket_tests::chain::chain;
+use websocket_tests::driver::events;
 use websocket_tests::wire::{Answer, Frame, Handshake, read_frame};
 use zlib_rs::{Deflate, DeflateFlush};
 
@@ -65,14 +66,7 @@ impl Server {
     /// Receives bytes and returns the events that follow.
     pub(crate) fn feed(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Event> {
         self.driver.receive(bytes.as_ref());
-        let mut events = Vec::new();
-        while let Some(event) = self.driver.poll_event() {
-            if event == Event::Connect {
-                self.driver.start().expect("the first start");
-            }
-            events.push(event);
-        }
-        events
+        events(&mut self.driver)
     }
 
     /// Returns the output since the last call.

@@ -20,25 +20,13 @@ fn streaming(limit: u64) -> Server {
     server
 }
 
-/// The messages that chunks are the pieces of. Each message has its final chunk.
+/// Returns the events with the chunks of each message joined, each of which has its final chunk.
 fn joined(events: Vec<Event>) -> Vec<Event> {
-    let (mut all, mut message) = (Vec::new(), Vec::new());
-    for event in events {
-        let Event::Chunk(chunk) = event else {
-            all.push(event);
-            continue;
-        };
-        assert!(chunk.data.len() <= CHUNK);
-        message.extend_from_slice(&chunk.data);
-        if chunk.is_final {
-            let bytes = std::mem::take(&mut message);
-            all.push(match chunk.kind {
-                MessageKind::Text => text(std::str::from_utf8(&bytes).expect("checked")),
-                MessageKind::Binary => binary(bytes),
-            });
-        }
+    for event in &events {
+        assert!(!matches!(event, Event::Chunk(chunk) if chunk.data.len() > CHUNK));
     }
-    assert!(message.is_empty() || all.last().is_some_and(|last| matches!(last, Event::Close(_))));
+    let (all, unfinished) = websocket_tests::driver::joined(events);
+    assert!(unfinished.is_empty() || matches!(all.last(), Some(Event::Close(_))));
     all
 }
 

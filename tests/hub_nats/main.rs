@@ -6,6 +6,8 @@
 mod conformance;
 mod failures;
 mod forwarder;
+#[path = "../hub/lag.rs"]
+mod lag;
 mod members;
 mod overload;
 mod server;

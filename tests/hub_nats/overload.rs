@@ -8,7 +8,8 @@ use websocket_hub::{Hub, HubConfig, Message, QueueLimit};
 use websocket_hub_nats::{ConnectOptions, Nats};
 
 use crate::forwarder::Forwarder;
-use crate::members::{LIMIT, Seat, publish_eventually};
+use crate::lag::assert_lag_is_the_time_in_the_inbox;
+use crate::members::{Seat, publish_eventually};
 use crate::server::{Server, node};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,28 +102,5 @@ async fn connection_that_the_server_drops_for_being_slow_is_a_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lag_is_the_time_that_messages_wait_in_the_inbox() {
     let Some(server) = Server::start().await else { return };
-    let config = HubConfig::new().shards(1).inbox(1).frame(|publication| {
-        thread::sleep(Duration::from_millis(5));
-        Message::clone(publication.message)
-    });
-    let (near, far) = (server.node().await, Hub::with_backend(server.backend(), config).await.expect("a node"));
-    let mut seat = Seat::of(&far, "t").await;
-    assert_eq!(far.stats().backend_lag, Duration::ZERO);
-    let publishing = (0..100).map(|number| near.publish("t", number.to_string()));
-    let received = async {
-        let mut longest = Duration::ZERO;
-        for _ in 0..100 {
-            seat.next().await;
-            longest = longest.max(far.stats().backend_lag);
-        }
-        longest
-    };
-    let (_, longest) = tokio::join!(futures_util::future::join_all(publishing), received);
-    assert!(longest > Duration::from_millis(20), "{longest:?}");
-    let is_zero = async {
-        while far.stats().backend_lag > Duration::ZERO {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, is_zero).await.expect("no message waits");
+    assert_lag_is_the_time_in_the_inbox(&server.node().await, server.backend()).await;
 }

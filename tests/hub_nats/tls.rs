@@ -1,12 +1,12 @@
 //! Connections over TLS to a server that demands it.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use websocket_hub::test::conformance::check_nodes;
 use websocket_hub::{Hub, HubConfig};
 use websocket_hub_nats::{ConnectOptions, Nats};
+use websocket_tests::chain::chain;
 
 use crate::server::{Server, free_address};
 
@@ -71,10 +71,7 @@ fn backend(server: &Server, host: &str, options: ConnectOptions) -> Nats {
 
 /// Connects a node. Returns the text of the error and of its causes.
 async fn connect(backend: Nats) -> Result<Hub, String> {
-    Hub::with_backend(backend, HubConfig::new()).await.map_err(|error| {
-        let causes = std::iter::successors(error.source(), |&error| error.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    })
+    Hub::with_backend(backend, HubConfig::new()).await.map_err(|error| chain(&error))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

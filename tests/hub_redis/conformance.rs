@@ -4,6 +4,8 @@ use websocket_hub::test::conformance::{check, check_nodes};
 
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
 
+use crate::lag::assert_lag_is_the_time_in_the_inbox;
+use crate::nodes::node;
 use crate::server::Redis;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,5 +40,13 @@ async fn user_with_the_documented_permissions_conforms() {
             RedisBackend::new(config).expect("a backend")
         };
         check_nodes(make).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lag_is_the_time_that_messages_wait_in_the_inbox() {
+    let Some(redis) = Redis::start().await else { return };
+    for (near, far) in [(redis.pub_sub(), redis.pub_sub()), (redis.streams(), redis.streams())] {
+        assert_lag_is_the_time_in_the_inbox(&*node(near).await, far).await;
     }
 }

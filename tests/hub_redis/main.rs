@@ -3,6 +3,8 @@
 
 mod conformance;
 mod gaps;
+#[path = "../hub/lag.rs"]
+mod lag;
 mod nodes;
 #[cfg(unix)]
 mod processes;

@@ -13,8 +13,6 @@ use websocket_hub::{
     Hub, HubConfig, HubObserver, Member, Message, Notice, Position, QueueLimit, Subscribe, Subscribed,
 };
 
-use crate::server::Redis;
-
 /// A timeout that is longer than any operation.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -156,30 +154,4 @@ pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     timeout(LIMIT, waiting).await.unwrap_or_else(|_| panic!("{what} takes too long"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lag_is_the_time_that_messages_wait_in_the_inbox() {
-    let Some(redis) = Redis::start().await else { return };
-    for (near, far) in [(redis.pub_sub(), redis.pub_sub()), (redis.streams(), redis.streams())] {
-        let config = HubConfig::new().shards(1).inbox(1).frame(|publication| {
-            std::thread::sleep(Duration::from_millis(5));
-            Message::text(format!("{} x", publication.position))
-        });
-        let (near, far) = (node(near).await, Hub::with_backend(far, config).await.expect("a node"));
-        let mut seat = Seat::of(&far, "t").await;
-        assert_eq!(far.stats().backend_lag, Duration::ZERO);
-        let publishing = (0..100).map(|_| near.publish("t", "x"));
-        let received = async {
-            let mut longest = Duration::ZERO;
-            for _ in 0..100 {
-                seat.next().await;
-                longest = longest.max(far.stats().backend_lag);
-            }
-            longest
-        };
-        let (_, longest) = tokio::join!(futures_util::future::join_all(publishing), received);
-        assert!(longest > Duration::from_millis(20), "{longest:?}");
-        until("delivering", async || far.stats().backend_lag.is_zero()).await;
-    }
 }

@@ -1,6 +1,5 @@
 //! `rediss:`: connections over TLS to a server that accepts no others.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -8,6 +7,7 @@ use tokio::time::{Duration, Instant, sleep};
 use websocket_hub::test::conformance::check_nodes;
 use websocket_hub::{Hub, HubConfig};
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
+use websocket_tests::chain::chain;
 
 use crate::server::{Redis, free_port};
 
@@ -82,10 +82,7 @@ fn config(host: &str, port: u16) -> RedisConfig {
 /// Connects a node. Returns the text of the error and of its causes.
 async fn connect(config: RedisConfig) -> Result<Hub, String> {
     let backend = RedisBackend::new(config).expect("a backend");
-    Hub::with_backend(backend, HubConfig::new()).await.map_err(|error| {
-        let causes = std::iter::successors(error.source(), |&error| error.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    })
+    Hub::with_backend(backend, HubConfig::new()).await.map_err(|error| chain(&error))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message as PeerMessage;
 use tower_websocket::config::Charge;
 use tower_websocket::server::{ConnectProtocol, HandshakeError, HandshakeRequest, UpgradeError, UpgradeRefusal};
-use tower_websocket::test::{self, Peer, Transport};
+use tower_websocket::test::{self, Peer, Recorder, Transport};
 use tower_websocket::{
     Budget, CloseCode, Config, Message, ServerConfig, Shutdown, Version, WebSocket, answer, connect, is_handshake,
 };
@@ -111,6 +111,30 @@ fn tungstenite_talks_to_a_stack_of_its_own() {
         client.close(None).await.unwrap();
         assert!(matches!(client.next().await, Some(Ok(PeerMessage::Close(None)))));
         server.await.unwrap().unwrap();
+    });
+}
+
+/// As an HTTP stack does whose router rewrites URIs.
+#[test]
+fn handshake_can_be_changed_before_it_is_accepted() {
+    run(async || {
+        for (version, name, offered) in
+            [(Version::Hybi13, "sec-websocket-protocol", "one, two"), (Version::Hixie75, "websocket-protocol", "two")]
+        {
+            let recorder = Recorder::new();
+            let config = Config::server().allow_drafts(true).protocols(["one"]).observer(recorder.clone());
+            let mut request = HandshakeRequest::new(&Head::of(version).with(name, offered).request()).unwrap();
+            request.handshake_mut().set_protocol(Some("two"));
+            request.handshake_mut().set_uri("/original?secret=1".parse().unwrap());
+            let (response, pending) = request.accept(&config).unwrap();
+            assert_eq!(response.headers()[name], "two", "{version}");
+            if version.is_hixie() {
+                assert_eq!(response.headers()["websocket-location"], "ws://example.com/original?secret=1");
+            }
+            let socket = pending.open(test::transport().0, Bytes::new()).await.unwrap();
+            assert_eq!(socket.protocol(), Some("two"), "{version}");
+            assert_eq!(recorder.take().opened[0].path, "/original", "{version}");
+        }
     });
 }
 

@@ -132,6 +132,13 @@ impl Client {
         String::from_utf8(payload).expect("UTF-8")
     }
 
+    /// Expects the numbers below `count`, in order.
+    pub(crate) async fn expect_numbers(&mut self, count: usize) {
+        for number in 0..count {
+            assert_eq!(self.text().await, number.to_string());
+        }
+    }
+
     /// Sends texts and expects their echo.
     pub(crate) async fn echo(&mut self, texts: &[&str]) {
         self.send(texts).await;

@@ -4,7 +4,6 @@
 mod accept_requests;
 mod accepting;
 mod answering;
-mod arrivals;
 mod backpressure;
 mod budget;
 mod cancellation;
@@ -29,6 +28,7 @@ mod observing;
 mod origin;
 mod original_uri;
 mod pair;
+mod panics;
 mod prepared;
 mod rates;
 mod raw;
@@ -42,7 +42,6 @@ mod sender;
 mod sender_flow;
 mod serve;
 mod shutdown;
-mod shutdown_cancellation;
 mod slow_readers;
 mod socket;
 mod split;
@@ -50,11 +49,11 @@ mod stacks;
 mod stalled_http2;
 mod stalled_peers;
 mod stream_sink;
-mod streams_incoming;
-mod streams_outgoing;
+mod streams;
 // Windows does not return these options.
 #[cfg(not(windows))]
 mod tcp_keepalive;
+mod threads;
 mod threats;
 mod tls;
 mod transport_access;

@@ -2,7 +2,7 @@
 
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::test::{self, Handshake, Peer};
+use tower_websocket::test::{self, Frame, Handshake, Peer};
 use tower_websocket::{Config, ServerConfig, Version, WebSocket, accept};
 
 use crate::client::{Client, Opening};
@@ -68,4 +68,12 @@ pub(crate) async fn tcp() -> (TcpStream, TcpStream) {
     server.set_nodelay(true).expect("a TCP stream");
     client.set_nodelay(true).expect("a TCP stream");
     (server, client)
+}
+
+/// Returns the payload of the next frame, which is a ping.
+pub(crate) async fn pinged(peer: &mut Peer) -> Vec<u8> {
+    match peer.next_frame().await {
+        Frame::Ping(data) => data.to_vec(),
+        other => panic!("no ping: {other}"),
+    }
 }

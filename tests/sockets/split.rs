@@ -1,12 +1,13 @@
-//! A socket in two halves, and `Trace`, which records what they do.
+//! A socket in two halves.
 
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tower_websocket::test::{self, Frame, Peer};
-use tower_websocket::{CloseCause, CloseCode, Config, Error, Message, SendError, WebSocket};
+use tower_websocket::{CloseCause, CloseCode, Config, Error, Message, SendError, Version, WebSocket};
 
-use crate::run::run_paused;
+use crate::pair::over_tcp;
+use crate::run::{run, run_paused};
 
 async fn open() -> (WebSocket, Peer) {
     test::server("/", Config::server()).await
@@ -108,5 +109,43 @@ fn sender_pings_while_the_reader_receives() {
         peer.send_pong(&payload);
         assert_eq!(ping.await.unwrap().unwrap(), Duration::from_millis(70));
         reading.abort();
+    });
+}
+
+#[test]
+fn sender_of_a_split_without_a_reader_sends_all_and_closes() {
+    run(async || {
+        let (socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
+        let (sender, _) = socket.split();
+        let server = tokio::spawn(async move {
+            for number in 0..1000 {
+                sender.send(number.to_string()).await.unwrap();
+            }
+            sender.close(4000.into(), "done").await.unwrap();
+        });
+        // Input that is not received does not end the connection.
+        client.send(&["ignored"]).await;
+        client.expect_numbers(1000).await;
+        client.expect_close(4000, "done").await;
+        server.await.unwrap();
+    });
+}
+
+#[test]
+fn clones_of_a_split_sender_keep_it_open_and_the_last_one_ends_it() {
+    run(async || {
+        let (socket, mut client) = over_tcp(Version::Hybi13, Config::server()).await;
+        let (sender, reader) = socket.split();
+        let (clone, weak) = (sender.clone(), reader.sender());
+        drop((sender, reader));
+        weak.send("weak").await.unwrap();
+        clone.send("clone").await.unwrap();
+        assert_eq!(client.text().await, "weak");
+        assert_eq!(client.text().await, "clone");
+        clone.try_send("last").unwrap();
+        drop(clone);
+        assert_eq!(weak.try_send("refused"), Err(SendError::Closed));
+        assert_eq!(client.text().await, "last");
+        client.wire.eof().await;
     });
 }

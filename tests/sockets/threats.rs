@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep};
-use tower_websocket::{Config, Version, WebSocket};
+use tower_websocket::{CloseCause, Config, Version, WebSocket};
 use websocket_tests::wire::{Frame, HIXIE76_CLOSE, ServerFrame, VERSIONS};
 
 use crate::client::Client;
@@ -145,6 +145,33 @@ fn socket_dropped_after_its_close_sends_nothing_more() {
                 }
                 drop(socket);
             }
+        }
+    });
+}
+
+/// A client that writes everything before it reads anything, like blocking clients.
+#[test]
+fn message_over_limit_is_answered_with_1009_and_no_reset() {
+    const SIZE: usize = 8_000_000;
+    run(async || {
+        for in_a_frame in [true, false] {
+            let (mut socket, mut client) = over_tcp(Version::Hybi13, Config::server().max_message_size(100_000)).await;
+            let server = tokio::spawn(async move {
+                socket.recv().await.unwrap().unwrap_err();
+                assert!(socket.recv().await.is_none());
+                socket.close_cause()
+            });
+            let message = if in_a_frame {
+                Frame::binary(vec![7; SIZE]).bytes()
+            } else {
+                let fragment = Frame::continuation([7; 50_000]).more().bytes();
+                [Frame::binary("").more().bytes(), fragment.repeat(SIZE / 50_000), Frame::continuation("").bytes()]
+                    .concat()
+            };
+            client.wire.write(message).await;
+            assert_eq!(client.wire.frame().await.close_code(), Some(1009));
+            client.wire.eof().await;
+            assert!(matches!(server.await.unwrap(), Some(CloseCause::Limit(_))));
         }
     });
 }

@@ -6,6 +6,7 @@
 pub mod blocking;
 pub mod cancel;
 pub mod chain;
+pub mod driver;
 pub mod instructions;
 pub mod wire;
 

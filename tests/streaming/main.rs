@@ -3,15 +3,18 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "../sockets/streams/echo.rs"]
+mod echo;
+
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use permessage_deflate::PermessageDeflate;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
-use tower_websocket::{
-    ClientConfig, Config, Error, MessageKind, OutgoingMessage, ServerConfig, WebSocket, accept, connect,
-};
+use tokio::net::TcpListener;
+use tower_websocket::{ClientConfig, Config, MessageKind, OutgoingMessage, ServerConfig, WebSocket, accept, connect};
+
+use self::echo::echo_streams;
 
 const MIB: u64 = 1 << 20;
 
@@ -43,20 +46,6 @@ fn fill(piece: &mut [u8], mut at: u64) {
         word.copy_from_slice(&at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         at += 8;
     }
-}
-
-/// Echoes messages of any size as they arrive.
-async fn echo(mut socket: WebSocket<TcpStream>, limit: u64) -> Result<(), Error> {
-    let sender = socket.sender();
-    while let Some(message) = socket.recv_stream(limit).await {
-        let mut message = message?;
-        let mut echo = sender.send_stream(message.kind());
-        while let Some(chunk) = message.chunk().await? {
-            echo.write_chunk(chunk).await?;
-        }
-        echo.finish().await?;
-    }
-    Ok(())
 }
 
 async fn send(mut message: OutgoingMessage<'static>, len: u64) {
@@ -95,7 +84,7 @@ async fn round_trip(len: u64, server: ServerConfig, client: ClientConfig) -> u64
     let serving = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a client");
         let Ok(socket) = accept(stream, server).await else { panic!("no WebSocket") };
-        echo(socket, len).await
+        echo_streams(socket, len).await
     });
     let (mut socket, _) = connect(&url).config(client).await.expect("a server");
     forget_peak();

@@ -1,13 +1,15 @@
 //! The notifications of an observer, for every way to open a socket: each connection once, from its
 //! opening to its end.
 
+mod deadlocks;
+
 use std::time::Duration;
 
 use permessage_deflate::PermessageDeflate;
 use tokio::time::sleep;
 use tower_websocket::observe::Traffic;
 use tower_websocket::server::AcceptError;
-use tower_websocket::test::{self, Frame as Got, Handshake, Peer, Recorded, Recorder};
+use tower_websocket::test::{self, Handshake, Peer, Recorded, Recorder};
 use tower_websocket::{
     CloseCause, CloseCode, Config, Message, PreparedBatch, PreparedMessage, ServerConfig, Version, accept, connect,
 };
@@ -15,7 +17,7 @@ use websocket_tests::chain::chain;
 use websocket_tests::wire::{Frame, Handshake as Head, VERSIONS, frames};
 
 use crate::client::{Opening, texts_of};
-use crate::pair::{over_memory, with_peer};
+use crate::pair::{over_memory, pinged, with_peer};
 use crate::run::{run, run_paused};
 use crate::stacks::{Stack, axum, config, on_every_stack};
 
@@ -211,13 +213,6 @@ fn compressed_messages_are_counted_before_and_after_compression() {
         assert_eq!((traffic.payload_received, traffic.wire_received), (300, sent.len() as u64));
         assert_eq!((traffic.payload_sent, traffic.wire_sent), (300, head + written));
     });
-}
-
-async fn pinged(peer: &mut Peer) -> Vec<u8> {
-    match peer.next_frame().await {
-        Got::Ping(data) => data.to_vec(),
-        other => panic!("no ping: {other}"),
-    }
 }
 
 #[test]

@@ -7,18 +7,15 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tower_websocket::error::ProtocolError;
-use tower_websocket::test::{self, Peer};
+use tower_websocket::test;
 use tower_websocket::{CloseCause, Config, Error, MessageKind, SendError, Version, WebSocket};
 use websocket_tests::wire::{Frame, HYBI, VERSIONS, frames};
 
+use super::open;
 use crate::pair::{over_memory, with_peer};
 use crate::run::{run, run_paused};
 
 const LIMIT: u64 = 1 << 40;
-
-async fn open() -> (WebSocket, Peer) {
-    with_peer(Version::Hybi13, Config::server()).await
-}
 
 /// All of the next message.
 async fn whole(socket: &mut WebSocket) -> Vec<u8> {

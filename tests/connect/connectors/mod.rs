@@ -1,15 +1,12 @@
 //! Streams opened by custom connectors.
 
+mod failures;
+
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt;
-use std::future::{Future, pending};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,19 +16,15 @@ use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::Instant;
 use tower::{Service, service_fn};
-use tower_websocket::client::{Connect, ConnectError};
+use tower_websocket::client::ConnectError;
 use tower_websocket::{CloseCode, Config, connect};
-use websocket_tests::chain::chain;
 
 use crate::certificates::Authority;
 use crate::forwarder::Forwarder;
 use crate::http2_servers::Stack;
-use crate::peer::{Peer, echo, echo_server, echoes, listen};
+use crate::peer::{echo, echo_server, echoes, listen};
 use crate::run::{run, run_paused};
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Connects to an in-memory echo server, and records the URIs it was called with.
 #[derive(Clone, Default)]
@@ -66,19 +59,6 @@ impl Service<Uri> for ToMemory {
     }
 }
 
-/// Returns the text and source of the error for a failing connector.
-async fn failure<E: Into<BoxError> + Send + 'static>(error: E) -> (String, io::Error) {
-    let mut error = Some(error);
-    let connector = service_fn(move |_: Uri| {
-        let error = error.take().expect("called once");
-        async { Err::<TokioIo<DuplexStream>, E>(error) }
-    });
-    match connect("ws://example.com/").connector(connector).await {
-        Err(ConnectError::Io { host, error }) => (host, error),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn connector_is_called_with_only_host_and_port() {
     run(async || {
@@ -100,73 +80,6 @@ fn connector_is_called_with_only_host_and_port() {
             echoes(&mut socket, "hello").await;
             socket.close(CloseCode::NORMAL, "").await.unwrap();
             assert_eq!(*connector.asked.lock().unwrap(), [expected], "{url}");
-        }
-    });
-}
-
-#[test]
-fn ipv6_zone_is_not_sent() {
-    run_paused(async || {
-        for zone in ["%25eth0", "%eth0", "%25et%2dh0"] {
-            for proxy in [false, true] {
-                let (io, other) = tokio::io::duplex(4096);
-                let mut io = Some(TokioIo::new(io));
-                let connector = service_fn(move |_: Uri| {
-                    let io = io.take().expect("called once");
-                    async { Ok::<_, Infallible>(io) }
-                });
-                let mut connect = connect(format!("ws://[fe80::1{zone}]:8080/")).connector(connector);
-                if proxy {
-                    connect = connect.proxy("http://proxy".parse().unwrap());
-                }
-                let mut peer = Peer::new(other);
-                let (_, head) = tokio::join!(connect.into_future(), async move { peer.head().await });
-                assert!(head.contains("Host: [fe80::1]:8080\r\n") && !head.contains("h0"), "{head}");
-                assert_eq!(head.starts_with("CONNECT [fe80::1]:8080 HTTP/1.1\r\n"), proxy, "{head}");
-            }
-        }
-    });
-}
-
-#[test]
-fn invalid_ipv6_zone_is_an_error() {
-    run(async || {
-        for zone in ["%25%00", "%25a%20b", "%25%2f", "%25%ff", "%25]", "%25%5d"] {
-            let error = connect(format!("ws://[fe80::1{zone}]:8080/")).await.unwrap_err();
-            let is_it = matches!(error, ConnectError::Url(_) | ConnectError::MalformedUrl(_) | ConnectError::Io { .. });
-            assert!(is_it, "{zone}: {error:?}");
-        }
-    });
-}
-
-#[test]
-fn ipv6_zone_is_part_of_the_address_connected_to() {
-    run(async || {
-        let listener = TcpListener::bind("[::1]:0").await.expect("an IPv6 address");
-        let port = listener.local_addr().unwrap().port();
-        // Zones are for link-local addresses.
-        for zone in ["%251", "%1"] {
-            let client = connect(format!("ws://[::1{zone}]:{port}/")).into_future();
-            let server = async {
-                let (stream, _) = listener.accept().await.unwrap();
-                echo(stream, Config::server()).await;
-            };
-            let client = async {
-                let (mut socket, _) = client.await.unwrap();
-                echoes(&mut socket, "hello").await;
-                socket.close(CloseCode::NORMAL, "").await.unwrap();
-            };
-            tokio::join!(client, server);
-        }
-        for (zone, is_known) in [("lo", true), ("nowhere9", false)] {
-            let connect = connect(format!("ws://[fe80::1%25{zone}]:{port}/")).timeout(Duration::from_secs(2));
-            match connect.await.unwrap_err() {
-                ConnectError::Io { host, error } => {
-                    assert_eq!(host, format!("[fe80::1%{zone}]:{port}"));
-                    assert_eq!(chain(&error).contains("lookup"), !is_known, "{error}");
-                }
-                error => assert!(is_known && matches!(error, ConnectError::TimedOut), "{error:?}"),
-            }
         }
     });
 }
@@ -196,72 +109,6 @@ fn connector_is_called_when_it_is_ready() {
         let connector = ToMemory { busy: 5, ..ToMemory::default() };
         let (mut socket, _) = connect("ws://example.com/").connector(connector).await.unwrap();
         echoes(&mut socket, "hello").await;
-    });
-}
-
-/// Never ready, but returns an error.
-struct Broken;
-
-impl Service<Uri> for Broken {
-    type Response = TokioIo<DuplexStream>;
-    type Error = io::Error;
-    type Future = std::future::Ready<Result<Self::Response, io::Error>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Err(ErrorKind::AddrNotAvailable.into()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        panic!("called, and was not ready");
-    }
-}
-
-#[test]
-fn connector_that_fails_to_become_ready_is_an_io_error() {
-    run(async || {
-        let error = connect("wss://example.com/").tls(Authority::new("any").trusted()).connector(Broken).await;
-        let Err(ConnectError::Io { host, error }) = error else { panic!("{error:?}") };
-        assert_eq!((&*host, error.kind()), ("example.com:443", ErrorKind::AddrNotAvailable));
-    });
-}
-
-/// An error with a source.
-#[derive(Debug)]
-struct Wrapped<E>(E);
-
-impl<E> fmt::Display for Wrapped<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it did not work")
-    }
-}
-
-impl<E: Error + 'static> Error for Wrapped<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
-#[test]
-fn connector_error_keeps_its_kind_and_text() {
-    run(async || {
-        let refused = || io::Error::new(ErrorKind::ConnectionRefused, "nobody there");
-        let (host, error) = failure(refused()).await;
-        assert_eq!(
-            (&*host, error.kind(), &*chain(&error)),
-            ("example.com:80", ErrorKind::ConnectionRefused, "nobody there")
-        );
-        let (_, error) = failure(BoxError::from(refused())).await;
-        assert_eq!((error.kind(), &*chain(&error)), (ErrorKind::ConnectionRefused, "nobody there"));
-        // The system's error is reported.
-        for (_, error) in [failure(Wrapped(refused())).await, failure(Wrapped(Wrapped(refused()))).await] {
-            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-            let told = chain(&error);
-            assert!(told.starts_with("it did not work") && told.ends_with("nobody there"), "{told}");
-        }
-        let (_, error) = failure(Wrapped(fmt::Error)).await;
-        assert!(error.kind() == ErrorKind::Other && chain(&error).starts_with("it did not work"), "{error}");
-        let (_, error) = failure("just words").await;
-        assert_eq!((error.kind(), &*chain(&error)), (ErrorKind::Other, "just words"));
     });
 }
 
@@ -310,18 +157,6 @@ fn tls_and_tunnels_and_http_2_use_the_stream_of_the_connector() {
             let (mut socket, _) = server.connect().connector(to(server.port)).await.unwrap();
             echoes(&mut socket, "hello").await;
         }
-    });
-}
-
-#[test]
-fn last_connector_is_used_and_none_if_there_is_a_stream() {
-    run(async || {
-        let (io, other) = tokio::io::duplex(4096);
-        tokio::spawn(echo(other, Config::server()));
-        let (mut socket, _) = connect("ws://example.com/").connector(Broken).over(io).await.unwrap();
-        echoes(&mut socket, "hello").await;
-        let connect = connect("ws://example.com/").connector(Broken).connector(ToMemory::default());
-        echoes(&mut connect.await.unwrap().0, "hello").await;
     });
 }
 
@@ -374,34 +209,5 @@ fn default_connector_tries_every_address_of_localhost() {
             tokio::spawn(async move { echo(listener.accept().await.unwrap().0, Config::server()).await });
             echoes(&mut connect(format!("ws://localhost:{port}/")).await.unwrap().0, "hello").await;
         }
-    });
-}
-
-/// Never completes, and notifies when it is dropped.
-struct Endless(#[allow(dead_code, reason = "it is only dropped")] Peer);
-
-impl Future for Endless {
-    type Output = io::Result<TokioIo<DuplexStream>>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Pending
-    }
-}
-
-#[test]
-fn connector_that_exceeds_the_timeout_is_dropped() {
-    run_paused(async || {
-        let (io, other) = tokio::io::duplex(64);
-        let mut io = Some(io);
-        let connector = service_fn(move |_: Uri| Endless(Peer::new(io.take().expect("called once"))));
-        let connect: Connect = connect("ws://example.com/").connector(connector).timeout(Duration::from_secs(3));
-        let begin = Instant::now();
-        assert!(matches!(connect.await, Err(ConnectError::TimedOut)));
-        assert_eq!(begin.elapsed().as_secs(), 3);
-        assert!(Peer::new(other).rest().await.is_empty());
-        let connector = service_fn(|_: Uri| pending::<io::Result<TokioIo<DuplexStream>>>());
-        let connect = crate::connectors::connect("ws://example.com/").http2().connector(connector);
-        assert!(matches!(connect.http2_connection().await, Err(ConnectError::TimedOut)));
-        assert_eq!(begin.elapsed().as_secs(), 13);
     });
 }
