@@ -1,11 +1,13 @@
 //! The backend passes the suite for backends, in both modes.
 
+use std::time::Duration;
+
 use websocket_hub::test::conformance::{check, check_nodes};
 
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
 
 use crate::lag::assert_lag_is_the_time_in_the_inbox;
-use crate::nodes::node;
+use crate::nodes::{Seat, node, publish};
 use crate::server::Redis;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,5 +50,20 @@ async fn lag_is_the_time_that_messages_wait_in_the_inbox() {
     let Some(redis) = Redis::start().await else { return };
     for (near, far) in [(redis.pub_sub(), redis.pub_sub()), (redis.streams(), redis.streams())] {
         assert_lag_is_the_time_in_the_inbox(&*node(near).await, far).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn greatest_durations_are_accepted() {
+    let Some(redis) = Redis::start().await else { return };
+    for streams in [None, Some(Streams::new(10))] {
+        let mut config = redis.config().timeout(Duration::MAX).check_interval(Duration::MAX);
+        if let Some(streams) = streams {
+            config = config.streams(streams);
+        }
+        let hub = node(RedisBackend::new(config).unwrap()).await;
+        let mut seat = Seat::of(&hub, "t").await;
+        publish(&hub, "t", "hello").await;
+        assert_eq!(seat.next().await.1, "hello");
     }
 }
