@@ -74,34 +74,38 @@ const TURN_KIB: u16 = 4096;
 /// | `cold.keepalive_pong` | `Reported`; or `Hidden`, and `Due` between a keepalive ping and its pong |
 /// | `cold.awaits_message` | only while `closing` is none |
 /// | `receiver`, `cold.sender` | any; a task is woken when its waker is taken |
+///
+/// The fields that a send uses come first, so that a broadcast reads fewer cache lines of each
+/// connection: 14 instead of 17 with the transport's, by callgrind.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Connection<T> {
-    io: Transport<T>,
-    driver: Driver,
     write: WriteSide,
-    /// The waker of the receiving task, while it waits.
-    receiver: Option<Waker>,
-    /// The timers of an open connection, if the configuration has any.
-    keepalive: Option<Keepalive>,
-    /// The registration with a [`Shutdown`](crate::Shutdown), held until the last bytes are
-    /// written.
-    membership: Option<Box<Membership>>,
-    /// Boxed to keep connections small, since few need it.
-    cold: Option<Box<ColdState>>,
-    /// Boxed as well, since it does not last long.
-    closing: Option<Box<Closing>>,
-    handover: Handover,
-    /// The kibibytes that may still be read and written before yielding to other tasks.
-    turn_kib: u16,
     /// The number of handles that keep the connection open: a [`WebSocket`](crate::WebSocket) and
     /// the senders of its split.
     owners: u32,
+    /// The kibibytes that may still be read and written before yielding to other tasks.
+    turn_kib: u16,
     /// Whether the [`WebSocket`](crate::WebSocket) was dropped, so that nothing is received any
     /// more.
     is_unread: bool,
     /// The number of pong timeouts until the connection is dropped.
     patience: Patience,
     liveness: Liveness,
+    handover: Handover,
+    /// Boxed to keep connections small, since few need it.
+    cold: Option<Box<ColdState>>,
+    /// Boxed as well, since it does not last long.
+    closing: Option<Box<Closing>>,
+    io: Transport<T>,
+    driver: Driver,
+    /// The waker of the receiving task, while it waits.
+    receiver: Option<Waker>,
+    /// The registration with a [`Shutdown`](crate::Shutdown), held until the last bytes are
+    /// written.
+    membership: Option<Box<Membership>>,
+    /// The timers of an open connection, if the configuration has any.
+    keepalive: Option<Keepalive>,
 }
 
 #[derive(Debug, Default)]

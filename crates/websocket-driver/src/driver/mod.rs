@@ -94,18 +94,20 @@ use crate::version::Version;
 /// assert!(written.ends_with(b"\x81\x05hello"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+// In this order, so that sending to many connections in turn reads few cache lines of each.
+#[repr(C)]
 pub struct Driver {
     settings: Arc<Settings>,
-    state: State,
-    input: BytesMut,
-    output: Output,
     send_state: SendState,
     may_compress: bool,
     news: PendingEvents,
     version: Option<Version>,
-    heads: Option<Box<Heads>>,
-    extras: OptionalState,
     allowance: Allowance,
+    state: State,
+    output: Output,
+    extras: OptionalState,
+    input: BytesMut,
+    heads: Option<Box<Heads>>,
 }
 
 /// The results of a handshake, most of which the caller takes.
