@@ -17,6 +17,7 @@ struct Inner {
     /// The payload of the latest ping, if it could not be answered yet.
     held_pong: Option<Bytes>,
     unfinished: Option<Unfinished>,
+    /// How the connection ended, or is about to end.
     end: Option<Box<CloseInfo>>,
 }
 

@@ -39,15 +39,17 @@ impl Front {
 
     /// Returns the backlog, into which shared frames are moved, so that others can follow them.
     pub(super) fn backlog_mut(&mut self) -> &mut Backlog {
-        if !matches!(self, Self::Backlog(_)) {
-            let mut backlog = Box::<Backlog>::default();
-            if let Self::Shared(frames) = self {
-                backlog.push((**frames).clone());
+        match self {
+            Self::Backlog(backlog) => backlog,
+            other => {
+                let mut backlog = Box::<Backlog>::default();
+                if let Self::Shared(frames) = other {
+                    backlog.push((**frames).clone());
+                }
+                *other = Self::Backlog(backlog);
+                other.backlog_mut()
             }
-            *self = Self::Backlog(backlog);
         }
-        let Self::Backlog(backlog) = self else { unreachable!() };
-        backlog
     }
 
     /// Removes the first `written` bytes, or all if there are fewer. Returns the number of bytes
