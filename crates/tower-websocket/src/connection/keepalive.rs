@@ -115,7 +115,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     /// Starts the timers, if the configuration has any. `this` will refer to the connection.
     pub(super) fn start_timers(&mut self, this: Weak<dyn Tick>) {
         let timeouts = self.driver.timeouts();
-        self.keepalive = Keepalive::new(&timeouts, self.driver.version().unwrap_or(Version::Hybi13), this);
+        let version = self.driver.version().unwrap_or(Version::Hybi13);
+        self.keepalive = Keepalive::new(&timeouts, version, this).map(Box::new);
         self.liveness.counts_messages = self.keepalive.is_some() && timeouts.idle.is_some();
         // The handshake must not count as activity later: it would be dated to the last tick, which
         // was earlier.
