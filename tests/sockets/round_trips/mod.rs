@@ -4,9 +4,12 @@ mod messages;
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tower_websocket::test::Peer;
-use tower_websocket::{CloseCode, Config, Error, Message, SendError, ServerConfig, Version, WebSocket};
+use tower_websocket::{
+    CloseCode, Config, Error, Message, SendError, ServerConfig, Version, WebSocket, WebSocketSender,
+};
 use websocket_tests::wire::VERSIONS;
 
 use crate::pair::{pinged, with_peer};
@@ -22,6 +25,12 @@ fn config() -> ServerConfig {
 
 async fn open() -> (WebSocket, Peer) {
     with_peer(Version::Hybi13, config()).await
+}
+
+/// Starts a ping in a task, and returns its payload once the peer has received it.
+async fn start_ping(sender: WebSocketSender, peer: &mut Peer) -> (JoinHandle<Result<Duration, Error>>, Vec<u8>) {
+    let ping = tokio::spawn(async move { sender.ping().await });
+    (ping, pinged(peer).await)
 }
 
 async fn next_texts(socket: &mut WebSocket, count: usize) -> Vec<String> {
@@ -73,9 +82,9 @@ fn pong_answers_the_pings_before_it_and_none_after_it() {
         let mut pings = Vec::new();
         let mut data = Vec::new();
         for _ in 0..3 {
-            let sender = sender.clone();
-            pings.push(tokio::spawn(async move { sender.ping().await }));
-            data.push(pinged(&mut peer).await);
+            let (ping, payload) = start_ping(sender.clone(), &mut peer).await;
+            pings.push(ping);
+            data.push(payload);
             sleep(10 * MILLI).await;
         }
         // RFC 6455 §5.5.3: a peer may answer only the latest.
@@ -137,10 +146,10 @@ fn oldest_of_more_than_16_unanswered_pings_is_dropped() {
         let mut pings = Vec::new();
         let mut data = Vec::new();
         for _ in 0..17 {
-            assert!(!pings.iter().any(tokio::task::JoinHandle::is_finished));
-            let sender = sender.clone();
-            pings.push(tokio::spawn(async move { sender.ping().await }));
-            data.push(pinged(&mut peer).await);
+            assert!(!pings.iter().any(JoinHandle::is_finished));
+            let (ping, payload) = start_ping(sender.clone(), &mut peer).await;
+            pings.push(ping);
+            data.push(payload);
         }
         let mut pings = pings.into_iter();
         let begun = Instant::now();
@@ -210,9 +219,7 @@ fn ping_on_a_closing_or_closed_connection_is_refused() {
 fn dropped_socket_fails_the_pings_of_its_senders_at_once() {
     run_paused(async || {
         let (socket, mut peer) = open().await;
-        let sender = socket.sender();
-        let ping = tokio::spawn(async move { sender.ping().await });
-        pinged(&mut peer).await;
+        let (ping, _) = start_ping(socket.sender(), &mut peer).await;
         let begun = Instant::now();
         drop(socket);
         assert!(matches!(ping.await.unwrap(), Err(Error::NoPong)));

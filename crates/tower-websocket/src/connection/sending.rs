@@ -177,6 +177,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Accepts a prepared message, to be written by the next flush.
     pub(crate) fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         self.on_message();
+        self.put_prepared(prepared)
+    }
+
+    fn put_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         // The first one needs no buffer, as its frame is shared.
         let driver = if self.driver.output().has_remaining() { self.writable()? } else { self.open()? };
         driver.send_prepared(prepared)
@@ -353,13 +357,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
                 // Checked before, as the driver would be lent a buffer that stays there for long.
                 break;
             }
-            match self.send_prepared(message) {
+            match self.put_prepared(message) {
                 Ok(()) => sent += 1,
                 Err(error) if sent == 0 => return Err(error),
                 Err(_) => break,
             }
         }
         if sent > 0 {
+            self.on_message();
             self.write_now();
         }
         Ok(sent)

@@ -30,6 +30,6 @@ impl HeadError {
             Self::TooManyHeaders { limit } => (Limit::Headers, limit as u64),
             Self::Malformed => return None,
         };
-        Some(LimitExceeded { limit, max, size: max.saturating_add(1) })
+        Some(LimitExceeded::by_one(limit, max))
     }
 }

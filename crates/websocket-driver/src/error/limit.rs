@@ -70,6 +70,13 @@ pub struct LimitExceeded {
     pub size: u64,
 }
 
+impl LimitExceeded {
+    /// Creates the value for a limit whose check stops at the first excess.
+    pub(crate) fn by_one(limit: Limit, max: u64) -> Self {
+        Self { limit, max, size: max.saturating_add(1) }
+    }
+}
+
 impl fmt::Display for LimitExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} limit exceeded: {} > {}", self.limit, self.size, self.max)

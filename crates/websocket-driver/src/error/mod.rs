@@ -171,13 +171,15 @@ impl ProtocolError {
         let (limit, max, size) = match *self {
             Self::FrameTooBig { size, limit } => (Limit::FrameSize, limit as u64, size),
             Self::MessageTooBig { size, limit } => (Limit::MessageSize, limit as u64, size),
-            Self::TooManyFragments { limit } => (Limit::Fragments, limit as u64, (limit as u64).saturating_add(1)),
             Self::TooMuchMemory { size, limit } => (Limit::Memory, limit as u64, size),
-            Self::TooManyFrames { limit } => (Limit::FrameRate, limit.into(), u64::from(limit) + 1),
-            Self::TooManyControlFrames { limit } => (Limit::ControlRate, limit.into(), u64::from(limit) + 1),
+            Self::TooManyFragments { limit } => return Some(LimitExceeded::by_one(Limit::Fragments, limit as u64)),
+            Self::TooManyFrames { limit } => return Some(LimitExceeded::by_one(Limit::FrameRate, limit.into())),
+            Self::TooManyControlFrames { limit } => {
+                return Some(LimitExceeded::by_one(Limit::ControlRate, limit.into()));
+            }
             Self::Extension(ref error) => match error.reason {
                 ExtensionFault::MessageTooBig { limit } => {
-                    (Limit::MessageSize, limit as u64, (limit as u64).saturating_add(1))
+                    return Some(LimitExceeded::by_one(Limit::MessageSize, limit as u64));
                 }
                 _ => return None,
             },
