@@ -8,7 +8,7 @@ use async_nats::rustls::crypto::{CryptoProvider, ring};
 use async_nats::{ConnectOptions, ServerAddr, ToServerAddrs};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use websocket_hub::backend::{Backend, Capabilities, History, HistoryQuery, Node, Presence, Publication, Signal};
 use websocket_hub::{BackendError, Position, QueueLimit};
 
@@ -25,6 +25,9 @@ use crate::wire::Control;
 
 /// The maximum number of pending queries of other nodes.
 const MAX_QUESTIONS: usize = 1024;
+
+/// The time that a node has to discover the others after its start.
+const DISCOVERY: Duration = Duration::from_millis(500);
 
 /// A [`Backend`] that transports the messages of a hub through the subjects of a NATS server or
 /// cluster. See the [crate] for its guarantees.
@@ -52,6 +55,7 @@ pub struct Nats {
 /// The state of a connected backend. Its tasks end when this is dropped.
 struct Running {
     link: Arc<Link>,
+    started: Instant,
     /// Unbounded, as the hub sends one feed at a time, which is received immediately.
     feeds: mpsc::UnboundedSender<Feed>,
     topics: Mutex<HashMap<Arc<str>, oneshot::Sender<Infallible>>>,
@@ -113,7 +117,9 @@ impl Nats {
 
     /// Sets the timeout for nodes to report their members. Default: 500 ms.
     /// [`Hub::presence`](websocket_hub::Hub::presence) waits that long only for a node that has
-    /// ended, and only once; that node is not counted.
+    /// ended, and only once; that node is not counted. In the first 500 ms after the start, it waits
+    /// until they have passed, but not longer than the timeout, as the node discovers the others
+    /// meanwhile.
     #[must_use]
     pub fn presence_timeout(mut self, timeout: Duration) -> Self {
         self.presence_timeout = timeout;
@@ -179,8 +185,9 @@ impl Nats {
         });
         link.gathering.meet(id);
         link.ask_for_nodes().await;
+        let started = Instant::now();
         link.subscribed().await?;
-        Ok(Running { link, feeds, topics: Mutex::default(), _between_nodes: between_nodes, _tasks: tasks })
+        Ok(Running { link, started, feeds, topics: Mutex::default(), _between_nodes: between_nodes, _tasks: tasks })
     }
 
     fn running(&self) -> Result<&Running, NatsBackendError> {
@@ -217,6 +224,7 @@ impl Running {
         let answered = async {
             link.client.publish(link.subjects.nodes(), asked.to_bytes()).await.map_err(NatsBackendError::Publish)?;
             question.complete().await;
+            sleep(DISCOVERY.saturating_sub(self.started.elapsed())).await;
             Ok(())
         };
         // Without the responses of nodes that are too slow.

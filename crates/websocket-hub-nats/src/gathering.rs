@@ -24,8 +24,9 @@ struct State {
 
 #[derive(Debug)]
 struct Open {
-    /// The nodes that have not responded yet.
+    /// The known nodes that have not responded yet.
     missing: HashSet<u64>,
+    responded: HashSet<u64>,
     figures: Figures,
     complete: Option<oneshot::Sender<()>>,
 }
@@ -51,7 +52,12 @@ impl Gathering {
         let state = &mut *lock(&self.0);
         state.last += 1;
         let (sender, complete) = oneshot::channel();
-        let open = Open { missing: state.nodes.clone(), figures: Figures::default(), complete: Some(sender) };
+        let open = Open {
+            missing: state.nodes.clone(),
+            responded: HashSet::new(),
+            figures: Figures::default(),
+            complete: Some(sender),
+        };
         state.open.insert(state.last, open);
         Question { gathering: self, number: state.last, complete }
     }
@@ -64,15 +70,15 @@ impl Gathering {
     /// Records a response.
     pub(crate) fn answer(&self, node: u64, number: u64, members: u64) {
         let state = &mut *lock(&self.0);
-        let is_new = !state.nodes.contains(&node);
         if !state.meet(node) {
             return;
         }
         let Some(open) = state.open.get_mut(&number) else { return };
         // A node that responds twice is counted once.
-        if !open.missing.remove(&node) && !is_new {
+        if !open.responded.insert(node) {
             return;
         }
+        open.missing.remove(&node);
         open.figures.members = open.figures.members.saturating_add(members);
         open.figures.nodes += usize::from(members > 0);
         if open.missing.is_empty()
@@ -133,13 +139,15 @@ mod tests {
         let mut question = gathering.open();
         gathering.answer(1, question.number, 5);
         gathering.answer(1, question.number, 5);
-        // A node that was not known counts as well.
+        // A node that was not known counts as well, whatever reveals it first.
         gathering.answer(3, question.number, 2);
         gathering.answer(3, question.number, 2);
+        gathering.answer(4, 0, 9);
+        gathering.answer(4, question.number, 1);
         assert!(question.complete().now_or_never().is_none());
         gathering.answer(2, question.number, 0);
         assert!(question.complete().now_or_never().is_some());
-        assert_eq!(question.close(1), Some(Figures { members: 7, nodes: 2 }));
+        assert_eq!(question.close(1), Some(Figures { members: 8, nodes: 3 }));
     }
 
     #[test]
