@@ -24,7 +24,13 @@ impl Handover {
     /// Requests the background: a new entry, or the one that waits, is polled after this call.
     #[inline]
     pub(crate) fn want(&mut self) {
-        self.is_wanted = true;
+        self.is_wanted = !self.is_queued || self.waker.is_some();
+    }
+
+    /// Returns whether [`begin`](Self::begin) has something to do.
+    #[inline]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
     /// Returns whether there is an entry.
@@ -47,7 +53,6 @@ impl Handover {
     }
 
     /// Called before the lock is released. Returns whether an entry must be queued now.
-    #[inline]
     pub(crate) fn begin(&mut self) -> bool {
         if !mem::take(&mut self.is_wanted) {
             return false;

@@ -52,6 +52,10 @@ pub(crate) struct Guard<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> 
 /// The work to do after the lock is released.
 struct After<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     inner: &'a Arc<Inner<T>>,
+    work: Option<Work>,
+}
+
+struct Work {
     is_wanted: bool,
     observer: Option<Arc<ObserverCell>>,
 }
@@ -99,7 +103,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WeakShared<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Inner<T> {
     #[inline]
     fn lock(self: &Arc<Self>) -> Guard<'_, T> {
-        Guard { connection: lock(&self.connection), after: After { inner: self, is_wanted: false, observer: None } }
+        Guard { connection: lock(&self.connection), after: After { inner: self, work: None } }
     }
 
     fn own(self: &Arc<Self>, ownership: Ownership) {
@@ -150,12 +154,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Guard<'_, T> {
         if cfg!(debug_assertions) && !thread::panicking() {
             self.connection.debug_assert_legal();
         }
-        self.after.is_wanted = self.connection.handover.begin();
-        if let Some(cold) = &self.connection.cold
-            && let Some(observer) = &cold.observer
-            && observer.has_pending()
-        {
-            self.after.observer = Some(observer.clone());
+        if self.connection.handover.is_wanted() || self.observer().is_some() {
+            self.find_work();
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Guard<'_, T> {
+    #[inline]
+    fn observer(&self) -> Option<&Arc<ObserverCell>> {
+        self.connection.cold.as_ref().and_then(|cold| cold.observer.as_ref())
+    }
+
+    // Baseline: socket-text-32.
+    #[inline(never)]
+    fn find_work(&mut self) {
+        let observer = self.observer().filter(|observer| observer.has_pending()).cloned();
+        let is_wanted = self.connection.handover.begin();
+        if is_wanted || observer.is_some() {
+            self.after.work = Some(Work { is_wanted, observer });
         }
     }
 }
@@ -163,10 +180,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for Guard<'_, T> {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drop for After<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.is_wanted {
+        if let Some(work) = self.work.take() {
+            self.run(work);
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> After<'_, T> {
+    // Baseline: socket-text-32.
+    #[inline(never)]
+    fn run(&self, work: Work) {
+        if work.is_wanted {
             self.inner.enqueue();
         }
-        if let Some(observer) = self.observer.take() {
+        if let Some(observer) = work.observer {
             observer.report();
         }
     }
