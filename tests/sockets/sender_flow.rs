@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_websocket::{CloseCode, Config, Error, PreparedBatch, PreparedMessage, SendError, Version, test};
+use tower_websocket::{
+    CloseCode, Config, Error, MessageKind, PreparedBatch, PreparedMessage, SendError, Version, test,
+};
 
 use crate::pair::with_peer;
 use crate::run::run_paused;
@@ -130,6 +132,29 @@ fn joined_batch_counts_as_messages_for_the_idle_timeout() {
             assert_eq!(sender.try_send_joined(&batch), Ok(2));
             peer.expect_text("one").await;
             peer.expect_text("two").await;
+        }
+    });
+}
+
+#[test]
+fn refused_messages_do_not_count_for_the_idle_timeout() {
+    run_paused(async || {
+        let config = Config::server().ping_interval(None).idle_timeout(Some(Duration::from_secs(60)));
+        let (mut socket, _peer) = with_peer(Version::Hybi13, config).await;
+        let (sender, other) = (socket.sender(), socket.sender());
+        tokio::spawn(async move { socket.recv().await.is_none() });
+        let mut unfinished = other.send_stream(MessageKind::Text);
+        unfinished.write_chunk("begun").await.unwrap();
+        let message = PreparedMessage::new("refused");
+        let batch = PreparedBatch::new([message.clone()]);
+        let begun = Instant::now();
+        while !sender.is_closed() {
+            assert_eq!(sender.try_send_batch(&[&message]), Ok(0));
+            assert_eq!(sender.try_send_joined(&batch), Ok(0));
+            assert_eq!(sender.try_send_prepared(&message), Err(SendError::MessageUnfinished));
+            assert_eq!(sender.try_send("refused"), Err(SendError::MessageUnfinished));
+            assert!(begun.elapsed() < Duration::from_secs(80));
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     });
 }

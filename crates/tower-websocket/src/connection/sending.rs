@@ -93,9 +93,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// others have filled the output since.
     #[inline]
     pub(crate) fn start_send(&mut self, message: Message, has_room: bool) -> Result<(), SendError> {
-        self.on_message();
         let driver = self.writable()?;
-        if has_room { driver.send_over_limit(message) } else { driver.send(message) }
+        if has_room {
+            driver.send_over_limit(message)?
+        } else {
+            driver.send(message)?
+        }
+        self.on_message();
+        Ok(())
     }
 
     /// Accepts a ping or pong once there is room, if it is still there.
@@ -176,8 +181,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Accepts a prepared message, to be written by the next flush.
     pub(crate) fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        self.put_prepared(prepared)?;
         self.on_message();
-        self.put_prepared(prepared)
+        Ok(())
     }
 
     fn put_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
@@ -333,8 +339,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
 
     /// Accepts a message, ping or pong.
     pub(crate) fn send(&mut self, send: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), SendError> {
+        send(self.writable()?)?;
         self.on_message();
-        send(self.writable()?)
+        Ok(())
     }
 
     /// Accepts a message if there is room for it now, to be written by the background. It gets a
