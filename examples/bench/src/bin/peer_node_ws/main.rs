@@ -61,7 +61,7 @@ fn versions(mut node: Command) -> Result<String, String> {
 /// folder of cargo's output, and those of the environment.
 fn node_path() -> io::Result<OsString> {
     let program = env::current_exe()?;
-    let installed = program.ancestors().nth(2).unwrap_or(Path::new("")).join("interop/node/node_modules");
+    let installed = program.ancestors().nth(2).unwrap_or_else(|| Path::new("")).join("interop/node/node_modules");
     let own = env::var_os("NODE_PATH").unwrap_or_default();
     let all: Vec<PathBuf> = std::iter::once(installed).chain(env::split_paths(&own)).collect();
     env::join_paths(all).map_err(io::Error::other)
