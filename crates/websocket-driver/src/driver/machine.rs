@@ -16,6 +16,7 @@ use crate::error::ProtocolError;
 use crate::error::cause::{CloseCause, Timeout, TransportEnd};
 use crate::event::Event;
 use crate::framing::allowance::Allowance;
+use crate::framing::fast::fragmented_text::FragmentedText;
 use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::framing::output::Output;
@@ -24,6 +25,7 @@ use crate::handshake::client_side::ClientHandshake;
 use crate::handshake::request::ask;
 use crate::handshake::server_side::ServerHandshake;
 use crate::handshake::url::Target;
+use crate::message::Message;
 use crate::message::close::{CloseCode, CloseFrame};
 use crate::message::utf8::InvalidUtf8;
 use crate::ready_state::ReadyState;
@@ -152,16 +154,22 @@ impl Driver {
 
     /// Returns the next event, if the input may begin with a message of several frames.
     fn poll_fragments(&mut self) -> Option<Event> {
-        if let Some(limit) = self.fast_limit()
-            && let Some(fragments) = Fragments::peek(&self.input, limit, self.settings.max_fragments)
-            && self.allowance.try_spend(fragments.count().into())
-        {
-            match fragments.take(&mut self.input) {
-                Ok(message) => return Some(Event::Message(message)),
-                Err(InvalidUtf8) => self.fail(ProtocolError::InvalidUtf8),
-            }
+        match self.take_fragments() {
+            Some(Ok(message)) => return Some(Event::Message(message)),
+            Some(Err(InvalidUtf8)) => self.fail(ProtocolError::InvalidUtf8),
+            None => {}
         }
         self.poll_any_event()
+    }
+
+    fn take_fragments(&mut self) -> Option<Result<Message, InvalidUtf8>> {
+        let (limit, max_fragments) = (self.fast_limit()?, self.settings.max_fragments);
+        let mut text = FragmentedText::EMPTY;
+        if text.read(&self.input, limit, max_fragments) {
+            return self.allowance.try_spend(text.count().into()).then(|| text.take(&mut self.input));
+        }
+        let fragments = Fragments::peek(&self.input, limit, max_fragments)?;
+        self.allowance.try_spend(fragments.count().into()).then(|| fragments.take(&mut self.input))
     }
 
     /// Returns whether the transport has ended. The rest of the input is still processed.

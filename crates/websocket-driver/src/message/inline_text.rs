@@ -36,6 +36,22 @@ impl InlineText {
         }
     }
 
+    /// Unmasks the first `len` bytes of a word into `self`, where all bytes from `at` on are zero,
+    /// and returns them. Bytes that do not fit are omitted.
+    #[inline]
+    pub(crate) fn unmask_word(&mut self, at: usize, word: [u8; 8], len: usize, mask: [u8; 4]) -> u64 {
+        let mask = u64::from(u32::from_le_bytes(mask));
+        let window = 1_u64.checked_shl(8 * len as u32).unwrap_or(0).wrapping_sub(1);
+        let unmasked = (u64::from_le_bytes(word) ^ (mask << 32 | mask)) & window;
+        let rest = self.0.as_flattened_mut().get_mut(at..).unwrap_or_default();
+        match rest.first_chunk_mut() {
+            // The whole word, as what is behind the text is zero.
+            Some(place) => *place = unmasked.to_le_bytes(),
+            None => rest.iter_mut().zip(unmasked.to_le_bytes()).for_each(|(place, byte)| *place = byte),
+        }
+        unmasked
+    }
+
     /// Returns whether the bytes are valid UTF-8. `unmask` has already recognized ASCII. The buffer
     /// is padded to 64 bytes, where the SIMD path of simdutf8 begins.
     // Baseline: batch-text-32.
@@ -80,42 +96,6 @@ impl InlineText {
             *word = unmasked.to_ne_bytes();
         }
         seen & 0x8080_8080 == 0
-    }
-}
-
-/// A short text assembled from fragments.
-#[derive(Debug, Default)]
-pub(crate) struct InlineTextBuilder {
-    /// Has room for one more word after the last byte, so that every store is a whole word.
-    bytes: [[u8; 8]; MAX_INLINE / 8 + 1],
-    len: usize,
-}
-
-impl InlineTextBuilder {
-    /// Unmasks and appends bytes, up to [`MAX_INLINE`] in total.
-    pub(crate) fn push_masked(&mut self, masked: &[u8], mask: [u8; 4]) {
-        for word in masked.chunks(8) {
-            let mut padded = [0; 8];
-            padded[..word.len()].copy_from_slice(word);
-            self.push_masked_word(padded, word.len(), mask);
-        }
-    }
-
-    /// Unmasks and appends the first `len` bytes of a word. The others are overwritten by the next
-    /// word or ignored.
-    #[inline]
-    pub(crate) fn push_masked_word(&mut self, word: [u8; 8], len: usize, mask: [u8; 4]) {
-        let mask = u64::from(u32::from_ne_bytes(mask));
-        if let Some(place) = self.bytes.as_flattened_mut().get_mut(self.len..).and_then(|rest| rest.first_chunk_mut()) {
-            *place = (u64::from_ne_bytes(word) ^ (mask << 32 | mask)).to_ne_bytes();
-        }
-        self.len += len;
-    }
-
-    /// Copies the text, and returns whether it is ASCII.
-    #[inline]
-    pub(crate) fn finish(&self, text: &mut InlineText) -> bool {
-        text.unmask(self.bytes.as_flattened(), self.len.min(MAX_INLINE), [0; 4])
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt;
 
 use bytes::{Buf, BytesMut};
 
+use crate::framing::fast::fragmented_text::FragmentedText;
 use crate::framing::fast::fragments::Fragments;
 use crate::framing::fast::frame::FastFrame;
 use crate::message::inline_text::InlineText;
@@ -31,7 +32,8 @@ pub struct Batch {
 #[derive(Debug, Default)]
 enum Next {
     Frame(FastFrame),
-    Fragments(Fragments),
+    /// The first of several frames. Whether all of them were received is not known.
+    Fragments,
     /// A text was not valid UTF-8. The driver reports the error.
     Invalid,
     /// Nothing that can be returned.
@@ -52,7 +54,9 @@ impl Batch {
         self.left = left;
         std::mem::swap(&mut self.input, input);
         self.next = self.peek();
-        if !self.has_next() {
+        let is_incomplete = matches!(self.next, Next::Fragments) && self.peek_fragments().is_none();
+        if is_incomplete || !self.has_next() {
+            self.next = Next::Unknown;
             std::mem::swap(&mut self.input, input);
         }
     }
@@ -75,6 +79,7 @@ impl Batch {
         }
         self.next = Next::Unknown;
         let mut scratch = InlineText::EMPTY;
+        let mut text = FragmentedText::EMPTY;
         loop {
             let start = self.at as usize;
             // Consumed first, since `handle` may panic.
@@ -82,10 +87,14 @@ impl Batch {
                 self.at += frame.size() as u32;
                 self.left -= 1;
                 frame.borrow(&mut self.input[start..], &mut scratch)
+            } else if self.read_fragments(&mut text) {
+                self.at += text.size() as u32;
+                self.left -= text.count();
+                text.borrow()
             } else if let Some(fragments) = self.peek_fragments() {
                 self.at += fragments.size() as u32;
                 self.left -= fragments.count();
-                fragments.borrow(&mut self.input[start..], &mut scratch)
+                fragments.borrow(&mut self.input[start..])
             } else {
                 return;
             };
@@ -105,11 +114,12 @@ impl Batch {
         self.input.capacity()
     }
 
-    /// Returns whether there is a next message.
+    /// Returns whether there is a next message. If it is in several frames, they may be incomplete;
+    /// then [`next`](Self::next) returns `None`, and the driver returns the message later.
     #[inline]
     #[must_use]
     pub fn has_next(&self) -> bool {
-        matches!(self.next, Next::Frame(_) | Next::Fragments(_))
+        matches!(self.next, Next::Frame(_) | Next::Fragments)
     }
 
     /// Returns whether the batch must be returned to the driver, because it holds the driver's
@@ -125,8 +135,14 @@ impl Batch {
     fn peek(&self) -> Next {
         match self.peek_frame() {
             Some(frame) => Next::Frame(frame),
-            None => self.peek_fragments().map_or(Next::Unknown, Next::Fragments),
+            None if self.has_fragment() => Next::Fragments,
+            None => Next::Unknown,
         }
+    }
+
+    #[inline]
+    fn has_fragment(&self) -> bool {
+        self.left > 0 && Fragments::has_first(&self.input[self.at as usize..], self.limit)
     }
 
     #[inline]
@@ -139,24 +155,35 @@ impl Batch {
 
     #[inline]
     fn peek_fragments(&self) -> Option<Fragments> {
-        let rest = &self.input[self.at as usize..];
-        Fragments::peek(rest, self.limit, self.max_fragments.into()).filter(|fragments| fragments.count() <= self.left)
+        Fragments::peek(&self.input[self.at as usize..], self.limit, self.max_fragments.min(self.left).into())
     }
 
-    /// Returns a message in several frames.
-    fn join(&mut self, fragments: Fragments) -> Result<Message, InvalidUtf8> {
-        self.left -= fragments.count();
-        let message = if fragments.is_short_text() {
+    /// Reads a short text in several frames into `text`. Returns whether there is one.
+    #[inline]
+    fn read_fragments(&self, text: &mut FragmentedText) -> bool {
+        let max_fragments = self.max_fragments.min(self.left).into();
+        text.read(&self.input[self.at as usize..], self.limit, max_fragments)
+    }
+
+    /// Returns a message in several frames, if all of them were received.
+    fn join(&mut self) -> Option<Result<Message, InvalidUtf8>> {
+        let mut text = FragmentedText::EMPTY;
+        let message = if self.read_fragments(&mut text) {
             // Copied, as in `next`.
-            let start = self.at as usize;
-            self.at += fragments.size() as u32;
-            fragments.short_text(&self.input[start..]).map(Message::Text)
-        } else {
+            self.at += text.size() as u32;
+            self.left -= text.count();
+            text.to_text().map(Message::Text)
+        } else if let Some(fragments) = self.peek_fragments() {
+            self.left -= fragments.count();
             self.consume();
             fragments.take(&mut self.input)
+        } else {
+            self.next = Next::Unknown;
+            return None;
         };
-        self.next = self.peek();
-        message
+        // Most clients that send fragments send only fragments.
+        self.next = if self.has_fragment() { Next::Fragments } else { self.peek() };
+        Some(message)
     }
 
     /// Removes the consumed bytes from the input.
@@ -200,7 +227,7 @@ impl Iterator for Batch {
                 self.next = self.peek();
                 message
             }
-            Next::Fragments(next) => self.join(next),
+            Next::Fragments => self.join()?,
             Next::Invalid | Next::Unknown => return None,
         };
         match message {
@@ -272,6 +299,94 @@ mod tests {
                 driver.take_back(&mut batch);
                 assert_eq!(driver.poll_event(), Some(Event::Error(ProtocolError::InvalidUtf8)), "{len} bytes");
             }
+        }
+    }
+
+    #[test]
+    fn text_in_fragments_of_any_length_is_returned() {
+        let mut driver = server(Vec::new());
+        let mut batch = Batch::default();
+        for len in [0, 1, 7, 8, 9, 17, 40, 41, 47, 48, 49, 70] {
+            let ascii: String = ('0'..).take(len).collect();
+            let mixed = "é".repeat(len / 2) + &"x".repeat(len % 2);
+            for (text, start) in [ascii, mixed].iter().flat_map(|text| (0..len + 1).map(move |start| (text, start))) {
+                for end in start..len + 1 {
+                    let bytes = text.as_bytes();
+                    let frames = [(0x01, 0, start), (0x00, start, end), (0x80, end, len)];
+                    let message = frames.map(|(first, from, to)| frame(first, &bytes[from..to])).concat();
+                    // The second message is the end of the input.
+                    for ways in [[0, 0], [0, 1], [1, 1], [2, 2]] {
+                        *driver.input() = BytesMut::from(&message.repeat(2)[..]);
+                        for way in ways {
+                            let received = match way {
+                                0 | 1 => {
+                                    driver.lend(&mut batch);
+                                    let mut received = None;
+                                    if way == 0 {
+                                        received = batch.next();
+                                    } else {
+                                        batch.visit(|message| received.replace(message.into()).is_some());
+                                    }
+                                    driver.take_back(&mut batch);
+                                    received.map(Event::Message)
+                                }
+                                _ => driver.poll_event(),
+                            };
+                            assert_eq!(
+                                received,
+                                Some(Event::Message(text.as_str().into())),
+                                "{start}, {end}, {ways:?}"
+                            );
+                        }
+                        assert_eq!(driver.poll_event(), None);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn message_whose_frames_are_incomplete_is_left_to_the_driver() {
+        let frames = [frame(0x01, b"one"), frame(0x80, b", two")].concat();
+        for visits in [false, true] {
+            for received in 1..frames.len() {
+                let mut driver = server([&frames[..], &frames[..received]].concat());
+                let mut batch = Batch::default();
+                driver.lend(&mut batch);
+                let mut messages = Vec::new();
+                if visits {
+                    batch.visit(|message| {
+                        messages.push(message.into());
+                        true
+                    });
+                } else {
+                    messages.extend(&mut batch);
+                }
+                assert!(!batch.has_next());
+                driver.take_back(&mut batch);
+                driver.lend(&mut batch);
+                assert!(!batch.is_lent());
+                assert_eq!(driver.poll_event(), None);
+                driver.receive(&frames[received..]);
+                messages.extend(driver.poll_event().map(|event| match event {
+                    Event::Message(message) => message,
+                    event => panic!("{event:?}"),
+                }));
+                assert_eq!(messages, ["one, two".into(), "one, two".into()], "{received}");
+            }
+        }
+    }
+
+    #[test]
+    fn frames_that_do_not_continue_a_message_are_left_to_the_driver() {
+        let message = [frame(0x01, b"one"), frame(0x80, b", two")].concat();
+        for next in [frame(0x81, b"x"), frame(0x01, b"x"), frame(0xc0, b"x"), frame(0x89, b"x"), frame(0x82, b"x")] {
+            let mut driver = server([&message[..], &frame(0x01, b"one"), &next, &frame(0x80, b"")].concat());
+            let mut batch = Batch::default();
+            driver.lend(&mut batch);
+            assert_eq!(batch.next(), Some("one, two".into()));
+            assert_eq!(batch.next(), None, "{next:?}");
+            driver.take_back(&mut batch);
         }
     }
 

@@ -1,19 +1,18 @@
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use simdutf8::basic::from_utf8;
 
 use crate::framing::mask::apply_mask;
-use crate::message::inline_text::{InlineText, InlineTextBuilder, MAX_INLINE};
-use crate::message::utf8::{InvalidUtf8, Utf8Bytes};
+use crate::message::utf8::InvalidUtf8;
 use crate::message::{Message, MessageRef};
 
 /// The header length of a short frame: two bytes and the masking key.
-const HEADER: usize = 6;
+pub(super) const HEADER: usize = 6;
 
 /// The maximum number of frames that are scanned. Longer messages are assembled as they arrive.
-const MAX_FRAGMENTS: usize = 64;
+pub(super) const MAX_FRAGMENTS: usize = 64;
 
 /// A complete message from a client in several frames of at most 125 bytes, without control frames
-/// in between.
+/// in between. Short texts are a [`FragmentedText`](super::fragmented_text::FragmentedText).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fragments {
     /// The size of the frames in bytes.
@@ -82,19 +81,8 @@ impl Fragments {
         }
     }
 
-    /// Returns whether the message is a text short enough to be copied.
-    #[inline]
-    pub(crate) fn is_short_text(self) -> bool {
-        self.is_text && usize::from(self.len) <= MAX_INLINE
-    }
-
     /// Consumes the message from the input.
     pub(crate) fn take(self, input: &mut BytesMut) -> Result<Message, InvalidUtf8> {
-        if self.is_short_text() {
-            let text = self.short_text(input);
-            input.advance(self.size());
-            return text.map(Message::Text);
-        }
         let mut message = input.split_to(self.size());
         self.join(&mut message);
         message.truncate(self.len.into());
@@ -102,28 +90,14 @@ impl Fragments {
         if self.is_text { Ok(Message::Text(message.try_into()?)) } else { Ok(Message::Binary(message)) }
     }
 
-    /// Joins the payloads in place (call once), or in `scratch` for short texts.
-    pub(crate) fn borrow<'a>(
-        self,
-        input: &'a mut [u8],
-        scratch: &'a mut InlineText,
-    ) -> Result<MessageRef<'a>, InvalidUtf8> {
-        if self.is_short_text() {
-            let is_ascii = self.join_short(input, scratch);
-            return scratch.validate(self.len.into(), is_ascii).map(MessageRef::Text).ok_or(InvalidUtf8);
-        }
+    /// Joins the payloads in place. Call once.
+    pub(crate) fn borrow(self, input: &mut [u8]) -> Result<MessageRef<'_>, InvalidUtf8> {
         let message = self.join(input);
         if self.is_text {
             from_utf8(message).map(MessageRef::Text).map_err(|_| InvalidUtf8)
         } else {
             Ok(MessageRef::Binary(message))
         }
-    }
-
-    /// Copies a short text, so that it does not keep the read buffer alive.
-    #[inline]
-    pub(crate) fn short_text(self, input: &[u8]) -> Result<Utf8Bytes, InvalidUtf8> {
-        Utf8Bytes::fill(self.len.into(), |text| self.join_short(input, text))
     }
 
     /// Unmasks the payloads and moves them together at the start of the frames, so that nothing is
@@ -140,24 +114,6 @@ impl Fragments {
             (at, len) = (start + payload, len + payload);
         }
         &frames[..len]
-    }
-
-    /// Unmasks the payloads of a short text into `text`, and returns whether they are ASCII.
-    fn join_short(self, frames: &[u8], text: &mut InlineText) -> bool {
-        let mut joined = InlineTextBuilder::default();
-        let mut rest = frames;
-        for _ in 0..self.count {
-            let Some((mask, payload)) = header(rest) else {
-                break;
-            };
-            match rest[HEADER..].first_chunk() {
-                // Most fragments are one word, and not the end of the input.
-                Some(word) if payload <= 8 => joined.push_masked_word(*word, payload, mask),
-                _ => joined.push_masked(&rest[HEADER..HEADER + payload], mask),
-            }
-            rest = &rest[HEADER + payload..];
-        }
-        joined.finish(text)
     }
 }
 
