@@ -56,7 +56,9 @@ struct After<'a, T: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
 }
 
 struct Work {
+    /// Whether the background must drive the connection.
     is_wanted: bool,
+    /// The observer, if it must be notified.
     observer: Option<Arc<ObserverCell>>,
 }
 
@@ -166,6 +168,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Guard<'_, T> {
         self.connection.cold.as_ref().and_then(|cold| cold.observer.as_ref())
     }
 
+    /// Determines the work to do after the lock is released.
     // Baseline: socket-text-32.
     #[inline(never)]
     fn find_work(&mut self) {

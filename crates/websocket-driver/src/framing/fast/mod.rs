@@ -3,10 +3,10 @@
 //!
 //! **When it applies.** A server receives a complete, masked message from a client that uses RFC
 //! 6455 or hybi-7/8, in one final frame of at most 65,535 bytes ([`frame`]) or in up to 64 frames
-//! of at most 125 bytes ([`fragments`], and [`fragmented_text`] for short texts); no extension was negotiated, frames are not rate limited,
-//! invalid UTF-8 is not replaced, the connection is not observed, and no other message is in
-//! progress. `Driver::fast_limit`
-//! returns the limit, or `None` if it does not apply.
+//! of at most 125 bytes ([`fragments`], and [`fragmented_text`] for short texts); no extension was
+//! negotiated, frames are not rate limited, invalid UTF-8 is not replaced, the connection is not
+//! observed, and no other message is in progress. `Driver::fast_limit` returns the limit, or `None`
+//! if it does not apply.
 //!
 //! **What it guarantees.** It consumes a whole message, or leaves the input untouched for the
 //! general path. Invalid input is left to the general path as well, except text that is not valid
