@@ -1,7 +1,6 @@
 //! Proxies, each with a configuration of the guide.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tower_websocket::client::TlsConfig;
+use websocket_tests::free_port::free_port;
 
 use crate::{guide, server};
 
@@ -126,11 +126,6 @@ impl Drop for Proxy {
 fn replace(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "the guide has no {from:?} in:\n{text}");
     text.replace(from, to)
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Issues the certificate of a proxy.

@@ -1,7 +1,7 @@
 //! A nats-server for one test.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use websocket_hub::backend::Backend;
 use websocket_hub::{Hub, HubConfig, Message};
 use websocket_hub_nats::Nats;
+use websocket_tests::free_port::free_port;
 
 /// A server on a free port, which ends with the test.
 pub(crate) struct Server {
@@ -114,7 +115,7 @@ pub(crate) async fn node(backend: impl Backend) -> Hub {
 
 /// Returns an address that is free when this returns.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 fn spawn(address: SocketAddr, arguments: &[String]) -> std::io::Result<Child> {

@@ -14,9 +14,10 @@ use tower_websocket::server::Acceptance;
 use tower_websocket::{Config, accept, connect};
 use websocket_hub::{Hub, HubConfig, Message, Notice, Position, Recovery, Subscribe};
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
+use websocket_tests::free_port::free_port;
 
 use crate::nodes::publish;
-use crate::server::{Redis, free_port};
+use crate::server::Redis;
 
 const TOPICS: usize = 20;
 

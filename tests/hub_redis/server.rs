@@ -1,6 +1,5 @@
 //! Redis servers, each for one test.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,6 +9,7 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{Instant, sleep};
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
+use websocket_tests::free_port::free_port;
 
 /// A server on a free port, which is killed when this is dropped.
 pub(crate) struct Redis {
@@ -137,8 +137,4 @@ fn spawn(port: u16, folder: &PathBuf, arguments: &[String]) -> std::io::Result<C
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--enable-debug-command", "local"]);
     command.arg("--dir").arg(folder).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }

@@ -8,8 +8,9 @@ use websocket_hub::test::conformance::check_nodes;
 use websocket_hub::{Hub, HubConfig};
 use websocket_hub_redis::{RedisBackend, RedisConfig, Streams};
 use websocket_tests::chain::chain;
+use websocket_tests::free_port::free_port;
 
-use crate::server::{Redis, free_port};
+use crate::server::Redis;
 
 /// A certificate authority of this test.
 struct Authority(CertifiedIssuer<'static, KeyPair>);

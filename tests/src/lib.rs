@@ -7,6 +7,7 @@ pub mod blocking;
 pub mod cancel;
 pub mod chain;
 pub mod driver;
+pub mod free_port;
 pub mod instructions;
 pub mod wire;
 
