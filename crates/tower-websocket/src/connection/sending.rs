@@ -85,8 +85,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + 'static> Connection<T> {
     /// Accepts a short message, if the fast path applies.
     #[inline]
     fn start_send_short(&mut self, message: &Message) -> bool {
-        self.on_message();
-        self.closing.is_none() && self.writable().is_ok_and(|driver| driver.send_short(message))
+        let is_sent = self.closing.is_none() && self.writable().is_ok_and(|driver| driver.send_short(message));
+        if is_sent {
+            self.on_message();
+        }
+        is_sent
     }
 
     /// Accepts a message, to be written by the next flush. With `has_room`, it is accepted even if
