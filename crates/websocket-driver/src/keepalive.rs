@@ -1,5 +1,6 @@
 //! The timers of an open connection.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::config::values::Timeouts;
@@ -34,9 +35,37 @@ use crate::version::Version;
 pub struct Keepalive {
     pings: Pings,
     /// When something was last received, or the peer was pinged.
-    since: Instant,
+    since: Moment,
     /// When the last message was sent or received.
-    last_message: Instant,
+    last_message: Moment,
+}
+
+/// An instant in half the memory, as every idle connection holds two: the number of nanoseconds
+/// since [`ORIGIN`], which spans 292 years before and after it.
+#[derive(Debug, Clone, Copy)]
+struct Moment(i64);
+
+/// The first instant that was converted.
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
+
+impl From<Instant> for Moment {
+    fn from(instant: Instant) -> Self {
+        let origin = *ORIGIN.get_or_init(|| instant);
+        let nanos = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        match instant.checked_duration_since(origin) {
+            Some(after) => Self(nanos(after)),
+            None => Self(-nanos(origin - instant)),
+        }
+    }
+}
+
+impl Moment {
+    fn checked_add(self, duration: Duration) -> Option<Instant> {
+        let origin = *ORIGIN.get()?;
+        let distance = Duration::from_nanos(self.0.unsigned_abs());
+        let instant = if self.0 < 0 { origin.checked_sub(distance) } else { origin.checked_add(distance) };
+        instant?.checked_add(duration)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,12 +96,12 @@ impl Keepalive {
     #[must_use]
     pub fn new(version: Version, now: Instant) -> Self {
         let pings = if version.is_hixie() { Pings::Unsupported } else { Pings::Answered };
-        Self { pings, since: now, last_message: now }
+        Self { pings, since: now.into(), last_message: now.into() }
     }
 
     /// Records that something of any kind was received.
     pub fn on_receive(&mut self, now: Instant) {
-        self.since = now;
+        self.since = now.into();
         if let Pings::Unanswered = self.pings {
             self.pings = Pings::Answered;
         }
@@ -80,7 +109,7 @@ impl Keepalive {
 
     /// Records that a message was received or sent.
     pub fn on_message(&mut self, now: Instant) {
-        self.last_message = now;
+        self.last_message = now.into();
     }
 
     /// Returns the event that is due now, or the instant at which to poll again.
@@ -102,7 +131,7 @@ impl Keepalive {
             (TimerEvent::Expired(_), _) => idle,
             (_, TimerEvent::Ping) => {
                 self.pings = Pings::Unanswered;
-                self.since = now;
+                self.since = now.into();
                 TimerEvent::Ping
             }
             (TimerEvent::At(idle), TimerEvent::At(ping)) => TimerEvent::At(idle.min(ping)),
@@ -114,7 +143,7 @@ impl Keepalive {
 
 /// Returns when a timeout expires. An instant too far away to be represented, as with
 /// [`Duration::MAX`], is never reached.
-fn expire(timeout: Timeout, since: Instant, limit: Duration, now: Instant) -> TimerEvent {
+fn expire(timeout: Timeout, since: Moment, limit: Duration, now: Instant) -> TimerEvent {
     match since.checked_add(limit) {
         Some(at) if at <= now => TimerEvent::Expired(timeout),
         Some(at) => TimerEvent::At(at),

@@ -5,6 +5,7 @@
 //! shortest timeout.
 
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -28,10 +29,22 @@ const MAX_PERIOD: u64 = 24 * 60 * 60 * 1000;
 /// The number of connections visited before yielding to other tasks.
 const CHUNK: usize = 256;
 
+/// The time between two releases of idle memory, or slightly more, as ticks determine it.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(30);
+
 /// A connection that is visited by a [`Ticker`].
 pub(crate) trait Tick: Send + Sync {
-    /// Called at `now`. The previous call was at `last`.
-    fn tick(self: Arc<Self>, last: Instant, now: Instant);
+    fn tick(self: Arc<Self>, tick: TickTime);
+}
+
+/// The time of a tick.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TickTime {
+    /// The time of the previous tick.
+    pub(crate) last: Instant,
+    pub(crate) now: Instant,
+    /// Whether [`Driver::release_idle`](websocket_driver::Driver::release_idle) must be called.
+    pub(crate) releases_idle: bool,
 }
 
 /// The registration of a connection with a ticker. Dropping it removes the connection.
@@ -123,7 +136,22 @@ struct Wheels {
 struct Wheel {
     period: Duration,
     last: Instant,
+    last_release: Instant,
     connections: Slab<Weak<dyn Tick>>,
+}
+
+impl Wheel {
+    /// Returns the tick that is due, if there is one.
+    fn tick(&mut self, now: Instant) -> Option<TickTime> {
+        if self.last + self.period > now || self.connections.is_empty() {
+            return None;
+        }
+        let releases_idle = now - self.last_release >= RELEASE_INTERVAL;
+        if releases_idle {
+            self.last_release = now;
+        }
+        Some(TickTime { last: mem::replace(&mut self.last, now), now, releases_idle })
+    }
 }
 
 impl Wheels {
@@ -138,7 +166,8 @@ impl Ticker {
         let index = match wheels.wheels.iter().position(|wheel| wheel.period == period) {
             Some(index) => index,
             None => {
-                wheels.wheels.push(Wheel { period, last: Instant::now(), connections: Slab::new() });
+                let now = Instant::now();
+                wheels.wheels.push(Wheel { period, last: now, last_release: now, connections: Slab::new() });
                 wheels.wheels.len() - 1
             }
         };
@@ -175,30 +204,28 @@ impl Ticker {
             }
             let now = Instant::now();
             let mut index = 0;
-            while let Some(last) = self.due(index, now) {
-                if let Some(last) = last {
-                    self.tick(index, last, now).await;
+            while let Some(tick) = self.due(index, now) {
+                if let Some(tick) = tick {
+                    self.tick(index, tick).await;
                 }
                 index += 1;
             }
         }
     }
 
-    /// Returns the previous tick of a wheel, if it is due, or `None` after the last wheel.
-    fn due(&self, index: usize, now: Instant) -> Option<Option<Instant>> {
+    /// Returns the tick of a wheel, if it is due, or `None` after the last wheel.
+    fn due(&self, index: usize, now: Instant) -> Option<Option<TickTime>> {
         let mut wheels = lock(&self.wheels);
-        let wheel = wheels.wheels.get_mut(index)?;
-        let is_due = wheel.last + wheel.period <= now && !wheel.connections.is_empty();
-        Some(is_due.then(|| std::mem::replace(&mut wheel.last, now)))
+        Some(wheels.wheels.get_mut(index)?.tick(now))
     }
 
-    async fn tick(&self, wheel: usize, last: Instant, now: Instant) {
+    async fn tick(&self, wheel: usize, tick: TickTime) {
         let mut from = 0;
         loop {
             let (chunk, has_more) = self.chunk(wheel, from);
             for connection in chunk {
                 // A panic is a bug in this crate, and must not affect other connections.
-                let _ = catch_unwind(AssertUnwindSafe(|| connection.tick(last, now)));
+                let _ = catch_unwind(AssertUnwindSafe(|| connection.tick(tick)));
             }
             if !has_more {
                 return;
@@ -322,12 +349,12 @@ mod tests {
     /// Records its ticks, and panics in them if `panics` is set.
     struct Recorder {
         panics: bool,
-        ticks: Mutex<Vec<(Instant, Instant)>>,
+        ticks: Mutex<Vec<TickTime>>,
     }
 
     impl Tick for Recorder {
-        fn tick(self: Arc<Self>, last: Instant, now: Instant) {
-            lock(&self.ticks).push((last, now));
+        fn tick(self: Arc<Self>, tick: TickTime) {
+            lock(&self.ticks).push(tick);
             assert!(!self.panics, "injected panic");
         }
     }
@@ -343,12 +370,25 @@ mod tests {
         sleep(SECOND * 5 / 2).await;
         for recorder in recorders {
             let expected = [(begun, begun + SECOND), (begun + SECOND, begun + 2 * SECOND)];
-            let is_close = |(one, other): (&(Instant, Instant), &(Instant, Instant))| {
-                one.0 - other.0 <= SECOND / 100 && one.1 - other.1 <= SECOND / 100
+            let is_close = |(tick, (last, now)): (&TickTime, &(Instant, Instant))| {
+                tick.last - *last <= SECOND / 100 && tick.now - *now <= SECOND / 100
             };
             let ticks = lock(&recorder.ticks);
             assert!(ticks.len() == 2 && ticks.iter().zip(&expected).all(is_close), "{ticks:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_memory_is_released_every_30_s() {
+        let recorder = Arc::new(Recorder { panics: false, ticks: Mutex::default() });
+        let connection: Arc<dyn Tick> = recorder.clone();
+        let begun = Instant::now();
+        let _handle = TickerHandle::register(&Arc::downgrade(&connection), 80 * SECOND);
+        sleep(95 * SECOND).await;
+        let ticks = lock(&recorder.ticks);
+        let releases = ticks.iter().filter(|tick| tick.releases_idle).map(|tick| (tick.now - begun).as_secs());
+        assert_eq!(releases.collect::<Vec<_>>(), [30, 60, 90]);
+        assert_eq!(ticks.len(), 9);
     }
 
     #[tokio::test(start_paused = true)]

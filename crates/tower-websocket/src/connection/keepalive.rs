@@ -13,15 +13,11 @@ use websocket_driver::{self as driver, Timeout, Timeouts, TimerEvent, TransportE
 
 use super::{Connection, KeepalivePong, Patience};
 use crate::background::Worker;
-use crate::background::ticker::{Tick, TickerHandle};
+use crate::background::ticker::{Tick, TickTime, TickerHandle};
 use crate::transport::tcp;
 
 /// The amount of written output from which on the kernel's buffer may contain much of it.
 const BULK: u64 = 64 * 1024;
-
-/// The time in milliseconds between two calls of
-/// [`Driver::release_idle`](driver::Driver::release_idle), or slightly more, as ticks determine it.
-const RELEASE_INTERVAL: u32 = 30_000;
 
 /// The progress that the kernel has made with sending its buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +39,6 @@ pub(super) struct Keepalive {
     /// The bytes that the transport had accepted at the last tick, modulo 2³², to detect a
     /// difference.
     written: u32,
-    /// The number of milliseconds since idle memory was released.
-    since_release: u32,
     handle: TickerHandle,
 }
 
@@ -73,7 +67,7 @@ impl Keepalive {
         let shortest = [pings, timeouts.idle].into_iter().flatten().min()?;
         let timers = driver::Keepalive::new(version, Instant::now().into());
         let handle = TickerHandle::register(&connection, shortest);
-        Some(Self { timers, stalled: 0, written: 0, since_release: 0, handle })
+        Some(Self { timers, stalled: 0, written: 0, handle })
     }
 
     /// Returns whether a timer is due.
@@ -92,16 +86,6 @@ impl Keepalive {
         Duration::from_millis(self.stalled.into())
     }
 
-    /// Adds the time since the last tick. Returns whether idle memory is to be released now.
-    fn is_release_due(&mut self, since: Duration) -> bool {
-        self.since_release = self.since_release.saturating_add(millis(since));
-        let is_due = self.since_release >= RELEASE_INTERVAL;
-        if is_due {
-            self.since_release = 0;
-        }
-        is_due
-    }
-
     pub(super) fn worker(&self) -> &Arc<Worker> {
         self.handle.worker()
     }
@@ -116,7 +100,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     pub(super) fn start_timers(&mut self, this: Weak<dyn Tick>) {
         let timeouts = self.driver.timeouts();
         let version = self.driver.version().unwrap_or(Version::Hybi13);
-        self.keepalive = Keepalive::new(&timeouts, version, this).map(Box::new);
+        self.keepalive = Keepalive::new(&timeouts, version, this);
         self.liveness.counts_messages = self.keepalive.is_some() && timeouts.idle.is_some();
         // The handshake must not count as activity later: it would be dated to the last tick, which
         // was earlier.
@@ -131,7 +115,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         }
     }
 
-    pub(super) fn tick(&mut self, last: Instant, now: Instant) {
+    pub(super) fn tick(&mut self, tick: TickTime) {
+        let TickTime { last, now, .. } = tick;
         self.flush_activity(last);
         let has_output = self.has_output();
         let written = self.driver.output().written();
@@ -141,7 +126,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let Some(keepalive) = &mut self.keepalive else {
             return;
         };
-        if keepalive.is_release_due(now - last) {
+        if tick.releases_idle {
             self.driver.release_idle();
         }
         let before = Duration::from_millis(keepalive.stalled.into());

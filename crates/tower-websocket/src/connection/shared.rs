@@ -8,13 +8,12 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 use websocket_driver::{CloseCode, TransportEnd};
 
 use super::observer::{ObserverCell, Relay};
 use super::{Connection, buffers};
 use crate::background::flusher::Drive;
-use crate::background::ticker::Tick;
+use crate::background::ticker::{Tick, TickTime};
 use crate::background::{self, Worker};
 use crate::shutdown::members::{Drain, Membership};
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -276,8 +275,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Drive for Inner<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Tick for Inner<T> {
-    fn tick(self: Arc<Self>, last: Instant, now: Instant) {
-        self.lock().tick(last, now);
+    fn tick(self: Arc<Self>, tick: TickTime) {
+        self.lock().tick(tick);
     }
 }
 

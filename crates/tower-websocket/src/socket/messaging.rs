@@ -37,10 +37,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             tcp::keep_alive(io, interval);
         }
         let driver = connection.driver_mut();
-        let protocol = driver.protocol().map(Into::into);
+        let protocol = driver.take_protocol();
         let request = driver.take_request().map(Box::new);
         let version = driver.version().unwrap_or(Version::Hybi13);
-        Self(Box::new(Inner {
+        // Allocated before the connection. Measured with the axum extractor and glibc: the other way
+        // around, an idle socket needs a tenth more memory, which is lost between blocks.
+        let socket = Box::new_uninit();
+        let inner = Inner {
             batch: Batch::default(),
             stash: None,
             protocol,
@@ -50,7 +53,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<T> {
             has_room: false,
             is_finished: false,
             connection: Owner::open(connection),
-        }))
+        };
+        Self(Box::write(socket, inner))
     }
 
     /// Receives the next message. Returns `None` when the connection has ended: see

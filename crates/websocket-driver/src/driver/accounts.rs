@@ -146,11 +146,11 @@ impl Driver {
 
     pub(super) fn tell_opened(&mut self) {
         let settings = &self.settings;
-        if let (Some(observed), Some(observer), Some(version)) =
-            (self.extras.observed(), &settings.observer, self.version)
+        if let (Some((observed, heads)), Some(observer), Some(version)) =
+            (self.extras.observed_with_heads(), &settings.observer, self.version)
         {
             let is_client = matches!(&self.state, State::Open(Protocol::Hybi(hybi)) if hybi.is_client());
-            let protocol = self.heads.as_ref().and_then(|heads| heads.protocol.as_deref());
+            let protocol = heads.protocol.as_deref();
             observed.opened(&**observer, is_client, version, protocol);
         }
     }

@@ -19,7 +19,7 @@ impl Driver {
         let State::ServerHandshake(server) = &mut self.state else {
             return Err(UsageError::AlreadyAnswered);
         };
-        let heads = self.heads.as_mut().ok_or(UsageError::NotRequested)?;
+        let heads = self.extras.heads_mut();
         let request = heads.request.as_deref().ok_or(UsageError::NotRequested)?;
         // A request that cannot be parsed will be refused.
         let Ok(handshake) = Handshake::parse(request) else { return Ok(()) };

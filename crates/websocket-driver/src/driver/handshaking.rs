@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
 
-use super::{Driver, Heads, State};
+use super::{Driver, State};
 use crate::config::ServerConfig;
 use crate::config::settings::Settings;
 use crate::error::HandshakeError;
@@ -66,7 +66,7 @@ impl Driver {
         driver.version = Some(version);
         driver.set_path(path);
         if protocol.is_some() {
-            driver.heads_mut().protocol = protocol;
+            driver.extras.heads_mut().protocol = protocol;
         }
         if !version.is_hixie() {
             driver.output.begin_frames();
@@ -193,42 +193,34 @@ impl Driver {
     /// Returns the negotiated subprotocol (RFC 6455 §1.9).
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
-        self.heads.as_ref()?.protocol.as_deref()
+        self.extras.heads()?.protocol.as_deref()
+    }
+
+    /// Takes the negotiated subprotocol out of the driver, to keep it or to free its memory.
+    pub fn take_protocol(&mut self) -> Option<Box<str>> {
+        self.extras.take_from_heads(|heads| heads.protocol.take())
     }
 
     /// Returns the request that [`Driver::server`] has read, from
     /// [`Event::Connect`](crate::Event::Connect) on.
     #[must_use]
     pub fn request(&self) -> Option<&Request<()>> {
-        self.heads.as_ref()?.request.as_deref()
+        self.extras.heads()?.request.as_deref()
     }
 
     /// Takes the request out of the driver, to keep it or to free its memory.
     pub fn take_request(&mut self) -> Option<Request<()>> {
-        let request = self.heads.as_mut()?.request.take();
-        self.tidy_heads();
-        request.map(|request| *request)
+        self.extras.take_from_heads(|heads| heads.request.take()).map(|request| *request)
     }
 
     /// Returns the response that a client has read, from [`Event::Open`](crate::Event::Open) on.
     #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
-        self.heads.as_ref()?.response.as_deref()
+        self.extras.heads()?.response.as_deref()
     }
 
     /// Takes the response out of the driver, to keep it or to free its memory.
     pub fn take_response(&mut self) -> Option<Response<()>> {
-        let response = self.heads.as_mut()?.response.take();
-        self.tidy_heads();
-        response.map(|response| *response)
-    }
-
-    pub(super) fn heads_mut(&mut self) -> &mut Heads {
-        self.heads.get_or_insert_default()
-    }
-
-    /// Frees the heads if they are empty.
-    fn tidy_heads(&mut self) {
-        self.heads.take_if(|heads| heads.protocol.is_none() && heads.request.is_none() && heads.response.is_none());
+        self.extras.take_from_heads(|heads| heads.response.take()).map(|response| *response)
     }
 }

@@ -25,7 +25,7 @@ impl Driver {
         {
             self.version = Some(version);
             if let Some(protocol) = protocol.map(Into::into) {
-                self.heads_mut().protocol = Some(protocol);
+                self.extras.heads_mut().protocol = Some(protocol);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Driver {
         match server.read_head(&mut self.input, &self.settings) {
             Ok(Some(request)) => {
                 self.set_path(request.uri().path());
-                self.heads_mut().request = Some(Box::new(request));
+                self.extras.heads_mut().request = Some(Box::new(request));
                 self.news.add(PendingEvents::CONNECT);
                 self.record_agreement();
                 return true;
@@ -83,7 +83,7 @@ impl Driver {
         match outcome {
             Outcome::Negotiated(response, negotiated) => {
                 self.version = Some(Version::Hybi13);
-                let heads = self.heads_mut();
+                let heads = self.extras.heads_mut();
                 (heads.protocol, heads.response) = (negotiated.protocol, Some(Box::new(response)));
                 self.open(negotiated.pipeline);
             }

@@ -328,7 +328,6 @@ impl Driver {
             may_compress: true,
             news: PendingEvents::default(),
             version: None,
-            heads: None,
             extras,
             allowance: Allowance::UNLIMITED,
         }

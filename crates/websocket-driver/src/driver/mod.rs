@@ -107,15 +107,20 @@ pub struct Driver {
     output: Output,
     extras: OptionalState,
     input: BytesMut,
-    heads: Option<Box<Heads>>,
 }
 
 /// The results of a handshake, most of which the caller takes.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Heads {
     protocol: Option<Box<str>>,
     request: Option<Box<Request<()>>>,
     response: Option<Box<Response<()>>>,
+}
+
+impl Heads {
+    fn is_empty(&self) -> bool {
+        self.protocol.is_none() && self.request.is_none() && self.response.is_none()
+    }
 }
 
 enum State {

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::Heads;
 use super::close_info::CloseInfo;
 use super::unfinished::Unfinished;
 use crate::config::budget::Charge;
@@ -19,6 +20,7 @@ struct Inner {
     unfinished: Option<Unfinished>,
     /// How the connection ended, or is about to end.
     end: Option<Box<CloseInfo>>,
+    heads: Heads,
 }
 
 impl OptionalState {
@@ -37,6 +39,11 @@ impl OptionalState {
     #[inline]
     pub(super) fn observed(&mut self) -> Option<&mut Observed> {
         self.0.as_mut()?.observed.as_mut()
+    }
+
+    pub(super) fn observed_with_heads(&mut self) -> Option<(&mut Observed, &Heads)> {
+        let inner = self.0.as_mut()?;
+        Some((inner.observed.as_mut()?, &inner.heads))
     }
 
     pub(super) fn take_observed(&mut self) -> Option<Observed> {
@@ -105,6 +112,21 @@ impl OptionalState {
         self.0.get_or_insert_default().end.get_or_insert_default()
     }
 
+    #[inline]
+    pub(super) fn heads(&self) -> Option<&Heads> {
+        Some(&self.0.as_ref()?.heads)
+    }
+
+    pub(super) fn heads_mut(&mut self) -> &mut Heads {
+        &mut self.0.get_or_insert_default().heads
+    }
+
+    pub(super) fn take_from_heads<R>(&mut self, take: impl FnOnce(&mut Heads) -> Option<R>) -> Option<R> {
+        let taken = take(&mut self.0.as_mut()?.heads);
+        self.release();
+        taken
+    }
+
     fn release(&mut self) {
         self.0.take_if(|inner| {
             inner.charge.is_none()
@@ -112,6 +134,7 @@ impl OptionalState {
                 && inner.held_pong.is_none()
                 && inner.unfinished.is_none()
                 && inner.end.is_none()
+                && inner.heads.is_empty()
         });
     }
 }
