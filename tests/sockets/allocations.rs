@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 200;
 
 /// The maximum memory of an idle connection in bytes. Half of it is tokio's registration of the
 /// socket and the task of the handler, 256 bytes each.
-const HELD: usize = 1100;
+const HELD: usize = 1040;
 
 /// Runs one test at a time.
 fn alone() -> MutexGuard<'static, ()> {
