@@ -7,7 +7,7 @@ use crate::config::budget::Charge;
 use crate::config::observer::Observed;
 use crate::config::settings::Settings;
 
-/// State that few connections have, in one box to keep the others small.
+/// State that few open connections have, in one box to keep the others small.
 #[derive(Debug)]
 pub(super) struct OptionalState(Option<Box<Inner>>);
 
@@ -112,7 +112,6 @@ impl OptionalState {
         self.0.get_or_insert_default().end.get_or_insert_default()
     }
 
-    #[inline]
     pub(super) fn heads(&self) -> Option<&Heads> {
         Some(&self.0.as_ref()?.heads)
     }
