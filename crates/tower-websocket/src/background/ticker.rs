@@ -43,7 +43,7 @@ pub(crate) struct TickTime {
     /// The time of the previous tick.
     pub(crate) last: Instant,
     pub(crate) now: Instant,
-    /// Whether [`Driver::release_idle`](websocket_driver::Driver::release_idle) must be called.
+    /// Whether connections release [idle memory](websocket_driver::Driver::release_idle) at this tick.
     pub(crate) releases_idle: bool,
 }
 
