@@ -116,7 +116,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
     }
 
     pub(super) fn tick(&mut self, tick: TickTime) {
-        let TickTime { last, now, .. } = tick;
+        let TickTime { last, now, releases_idle } = tick;
         self.flush_activity(last);
         let has_output = self.has_output();
         let written = self.driver.output().written();
@@ -126,7 +126,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<T> {
         let Some(keepalive) = &mut self.keepalive else {
             return;
         };
-        if tick.releases_idle {
+        if releases_idle {
             self.driver.release_idle();
         }
         let before = Duration::from_millis(keepalive.stalled.into());

@@ -19,13 +19,12 @@ impl Driver {
         let State::ServerHandshake(server) = &mut self.state else {
             return Err(UsageError::AlreadyAnswered);
         };
-        let heads = self.extras.heads_mut();
-        let request = heads.request.as_deref().ok_or(UsageError::NotRequested)?;
+        let request = self.extras.heads().and_then(|heads| heads.request.as_deref()).ok_or(UsageError::NotRequested)?;
         // A request that cannot be parsed will be refused.
         let Ok(handshake) = Handshake::parse(request) else { return Ok(()) };
         let name = name.filter(|name| self.version.is_some() && handshake.protocols().any(|offered| offered == *name));
         server.set_protocol(name)?;
-        heads.protocol = name.map(Into::into);
+        self.extras.heads_mut().protocol = name.map(Into::into);
         Ok(())
     }
 }
